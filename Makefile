@@ -1,0 +1,160 @@
+# Leasehold's build: `make help` lists the commands.
+#
+# Every command sets up what it needs (tools/deps.sh), then runs a second make for the build proper, because what
+# pkg-config answers is known only after that. One make builds one VARIANT into build/$(VARIANT)/:
+#   release    what ships; copied to bin/ and used by `make run`, `make test`
+#   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
+#   valgrind   little optimised, for readable traces
+#   clang      the release flags with the other compiler: `make lint` wants both to be silent
+# CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
+
+VARIANT ?= release
+BUILD := build/$(VARIANT)
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
+            -Wwrite-strings -Wvla -Wformat=2 -Wswitch-enum -Werror
+hardening := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
+sanitize_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+sanitize_tsan := -fsanitize=thread -fno-omit-frame-pointer
+# As two shared libraries, gcc's UBSan writes to stderr what run-tests.sh wants in a file. clang's are static anyway.
+runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
+
+flags_release := -O2 -g $(hardening)
+flags_clang := $(flags_release)
+flags_valgrind := -O1 -g -fno-omit-frame-pointer
+flags_asan := -O1 -g $(sanitize_asan)
+flags_tsan := -O1 -g $(sanitize_tsan)
+ifeq ($(flags_$(VARIANT)),)
+$(error VARIANT is one of release, asan, tsan, valgrind, clang)
+endif
+
+compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler \
+                $(shell pkg-config --cflags libcurl libcjson libcrypto) $(CFLAGS)
+link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
+libs = -lcivetweb $(shell pkg-config --libs libcurl libcjson libcrypto) -lm # Debian's civetweb has no pkg-config file
+test_flags = -Itests -Itools $(shell pkg-config --cflags check)
+test_libs = $(shell pkg-config --libs check)
+
+handler_sources := $(sort $(wildcard handler/*/*.c))
+devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
+support_sources := $(sort $(wildcard tests/support/*.c))
+test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c))
+main_sources := $(wildcard handler/main.c tools/devhost/main.c)
+
+object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+handler_lib := $(BUILD)/libhandler.a
+devhost_lib := $(BUILD)/libdevhost.a
+support_lib := $(BUILD)/libsupport.a
+test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
+all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources))
+built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
+programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# Commands
+.PHONY: all help deps run test asan tsan valgrind lint format clean
+# Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
+ifneq ($(filter-out programs tests objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+.NOTPARALLEL:
+endif
+build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+all: ## build bin/handler and bin/devhost
+	@tools/deps.sh build
+	@$(build) programs
+
+deps: ## install what is missing of what run and test need (lint and valgrind fetch their own tools)
+	@tools/deps.sh build azurite test
+
+run: ## build, start Azurite if none runs and the host on http://localhost:7071 (PORT=...); Ctrl-C ends it
+	@tools/deps.sh build azurite
+	@$(build) programs
+	@exec tools/run.sh
+
+test: ## every test: unit, integration, end to end
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release programs tests
+	@tools/run-tests.sh release
+
+asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=$@ programs tests
+	@tools/run-tests.sh $@
+
+valgrind: ## the same tests under valgrind
+	@tools/deps.sh build azurite test valgrind
+	@$(build) VARIANT=valgrind programs tests
+	@tools/run-tests.sh valgrind
+
+lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
+	@tools/deps.sh build test lint
+	@tools/lint.sh
+
+format: ## lay out the C files as .clang-format says
+	@tools/deps.sh lint
+	@find handler tools tests -name '*.[ch]' -exec clang-format -i {} +
+
+clean: ## remove what was built (node_modules and Azurite's data stay)
+	rm -rf build bin
+
+help: ## this list
+	@sed -nE 's/^([a-z ]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+# The build of one variant
+.PHONY: programs tests objects
+programs: $(programs)
+tests: $(test_programs)
+objects: $(all_objects)
+
+$(BUILD)/bin/handler: $(call object,handler/main.c) $(handler_lib)
+$(BUILD)/bin/devhost: $(call object,tools/devhost/main.c) $(devhost_lib) $(handler_lib)
+$(built_programs):
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs)
+
+bin/handler bin/devhost: bin/%: $(BUILD)/bin/%
+	@mkdir -p $(@D)
+	@install $< $@ # a new file, so that a handler that is running keeps its own
+
+$(handler_lib): $(call object,$(handler_sources))
+$(devhost_lib): $(call object,$(devhost_sources))
+$(support_lib): $(call object,$(support_sources))
+$(handler_lib) $(devhost_lib) $(support_lib): $(BUILD)/sources
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar qcs $@ $(filter %.o,$^)
+
+$(test_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
+
+$(call object,$(test_sources) $(support_sources)): extra_flags = $(test_flags)
+$(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '  compile  $<'
+	@$(CC) $(compile_flags) $(extra_flags) -MMD -MP -c -o $@ $<
+
+# What cannot be seen in a file's time: the compiler with its flags, and which sources there are. Touched only on a change.
+$(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags)
+$(BUILD)/sources: content = $(sort $(all_objects))
+$(BUILD)/flags $(BUILD)/sources: force
+	@mkdir -p $(@D)
+	@echo '$(content)' | cmp -s - $@ || echo '$(content)' > $@
+
+.PHONY: force print-compile-flags
+print-compile-flags: # for clang-tidy and cppcheck
+	@echo '$(compile_flags) $(test_flags)'
+
+.SECONDARY: $(all_objects)
+-include $(all_objects:.o=.d)

@@ -1,0 +1,39 @@
+/*
+ * crypto.h - random bytes, HMAC-SHA256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
+ *
+ * Threads: any.
+ * Layer: base.
+ */
+#ifndef BASE_CRYPTO_H
+#define BASE_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/strbuf.h"
+
+enum { SHA256_BYTES = 32 };
+
+/* STATUS_INTERNAL: the generator has no entropy. */
+enum status crypto_random(void *out, size_t length) MUST_CHECK;
+
+/* HMAC-SHA256 of `data` under `key`. STATUS_INTERNAL: OpenSSL refused. */
+enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,
+                               unsigned char out[SHA256_BYTES]) MUST_CHECK;
+
+/* Appends the base64 text of `data` (RFC 4648 section 4, padded, no line breaks); a failure is remembered by `out`. */
+void crypto_base64_encode(const void *data, size_t length, struct strbuf *out);
+
+/*
+ * Appends the bytes that `text` encodes (padded base64, no white space, unused bits zero).
+ *
+ * STATUS_MALFORMED                     it is not that; `out` untouched
+ * STATUS_NO_MEMORY, STATUS_TOO_LARGE   `out` could not grow, and remembers it
+ */
+enum status crypto_base64_decode(const char *text, struct strbuf *out) MUST_CHECK;
+
+/* Overwrites memory in a way that the compiler may not drop. */
+void crypto_wipe(void *data, size_t length);
+
+#endif

@@ -1,0 +1,102 @@
+#include "base/http_message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/crypto.h"
+
+void http_headers_init(struct http_headers *headers) {
+    *headers = (struct http_headers){0};
+}
+
+static void wipe_and_free(char *text) {
+    if (text != NULL) {
+        crypto_wipe(text, strlen(text));
+        free(text);
+    }
+}
+
+void http_headers_release(struct http_headers *headers) {
+    for (size_t i = 0; i < headers->count; i++) {
+        free(headers->items[i].name);
+        wipe_and_free(headers->items[i].value);
+    }
+    free(headers->items);
+    http_headers_init(headers);
+}
+
+static enum status make_room(struct http_headers *headers) {
+    if (headers->count < headers->capacity) {
+        return STATUS_OK;
+    }
+    size_t capacity = headers->capacity == 0 ? 16 : headers->capacity * 2;
+    struct http_header *items = reallocarray(headers->items, capacity, sizeof *items);
+    if (items == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    headers->items = items;
+    headers->capacity = capacity;
+    return STATUS_OK;
+}
+
+static enum status add(struct http_headers *headers, const char *name, const char *value) {
+    if (strpbrk(name, "\r\n") != NULL || strpbrk(value, "\r\n") != NULL) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (make_room(headers) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    struct http_header header = {.name = strdup(name), .value = strdup(value)};
+    if (header.name == NULL || header.value == NULL) {
+        free(header.name);
+        wipe_and_free(header.value);
+        return STATUS_NO_MEMORY;
+    }
+    headers->items[headers->count++] = header;
+    return STATUS_OK;
+}
+
+void http_headers_add(struct http_headers *headers, const char *name, const char *value) {
+    if (headers->status == STATUS_OK) {
+        headers->status = add(headers, name, value);
+    }
+}
+
+void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) {
+    if (headers->status != STATUS_OK) {
+        return;
+    }
+    char *value;
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vasprintf(&value, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        headers->status = STATUS_NO_MEMORY;
+        return;
+    }
+    http_headers_add(headers, name, value);
+    wipe_and_free(value);
+}
+
+const char *http_headers_get(const struct http_headers *headers, const char *name) {
+    for (size_t i = 0; i < headers->count; i++) {
+        if (strcasecmp(headers->items[i].name, name) == 0) {
+            return headers->items[i].value;
+        }
+    }
+    return NULL;
+}
+
+void http_response_init(struct http_response *response, size_t max_body_bytes) {
+    response->status = 200;
+    http_headers_init(&response->headers);
+    strbuf_init(&response->body, max_body_bytes);
+}
+
+void http_response_release(struct http_response *response) {
+    http_headers_release(&response->headers);
+    strbuf_release(&response->body);
+}

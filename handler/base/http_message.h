@@ -1,0 +1,64 @@
+/*
+ * http_message.h - HTTP headers, requests and responses as plain data, for whoever serves or sends them.
+ *
+ * Threads: none of its own.
+ * Layer: base.
+ */
+#ifndef BASE_HTTP_MESSAGE_H
+#define BASE_HTTP_MESSAGE_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+#include "base/strbuf.h"
+
+struct http_header {
+    char *name;
+    char *value;
+};
+
+/* A list of headers that remembers its failure as strbuf does. Owns its strings. */
+struct http_headers {
+    struct http_header *items;
+    size_t count;
+    size_t capacity;
+    enum status status;
+};
+
+void http_headers_init(struct http_headers *headers);
+void http_headers_release(struct http_headers *headers); /* wipes the values: Authorization may be among them */
+
+/*
+ * Copies name and value to the end of the list; after a failure, later additions do nothing. `status` is then
+ *
+ * STATUS_INVALID_ARGUMENT   a line break in name or value, with which one header could pass for two
+ * STATUS_NO_MEMORY
+ */
+void http_headers_add(struct http_headers *headers, const char *name, const char *value);
+void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+
+const char *http_headers_get(const struct http_headers *headers,
+                             const char *name); /* first of that name, any case; NULL */
+
+/* A request that a server received. All borrowed for as long as its handler runs. */
+struct http_request {
+    const char *method; /* "GET" */
+    const char *path;   /* as sent: still percent-encoded, without query */
+    const char *query;  /* as sent, without '?'; "" if none */
+    const struct http_headers *headers;
+    const char *body; /* NUL-terminated for convenience; may hold NULs */
+    size_t body_length;
+    int body_too_large; /* the body was over the server's limit and is not here */
+};
+
+/* A response that a handler fills in. */
+struct http_response {
+    int status; /* 200 at first */
+    struct http_headers headers;
+    struct strbuf body;
+};
+
+void http_response_init(struct http_response *response, size_t max_body_bytes);
+void http_response_release(struct http_response *response);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * json.h - strict parsing on top of cJSON, and the few look-ups that every reader of JSON needs.
+ *
+ * cJSON itself is lenient; what comes through json_parse is RFC 8259 JSON in valid UTF-8, with no NUL (raw or \u0000), nothing
+ * after the value, no key twice in one object, nested at most JSON_MAX_DEPTH deep, no number of over 63 characters.
+ * Threads: any; a cJSON tree belongs to one thread at a time.
+ * Layer: base.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/utf8.h"
+
+enum { JSON_MAX_DEPTH = 32 };
+
+/*
+ * Parses `length` bytes. `*out` is the caller's, to be freed with cJSON_Delete.
+ *
+ * STATUS_MALFORMED   not such JSON; the message says what is wrong and, where it can, at which byte
+ * STATUS_NO_MEMORY
+ */
+enum status json_parse(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;
+
+/* The same for configuration files, where .NET allows comments, a comma after the last member and a byte order mark. */
+enum status json_parse_config(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;
+
+/* The string member `key` of `object`, borrowed; NULL where there is none or it is not a string. Keys compare by case. */
+const char *json_string(const cJSON *object, const char *key);
+
+/*
+ * The member `key` as a whole number: a JSON number within +-(2^53 - 1), where doubles are exact, or a string of digits, "-" in
+ * front allowed, as table storage writes Edm.Int64. False: neither; untouched.
+ */
+bool json_int64(const cJSON *object, const char *key, int64_t *out);
+
+/* Appends a whole number exactly, where cJSON's own doubles would round it from 2^53 on. False: no memory. */
+bool json_add_int64(cJSON *object, const char *key, int64_t value);
+
+#endif

@@ -1,0 +1,135 @@
+#include "base/strbuf.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+
+enum { SMALLEST_CAPACITY = 64 };
+
+static char empty_text[] = ""; /* shared by all empty strbufs; never written */
+
+void strbuf_init(struct strbuf *buf, size_t max_bytes) {
+    /* No object is larger than PTRDIFF_MAX; with this, no sum or doubling below can overflow. */
+    size_t most = (size_t)PTRDIFF_MAX - 1;
+    *buf = (struct strbuf){.data = empty_text, .max_bytes = max_bytes < most ? max_bytes : most};
+}
+
+void strbuf_release(struct strbuf *buf) {
+    if (buf->capacity > 0) {
+        free(buf->data);
+    }
+    strbuf_init(buf, buf->max_bytes);
+}
+
+void strbuf_release_wipe(struct strbuf *buf) {
+    /* All of it: after strbuf_clear, an old secret may lie behind `length`. */
+    crypto_wipe(buf->data, buf->capacity);
+    strbuf_release(buf);
+}
+
+void strbuf_clear(struct strbuf *buf) {
+    buf->length = 0;
+    buf->status = STATUS_OK;
+    if (buf->capacity > 0) {
+        buf->data[0] = '\0';
+    }
+}
+
+static size_t grown_capacity(const struct strbuf *buf, size_t needed) {
+    size_t capacity = buf->capacity * 2;
+    if (capacity < SMALLEST_CAPACITY) {
+        capacity = SMALLEST_CAPACITY;
+    }
+    if (capacity > buf->max_bytes + 1) {
+        capacity = buf->max_bytes + 1;
+    }
+    return capacity > needed ? capacity : needed;
+}
+
+/* Room for `length` more bytes and the NUL. False: no room, remembered. */
+static bool make_room(struct strbuf *buf, size_t length) {
+    if (buf->status != STATUS_OK) {
+        return false;
+    }
+    if (length > buf->max_bytes - buf->length) {
+        buf->status = STATUS_TOO_LARGE;
+        return false;
+    }
+    size_t needed = buf->length + length + 1;
+    if (needed <= buf->capacity) {
+        return true;
+    }
+    size_t capacity = grown_capacity(buf, needed);
+    char *data = malloc(capacity); /* not realloc, which would leave copies of secrets behind */
+    if (data == NULL) {
+        buf->status = STATUS_NO_MEMORY;
+        return false;
+    }
+    memcpy(data, buf->data, buf->length + 1);
+    if (buf->capacity > 0) {
+        crypto_wipe(buf->data, buf->length);
+        free(buf->data);
+    }
+    buf->data = data;
+    buf->capacity = capacity;
+    return true;
+}
+
+void strbuf_append(struct strbuf *buf, const char *bytes, size_t length) {
+    if (length == 0 || !make_room(buf, length)) {
+        return;
+    }
+    memcpy(buf->data + buf->length, bytes, length);
+    buf->length += length;
+    buf->data[buf->length] = '\0';
+}
+
+void strbuf_append_string(struct strbuf *buf, const char *text) {
+    strbuf_append(buf, text, strlen(text));
+}
+
+void strbuf_append_char(struct strbuf *buf, char c) {
+    strbuf_append(buf, &c, 1);
+}
+
+void strbuf_appendf(struct strbuf *buf, const char *format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0) {
+        if (buf->status == STATUS_OK) {
+            buf->status = errno == ENOMEM ? STATUS_NO_MEMORY : STATUS_TOO_LARGE;
+        }
+    } else if (length > 0 && make_room(buf, (size_t)length)) {
+        vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
+        buf->length += (size_t)length;
+    }
+    va_end(again);
+    va_end(arguments);
+}
+
+static bool is_unreserved(char c) {
+    /* Not isalnum: that would ask the locale. */
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+void strbuf_append_percent_encoded(struct strbuf *buf, const char *text) {
+    for (; *text != '\0'; text++) {
+        if (is_unreserved(*text)) {
+            strbuf_append_char(buf, *text);
+        } else {
+            strbuf_appendf(buf, "%%%02X", (unsigned)(unsigned char)*text);
+        }
+    }
+}
+
+enum status strbuf_status(const struct strbuf *buf) {
+    return buf->status;
+}

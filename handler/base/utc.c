@@ -1,0 +1,149 @@
+#include "base/utc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const int64_t last_ms = 253402300799999; /* 9999-12-31T23:59:59.999Z */
+
+/* strftime and strptime would take the names of days and months from the locale. */
+static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
+/* The calendar's view of a time; answers its milliseconds within the second. */
+static int break_down(int64_t wall_ms, struct tm *out) {
+    int64_t ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
+    time_t seconds = (time_t)(ms / 1000);
+    gmtime_r(&seconds, out);
+    return (int)(ms % 1000);
+}
+
+void utc_format_iso8601_ms(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
+    struct tm tm;
+    int ms = break_down(wall_ms, &tm);
+    size_t length = strftime(out, UTC_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + length, UTC_TEXT_BYTES - length, ".%03dZ", ms);
+}
+
+void utc_format_iso8601(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
+    struct tm tm;
+    break_down(wall_ms, &tm);
+    strftime(out, UTC_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
+    struct tm tm;
+    break_down(wall_ms, &tm);
+    char day[3], year_and_time[14];
+    strftime(day, sizeof day, "%d", &tm);
+    strftime(year_and_time, sizeof year_and_time, "%Y %H:%M:%S", &tm);
+    snprintf(out, UTC_TEXT_BYTES, "%s, %s %s %s GMT", weekdays[tm.tm_wday], day, months[tm.tm_mon], year_and_time);
+}
+
+/* The readers below take what they describe from the front of *text, or answer false. */
+
+static bool read_digits(const char **text, int count, int *out) {
+    int value = 0;
+    for (int i = 0; i < count; i++) {
+        char c = (*text)[i];
+        if (c < '0' || c > '9') {
+            return false;
+        }
+        value = value * 10 + (c - '0');
+    }
+    *text += count;
+    *out = value;
+    return true;
+}
+
+static bool read_literal(const char **text, const char *literal) {
+    size_t length = strlen(literal);
+    if (strncmp(*text, literal, length) != 0) {
+        return false;
+    }
+    *text += length;
+    return true;
+}
+
+static bool read_name(const char **text, const char *const *names, int count, int *out) {
+    for (int i = 0; i < count; i++) {
+        if (read_literal(text, names[i])) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_time_of_day(const char **text, struct tm *tm) {
+    return read_digits(text, 2, &tm->tm_hour) && read_literal(text, ":") && read_digits(text, 2, &tm->tm_min) &&
+           read_literal(text, ":") && read_digits(text, 2, &tm->tm_sec);
+}
+
+/* Nothing, or a point and 1 to 7 digits. */
+static bool read_fraction_ms(const char **text, int *out_ms) {
+    int ms = 0;
+    if (read_literal(text, ".")) {
+        int digit, count = 0;
+        for (int unit = 100; count < 7 && read_digits(text, 1, &digit); unit /= 10) {
+            ms += digit * unit;
+            count++;
+        }
+        if (count == 0) {
+            return false;
+        }
+    }
+    *out_ms = ms;
+    return true;
+}
+
+/* False: no such day or time. timegm would turn 30 February into 2 March: what comes back must be what went in. */
+static bool to_ms(const struct tm *tm, int *out_weekday, int64_t *out_ms) {
+    struct tm real = *tm;
+    int64_t seconds = (int64_t)timegm(&real);
+    bool same_day = real.tm_year == tm->tm_year && real.tm_mon == tm->tm_mon && real.tm_mday == tm->tm_mday;
+    bool same_time = real.tm_hour == tm->tm_hour && real.tm_min == tm->tm_min && real.tm_sec == tm->tm_sec;
+    if (!same_day || !same_time || seconds < 0) {
+        return false;
+    }
+    *out_weekday = real.tm_wday;
+    *out_ms = seconds * 1000;
+    return true;
+}
+
+bool utc_parse_iso8601(const char *text, int64_t *out_ms) {
+    struct tm tm = {0};
+    int year, month, weekday, fraction_ms;
+    int64_t ms;
+    if (!(read_digits(&text, 4, &year) && read_literal(&text, "-") && read_digits(&text, 2, &month) &&
+          read_literal(&text, "-") && read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, "T") &&
+          read_time_of_day(&text, &tm) && read_fraction_ms(&text, &fraction_ms) && strcmp(text, "Z") == 0)) {
+        return false;
+    }
+    tm.tm_year = year - 1900;
+    tm.tm_mon = month - 1;
+    if (!to_ms(&tm, &weekday, &ms)) {
+        return false;
+    }
+    *out_ms = ms + fraction_ms;
+    return true;
+}
+
+bool utc_parse_http(const char *text, int64_t *out_ms) {
+    struct tm tm = {0};
+    int year, named_weekday, weekday;
+    int64_t ms;
+    if (!(read_name(&text, weekdays, 7, &named_weekday) && read_literal(&text, ", ") &&
+          read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, " ") && read_name(&text, months, 12, &tm.tm_mon) &&
+          read_literal(&text, " ") && read_digits(&text, 4, &year) && read_literal(&text, " ") &&
+          read_time_of_day(&text, &tm) && strcmp(text, " GMT") == 0)) {
+        return false;
+    }
+    tm.tm_year = year - 1900;
+    if (!to_ms(&tm, &weekday, &ms) || weekday != named_weekday) {
+        return false;
+    }
+    *out_ms = ms;
+    return true;
+}

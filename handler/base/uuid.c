@@ -1,0 +1,78 @@
+#include "base/uuid.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/crypto.h"
+
+enum { UUID_BYTES = 16 };
+
+static bool has_dash(size_t position) {
+    return position == 8 || position == 13 || position == 18 || position == 23;
+}
+
+/* The first `characters` of the UUID's text, without a NUL. */
+static void write_text(const unsigned char *bytes, size_t characters, char *out) {
+    size_t nibble = 0;
+    for (size_t i = 0; i < characters; i++) {
+        if (has_dash(i)) {
+            out[i] = '-';
+            continue;
+        }
+        unsigned byte = bytes[nibble / 2];
+        out[i] = "0123456789abcdef"[nibble % 2 == 0 ? byte >> 4 : byte & 15];
+        nibble++;
+    }
+}
+
+static void finish(unsigned char bytes[UUID_BYTES], unsigned version, char out[UUID_TEXT_BYTES]) {
+    bytes[6] = (unsigned char)(version << 4 | (bytes[6] & 0x0F));
+    bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* RFC 9562, section 4.1: the variant bits 10 */
+    write_text(bytes, UUID_TEXT_BYTES - 1, out);
+    out[UUID_TEXT_BYTES - 1] = '\0';
+}
+
+static void put_time(int64_t time_ms, unsigned char out[6]) {
+    assert(time_ms >= 0 && time_ms < INT64_C(1) << 48);
+    for (int i = 0; i < 6; i++) {
+        out[i] = (unsigned char)(time_ms >> (40 - 8 * i) & 0xFF);
+    }
+}
+
+enum status uuid_v4(char out[UUID_TEXT_BYTES]) {
+    unsigned char bytes[UUID_BYTES];
+    enum status status = crypto_random(bytes, sizeof bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    finish(bytes, 4, out);
+    return STATUS_OK;
+}
+
+enum status uuid_v8_from_time(int64_t time_ms, char out[UUID_TEXT_BYTES]) {
+    unsigned char bytes[UUID_BYTES];
+    enum status status = crypto_random(bytes, sizeof bytes);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    put_time(time_ms, bytes);
+    finish(bytes, 8, out);
+    return STATUS_OK;
+}
+
+void uuid_time_prefix(int64_t time_ms, char out[UUID_TIME_PREFIX_BYTES]) {
+    unsigned char bytes[6];
+    put_time(time_ms, bytes);
+    write_text(bytes, UUID_TIME_PREFIX_BYTES - 1, out);
+    out[UUID_TIME_PREFIX_BYTES - 1] = '\0';
+}
+
+bool uuid_is_valid(const char *text) {
+    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
+        const char *allowed = has_dash(i) ? "-" : "0123456789abcdefABCDEF";
+        if (text[i] == '\0' || strchr(allowed, text[i]) == NULL) {
+            return false;
+        }
+    }
+    return text[UUID_TEXT_BYTES - 1] == '\0';
+}

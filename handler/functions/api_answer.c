@@ -1,0 +1,99 @@
+#include "functions/api_answer.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/utf8.h"
+
+#define INTERNAL_ERROR_MESSAGE "An unexpected error occurred."
+
+/* Ready made, for when there is no memory to make it. */
+static const char internal_error_text[] =
+    "{\"error\":{\"code\":\"InternalError\",\"message\":\"" INTERNAL_ERROR_MESSAGE "\"}}";
+
+/* What a client is told of a status. What is not here is a bug of ours. */
+static const struct failure {
+    enum status status;
+    int http_status;
+    const char *code;
+    const char *message;
+} failures[] = {
+    {STATUS_NOT_FOUND, 404, "ProductNotFound", "There is no product with this id."},
+    {STATUS_LEASE_LOST, 409, "LeaseLost",
+     "The lease was lost during the operation and nothing was committed. Please retry."},
+    {STATUS_UNAVAILABLE, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
+    {STATUS_UNAUTHORIZED, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
+    {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
+    {STATUS_CANCELLED, 503, "StorageUnavailable", "This instance is shutting down. Please retry."},
+};
+static const struct failure internal_error = {STATUS_INTERNAL, 500, "InternalError", INTERNAL_ERROR_MESSAGE};
+
+void api_answer_json(struct http_response *response, int http_status, cJSON *body, int64_t version) {
+    char *text = cJSON_PrintUnformatted(body);
+    cJSON_Delete(body);
+    if (text == NULL) {
+        log_event(LOG_ERROR, "An answer could not be made: no memory, or too large");
+    }
+    response->status = text == NULL ? 500 : http_status;
+    http_headers_add(&response->headers, "Content-Type", "application/json");
+    if (text != NULL && version > 0) {
+        http_headers_addf(&response->headers, "ETag", "\"%" PRId64 "\"", version);
+    }
+    strbuf_append_string(&response->body, text == NULL ? internal_error_text : text);
+    cJSON_free(text);
+}
+
+cJSON *api_answer_body(cJSON *body, bool complete) {
+    if (complete) {
+        return body;
+    }
+    cJSON_Delete(body);
+    return NULL;
+}
+
+void api_answer_error(struct http_response *response, int http_status, const char *code, const char *format, ...) {
+    char message[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    utf8_make_line(message);
+    cJSON *body = cJSON_CreateObject();
+    cJSON *error = cJSON_AddObjectToObject(body, "error");
+    bool complete = cJSON_AddStringToObject(error, "code", code) != NULL &&
+                    cJSON_AddStringToObject(error, "message", message) != NULL;
+    api_answer_json(response, http_status, api_answer_body(body, complete), 0);
+}
+
+static const struct failure *failure_of(enum status status) {
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        if (failures[i].status == status) {
+            return &failures[i];
+        }
+    }
+    return &internal_error;
+}
+
+static void log_failure(const struct failure *failure, enum status status, const char *operation,
+                        const char *product_id, const struct error *err) {
+    if (failure->http_status == 404) {
+        return;
+    }
+    log_event(failure->http_status == 500 ? LOG_ERROR : LOG_WARNING, "%s%s%s: %s (%s%s%s%s%s)", operation,
+              product_id == NULL ? "" : " ", product_id == NULL ? "" : product_id, err->message, status_name(status),
+              err->code[0] == '\0' ? "" : ", ", err->code, err->request_id[0] == '\0' ? "" : ", request ",
+              err->request_id);
+}
+
+void api_answer_failure(struct http_response *response, enum status status, const char *operation,
+                        const char *product_id, const struct error *err) {
+    const struct failure *failure = failure_of(status);
+    log_failure(failure, status, operation, product_id, err);
+    if (failure->http_status == 503) {
+        int seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 > 0);
+        http_headers_addf(&response->headers, "Retry-After", "%d", seconds > 1 ? seconds : 1);
+    }
+    api_answer_error(response, failure->http_status, failure->code, "%s", failure->message);
+}

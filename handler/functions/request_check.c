@@ -1,0 +1,155 @@
+#include "functions/request_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "base/utf8.h"
+#include "functions/api_answer.h"
+
+static bool equals(const char *text, size_t length, const char *literal) {
+    return length == strlen(literal) && strncasecmp(text, literal, length) == 0;
+}
+
+/* application/json, text/json or application/...+json */
+static bool is_json_type(const char *type, size_t length) {
+    static const char top[] = "application/", suffix[] = "+json";
+    const size_t top_length = sizeof top - 1, suffix_length = sizeof suffix - 1;
+    return equals(type, length, "application/json") || equals(type, length, "text/json") ||
+           (length > top_length + suffix_length && equals(type, top_length, top) &&
+            equals(type + length - suffix_length, suffix_length, suffix));
+}
+
+/* Moves past one `name=value`. False: it is a charset that is not UTF-8. */
+static bool take_parameter(const char **text) {
+    const char *name = *text;
+    size_t name_length = strcspn(name, "=; \t");
+    const char *value = name + name_length;
+    value += *value == '=';
+    bool quoted = *value == '"';
+    value += quoted;
+    size_t value_length = strcspn(value, quoted ? "\"" : "; \t");
+    *text = value + value_length + (quoted && value[value_length] == '"');
+    return !equals(name, name_length, "charset") || equals(value, value_length, "utf-8");
+}
+
+/* Source: RFC 9110, section 8.3.1: type/subtype *( OWS ";" OWS [ name=value ] ). */
+static bool is_json_content(const char *content_type) {
+    static const char between[] = "; \t";
+    const char *type = content_type + strspn(content_type, " \t");
+    size_t length = strcspn(type, between);
+    if (!is_json_type(type, length)) {
+        return false;
+    }
+    const char *rest = type + length;
+    for (rest += strspn(rest, between); *rest != '\0'; rest += strspn(rest, between)) {
+        if (!take_parameter(&rest)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void request_refuse_size(struct http_response *response) {
+    api_answer_error(response, 413, "PayloadTooLarge", "The body may hold at most %d bytes.", MAX_BODY_BYTES);
+}
+
+bool request_check_product_id(const struct function_request *request, struct http_response *response) {
+    if (!product_id_is_valid(request->product_id)) {
+        api_answer_error(response, 400, "InvalidProductId",
+                         "A product id is 1 to 128 letters A-Z and a-z, digits and characters of \"._~-\".");
+        return false;
+    }
+    return true;
+}
+
+static bool check_content(const struct function_request *request, struct http_response *response) {
+    if (request->content_type != NULL && !is_json_content(request->content_type)) {
+        api_answer_error(response, 415, "UnsupportedMediaType", "The body must be application/json in UTF-8.");
+        return false;
+    }
+    if (request->body_too_large || request->body_length > MAX_BODY_BYTES) {
+        request_refuse_size(response);
+        return false;
+    }
+    return true;
+}
+
+/* The body as a JSON object, the caller's to delete; NULL: refused. */
+static cJSON *parse_object(const struct function_request *request, struct http_response *response) {
+    cJSON *body = NULL;
+    struct error err = {0};
+    enum status status = json_parse(request->body, request->body_length, &body, &err);
+    if (status == STATUS_OK && cJSON_IsObject(body)) {
+        return body;
+    }
+    cJSON_Delete(body);
+    if (status == STATUS_NO_MEMORY) {
+        api_answer_json(response, 500, NULL, 0);
+    } else if (status == STATUS_OK || !utf8_is_valid(err.message, strlen(err.message))) {
+        /* A message that quotes the body may have cut a character in two. */
+        api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object.");
+    } else {
+        api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object: %s.", err.message);
+    }
+    return NULL;
+}
+
+static bool check_quantity(const cJSON *body, int64_t *out, struct http_response *response) {
+    int64_t quantity = 0;
+    /* json_int64 alone would take "5" as well. */
+    if (!cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(body, "quantity")) ||
+        !json_int64(body, "quantity", &quantity) || quantity < 1 || quantity > INVENTORY_MAX_QUANTITY) {
+        api_answer_error(response, 400, "InvalidQuantity", "quantity must be a whole number from 1 to %d.",
+                         INVENTORY_MAX_QUANTITY);
+        return false;
+    }
+    *out = quantity;
+    return true;
+}
+
+static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES], struct http_response *response) {
+    const char *id = json_string(body, "customerId");
+    if (id == NULL || !customer_id_is_valid(id)) {
+        api_answer_error(response, 400, "InvalidCustomerId",
+                         "customerId must be a string of 1 to 128 characters without control characters.");
+        return false;
+    }
+    snprintf(out, CUSTOMER_ID_BYTES, "%s", id);
+    return true;
+}
+
+static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], struct http_response *response) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "reservationId");
+    if (item == NULL || cJSON_IsNull(item)) {
+        return true;
+    }
+    const char *id = cJSON_GetStringValue(item);
+    if (id == NULL || !uuid_is_valid(id)) {
+        api_answer_error(response, 400, "InvalidReservationId", "reservationId must be a UUID, or absent.");
+        return false;
+    }
+    for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
+        out[i] = (char)(id[i] | 0x20); /* lower case; digits and '-' have this bit already */
+    }
+    out[UUID_TEXT_BYTES - 1] = '\0';
+    return true;
+}
+
+bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
+                          struct http_response *response) {
+    *out = (struct change_request){0};
+    if (!request_check_product_id(request, response) || !check_content(request, response)) {
+        return false;
+    }
+    cJSON *body = parse_object(request, response);
+    if (body == NULL) {
+        return false;
+    }
+    bool valid = check_quantity(body, &out->quantity, response) &&
+                 check_customer_id(body, out->customer_id, response) &&
+                 (!with_reservation_id || check_reservation_id(body, out->reservation_id, response));
+    cJSON_Delete(body);
+    return valid;
+}

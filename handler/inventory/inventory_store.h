@@ -1,0 +1,65 @@
+/*
+ * inventory_store.h - where products and reservations are kept, and what a commit promises.
+ *
+ * Rules        A commit is all or nothing, and only on the very version that was read: a holder that lost its lease unnoticed cannot
+ *              overwrite what another has committed.
+ *              Every change to a product but its creation is made with its lease in hand.
+ * Threads: any.
+ * Layer: inventory. May include lease/, storage/, base/.
+ */
+#ifndef INVENTORY_INVENTORY_STORE_H
+#define INVENTORY_INVENTORY_STORE_H
+
+#include "base/status.h"
+#include "inventory/inventory.h"
+
+/* A product that is created where it is absent. */
+struct seed_product {
+    char id[PRODUCT_ID_BYTES];
+    int64_t total;
+};
+
+/* Which rows to read beside the product itself; those that have expired at `now_ms` always come too. */
+struct inventory_query {
+    bool all;                   /* every row */
+    const char *customer_id;    /* that customer's (NULL: none) */
+    const char *reservation_id; /* that one (NULL: none) */
+    int64_t now_ms;
+};
+
+/* One product that a scan met. Any status but STATUS_OK ends the scan with it. */
+typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, bool has_expired, struct error *err);
+
+struct inventory_store {
+    const struct inventory_store_ops *ops;
+};
+
+struct inventory_store_ops {
+    /* Makes the store usable: its table, and the seed products that are absent. Safe to repeat, from several instances at once. STATUS_UNAVAILABLE, ... */
+    enum status (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count, struct error *err);
+
+    /* Storage's time, ms since 1970. */
+    int64_t (*now_ms)(struct inventory_store *store);
+
+    /*
+     * Reads a product with the rows of `query` into `state` (initialized; replaced).
+     * STATUS_NOT_FOUND            there is no such product
+     * STATUS_CONTAINER_NOT_FOUND  the store itself is gone: prepare it again
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that this program did not write)
+     */
+    enum status (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                        struct product_state *state, struct error *err);
+
+    /*
+     * Writes the product and its marked rows as one transaction with the next version, starting nothing after `deadline_ms` (on the
+     * clock). When the answer is lost it reads what happened. On STATUS_OK `state` is what is stored now; else it must be read again.
+     * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
+     * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
+     */
+    enum status (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms, struct error *err);
+
+    /* Visits every product, in order of id, and says whether any of its reservations has expired at `now_ms`. Without leases: a hint. */
+    enum status (*scan)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit, void *context, struct error *err);
+};
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * lease_log.h - what a lease does, as the log lines that people look for (spec, section 6).
+ *
+ * Threads: any.
+ * Layer: inventory. May include lease/, storage/, base/.
+ */
+#ifndef INVENTORY_LEASE_LOG_H
+#define INVENTORY_LEASE_LOG_H
+
+#include "lease/lease_manager.h"
+
+/* A listener that logs renewals (Information), failed attempts and losses (Warning). */
+struct lease_listener lease_log_listener(void);
+
+#endif

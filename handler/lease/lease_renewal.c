@@ -1,0 +1,218 @@
+#include "lease/lease_renewal.h"
+
+#include <assert.h>
+
+void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options) {
+    *renewal = (struct lease_renewal){.options = options};
+    timer_heap_init(&renewal->heap);
+}
+
+void lease_renewal_release(struct lease_renewal *renewal) {
+    timer_heap_release(&renewal->heap);
+}
+
+enum status lease_renewal_reserve(struct lease_renewal *renewal) {
+    enum status status = timer_heap_reserve(&renewal->heap, renewal->count + 1);
+    if (status == STATUS_OK)
+        renewal->count++;
+    return status;
+}
+
+void lease_renewal_unreserve(struct lease_renewal *renewal) {
+    assert(renewal->count > 0);
+    renewal->count--;
+}
+
+/* Rounded: a fraction that was made from whole milliseconds gives them back. */
+static int64_t part_ms(const struct lease *lease, double fraction) {
+    return (int64_t)(fraction * lease->duration_s * 1000 + 0.5);
+}
+
+int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options) {
+    if (lease->duration_s == LEASE_INFINITE_S)
+        return INT64_MAX;
+    return lease->renewed_ms + part_ms(lease, options->safety_threshold);
+}
+
+int64_t lease_expiry_ms(const struct lease *lease) {
+    if (lease->duration_s == LEASE_INFINITE_S)
+        return INT64_MAX;
+    return lease->renewed_ms + (int64_t)lease->duration_s * 1000;
+}
+
+bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms) {
+    bool in_hand = lease->state == LEASE_HELD || lease->state == LEASE_RENEWING;
+    return in_hand && now_ms < lease_safety_ms(lease, options);
+}
+
+bool lease_is_finished(const struct lease *lease) {
+    return lease->state == LEASE_ENDED && lease->in_flight == 0;
+}
+
+/* Has storage said that the lease is not ours any more (see lease_store.h)? */
+static bool is_not_ours(enum status status) {
+    return status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND ||
+           status == STATUS_PRECONDITION_FAILED;
+}
+
+/* A lease in hand is looked at again when its next attempt is due, and at safety in any case. INT64_MAX: no attempt. */
+static void schedule(struct lease_renewal *renewal, struct lease *lease, int64_t attempt_ms) {
+    int64_t safety_ms = lease_safety_ms(lease, renewal->options);
+    int64_t due_ms = attempt_ms < safety_ms ? attempt_ms : safety_ms;
+    if (due_ms == INT64_MAX)
+        timer_heap_remove(&renewal->heap, &lease->timer);
+    else
+        timer_heap_set(&renewal->heap, &lease->timer, due_ms);
+}
+
+/* The lease is good from `sent_ms` on: nothing is due before its renewal. */
+static void hold(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {
+    const struct lease_options *options = renewal->options;
+    bool renews = options->auto_renew && lease->duration_s != LEASE_INFINITE_S;
+    lease->state = LEASE_HELD;
+    lease->renewed_ms = sent_ms;
+    lease->attempts = 0;
+    lease->retry_ms = options->renew_retry_ms;
+    schedule(renewal, lease, renews ? sent_ms + part_ms(lease, options->renew_fraction) : INT64_MAX);
+}
+
+static void end(struct lease_renewal *renewal, struct lease *lease) {
+    lease->state = LEASE_ENDED;
+    timer_heap_remove(&renewal->heap, &lease->timer);
+    lease_renewal_unreserve(renewal);
+}
+
+void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {
+    lease->timer = (struct timer_entry){.position = 0};
+    lease->renewal_count = 0;
+    lease->in_flight = 0;
+    lease->gone = false;
+    lease->sent_ms = sent_ms;
+    hold(renewal, lease, sent_ms);
+}
+
+/* When the lease has run out at storage, should the last renewal have been granted there without our knowing. */
+static int64_t release_deadline_ms(const struct lease *lease, int64_t now_ms) {
+    if (lease->duration_s == LEASE_INFINITE_S)
+        return now_ms + LEASE_RELEASE_INFINITE_MS;
+    return lease->sent_ms + (int64_t)lease->duration_s * 1000;
+}
+
+void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    if (lease->state == LEASE_RELEASING || lease->state == LEASE_ENDED)
+        return;
+    lease->release_by_ms = release_deadline_ms(lease, now_ms);
+    if (lease->gone || now_ms >= lease->release_by_ms) {
+        end(renewal, lease);
+        return;
+    }
+    lease->state = LEASE_RELEASING;
+    lease->attempts = 0;
+    lease->retry_ms = LEASE_RELEASE_RETRY_MS;
+    timer_heap_set(&renewal->heap, &lease->timer, now_ms);
+}
+
+static struct lease_action begin_renewal(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    int attempts_left = renewal->options->renew_max_retries + 1 - lease->attempts;
+    int64_t share_ms = (lease_safety_ms(lease, renewal->options) - now_ms) / attempts_left;
+    lease->state = LEASE_RENEWING;
+    lease->sent_ms = now_ms;
+    lease->in_flight++;
+    schedule(renewal, lease, INT64_MAX);
+    return (struct lease_action){LEASE_ACTION_RENEW, lease, share_ms > 1 ? share_ms : 1};
+}
+
+static struct lease_action begin_release(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    int64_t left_ms = lease->release_by_ms - now_ms;
+    int64_t timeout_ms = left_ms < LEASE_RELEASE_TIMEOUT_MS ? left_ms : LEASE_RELEASE_TIMEOUT_MS;
+    lease->in_flight++;
+    timer_heap_remove(&renewal->heap, &lease->timer);
+    return (struct lease_action){LEASE_ACTION_RELEASE, lease, timeout_ms > 1 ? timeout_ms : 1};
+}
+
+static void lose(struct lease_renewal *renewal, struct lease *lease) {
+    lease->state = LEASE_LOST;
+    timer_heap_remove(&renewal->heap, &lease->timer);
+}
+
+static struct lease_action act(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    if (lease->state == LEASE_RELEASING)
+        return begin_release(renewal, lease, now_ms);
+    assert(lease->state == LEASE_HELD || lease->state == LEASE_RENEWING);
+    if (lease_is_safe(lease, renewal->options, now_ms))
+        return begin_renewal(renewal, lease, now_ms);
+    lose(renewal, lease);
+    lease->in_flight++;
+    return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
+}
+
+struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms) {
+    struct timer_entry *first = timer_heap_first(&renewal->heap);
+    if (first == NULL || first->due_ms > now_ms)
+        return (struct lease_action){.kind = LEASE_ACTION_NONE};
+    return act(renewal, (struct lease *)first, now_ms);
+}
+
+int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
+    const struct timer_entry *first = timer_heap_first(&renewal->heap);
+    return first != NULL ? first->due_ms : INT64_MAX;
+}
+
+/* An answer that nobody waits for any more. It can still say that there is nothing to release. */
+static enum lease_outcome settle_late(struct lease_renewal *renewal, struct lease *lease, enum status status) {
+    lease->in_flight--;
+    lease->gone = lease->gone || is_not_ours(status);
+    bool release_waits = lease->state == LEASE_RELEASING && lease->timer.position != 0;
+    if (lease->gone && release_waits)
+        end(renewal, lease);
+    return LEASE_OUTCOME_NONE;
+}
+
+static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    int64_t attempt_ms = now_ms + lease->retry_ms;
+    lease->state = LEASE_HELD;
+    lease->attempts++;
+    lease->retry_ms *= 2;
+    bool again =
+        lease->attempts <= renewal->options->renew_max_retries && attempt_ms < lease_safety_ms(lease, renewal->options);
+    schedule(renewal, lease, again ? attempt_ms : INT64_MAX);
+    return again ? LEASE_OUTCOME_RETRY : LEASE_OUTCOME_NO_RETRY;
+}
+
+enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                              int64_t now_ms) {
+    assert(lease->in_flight > 0);
+    if (lease->state != LEASE_RENEWING)
+        return settle_late(renewal, lease, status);
+    lease->gone = is_not_ours(status);
+    if (lease->gone || !lease_is_safe(lease, renewal->options, now_ms)) {
+        lose(renewal, lease);
+        return LEASE_OUTCOME_LOST;
+    }
+    if (status != STATUS_OK)
+        return settle_failed(renewal, lease, now_ms);
+    lease->renewal_count++;
+    hold(renewal, lease, lease->sent_ms);
+    return LEASE_OUTCOME_RENEWED;
+}
+
+void lease_renewal_told(struct lease *lease) {
+    assert(lease->in_flight > 0);
+    lease->in_flight--;
+}
+
+bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                  int64_t now_ms) {
+    assert(lease->state == LEASE_RELEASING && lease->in_flight > 0);
+    lease->in_flight--;
+    bool done = status == STATUS_OK || is_not_ours(status) || lease->gone;
+    int64_t attempt_ms = now_ms + lease->retry_ms;
+    if (done || attempt_ms >= lease->release_by_ms) {
+        end(renewal, lease);
+        return done;
+    }
+    lease->attempts++;
+    lease->retry_ms *= 2;
+    timer_heap_set(&renewal->heap, &lease->timer, attempt_ms);
+    return true;
+}

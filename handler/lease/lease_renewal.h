@@ -1,0 +1,135 @@
+/*
+ * lease_renewal.h - when a lease is renewed, given back, or known to be lost: a state machine without a thread or lock.
+ *
+ * Vocabulary   action    one thing to do now, outside the owner's lock: send a renewal, send a release, tell of a loss
+ *              safety    sent + threshold x duration of the last good renewal: the last moment at which the lease may
+ *                        be relied on. Whether a lease is held is this comparison and nothing else; no request is
+ *                        asked.
+ *              retry     another attempt at a renewal whose outcome is unknown; attempt 1 is none
+ * States       HELD -> RENEWING -> HELD ...                 RENEWING: an attempt is in flight; HELD: none is
+ *              HELD, RENEWING -> LOST                        storage said so, or safety passed; final
+ *              HELD, RENEWING, LOST -> RELEASING -> ENDED    the owner gave it up; tried again until it has run out
+ *              HELD, RENEWING, LOST -> ENDED                 the same, with nothing left to release
+ * Rules        Every time comes in as an argument, on the injected clock (base/clock.h now_ms).
+ *              No renewal starts at or past safety, and none has a timeout that lasts past it: the attempts still
+ *              allowed share the time that is left. When they are used up the lease stays HELD until safety.
+ *              An answer that comes at or past safety changes nothing: the lease is lost even if it was renewed at
+ *              storage, whether the loss has been told yet or not. It is then released there all the same.
+ *              A lease may be given up while its renewal is in flight; the answer is then of no interest.
+ *              What a request may have done at storage is believed for releasing, never for relying on the lease.
+ * Threads: none; the lease manager's lock guards all of it.
+ * Layer: lease. May include storage/, base/.
+ */
+#ifndef LEASE_LEASE_RENEWAL_H
+#define LEASE_LEASE_RENEWAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "base/timer_heap.h"
+#include "base/uuid.h"
+#include "lease/lease_options.h"
+
+enum {
+    LEASE_RELEASE_RETRY_MS = 250,      /* the first wait between attempts at a release; doubles */
+    LEASE_RELEASE_TIMEOUT_MS = 2000,   /* of one attempt, or what is left of the lease */
+    LEASE_RELEASE_INFINITE_MS = 60000, /* how long the release of a lease without end is attempted */
+};
+
+enum lease_state { LEASE_HELD, LEASE_RENEWING, LEASE_LOST, LEASE_RELEASING, LEASE_ENDED };
+
+struct lease {
+    struct timer_entry timer; /* first: found from its entry in the heap */
+    char name[LEASE_NAME_BYTES];
+    char id[UUID_TEXT_BYTES];
+    enum lease_state state;
+    int duration_s;
+    int64_t renewed_ms;    /* before the request of the last good acquire or renewal was sent */
+    int64_t sent_ms;       /* before the last acquire or renewal was sent, whatever came of it */
+    int64_t release_by_ms; /* RELEASING: the lease has run out at storage, and no attempt is worth it from here on */
+    int64_t retry_ms;      /* the next wait between attempts */
+    int attempts;          /* failed attempts of the renewal or release under way */
+    int renewal_count;     /* good renewals */
+    int in_flight;         /* requests not yet answered, and callbacks running */
+    bool gone;             /* storage said that it is not ours: nothing to release */
+};
+
+struct lease_renewal {
+    struct timer_heap heap;
+    size_t count; /* places taken: leases that have not ENDED, and reservations */
+    const struct lease_options *options;
+};
+
+enum lease_action_kind { LEASE_ACTION_NONE, LEASE_ACTION_RENEW, LEASE_ACTION_RELEASE, LEASE_ACTION_TELL_LOST };
+
+struct lease_action {
+    enum lease_action_kind kind;
+    struct lease *lease;
+    int64_t timeout_ms; /* RENEW, RELEASE: >= 1 */
+};
+
+/* What the answer to a renewal means for its owner. */
+enum lease_outcome {
+    LEASE_OUTCOME_NONE, /* nothing: it was lost, or given up, before */
+    LEASE_OUTCOME_RENEWED,
+    LEASE_OUTCOME_RETRY,    /* failed; will be tried again */
+    LEASE_OUTCOME_NO_RETRY, /* failed; held until safety, and then lost */
+    LEASE_OUTCOME_LOST,
+};
+
+/* Borrows the options. */
+void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options);
+void lease_renewal_release(struct lease_renewal *renewal);
+
+/*
+ * Takes a place for a lease that is about to be asked for, so that a lease granted can always be taken in. Used up by
+ * lease_renewal_start, given back by lease_renewal_unreserve. STATUS_NO_MEMORY.
+ */
+enum status lease_renewal_reserve(struct lease_renewal *renewal) MUST_CHECK;
+void lease_renewal_unreserve(struct lease_renewal *renewal);
+
+/* Takes in a lease granted to a request that was sent at `sent_ms`. Name, id and duration_s are set by the caller. */
+void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms);
+
+/*
+ * The owner gives the lease up: no renewal from now on; a release is due at once unless there is nothing to release.
+ * Nothing happens the second time.
+ */
+void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+
+/*
+ * The next thing to do at `now_ms`, or LEASE_ACTION_NONE. The action's lease counts as in flight until
+ * lease_renewal_settle_renew or _settle_release or, for TELL_LOST, lease_renewal_told. Call until NONE.
+ */
+struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms);
+
+/* When lease_renewal_due will have something to do; INT64_MAX: never as things are. */
+int64_t lease_renewal_next_ms(const struct lease_renewal *renewal);
+
+/*
+ * The answer to a LEASE_ACTION_RENEW. On any outcome but NONE the lease stays in flight while its owner is told, until
+ * lease_renewal_told; on RETRY and NO_RETRY lease->attempts says which attempt failed.
+ */
+enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                              int64_t now_ms);
+
+/* Its owner has been told. */
+void lease_renewal_told(struct lease *lease);
+
+/* The answer to a LEASE_ACTION_RELEASE. False: it failed and will not be tried again; the lease has to run out. */
+bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                  int64_t now_ms);
+
+/* Times on the clock; INT64_MAX for an infinite lease. */
+int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options);
+int64_t lease_expiry_ms(const struct lease *lease);
+
+/* May its owner rely on it at `now_ms`? Not once it is lost or given up, and never at or past safety. */
+bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms);
+
+/* May it be freed: has it ENDED, with nothing in flight? */
+bool lease_is_finished(const struct lease *lease);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * app_settings.h - every app setting, read once at start and checked: the settings table.
+ *
+ * Fills the option structs of the parts below, so that they need no settings of their own. The files of this folder are
+ * the only ones that look at the environment.
+ *
+ * Rules        The places that settings come from, and which of them wins: config_source.h. Empty values, aliases:
+ *              setting.h.
+ *              A bad value is one line: the setting's name, the value (never a secret) and what is allowed.
+ *              A default never contradicts what is set: AutoRenewInterval's is 2/3 of the duration, and 3/4 of the
+ *              safety threshold where that lies at or below 2/3.
+ *              In this version a connection string is what signs in. Without one nothing loads. With one,
+ *              StorageAccountUri only replaces its blob endpoint (and, with ".blob." read as ".table.", its table
+ *              endpoint), TableServiceUri its table endpoint.
+ * Threads: none of its own.
+ * Layer: settings. May include everything below main.
+ */
+#ifndef SETTINGS_APP_SETTINGS_H
+#define SETTINGS_APP_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "inventory/inventory_service.h"
+#include "inventory/inventory_store_table.h"
+#include "lease/lease_options.h"
+#include "lease/lease_store_blob.h"
+#include "storage/storage_account.h"
+
+enum { EXIT_BAD_SETTING = 64, INSTANCE_NAME_BYTES = 64, ROUTE_PREFIX_BYTES = 128 };
+
+enum authentication_mode {
+    AUTH_AUTO,
+    AUTH_MANAGED_IDENTITY,
+    AUTH_WORKLOAD_IDENTITY,
+    AUTH_SERVICE_PRINCIPAL,
+    AUTH_DEVELOPMENT,
+};
+enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
+
+/* Signing in with tokens: read and checked; NULL where not set. */
+struct authentication_settings {
+    enum authentication_mode mode;
+    bool use_managed_identity; /* false where not set: the default beside a connection string */
+    char *managed_identity_client_id;
+    char *workload_tenant_id, *workload_client_id, *workload_token_file_path; /* else AZURE_TENANT_ID, ... */
+    char *principal_tenant_id, *principal_client_id, *principal_client_secret, *principal_certificate_path;
+};
+
+struct app_settings {
+    int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 when no host has set it */
+
+    /* For log lines: WEBSITE_INSTANCE_ID's first 8 characters, else HANDLER_INSTANCE, else the process id. */
+    char instance[INSTANCE_NAME_BYTES];
+
+    /* host.json's extensions.http.routePrefix, without slashes around it; "" for none. */
+    char route_prefix[ROUTE_PREFIX_BYTES];
+
+    enum log_level log_level;
+    struct storage_account account;
+    struct authentication_settings authentication;
+    struct lease_options lease;
+    struct lease_store_blob_options lease_store;
+    enum inventory_store_kind store_kind;
+    char table_name[TABLE_NAME_BYTES];
+    struct inventory_options inventory; /* its seeds are those below */
+    struct seed_product *seeds;
+};
+
+/*
+ * Reads `folder`'s files (absent ones are fine) and `environment` (as environ: "NAME=value", NULL at the end). What is
+ * filled may be moved; app_settings_release frees it.
+ *
+ * STATUS_INVALID_ARGUMENT  a bad setting or an unreadable file; err's message is the one line to print. `out` needs no
+ *                          release.
+ * STATUS_NO_MEMORY
+ */
+enum status app_settings_load(const char *folder, char *const *environment, struct app_settings *out,
+                              struct error *err) MUST_CHECK;
+
+/* Wipes the secrets and frees. */
+void app_settings_release(struct app_settings *settings);
+
+#endif

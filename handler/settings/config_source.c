@@ -1,0 +1,266 @@
+#include "settings/config_source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "base/json.h"
+
+static void wipe_and_free(char *text, size_t length) {
+    if (text != NULL) {
+        crypto_wipe(text, length);
+        free(text);
+    }
+}
+
+void config_source_release(struct config_source *source) {
+    for (size_t i = 0; i < source->count; i++) {
+        free(source->items[i].name);
+        wipe_and_free(source->items[i].value, strlen(source->items[i].value));
+    }
+    free(source->items);
+    *source = (struct config_source){0};
+}
+
+const char *config_source_get(const struct config_source *source, const char *name) {
+    for (size_t i = 0; i < source->count; i++) {
+        if (strcasecmp(source->items[i].name, name) == 0) {
+            return source->items[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* "__" becomes ':', from the left ("A___B" is "A:_B"), as .NET's environment variables are read. */
+static void join_by_colons(char *name) {
+    char *to = name;
+    for (const char *from = name; *from != '\0'; to++) {
+        if (from[0] == '_' && from[1] == '_') {
+            *to = ':';
+            from += 2;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+static enum status make_room(struct config_source *source) {
+    if (source->count < source->capacity) {
+        return STATUS_OK;
+    }
+    size_t capacity = source->capacity == 0 ? 64 : source->capacity * 2;
+    struct config_item *items = reallocarray(source->items, capacity, sizeof *items);
+    if (items == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    source->items = items;
+    source->capacity = capacity;
+    return STATUS_OK;
+}
+
+static enum status add(struct config_source *source, const char *name, size_t name_length, const char *value) {
+    if (make_room(source) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    struct config_item item = {.name = strndup(name, name_length), .value = strdup(value)};
+    if (item.name == NULL || item.value == NULL) {
+        free(item.name);
+        wipe_and_free(item.value, strlen(value));
+        return STATUS_NO_MEMORY;
+    }
+    join_by_colons(item.name);
+    source->items[source->count++] = item;
+    return STATUS_OK;
+}
+
+static enum status add_environment(struct config_source *source, char *const *environment) {
+    enum status status = STATUS_OK;
+    for (; *environment != NULL && status == STATUS_OK; environment++) {
+        const char *equals = strchr(*environment, '=');
+        if (equals != NULL && equals != *environment) {
+            status = add(source, *environment, (size_t)(equals - *environment), equals + 1);
+        }
+    }
+    return status;
+}
+
+static enum status add_json(struct config_source *source, const cJSON *value, const char *name);
+
+static enum status add_scalar(struct config_source *source, const cJSON *value, const char *name) {
+    if (cJSON_IsNull(value)) {
+        return STATUS_OK;
+    }
+    if (cJSON_IsString(value)) {
+        return add(source, name, strlen(name), value->valuestring);
+    }
+    char *text = cJSON_PrintUnformatted(value); /* a number or a boolean */
+    enum status status = text == NULL ? STATUS_NO_MEMORY : add(source, name, strlen(name), text);
+    cJSON_free(text);
+    return status;
+}
+
+static enum status add_member(struct config_source *source, const cJSON *value, const char *parent, size_t index) {
+    char *name;
+    const char *colon = parent[0] == '\0' ? "" : ":";
+    int length = value->string != NULL ? asprintf(&name, "%s%s%s", parent, colon, value->string)
+                                       : asprintf(&name, "%s%s%zu", parent, colon, index);
+    if (length < 0) {
+        return STATUS_NO_MEMORY;
+    }
+    enum status status = add_json(source, value, name);
+    free(name);
+    return status;
+}
+
+/* Adds the values in and under `value`. The depth is at most JSON_MAX_DEPTH. */
+static enum status add_json(struct config_source *source, const cJSON *value, const char *name) {
+    if (!cJSON_IsObject(value) && !cJSON_IsArray(value)) {
+        return add_scalar(source, value, name);
+    }
+    enum status status = STATUS_OK;
+    size_t index = 0;
+    for (const cJSON *child = value->child; child != NULL && status == STATUS_OK; child = child->next) {
+        status = add_member(source, child, name, index++);
+    }
+    return status;
+}
+
+/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1. */
+static enum status read_text(int file, char *text, size_t *out_length, struct error *err) {
+    size_t length = 0;
+    ssize_t count;
+    while ((count = read(file, text + length, CONFIG_FILE_MAX_BYTES + 1 - length)) != 0) {
+        if (count < 0 && errno != EINTR) {
+            return error_set(err, STATUS_INVALID_ARGUMENT, "cannot be read: %s", strerror(errno));
+        }
+        if (count > 0) {
+            length += (size_t)count;
+        }
+        if (length > CONFIG_FILE_MAX_BYTES) {
+            return error_set(err, STATUS_INVALID_ARGUMENT, "is over %d bytes", CONFIG_FILE_MAX_BYTES);
+        }
+    }
+    *out_length = length;
+    return STATUS_OK;
+}
+
+static enum status parse_file(int file, cJSON **out, struct error *err) {
+    char *text = malloc(CONFIG_FILE_MAX_BYTES + 1);
+    if (text == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
+    }
+    size_t length = 0;
+    enum status status = read_text(file, text, &length, err);
+    if (status == STATUS_OK) {
+        status = json_parse_config(text, length, out, err);
+    }
+    if (status == STATUS_OK && !cJSON_IsObject(*out)) {
+        cJSON_Delete(*out);
+        *out = NULL;
+        status = error_set(err, STATUS_INVALID_ARGUMENT, "is not a JSON object");
+    }
+    wipe_and_free(text, CONFIG_FILE_MAX_BYTES + 1);
+    return status == STATUS_MALFORMED ? STATUS_INVALID_ARGUMENT : status;
+}
+
+/* *out stays as it is when there is no such file. */
+static enum status read_json_file(const char *folder, const char *name, cJSON **out, struct error *err) {
+    char *path;
+    if (asprintf(&path, "%s/%s", folder, name) < 0) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the path of %s", name);
+    }
+    enum status status = STATUS_OK;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        status = parse_file(file, out, err);
+        close(file);
+    } else if (errno != ENOENT) {
+        status = error_set(err, STATUS_INVALID_ARGUMENT, "cannot be read: %s", strerror(errno));
+    }
+    if (status != STATUS_OK) {
+        error_wrap(err, "%s", path);
+    }
+    free(path);
+    return status;
+}
+
+/* The strings of a file that is done with: there are secrets among them. */
+static void wipe_json(cJSON *value) {
+    if (cJSON_IsString(value)) {
+        crypto_wipe(value->valuestring, strlen(value->valuestring));
+    }
+    for (cJSON *child = value->child; child != NULL; child = child->next) {
+        wipe_json(child);
+    }
+}
+
+static void wipe_and_delete(cJSON *json) {
+    if (json != NULL) {
+        wipe_json(json);
+        cJSON_Delete(json);
+    }
+}
+
+/* Values holds the app settings; what is beside it (Host, ConnectionStrings) is the host's. */
+static enum status add_local_values(struct config_source *source, const cJSON *json, struct error *err) {
+    if (cJSON_IsTrue(cJSON_GetObjectItem(json, "IsEncrypted"))) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "local.settings.json is encrypted, which only the Functions host can read; "
+                         "func settings decrypt makes it plain");
+    }
+    const cJSON *values = cJSON_GetObjectItem(json, "Values");
+    if (values != NULL && !cJSON_IsObject(values)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "local.settings.json: Values is not a JSON object");
+    }
+    return values == NULL ? STATUS_OK : add_json(source, values, "");
+}
+
+static enum status add_local_settings(struct config_source *source, const char *folder, struct error *err) {
+    cJSON *json = NULL;
+    enum status status = read_json_file(folder, "local.settings.json", &json, err);
+    if (status == STATUS_OK && json != NULL) {
+        status = add_local_values(source, json, err);
+    }
+    wipe_and_delete(json);
+    return status;
+}
+
+/* Adds a whole file, its members under `parent`. */
+static enum status add_file(struct config_source *source, const char *folder, const char *name, const char *parent,
+                            struct error *err) {
+    cJSON *json = NULL;
+    enum status status = read_json_file(folder, name, &json, err);
+    if (status == STATUS_OK && json != NULL) {
+        status = add_json(source, json, parent);
+    }
+    wipe_and_delete(json);
+    return status;
+}
+
+enum status config_source_load(const char *folder, char *const *environment, struct config_source *out,
+                               struct error *err) {
+    struct config_source source = {0};
+    enum status status = add_environment(&source, environment);
+    bool started_by_host = config_source_get(&source, "FUNCTIONS_CUSTOMHANDLER_PORT") != NULL;
+    if (status == STATUS_OK && !started_by_host) {
+        status = add_local_settings(&source, folder, err);
+    }
+    if (status == STATUS_OK) {
+        status = add_file(&source, folder, "appsettings.json", "", err);
+    }
+    if (status == STATUS_OK) {
+        status = add_file(&source, folder, "host.json", "AzureFunctionsJobHost", err);
+    }
+    if (status != STATUS_OK) {
+        config_source_release(&source);
+        return status == STATUS_NO_MEMORY ? error_set(err, status, "no memory to read the app settings") : status;
+    }
+    *out = source;
+    return STATUS_OK;
+}

@@ -1,0 +1,73 @@
+/*
+ * setting.h - one row of the settings table: what a setting is called, what it may be, and where its value goes.
+ *
+ * Rules        A value that is empty counts as not given, but where a row says that it may be empty. Of a setting and
+ *              its alias, the setting wins.
+ *              A refusal is one line: the row's name (whatever the name was that gave the value), the value unless it
+ *              is or might hold a secret, and what is allowed.
+ * Threads: none of its own.
+ * Layer: settings. May include everything below main.
+ */
+#ifndef SETTINGS_SETTING_H
+#define SETTINGS_SETTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "settings/config_source.h"
+
+struct setting;
+
+/*
+ * Reads `text` into the field at `out`, whose type each parser names; untouched on failure.
+ * STATUS_INVALID_ARGUMENT   not what the row allows
+ * STATUS_NO_MEMORY
+ */
+typedef enum status (*setting_parser)(const struct setting *setting, const char *text, void *out);
+
+/* A word and the enum's value that it stands for. */
+struct setting_choice {
+    const char *word; /* NULL ends the list */
+    int value;
+};
+
+struct setting {
+    const char *name;
+    const char *alias; /* NULL: none */
+    setting_parser parse;
+    size_t offset; /* of its field in the struct that setting_read fills */
+    int64_t least; /* of a number, of a time span in milliseconds, of a text's characters */
+    int64_t most;
+    const struct setting_choice *choices;
+    bool is_secret;
+    bool may_be_empty;
+    const char *allowed; /* for people */
+};
+
+/* The setting's text, borrowed; NULL: not given. */
+const char *setting_text(const struct setting *setting, const struct config_source *source);
+
+/*
+ * Reads the setting into the struct at `base`; leaves it alone when it is not given.
+ * STATUS_INVALID_ARGUMENT   refused, as above
+ * STATUS_NO_MEMORY
+ */
+enum status setting_read(const struct setting *setting, const struct config_source *source, void *base,
+                         struct error *err) MUST_CHECK;
+
+/* The refusal of `value`: STATUS_INVALID_ARGUMENT, and the one line in `err`. */
+enum status setting_refuse(const struct setting *setting, const char *value, struct error *err);
+
+/* A whole number of digits alone within least..most (most < INT64_MAX). False: not that; untouched. */
+bool setting_whole_number(const char *text, int64_t least, int64_t most, int64_t *out);
+
+/* Parsers, and the type of their field. */
+enum status setting_parse_bool(const struct setting *setting, const char *text, void *out);   /* bool */
+enum status setting_parse_int(const struct setting *setting, const char *text, void *out);    /* int */
+enum status setting_parse_ms(const struct setting *setting, const char *text, void *out);     /* int64_t: a time span */
+enum status setting_parse_choice(const struct setting *setting, const char *text, void *out); /* int or enum: a word */
+enum status setting_parse_text(const struct setting *setting, const char *text, void *out);   /* char *, to be freed */
+
+#endif

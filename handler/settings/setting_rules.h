@@ -1,0 +1,57 @@
+/*
+ * setting_rules.h - what Azure and the inventory allow as names, addresses and the like: the settings table's other
+ * parsers.
+ *
+ * Each reads `text` into the field at `out`, as setting.h says of setting_parser.
+ * Threads: none of its own.
+ * Layer: settings. May include everything below main.
+ */
+#ifndef SETTINGS_SETTING_RULES_H
+#define SETTINGS_SETTING_RULES_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+#include "settings/setting.h"
+#include "storage/storage_account.h"
+
+enum {
+    ENDPOINT_MAX_LENGTH = STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */
+    BLOB_PREFIX_MAX_LENGTH = 100,
+    METADATA_NAME_MAX_LENGTH = 128,
+    METADATA_VALUE_MAX_LENGTH = 1024,
+    SEED_MAX_TOTAL = 1000000000,
+};
+
+/* int: LEASE_MIN_DURATION_S to LEASE_MAX_DURATION_S as a time span, or LEASE_INFINITE_S for "Infinite". */
+enum status setting_parse_lease_duration(const struct setting *setting, const char *text, void *out);
+
+/* double: 0.5 to 0.95, digits and a decimal point alone. */
+enum status setting_parse_safety_threshold(const struct setting *setting, const char *text, void *out);
+
+/* char[LEASE_CONTAINER_NAME_BYTES] ("Naming and Referencing Containers, Blobs, and Metadata") */
+enum status setting_parse_container_name(const struct setting *setting, const char *text, void *out);
+
+/* char[LEASE_BLOB_PREFIX_BYTES]: what needs no escaping in a URL's path; may be empty. */
+enum status setting_parse_blob_prefix(const struct setting *setting, const char *text, void *out);
+
+/* char[TABLE_NAME_BYTES] ("Understanding the Table Service Data Model") */
+enum status setting_parse_table_name(const struct setting *setting, const char *text, void *out);
+
+/* char[STORAGE_ENDPOINT_BYTES]: https, or http where the host is 127.0.0.1, localhost or ::1. */
+enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out);
+
+/* struct app_settings: its seeds and what its inventory options say of them, from "ID=N;ID=N". */
+enum status setting_parse_seed_products(const struct setting *setting, const char *text, void *out);
+
+/* enum log_level */
+enum status setting_parse_log_level(const struct setting *setting, const char *text, void *out);
+
+/* char[ROUTE_PREFIX_BYTES], without slashes around it; may be empty. */
+enum status setting_parse_route_prefix(const struct setting *setting, const char *text, void *out);
+
+/* May blob metadata be called lease_NAME (a C# identifier, of ASCII; source as for containers)? Be `value`? */
+bool setting_metadata_name_is_valid(const char *name);
+bool setting_metadata_value_is_valid(const char *value);
+
+#endif

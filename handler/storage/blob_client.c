@@ -1,0 +1,133 @@
+#include "storage/blob_client.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { LEASE_DURATION_MIN_S = 15, LEASE_DURATION_MAX_S = 60, METADATA_HEADER_MAX_BYTES = 1024 };
+
+/*
+ * Everything of a blob's name but its slashes is encoded: the SDKs send these as they are, and so appear in Azure's
+ * logs.
+ */
+static void append_blob_name(struct strbuf *path, const char *blob) {
+    for (const char *c = blob; *c; c++) {
+        const char text[2] = {*c, '\0'};
+        if (*c == '/')
+            strbuf_append_char(path, '/');
+        else
+            strbuf_append_percent_encoded(path, text);
+    }
+}
+
+/* `blob` is NULL for an operation on the container. */
+static void begin_put(struct storage_request *request, const char *container, const char *blob) {
+    storage_request_init(request, STORAGE_BLOB, "PUT");
+    strbuf_append_char(&request->path, '/');
+    strbuf_append_percent_encoded(&request->path, container);
+    if (blob) {
+        strbuf_append_char(&request->path, '/');
+        append_blob_name(&request->path, blob);
+    }
+}
+
+static void begin_lease_action(struct storage_request *request, const char *container, const char *blob,
+                               const char *action) {
+    begin_put(request, container, blob);
+    http_headers_add(&request->query, "comp", "lease");
+    http_headers_add(&request->headers, "x-ms-lease-action", action);
+}
+
+/* Sends, waits, and releases the request. */
+static enum status send_and_release(struct storage_client *client, struct storage_request *request, int64_t deadline_ms,
+                                    int64_t *out_sent_ms, struct error *err) {
+    struct http_reply reply;
+    http_reply_init(&reply);
+    enum status status = storage_client_send(client, request, deadline_ms, &reply, err);
+    if (status == STATUS_OK && out_sent_ms)
+        *out_sent_ms = reply.sent_ms;
+    http_reply_release(&reply);
+    storage_request_release(request);
+    return status;
+}
+
+enum status blob_container_create(struct storage_client *client, const char *container, int64_t deadline_ms,
+                                  struct error *err) {
+    struct storage_request request;
+    begin_put(&request, container, NULL);
+    http_headers_add(&request.query, "restype", "container");
+    return send_and_release(client, &request, deadline_ms, NULL, err);
+}
+
+static void add_metadata(struct http_headers *headers, const char *name, const char *value) {
+    struct strbuf header;
+    strbuf_init(&header, METADATA_HEADER_MAX_BYTES);
+    strbuf_appendf(&header, "x-ms-meta-%s", name);
+    if (strbuf_status(&header) == STATUS_OK)
+        http_headers_add(headers, header.data, value);
+    else if (headers->status == STATUS_OK)
+        headers->status = header.status;
+    strbuf_release(&header);
+}
+
+enum status blob_create_empty(struct storage_client *client, const char *container, const char *blob,
+                              const struct http_headers *metadata, int64_t deadline_ms, struct error *err) {
+    struct storage_request request;
+    begin_put(&request, container, blob);
+    http_headers_add(&request.headers, "x-ms-blob-type", "BlockBlob");
+    http_headers_add(&request.headers, "If-None-Match", "*");
+    for (size_t i = 0; metadata && i < metadata->count; i++)
+        add_metadata(&request.headers, metadata->items[i].name, metadata->items[i].value);
+    enum status status = send_and_release(client, &request, deadline_ms, NULL, err);
+    /*
+     * A blob that somebody holds a lease on answers 412 before it comes to If-None-Match: either says that there is
+     * one.
+     */
+    if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT) {
+        status = STATUS_ALREADY_EXISTS;
+        if (err)
+            err->status = status;
+    }
+    return status;
+}
+
+enum status blob_lease_acquire(struct storage_client *client, const char *container, const char *blob,
+                               const char *lease_id, int duration_s, int64_t deadline_ms, int64_t *out_sent_ms,
+                               struct error *err) {
+    assert(duration_s == LEASE_DURATION_INFINITE_S ||
+           (duration_s >= LEASE_DURATION_MIN_S && duration_s <= LEASE_DURATION_MAX_S));
+    struct storage_request request;
+    begin_lease_action(&request, container, blob, "acquire");
+    http_headers_add(&request.headers, "x-ms-proposed-lease-id", lease_id);
+    http_headers_addf(&request.headers, "x-ms-lease-duration", "%d", duration_s);
+    return send_and_release(client, &request, deadline_ms, out_sent_ms, err);
+}
+
+enum status blob_lease_break(struct storage_client *client, const char *container, const char *blob,
+                             int64_t deadline_ms, struct error *err) {
+    struct storage_request request;
+    begin_lease_action(&request, container, blob, "break");
+    http_headers_add(&request.headers, "x-ms-lease-break-period", "0");
+    return send_and_release(client, &request, deadline_ms, NULL, err);
+}
+
+static enum status submit_lease_action(struct storage_client *client, const char *container, const char *blob,
+                                       const char *action, const char *lease_id, int64_t timeout_ms, storage_done done,
+                                       void *context) {
+    struct storage_request request;
+    begin_lease_action(&request, container, blob, action);
+    http_headers_add(&request.headers, "x-ms-lease-id", lease_id);
+    enum status status = storage_client_submit(client, &request, timeout_ms, done, context);
+    storage_request_release(&request);
+    return status;
+}
+
+enum status blob_lease_renew_submit(struct storage_client *client, const char *container, const char *blob,
+                                    const char *lease_id, int64_t timeout_ms, storage_done done, void *context) {
+    return submit_lease_action(client, container, blob, "renew", lease_id, timeout_ms, done, context);
+}
+
+enum status blob_lease_release_submit(struct storage_client *client, const char *container, const char *blob,
+                                      const char *lease_id, int64_t timeout_ms, storage_done done, void *context) {
+    return submit_lease_action(client, container, blob, "release", lease_id, timeout_ms, done, context);
+}

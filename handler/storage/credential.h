@@ -1,0 +1,67 @@
+/*
+ * credential.h - how requests prove who sends them. One file per kind: credential_shared_key.c, credential_sas.c, ...
+ *
+ * Rules        authorize is called for every attempt, after x-ms-date and all other headers and query parameters are set; it adds
+ *              its header or query parameters to what is about to be sent, never to the caller's request.
+ *              Leases are renewed from the I/O thread, so authorize does not block: a credential that needs a token fetches it in
+ *              the background and answers STATUS_UNAVAILABLE until it has one.
+ * Threads: authorize may be called from any thread at once.
+ * Layer: storage. May include base/.
+ */
+#ifndef STORAGE_CREDENTIAL_H
+#define STORAGE_CREDENTIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/http_message.h"
+#include "base/status.h"
+#include "base/strbuf.h"
+#include "storage/storage_account.h"
+
+/* One attempt on its way out, as a credential sees it. */
+struct credential_request {
+    bool is_table; /* signed by the Table service's rules; else by the Blob service's */
+    const char *method;
+    const char *path; /* the URL's path as sent, percent-encoded, with the account's own path as Azurite has it */
+    const struct http_headers *query; /* not encoded */
+    size_t body_length;
+    struct http_headers *headers; /* Authorization goes here */
+    struct strbuf *url;           /* complete; a SAS is appended here */
+};
+
+struct credential {
+    /* STATUS_UNAUTHORIZED (no token to be had), STATUS_UNAVAILABLE (try again), STATUS_NO_MEMORY, STATUS_INTERNAL. */
+    enum status (*authorize)(struct credential *credential, struct credential_request *request, struct error *err);
+
+    /*
+     * Storage has refused (401, 403) what authorize added: forget it, if it is a token. Answers whether another request may
+     * fare better. NULL: never.
+     */
+    bool (*refused)(struct credential *credential);
+};
+
+struct credential_shared_key {
+    struct credential base;
+    const struct storage_account *account;
+};
+
+struct credential_sas {
+    struct credential base;
+    const struct storage_account *account;
+};
+
+/* Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account. */
+void credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account);
+
+/* A SAS, appended to each URL. Borrows the account. */
+void credential_sas_init(struct credential_sas *credential, const struct storage_account *account);
+
+/*
+ * Appends the string that is signed; a failure is remembered by `out`. Source: "Authorize with Shared Key".
+ * Blob: the form of version 2015-02-21 and later (an empty Content-Length for none). Table: Date is x-ms-date's value.
+ */
+void credential_shared_key_string_to_sign(const struct storage_account *account,
+                                          const struct credential_request *request, struct strbuf *out);
+
+#endif

@@ -1,0 +1,115 @@
+#include "storage/storage_error.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "storage/retry_policy.h"
+
+enum { MESSAGE_BYTES = 256 };
+
+static bool begins_with(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool ends_with(const char *text, const char *suffix) {
+    size_t length = strlen(text), suffix_length = strlen(suffix);
+    return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}
+
+static enum status conflict_status(const char *code) {
+    if (strcmp(code, "LeaseAlreadyPresent") == 0 || strcmp(code, "LeaseIsBreakingAndCannotBeAcquired") == 0)
+        return STATUS_LEASE_CONFLICT;
+    if (begins_with(code, "Lease"))
+        return STATUS_LEASE_LOST;
+    if (ends_with(code, "AlreadyExists"))
+        return STATUS_ALREADY_EXISTS;
+    if (ends_with(code, "BeingDeleted"))
+        return STATUS_UNAVAILABLE;
+    return strcmp(code, "UpdateConditionNotSatisfied") == 0 ? STATUS_PRECONDITION_FAILED : STATUS_INTERNAL;
+}
+
+enum status storage_error_status(int http_status, const char *code) {
+    if (http_status >= 200 && http_status < 300)
+        return STATUS_OK;
+    if (retry_policy_is_transient(http_status))
+        return STATUS_UNAVAILABLE;
+    switch (http_status) {
+    case 401:
+    case 403:
+        return STATUS_UNAUTHORIZED;
+    case 404:
+        return strcmp(code, "ContainerNotFound") == 0 || strcmp(code, "TableNotFound") == 0 ? STATUS_CONTAINER_NOT_FOUND
+                                                                                            : STATUS_NOT_FOUND;
+    case 409:
+        return conflict_status(code);
+    case 412:
+        return begins_with(code, "Lease") ? STATUS_LEASE_LOST : STATUS_PRECONDITION_FAILED;
+    default:
+        return STATUS_INTERNAL;
+    }
+}
+
+/* Copies the first line: storage goes on with its request id and time, which we have from the headers. */
+static void copy_line(const char *text, size_t length, char *out, size_t size) {
+    size_t line = strcspn(text, "\r\n");
+    if (line > length)
+        line = length;
+    snprintf(out, size, "%.*s", (int)(line < size ? line : size - 1), text);
+}
+
+static void read_xml_element(const char *body, const char *begin, const char *end, char *out, size_t size) {
+    const char *value = strstr(body, begin);
+    if (!value)
+        return;
+    value += strlen(begin);
+    const char *stop = strstr(value, end);
+    if (stop)
+        copy_line(value, (size_t)(stop - value), out, size);
+}
+
+static void read_json(const struct strbuf *body, char *code, size_t code_size, char *message, size_t message_size) {
+    cJSON *root;
+    if (json_parse(body->data, body->length, &root, NULL) != STATUS_OK)
+        return;
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "odata.error");
+    const char *text = json_string(error, "code");
+    if (text)
+        copy_line(text, strlen(text), code, code_size);
+    text = json_string(cJSON_GetObjectItemCaseSensitive(error, "message"), "value");
+    if (text)
+        copy_line(text, strlen(text), message, message_size);
+    cJSON_Delete(root);
+}
+
+/* The Blob service answers errors in XML, the Table service in JSON; x-ms-error-code, where it is sent, says it best. */
+static void read_code(const struct http_reply *reply, char *code, size_t code_size, char *message,
+                      size_t message_size) {
+    const char *body = reply->body.data;
+    if (body[strspn(body, " \t\r\n")] == '{') {
+        read_json(&reply->body, code, code_size, message, message_size);
+    } else {
+        read_xml_element(body, "<Code>", "</Code>", code, code_size);
+        read_xml_element(body, "<Message>", "</Message>", message, message_size);
+    }
+    const char *header = http_headers_get(&reply->headers, "x-ms-error-code");
+    if (header)
+        copy_line(header, strlen(header), code, code_size);
+}
+
+enum status storage_error_read(const struct http_reply *reply, const char *what, int64_t wall_ms, struct error *err) {
+    if (reply->status < 300)
+        return STATUS_OK;
+    char code[sizeof err->code] = "", message[MESSAGE_BYTES] = "";
+    read_code(reply, code, sizeof code, message, sizeof message);
+    enum status status = storage_error_status(reply->status, code);
+    error_set(err, status, "%s: %d%s%s%s%s", what, reply->status, *code ? " " : "", code, *message ? ": " : "",
+              message);
+    err->http_status = reply->status;
+    snprintf(err->code, sizeof err->code, "%s", code);
+    const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
+    snprintf(err->request_id, sizeof err->request_id, "%s", request_id ? request_id : "");
+    err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"), wall_ms);
+    return status;
+}

@@ -1,0 +1,357 @@
+#include "storage/storage_request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/utc.h"
+#include "base/uuid.h"
+#include "storage/retry_policy.h"
+#include "storage/storage_error.h"
+
+enum { WHAT_BYTES = 256 };
+
+/* From 2020-12-06 on the Table service takes Microsoft Entra tokens. Azurite 3.35 knows both. */
+static const char *const versions[] = {[STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
+
+static const struct retry_policy policy = {STORAGE_FIRST_BACKOFF_MS, STORAGE_MAX_BACKOFF_MS};
+
+void storage_request_init(struct storage_request *request, enum storage_service service, const char *method) {
+    request->service = service;
+    request->method = method;
+    request->max_attempts = 0;
+    strbuf_init(&request->path, SIZE_MAX);
+    http_headers_init(&request->query);
+    http_headers_init(&request->headers);
+    strbuf_init(&request->body, SIZE_MAX);
+}
+
+void storage_request_release(struct storage_request *request) {
+    strbuf_release(&request->path);
+    http_headers_release(&request->query);
+    http_headers_release(&request->headers);
+    strbuf_release(&request->body);
+}
+
+enum status storage_request_status(const struct storage_request *request) {
+    enum status status = strbuf_status(&request->path);
+    if (status == STATUS_OK)
+        status = request->query.status;
+    if (status == STATUS_OK)
+        status = request->headers.status;
+    return status == STATUS_OK ? strbuf_status(&request->body) : status;
+}
+
+/* --- one attempt: built and signed, and its answer read --- */
+
+struct attempt {
+    struct strbuf url;
+    struct http_headers headers;
+};
+
+static void attempt_release(struct attempt *attempt) {
+    strbuf_release_wipe(&attempt->url); /* a SAS may be in it */
+    http_headers_release(&attempt->headers);
+}
+
+/* What messages and logs call it: "PUT /leases/x?comp=lease". */
+static void describe(const struct storage_request *request, char out[WHAT_BYTES]) {
+    const char *comp = http_headers_get(&request->query, "comp");
+    snprintf(out, WHAT_BYTES, "%s %.200s%s%s", request->method, request->path.data, comp ? "?comp=" : "",
+             comp ? comp : "");
+}
+
+static void build_url(struct strbuf *url, const char *endpoint, const struct storage_request *request) {
+    strbuf_append_string(url, endpoint);
+    strbuf_append_string(url, request->path.data);
+    for (size_t i = 0; i < request->query.count; i++) {
+        strbuf_append_char(url, i == 0 ? '?' : '&');
+        strbuf_append_percent_encoded(url, request->query.items[i].name);
+        strbuf_append_char(url, '=');
+        strbuf_append_percent_encoded(url, request->query.items[i].value);
+    }
+}
+
+static void build_headers(struct http_headers *headers, struct storage_client *client,
+                          const struct storage_request *request, const char *request_id) {
+    char date[UTC_TEXT_BYTES];
+    utc_format_http(storage_clock_ms(&client->storage_clock), date);
+    for (size_t i = 0; i < request->headers.count; i++)
+        http_headers_add(headers, request->headers.items[i].name, request->headers.items[i].value);
+    http_headers_add(headers, "x-ms-date", date);
+    http_headers_add(headers, "x-ms-version", versions[request->service]);
+    http_headers_add(headers, "x-ms-client-request-id", request_id);
+}
+
+static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
+    return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
+}
+
+/* The URL's path: what follows the endpoint's host, up to the query. The copy is the caller's to free; NULL: no memory. */
+static char *path_of(const char *url) {
+    const char *host = strstr(url, "://") + strlen("://");
+    const char *path = strchr(host, '/');
+    return strndup(path, strcspn(path, "?"));
+}
+
+static enum status sign(struct attempt *attempt, struct storage_client *client, const struct storage_request *request,
+                        struct error *err) {
+    char *path = path_of(attempt->url.data);
+    if (!path)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to sign the request");
+    struct credential_request signed_request = {
+        .is_table = request->service == STORAGE_TABLE,
+        .method = request->method,
+        .path = path,
+        .query = &request->query,
+        .body_length = request->body.length,
+        .headers = &attempt->headers,
+        .url = &attempt->url,
+    };
+    enum status status = client->credential->authorize(client->credential, &signed_request, err);
+    free(path);
+    return status;
+}
+
+/* On STATUS_OK the attempt is the caller's to release. */
+static enum status attempt_init(struct attempt *attempt, struct storage_client *client,
+                                const struct storage_request *request, const char *request_id, struct error *err) {
+    assert(request->path.data[0] == '/');
+    strbuf_init(&attempt->url, SIZE_MAX);
+    http_headers_init(&attempt->headers);
+    build_url(&attempt->url, endpoint_of(client, request->service), request);
+    build_headers(&attempt->headers, client, request, request_id);
+    enum status status = strbuf_status(&attempt->url);
+    if (status == STATUS_OK)
+        status = attempt->headers.status;
+    if (status != STATUS_OK)
+        error_set(err, status, "building the request: %s", status_text(status));
+    else
+        status = sign(attempt, client, request, err);
+    if (status != STATUS_OK)
+        attempt_release(attempt);
+    return status;
+}
+
+static struct http_call call_of(const struct attempt *attempt, const struct storage_request *request,
+                                int64_t timeout_ms) {
+    return (struct http_call){
+        .method = request->method,
+        .url = attempt->url.data,
+        .headers = &attempt->headers,
+        .body = request->body.data,
+        .body_length = request->body.length,
+        .timeout_ms = timeout_ms,
+        .max_response_bytes = STORAGE_MAX_RESPONSE_BYTES,
+    };
+}
+
+/* Takes in an answer; its status, with `err` filled unless that is STATUS_OK. */
+static enum status hear(struct storage_client *client, const struct http_reply *reply, const char *what,
+                        struct error *err) {
+    storage_clock_hear(&client->storage_clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
+                       reply->received_ms);
+    log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status, (long long)(reply->received_ms - reply->sent_ms));
+    return storage_error_read(reply, what, storage_clock_ms(&client->storage_clock), err);
+}
+
+static void hear_nothing(const char *what, struct error *err) {
+    error_wrap(err, "%s: no answer", what);
+    log_event(LOG_DEBUG, "%s", err->message);
+}
+
+/* Storage refused the credential: is another try worth it? */
+static bool can_renew(struct storage_client *client, enum status status) {
+    return status == STATUS_UNAUTHORIZED && client->credential->refused &&
+           client->credential->refused(client->credential);
+}
+
+/* --- sending and waiting --- */
+
+/* One operation of storage_client_send. */
+struct send {
+    struct storage_client *client;
+    const struct storage_request *request;
+    int64_t deadline_ms;
+    char request_id[UUID_TEXT_BYTES];
+    char what[WHAT_BYTES];
+};
+
+/* On STATUS_OK `reply` holds the answer, else it is as it was. */
+static enum status send_once(const struct send *send, int64_t timeout_ms, struct http_reply *reply, struct error *err) {
+    struct attempt attempt;
+    enum status status = attempt_init(&attempt, send->client, send->request, send->request_id, err);
+    if (status != STATUS_OK) {
+        error_wrap(err, "%s", send->what);
+        return status;
+    }
+    struct http_call call = call_of(&attempt, send->request, timeout_ms);
+    call.group = &send->client->sends;
+    status = http_transport_send(send->client->transport, &call, reply, err);
+    attempt_release(&attempt);
+    if (status != STATUS_OK) {
+        hear_nothing(send->what, err);
+        return status;
+    }
+    status = hear(send->client, reply, send->what, err);
+    if (status != STATUS_OK)
+        http_reply_release(reply);
+    return status;
+}
+
+static double random_part(void) {
+    uint32_t bits;
+    if (crypto_random(&bits, sizeof bits) != STATUS_OK)
+        return 1;
+    return (double)bits / UINT32_MAX;
+}
+
+/* False: the client was cancelled meanwhile. */
+static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + (delay_ms % 1000) * 1000000;
+    until.tv_sec += (time_t)(delay_ms / 1000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    pthread_mutex_lock(&client->lock);
+    int result = 0;
+    while (!client->cancelled && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&client->cancelled_changed, &client->lock, &until);
+    bool cancelled = client->cancelled;
+    pthread_mutex_unlock(&client->lock);
+    return !cancelled;
+}
+
+enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
+    int64_t delay_ms = retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
+                                             deadline_ms);
+    if (delay_ms < 0)
+        return STATUS_UNAVAILABLE;
+    return wait_ms(client, delay_ms) ? STATUS_OK : STATUS_CANCELLED;
+}
+
+static enum status send_until_deadline(const struct send *send, struct http_reply *reply, struct error *err) {
+    struct storage_client *client = send->client;
+    bool renewed = false;
+    for (int attempts = 1;; attempts++) {
+        int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
+        if (left_ms <= 0 && attempts == 1)
+            return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->what);
+        if (left_ms <= 0)
+            return STATUS_UNAVAILABLE; /* err: the last attempt's */
+        int64_t timeout_ms = left_ms < STORAGE_ATTEMPT_TIMEOUT_MS ? left_ms : STORAGE_ATTEMPT_TIMEOUT_MS;
+        enum status status = send_once(send, timeout_ms, reply, err);
+        bool renew = !renewed && can_renew(client, status); /* refused is not done: it does not count as an attempt */
+        if (!renew && (status != STATUS_UNAVAILABLE || attempts - renewed == send->request->max_attempts))
+            return status;
+        renewed = renewed || renew;
+        enum status wait = storage_client_back_off(client, attempts, err->retry_after_ms, send->deadline_ms);
+        if (wait == STATUS_UNAVAILABLE) {
+            error_wrap(err, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
+            return status;
+        }
+        if (wait == STATUS_CANCELLED)
+            return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->what);
+    }
+}
+
+enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
+                                int64_t deadline_ms, struct http_reply *out, struct error *err) {
+    struct send send = {.client = client, .request = request, .deadline_ms = deadline_ms};
+    describe(request, send.what);
+    enum status status = storage_request_status(request);
+    if (status == STATUS_OK)
+        status = uuid_v4(send.request_id);
+    if (status != STATUS_OK)
+        return error_set(err, status, "%s: %s", send.what, status_text(status));
+    struct error failure;
+    status = send_until_deadline(&send, out, &failure);
+    if (status != STATUS_OK && err)
+        *err = failure;
+    return status;
+}
+
+/* --- submitting --- */
+
+struct submission {
+    struct storage_client *client;
+    storage_done done;
+    void *context;
+    char what[WHAT_BYTES];
+};
+
+static void finish_submission(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct submission *submission = context;
+    struct error failure = *err;
+    if (status == STATUS_OK)
+        status = hear(submission->client, reply, submission->what, &failure);
+    else
+        hear_nothing(submission->what, &failure);
+    can_renew(submission->client, status); /* so that the caller's next attempt fares better */
+    submission->done(submission->context, status, status == STATUS_OK ? reply : NULL, &failure);
+    free(submission);
+}
+
+enum status storage_client_submit(struct storage_client *client, const struct storage_request *request,
+                                  int64_t timeout_ms, storage_done done, void *context) {
+    char request_id[UUID_TEXT_BYTES];
+    enum status status = storage_request_status(request);
+    if (status == STATUS_OK)
+        status = uuid_v4(request_id);
+    if (status != STATUS_OK)
+        return status;
+    struct submission *submission = malloc(sizeof *submission);
+    if (!submission)
+        return STATUS_NO_MEMORY;
+    *submission = (struct submission){.client = client, .done = done, .context = context};
+    describe(request, submission->what);
+    struct attempt attempt;
+    status = attempt_init(&attempt, client, request, request_id, NULL);
+    if (status == STATUS_OK) {
+        struct http_call call = call_of(&attempt, request, timeout_ms);
+        status = http_transport_submit(client->transport, &call, finish_submission, submission);
+        attempt_release(&attempt);
+    }
+    if (status != STATUS_OK)
+        free(submission);
+    return status;
+}
+
+/* --- the client --- */
+
+enum status storage_client_init(struct storage_client *client, struct http_transport *transport,
+                                const struct clock *clock, const struct storage_account *account,
+                                struct credential *credential) {
+    *client =
+        (struct storage_client){.transport = transport, .clock = clock, .account = account, .credential = credential};
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0)
+        return STATUS_INTERNAL;
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    int failure = pthread_cond_init(&client->cancelled_changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (failure)
+        return STATUS_INTERNAL;
+    pthread_mutex_init(&client->lock, NULL);
+    storage_clock_init(&client->storage_clock, clock);
+    return STATUS_OK;
+}
+
+void storage_client_release(struct storage_client *client) {
+    storage_clock_release(&client->storage_clock);
+    pthread_mutex_destroy(&client->lock);
+    pthread_cond_destroy(&client->cancelled_changed);
+}
+
+void storage_client_cancel(struct storage_client *client) {
+    pthread_mutex_lock(&client->lock);
+    client->cancelled = true;
+    pthread_cond_broadcast(&client->cancelled_changed);
+    pthread_mutex_unlock(&client->lock);
+    http_transport_cancel(client->transport, &client->sends);
+}

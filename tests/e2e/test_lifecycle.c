@@ -1,0 +1,254 @@
+/* Starting, stopping, storage that comes and goes, long work under short leases, and what an operation costs. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/uuid.h"
+#include "storage/blob_client.h"
+#include "support/app.h"
+#include "support/azurite.h"
+#include "support/check_main.h"
+#include "support/http_client.h"
+#include "support/storage_connection.h"
+
+enum { LOG_TIMEOUT_MS = 60000, STOP_MS = 5000 };
+#define RESERVE "/api/inventory/PROD-001/reserve"
+#define FIVE_UNITS "{\"quantity\":5,\"customerId\":\"CUST-123\"}"
+
+static struct azurite azurite;
+static struct app app;
+
+static void set_up(void) {
+    azurite_start(&azurite, AZURITE_ON_DISK);
+}
+
+static void tear_down(void) {
+    app_release(&app);
+    azurite_release(&azurite);
+}
+
+/* A request on a thread of its own. */
+struct background {
+    pthread_t thread;
+    struct http_ask ask;
+    struct http_reply reply;
+};
+
+static void *run_background(void *context) {
+    struct background *background = context;
+    background->reply = http_ask(background->ask);
+    return NULL;
+}
+
+static void start_background(struct background *background, const char *path, const char *body) {
+    *background = (struct background){.ask = {.port = app.port, .path = path, .body = body}};
+    ck_assert_int_eq(pthread_create(&background->thread, NULL, run_background, background), 0);
+}
+
+static void finish_background(struct background *background) {
+    ck_assert_int_eq(pthread_join(background->thread, NULL), 0);
+}
+
+static void wait_for_log(const char *text) {
+    if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
+        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
+    }
+}
+
+static void start_handler(const char *const *settings) {
+    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    wait_for_log("listens on");
+}
+
+/* Can somebody else have the product's lease at this moment? */
+static void assert_lease_is_free(const char *blob) {
+    struct storage_connection connection;
+    storage_connection_open(&connection, azurite.connection_string);
+    char id[UUID_TEXT_BYTES];
+    int64_t sent_ms;
+    struct error err = {0};
+    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15, storage_connection_deadline(&connection, 5000),
+                                            &sent_ms, &err);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
+    storage_connection_close(&connection);
+}
+
+static const int stop_signals[] = {SIGTERM, SIGINT};
+
+START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:01:00", NULL});
+    struct background first, second, other;
+    start_background(&first, RESERVE, FIVE_UNITS);
+    wait_for_log("Acquired lease");
+    start_background(&second, RESERVE, FIVE_UNITS); /* waits for its turn behind the first */
+    start_background(&other, "/api/inventory/PROD-002/release", FIVE_UNITS);
+    wait_for_log("for product PROD-002");
+    int64_t start_ms = process_now_ms();
+    ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
+    ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
+    finish_background(&first), finish_background(&second), finish_background(&other);
+    ck_assert_int_eq(first.reply.status, 503);
+    ck_assert_int_eq(second.reply.status, 503);
+    ck_assert_int_eq(other.reply.status, 503);
+    ck_assert_ptr_nonnull(http_headers_get(&first.reply.headers, "Retry-After"));
+    assert_lease_is_free("lease-inventory-PROD-001");
+    assert_lease_is_free("lease-inventory-PROD-002");
+
+    app_release(&app);
+    start_handler(NULL);
+    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    ck_assert_ptr_nonnull(strstr(reply.body.data, "\"availableQuantity\":100"));
+    http_reply_release(&reply);
+    http_reply_release(&first.reply), http_reply_release(&second.reply), http_reply_release(&other.reply);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(a_request_in_hand_is_finished_before_the_end) {
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:01", NULL});
+    struct background request;
+    start_background(&request, RESERVE, FIVE_UNITS);
+    wait_for_log("Acquired lease");
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+    finish_background(&request);
+    ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status, request.reply.body.data);
+    http_reply_release(&request.reply);
+    assert_lease_is_free("lease-inventory-PROD-001");
+}
+END_TEST
+
+START_TEST(work_that_outlasts_its_lease_is_renewed_and_commits) {
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:20", "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL});
+    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
+    http_reply_release(&reply);
+    char *log = process_output_from(&app.process, 0);
+    ck_assert_msg(strstr(log, " renewed. New expiration: 20") != NULL, "%s", log);
+    const char *count = strstr(log, "Renewal count: ");
+    ck_assert_msg(count != NULL && atoi(count + strlen("Renewal count: ")) >= 1, "%s", log);
+    free(log);
+    reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    ck_assert_ptr_nonnull(strstr(reply.body.data, "\"availableQuantity\":95"));
+    http_reply_release(&reply);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(storage_may_come_after_the_handler_and_go_and_come_again) {
+    azurite_stop(&azurite);
+    start_handler(NULL);
+    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/"}), 200);
+    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
+    ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
+    ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
+    http_reply_release(&reply);
+
+    azurite_restart(&azurite);
+    reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
+    http_reply_release(&reply);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(without_storage_a_stop_is_prompt_too) {
+    azurite_stop(&azurite);
+    start_handler(NULL);
+    struct background request;
+    start_background(&request, RESERVE, FIVE_UNITS);
+    wait_for_log("listens on");
+    int64_t start_ms = process_now_ms();
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+    ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
+    finish_background(&request);
+    http_reply_release(&request.reply);
+}
+END_TEST
+
+START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
+    start_handler(NULL);
+    struct http_ask reserve = {.port = app.port, .path = RESERVE, .body = FIVE_UNITS};
+    ck_assert_int_eq(http_ask_status(reserve), 200); /* makes container, blob, table and product */
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+    app_release(&app);
+
+    start_handler(NULL);
+    struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
+    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-002"}), 200); /* it is ready */
+    size_t mark = azurite_mark(&azurite);
+    get.port = app.port;
+    ck_assert_int_eq(http_ask_status(get), 200);
+    ck_assert_int_eq(azurite_request_count(&azurite, mark), 1);
+
+    mark = azurite_mark(&azurite);
+    reserve.port = app.port;
+    ck_assert_int_eq(http_ask_status(reserve), 200);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0); /* the lease has been given back by now */
+    char *requests = azurite_requests_since(&azurite, mark);
+    ck_assert_msg(azurite_request_count(&azurite, mark) <= 4, "%s", requests);
+    free(requests);
+}
+END_TEST
+
+/* setting, what the line must say beside its name */
+static const char *const bad_settings[][2] = {
+    {"DistributedLeasing:ConnectionString=AccountName=x;AccountKey=%%%", "connection string"},
+    {"DistributedLeasing:DefaultLeaseDuration=00:00:05", "00:00:05"},
+    {"DistributedLeasing:AutoRenewInterval=00:00:29", "00:00:29"},
+    {"Inventory:SeedProducts=PROD-001", "PROD-001"},
+    {"Logging:LogLevel:Default=Loud", "Loud"},
+};
+
+START_TEST(a_bad_setting_ends_it_with_64_and_one_line) {
+    const char *const settings[] = {bad_settings[_i][0], NULL};
+    bool own_connection = strstr(bad_settings[_i][0], "ConnectionString") != NULL;
+    app_start_handler(&app, &(struct app_options){.connection_string = own_connection ? NULL : "UseDevelopmentStorage=true",
+                                                  .settings = settings});
+    ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
+    char *log = process_output_from(&app.process, 0);
+    char name[128];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(bad_settings[_i][0], "="), bad_settings[_i][0]);
+    ck_assert_msg(strstr(log, name) != NULL && strstr(log, bad_settings[_i][1]) != NULL, "%s", log);
+    ck_assert_msg(strchr(log, '\n') == log + strlen(log) - 1, "more than one line: %s", log);
+    ck_assert_ptr_null(strstr(log, "%%%"));
+    free(log);
+}
+END_TEST
+
+START_TEST(without_a_connection_string_it_says_what_is_missing) {
+    app_start_handler(&app, &(struct app_options){0});
+    ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
+    char *log = process_output_from(&app.process, 0);
+    ck_assert_msg(strstr(log, "DistributedLeasing:ConnectionString") != NULL, "%s", log);
+    free(log);
+}
+END_TEST
+
+static void release_app(void) {
+    app_release(&app);
+}
+
+int main(void) {
+    Suite *suite = suite_create("lifecycle");
+    TCase *lifecycle = tcase_create("with storage");
+    tcase_set_timeout(lifecycle, 120);
+    tcase_add_checked_fixture(lifecycle, set_up, tear_down);
+    tcase_add_loop_test(lifecycle, a_stop_in_mid_operation_leaves_no_lease_held, 0, 2);
+    tcase_add_test(lifecycle, a_request_in_hand_is_finished_before_the_end);
+    tcase_add_test(lifecycle, work_that_outlasts_its_lease_is_renewed_and_commits);
+    tcase_add_test(lifecycle, storage_may_come_after_the_handler_and_go_and_come_again);
+    tcase_add_test(lifecycle, without_storage_a_stop_is_prompt_too);
+    tcase_add_test(lifecycle, an_undisturbed_reserve_costs_four_requests_and_a_get_one);
+    suite_add_tcase(suite, lifecycle);
+    TCase *settings = tcase_create("bad settings");
+    tcase_set_timeout(settings, 120);
+    tcase_add_checked_fixture(settings, NULL, release_app);
+    tcase_add_loop_test(settings, a_bad_setting_ends_it_with_64_and_one_line, 0, sizeof bad_settings / sizeof *bad_settings);
+    tcase_add_test(settings, without_a_connection_string_it_says_what_is_missing);
+    suite_add_tcase(suite, settings);
+    return check_main(suite);
+}

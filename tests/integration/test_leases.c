@@ -1,0 +1,326 @@
+/*
+ * test_leases.c - handlers that share leases through real storage: each has its own connection, store and manager.
+ *
+ * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/utc.h"
+#include "lease/lease_manager.h"
+#include "lease/lease_store_blob.h"
+#include "support/azurite.h"
+#include "support/check_main.h"
+#include "support/storage_connection.h"
+
+enum { PATIENCE_S = 20, PATIENCE_MS = 20000, MANY = 40 };
+
+struct handler {
+    struct storage_connection storage;
+    struct lease_store_blob_options blob_options;
+    struct lease_store_blob store;
+    struct lease_options options;
+    struct lease_manager *manager;
+};
+
+static struct azurite azurite;
+static char container[STORAGE_UNIQUE_NAME_BYTES];
+static struct handler first;
+static struct handler second;
+static struct error err;
+
+static void start_azurite(void) {
+    azurite_start(&azurite, AZURITE_IN_MEMORY);
+}
+
+static void release_azurite(void) {
+    azurite_release(&azurite);
+}
+
+static int64_t in_ms(int64_t ms) {
+    return clock_now_ms(clock_system()) + ms;
+}
+
+static void start_handler(struct handler *handler) {
+    storage_connection_open(&handler->storage, azurite.connection_string);
+    handler->blob_options = (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
+    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s", container);
+    http_headers_init(&handler->blob_options.metadata);
+    http_headers_add(&handler->blob_options.metadata, "Site", "north");
+    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
+    handler->options = lease_options_default();
+    handler->options.duration_s = 15;
+    handler->options.renew_fraction = 0.05;
+    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
+                                       handler->storage.transport, clock_system(), &err),
+                     STATUS_OK);
+}
+
+/* As main does it: what close has left in flight is answered when the transport is freed. */
+static void stop_handler(struct handler *handler) {
+    ck_assert_int_eq(lease_manager_close(handler->manager, in_ms(PATIENCE_MS)), 0);
+    storage_connection_close(&handler->storage);
+    lease_manager_free(handler->manager);
+    http_headers_release(&handler->blob_options.metadata);
+}
+
+static void set_up(void) {
+    storage_unique_name(container);
+    start_handler(&first);
+    start_handler(&second);
+}
+
+static void tear_down(void) {
+    stop_handler(&first);
+    stop_handler(&second);
+}
+
+static struct lease *acquire(struct handler *handler, const struct lease_request *request) {
+    struct lease *lease = NULL;
+    enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name, status == STATUS_OK ? "" : err.message);
+    return lease;
+}
+
+static struct lease *acquire_named(struct handler *handler, const char *name) {
+    return acquire(handler, &(struct lease_request){.name = name});
+}
+
+static enum status try_once(struct handler *handler, const char *name) {
+    struct lease *lease = NULL;
+    enum status status =
+        lease_manager_acquire(handler->manager, &(struct lease_request){.name = name, .try_once = true}, &lease, &err);
+    lease_manager_release(handler->manager, lease);
+    return status;
+}
+
+/* --- what a listener hears --- */
+
+struct heard {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int renewed;
+    int lost;
+    int64_t expiry_ms;
+};
+
+#define HEARD \
+    { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
+
+static void on_renewed(void *context, const struct lease_event *event) {
+    struct heard *heard = context;
+    pthread_mutex_lock(&heard->lock);
+    heard->renewed = event->renewal_count;
+    heard->expiry_ms = event->expiry_ms;
+    pthread_cond_broadcast(&heard->changed);
+    pthread_mutex_unlock(&heard->lock);
+}
+
+static void on_lost(void *context, const struct lease_event *event) {
+    struct heard *heard = context;
+    pthread_mutex_lock(&heard->lock);
+    ck_assert_ptr_nonnull(event->reason);
+    heard->lost++;
+    pthread_cond_broadcast(&heard->changed);
+    pthread_mutex_unlock(&heard->lock);
+}
+
+static struct lease_request request_heard_by(const char *name, struct heard *heard) {
+    return (struct lease_request){.name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
+}
+
+static void await(struct heard *heard, const int *count, int wanted) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_S;
+    pthread_mutex_lock(&heard->lock);
+    while (*count < wanted)
+        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT)
+            ck_abort_msg("event %d did not come", wanted);
+    pthread_mutex_unlock(&heard->lock);
+}
+
+/* --- acquiring --- */
+
+static void assert_metadata(const char *name) {
+    int64_t created_ms;
+    struct http_reply reply;
+    struct storage_request request;
+    http_reply_init(&reply);
+    storage_request_init(&request, STORAGE_BLOB, "HEAD"); /* Get Blob Properties */
+    strbuf_appendf(&request.path, "/%s/lease-%s", container, name);
+    enum status status = storage_client_send(&first.storage.client, &request, in_ms(PATIENCE_MS), &reply, &err);
+    ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
+    ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), name);
+    ck_assert(utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
+    ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
+    storage_request_release(&request);
+    http_reply_release(&reply);
+}
+
+START_TEST(the_first_acquire_creates_container_and_blob_with_metadata) {
+    struct lease *lease = acquire_named(&first, "inventory-PROD-001");
+    assert_metadata("inventory-PROD-001");
+    lease_manager_release(first.manager, lease);
+}
+END_TEST
+
+START_TEST(an_acquire_that_finds_everything_in_place_costs_one_request) {
+    lease_manager_release(second.manager, acquire_named(&second, "a"));
+    ck_assert_int_eq(lease_manager_close(second.manager, in_ms(PATIENCE_MS)), 0);
+    first.options.renew_fraction = 0.8; /* no renewal in between */
+    size_t mark = azurite_mark(&azurite);
+    struct lease *lease = acquire_named(&first, "a");
+    char *requests = azurite_requests_since(&azurite, mark);
+    ck_assert_msg(azurite_request_count(&azurite, mark) == 1, "%s", requests);
+    free(requests);
+    lease_manager_release(first.manager, lease);
+}
+END_TEST
+
+START_TEST(another_handler_does_not_get_a_lease_that_is_held) {
+    struct lease *lease = acquire_named(&first, "a");
+    second.options.acquire_timeout_ms = 300;
+    struct lease *none = NULL;
+    int64_t begun_ms = in_ms(0);
+    ck_assert_int_eq(lease_manager_acquire(second.manager, &(struct lease_request){.name = "a"}, &none, &err),
+                     STATUS_LEASE_CONFLICT);
+    ck_assert_int_ge(in_ms(0), begun_ms + 300);
+    ck_assert_ptr_null(none);
+    ck_assert(lease_manager_is_held(first.manager, lease));
+    lease_manager_release(first.manager, lease);
+}
+END_TEST
+
+static void *acquire_second(void *context) {
+    *(struct lease **)context = acquire_named(&second, "a");
+    return NULL;
+}
+
+START_TEST(another_handler_that_waits_gets_the_lease_soon_after_its_release) {
+    struct lease *lease = acquire_named(&first, "a");
+    struct lease *waited_for = NULL;
+    pthread_t thread;
+    size_t mark = azurite_mark(&azurite);
+    ck_assert_int_eq(pthread_create(&thread, NULL, acquire_second, &waited_for), 0);
+    while (azurite_request_count(&azurite, mark) == 0) /* it has been sent away once */
+        continue;
+    int64_t released_ms = in_ms(0);
+    lease_manager_release(first.manager, lease);
+    pthread_join(thread, NULL);
+    ck_assert_int_lt(in_ms(0), released_ms + 5000); /* it did not wait until the lease ran out */
+    ck_assert(lease_manager_is_held(second.manager, waited_for));
+    lease_manager_release(second.manager, waited_for);
+}
+END_TEST
+
+/* --- keeping --- */
+
+START_TEST(a_lease_is_renewed_again_and_again) {
+    struct heard heard = HEARD;
+    struct lease_request request = request_heard_by("a", &heard);
+    struct lease *lease = acquire(&first, &request);
+    int64_t safe_until_ms = lease_manager_safe_until_ms(first.manager, lease);
+    await(&heard, &heard.renewed, 3);
+    ck_assert_int_ge(lease_manager_renewal_count(first.manager, lease), 3);
+    ck_assert_int_ge(lease_manager_safe_until_ms(first.manager, lease), safe_until_ms + 2250);
+    ck_assert_int_gt(heard.expiry_ms, clock_wall_ms(clock_system()));
+    ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
+    lease_manager_release(first.manager, lease);
+}
+END_TEST
+
+START_TEST(many_leases_are_renewed_side_by_side) {
+    static struct heard heard[MANY];
+    struct lease *leases[MANY];
+    char name[32];
+    for (int i = 0; i < MANY; i++) {
+        heard[i] = (struct heard)HEARD;
+        snprintf(name, sizeof name, "many-%d", i);
+        struct lease_request request = request_heard_by(name, &heard[i]);
+        leases[i] = acquire(&first, &request);
+    }
+    for (int i = 0; i < MANY; i++)
+        await(&heard[i], &heard[i].renewed, 2);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert(lease_manager_is_held(first.manager, leases[i]));
+        lease_manager_release(first.manager, leases[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
+    struct heard heard = HEARD;
+    struct lease_request request = request_heard_by("a", &heard);
+    struct lease *lease = acquire(&first, &request);
+    ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
+    await(&heard, &heard.lost, 1);
+    ck_assert(!lease_manager_is_held(first.manager, lease));
+    ck_assert_int_eq(lease_manager_wait(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
+    lease_manager_release(first.manager, lease);
+    ck_assert_int_eq(lease_manager_break(second.manager, "unheard-of", &err), STATUS_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
+    struct heard heard = HEARD;
+    struct lease_request request = request_heard_by("a", &heard);
+    first.options.auto_renew = false; /* so that it does not notice */
+    struct lease *stale = acquire_named(&first, "a");
+    ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
+    struct lease *lease = acquire(&second, &request);
+    lease_manager_release(first.manager, stale);
+    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
+    await(&heard, &heard.renewed, 2);
+    ck_assert(lease_manager_is_held(second.manager, lease));
+    lease_manager_release(second.manager, lease);
+}
+END_TEST
+
+START_TEST(an_infinite_lease_is_held_until_it_is_released) {
+    struct lease *lease = acquire(&first, &(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
+    lease_manager_release(first.manager, lease);
+    lease_manager_release(second.manager, acquire_named(&second, "a"));
+}
+END_TEST
+
+START_TEST(closing_gives_every_lease_back) {
+    struct lease *leases[MANY];
+    char name[32];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "held-%d", i);
+        leases[i] = acquire_named(&first, name);
+    }
+    ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "held-%d", i);
+        ck_assert_int_eq(try_once(&second, name), STATUS_OK);
+        lease_manager_release(first.manager, leases[i]);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("leases");
+    TCase *tests = tcase_create("two handlers");
+    tcase_add_unchecked_fixture(tests, start_azurite, release_azurite);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, the_first_acquire_creates_container_and_blob_with_metadata);
+    tcase_add_test(tests, an_acquire_that_finds_everything_in_place_costs_one_request);
+    tcase_add_test(tests, another_handler_does_not_get_a_lease_that_is_held);
+    tcase_add_test(tests, another_handler_that_waits_gets_the_lease_soon_after_its_release);
+    tcase_add_test(tests, a_lease_is_renewed_again_and_again);
+    tcase_add_test(tests, many_leases_are_renewed_side_by_side);
+    tcase_add_test(tests, a_lease_that_an_operator_breaks_is_told_lost);
+    tcase_add_test(tests, a_former_holder_cannot_take_the_lease_from_the_next);
+    tcase_add_test(tests, an_infinite_lease_is_held_until_it_is_released);
+    tcase_add_test(tests, closing_gives_every_lease_back);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

@@ -1,0 +1,186 @@
+#include "support/azurite.h"
+
+#include <check.h>
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/raw_http.h"
+
+enum { START_TIMEOUT_MS = 40000, STOP_TIMEOUT_MS = 10000, FENCE_TIMEOUT_MS = 20000, START_ATTEMPTS = 5 };
+
+/* ---- starting ---- */
+
+static void launch(struct azurite *azurite) {
+    const char *program = getenv("LEASEHOLD_AZURITE");
+    ck_assert_msg(program != NULL, "LEASEHOLD_AZURITE does not name Azurite's program: run the tests with make test");
+    char blob_port[16], table_port[16];
+    snprintf(blob_port, sizeof blob_port, "%d", azurite->blob_port);
+    snprintf(table_port, sizeof table_port, "%d", azurite->table_port);
+    /* Port 0 lets the kernel choose, so that nobody can take the port between finding and using it. */
+    const char *in_memory = azurite->persistence == AZURITE_IN_MEMORY ? "--inMemoryPersistence" : NULL;
+    const char *const argv[] = {program,
+                                "--disableTelemetry",
+                                "--skipApiVersionCheck",
+                                "--queuePort",
+                                "0",
+                                "--blobPort",
+                                blob_port,
+                                "--tablePort",
+                                table_port,
+                                in_memory,
+                                NULL};
+    process_start(&azurite->process, &(struct process_options){.argv = argv, .cwd = azurite->folder});
+}
+
+/*
+ * Reads the port behind "Azurite Blob service is successfully listening at http://127.0.0.1:"; 0: it does not say so.
+ */
+static int listening_port(struct process *process, const char *service) {
+    char said[128];
+    snprintf(said, sizeof said, "Azurite %s service is successfully listening at http://127.0.0.1:", service);
+    if (!process_wait_for_output(process, 0, said, START_TIMEOUT_MS)) {
+        return 0;
+    }
+    char *output = process_output_from(process, 0);
+    int port = (int)strtol(strstr(output, said) + strlen(said), NULL, 10);
+    free(output);
+    return port;
+}
+
+static bool try_start(struct azurite *azurite) {
+    launch(azurite);
+    int blob_port = listening_port(&azurite->process, "Blob");
+    int table_port = blob_port > 0 ? listening_port(&azurite->process, "Table") : 0;
+    if (table_port == 0) {
+        return false;
+    }
+    azurite->blob_port = blob_port;
+    azurite->table_port = table_port;
+    return true;
+}
+
+/* A port that it had before may have been taken by somebody for a moment: hence several attempts. */
+static void start(struct azurite *azurite) {
+    for (int attempt = 1; !try_start(azurite); attempt++) {
+        char *output = process_output_from(&azurite->process, 0);
+        process_release(&azurite->process);
+        ck_assert_msg(attempt < START_ATTEMPTS, "Azurite does not start: %s", output);
+        free(output);
+    }
+}
+
+void azurite_start(struct azurite *azurite, enum azurite_persistence persistence) {
+    *azurite = (struct azurite){.persistence = persistence};
+    const char *temp = getenv("TMPDIR");
+    snprintf(azurite->folder, sizeof azurite->folder, "%s/leasehold-azurite-XXXXXX",
+             temp != NULL && strlen(temp) < 32 ? temp : "/tmp");
+    ck_assert_msg(mkdtemp(azurite->folder) != NULL, "mkdtemp: %s", strerror(errno));
+    start(azurite);
+    snprintf(azurite->connection_string, sizeof azurite->connection_string,
+             "DefaultEndpointsProtocol=http;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
+             ";BlobEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT,
+             azurite->blob_port, azurite->table_port);
+}
+
+void azurite_stop(struct azurite *azurite) {
+    process_stop(&azurite->process, SIGTERM, STOP_TIMEOUT_MS);
+}
+
+void azurite_restart(struct azurite *azurite) {
+    azurite_stop(azurite);
+    process_release(&azurite->process);
+    start(azurite);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int type, struct FTW *walk) {
+    (void)stat;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+void azurite_release(struct azurite *azurite) {
+    if (azurite->process.pid > 0) {
+        azurite_stop(azurite);
+        process_release(&azurite->process);
+    }
+    if (azurite->folder[0] != '\0') {
+        nftw(azurite->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    }
+    *azurite = (struct azurite){.blob_port = 0};
+}
+
+/* ---- the access log ---- */
+
+/* Sends a request that does nothing and waits for its answer. */
+static void send_fence(int port, const char *path) {
+    char text[128];
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    struct raw_response response = {.status = 0};
+    int fd = raw_http_connect(port);
+    raw_http_send(fd, text);
+    raw_http_read(fd, &response, false);
+    raw_response_release(&response);
+    close(fd);
+}
+
+/*
+ * An answer can be here before its line is in the log. Azurite is one thread, which ends answers in order: when the
+ * line of a request that was sent later is there, all earlier ones are.
+ */
+static void wait_for_log(struct azurite *azurite) {
+    if (azurite->process.exit_code != PROCESS_RUNNING) {
+        return;
+    }
+    static int count;
+    char path[64];
+    snprintf(path, sizeof path, "/log-fence-%d-%d", (int)getpid(), ++count);
+    send_fence(azurite->blob_port, path);
+    ck_assert_msg(process_wait_for_output(&azurite->process, 0, path, FENCE_TIMEOUT_MS),
+                  "Azurite does not log its requests");
+}
+
+size_t azurite_mark(struct azurite *azurite) {
+    wait_for_log(azurite);
+    return process_output_length(&azurite->process);
+}
+
+/* The line's part from the quote on, without the length at its end, which Azurite never knows; appended at `end`. */
+static char *append_request(char *end, const char *line) {
+    const char *request = strstr(line, "] \"");
+    if (request == NULL || strstr(request, "/log-fence-") != NULL) {
+        return end;
+    }
+    request += strlen("] ");
+    size_t length = (size_t)(strrchr(request, ' ') - request);
+    memmove(end, request, length);
+    end[length] = '\n';
+    return end + length + 1;
+}
+
+char *azurite_requests_since(struct azurite *azurite, size_t mark) {
+    wait_for_log(azurite);
+    char *log = process_output_from(&azurite->process, mark);
+    char *end = log; /* what is kept moves to the front, in place */
+    for (char *line = log, *next; (next = strchr(line, '\n')) != NULL; line = next + 1) {
+        *next = '\0';
+        end = append_request(end, line);
+    }
+    *end = '\0';
+    return log;
+}
+
+int azurite_request_count(struct azurite *azurite, size_t mark) {
+    char *requests = azurite_requests_since(azurite, mark);
+    int count = 0;
+    for (const char *c = requests; *c != '\0'; c++) {
+        count += *c == '\n';
+    }
+    free(requests);
+    return count;
+}

@@ -1,0 +1,57 @@
+/*
+ * azurite.h - a storage account for tests: Azurite, Microsoft's emulator, as a program of the test's own.
+ *
+ * Rules        Its program is named by LEASEHOLD_AZURITE (tools/run-tests.sh sets it); a test that needs it and finds
+ *              it not fails. Ports are free ones that it takes itself; its files are in a temporary folder.
+ *              It answers by the time that start and restart return.
+ * Threads: as process.h.
+ * Layer: tests.
+ */
+#ifndef SUPPORT_AZURITE_H
+#define SUPPORT_AZURITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "support/process.h"
+
+/* Azurite's well-known account (its README, "Default Storage Account"): no secret. */
+#define AZURITE_ACCOUNT "devstoreaccount1"
+#define AZURITE_KEY "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+enum azurite_persistence { AZURITE_ON_DISK, AZURITE_IN_MEMORY };
+
+struct azurite {
+    struct process process;
+    enum azurite_persistence persistence;
+    char folder[64];
+    int blob_port;
+    int table_port;
+    char connection_string[512];
+};
+
+void azurite_start(struct azurite *azurite, enum azurite_persistence persistence);
+
+/* Ends it: nothing listens on its ports any more. Its files stay. */
+void azurite_stop(struct azurite *azurite);
+
+/* Starts it again on the same ports; what AZURITE_IN_MEMORY held is gone. Requests so far are forgotten. */
+void azurite_restart(struct azurite *azurite);
+
+/* Ends it and removes its folder. A zeroed struct azurite is fine. */
+void azurite_release(struct azurite *azurite);
+
+/* A place in the access log. All requests that have been answered by now lie before it. */
+size_t azurite_mark(struct azurite *azurite);
+
+/*
+ * The requests that were answered since `mark` (0: since it started), each one line as in
+ *   "PUT /devstoreaccount1/leases?restype=container HTTP/1.1" 201
+ * The caller's (free).
+ */
+char *azurite_requests_since(struct azurite *azurite, size_t mark);
+
+/* How many those are. */
+int azurite_request_count(struct azurite *azurite, size_t mark);
+
+#endif

@@ -1,0 +1,184 @@
+#include "base/crypto.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+
+enum { MAX_TEXT_BYTES = 100000 };
+
+START_TEST(random_bytes_fill_all_of_the_space_and_no_more) {
+    unsigned char bytes[66], seen[66] = {0};
+    for (int round = 0; round < 50; round++) {
+        memset(bytes, 0, sizeof bytes);
+        ck_assert_int_eq(crypto_random(bytes + 1, 64), STATUS_OK);
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            seen[i] |= bytes[i];
+        }
+    }
+    ck_assert_int_eq(seen[0], 0);
+    ck_assert_int_eq(seen[65], 0);
+    for (size_t i = 1; i < 65; i++) {
+        ck_assert_int_eq(seen[i], 0xFF);
+    }
+}
+END_TEST
+
+static void check_hmac(const void *key, size_t key_length, const void *data, size_t length, const char *expected) {
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_BYTES * 2 + 1];
+    ck_assert_int_eq(crypto_hmac_sha256(key, key_length, data, length, digest), STATUS_OK);
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    }
+    ck_assert_str_eq(hex, expected);
+}
+
+START_TEST(hmac_agrees_with_rfc_4231) {
+    unsigned char key[131];
+    memset(key, 0x0b, sizeof key);
+    check_hmac(key, 20, "Hi There", 8, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    check_hmac("Jefe", 4, "what do ya want for nothing?", 28,
+               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof key);
+    check_hmac(key, 131, "Test Using Larger Than Block-Size Key - Hash Key First", 54,
+               "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+END_TEST
+
+START_TEST(hmac_takes_nothing_as_key_and_data) {
+    check_hmac("", 0, "", 0, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+END_TEST
+
+/* RFC 4648, section 10, and the last two of the alphabet. */
+static const struct {
+    const char *bytes;
+    const char *text;
+} vectors[] = {
+    {"", ""},
+    {"f", "Zg=="},
+    {"fo", "Zm8="},
+    {"foo", "Zm9v"},
+    {"foob", "Zm9vYg=="},
+    {"fooba", "Zm9vYmE="},
+    {"foobar", "Zm9vYmFy"},
+    {"\xFB\xFF\xBF", "+/+/"},
+};
+
+START_TEST(base64_agrees_with_rfc_4648) {
+    struct strbuf out;
+    strbuf_init(&out, MAX_TEXT_BYTES);
+    crypto_base64_encode(vectors[_i].bytes, strlen(vectors[_i].bytes), &out);
+    ck_assert_str_eq(out.data, vectors[_i].text);
+    strbuf_clear(&out);
+    ck_assert_int_eq(crypto_base64_decode(vectors[_i].text, &out), STATUS_OK);
+    ck_assert_uint_eq(out.length, strlen(vectors[_i].bytes));
+    ck_assert_str_eq(out.data, vectors[_i].bytes);
+    strbuf_release(&out);
+}
+END_TEST
+
+static const char *const not_base64[] = {
+    "A",        "AA",         "AAA",          "AAAAA",    "A===",     "====",     "=",        "==",        "AA=A",
+    "A=AA",     "=AAA",       "AA==A",        "AA==AAAA", "AAA=AAAA", "AAAA====", "AA==AA==", "AAAA=",     "AAA==",
+    "AA===",    "Zg==\n",     "Zm9v ",        " Zm9v",    "Zm\n9v",   "Zm 9v",    "Zm9v\n",   "Zm9\nAAAA", "-_-_",
+    "Zm9\xC3",  "Zm9*",       "Zh==",         "Zm9=",     "ZZ==",     "AAB=",     "Zg=\n",    "\tAAA",     "   AAAA ",
+    "AAAA    ", "AAAA\r\nAA", "AA\r\n==AAAA",
+};
+
+START_TEST(what_is_not_base64_is_refused_and_leaves_no_trace) {
+    struct strbuf out;
+    strbuf_init(&out, MAX_TEXT_BYTES);
+    strbuf_append_string(&out, "before");
+    ck_assert_msg(crypto_base64_decode(not_base64[_i], &out) == STATUS_MALFORMED, "%s", not_base64[_i]);
+    ck_assert_str_eq(out.data, "before");
+    ck_assert_int_eq(strbuf_status(&out), STATUS_OK);
+    strbuf_release(&out);
+}
+END_TEST
+
+START_TEST(every_length_comes_back_from_base64) {
+    unsigned char bytes[2400];
+    ck_assert_int_eq(crypto_random(bytes, sizeof bytes), STATUS_OK);
+    struct strbuf text, back;
+    strbuf_init(&text, MAX_TEXT_BYTES);
+    strbuf_init(&back, MAX_TEXT_BYTES);
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        strbuf_clear(&text);
+        strbuf_clear(&back);
+        strbuf_append_char(&back, '>');
+        crypto_base64_encode(bytes, length, &text);
+        ck_assert_uint_eq(text.length, (length + 2) / 3 * 4);
+        ck_assert_int_eq(crypto_base64_decode(text.data, &back), STATUS_OK);
+        ck_assert_uint_eq(back.length, length + 1);
+        ck_assert_int_eq(back.data[0], '>');
+        ck_assert(memcmp(back.data + 1, bytes, length) == 0);
+    }
+    strbuf_release(&text);
+    strbuf_release_wipe(&back);
+}
+END_TEST
+
+/* Whatever four characters are accepted must be the very ones that their bytes are written as. */
+START_TEST(a_text_that_is_accepted_is_the_only_one_for_its_bytes) {
+    static const char characters[] = "AQgwZz09+/=-_ \n\xFF";
+    struct strbuf bytes, text;
+    strbuf_init(&bytes, 10);
+    strbuf_init(&text, 10);
+    size_t count = strlen(characters), accepted = 0;
+    for (size_t n = 0; n < count * count * count * count; n++) {
+        char candidate[5] = {characters[n % count], characters[n / count % count],
+                             characters[n / count / count % count], characters[n / count / count / count], '\0'};
+        strbuf_clear(&bytes);
+        strbuf_clear(&text);
+        if (crypto_base64_decode(candidate, &bytes) == STATUS_OK) {
+            crypto_base64_encode(bytes.data, bytes.length, &text);
+            if (strcmp(text.data, candidate) != 0) {
+                ck_abort_msg("%s", candidate);
+            }
+            accepted++;
+        }
+    }
+    ck_assert_uint_gt(accepted, 10000); /* the ten of the alphabet alone make so many */
+    strbuf_release(&bytes);
+    strbuf_release(&text);
+}
+END_TEST
+
+START_TEST(a_result_over_its_limit_is_told) {
+    struct strbuf out;
+    strbuf_init(&out, 2);
+    ck_assert_int_eq(crypto_base64_decode("Zm9v", &out), STATUS_TOO_LARGE);
+    strbuf_release(&out);
+    strbuf_init(&out, 7);
+    crypto_base64_encode("foob", 4, &out);
+    ck_assert_int_eq(strbuf_status(&out), STATUS_TOO_LARGE);
+    strbuf_release(&out);
+}
+END_TEST
+
+START_TEST(wiping_overwrites_what_it_is_given_and_no_more) {
+    char secret[] = "secret!";
+    crypto_wipe(secret, 6);
+    ck_assert_mem_eq(secret, "\0\0\0\0\0\0!", 8);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("crypto");
+    TCase *tcase = tcase_create("crypto");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, random_bytes_fill_all_of_the_space_and_no_more);
+    tcase_add_test(tcase, hmac_agrees_with_rfc_4231);
+    tcase_add_test(tcase, hmac_takes_nothing_as_key_and_data);
+    tcase_add_loop_test(tcase, base64_agrees_with_rfc_4648, 0, sizeof vectors / sizeof vectors[0]);
+    tcase_add_loop_test(tcase, what_is_not_base64_is_refused_and_leaves_no_trace, 0,
+                        sizeof not_base64 / sizeof not_base64[0]);
+    tcase_add_test(tcase, every_length_comes_back_from_base64);
+    tcase_add_test(tcase, a_text_that_is_accepted_is_the_only_one_for_its_bytes);
+    tcase_add_test(tcase, a_result_over_its_limit_is_told);
+    tcase_add_test(tcase, wiping_overwrites_what_it_is_given_and_no_more);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

@@ -1,0 +1,131 @@
+/*
+ * GetInventory over the memory store; each test runs once in each shape in which the host calls.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "support/check_main.h"
+#include "support/function_app.h"
+#include "support/json_memory.h"
+
+enum { MINUTE_MS = 60 * 1000, LIFETIME_MS = 30 * MINUTE_MS };
+
+static struct function_app app;
+static struct http_response answer;
+
+static void set_up(void) {
+    function_app_start(&app, 10000);
+    http_response_init(&answer, 0);
+}
+
+static void tear_down(void) {
+    http_response_release(&answer);
+    function_app_stop(&app);
+}
+
+static void get(int shape) {
+    http_response_release(&answer);
+    answer = function_app_call(&app, shape, &(struct function_call){.action = ""});
+}
+
+/* Reserves; `customer` is as JSON writes it. */
+static void reserve(int shape, int quantity, const char *customer, char out_id[UUID_TEXT_BYTES]) {
+    char body[128];
+    snprintf(body, sizeof body, "{\"quantity\":%d,\"customerId\":\"%s\"}", quantity, customer);
+    struct http_response reserved =
+        function_app_call(&app, shape, &(struct function_call){.action = "reserve", .body = body});
+    ck_assert_int_eq(reserved.status, 200);
+    cJSON *root = NULL;
+    ck_assert_int_eq(json_parse(reserved.body.data, reserved.body.length, &root, NULL), STATUS_OK);
+    snprintf(out_id, UUID_TEXT_BYTES, "%s", json_string(root, "reservationId"));
+    cJSON_Delete(root);
+    http_response_release(&reserved);
+}
+
+static char first[UUID_TEXT_BYTES], second[UUID_TEXT_BYTES];
+
+START_TEST(a_product_is_shown_with_its_reservations_by_expiry) {
+    reserve(_i, 5, "CUST-123", first);
+    clock_fake_advance(&app.store_clock, 10 * MINUTE_MS + 7);
+    reserve(_i, 3, "\\\"\xC3\xA4\\\\", second);
+    get(_i);
+    char expected[1024];
+    snprintf(expected, sizeof expected,
+             "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":92,\"reservedQuantity\":8,"
+             "\"activeReservations\":["
+             "{\"reservationId\":\"%s\",\"customerId\":\"CUST-123\",\"quantity\":5,"
+             "\"reservedAt\":\"2025-01-19T14:45:30.000Z\",\"expiresAt\":\"2025-01-19T15:15:30.000Z\"},"
+             "{\"reservationId\":\"%s\",\"customerId\":\"\\\"\xC3\xA4\\\\\",\"quantity\":3,"
+             "\"reservedAt\":\"2025-01-19T14:55:30.007Z\",\"expiresAt\":\"2025-01-19T15:25:30.007Z\"}]}",
+             first, second);
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_str_eq(answer.body.data, expected);
+    ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"), "\"3\"");
+}
+END_TEST
+
+START_TEST(a_reservation_is_gone_from_the_moment_it_expires) {
+    reserve(_i, 5, "CUST-123", first);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
+    get(_i);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"availableQuantity\":95,\"reservedQuantity\":5,"));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, first));
+    clock_fake_advance(&app.store_clock, 1);
+    get(_i);
+    ck_assert_str_eq(answer.body.data, "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":100,"
+                                       "\"reservedQuantity\":0,\"activeReservations\":[]}");
+    ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"), "\"2\""); /* its row is still there */
+}
+END_TEST
+
+START_TEST(it_needs_no_lease) {
+    get(_i);
+    ck_assert_int_eq(answer.status, 200);
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), 0);
+}
+END_TEST
+
+START_TEST(storage_that_fails_is_a_503) {
+    app.store.next[STORE_READ] = STATUS_UNAVAILABLE;
+    get(_i);
+    ck_assert_int_eq(answer.status, 503);
+    ck_assert_str_eq(http_headers_get(&answer.headers, "Retry-After"), "1");
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "StorageUnavailable"));
+    ck_assert_ptr_null(strstr(answer.body.data, "secret"));
+}
+END_TEST
+
+START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
+    reserve(CALL_PROXIED, 5, "CUST-123", first);
+    reserve(CALL_PROXIED, 3, "CUST-123", second);
+    struct http_headers headers;
+    http_headers_init(&headers);
+    struct http_request request = {
+        .method = "GET", .path = "/api/inventory/PROD-001", .query = "", .headers = &headers, .body = ""};
+    bool failed = true;
+    for (int count = 0; failed; count++) {
+        http_response_release(&answer);
+        http_response_init(&answer, 4096);
+        json_memory_limit(count);
+        dispatch_request(&app.dispatch, &request, &answer);
+        failed = json_memory_unlimit();
+        ck_assert_int_eq(answer.status, failed ? 500 : 200);
+        ck_assert_ptr_nonnull(strstr(answer.body.data, failed ? "InternalError" : second));
+        ck_assert_int_lt(count, 200);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("get_inventory");
+    TCase *answers = tcase_create("answers");
+    tcase_add_checked_fixture(answers, set_up, tear_down);
+    tcase_add_loop_test(answers, a_product_is_shown_with_its_reservations_by_expiry, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_reservation_is_gone_from_the_moment_it_expires, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, storage_that_fails_is_a_503, 0, CALL_SHAPES);
+    tcase_add_test(answers, the_answer_is_whole_or_a_500_whichever_allocation_fails);
+    suite_add_tcase(suite, answers);
+    return check_main(suite);
+}

@@ -1,0 +1,376 @@
+#include "functions/request_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "support/check_main.h"
+
+static struct function_request request;
+static struct change_request change;
+static struct http_response response;
+
+static void set_up(void) {
+    request = (struct function_request){.product_id = "PROD-001", .body = ""};
+    http_response_init(&response, 4096);
+}
+
+static void tear_down(void) {
+    http_response_release(&response);
+}
+
+static bool check_bytes(const char *body, size_t length) {
+    http_response_release(&response);
+    http_response_init(&response, 4096);
+    request.body = body;
+    request.body_length = length;
+    return request_check_change(&request, true, &change, &response);
+}
+
+static bool check(const char *body) {
+    return check_bytes(body, strlen(body));
+}
+
+static void assert_accepted(const char *body) {
+    ck_assert_msg(check(body), "refused: %s with %s", body, response.body.data);
+    ck_assert_uint_eq(response.body.length, 0);
+    ck_assert_uint_eq(response.headers.count, 0);
+}
+
+static void assert_answer(int status, const char *code, const char *what) {
+    char expected[64];
+    snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
+    ck_assert_msg(response.status == status, "%s: %d instead of %d", what, response.status, status);
+    ck_assert_msg(strncmp(response.body.data, expected, strlen(expected)) == 0, "%s: %s", what, response.body.data);
+    ck_assert_str_eq(http_headers_get(&response.headers, "Content-Type"), "application/json");
+    ck_assert(utf8_is_valid(response.body.data, response.body.length));
+}
+
+static void assert_refused(const char *body, int status, const char *code) {
+    ck_assert_msg(!check(body), "accepted: %s", body);
+    assert_answer(status, code, body);
+}
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* --- what is right --- */
+
+/* Writes `unit` as often, and a NUL. */
+static void repeat(char *out, const char *unit, size_t count) {
+    size_t length = strlen(unit);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(out + i * length, unit, length);
+    }
+    out[count * length] = '\0';
+}
+
+START_TEST(a_request_is_read) {
+    assert_accepted("{\"quantity\":5,\"customerId\":\"CUST-123\"}");
+    ck_assert_int_eq(change.quantity, 5);
+    ck_assert_str_eq(change.customer_id, "CUST-123");
+    ck_assert_str_eq(change.reservation_id, "");
+}
+END_TEST
+
+START_TEST(whole_numbers_may_be_written_as_json_allows) {
+    static const struct {
+        const char *text;
+        int64_t value;
+    } rows[] = {{"1", 1},          {"1000000", 1000000}, {"5.0", 5},    {"1e2", 100},
+                {"1E+6", 1000000}, {"0.5e1", 5},         {"100e-2", 1}, {"1000000.000", 1000000}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"quantity\":%s,\"customerId\":\"C\"}", rows[i].text);
+        assert_accepted(body);
+        ck_assert_int_eq(change.quantity, rows[i].value);
+    }
+}
+END_TEST
+
+START_TEST(unknown_members_and_the_order_of_members_do_not_matter) {
+    assert_accepted(
+        " {\"x\":{\"quantity\":[1]},\"customerId\":\"C\",\"Quantity\":\"no\",\"quantity\":7,\"y\":null}\r\n");
+    ck_assert_int_eq(change.quantity, 7);
+}
+END_TEST
+
+START_TEST(a_customer_may_be_128_characters_of_any_script) {
+    char id[128 * 4 + 1], body[sizeof id + 64];
+    repeat(id, "\xF0\x9F\x93\xA6", 128);
+    snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"%s\"}", id);
+    assert_accepted(body);
+    ck_assert_str_eq(change.customer_id, id);
+    assert_accepted("{\"quantity\":1,\"customerId\":\"\\\"\\\\\\u00e9 \\ud83d\\ude00\"}");
+    ck_assert_str_eq(change.customer_id, "\"\\\xC3\xA9 \xF0\x9F\x98\x80");
+}
+END_TEST
+
+START_TEST(a_reservation_id_is_read_in_lower_case) {
+    assert_accepted("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"0194B0A1-2345-8ABC-9DEF-0123456789aF\"}");
+    ck_assert_str_eq(change.reservation_id, "0194b0a1-2345-8abc-9def-0123456789af");
+}
+END_TEST
+
+START_TEST(a_null_reservation_id_is_none) {
+    assert_accepted("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":null}");
+    ck_assert_str_eq(change.reservation_id, "");
+}
+END_TEST
+
+START_TEST(a_reservation_id_is_an_unknown_member_where_none_is_asked_for) {
+    request.body = "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":17}";
+    request.body_length = strlen(request.body);
+    ck_assert(request_check_change(&request, false, &change, &response));
+    ck_assert_str_eq(change.reservation_id, "");
+}
+END_TEST
+
+START_TEST(json_goes_by_several_names) {
+    static const char *const types[] = {"application/json",
+                                        "APPLICATION/Json",
+                                        " application/json ",
+                                        "application/json; charset=utf-8",
+                                        "application/json;charset=\"UTF-8\"",
+                                        "application/json ; a=\"x; charset=latin1\" ; Charset=Utf-8;",
+                                        "application/json; odata=verbose; q",
+                                        "text/json",
+                                        "application/vnd.api+json",
+                                        "application/problem+JSON; charset=utf-8"};
+    for (size_t i = 0; i < COUNT(types); i++) {
+        request.content_type = types[i];
+        assert_accepted("{\"quantity\":1,\"customerId\":\"C\"}");
+    }
+}
+END_TEST
+
+/* --- what is wrong --- */
+
+START_TEST(a_product_id_is_of_few_characters) {
+    char longest[129], too_long[130];
+    memset(longest, 'a', 128);
+    longest[128] = '\0';
+    memset(too_long, 'a', 129);
+    too_long[129] = '\0';
+    request.product_id = longest;
+    ck_assert(request_check_product_id(&request, &response));
+    const char *const wrong[] = {"", "A/B", "A B", "A%", "A\x01", "\xC3\xA4", "A'B", "A,B", "A#", "A\nB", too_long};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        request.product_id = wrong[i];
+        assert_refused("{\"quantity\":1,\"customerId\":\"C\"}", 400, "InvalidProductId");
+    }
+}
+END_TEST
+
+START_TEST(other_media_types_are_refused) {
+    static const char *const types[] = {"text/plain",
+                                        "application/xml",
+                                        "application/jsonx",
+                                        "application/json/x",
+                                        "application/+json",
+                                        "text/vnd.example.api+json",
+                                        "json",
+                                        "",
+                                        ";",
+                                        "application/x-www-form-urlencoded",
+                                        "multipart/form-data; boundary=x",
+                                        "application/octet-stream",
+                                        "application/json; charset=latin1",
+                                        "application/json; charset=utf-16",
+                                        "application/json; charset=utf-8x",
+                                        "application/json; charset=",
+                                        "application/json; charset",
+                                        "application/json; a=b; CHARSET=\"iso-8859-1\"",
+                                        "application/json, text/plain"};
+    for (size_t i = 0; i < COUNT(types); i++) {
+        request.content_type = types[i];
+        ck_assert_msg(!check("{\"quantity\":1,\"customerId\":\"C\"}"), "accepted: %s", types[i]);
+        assert_answer(415, "UnsupportedMediaType", types[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_body_may_hold_64_kib_and_not_a_byte_more) {
+    enum { LIMIT = 64 * 1024 };
+    char *body = malloc(LIMIT + 2);
+    ck_assert_ptr_nonnull(body);
+    memset(body, ' ', LIMIT + 1);
+    body[LIMIT + 1] = '\0';
+    static const char object[] = "{\"quantity\":1,\"customerId\":\"C\"}";
+    memcpy(body, object, sizeof object - 1);
+    ck_assert(check_bytes(body, LIMIT));
+    ck_assert(!check_bytes(body, LIMIT + 1));
+    assert_answer(413, "PayloadTooLarge", "64 KiB and one byte");
+    free(body);
+}
+END_TEST
+
+START_TEST(a_body_that_the_server_did_not_keep_is_too_large) {
+    request.body_too_large = true;
+    assert_refused("", 413, "PayloadTooLarge");
+}
+END_TEST
+
+START_TEST(what_is_not_a_json_object_is_refused) {
+    char deep[200] = "{\"quantity\":1,\"customerId\":\"C\",\"x\":";
+    memset(deep + strlen(deep), '[', 60);
+    static const char *const bodies[] = {"",
+                                         " ",
+                                         "null",
+                                         "[]",
+                                         "5",
+                                         "\"text\"",
+                                         "{",
+                                         "{\"quantity\":5,}",
+                                         "{'quantity':5}",
+                                         "{\"quantity\":5,\"customerId\":\"C\"} x",
+                                         "{\"quantity\":5,\"customerId\":\"C\"}{}",
+                                         "{\"quantity\":5,\"quantity\":5,\"customerId\":\"C\"}",
+                                         "{\"quantity\":NaN,\"customerId\":\"C\"}",
+                                         "{\"quantity\":Infinity,\"customerId\":\"C\"}",
+                                         "{\"quantity\":05,\"customerId\":\"C\"}",
+                                         "{\"quantity\":+5,\"customerId\":\"C\"}",
+                                         "{\"quantity\":1,\"customerId\":\"\xC3\"}",
+                                         "{\"quantity\":1,\"customerId\":\"\xED\xA0\x80\"}",
+                                         "{\"quantity\":1,\"customerId\":\"\xC0\x80\"}",
+                                         "{\"quantity\":1,\"customerId\":\"\\u0000\"}",
+                                         "{\"quantity\":1,\"customerId\":\"\\ud800\"}",
+                                         "{\"quantity\":1,\"customerId\":\"a\tb\"}",
+                                         "{\"quantity\":1,\"customerId\":\"C\",\"x\":{\"a\":1,\"a\":1}}",
+                                         "\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}"};
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        assert_refused(bodies[i], 400, "InvalidJson");
+    }
+    assert_refused(deep, 400, "InvalidJson");
+}
+END_TEST
+
+START_TEST(a_nul_anywhere_is_not_json) {
+    static const char inside[] = "{\"quantity\":1,\"customerId\":\"C\0D\"}",
+                      after[] = "{\"quantity\":1,\"customerId\":\"C\"}";
+    ck_assert(!check_bytes(inside, sizeof inside - 1));
+    assert_answer(400, "InvalidJson", "a NUL in a string");
+    ck_assert(!check_bytes(after, sizeof after));
+    assert_answer(400, "InvalidJson", "a NUL after the object");
+}
+END_TEST
+
+START_TEST(a_key_cut_in_the_middle_of_a_character_does_not_get_into_the_answer) {
+    char body[512], key[80];
+    repeat(key, "\xC3\xA4", 35);
+    snprintf(body, sizeof body, "{\"x%s\":1,\"x%s\":1}", key, key);
+    assert_refused(body, 400, "InvalidJson");
+}
+END_TEST
+
+START_TEST(a_quantity_is_a_whole_number_from_1_to_a_million) {
+    static const char *const values[] = {"0",
+                                         "-1",
+                                         "-0",
+                                         "1.5",
+                                         "0.999",
+                                         "1000001",
+                                         "1000000.5",
+                                         "1e7",
+                                         "1e400",
+                                         "-1e400",
+                                         "1e-400",
+                                         "\"5\"",
+                                         "true",
+                                         "null",
+                                         "[5]",
+                                         "{}",
+                                         "\"five\"",
+                                         "\"\"",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "18446744073709551617",
+                                         "4294967297"};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char body[128];
+        snprintf(body, sizeof body, "{\"quantity\":%s,\"customerId\":\"C\"}", values[i]);
+        assert_refused(body, 400, "InvalidQuantity");
+    }
+    assert_refused("{\"customerId\":\"C\"}", 400, "InvalidQuantity");
+    assert_refused("{\"Quantity\":5,\"customerId\":\"C\"}", 400, "InvalidQuantity");
+}
+END_TEST
+
+START_TEST(a_customer_is_a_string_of_1_to_128_characters) {
+    char too_long[129 * 2 + 3] = "\"";
+    repeat(too_long + 1, "\xC3\xA4", 129);
+    memcpy(too_long + strlen(too_long), "\"", 2);
+    const char *const values[] = {"\"\"",         "5",       "null",        "true",          "[\"C\"]", "{}",
+                                  "\"a\\u0001\"", "\"\\n\"", "\"\\u007f\"", "\"a\\u0085b\"", too_long};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char body[512];
+        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":%s}", values[i]);
+        assert_refused(body, 400, "InvalidCustomerId");
+    }
+    assert_refused("{\"quantity\":1}", 400, "InvalidCustomerId");
+}
+END_TEST
+
+START_TEST(a_reservation_id_is_a_uuid) {
+    static const char *const values[] = {"\"\"",
+                                         "5",
+                                         "false",
+                                         "{}",
+                                         "\"0194b0a1\"",
+                                         "\"0194b0a1-2345-8abc-9def-0123456789a\"",
+                                         "\"0194b0a1-2345-8abc-9def-0123456789abc\"",
+                                         "\"0194b0a1-2345-8abc-9def-0123456789ag\"",
+                                         "\"0194b0a123458abc9def0123456789ab\"",
+                                         "\"{0194b0a1-2345-8abc-9def-0123456789ab}\""};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        char body[160];
+        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":%s}", values[i]);
+        assert_refused(body, 400, "InvalidReservationId");
+    }
+}
+END_TEST
+
+START_TEST(the_first_thing_wrong_is_named) {
+    request = (struct function_request){.product_id = "A B", .content_type = "text/plain", .body_too_large = true};
+    assert_refused("", 400, "InvalidProductId");
+    request.product_id = "A";
+    assert_refused("", 415, "UnsupportedMediaType");
+    request.content_type = "application/json";
+    assert_refused("", 413, "PayloadTooLarge");
+    request.body_too_large = false;
+    assert_refused("{", 400, "InvalidJson");
+    assert_refused("{\"quantity\":0,\"customerId\":0,\"reservationId\":0}", 400, "InvalidQuantity");
+    assert_refused("{\"quantity\":1,\"customerId\":0,\"reservationId\":0}", 400, "InvalidCustomerId");
+    assert_refused("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":0}", 400, "InvalidReservationId");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("request_check");
+    TCase *right = tcase_create("what is right");
+    tcase_add_checked_fixture(right, set_up, tear_down);
+    tcase_add_test(right, a_request_is_read);
+    tcase_add_test(right, whole_numbers_may_be_written_as_json_allows);
+    tcase_add_test(right, unknown_members_and_the_order_of_members_do_not_matter);
+    tcase_add_test(right, a_customer_may_be_128_characters_of_any_script);
+    tcase_add_test(right, a_reservation_id_is_read_in_lower_case);
+    tcase_add_test(right, a_null_reservation_id_is_none);
+    tcase_add_test(right, a_reservation_id_is_an_unknown_member_where_none_is_asked_for);
+    tcase_add_test(right, json_goes_by_several_names);
+    suite_add_tcase(suite, right);
+    TCase *wrong = tcase_create("what is wrong");
+    tcase_add_checked_fixture(wrong, set_up, tear_down);
+    tcase_add_test(wrong, a_product_id_is_of_few_characters);
+    tcase_add_test(wrong, other_media_types_are_refused);
+    tcase_add_test(wrong, a_body_may_hold_64_kib_and_not_a_byte_more);
+    tcase_add_test(wrong, a_body_that_the_server_did_not_keep_is_too_large);
+    tcase_add_test(wrong, what_is_not_a_json_object_is_refused);
+    tcase_add_test(wrong, a_nul_anywhere_is_not_json);
+    tcase_add_test(wrong, a_key_cut_in_the_middle_of_a_character_does_not_get_into_the_answer);
+    tcase_add_test(wrong, a_quantity_is_a_whole_number_from_1_to_a_million);
+    tcase_add_test(wrong, a_customer_is_a_string_of_1_to_128_characters);
+    tcase_add_test(wrong, a_reservation_id_is_a_uuid);
+    tcase_add_test(wrong, the_first_thing_wrong_is_named);
+    suite_add_tcase(suite, wrong);
+    return check_main(suite);
+}

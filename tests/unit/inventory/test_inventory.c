@@ -1,0 +1,306 @@
+#include "inventory/inventory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+
+enum { MINUTE_MS = 60 * 1000 };
+static const int64_t NOW_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
+
+static struct product_state state;
+
+static void set_up(void) {
+    product_state_init(&state);
+    strcpy(state.product.id, "PROD-001");
+    state.product.total = state.product.available = 100;
+    state.product.version = 7;
+}
+
+static void tear_down(void) {
+    product_state_release(&state);
+}
+
+/* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
+static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
+    struct reservation row = {.quantity = quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
+    strcpy(row.customer_id, customer);
+    ck_assert_int_eq(uuid_v8_from_time(row.expires_ms, row.id), STATUS_OK);
+    ck_assert_int_eq(product_state_add(&state, &row), STATUS_OK);
+    state.product.available -= quantity;
+}
+
+static bool reserve(int64_t quantity, const struct reservation **out) {
+    bool reserved = false;
+    const struct reservation *row = NULL;
+    ck_assert_int_eq(inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, &reserved, &row), STATUS_OK);
+    if (out != NULL) {
+        *out = row;
+    }
+    return reserved;
+}
+
+START_TEST(a_reservation_takes_its_units_and_names_its_expiry) {
+    const struct reservation *row = NULL;
+    ck_assert(reserve(5, &row));
+    ck_assert_int_eq(state.product.available, 95);
+    ck_assert_int_eq(row->quantity, 5);
+    ck_assert_int_eq(row->reserved_ms, NOW_MS);
+    ck_assert_int_eq(row->expires_ms, NOW_MS + 30 * MINUTE_MS);
+    ck_assert_str_eq(row->customer_id, "CUST-123");
+    ck_assert_int_eq(row->mark, RESERVATION_ADDED);
+    char prefix[UUID_TIME_PREFIX_BYTES];
+    uuid_time_prefix(row->expires_ms, prefix);
+    ck_assert_int_eq(strncmp(row->id, prefix, strlen(prefix)), 0);
+    ck_assert_int_eq(state.change_count, 1);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(the_last_unit_can_be_reserved_and_no_more) {
+    ck_assert(!reserve(101, NULL));
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert(reserve(100, NULL));
+    ck_assert_int_eq(state.product.available, 0);
+    ck_assert(!reserve(1, NULL));
+    ck_assert_int_eq(state.product.available, 0);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(a_reservation_counts_as_released_from_its_very_millisecond) {
+    stored_row("CUST-1", 10, MINUTE_MS);
+    int64_t expiry_ms = NOW_MS + MINUTE_MS;
+    ck_assert_int_eq(inventory_available(&state, expiry_ms - 1), 90);
+    ck_assert_int_eq(inventory_reserved(&state, expiry_ms - 1), 10);
+    ck_assert(!inventory_has_expired(&state, expiry_ms - 1));
+    ck_assert_int_eq(inventory_available(&state, expiry_ms), 100);
+    ck_assert_int_eq(inventory_reserved(&state, expiry_ms), 0);
+    ck_assert(inventory_has_expired(&state, expiry_ms));
+
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms - 1, 0), 0);
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0), 1);
+    ck_assert_int_eq(state.product.available, 100);
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0), 0);
+}
+END_TEST
+
+START_TEST(units_of_expired_reservations_can_be_reserved_again) {
+    stored_row("CUST-1", 100, -1);
+    ck_assert(!reserve(1, NULL));
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1), 1);
+    ck_assert(reserve(100, NULL));
+    ck_assert_int_eq(state.change_count, 2);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(expiry_leaves_room_for_the_row_that_follows) {
+    for (int i = 0; i < 120; i++) {
+        stored_row("CUST-1", 1, -1000 + i);
+    }
+    state.product.total = 120;
+    state.product.available = 0;
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1), INVENTORY_MAX_CHANGES - 1);
+    ck_assert(inventory_has_expired(&state, NOW_MS));
+    ck_assert(reserve(50, NULL));
+    ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
+    ck_assert(!reserve(1, NULL)); /* units there are, but no room in the transaction */
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(release_begins_with_what_expires_first_and_splits_the_last) {
+    stored_row("CUST-123", 5, MINUTE_MS);
+    stored_row("CUST-9", 50, 2 * MINUTE_MS);
+    stored_row("CUST-123", 10, 3 * MINUTE_MS);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 8, NOW_MS), 8);
+    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_REMOVED);
+    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations[2].mark, RESERVATION_CHANGED);
+    ck_assert_int_eq(state.reservations[2].quantity, 7);
+    ck_assert_int_eq(state.product.available, 100 - 65 + 8);
+    ck_assert_int_eq(state.change_count, 2);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(release_frees_no_more_than_that_customer_holds) {
+    stored_row("CUST-123", 5, MINUTE_MS);
+    stored_row("CUST-9", 50, 2 * MINUTE_MS);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS), 5);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-77", NULL, 1, NOW_MS), 0);
+    ck_assert_int_eq(state.product.available, 50);
+}
+END_TEST
+
+START_TEST(release_by_id_touches_that_reservation_alone_and_only_for_its_customer) {
+    stored_row("CUST-123", 5, MINUTE_MS);
+    stored_row("CUST-123", 6, 2 * MINUTE_MS);
+    const char *second = state.reservations[1].id;
+    ck_assert_int_eq(inventory_release(&state, "CUST-9", second, 6, NOW_MS), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", second, 100, NOW_MS), 6);
+    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_REMOVED);
+}
+END_TEST
+
+START_TEST(what_has_expired_is_not_released_twice) {
+    stored_row("CUST-123", 5, -1);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 5, NOW_MS), 0);
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 0), 1);
+    ck_assert_int_eq(state.product.available, 100);
+}
+END_TEST
+
+START_TEST(release_stops_at_what_one_transaction_can_hold) {
+    state.product.total = state.product.available = 200;
+    for (int i = 0; i < 150; i++) {
+        stored_row("CUST-123", 1, MINUTE_MS + i);
+    }
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS), INVENTORY_MAX_CHANGES);
+    ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(a_row_added_and_released_before_any_commit_needs_no_write) {
+    ck_assert(reserve(5, NULL));
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 2, NOW_MS), 2);
+    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_ADDED);
+    ck_assert_int_eq(state.reservations[0].quantity, 3);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 3, NOW_MS), 3);
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert_int_eq(state.product.available, 100);
+    product_state_committed(&state);
+    ck_assert_uint_eq(state.reservation_count, 0);
+}
+END_TEST
+
+START_TEST(after_a_commit_removed_rows_are_gone_and_the_rest_is_stored) {
+    stored_row("CUST-1", 1, -1);
+    stored_row("CUST-2", 2, MINUTE_MS);
+    inventory_expire(&state, NOW_MS, 0);
+    ck_assert(reserve(3, NULL));
+    product_state_committed(&state);
+    ck_assert_uint_eq(state.reservation_count, 2);
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert_str_eq(state.reservations[0].customer_id, "CUST-2");
+    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_STORED);
+}
+END_TEST
+
+START_TEST(a_new_row_takes_its_place_by_expiry) {
+    stored_row("CUST-1", 1, MINUTE_MS);
+    stored_row("CUST-2", 1, 60 * MINUTE_MS);
+    const struct reservation *row = NULL;
+    ck_assert(reserve(1, &row));
+    ck_assert_ptr_eq(row, &state.reservations[1]);
+    ck_assert_str_eq(state.reservations[2].customer_id, "CUST-2");
+}
+END_TEST
+
+START_TEST(a_torn_picture_does_not_add_up) {
+    stored_row("CUST-1", 5, MINUTE_MS);
+    ck_assert(inventory_adds_up(&state));
+    state.product.available -= 1;
+    ck_assert(!inventory_adds_up(&state));
+}
+END_TEST
+
+/* Any mix of operations keeps the books: available + rows == total, nothing negative, changes within the limit. */
+START_TEST(random_operations_keep_the_sum) {
+    srand((unsigned)_i + 1);
+    int64_t now_ms = NOW_MS;
+    for (int step = 0; step < 2000; step++) {
+        char customer[16];
+        snprintf(customer, sizeof customer, "C%d", rand() % 5);
+        int64_t quantity = 1 + rand() % 20;
+        bool reserved = false;
+        const struct reservation *row = NULL;
+        switch (rand() % 4) {
+        case 0:
+        case 1:
+            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, &reserved, &row), STATUS_OK);
+            break;
+        case 2:
+            ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms), quantity);
+            break;
+        default:
+            inventory_expire(&state, now_ms, 0);
+            break;
+        }
+        ck_assert(inventory_adds_up(&state));
+        ck_assert_int_ge(state.product.available, 0);
+        ck_assert_int_eq(inventory_available(&state, now_ms) + inventory_reserved(&state, now_ms), state.product.total);
+        ck_assert_int_le(state.change_count, INVENTORY_MAX_CHANGES);
+        if (rand() % 10 == 0) {
+            product_state_committed(&state);
+        }
+        now_ms += rand() % 10;
+    }
+}
+END_TEST
+
+START_TEST(product_ids_are_url_safe_words) {
+    char longest[PRODUCT_ID_BYTES + 1];
+    memset(longest, 'a', sizeof longest);
+    longest[128] = '\0';
+    static const char *const good[] = {"PROD-001", "a", "A.b_c~d-9", "..", NULL};
+    static const char *const bad[] = {"", "a b", "a/b", "a%2Fb", "é", "a'b", "a\nb", "a#", "a+b", NULL};
+    for (int i = 0; good[i] != NULL; i++) {
+        ck_assert_msg(product_id_is_valid(good[i]), "%s", good[i]);
+    }
+    for (int i = 0; bad[i] != NULL; i++) {
+        ck_assert_msg(!product_id_is_valid(bad[i]), "%s", bad[i]);
+    }
+    ck_assert(product_id_is_valid(longest));
+    longest[128] = 'a';
+    longest[129] = '\0';
+    ck_assert(!product_id_is_valid(longest));
+}
+END_TEST
+
+START_TEST(customer_ids_are_printable_text_of_at_most_128_characters) {
+    char text[CUSTOMER_ID_BYTES + 8] = "";
+    for (int i = 0; i < 128; i++) {
+        strcat(text, "😀"); /* four bytes, one character */
+    }
+    ck_assert(customer_id_is_valid(text));
+    strcat(text, "x");
+    ck_assert(!customer_id_is_valid(text));
+    ck_assert(customer_id_is_valid("O'Brien & Söhne"));
+    ck_assert(!customer_id_is_valid(""));
+    ck_assert(!customer_id_is_valid("tab\there"));
+    ck_assert(!customer_id_is_valid("del\x7f"));
+    ck_assert(!customer_id_is_valid("c1\xc2\x85"));
+    ck_assert(!customer_id_is_valid("bad\xff"));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("inventory");
+    TCase *rules = tcase_create("rules");
+    tcase_add_checked_fixture(rules, set_up, tear_down);
+    tcase_add_test(rules, a_reservation_takes_its_units_and_names_its_expiry);
+    tcase_add_test(rules, the_last_unit_can_be_reserved_and_no_more);
+    tcase_add_test(rules, a_reservation_counts_as_released_from_its_very_millisecond);
+    tcase_add_test(rules, units_of_expired_reservations_can_be_reserved_again);
+    tcase_add_test(rules, expiry_leaves_room_for_the_row_that_follows);
+    tcase_add_test(rules, release_begins_with_what_expires_first_and_splits_the_last);
+    tcase_add_test(rules, release_frees_no_more_than_that_customer_holds);
+    tcase_add_test(rules, release_by_id_touches_that_reservation_alone_and_only_for_its_customer);
+    tcase_add_test(rules, what_has_expired_is_not_released_twice);
+    tcase_add_test(rules, release_stops_at_what_one_transaction_can_hold);
+    tcase_add_test(rules, a_row_added_and_released_before_any_commit_needs_no_write);
+    tcase_add_test(rules, after_a_commit_removed_rows_are_gone_and_the_rest_is_stored);
+    tcase_add_test(rules, a_new_row_takes_its_place_by_expiry);
+    tcase_add_test(rules, a_torn_picture_does_not_add_up);
+    tcase_add_loop_test(rules, random_operations_keep_the_sum, 0, 10);
+    tcase_add_test(rules, product_ids_are_url_safe_words);
+    tcase_add_test(rules, customer_ids_are_printable_text_of_at_most_128_characters);
+    suite_add_tcase(suite, rules);
+    return check_main(suite);
+}

@@ -1,0 +1,300 @@
+#include "inventory/inventory_service.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/function_app.h"
+
+enum { TIMEOUT_MS = 200, LIFETIME_MS = 30 * 60 * 1000 };
+
+static struct function_app app;
+static struct error err;
+static struct reserve_result reserved;
+static struct release_result released;
+static struct reconcile_result reconciled;
+
+static void set_up(void) {
+    function_app_start(&app, TIMEOUT_MS);
+}
+
+static void tear_down(void) {
+    function_app_stop(&app);
+}
+
+static enum status reserve(const char *product, const char *customer, int64_t quantity) {
+    return inventory_service_reserve(&app.service, product, customer, quantity, &reserved, &err);
+}
+
+static void get(const char *product, struct product_state *state, int64_t *now_ms) {
+    product_state_init(state);
+    ck_assert_msg(inventory_service_get(&app.service, product, state, now_ms, &err) == STATUS_OK, "%s", err.message);
+}
+
+static void assert_product(const char *product, int64_t available, int64_t version, size_t rows) {
+    struct product_state state;
+    int64_t now_ms;
+    get(product, &state, &now_ms);
+    ck_assert_int_eq(inventory_available(&state, now_ms), available);
+    ck_assert_int_eq(state.product.version, version);
+    ck_assert_uint_eq(state.reservation_count, rows);
+    product_state_release(&state);
+}
+
+START_TEST(a_reservation_is_answered_as_it_is_stored) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 30), STATUS_OK);
+    ck_assert(reserved.acquired_lease && reserved.reserved);
+    ck_assert_int_eq(reserved.available, 70);
+    ck_assert_int_eq(reserved.version, 2);
+    ck_assert_int_eq(reserved.reservation.expires_ms - reserved.reservation.reserved_ms, LIFETIME_MS);
+    assert_product("PROD-001", 70, 2, 1);
+}
+END_TEST
+
+START_TEST(what_is_short_is_an_answer_and_changes_nothing) {
+    ck_assert_int_eq(reserve("PROD-002", "C1", 51), STATUS_OK);
+    ck_assert(reserved.acquired_lease && !reserved.reserved);
+    ck_assert_int_eq(reserved.available, 50);
+    ck_assert_int_eq(reserved.version, 1);
+    assert_product("PROD-002", 50, 1, 0);
+}
+END_TEST
+
+START_TEST(an_unknown_product_gives_its_lease_back) {
+    ck_assert_int_eq(reserve("NONE", "C1", 1), STATUS_NOT_FOUND);
+    lease_store_fake_wait(app.lease_service, FAKE_RELEASE, 1);
+    lease_store_fake_drain(app.lease_service);
+    ck_assert(!lease_store_fake_is_leased(app.lease_service, "inventory-NONE"));
+}
+END_TEST
+
+START_TEST(a_product_that_another_holds_is_no_failure_but_no_turn) {
+    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    ck_assert(!reserved.acquired_lease);
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err), STATUS_OK);
+    ck_assert(!released.acquired_lease);
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
+START_TEST(release_has_its_own_lease_duration) {
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err), STATUS_OK);
+    ck_assert_int_eq(released.released, 0);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s, RELEASE_LEASE_S);
+    ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).duration_s, app.lease_options.duration_s);
+}
+END_TEST
+
+START_TEST(expired_units_are_for_sale_however_many_rows_they_stand_in) {
+    for (int i = 0; i < 50; i++) {
+        ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+        ck_assert_int_eq(reserve("PROD-001", "C2", 1), STATUS_OK);
+    }
+    ck_assert_int_eq(reserve("PROD-001", "C3", 1), STATUS_OK);
+    ck_assert(!reserved.reserved);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    ck_assert_int_eq(reserve("PROD-001", "C3", 101), STATUS_OK);
+    ck_assert(!reserved.reserved);
+    ck_assert_int_eq(reserved.available, 100);
+    ck_assert_int_eq(reserve("PROD-001", "C3", 100), STATUS_OK);
+    ck_assert(reserved.reserved);
+    ck_assert_int_eq(reserved.available, 0);
+    struct product_state state;
+    int64_t now_ms;
+    get("PROD-001", &state, &now_ms);
+    ck_assert_int_eq(inventory_reserved(&state, now_ms), 100);
+    product_state_release(&state);
+}
+END_TEST
+
+START_TEST(release_takes_expired_rows_along) {
+    ck_assert_int_eq(reserve("PROD-001", "OLD", 10), STATUS_OK);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 5), STATUS_OK);
+    clock_fake_advance(&app.store_clock, 1);
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 2, &released, &err), STATUS_OK);
+    ck_assert_int_eq(released.released, 2);
+    ck_assert_int_eq(released.available, 97);
+    assert_product("PROD-001", 97, 4, 1);
+}
+END_TEST
+
+START_TEST(a_product_that_moved_on_under_the_lease_means_that_it_was_lost) {
+    app.store.next[STORE_COMMIT] = STATUS_PRECONDITION_FAILED;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
+START_TEST(a_lease_lost_during_the_work_commits_nothing) {
+    app.options.processing_time_ms = 60000;
+    app.lease_options.renew_fraction = 0.002; /* of 30 s */
+    lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
+    app.options.processing_time_ms = 0;
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
+static void *reserve_in_background(void *status) {
+    *(enum status *)status = reserve("PROD-001", "C1", 1);
+    return NULL;
+}
+
+START_TEST(stopping_ends_the_work_and_commits_nothing) {
+    enum status status = STATUS_OK;
+    pthread_t thread;
+    app.options.processing_time_ms = 60000;
+    ck_assert_int_eq(pthread_create(&thread, NULL, reserve_in_background, &status), 0);
+    lease_store_fake_wait(app.lease_service, FAKE_ACQUIRE, 1);
+    inventory_service_cancel(&app.service);
+    lease_manager_cancel_waits(app.leases);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status, STATUS_CANCELLED);
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
+START_TEST(a_store_that_cannot_be_prepared_is_tried_again_by_the_next) {
+    app.store.next[STORE_PREPARE] = STATUS_UNAVAILABLE;
+    app.service.preparation.done = false;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+}
+END_TEST
+
+START_TEST(a_store_that_disappears_is_prepared_again) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    ck_assert(app.service.preparation.done);
+    app.store.next[STORE_READ] = STATUS_CONTAINER_NOT_FOUND;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_UNAVAILABLE);
+    ck_assert(!app.service.preparation.done);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+}
+END_TEST
+
+/* A store whose first reads show the product's row of a commit without its other rows. */
+static int torn_reads;
+
+static enum status read_torn(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                             struct product_state *state, struct error *error) {
+    struct inventory_store *memory = &app.store.memory.base;
+    (void)store;
+    enum status status = memory->ops->read(memory, product_id, query, state, error);
+    if (status == STATUS_OK && torn_reads-- > 0) {
+        state->product.available--;
+    }
+    return status;
+}
+
+START_TEST(a_picture_that_does_not_add_up_is_taken_again) {
+    struct inventory_store_ops ops = *app.store.base.ops;
+    ops.read = read_torn;
+    app.store.base.ops = &ops;
+    torn_reads = 2;
+    assert_product("PROD-001", 100, 1, 0);
+    torn_reads = 1000;
+    struct product_state state;
+    int64_t now_ms;
+    product_state_init(&state);
+    ck_assert_int_eq(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err), STATUS_INTERNAL);
+    product_state_release(&state);
+}
+END_TEST
+
+/* Not before the job's lease of the last time is given back, which happens behind its caller's back. */
+static enum status reconcile(void) {
+    for (size_t n = lease_store_fake_count(app.lease_service, FAKE_RELEASE);
+         lease_store_fake_is_leased(app.lease_service, RECONCILIATION_LEASE_NAME); n++) {
+        lease_store_fake_wait(app.lease_service, FAKE_RELEASE, n);
+        lease_store_fake_drain(app.lease_service);
+    }
+    return inventory_service_reconcile(&app.service, &reconciled, &err);
+}
+
+START_TEST(reconciliation_takes_away_what_has_expired_and_only_that) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
+    ck_assert_int_eq(reserve("PROD-001", "C2", 2), STATUS_OK);
+    ck_assert_int_eq(reconcile(), STATUS_OK);
+    ck_assert_int_eq(reconciled.reservations_released, 0);
+    ck_assert_int_eq(reconciled.products_reconciled, 2);
+    clock_fake_advance(&app.store_clock, 1);
+    ck_assert_int_eq(reconcile(), STATUS_OK);
+    ck_assert(reconciled.processed);
+    ck_assert_int_eq(reconciled.reservations_released, 1);
+    ck_assert_int_eq(reconciled.products_reconciled, 2);
+    assert_product("PROD-001", 98, 4, 1);
+}
+END_TEST
+
+START_TEST(reconciliation_needs_several_transactions_for_many_rows) {
+    for (int i = 0; i < 100; i++) {
+        ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    }
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    ck_assert_int_eq(reconcile(), STATUS_OK);
+    ck_assert_int_eq(reconciled.reservations_released, 100);
+    assert_product("PROD-001", 100, 103, 0);
+}
+END_TEST
+
+START_TEST(a_busy_product_is_left_for_the_next_round) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
+    lease_store_fake_wait(app.lease_service, FAKE_RELEASE, 2);
+    lease_store_fake_drain(app.lease_service);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
+    ck_assert_int_eq(reconcile(), STATUS_OK);
+    ck_assert_int_eq(reconciled.reservations_released, 1);
+    ck_assert_int_eq(reconciled.products_reconciled, 1);
+    assert_product("PROD-001", 100, 2, 1);
+    assert_product("PROD-002", 50, 3, 0);
+}
+END_TEST
+
+START_TEST(reconciliation_elsewhere_leaves_nothing_to_do_here) {
+    lease_store_fake_set_holder(app.lease_service, RECONCILIATION_LEASE_NAME, "somebody");
+    ck_assert_int_eq(inventory_service_reconcile(&app.service, &reconciled, &err), STATUS_OK);
+    ck_assert(!reconciled.processed);
+    ck_assert_str_eq(reconciled.lease_id, "");
+}
+END_TEST
+
+START_TEST(reconciliation_that_fails_says_so_and_gives_its_lease_back) {
+    app.store.next[STORE_SCAN] = STATUS_UNAVAILABLE;
+    ck_assert_int_eq(reconcile(), STATUS_UNAVAILABLE);
+    lease_store_fake_wait(app.lease_service, FAKE_RELEASE, 1);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s, RECONCILIATION_LEASE_S);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("inventory_service");
+    TCase *service = tcase_create("service");
+    tcase_add_checked_fixture(service, set_up, tear_down);
+    tcase_add_test(service, a_reservation_is_answered_as_it_is_stored);
+    tcase_add_test(service, what_is_short_is_an_answer_and_changes_nothing);
+    tcase_add_test(service, an_unknown_product_gives_its_lease_back);
+    tcase_add_test(service, a_product_that_another_holds_is_no_failure_but_no_turn);
+    tcase_add_test(service, release_has_its_own_lease_duration);
+    tcase_add_test(service, expired_units_are_for_sale_however_many_rows_they_stand_in);
+    tcase_add_test(service, release_takes_expired_rows_along);
+    tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
+    tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
+    tcase_add_test(service, stopping_ends_the_work_and_commits_nothing);
+    tcase_add_test(service, a_store_that_cannot_be_prepared_is_tried_again_by_the_next);
+    tcase_add_test(service, a_store_that_disappears_is_prepared_again);
+    tcase_add_test(service, a_picture_that_does_not_add_up_is_taken_again);
+    tcase_add_test(service, reconciliation_takes_away_what_has_expired_and_only_that);
+    tcase_add_test(service, reconciliation_needs_several_transactions_for_many_rows);
+    tcase_add_test(service, a_busy_product_is_left_for_the_next_round);
+    tcase_add_test(service, reconciliation_elsewhere_leaves_nothing_to_do_here);
+    tcase_add_test(service, reconciliation_that_fails_says_so_and_gives_its_lease_back);
+    suite_add_tcase(suite, service);
+    return check_main(suite);
+}

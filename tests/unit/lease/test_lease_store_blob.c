@@ -1,0 +1,314 @@
+/*
+ * test_lease_store_blob.c - which requests leases become, and what the answers to them mean, against a scripted server.
+ */
+#include "lease/lease_store_blob.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utc.h"
+#include "support/check_main.h"
+#include "support/http_fake.h"
+#include "support/storage_connection.h"
+
+enum { TIMEOUT_MS = 20000 };
+
+static const char id[] = "11111111-2222-4333-8444-555555555555";
+
+static struct http_fake *fake;
+static struct storage_connection storage;
+static struct lease_store_blob_options options;
+static struct lease_store_blob store;
+static struct error err;
+static int64_t sent_ms;
+
+static void set_up(void) {
+    char text[512];
+    fake = http_fake_new();
+    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+             http_fake_url(fake), http_fake_url(fake));
+    storage_connection_open(&storage, text);
+    options =
+        (struct lease_store_blob_options){.container = "leases", .blob_prefix = "lease-", .create_container = true};
+    http_headers_init(&options.metadata);
+    lease_store_blob_init(&store, &storage.client, &options);
+    sent_ms = -1;
+}
+
+static void tear_down(void) {
+    storage_connection_close(&storage);
+    http_headers_release(&options.metadata);
+    http_fake_free(fake);
+}
+
+static int64_t deadline(void) {
+    return storage_connection_deadline(&storage, TIMEOUT_MS);
+}
+
+static void answer(int status, const char *code) {
+    char header[128];
+    snprintf(header, sizeof header, "x-ms-error-code: %s\r\n", code);
+    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = code[0] ? header : NULL});
+}
+
+static enum status acquire(const char *name) {
+    return store.base.ops->acquire(&store.base, name, id, 30, deadline(), &sent_ms, &err);
+}
+
+static const char *header(size_t index, const char *name) {
+    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
+    return value ? value : "";
+}
+
+static void assert_target(size_t index, const char *target) {
+    ck_assert_uint_gt(http_fake_count(fake), index);
+    ck_assert_str_eq(http_fake_request(fake, index)->target, target);
+}
+
+static void assert_is_acquire(size_t index) {
+    assert_target(index, "/acct/leases/lease-a?comp=lease");
+    ck_assert_str_eq(header(index, "x-ms-lease-action"), "acquire");
+    ck_assert_str_eq(header(index, "x-ms-proposed-lease-id"), id);
+    ck_assert_str_eq(header(index, "x-ms-lease-duration"), "30");
+}
+
+START_TEST(an_acquire_that_finds_everything_in_place_is_one_request) {
+    answer(201, "");
+    ck_assert_int_eq(acquire("a"), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    assert_is_acquire(0);
+}
+END_TEST
+
+START_TEST(a_missing_blob_is_created_and_the_acquire_repeated) {
+    answer(404, "BlobNotFound");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("a"), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    assert_target(1, "/acct/leases/lease-a");
+    ck_assert_str_eq(header(1, "If-None-Match"), "*");
+    assert_is_acquire(2);
+}
+END_TEST
+
+START_TEST(a_missing_container_is_created_with_the_blob_and_the_acquire_repeated) {
+    answer(404, "ContainerNotFound");
+    answer(201, "");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("a"), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+    assert_target(1, "/acct/leases?restype=container");
+    assert_target(2, "/acct/leases/lease-a");
+    assert_is_acquire(3);
+}
+END_TEST
+
+START_TEST(a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add) {
+    int64_t created_ms;
+    http_headers_add(&options.metadata, "Owner", "warehouse 7");
+    http_headers_add(&options.metadata, "Site", "north");
+    answer(404, "BlobNotFound");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("inventory-PROD-001"), STATUS_OK);
+    assert_target(1, "/acct/leases/lease-inventory-PROD-001");
+    ck_assert_str_eq(header(1, "x-ms-meta-leaseName"), "inventory-PROD-001");
+    ck_assert(utc_parse_iso8601(header(1, "x-ms-meta-createdAt"), &created_ms));
+    ck_assert_str_eq(header(1, "x-ms-meta-lease_Owner"), "warehouse 7");
+    ck_assert_str_eq(header(1, "x-ms-meta-lease_Site"), "north");
+}
+END_TEST
+
+START_TEST(somebody_else_may_be_first_to_create) {
+    answer(404, "ContainerNotFound");
+    answer(409, "ContainerAlreadyExists");
+    answer(412, "LeaseIdMissing");
+    answer(409, "LeaseAlreadyPresent");
+    ck_assert_int_eq(acquire("a"), STATUS_LEASE_CONFLICT);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+    ck_assert_int_eq(sent_ms, -1);
+}
+END_TEST
+
+START_TEST(a_container_deleted_before_its_blob_was_there_is_created_again) {
+    answer(404, "ContainerNotFound");
+    answer(201, "");
+    answer(404, "ContainerNotFound"); /* the blob */
+    answer(404, "ContainerNotFound");
+    answer(201, "");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("a"), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 7);
+}
+END_TEST
+
+START_TEST(a_blob_that_never_stays_is_given_up_after_a_few_rounds) {
+    for (int i = 0; i < 20; i++) {
+        answer(404, "BlobNotFound");
+        answer(201, "");
+    }
+    ck_assert_int_eq(acquire("a"), STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "lease-a"));
+    ck_assert_uint_le(http_fake_count(fake), 10);
+}
+END_TEST
+
+START_TEST(a_missing_container_that_may_not_be_created_is_named) {
+    options.create_container = false;
+    snprintf(options.container, sizeof options.container, "elsewhere");
+    answer(404, "ContainerNotFound");
+    ck_assert_int_eq(acquire("a"), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    ck_assert_ptr_nonnull(strstr(err.message, "container elsewhere "));
+    ck_assert_ptr_nonnull(strstr(err.message, "CreateContainerIfNotExists"));
+    ck_assert_str_eq(err.code, "ContainerNotFound");
+}
+END_TEST
+
+START_TEST(a_container_that_cannot_be_created_is_named) {
+    answer(404, "ContainerNotFound");
+    answer(403, "AuthorizationFailure");
+    ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_ptr_nonnull(strstr(err.message, "creating the container leases"));
+}
+END_TEST
+
+START_TEST(a_blob_that_cannot_be_created_is_named) {
+    answer(404, "BlobNotFound");
+    answer(403, "AuthorizationFailure");
+    ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_ptr_nonnull(strstr(err.message, "creating the blob lease-a"));
+}
+END_TEST
+
+START_TEST(metadata_that_no_header_can_hold_is_refused) {
+    char name[2000];
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    http_headers_add(&options.metadata, name, "v");
+    answer(404, "BlobNotFound");
+    ck_assert_int_eq(acquire("a"), STATUS_TOO_LARGE);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+static void *acquire_there(void *context) {
+    *(enum status *)context = acquire("a");
+    return NULL;
+}
+
+START_TEST(the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones) {
+    const struct clock *clock = clock_system();
+    pthread_t thread;
+    enum status status;
+    answer(404, "BlobNotFound");
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 201});
+    answer(201, "");
+    ck_assert_int_eq(pthread_create(&thread, NULL, acquire_there, &status), 0);
+    http_fake_wait(fake, 2);
+    int64_t created_ms = clock_now_ms(clock);
+    while (clock_now_ms(clock) <= created_ms)
+        continue;
+    http_fake_let_go(fake);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status, STATUS_OK);
+    ck_assert_int_gt(sent_ms, created_ms);
+    ck_assert_int_le(sent_ms, clock_now_ms(clock));
+}
+END_TEST
+
+/* --- renew, release, break --- */
+
+static void take(void *context, enum status status, const struct error *error) {
+    struct http_reply reply = {.status = 200};
+    storage_outcome_take(context, status, status == STATUS_OK ? &reply : NULL, error);
+}
+
+typedef enum status (*store_submit)(struct lease_store *lease_store, const char *name, const char *lease_id,
+                                    int64_t timeout_ms, lease_store_done done, void *context);
+
+static enum status submit_and_wait(store_submit submit) {
+    struct storage_outcome outcome;
+    storage_outcome_init(&outcome);
+    ck_assert_int_eq(submit(&store.base, "a", id, TIMEOUT_MS, take, &outcome), STATUS_OK);
+    enum status status = storage_outcome_wait(&outcome);
+    ck_assert_int_eq(outcome.count, 1);
+    return status;
+}
+
+static void assert_lease_action(size_t index, const char *action) {
+    assert_target(index, "/acct/leases/lease-a?comp=lease");
+    ck_assert_str_eq(header(index, "x-ms-lease-action"), action);
+    ck_assert_str_eq(header(index, "x-ms-lease-id"), id);
+}
+
+START_TEST(renewals_and_releases_are_one_request_each_and_answered_once) {
+    store_submit renew = store.base.ops->renew;
+    store_submit release = store.base.ops->release;
+    answer(200, "");
+    answer(503, "ServerBusy");
+    answer(409, "LeaseIdMismatchWithLeaseOperation");
+    answer(200, "");
+    answer(404, "BlobNotFound");
+    ck_assert_int_eq(submit_and_wait(renew), STATUS_OK);
+    ck_assert_int_eq(submit_and_wait(renew), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(submit_and_wait(renew), STATUS_LEASE_LOST);
+    ck_assert_int_eq(submit_and_wait(release), STATUS_OK);
+    ck_assert_int_eq(submit_and_wait(release), STATUS_NOT_FOUND);
+    ck_assert_uint_eq(http_fake_count(fake), 5);
+    assert_lease_action(0, "renew");
+    assert_lease_action(2, "renew");
+    assert_lease_action(3, "release");
+}
+END_TEST
+
+START_TEST(what_cannot_be_submitted_is_not_answered_later) {
+    struct storage_outcome outcome;
+    storage_outcome_init(&outcome);
+    const char *no_header = "line\r\nbreak";
+    ck_assert_int_ne(store.base.ops->renew(&store.base, "a", no_header, TIMEOUT_MS, take, &outcome), STATUS_OK);
+    ck_assert_int_eq(submit_and_wait(store.base.ops->renew), STATUS_OK);
+    ck_assert_int_eq(outcome.count, 0);
+}
+END_TEST
+
+START_TEST(breaking_ends_the_lease_at_once) {
+    answer(202, "");
+    answer(409, "LeaseNotPresentWithLeaseOperation");
+    ck_assert_int_eq(store.base.ops->break_lease(&store.base, "a", deadline(), &err), STATUS_OK);
+    ck_assert_int_eq(store.base.ops->break_lease(&store.base, "a", deadline(), &err), STATUS_LEASE_LOST);
+    assert_target(0, "/acct/leases/lease-a?comp=lease");
+    ck_assert_str_eq(header(0, "x-ms-lease-action"), "break");
+    ck_assert_str_eq(header(0, "x-ms-lease-break-period"), "0");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("lease_store_blob");
+    TCase *tests = tcase_create("requests");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, an_acquire_that_finds_everything_in_place_is_one_request);
+    tcase_add_test(tests, a_missing_blob_is_created_and_the_acquire_repeated);
+    tcase_add_test(tests, a_missing_container_is_created_with_the_blob_and_the_acquire_repeated);
+    tcase_add_test(tests, a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add);
+    tcase_add_test(tests, somebody_else_may_be_first_to_create);
+    tcase_add_test(tests, a_container_deleted_before_its_blob_was_there_is_created_again);
+    tcase_add_test(tests, a_blob_that_never_stays_is_given_up_after_a_few_rounds);
+    tcase_add_test(tests, a_missing_container_that_may_not_be_created_is_named);
+    tcase_add_test(tests, a_container_that_cannot_be_created_is_named);
+    tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);
+    tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
+    tcase_add_test(tests, the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones);
+    tcase_add_test(tests, renewals_and_releases_are_one_request_each_and_answered_once);
+    tcase_add_test(tests, what_cannot_be_submitted_is_not_answered_later);
+    tcase_add_test(tests, breaking_ends_the_lease_at_once);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

@@ -1,0 +1,379 @@
+#include "settings/app_settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/check_main.h"
+#include "support/settings_loader.h"
+
+#define KEY "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+#define ACCOUNT_SIGN_IN \
+    "DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY ";EndpointSuffix=core.windows.net"
+
+static struct settings_loader loader;
+
+static void set_up(void) {
+    settings_loader_set_up(&loader);
+}
+
+static void tear_down(void) {
+    settings_loader_tear_down(&loader);
+}
+
+#define load(...) settings_loader_load(&loader, ENVIRONMENT(__VA_ARGS__))
+#define load_ok(...) settings_loader_expect_ok(&loader, ENVIRONMENT(__VA_ARGS__))
+#define assert_refused(line, ...) settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
+
+/* --- secrets --- */
+
+START_TEST(a_client_secret_is_never_shown) {
+    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
+                   PRINCIPAL "ClientSecret=hunter2\n");
+}
+END_TEST
+
+START_TEST(a_connection_string_is_never_shown) {
+    ck_assert_int_eq(load("DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY "!"),
+                     STATUS_INVALID_ARGUMENT);
+    ck_assert_str_eq(loader.err.message,
+                     "DistributedLeasing:ConnectionString: AccountKey is not a key in base64; allowed: "
+                     "an Azure Storage connection string or UseDevelopmentStorage=true");
+}
+END_TEST
+
+START_TEST(a_secret_in_the_wrong_place_is_not_shown) {
+    static const char *const values[] = {
+        "https://a.blob.core.windows.net?sv=2021&sig=hunter2",
+        "https://me:hunter2@a.blob.core.windows.net",
+        "AccountName=a;accountkey=hunter2",
+        "SharedAccessSignature=hunter2",
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char entry[200];
+        snprintf(entry, sizeof entry, "DistributedLeasing__Endpoint=%s", values[i]);
+        assert_refused(
+            "DistributedLeasing:StorageAccountUri has a value that is not shown here; allowed: " ADDRESS_ALLOWED
+            "https://ACCOUNT.blob.core.windows.net",
+            SIGN_IN, entry);
+    }
+}
+END_TEST
+
+/* --- signing in and endpoints --- */
+
+#define NOT_SIGNED_IN                                                                                 \
+    "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string or " \
+    "UseDevelopmentStorage=true"
+
+START_TEST(without_a_connection_string_nothing_loads) {
+    assert_refused(NOT_SIGNED_IN, "A=B");
+    assert_refused(NOT_SIGNED_IN, "DistributedLeasing:ConnectionString=");
+}
+END_TEST
+
+START_TEST(an_address_alone_is_told_that_tokens_are_not_available) {
+    assert_refused(NOT_SIGNED_IN
+                   " (signing in with a token, as DistributedLeasing:StorageAccountUri alone asks for, is not "
+                   "available in this version)",
+                   "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net");
+}
+END_TEST
+
+START_TEST(the_connection_string_signs_in_and_gives_the_endpoints) {
+    load_ok(ACCOUNT_SIGN_IN);
+    ck_assert_str_eq(loader.settings.account.name, "shop");
+    ck_assert_uint_eq(loader.settings.account.key_length, strlen("secret-secret-secret"));
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://shop.blob.core.windows.net");
+    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://shop.table.core.windows.net");
+}
+END_TEST
+
+START_TEST(an_address_replaces_the_endpoints_of_the_connection_string) {
+    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:Endpoint=https://shop.blob.storage.azure.net/");
+    ck_assert_str_eq(loader.settings.account.name, "shop");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://shop.blob.storage.azure.net");
+    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://shop.table.storage.azure.net");
+}
+END_TEST
+
+START_TEST(an_address_that_does_not_tell_the_table_endpoint_leaves_it) {
+    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://proxy.example.com/a.blob.b");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://proxy.example.com/a.blob.b");
+    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://shop.table.core.windows.net");
+}
+END_TEST
+
+START_TEST(a_table_address_wins_over_the_one_that_follows_from_the_blobs) {
+    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net",
+            "Inventory:TableServiceUri=https://tables.example.com");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://other.blob.core.windows.net");
+    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://tables.example.com");
+}
+END_TEST
+
+START_TEST(a_table_store_needs_a_table_endpoint) {
+    static const char sas[] =
+        "DistributedLeasing:ConnectionString=BlobEndpoint=https://proxy.example.com;SharedAccessSignature=sv=1&sig=2";
+    assert_refused(
+        "Inventory:TableServiceUri is not set, and the blob endpoint does not tell it; allowed: " ADDRESS_ALLOWED
+        "https://ACCOUNT.table.core.windows.net",
+        sas);
+    load_ok(sas, "Inventory:Store=Memory");
+    load_ok(sas, "Inventory:TableServiceUri=https://tables.example.com");
+    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://tables.example.com");
+}
+END_TEST
+
+START_TEST(an_address_is_taken_only_as_long_as_its_table_address_fits) {
+    static const char start[] = "https://a.blob.core.windows.net/";
+    for (int length = 510; length <= 511; length++) {
+        char entry[1024];
+        snprintf(entry, sizeof entry, "DistributedLeasing:StorageAccountUri=%s%0*d", start, length - (int)strlen(start),
+                 0);
+        ck_assert_int_eq(load(SIGN_IN, entry), length == 510 ? STATUS_OK : STATUS_INVALID_ARGUMENT);
+        ck_assert_uint_eq(strlen(loader.settings.account.table_endpoint), length == 510 ? 511 : 0);
+    }
+}
+END_TEST
+
+/* --- renewal --- */
+
+static const struct renewal {
+    const char *duration;
+    const char *threshold;
+    const char *interval; /* "": the default */
+    double fraction;      /* 0: refused */
+    const char *limit;
+} renewals[] = {
+    {"00:00:30", "0.9", "", 2.0 / 3, NULL},
+    {"00:01:00", "0.9", "00:00:40", 2.0 / 3, NULL},
+    {"00:00:30", "0.9", "00:00:26.999", 26.999 / 30, NULL},
+    {"00:00:30", "0.9", "00:00:27", 0, "00:00:27.000"},
+    {"00:00:31", "0.95", "00:00:31", 0, "00:00:29.450"},
+    {"00:00:30", "0.67", "", 2.0 / 3, NULL},
+    {"00:00:30", "0.66", "", 0.495, NULL},
+    {"00:00:30", "0.5", "", 0.375, NULL},
+    {"00:00:30", "0.5", "00:00:15", 0, "00:00:15.000"},
+    {"Infinite", "0.9", "", 2.0 / 3, NULL},
+    {"Infinite", "0.9", "10.00:00:00", 2.0 / 3, NULL},
+    {"Infinite", "0.5", "00:00:01", 0.375, NULL},
+};
+enum { RENEWAL_COUNT = sizeof renewals / sizeof renewals[0] };
+
+START_TEST(only_an_interval_that_is_set_can_be_at_odds_with_the_threshold) {
+    const struct renewal *renewal = &renewals[_i];
+    char duration[80], threshold[80], interval[80], line[300];
+    snprintf(duration, sizeof duration, "DistributedLeasing:DefaultLeaseDuration=%s", renewal->duration);
+    snprintf(threshold, sizeof threshold, "DistributedLeasing:AutoRenewSafetyThreshold=%s", renewal->threshold);
+    snprintf(interval, sizeof interval, "DistributedLeasing:AutoRenewInterval=%s", renewal->interval);
+    if (renewal->limit == NULL) {
+        load_ok(SIGN_IN, duration, threshold, interval);
+        ck_assert_double_eq_tol(loader.settings.lease.renew_fraction, renewal->fraction, 1e-9);
+    } else {
+        snprintf(line, sizeof line,
+                 "DistributedLeasing:AutoRenewInterval is '%s'; allowed: a time span from 00:00:00.001, below %s "
+                 "(AutoRenewSafetyThreshold of DefaultLeaseDuration)",
+                 renewal->interval, renewal->limit);
+        assert_refused(line, SIGN_IN, duration, threshold, interval);
+    }
+}
+END_TEST
+
+/* --- names and places --- */
+
+START_TEST(aliases_are_read_and_the_setting_itself_wins) {
+    load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-");
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "alias-");
+    load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-", "DistributedLeasing:BlobPrefix=main-");
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "main-");
+    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias", "DistributedLeasing:StorageAccountUri=https://main");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://main");
+    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias", "DistributedLeasing:StorageAccountUri=");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://alias");
+}
+END_TEST
+
+START_TEST(workload_identity_falls_back_to_the_variables_of_azure) {
+    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f");
+    ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "t");
+    ck_assert_str_eq(loader.settings.authentication.workload_client_id, "c");
+    ck_assert_str_eq(loader.settings.authentication.workload_token_file_path, "/f");
+    ck_assert_ptr_null(loader.settings.authentication.principal_tenant_id);
+    ck_assert_ptr_null(loader.settings.authentication.principal_client_id);
+    ck_assert_ptr_null(loader.settings.authentication.managed_identity_client_id);
+    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", WORKLOAD "TenantId=main");
+    ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "main");
+}
+END_TEST
+
+START_TEST(a_refusal_has_the_name_of_the_table_however_it_was_written) {
+    static const char line[] = "DistributedLeasing:BlobPrefix is '?'; allowed: up to 100 of A-Z a-z 0-9 . _ ~ - /";
+    assert_refused(line, SIGN_IN, "distributedleasing__BLOBPREFIX=?");
+    assert_refused(line, SIGN_IN, "DistributedLeasing__KeyPrefix=?");
+}
+END_TEST
+
+START_TEST(settings_come_from_the_files_too) {
+    temp_folder_write(&loader.folder, "local.settings.json",
+                      "{\"Values\":{\"DistributedLeasing:ConnectionString\":\"UseDevelopmentStorage=true\","
+                      "\"DistributedLeasing__ContainerName\":\"local\"}}");
+    temp_folder_write(
+        &loader.folder, "appsettings.json",
+        "{\"DistributedLeasing\":{\"ContainerName\":\"app\",\"AutoRenewMaxRetries\":7,\"AutoRenew\":false,"
+        "\"AutoRenewSafetyThreshold\":0.8,\"Metadata\":{\"team\":\"shop\"}}}");
+    temp_folder_write(&loader.folder, "host.json", "{\"extensions\":{\"http\":{\"routePrefix\":\"v2\"}}}");
+    load_ok("HANDLER_INSTANCE=x");
+    ck_assert_str_eq(loader.settings.lease_store.container, "local");
+    ck_assert_int_eq(loader.settings.lease.renew_max_retries, 7);
+    ck_assert(!loader.settings.lease.auto_renew);
+    ck_assert_double_eq(loader.settings.lease.safety_threshold, 0.8);
+    ck_assert_str_eq(http_headers_get(&loader.settings.lease_store.metadata, "team"), "shop");
+    ck_assert_str_eq(loader.settings.route_prefix, "v2");
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_json_is_refused_by_name) {
+    temp_folder_write(&loader.folder, "appsettings.json", "oops");
+    ck_assert_int_eq(load(SIGN_IN), STATUS_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(loader.err.message, "appsettings.json: not valid JSON") != NULL, "%s", loader.err.message);
+}
+END_TEST
+
+START_TEST(the_message_is_optional) {
+    char *none[] = {NULL};
+    ck_assert_int_eq(app_settings_load(loader.folder.path, none, &loader.settings, NULL), STATUS_INVALID_ARGUMENT);
+}
+END_TEST
+
+/* --- metadata, seeds, instance --- */
+
+#define METADATA_ALLOWED                                                                                             \
+    "allowed: a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable ASCII characters, no " \
+    "space "                                                                                                         \
+    "first or last; 7 KiB in all"
+
+START_TEST(metadata_is_collected_and_a_higher_place_wins) {
+    temp_folder_write(
+        &loader.folder, "appsettings.json",
+        "{\"DistributedLeasing\":{\"Metadata\":{\"OWNER\":\"app\",\"_b2\":\"two words\",\"gone\":\"x\"}}}");
+    load_ok(SIGN_IN, "DistributedLeasing__Metadata__owner=environment", "DistributedLeasing__Metadata__gone=");
+    const struct http_headers *metadata = &loader.settings.lease_store.metadata;
+    ck_assert_uint_eq(metadata->count, 2);
+    ck_assert_str_eq(metadata->items[0].name, "owner");
+    ck_assert_str_eq(metadata->items[0].value, "environment");
+    ck_assert_str_eq(metadata->items[1].name, "_b2");
+    ck_assert_str_eq(metadata->items[1].value, "two words");
+}
+END_TEST
+
+START_TEST(metadata_that_blobs_cannot_have_is_refused) {
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *shown;
+    } refused[] = {
+        {"a-b", "x", "x"}, {"1a", "x", "x"},  {"", "x", "x"},  {"a__b", "x", "x"},   {"ä", "x", "x"},
+        {"a", " x", " x"}, {"a", "x ", "x "}, {"a", "ü", "ü"}, {"a", "x\ny", "x y"}, {"a", "\x7f", " "},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        const char *name = strcmp(refused[i].name, "a__b") == 0 ? "a:b" : refused[i].name;
+        char entry[100], line[512];
+        snprintf(entry, sizeof entry, "distributedleasing__Metadata__%s=%s", refused[i].name, refused[i].value);
+        snprintf(line, sizeof line, "DistributedLeasing:Metadata:%s is '%s'; " METADATA_ALLOWED, name,
+                 refused[i].shown);
+        assert_refused(line, SIGN_IN, entry);
+    }
+}
+END_TEST
+
+/* "DistributedLeasing:Metadata:NAME=xxx..."; the caller's. */
+static char *metadata_entry(const char *name, int length) {
+    char *value = malloc((size_t)length + 1);
+    memset(value, 'x', (size_t)length);
+    value[length] = '\0';
+    char *entry;
+    ck_assert_int_gt(asprintf(&entry, "DistributedLeasing:Metadata:%s=%s", name, value), 0);
+    free(value);
+    return entry;
+}
+
+START_TEST(metadata_may_be_as_long_as_azure_takes_and_no_longer) {
+    char *longest = metadata_entry("a", 1024), *too_long = metadata_entry("a", 1025);
+    load_ok(SIGN_IN, longest);
+    ck_assert_int_eq(load(SIGN_IN, too_long), STATUS_INVALID_ARGUMENT);
+    free(longest);
+    free(too_long);
+    char json[9000] = "{\"DistributedLeasing\":{\"Metadata\":{\"z\":\"\"";
+    for (int i = 0; i < 6; i++) { /* lease_aN and a value: 1024 bytes each */
+        sprintf(json + strlen(json), ",\"a%d\":\"%0*d\"", i, 1024 - 8, 0);
+    }
+    size_t end = strlen(json);
+    sprintf(json + end, ",\"last\":\"%0*d\"}}}", 1024 - 10, 0);
+    temp_folder_write(&loader.folder, "appsettings.json", json);
+    load_ok(SIGN_IN);
+    sprintf(json + end, ",\"last\":\"%0*d\"}}}", 1024 - 9, 0);
+    temp_folder_write(&loader.folder, "appsettings.json", json);
+    ck_assert_int_eq(load(SIGN_IN), STATUS_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(loader.err.message, METADATA_ALLOWED) != NULL, "%s", loader.err.message);
+}
+END_TEST
+
+START_TEST(seeds_are_read_in_order) {
+    load_ok(SIGN_IN, "Inventory:SeedProducts=PROD-001=100; PROD-002 = 50;\nPROD-003=0;");
+    ck_assert_uint_eq(loader.settings.inventory.seed_count, 3);
+    ck_assert_ptr_eq(loader.settings.inventory.seeds, loader.settings.seeds);
+    ck_assert_str_eq(loader.settings.seeds[0].id, "PROD-001");
+    ck_assert_int_eq(loader.settings.seeds[0].total, 100);
+    ck_assert_str_eq(loader.settings.seeds[1].id, "PROD-002");
+    ck_assert_int_eq(loader.settings.seeds[1].total, 50);
+    ck_assert_str_eq(loader.settings.seeds[2].id, "PROD-003");
+    ck_assert_int_eq(loader.settings.seeds[2].total, 0);
+}
+END_TEST
+
+START_TEST(the_instance_has_a_name_from_azure_from_the_user_or_from_the_process) {
+    char pid[20];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=0123456789abcdef", "HANDLER_INSTANCE=2");
+    ck_assert_str_eq(loader.settings.instance, "01234567");
+    load_ok(SIGN_IN, "HANDLER_INSTANCE=second\tone");
+    ck_assert_str_eq(loader.settings.instance, "second one");
+    load_ok(SIGN_IN, "HANDLER_INSTANCE=" X60 "abcdef");
+    ck_assert_str_eq(loader.settings.instance, X60 "abc");
+    load_ok(SIGN_IN, "HANDLER_INSTANCE=");
+    ck_assert_str_eq(loader.settings.instance, pid);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("app_settings");
+    TCase *tests = tcase_create("app_settings");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_client_secret_is_never_shown);
+    tcase_add_test(tests, a_connection_string_is_never_shown);
+    tcase_add_test(tests, a_secret_in_the_wrong_place_is_not_shown);
+    tcase_add_test(tests, without_a_connection_string_nothing_loads);
+    tcase_add_test(tests, an_address_alone_is_told_that_tokens_are_not_available);
+    tcase_add_test(tests, the_connection_string_signs_in_and_gives_the_endpoints);
+    tcase_add_test(tests, an_address_replaces_the_endpoints_of_the_connection_string);
+    tcase_add_test(tests, an_address_that_does_not_tell_the_table_endpoint_leaves_it);
+    tcase_add_test(tests, a_table_address_wins_over_the_one_that_follows_from_the_blobs);
+    tcase_add_test(tests, a_table_store_needs_a_table_endpoint);
+    tcase_add_test(tests, an_address_is_taken_only_as_long_as_its_table_address_fits);
+    tcase_add_loop_test(tests, only_an_interval_that_is_set_can_be_at_odds_with_the_threshold, 0, RENEWAL_COUNT);
+    tcase_add_test(tests, aliases_are_read_and_the_setting_itself_wins);
+    tcase_add_test(tests, workload_identity_falls_back_to_the_variables_of_azure);
+    tcase_add_test(tests, a_refusal_has_the_name_of_the_table_however_it_was_written);
+    tcase_add_test(tests, settings_come_from_the_files_too);
+    tcase_add_test(tests, a_file_that_is_not_json_is_refused_by_name);
+    tcase_add_test(tests, the_message_is_optional);
+    tcase_add_test(tests, metadata_is_collected_and_a_higher_place_wins);
+    tcase_add_test(tests, metadata_that_blobs_cannot_have_is_refused);
+    tcase_add_test(tests, metadata_may_be_as_long_as_azure_takes_and_no_longer);
+    tcase_add_test(tests, seeds_are_read_in_order);
+    tcase_add_test(tests, the_instance_has_a_name_from_azure_from_the_user_or_from_the_process);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

@@ -1,0 +1,346 @@
+/*
+ * Every row of the settings table: its default, values that it takes, values that it refuses.
+ */
+#include "settings/setting_rules.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/settings_loader.h"
+
+static struct settings_loader loader;
+
+static void set_up(void) {
+    settings_loader_set_up(&loader);
+}
+
+static void tear_down(void) {
+    settings_loader_tear_down(&loader);
+}
+
+#define load_ok(...) settings_loader_expect_ok(&loader, ENVIRONMENT(__VA_ARGS__))
+#define assert_refused(line, ...) settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
+
+enum kind { INT, INT64, BOOL, DOUBLE, CHARS, STRING };
+
+/* Where a setting can be seen, what it is when not set, and what it says to be allowed. */
+static const struct field {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *usual;
+    const char *allowed;
+} fields[] = {
+#define FIELD(name, kind, member, usual, allowed) \
+    { name, kind, offsetof(struct app_settings, member), usual, allowed }
+#define WAIT_ALLOWED "a time span from 00:00:00.001 to 00:01:00"
+    FIELD("FUNCTIONS_CUSTOMHANDLER_PORT", INT, port, "8080", "a whole number from 1 to 65535"),
+    FIELD("AzureFunctionsJobHost:extensions:http:routePrefix", CHARS, route_prefix, "api",
+          "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)"),
+    FIELD("Logging:LogLevel:Default", INT, log_level, "2", "Trace, Debug, Information, Warning, Error, Critical, None"),
+    FIELD("DistributedLeasing:StorageAccountUri", CHARS, account.blob_endpoint,
+          "http://127.0.0.1:10000/devstoreaccount1", ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
+    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, authentication.use_managed_identity, "false", "true or false"),
+    FIELD("DistributedLeasing:Authentication:Mode", INT, authentication.mode, "0",
+          "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"),
+    FIELD(IDENTITY "ClientId", STRING, authentication.managed_identity_client_id, NULL, TEXT_ALLOWED),
+    FIELD(WORKLOAD "TenantId", STRING, authentication.workload_tenant_id, NULL, TEXT_ALLOWED),
+    FIELD(WORKLOAD "ClientId", STRING, authentication.workload_client_id, NULL, TEXT_ALLOWED),
+    FIELD(WORKLOAD "TokenFilePath", STRING, authentication.workload_token_file_path, NULL, TEXT_ALLOWED),
+    FIELD(PRINCIPAL "TenantId", STRING, authentication.principal_tenant_id, NULL, TEXT_ALLOWED),
+    FIELD(PRINCIPAL "ClientId", STRING, authentication.principal_client_id, NULL, TEXT_ALLOWED),
+    FIELD(PRINCIPAL "ClientSecret", STRING, authentication.principal_client_secret, NULL, TEXT_ALLOWED),
+    FIELD(PRINCIPAL "CertificatePath", STRING, authentication.principal_certificate_path, NULL, TEXT_ALLOWED),
+    FIELD("DistributedLeasing:ContainerName", CHARS, lease_store.container, "leases",
+          "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"),
+    FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease_store.create_container, "true", "true or false"),
+    FIELD("DistributedLeasing:BlobPrefix", CHARS, lease_store.blob_prefix, "lease-",
+          "up to 100 of A-Z a-z 0-9 . _ ~ - /"),
+    FIELD("DistributedLeasing:AutoRenew", BOOL, lease.auto_renew, "true", "true or false"),
+    FIELD("DistributedLeasing:DefaultLeaseDuration", INT, lease.duration_s, "30",
+          "whole seconds from 00:00:15 to 00:01:00, or Infinite"),
+    FIELD("DistributedLeasing:AutoRenewInterval", DOUBLE, lease.renew_fraction, "0.666667",
+          "a time span from 00:00:00.001, below the safety threshold"),
+    FIELD("DistributedLeasing:AutoRenewMaxRetries", INT, lease.renew_max_retries, "3", "a whole number from 0 to 100"),
+    FIELD("DistributedLeasing:AutoRenewRetryInterval", INT64, lease.renew_retry_ms, "1000", WAIT_ALLOWED),
+    FIELD("DistributedLeasing:AutoRenewSafetyThreshold", DOUBLE, lease.safety_threshold, "0.9",
+          "a decimal number from 0.5 to 0.95"),
+    FIELD("DistributedLeasing:AcquireTimeout", INT64, lease.acquire_timeout_ms, "10000",
+          "a time span from 00:00:00 to 00:10:00"),
+    FIELD("DistributedLeasing:AcquireRetryInterval", INT64, lease.acquire_retry_ms, "50", WAIT_ALLOWED),
+    FIELD("Inventory:Store", INT, store_kind, "0", "Table, Memory"),
+    FIELD("Inventory:TableServiceUri", CHARS, account.table_endpoint, "http://127.0.0.1:10002/devstoreaccount1",
+          ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net"),
+    FIELD("Inventory:TableName", CHARS, table_name, "inventory",
+          "3 to 63 letters and digits, a letter first, not \"tables\""),
+    FIELD("Inventory:ReservationLifetime", INT64, inventory.reservation_lifetime_ms, "1800000",
+          "a time span from 00:00:00.001 to 3650.00:00:00"),
+    FIELD("Inventory:SeedProducts", INT64, inventory.seed_count, "0",
+          "ID=N;ID=N with different IDs of 1 to 128 of A-Z a-z 0-9 . _ ~ - and N from 0 to 1000000000"),
+    FIELD("Inventory:ProcessingTime", INT64, inventory.processing_time_ms, "0",
+          "a time span from 00:00:00 to 01:00:00"),
+};
+enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
+
+static const struct field *field_of(const char *name) {
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if (strcmp(fields[i].name, name) == 0) {
+            return &fields[i];
+        }
+    }
+    ck_abort_msg("no field for %s", name);
+    return NULL;
+}
+
+static void assert_field(const struct field *field, const char *expected) {
+    const void *at = (const char *)&loader.settings + field->offset;
+    char text[600];
+    const char *shown = text;
+    if (field->kind == INT) {
+        snprintf(text, sizeof text, "%d", *(const int *)at);
+    } else if (field->kind == INT64) {
+        snprintf(text, sizeof text, "%" PRId64, *(const int64_t *)at);
+    } else if (field->kind == BOOL) {
+        snprintf(text, sizeof text, "%s", *(const bool *)at ? "true" : "false");
+    } else if (field->kind == DOUBLE) {
+        snprintf(text, sizeof text, "%g", *(const double *)at);
+    } else if (field->kind == CHARS) {
+        snprintf(text, sizeof text, "%s", (const char *)at);
+    } else {
+        shown = *(char *const *)at;
+    }
+    ck_assert_pstr_eq(shown, expected);
+}
+
+START_TEST(a_setting_has_its_default_when_it_is_absent_and_when_it_is_empty) {
+    const struct field *field = &fields[_i];
+    load_ok(SIGN_IN);
+    assert_field(field, field->usual);
+    char entry[200];
+    snprintf(entry, sizeof entry, "%s=", field->name);
+    load_ok(SIGN_IN, entry);
+    bool may_be_empty = strstr(field->name, "Prefix") != NULL;
+    assert_field(field, may_be_empty ? "" : field->usual);
+}
+END_TEST
+
+static const struct example {
+    const char *name;
+    const char *value;
+    const char *expected;
+} good[] = {
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "1", "1"},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "65535", "65535"},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", "/shop/v1/", "shop/v1"},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", "//", ""},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", X60 X60 "1234567", X60 X60 "1234567"},
+    {"Logging:LogLevel:Default", "trace", "0"},
+    {"Logging:LogLevel:Default", "None", "6"},
+    {"DistributedLeasing:StorageAccountUri", "https://a.blob.core.windows.net/", "https://a.blob.core.windows.net"},
+    {"DistributedLeasing:StorageAccountUri", "http://localhost:10000/devstoreaccount1",
+     "http://localhost:10000/devstoreaccount1"},
+    {"DistributedLeasing:StorageAccountUri", "http://127.0.0.1", "http://127.0.0.1"},
+    {"DistributedLeasing:StorageAccountUri", "http://[::1]:10000/dev", "http://[::1]:10000/dev"},
+    {"DistributedLeasing:UseManagedIdentity", "TRUE", "true"},
+    {"DistributedLeasing:UseManagedIdentity", "false", "false"},
+    {"DistributedLeasing:Authentication:Mode", "auto", "0"},
+    {"DistributedLeasing:Authentication:Mode", "ManagedIdentity", "1"},
+    {"DistributedLeasing:Authentication:Mode", "WorkloadIdentity", "2"},
+    {"DistributedLeasing:Authentication:Mode", "federatedcredential", "2"},
+    {"DistributedLeasing:Authentication:Mode", "ServicePrincipal", "3"},
+    {"DistributedLeasing:Authentication:Mode", "Development", "4"},
+    {IDENTITY "ClientId", "id", "id"},
+    {WORKLOAD "TenantId", "id", "id"},
+    {WORKLOAD "ClientId", "id", "id"},
+    {WORKLOAD "TokenFilePath", "/var/run/tökens/a b", "/var/run/tökens/a b"},
+    {PRINCIPAL "TenantId", "id", "id"},
+    {PRINCIPAL "ClientId", "id", "id"},
+    {PRINCIPAL "ClientSecret", "s~e'c;r=e\"t", "s~e'c;r=e\"t"},
+    {PRINCIPAL "CertificatePath", "/cert.pem", "/cert.pem"},
+    {"DistributedLeasing:ContainerName", "abc", "abc"},
+    {"DistributedLeasing:ContainerName", "1-b-3", "1-b-3"},
+    {"DistributedLeasing:ContainerName", X60 "abc", X60 "abc"},
+    {"DistributedLeasing:CreateContainerIfNotExists", "False", "false"},
+    {"DistributedLeasing:BlobPrefix", "Shop.1/_~-", "Shop.1/_~-"},
+    {"DistributedLeasing:BlobPrefix", X60 X10 X10 X10 X10, X60 X10 X10 X10 X10},
+    {"DistributedLeasing:AutoRenew", "false", "false"},
+    {"DistributedLeasing:DefaultLeaseDuration", "00:00:15", "15"},
+    {"DistributedLeasing:DefaultLeaseDuration", "00:01:00.000", "60"},
+    {"DistributedLeasing:DefaultLeaseDuration", "infinite", "-1"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:15", "0.5"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:00.0015", "3.33333e-05"},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:26.9999", "0.899967"},
+    {"DistributedLeasing:AutoRenewMaxRetries", "0", "0"},
+    {"DistributedLeasing:AutoRenewMaxRetries", "100", "100"},
+    {"DistributedLeasing:AutoRenewRetryInterval", "00:00:00.001", "1"},
+    {"DistributedLeasing:AutoRenewRetryInterval", "00:01:00", "60000"},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.95", "0.95"},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.5", "0.5"},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.90000000000000000", "0.9"},
+    {"DistributedLeasing:AcquireTimeout", "00:00:00", "0"},
+    {"DistributedLeasing:AcquireTimeout", "00:10:00", "600000"},
+    {"DistributedLeasing:AcquireRetryInterval", "00:00:00.001", "1"},
+    {"DistributedLeasing:AcquireRetryInterval", "00:01:00", "60000"},
+    {"Inventory:Store", "table", "0"},
+    {"Inventory:Store", "MEMORY", "1"},
+    {"Inventory:TableServiceUri", "https://a.table.core.windows.net", "https://a.table.core.windows.net"},
+    {"Inventory:TableServiceUri", "HTTP://LOCALHOST/a", "HTTP://LOCALHOST/a"},
+    {"Inventory:TableName", "a12", "a12"},
+    {"Inventory:TableName", X60 "ABC", X60 "ABC"},
+    {"Inventory:ReservationLifetime", "00:00:00.001", "1"},
+    {"Inventory:ReservationLifetime", "3650.00:00:00", "315360000000"},
+    {"Inventory:SeedProducts", "A=1", "1"},
+    {"Inventory:SeedProducts", " A = 0 ; ;a.~_-9= 1000000000 ;", "2"},
+    {"Inventory:SeedProducts", ";", "0"},
+    {"Inventory:ProcessingTime", "01:00:00", "3600000"},
+    {"Inventory:ProcessingTime", "00:00:00.250", "250"},
+};
+enum { GOOD_COUNT = sizeof good / sizeof good[0] };
+
+START_TEST(a_setting_takes_what_is_allowed) {
+    char entry[400];
+    snprintf(entry, sizeof entry, "%s=%s", good[_i].name, good[_i].value);
+    load_ok(SIGN_IN, entry);
+    assert_field(field_of(good[_i].name), good[_i].expected);
+}
+END_TEST
+
+/* `expected` is how the line shows the value; NULL: as it is. */
+static const struct example bad[] = {
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "0", NULL},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "65536", NULL},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "+80", NULL},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "80 ", NULL},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", "18446744073709551617", NULL},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", "a b", NULL},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", X60 X60 "12345678", X60 X10 X10 X10 X10 "..."},
+    {"Logging:LogLevel:Default", "Verbose", NULL},
+    {"DistributedLeasing:StorageAccountUri", "shop", NULL},
+    {"DistributedLeasing:StorageAccountUri", "ftp://a.blob.core.windows.net", NULL},
+    {"DistributedLeasing:StorageAccountUri", "http://a.blob.core.windows.net", NULL},
+    {"DistributedLeasing:StorageAccountUri", "http://localhost.example.com", NULL},
+    {"DistributedLeasing:StorageAccountUri", "http://127.0.0.10", NULL},
+    {"DistributedLeasing:StorageAccountUri", "https://a.blob.core.windows.net/?x=1", NULL},
+    {"DistributedLeasing:StorageAccountUri", "https://", NULL},
+    {"DistributedLeasing:UseManagedIdentity", "yes", NULL},
+    {"DistributedLeasing:Authentication:Mode", "Key", NULL},
+    {IDENTITY "ClientId", "a\tb", "a b"},
+    {WORKLOAD "TenantId", "a\nb", "a b"},
+    {WORKLOAD "ClientId", "\x7f", " "},
+    {WORKLOAD "TokenFilePath", "not UTF-8: \xC0\xAF.", NULL},
+    {PRINCIPAL "TenantId", "\x01", " "},
+    {PRINCIPAL "ClientId", "\x1b[31m", " [31m"},
+    {PRINCIPAL "CertificatePath", "\r", " "},
+    {"DistributedLeasing:ContainerName", "ab", NULL},
+    {"DistributedLeasing:ContainerName", X60 "abcd", NULL},
+    {"DistributedLeasing:ContainerName", X60 X10 X10 X10 "123456789\u00E4x", X60 X10 X10 X10 "123456789..."},
+    {"DistributedLeasing:ContainerName", "Leases", NULL},
+    {"DistributedLeasing:ContainerName", "a--b", NULL},
+    {"DistributedLeasing:ContainerName", "-ab", NULL},
+    {"DistributedLeasing:ContainerName", "ab-", NULL},
+    {"DistributedLeasing:ContainerName", "a_b", NULL},
+    {"DistributedLeasing:CreateContainerIfNotExists", "1", NULL},
+    {"DistributedLeasing:BlobPrefix", "a b", NULL},
+    {"DistributedLeasing:BlobPrefix", "a%20b", NULL},
+    {"DistributedLeasing:BlobPrefix", "ä", NULL},
+    {"DistributedLeasing:BlobPrefix", X60 X10 X10 X10 X10 "y", X60 X10 X10 X10 X10 "..."},
+    {"DistributedLeasing:AutoRenew", "on", NULL},
+    {"DistributedLeasing:DefaultLeaseDuration", "00:00:14", NULL},
+    {"DistributedLeasing:DefaultLeaseDuration", "00:01:01", NULL},
+    {"DistributedLeasing:DefaultLeaseDuration", "00:00:30.5", NULL},
+    {"DistributedLeasing:DefaultLeaseDuration", "30", NULL},
+    {"DistributedLeasing:DefaultLeaseDuration", "-1", NULL},
+    {"DistributedLeasing:AutoRenewInterval", "00:00:00", NULL},
+    {"DistributedLeasing:AutoRenewInterval", "20", NULL},
+    {"DistributedLeasing:AutoRenewMaxRetries", "101", NULL},
+    {"DistributedLeasing:AutoRenewMaxRetries", "-1", NULL},
+    {"DistributedLeasing:AutoRenewMaxRetries", "3.0", NULL},
+    {"DistributedLeasing:AutoRenewRetryInterval", "00:00:00", NULL},
+    {"DistributedLeasing:AutoRenewRetryInterval", "00:01:00.001", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.49", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.951", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0,9", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "NaN", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "inf", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0x0.Fp0", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "9e-1", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.9.0", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", ".", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", " 0.9", NULL},
+    {"DistributedLeasing:AutoRenewSafetyThreshold", "0.9000000000000000000", NULL},
+    {"DistributedLeasing:AcquireTimeout", "00:10:00.001", NULL},
+    {"DistributedLeasing:AcquireTimeout", "-00:00:01", NULL},
+    {"DistributedLeasing:AcquireRetryInterval", "00:00:00.0009", NULL},
+    {"DistributedLeasing:AcquireRetryInterval", "00:01:01", NULL},
+    {"Inventory:Store", "Disk", NULL},
+    {"Inventory:TableServiceUri", "http://a.table.core.windows.net", NULL},
+    {"Inventory:TableName", "ab", NULL},
+    {"Inventory:TableName", X60 "abcd", NULL},
+    {"Inventory:TableName", "1ab", NULL},
+    {"Inventory:TableName", "a-b", NULL},
+    {"Inventory:TableName", "Tables", NULL},
+    {"Inventory:ReservationLifetime", "00:00:00", NULL},
+    {"Inventory:ReservationLifetime", "3650.00:00:00.001", NULL},
+    {"Inventory:SeedProducts", "A", NULL},
+    {"Inventory:SeedProducts", "A=", NULL},
+    {"Inventory:SeedProducts", "=1", NULL},
+    {"Inventory:SeedProducts", "A=-1", NULL},
+    {"Inventory:SeedProducts", "A=1000000001", NULL},
+    {"Inventory:SeedProducts", "A=1=2", NULL},
+    {"Inventory:SeedProducts", "A B=1", NULL},
+    {"Inventory:SeedProducts", "A=1;B=2;A=1", NULL},
+    {"Inventory:ProcessingTime", "01:00:00.001", NULL},
+    {"Inventory:ProcessingTime", "1s", NULL},
+};
+enum { BAD_COUNT = sizeof bad / sizeof bad[0] };
+
+START_TEST(a_setting_refuses_what_is_not_allowed_and_says_what_is) {
+    char entry[400], line[512];
+    snprintf(entry, sizeof entry, "%s=%s", bad[_i].name, bad[_i].value);
+    snprintf(line, sizeof line, "%s is '%s'; allowed: %s", bad[_i].name,
+             bad[_i].expected != NULL ? bad[_i].expected : bad[_i].value, field_of(bad[_i].name)->allowed);
+    assert_refused(line, SIGN_IN, entry);
+}
+END_TEST
+
+static bool is_among(const char *name, const struct example *examples, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(examples[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+START_TEST(every_setting_is_tested_with_good_and_bad_values) {
+    const char *name = fields[_i].name;
+    ck_assert_msg(is_among(name, good, GOOD_COUNT), "%s", name);
+    bool is_secret = strstr(name, "Secret") != NULL; /* has a test of its own */
+    ck_assert_msg(is_secret || is_among(name, bad, BAD_COUNT), "%s", name);
+}
+END_TEST
+
+START_TEST(a_text_has_at_most_1024_characters) {
+    char entry[1100], line[300];
+    snprintf(entry, sizeof entry, "%s=%01022d\u00E4\u00E4", IDENTITY "ClientId", 0);
+    load_ok(SIGN_IN, entry);
+    snprintf(entry, sizeof entry, "%s=%01025d", IDENTITY "ClientId", 0);
+    snprintf(line, sizeof line, "%s is '%0100d...'; allowed: %s", IDENTITY "ClientId", 0, TEXT_ALLOWED);
+    assert_refused(line, SIGN_IN, entry);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("setting_rules");
+    TCase *tests = tcase_create("setting_rules");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, a_setting_has_its_default_when_it_is_absent_and_when_it_is_empty, 0, FIELD_COUNT);
+    tcase_add_loop_test(tests, a_setting_takes_what_is_allowed, 0, GOOD_COUNT);
+    tcase_add_loop_test(tests, a_setting_refuses_what_is_not_allowed_and_says_what_is, 0, BAD_COUNT);
+    tcase_add_loop_test(tests, every_setting_is_tested_with_good_and_bad_values, 0, FIELD_COUNT);
+    tcase_add_test(tests, a_text_has_at_most_1024_characters);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

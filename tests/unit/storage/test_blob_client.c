@@ -1,0 +1,222 @@
+#include "storage/blob_client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/http_fake.h"
+#include "support/storage_connection.h"
+
+enum { TIMEOUT_MS = 20000 };
+
+static const char lease_id[] = "11111111-2222-4333-8444-555555555555";
+
+static struct http_fake *fake;
+static struct storage_connection storage;
+static struct error err;
+
+static void open_fake(void) {
+    char text[512];
+    fake = http_fake_new();
+    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+             http_fake_url(fake), http_fake_url(fake));
+    storage_connection_open(&storage, text);
+}
+
+static void close_fake(void) {
+    storage_connection_close(&storage);
+    http_fake_free(fake);
+}
+
+static int64_t deadline(void) {
+    return storage_connection_deadline(&storage, TIMEOUT_MS);
+}
+
+static void answer(int status, const char *headers) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = headers});
+}
+
+/* The header of request `index`, "" if none: what is sent and what is not are compared alike. */
+static const char *sent(size_t index, const char *name) {
+    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
+    return value ? value : "";
+}
+
+static void assert_request(size_t index, const char *target) {
+    const struct http_fake_request *request = http_fake_request(fake, index);
+    ck_assert_str_eq(request->method, "PUT");
+    ck_assert_str_eq(request->target, target);
+    ck_assert_uint_eq(request->body_length, 0);
+    ck_assert_str_eq(sent(index, "Content-Length"), "0");
+}
+
+START_TEST(creating_a_container_asks_for_that) {
+    answer(201, NULL);
+    ck_assert_int_eq(blob_container_create(&storage.client, "leases", deadline(), &err), STATUS_OK);
+    assert_request(0, "/acct/leases?restype=container");
+}
+END_TEST
+
+START_TEST(creating_a_blob_sends_its_metadata_and_never_overwrites) {
+    struct http_headers metadata;
+    http_headers_init(&metadata);
+    http_headers_add(&metadata, "leaseName", "inventory-PROD-001");
+    http_headers_add(&metadata, "lease_site", "north 1");
+    answer(201, NULL);
+    ck_assert_int_eq(blob_create_empty(&storage.client, "leases", "lease-a b/c", &metadata, deadline(), &err),
+                     STATUS_OK);
+    http_headers_release(&metadata);
+    assert_request(0, "/acct/leases/lease-a%20b/c");
+    ck_assert_str_eq(sent(0, "x-ms-blob-type"), "BlockBlob");
+    ck_assert_str_eq(sent(0, "If-None-Match"), "*");
+    ck_assert_str_eq(sent(0, "x-ms-meta-leaseName"), "inventory-PROD-001");
+    ck_assert_str_eq(sent(0, "x-ms-meta-lease_site"), "north 1");
+}
+END_TEST
+
+START_TEST(whatever_says_that_a_blob_is_there_is_one_status) {
+    static const struct {
+        int status;
+        const char *headers;
+    } answers[] = {{409, "x-ms-error-code: BlobAlreadyExists\r\n"},
+                   {412, "x-ms-error-code: LeaseIdMissing\r\n"},
+                   {412, "x-ms-error-code: ConditionNotMet\r\n"},
+                   {409, "x-ms-error-code: LeaseAlreadyPresent\r\n"}};
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        answer(answers[i].status, answers[i].headers);
+        ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), &err), STATUS_ALREADY_EXISTS);
+        ck_assert_int_eq(err.status, STATUS_ALREADY_EXISTS);
+        ck_assert_int_eq(err.http_status, answers[i].status);
+    }
+    answer(412, "x-ms-error-code: LeaseIdMissing\r\n");
+    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), NULL), STATUS_ALREADY_EXISTS);
+}
+END_TEST
+
+START_TEST(metadata_that_no_header_can_hold_is_refused_before_anything_is_sent) {
+    struct http_headers metadata;
+    http_headers_init(&metadata);
+    char name[2000];
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    http_headers_add(&metadata, name, "v");
+    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", &metadata, deadline(), &err), STATUS_TOO_LARGE);
+    http_headers_release(&metadata);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+START_TEST(acquiring_proposes_the_callers_id_and_duration) {
+    int64_t sent_ms;
+    answer(201, NULL);
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 60, deadline(), &sent_ms, &err),
+                     STATUS_OK);
+    assert_request(0, "/acct/c/b?comp=lease");
+    ck_assert_str_eq(sent(0, "x-ms-lease-action"), "acquire");
+    ck_assert_str_eq(sent(0, "x-ms-proposed-lease-id"), lease_id);
+    ck_assert_str_eq(sent(0, "x-ms-lease-duration"), "60");
+    answer(201, NULL);
+    ck_assert_int_eq(
+        blob_lease_acquire(&storage.client, "c", "b", lease_id, LEASE_DURATION_INFINITE_S, deadline(), &sent_ms, &err),
+        STATUS_OK);
+    ck_assert_str_eq(sent(1, "x-ms-lease-duration"), "-1");
+}
+END_TEST
+
+START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_from_the_repeat) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    answer(503, NULL);
+    answer(201, NULL);
+    int64_t sent_ms = -1, before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
+                     STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
+    /* Two backoffs of at least half of 100 and 200 ms lie between: the first attempt's time would be earlier. */
+    ck_assert_int_ge(sent_ms, before_ms + 150);
+}
+END_TEST
+
+START_TEST(a_failed_acquire_leaves_the_callers_time_alone) {
+    int64_t sent_ms = -1;
+    answer(409, "x-ms-error-code: LeaseAlreadyPresent\r\n");
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
+                     STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(sent_ms, -1);
+}
+END_TEST
+
+START_TEST(breaking_wants_no_break_period) {
+    answer(202, NULL);
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_OK);
+    assert_request(0, "/acct/c/b?comp=lease");
+    ck_assert_str_eq(sent(0, "x-ms-lease-action"), "break");
+    ck_assert_str_eq(sent(0, "x-ms-lease-break-period"), "0");
+    ck_assert_str_eq(sent(0, "x-ms-lease-id"), "");
+}
+END_TEST
+
+typedef enum status (*lease_submit)(struct storage_client *client, const char *container, const char *blob,
+                                    const char *id, int64_t timeout_ms, storage_done done, void *context);
+
+static enum status submit(lease_submit action, int64_t timeout_ms) {
+    struct storage_outcome outcome;
+    storage_outcome_init(&outcome);
+    ck_assert_int_eq(action(&storage.client, "c", "b", lease_id, timeout_ms, storage_outcome_take, &outcome),
+                     STATUS_OK);
+    enum status status = storage_outcome_wait(&outcome);
+    ck_assert_int_eq(outcome.count, 1);
+    return status;
+}
+
+static const struct {
+    lease_submit action;
+    const char *name;
+} submits[] = {{blob_lease_renew_submit, "renew"}, {blob_lease_release_submit, "release"}};
+
+START_TEST(a_submitted_action_names_the_lease) {
+    answer(200, NULL);
+    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_OK);
+    assert_request(0, "/acct/c/b?comp=lease");
+    ck_assert_str_eq(sent(0, "x-ms-lease-action"), submits[_i].name);
+    ck_assert_str_eq(sent(0, "x-ms-lease-id"), lease_id);
+}
+END_TEST
+
+START_TEST(a_submitted_action_is_one_attempt) {
+    answer(503, NULL);
+    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
+    answer(200, NULL);
+    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+}
+END_TEST
+
+START_TEST(a_submitted_action_ends_with_its_timeout) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    ck_assert_int_eq(submit(submits[_i].action, 50), STATUS_UNAVAILABLE);
+    http_fake_let_go(fake);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("blob_client");
+    TCase *tcase = tcase_create("requests");
+    tcase_add_checked_fixture(tcase, open_fake, close_fake);
+    tcase_add_test(tcase, creating_a_container_asks_for_that);
+    tcase_add_test(tcase, creating_a_blob_sends_its_metadata_and_never_overwrites);
+    tcase_add_test(tcase, whatever_says_that_a_blob_is_there_is_one_status);
+    tcase_add_test(tcase, metadata_that_no_header_can_hold_is_refused_before_anything_is_sent);
+    tcase_add_test(tcase, acquiring_proposes_the_callers_id_and_duration);
+    tcase_add_test(tcase, acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_from_the_repeat);
+    tcase_add_test(tcase, a_failed_acquire_leaves_the_callers_time_alone);
+    tcase_add_test(tcase, breaking_wants_no_break_period);
+    tcase_add_loop_test(tcase, a_submitted_action_names_the_lease, 0, 2);
+    tcase_add_loop_test(tcase, a_submitted_action_is_one_attempt, 0, 2);
+    tcase_add_loop_test(tcase, a_submitted_action_ends_with_its_timeout, 0, 2);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

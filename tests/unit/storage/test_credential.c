@@ -1,0 +1,176 @@
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "storage/credential.h"
+#include "support/check_main.h"
+
+/*
+ * One file of tests/data/signing: lines "word value", then "string_to_sign" and that string to the end of the file. The strings
+ * were written by hand from "Authorize with Shared Key"; the signatures come from Python's hmac and openssl.
+ */
+struct golden {
+    struct storage_account account;
+    struct credential_request request;
+    struct http_headers headers;
+    struct http_headers query;
+    struct strbuf url;
+    char *text;
+    const char *authorization;
+    const char *string_to_sign;
+};
+
+static char *read_file(const char *path) {
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "%s is missing", path);
+    char *text = calloc(1, 16 * 1024);
+    size_t length = fread(text, 1, 16 * 1024 - 1, file);
+    ck_assert_uint_gt(length, 0);
+    ck_assert_int_eq(text[length - 1], '\n');
+    text[length - 1] = '\0';
+    fclose(file);
+    return text;
+}
+
+static void add_pair(struct http_headers *headers, char *pair) {
+    char *equals = strchr(pair, '=');
+    *equals = '\0';
+    http_headers_add(headers, pair, equals + 1);
+}
+
+static void take_key(struct storage_account *account, const char *text) {
+    struct strbuf key;
+    strbuf_init(&key, sizeof account->key);
+    ck_assert_int_eq(crypto_base64_decode(text, &key), STATUS_OK);
+    memcpy(account->key, key.data, key.length);
+    account->key_length = key.length;
+    strbuf_release(&key);
+}
+
+static void take_line(struct golden *golden, const char *word, char *value) {
+    if (strcmp(word, "service") == 0)
+        golden->request.is_table = strcmp(value, "table") == 0;
+    else if (strcmp(word, "account") == 0)
+        snprintf(golden->account.name, sizeof golden->account.name, "%s", value);
+    else if (strcmp(word, "key") == 0)
+        take_key(&golden->account, value);
+    else if (strcmp(word, "method") == 0)
+        golden->request.method = value;
+    else if (strcmp(word, "path") == 0)
+        golden->request.path = value;
+    else if (strcmp(word, "body_length") == 0)
+        golden->request.body_length = strtoul(value, NULL, 10);
+    else if (strcmp(word, "header") == 0)
+        add_pair(&golden->headers, value);
+    else if (strcmp(word, "query") == 0)
+        add_pair(&golden->query, value);
+    else if (strcmp(word, "authorization") == 0)
+        golden->authorization = value;
+    else
+        ck_abort_msg("what is %s?", word);
+}
+
+static void golden_read(struct golden *golden, const char *path) {
+    memset(golden, 0, sizeof *golden);
+    http_headers_init(&golden->headers);
+    http_headers_init(&golden->query);
+    strbuf_init(&golden->url, 4096);
+    golden->text = read_file(path);
+    char *rest = golden->text, *line;
+    while ((line = strsep(&rest, "\n")) != NULL && strcmp(line, "string_to_sign") != 0) {
+        const char *word = strsep(&line, " ");
+        take_line(golden, word, line);
+    }
+    golden->string_to_sign = rest;
+    golden->request.headers = &golden->headers;
+    golden->request.query = &golden->query;
+    golden->request.url = &golden->url;
+}
+
+static void golden_release(struct golden *golden) {
+    http_headers_release(&golden->headers);
+    http_headers_release(&golden->query);
+    strbuf_release(&golden->url);
+    free(golden->text);
+}
+
+static void check_golden(const char *path) {
+    struct golden golden;
+    golden_read(&golden, path);
+    struct strbuf text;
+    strbuf_init(&text, 4096);
+    credential_shared_key_string_to_sign(&golden.account, &golden.request, &text);
+    ck_assert_msg(strcmp(text.data, golden.string_to_sign) == 0, "%s: signed is\n%s\nand should be\n%s", path,
+                  text.data, golden.string_to_sign);
+    strbuf_release(&text);
+
+    struct credential_shared_key credential;
+    credential_shared_key_init(&credential, &golden.account);
+    ck_assert_int_eq(credential.base.authorize(&credential.base, &golden.request, NULL), STATUS_OK);
+    const char *authorization = http_headers_get(&golden.headers, "Authorization");
+    ck_assert_msg(strcmp(authorization, golden.authorization) == 0, "%s: Authorization is\n%s", path, authorization);
+    golden_release(&golden);
+}
+
+START_TEST(every_golden_request_is_signed_as_documented) {
+    const char *root = getenv("LEASEHOLD_ROOT");
+    char folder[512], path[1024];
+    snprintf(folder, sizeof folder, "%s/tests/data/signing", root ? root : ".");
+    DIR *dir = opendir(folder);
+    ck_assert_msg(dir != NULL, "%s is missing", folder);
+    int checked = 0;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        check_golden(path);
+        checked++;
+    }
+    closedir(dir);
+    ck_assert_int_ge(checked, 8);
+}
+END_TEST
+
+static void check_sas(const char *url, const char *expected) {
+    struct storage_account account = {.sas = "sv=2021-12-02&sig=a%2Bb"};
+    struct strbuf text;
+    strbuf_init(&text, 4096);
+    strbuf_append_string(&text, url);
+    struct credential_sas credential;
+    credential_sas_init(&credential, &account);
+    struct credential_request request = {.url = &text};
+    ck_assert_int_eq(credential.base.authorize(&credential.base, &request, NULL), STATUS_OK);
+    ck_assert_str_eq(text.data, expected);
+    strbuf_release(&text);
+}
+
+START_TEST(a_sas_is_appended_to_the_url_as_it_is) {
+    check_sas("https://a.blob.core.windows.net/c/b", "https://a.blob.core.windows.net/c/b?sv=2021-12-02&sig=a%2Bb");
+    check_sas("https://a.blob.core.windows.net/c/b?comp=lease",
+              "https://a.blob.core.windows.net/c/b?comp=lease&sv=2021-12-02&sig=a%2Bb");
+}
+END_TEST
+
+START_TEST(a_url_without_room_for_the_sas_is_an_error) {
+    struct storage_account account = {.sas = "sv=2021-12-02&sig=a%2Bb"};
+    struct strbuf text;
+    strbuf_init(&text, 10);
+    struct credential_sas credential;
+    credential_sas_init(&credential, &account);
+    struct credential_request request = {.url = &text};
+    ck_assert_int_ne(credential.base.authorize(&credential.base, &request, NULL), STATUS_OK);
+    strbuf_release(&text);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("credential");
+    TCase *tcase = tcase_create("credential");
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, every_golden_request_is_signed_as_documented);
+    tcase_add_test(tcase, a_sas_is_appended_to_the_url_as_it_is);
+    tcase_add_test(tcase, a_url_without_room_for_the_sas_is_an_error);
+    return check_main(suite);
+}

@@ -1,0 +1,647 @@
+#include "storage/http_transport.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "support/check_main.h"
+#include "support/clock_fake.h"
+#include "support/http_fake.h"
+
+enum { TIMEOUT_MS = 90000, MAX_BYTES = 1024 * 1024 };
+
+static struct http_fake *fake;
+static struct http_transport *transport;
+static struct http_reply reply;
+static struct error err;
+static char url[256];
+
+static void set_up(void) {
+    fake = http_fake_new();
+    ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
+    http_reply_init(&reply);
+}
+
+static void tear_down(void) {
+    http_transport_free(transport);
+    http_fake_free(fake);
+    http_reply_release(&reply);
+}
+
+static struct http_call call_to(const char *method, const char *path) {
+    snprintf(url, sizeof url, "%s%s", http_fake_url(fake), path);
+    return (struct http_call){.method = method, .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+}
+
+static enum status send_call(const struct http_call *call) {
+    http_reply_release(&reply);
+    return http_transport_send(transport, call, &reply, &err);
+}
+
+static enum status get(const char *path) {
+    struct http_call call = call_to("GET", path);
+    return send_call(&call);
+}
+
+static const char *sent_header(size_t index, const char *name) {
+    return http_headers_get(&http_fake_request(fake, index)->headers, name);
+}
+
+/* --- what is sent, what comes back --- */
+
+START_TEST(an_answer_brings_its_status_headers_and_body) {
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 404, .headers = "X-One: 1 \r\nEmpty:\r\n", .body = "gone"});
+    ck_assert_int_eq(get("/a?b=c"), STATUS_OK);
+    ck_assert_int_eq(reply.status, 404);
+    ck_assert_str_eq(http_headers_get(&reply.headers, "x-one"), "1");
+    ck_assert_str_eq(http_headers_get(&reply.headers, "Empty"), "");
+    ck_assert_str_eq(reply.body.data, "gone");
+    ck_assert_str_eq(http_fake_request(fake, 0)->target, "/a?b=c");
+}
+END_TEST
+
+START_TEST(a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making) {
+    struct http_call call = call_to("PUT", "/lease");
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    ck_assert_str_eq(http_fake_request(fake, 0)->method, "PUT");
+    ck_assert_str_eq(sent_header(0, "Content-Length"), "0");
+    ck_assert_str_eq(sent_header(0, "User-Agent"), "leasehold/1.0");
+    ck_assert_ptr_null(sent_header(0, "Content-Type"));
+    ck_assert_ptr_null(sent_header(0, "Expect"));
+}
+END_TEST
+
+START_TEST(a_get_has_no_content_length) {
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_ptr_null(sent_header(0, "Content-Length"));
+}
+END_TEST
+
+START_TEST(a_body_arrives_whole_with_its_headers) {
+    enum { BYTES = 3 * 1024 * 1024 }; /* more than one write, and more than where libcurl would ask with Expect */
+    char *body = malloc(BYTES);
+    for (size_t i = 0; i < BYTES; i++)
+        body[i] = (char)(i % 251);
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_add(&headers, "Content-Type", "application/json");
+    http_headers_add(&headers, "X-Empty", "");
+    struct http_call call = call_to("POST", "/tables");
+    call.headers = &headers;
+    call.body = body;
+    call.body_length = BYTES;
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    const struct http_fake_request *request = http_fake_request(fake, 0);
+    ck_assert_str_eq(request->method, "POST");
+    ck_assert_uint_eq(request->body_length, BYTES);
+    ck_assert_int_eq(memcmp(request->body, body, BYTES), 0);
+    ck_assert_str_eq(sent_header(0, "Content-Type"), "application/json");
+    ck_assert_str_eq(sent_header(0, "X-Empty"), "");
+    ck_assert_ptr_null(sent_header(0, "Expect"));
+    http_headers_release(&headers);
+    free(body);
+}
+END_TEST
+
+START_TEST(a_head_request_does_not_wait_for_the_body_that_is_announced) {
+    http_fake_push(fake, &(struct http_fake_answer){.body = "never sent"});
+    struct http_call call = call_to("HEAD", "/blob");
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    ck_assert_str_eq(http_fake_request(fake, 0)->method, "HEAD");
+    ck_assert_uint_eq(reply.body.length, 0);
+}
+END_TEST
+
+START_TEST(the_path_is_sent_as_it_is) {
+    ck_assert_int_eq(get("/a/../b/./c%2F%27'()"), STATUS_OK);
+    ck_assert_str_eq(http_fake_request(fake, 0)->target, "/a/../b/./c%2F%27'()");
+}
+END_TEST
+
+START_TEST(headers_of_an_interim_answer_are_not_kept) {
+    http_fake_push(fake, &(struct http_fake_answer){.interim = "HTTP/1.1 100 Continue\r\nX-Which: interim\r\n\r\n",
+                                                    .headers = "X-Final: yes\r\n"});
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_int_eq(reply.status, 200);
+    ck_assert_ptr_null(http_headers_get(&reply.headers, "X-Which"));
+    ck_assert_str_eq(http_headers_get(&reply.headers, "X-Final"), "yes");
+}
+END_TEST
+
+START_TEST(a_redirect_is_an_answer) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 302, .headers = "Location: /elsewhere\r\n"});
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_int_eq(reply.status, 302);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_proxy_in_the_environment_is_not_used) {
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    unsetenv("http_proxy");
+    unsetenv("ALL_PROXY");
+}
+END_TEST
+
+START_TEST(times_are_of_the_clock_that_was_given) {
+    static struct clock_fake clock; /* outlives the transport */
+    clock_fake_init(&clock, 5000, 0);
+    http_transport_free(transport);
+    ck_assert_int_eq(http_transport_new(&transport, &clock.base, &err), STATUS_OK);
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_int_eq(reply.sent_ms, 5000);
+    ck_assert_int_eq(reply.received_ms, 5000);
+}
+END_TEST
+
+/* --- what goes wrong --- */
+
+START_TEST(an_answer_of_the_limit_is_taken_and_one_byte_more_is_not) {
+    http_fake_push(fake, &(struct http_fake_answer){.body = "12345678"});
+    http_fake_push(fake, &(struct http_fake_answer){.body = "123456789"});
+    struct http_call call = call_to("GET", "/");
+    call.max_response_bytes = 8;
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    ck_assert_int_eq(send_call(&call), STATUS_TOO_LARGE);
+    ck_assert_uint_eq(reply.body.length, 0);
+}
+END_TEST
+
+START_TEST(headers_without_end_are_refused) {
+    struct strbuf headers;
+    strbuf_init(&headers, SIZE_MAX);
+    for (int i = 0; i < 70; i++)
+        strbuf_appendf(&headers, "X-%d: %01000d\r\n", i, i);
+    http_fake_push(fake, &(struct http_fake_answer){.headers = headers.data});
+    ck_assert_int_eq(get("/"), STATUS_TOO_LARGE);
+    strbuf_release(&headers);
+}
+END_TEST
+
+START_TEST(nobody_there_is_unavailable) {
+    struct http_call call = call_to("GET", "/");
+    http_fake_free(fake);
+    ck_assert_int_eq(send_call(&call), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "127.0.0.1"));
+    fake = http_fake_new();
+}
+END_TEST
+
+START_TEST(an_answer_that_does_not_come_in_time_is_unavailable) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    struct http_call call = call_to("GET", "/");
+    call.timeout_ms = 50;
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(send_call(&call), STATUS_UNAVAILABLE);
+    int64_t took_ms = clock_now_ms(clock_system()) - before_ms;
+    ck_assert_int_ge(took_ms, 50);
+    ck_assert_int_lt(took_ms, 20000);
+}
+END_TEST
+
+START_TEST(an_answer_cut_short_is_unavailable) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "only half of this comes"});
+    ck_assert_int_eq(get("/"), STATUS_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(an_address_of_another_protocol_is_internal) {
+    struct http_call call = call_to("GET", "/");
+    call.url = "file:///etc/passwd";
+    ck_assert_int_eq(send_call(&call), STATUS_INTERNAL);
+}
+END_TEST
+
+START_TEST(no_message_repeats_the_query) {
+    struct http_call call = call_to("GET", "/x?sig=SECRET");
+    http_fake_free(fake);
+    ck_assert_int_eq(send_call(&call), STATUS_UNAVAILABLE);
+    ck_assert_ptr_null(strstr(err.message, "SECRET"));
+    call.url = "http://127.0.0.1:99999/x?sig=SECRET";
+    ck_assert_int_eq(send_call(&call), STATUS_INTERNAL);
+    ck_assert_ptr_null(strstr(err.message, "SECRET"));
+    call.url = "http://";
+    ck_assert_int_eq(send_call(&call), STATUS_INTERNAL);
+    fake = http_fake_new();
+}
+END_TEST
+
+/* --- connections --- */
+
+START_TEST(a_connection_is_used_again) {
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_int_eq(http_fake_request(fake, 2)->connection, 1);
+}
+END_TEST
+
+START_TEST(a_request_on_a_kept_connection_that_dies_is_not_sent_again) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 200});
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    struct http_call call = call_to("POST", "/$batch");
+    call.body = "body";
+    call.body_length = 4;
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    ck_assert_int_eq(send_call(&call), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "the connection was closed before an answer came");
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_int_eq(http_fake_request(fake, 1)->connection, 1); /* it was the kept one */
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+}
+END_TEST
+
+START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 200, .close_after = true});
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    /* The end of the connection may arrive a moment after the answer: the second request may meet it, the third not. */
+    if (get("/") != STATUS_OK)
+        ck_assert_int_eq(get("/"), STATUS_OK);
+}
+END_TEST
+
+/* --- many at once --- */
+
+struct tally {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int answered[STATUS_INTERNAL + 1];
+    int all;
+    bool closed; /* a callback after this is an error */
+};
+
+static struct tally tally;
+
+static void tally_init(void) {
+    memset(&tally, 0, sizeof tally);
+    pthread_mutex_init(&tally.lock, NULL);
+    pthread_cond_init(&tally.changed, NULL);
+}
+
+static void count_answer(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+    struct tally *counts = context;
+    pthread_mutex_lock(&counts->lock);
+    if (counts->closed || (got == NULL) == (status == STATUS_OK) || failure->status != status)
+        abort();
+    counts->answered[status]++;
+    counts->all++;
+    pthread_cond_broadcast(&counts->changed);
+    pthread_mutex_unlock(&counts->lock);
+}
+
+static void tally_wait(int all) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 100;
+    pthread_mutex_lock(&tally.lock);
+    while (tally.all < all)
+        ck_assert_int_eq(pthread_cond_timedwait(&tally.changed, &tally.lock, &until), 0);
+    pthread_mutex_unlock(&tally.lock);
+}
+
+START_TEST(three_hundred_calls_at_once_are_answered_over_256_connections_at_most) {
+    tally_init();
+    for (int i = 0; i < 256; i++)
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    struct http_call call = call_to("PUT", "/many");
+    for (int i = 0; i < 300; i++)
+        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    http_fake_wait(fake, 256);
+    http_fake_let_go(fake);
+    tally_wait(300);
+    ck_assert_int_eq(tally.answered[STATUS_OK], 300);
+    for (size_t i = 0; i < 300; i++)
+        ck_assert_int_le(http_fake_request(fake, i)->connection, 256);
+}
+END_TEST
+
+static pthread_barrier_t barrier;
+
+static void *send_fifty(void *user) {
+    (void)user;
+    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < 50; i++) {
+        struct http_reply mine;
+        http_reply_init(&mine);
+        enum status status = http_transport_send(transport, &call, &mine, NULL);
+        if (status != STATUS_OK || mine.status != 200)
+            abort();
+        http_reply_release(&mine);
+        if (http_transport_submit(transport, &call, count_answer, &tally) != STATUS_OK)
+            abort();
+        http_transport_wake_at(transport, clock_now_ms(clock_system()));
+    }
+    return NULL;
+}
+
+static int64_t count_tick(void *context, int64_t now_ms) {
+    (void)now_ms;
+    atomic_fetch_add((_Atomic int *)context, 1);
+    return INT64_MAX;
+}
+
+START_TEST(threads_send_submit_and_wake_at_the_same_time) {
+    enum { THREADS = 8 };
+    _Atomic int ticks = 0;
+    pthread_t threads[THREADS];
+    tally_init();
+    (void)call_to("GET", "/"); /* sets url */
+    http_transport_set_tick(transport, count_tick, &ticks);
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, send_fifty, NULL), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    tally_wait(THREADS * 50);
+    ck_assert_int_eq(tally.answered[STATUS_OK], THREADS * 50);
+    ck_assert_int_gt(atomic_load(&ticks), 0);
+    http_transport_set_tick(transport, NULL, NULL);
+    pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+struct chain {
+    int left;
+    sem_t over;
+};
+
+static void submit_next(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+    (void)got, (void)failure;
+    struct chain *chain = context;
+    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    if (status != STATUS_OK || --chain->left == 0)
+        sem_post(&chain->over);
+    else if (http_transport_submit(transport, &call, submit_next, chain) != STATUS_OK)
+        abort();
+}
+
+START_TEST(a_callback_may_submit) {
+    struct chain chain = {.left = 10};
+    sem_init(&chain.over, 0, 0);
+    struct http_call call = call_to("GET", "/");
+    ck_assert_int_eq(http_transport_submit(transport, &call, submit_next, &chain), STATUS_OK);
+    sem_wait(&chain.over);
+    ck_assert_int_eq(chain.left, 0);
+    ck_assert_uint_eq(http_fake_count(fake), 10);
+    sem_destroy(&chain.over);
+}
+END_TEST
+
+/* --- cancelling and ending --- */
+
+START_TEST(cancelling_a_group_ends_its_calls_and_no_others) {
+    tally_init();
+    struct http_call_group group = {0}, other = {0};
+    struct http_call call = call_to("PUT", "/");
+    for (int i = 0; i < 6; i++)
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    for (int i = 0; i < 6; i++) {
+        call.group = i % 3 == 0 ? &group : i % 3 == 1 ? &other : NULL;
+        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    }
+    http_fake_wait(fake, 6);
+    http_transport_cancel(transport, &group);
+    tally_wait(2);
+    http_fake_let_go(fake);
+    tally_wait(6);
+    ck_assert_int_eq(tally.answered[STATUS_CANCELLED], 2);
+    ck_assert_int_eq(tally.answered[STATUS_OK], 4);
+}
+END_TEST
+
+START_TEST(a_cancelled_group_takes_no_more_calls) {
+    struct http_call_group group = {0};
+    http_transport_cancel(transport, &group);
+    struct http_call call = call_to("GET", "/");
+    call.group = &group;
+    ck_assert_int_eq(send_call(&call), STATUS_CANCELLED);
+    ck_assert_int_eq(err.status, STATUS_CANCELLED);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+    call.group = NULL;
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+}
+END_TEST
+
+START_TEST(freeing_answers_every_open_call_once) {
+    tally_init();
+    struct http_call call = call_to("GET", "/");
+    for (int i = 0; i < 20; i++)
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    http_fake_wait(fake, 10);
+    for (int i = 0; i < 20; i++) /* of these, most have not been begun */
+        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    http_transport_free(transport);
+    tally.closed = true;
+    ck_assert_int_eq(tally.all, 40);
+    ck_assert_int_ge(tally.answered[STATUS_CANCELLED], 20);
+    transport = NULL;
+}
+END_TEST
+
+struct refused {
+    enum status on_submit;
+    int answers;
+};
+
+static void submit_while_freed(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+    (void)status, (void)got, (void)failure;
+    struct refused *refused = context;
+    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    refused->answers++;
+    refused->on_submit = http_transport_submit(transport, &call, submit_while_freed, context);
+}
+
+START_TEST(a_call_submitted_while_freeing_is_refused) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    struct refused refused = {.on_submit = STATUS_OK};
+    struct http_call call = call_to("GET", "/");
+    ck_assert_int_eq(http_transport_submit(transport, &call, submit_while_freed, &refused), STATUS_OK);
+    http_fake_wait(fake, 1);
+    http_transport_free(transport);
+    transport = NULL;
+    ck_assert_int_eq(refused.answers, 1);
+    ck_assert_int_eq(refused.on_submit, STATUS_CANCELLED);
+}
+END_TEST
+
+/* --- the timer --- */
+
+struct ticks {
+    sem_t ran;
+    int64_t at_ms[8];
+    _Atomic int count;
+    int64_t again_after_ms; /* 0: never again */
+    sem_t *may_end;         /* NULL: the tick ends at once */
+};
+
+static int64_t note_tick(void *context, int64_t now_ms) {
+    struct ticks *ticks = context;
+    int count = atomic_load(&ticks->count);
+    if (count < 8)
+        ticks->at_ms[count] = now_ms;
+    atomic_store(&ticks->count, count + 1);
+    sem_post(&ticks->ran);
+    if (ticks->may_end)
+        sem_wait(ticks->may_end);
+    return ticks->again_after_ms ? now_ms + ticks->again_after_ms : INT64_MAX;
+}
+
+START_TEST(the_tick_runs_at_its_time_and_not_a_millisecond_before) {
+    static struct clock_fake clock; /* outlives the transport */
+    struct ticks ticks = {.count = 0};
+    sem_init(&ticks.ran, 0, 0);
+    clock_fake_init(&clock, 999, 0);
+    http_transport_free(transport);
+    ck_assert_int_eq(http_transport_new(&transport, &clock.base, &err), STATUS_OK);
+    http_transport_set_tick(transport, note_tick, &ticks);
+    http_transport_wake_at(transport, 1000);
+    for (int i = 0; i < 20; i++) /* the thread goes round several times */
+        ck_assert_int_eq(get("/"), STATUS_OK);
+    ck_assert_int_eq(atomic_load(&ticks.count), 0);
+    /* The timer has fired long since, as real time does go on: it must have been set again. */
+    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+    clock_fake_advance(&clock, 1);
+    sem_wait(&ticks.ran);
+    ck_assert_int_eq(ticks.at_ms[0], 1000);
+    http_transport_set_tick(transport, NULL, NULL);
+    ck_assert_int_eq(atomic_load(&ticks.count), 1);
+}
+END_TEST
+
+START_TEST(the_earliest_time_asked_for_counts) {
+    struct ticks ticks = {.count = 0};
+    sem_init(&ticks.ran, 0, 0);
+    int64_t now_ms = clock_now_ms(clock_system());
+    http_transport_set_tick(transport, note_tick, &ticks);
+    http_transport_wake_at(transport, now_ms + 3600 * 1000);
+    http_transport_wake_at(transport, now_ms + 40);
+    http_transport_wake_at(transport, now_ms + 7200 * 1000);
+    sem_wait(&ticks.ran);
+    ck_assert_int_ge(ticks.at_ms[0], now_ms + 40);
+    ck_assert_int_lt(ticks.at_ms[0], now_ms + 5000);
+    http_transport_set_tick(transport, NULL, NULL);
+}
+END_TEST
+
+START_TEST(the_tick_runs_again_when_it_says) {
+    struct ticks ticks = {.again_after_ms = 20};
+    sem_init(&ticks.ran, 0, 0);
+    http_transport_set_tick(transport, note_tick, &ticks);
+    http_transport_wake_at(transport, 0);
+    for (int i = 0; i < 4; i++)
+        sem_wait(&ticks.ran);
+    http_transport_set_tick(transport, NULL, NULL);
+    for (int i = 1; i < 4; i++)
+        ck_assert_int_ge(ticks.at_ms[i] - ticks.at_ms[i - 1], 20);
+}
+END_TEST
+
+START_TEST(a_tick_far_away_does_not_overflow) {
+    struct ticks ticks = {.count = 0};
+    sem_init(&ticks.ran, 0, 0);
+    http_transport_set_tick(transport, note_tick, &ticks);
+    http_transport_wake_at(transport, INT64_MAX - 1);
+    ck_assert_int_eq(get("/"), STATUS_OK);
+    http_transport_wake_at(transport, INT64_MIN);
+    sem_wait(&ticks.ran);
+    http_transport_set_tick(transport, NULL, NULL);
+    ck_assert_int_eq(atomic_load(&ticks.count), 1);
+}
+END_TEST
+
+static _Atomic bool tick_taken_away;
+
+static void *take_tick_away(void *user) {
+    (void)user;
+    http_transport_set_tick(transport, NULL, NULL);
+    atomic_store(&tick_taken_away, true);
+    return NULL;
+}
+
+START_TEST(taking_the_tick_away_waits_until_it_has_ended) {
+    sem_t may_end;
+    sem_init(&may_end, 0, 0);
+    struct ticks ticks = {.may_end = &may_end, .again_after_ms = 1};
+    sem_init(&ticks.ran, 0, 0);
+    http_transport_set_tick(transport, note_tick, &ticks);
+    http_transport_wake_at(transport, 0);
+    sem_wait(&ticks.ran);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, take_tick_away, NULL), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL); /* a chance for the fault to show */
+    ck_assert(!atomic_load(&tick_taken_away));
+    sem_post(&may_end);
+    pthread_join(thread, NULL);
+    http_transport_set_tick(transport, note_tick, &ticks); /* what the old one asked for is forgotten */
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(get("/"), STATUS_OK);
+    http_transport_set_tick(transport, NULL, NULL);
+    ck_assert_int_eq(atomic_load(&ticks.count), 1);
+}
+END_TEST
+
+static TCase *new_case(Suite *suite, const char *name) {
+    TCase *tcase = tcase_create(name);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+static void add_failures(Suite *suite) {
+    TCase *failures = new_case(suite, "failures");
+    tcase_add_test(failures, an_answer_of_the_limit_is_taken_and_one_byte_more_is_not);
+    tcase_add_test(failures, headers_without_end_are_refused);
+    tcase_add_test(failures, nobody_there_is_unavailable);
+    tcase_add_test(failures, an_answer_that_does_not_come_in_time_is_unavailable);
+    tcase_add_test(failures, an_answer_cut_short_is_unavailable);
+    tcase_add_test(failures, an_address_of_another_protocol_is_internal);
+    tcase_add_test(failures, no_message_repeats_the_query);
+    tcase_add_test(failures, a_connection_is_used_again);
+    tcase_add_test(failures, a_request_on_a_kept_connection_that_dies_is_not_sent_again);
+    tcase_add_test(failures, a_connection_that_was_closed_while_idle_does_no_harm);
+}
+
+static void add_threads(Suite *suite) {
+    TCase *threads = new_case(suite, "threads");
+    tcase_add_test(threads, three_hundred_calls_at_once_are_answered_over_256_connections_at_most);
+    tcase_add_test(threads, threads_send_submit_and_wake_at_the_same_time);
+    tcase_add_test(threads, a_callback_may_submit);
+    tcase_add_test(threads, cancelling_a_group_ends_its_calls_and_no_others);
+    tcase_add_test(threads, a_cancelled_group_takes_no_more_calls);
+    tcase_add_test(threads, freeing_answers_every_open_call_once);
+    tcase_add_test(threads, a_call_submitted_while_freeing_is_refused);
+}
+
+int main(void) {
+    Suite *suite = suite_create("http_transport");
+    TCase *messages = new_case(suite, "messages");
+    tcase_add_test(messages, an_answer_brings_its_status_headers_and_body);
+    tcase_add_test(messages, a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making);
+    tcase_add_test(messages, a_get_has_no_content_length);
+    tcase_add_test(messages, a_body_arrives_whole_with_its_headers);
+    tcase_add_test(messages, a_head_request_does_not_wait_for_the_body_that_is_announced);
+    tcase_add_test(messages, the_path_is_sent_as_it_is);
+    tcase_add_test(messages, headers_of_an_interim_answer_are_not_kept);
+    tcase_add_test(messages, a_redirect_is_an_answer);
+    tcase_add_test(messages, a_proxy_in_the_environment_is_not_used);
+    tcase_add_test(messages, times_are_of_the_clock_that_was_given);
+    add_failures(suite);
+    add_threads(suite);
+
+    TCase *timer = new_case(suite, "timer");
+    tcase_add_test(timer, the_tick_runs_at_its_time_and_not_a_millisecond_before);
+    tcase_add_test(timer, the_earliest_time_asked_for_counts);
+    tcase_add_test(timer, the_tick_runs_again_when_it_says);
+    tcase_add_test(timer, a_tick_far_away_does_not_overflow);
+    tcase_add_test(timer, taking_the_tick_away_waits_until_it_has_ended);
+    return check_main(suite);
+}

@@ -1,0 +1,216 @@
+#include "storage/storage_account.h"
+
+#include <string.h>
+
+#include "base/crypto.h"
+#include "support/check_main.h"
+
+#define KEY "AAECAwQFBgcICQoLDA0ODw==" /* 16 bytes, 0 to 15 */
+#define SECRET "U0VDUkVU"
+
+static struct storage_account account;
+static struct error err;
+
+static enum status parse(const char *text) {
+    memset(&account, 0x5a, sizeof account);
+    memset(&err, 0, sizeof err);
+    return storage_account_parse(text, &account, &err);
+}
+
+START_TEST(a_key_and_a_name_make_https_endpoints) {
+    ck_assert_int_eq(
+        parse("DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=" KEY ";EndpointSuffix=core.windows.net"),
+        STATUS_OK);
+    ck_assert_str_eq(account.name, "acme");
+    ck_assert_str_eq(account.blob_endpoint, "https://acme.blob.core.windows.net");
+    ck_assert_str_eq(account.table_endpoint, "https://acme.table.core.windows.net");
+    ck_assert_uint_eq(account.key_length, 16);
+    for (unsigned char i = 0; i < 16; i++)
+        ck_assert_uint_eq(account.key[i], i);
+    ck_assert_str_eq(account.sas, "");
+}
+END_TEST
+
+START_TEST(protocol_and_suffix_are_https_and_azures_by_default) {
+    ck_assert_int_eq(parse("AccountName=acme;AccountKey=" KEY), STATUS_OK);
+    ck_assert_str_eq(account.blob_endpoint, "https://acme.blob.core.windows.net");
+    ck_assert_int_eq(
+        parse("AccountName=acme;AccountKey=" KEY ";DefaultEndpointsProtocol=http;EndpointSuffix=core.chinacloudapi.cn"),
+        STATUS_OK);
+    ck_assert_str_eq(account.table_endpoint, "http://acme.table.core.chinacloudapi.cn");
+}
+END_TEST
+
+START_TEST(names_have_no_case_and_white_space_and_empty_parts_do_not_count) {
+    ck_assert_int_eq(parse(" ;; accountNAME = acme ;ACCOUNTKEY= " KEY " ;\r\n"), STATUS_OK);
+    ck_assert_str_eq(account.name, "acme");
+    ck_assert_uint_eq(account.key_length, 16);
+}
+END_TEST
+
+START_TEST(given_endpoints_come_before_made_ones_and_lose_their_slashes) {
+    ck_assert_int_eq(parse("AccountName=devstoreaccount1;AccountKey=" KEY
+                           ";BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1//;QueueEndpoint=http://x/"),
+                     STATUS_OK);
+    ck_assert_str_eq(account.blob_endpoint, "http://127.0.0.1:10000/devstoreaccount1");
+    ck_assert_str_eq(account.table_endpoint, "https://devstoreaccount1.table.core.windows.net");
+}
+END_TEST
+
+START_TEST(a_sas_may_come_with_endpoints_alone) {
+    ck_assert_int_eq(
+        parse("BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=?sv=1&sig=" SECRET "%3D"),
+        STATUS_OK);
+    ck_assert_str_eq(account.sas, "sv=1&sig=" SECRET "%3D");
+    ck_assert_str_eq(account.table_endpoint, "https://acme.table.core.windows.net");
+    ck_assert_str_eq(account.name, "");
+    ck_assert_uint_eq(account.key_length, 0);
+    ck_assert_int_eq(parse("BlobEndpoint=http://10.0.0.1:10000/acme;SharedAccessSignature=sig=" SECRET), STATUS_OK);
+    ck_assert_str_eq(account.table_endpoint, "");
+}
+END_TEST
+
+START_TEST(development_storage_is_azurite_with_its_well_known_key) {
+    ck_assert_int_eq(parse("UseDevelopmentStorage=true"), STATUS_OK);
+    ck_assert_str_eq(account.name, "devstoreaccount1");
+    ck_assert_str_eq(account.blob_endpoint, "http://127.0.0.1:10000/devstoreaccount1");
+    ck_assert_str_eq(account.table_endpoint, "http://127.0.0.1:10002/devstoreaccount1");
+    ck_assert_uint_eq(account.key_length, 64);
+    ck_assert_int_eq(parse("usedevelopmentstorage=TRUE;DevelopmentStorageProxyUri=http://azurite:8080/x"), STATUS_OK);
+    ck_assert_str_eq(account.blob_endpoint, "http://azurite:10000/devstoreaccount1");
+    ck_assert_str_eq(account.table_endpoint, "http://azurite:10002/devstoreaccount1");
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *says;
+} refused[] = {
+    {"", "AccountKey or SharedAccessSignature is missing"},
+    {"AccountName=acme", "AccountKey or SharedAccessSignature is missing"},
+    {"AccountKey=" KEY, "AccountName is missing"},
+    {"SharedAccessSignature=sv=1&sig=" SECRET, "AccountName or BlobEndpoint is missing"},
+    {"AccountName=acme;AccountKey=" SECRET "!", "AccountKey is not a key in base64"},
+    {"AccountName=acme;AccountKey=" SECRET ";SharedAccessSignature=sig=" SECRET, "exclude each other"},
+    {"AccountName=acme;AccountKey=" SECRET ";accountkey=" SECRET, "AccountKey is there twice"},
+    {"AccountName=;AccountKey=" SECRET, "AccountName is empty"},
+    {"AccountName=acme;AccountKey=", "AccountKey is empty"},
+    {"AccountName=acme;" SECRET, "Name=Value"},
+    {"AccountName=ac/me;AccountKey=" SECRET, "AccountName must be"},
+    {"AccountName=acme;SharedAccessSignature=sv=" SECRET, "SharedAccessSignature is not a SAS"},
+    {"AccountName=acme;SharedAccessSignature=sig=" SECRET " x", "SharedAccessSignature is not a SAS"},
+    {"AccountName=acme;AccountKey=" SECRET ";DefaultEndpointsProtocol=ftp", "DefaultEndpointsProtocol"},
+    {"AccountName=acme;AccountKey=" SECRET ";EndpointSuffix=a?b", "EndpointSuffix"},
+    {"AccountName=acme;AccountKey=" SECRET ";BlobEndpoint=acme.blob.core.windows.net", "BlobEndpoint: "},
+    {"AccountName=acme;AccountKey=" SECRET ";TableEndpoint=https://acme/?x", "TableEndpoint: "},
+    {"UseDevelopmentStorage=false", "UseDevelopmentStorage can only be true"},
+    {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=azurite", "DevelopmentStorageProxyUri: "},
+};
+
+START_TEST(what_does_not_sign_in_is_refused_by_name_and_without_secrets) {
+    ck_assert_int_eq(parse(refused[_i].text), STATUS_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(err.message, refused[_i].says) != NULL, "%s: %s", refused[_i].text, err.message);
+    ck_assert_ptr_null(strstr(err.message, SECRET));
+    ck_assert_int_eq(account.name[0], 0x5a); /* untouched */
+}
+END_TEST
+
+START_TEST(a_key_longer_than_there_is_room_for_is_refused) {
+    char text[400] = "AccountName=acme;AccountKey=";
+    for (int i = 0; i < 43; i++) /* 129 bytes */
+        strcat(text, "AAAA");
+    ck_assert_int_eq(parse(text), STATUS_INVALID_ARGUMENT);
+    text[strlen(text) - 4] = '\0'; /* 126 */
+    ck_assert_int_eq(parse(text), STATUS_OK);
+    ck_assert_uint_eq(account.key_length, 126);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    const char *parsed; /* NULL: refused */
+} addresses[] = {
+    {"https://a.blob.core.windows.net", "https://a.blob.core.windows.net"},
+    {"HTTP://A-b.c:1/", "HTTP://A-b.c:1"},
+    {"http://[::1]:10000/devstoreaccount1", "http://[::1]:10000/devstoreaccount1"},
+    {"http://h:65535", "http://h:65535"},
+    {"http://h:65536", NULL},
+    {"http://h:0", NULL},
+    {"http://h:", NULL},
+    {"http://h:1x", NULL},
+    {"http://", NULL},
+    {"http:///path", NULL},
+    {"http://[::1", NULL},
+    {"http://[]", NULL},
+    {"ftp://h", NULL},
+    {"h", NULL},
+    {"", NULL},
+    {"http://user@h", NULL},
+    {"http://user:pw@h", NULL},
+    {"http://h?q", NULL},
+    {"http://h/a?q", NULL},
+    {"http://h/a#f", NULL},
+    {"http://h/a b", NULL},
+    {"http://h/\xc3\xbc", NULL},
+    {"http://h\\a", NULL},
+};
+
+START_TEST(an_address_is_taken_or_refused) {
+    char out[STORAGE_ENDPOINT_BYTES] = "untouched";
+    enum status status = storage_endpoint_parse(addresses[_i].text, out, &err);
+    ck_assert_msg((status == STATUS_OK) == (addresses[_i].parsed != NULL), "%s: %s", addresses[_i].text,
+                  status_name(status));
+    ck_assert_str_eq(out, addresses[_i].parsed ? addresses[_i].parsed : "untouched");
+}
+END_TEST
+
+START_TEST(an_address_that_does_not_fit_is_refused) {
+    char text[STORAGE_ENDPOINT_BYTES + 1], out[STORAGE_ENDPOINT_BYTES];
+    memset(text, 'a', sizeof text);
+    memcpy(text, "https://", 8);
+    text[STORAGE_ENDPOINT_BYTES] = '\0';
+    ck_assert_int_eq(storage_endpoint_parse(text, out, NULL), STATUS_INVALID_ARGUMENT);
+    text[STORAGE_ENDPOINT_BYTES - 1] = '\0';
+    ck_assert_int_eq(storage_endpoint_parse(text, out, NULL), STATUS_OK);
+    ck_assert_str_eq(out, text);
+}
+END_TEST
+
+START_TEST(the_table_endpoint_is_the_blob_endpoint_with_another_word_in_its_host) {
+    char out[STORAGE_ENDPOINT_BYTES] = "untouched";
+    ck_assert(!storage_endpoint_for_tables("http://127.0.0.1:10000/a.blob.b", out));
+    ck_assert_str_eq(out, "untouched");
+    ck_assert(storage_endpoint_for_tables("https://acme.blob.core.windows.net", out));
+    ck_assert_str_eq(out, "https://acme.table.core.windows.net");
+    ck_assert(storage_endpoint_for_tables("https://acme.z5.BLOB.storage.azure.net:443/x", out));
+    ck_assert_str_eq(out, "https://acme.z5.table.storage.azure.net:443/x");
+}
+END_TEST
+
+START_TEST(wiping_leaves_no_byte) {
+    ck_assert_int_eq(parse("UseDevelopmentStorage=true"), STATUS_OK);
+    storage_account_wipe(&account);
+    static const struct storage_account empty;
+    ck_assert_int_eq(memcmp(&account, &empty, sizeof account), 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("storage_account");
+    TCase *tcase = tcase_create("storage_account");
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, a_key_and_a_name_make_https_endpoints);
+    tcase_add_test(tcase, protocol_and_suffix_are_https_and_azures_by_default);
+    tcase_add_test(tcase, names_have_no_case_and_white_space_and_empty_parts_do_not_count);
+    tcase_add_test(tcase, given_endpoints_come_before_made_ones_and_lose_their_slashes);
+    tcase_add_test(tcase, a_sas_may_come_with_endpoints_alone);
+    tcase_add_test(tcase, development_storage_is_azurite_with_its_well_known_key);
+    tcase_add_loop_test(tcase, what_does_not_sign_in_is_refused_by_name_and_without_secrets, 0,
+                        (int)(sizeof refused / sizeof refused[0]));
+    tcase_add_test(tcase, a_key_longer_than_there_is_room_for_is_refused);
+    tcase_add_loop_test(tcase, an_address_is_taken_or_refused, 0, (int)(sizeof addresses / sizeof addresses[0]));
+    tcase_add_test(tcase, an_address_that_does_not_fit_is_refused);
+    tcase_add_test(tcase, the_table_endpoint_is_the_blob_endpoint_with_another_word_in_its_host);
+    tcase_add_test(tcase, wiping_leaves_no_byte);
+    return check_main(suite);
+}

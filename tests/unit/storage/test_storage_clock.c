@@ -1,0 +1,133 @@
+#include "storage/storage_clock.h"
+
+#include <stdlib.h>
+
+#include "base/utc.h"
+#include "support/check_main.h"
+#include "support/clock_fake.h"
+
+static struct clock_fake local;
+static struct storage_clock storage;
+
+static void set_up(void) {
+    clock_fake_init(&local, 1000000, 500);
+    storage_clock_init(&storage, &local.base);
+}
+
+static void tear_down(void) {
+    storage_clock_release(&storage);
+}
+
+static int64_t date_ms(const char *date) {
+    int64_t ms = -1;
+    ck_assert(utc_parse_http(date, &ms));
+    return ms;
+}
+
+#define NOON "Sun, 19 Jan 2025 12:00:00 GMT"
+
+START_TEST(before_storage_has_been_heard_the_wall_clock_stands_in) {
+    ck_assert_int_eq(storage_clock_ms(&storage), 500);
+    storage_clock_hear(&storage, NULL, 1000000, 1000000);
+    storage_clock_hear(&storage, "yesterday", 1000000, 1000000);
+    ck_assert_int_eq(storage_clock_ms(&storage), 500);
+}
+END_TEST
+
+START_TEST(a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does) {
+    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
+    clock_fake_advance(&local, 1500);
+    clock_fake_jump_wall(&local, 3600 * 1000);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1500);
+}
+END_TEST
+
+START_TEST(the_time_is_never_ahead_of_storages) {
+    /* The answer took 400 ms; the Date may have been set at its end, and mean the second's beginning. */
+    storage_clock_hear(&storage, NOON, 1000000 - 400, 1000000);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
+}
+END_TEST
+
+START_TEST(answers_narrow_the_bounds) {
+    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    clock_fake_advance(&local, 300);
+    /* A second later by its Date after 0.3 s: so it was 12:00:00.7 at first. */
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000300, 1000300);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
+    /* A slow answer and one that tells less than is known change nothing. */
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000300);
+    storage_clock_hear(&storage, NOON, 1000000, 1000300);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
+}
+END_TEST
+
+START_TEST(bounds_that_just_touch_do_not_contradict) {
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000000);
+    storage_clock_hear(&storage, NOON, 999999, 999999); /* one point in common: 12:00:01 at 1000000 */
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
+    storage_clock_hear(&storage, NOON, 1000000, 1000000); /* none */
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
+    int64_t max_ms = storage.offset_max_ms;
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001, 1000001); /* one point on the other side */
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
+    ck_assert_int_eq(storage.offset_max_ms, max_ms);
+}
+END_TEST
+
+START_TEST(a_contradiction_is_settled_by_the_newest_answer) {
+    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 13:00:00 GMT", 1000000, 1000000);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 3600 * 1000);
+    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
+}
+END_TEST
+
+START_TEST(bounds_widen_as_our_clock_may_drift) {
+    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    clock_fake_advance(&local, 1999);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1999);
+    for (int i = 0; i < 100; i++) { /* asking often does not lose it */
+        clock_fake_advance(&local, 20);
+        (void)storage_clock_ms(&storage);
+    }
+    clock_fake_advance(&local, 1);
+    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 4000 - 2);
+}
+END_TEST
+
+/* Whatever the moments are, the truth stays between the bounds, and what is answered is at most a second and the trip behind. */
+START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
+    const int64_t true_offset_ms = date_ms(NOON) + 123;
+    srand(1);
+    for (int i = 0; i < 2000; i++) {
+        clock_fake_advance(&local, rand() % 50);
+        int64_t sent_ms = local.now_ms, stamped_ms = sent_ms + rand() % 5, received_ms = stamped_ms + rand() % 5;
+        char date[UTC_TEXT_BYTES];
+        utc_format_http(stamped_ms + true_offset_ms, date);
+        clock_fake_advance(&local, received_ms - sent_ms);
+        storage_clock_hear(&storage, date, sent_ms, received_ms);
+        int64_t behind_ms = local.now_ms + true_offset_ms - storage_clock_ms(&storage);
+        ck_assert_int_ge(behind_ms, 0);
+        ck_assert_int_lt(behind_ms, i < 200 ? 1000 + 10 : 100);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("storage_clock");
+    TCase *tcase = tcase_create("storage_clock");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, before_storage_has_been_heard_the_wall_clock_stands_in);
+    tcase_add_test(tcase, a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does);
+    tcase_add_test(tcase, the_time_is_never_ahead_of_storages);
+    tcase_add_test(tcase, answers_narrow_the_bounds);
+    tcase_add_test(tcase, bounds_that_just_touch_do_not_contradict);
+    tcase_add_test(tcase, a_contradiction_is_settled_by_the_newest_answer);
+    tcase_add_test(tcase, bounds_widen_as_our_clock_may_drift);
+    tcase_add_test(tcase, over_many_answers_the_time_is_right_and_gets_exact);
+    return check_main(suite);
+}

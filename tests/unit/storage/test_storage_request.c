@@ -1,0 +1,537 @@
+#include "storage/storage_request.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/utc.h"
+#include "base/uuid.h"
+#include "storage/storage_error.h"
+#include "support/check_main.h"
+#include "support/http_fake.h"
+
+#define BUSY \
+    { .status = 503, .headers = "x-ms-error-code: ServerBusy\r\n", .body = "<Error><Code>ServerBusy</Code></Error>" }
+
+/* Adds a header, and can be told to refuse and to renew itself. */
+struct credential_fake {
+    struct credential base;
+    enum status answer;
+    bool renews;
+    int authorized;
+    int refused;
+    char path[128];
+};
+
+static struct http_fake *fake;
+static struct http_transport *transport;
+static struct storage_account account;
+static struct credential_fake credential;
+static struct storage_client client;
+static struct storage_request request;
+static struct http_reply reply;
+static struct error err;
+
+static enum status authorize(struct credential *base, struct credential_request *signed_request,
+                             struct error *failure) {
+    struct credential_fake *self = (struct credential_fake *)base;
+    self->authorized++;
+    snprintf(self->path, sizeof self->path, "%s", signed_request->path);
+    http_headers_addf(signed_request->headers, "Authorization", "Fake %d", self->authorized);
+    return self->answer == STATUS_OK ? STATUS_OK : error_set(failure, self->answer, "no token yet");
+}
+
+static bool refused(struct credential *base) {
+    struct credential_fake *self = (struct credential_fake *)base;
+    self->refused++;
+    return self->renews;
+}
+
+static void set_up(void) {
+    fake = http_fake_new();
+    memset(&account, 0, sizeof account);
+    snprintf(account.blob_endpoint, sizeof account.blob_endpoint, "%s", http_fake_url(fake));
+    snprintf(account.table_endpoint, sizeof account.table_endpoint, "%s/acme", http_fake_url(fake));
+    credential = (struct credential_fake){.base = {authorize, refused}, .answer = STATUS_OK};
+    ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
+    ck_assert_int_eq(storage_client_init(&client, transport, clock_system(), &account, &credential.base), STATUS_OK);
+    storage_request_init(&request, STORAGE_BLOB, "PUT");
+    strbuf_append_string(&request.path, "/leases/lease-x");
+    http_headers_add(&request.query, "comp", "lease");
+    http_reply_init(&reply);
+    memset(&err, 0, sizeof err);
+}
+
+static void tear_down(void) {
+    http_reply_release(&reply);
+    storage_request_release(&request);
+    http_transport_free(transport);
+    storage_client_release(&client);
+    http_fake_free(fake);
+}
+
+static int64_t from_now(int64_t ms) {
+    return clock_now_ms(clock_system()) + ms;
+}
+
+static enum status send_within(int64_t ms) {
+    http_reply_release(&reply);
+    return storage_client_send(&client, &request, from_now(ms), &reply, &err);
+}
+
+static const char *sent_header(size_t index, const char *name) {
+    return http_headers_get(&http_fake_request(fake, index)->headers, name);
+}
+
+/* --- what is sent --- */
+
+START_TEST(a_request_is_built_dated_and_signed) {
+    http_headers_add(&request.query, "$filter", "a eq 'b&c'");
+    http_headers_add(&request.headers, "x-ms-lease-action", "acquire");
+    strbuf_append_string(&request.body, "body");
+    http_fake_push(fake, &(struct http_fake_answer){.status = 201, .body = "done", .headers = "ETag: \"1\"\r\n"});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(reply.status, 201);
+    ck_assert_str_eq(reply.body.data, "done");
+    ck_assert_str_eq(http_headers_get(&reply.headers, "ETag"), "\"1\"");
+    const struct http_fake_request *got = http_fake_request(fake, 0);
+    ck_assert_str_eq(got->method, "PUT");
+    ck_assert_str_eq(got->target, "/leases/lease-x?comp=lease&%24filter=a%20eq%20%27b%26c%27");
+    ck_assert_str_eq(got->body, "body");
+    ck_assert_str_eq(sent_header(0, "x-ms-lease-action"), "acquire");
+    ck_assert_str_eq(sent_header(0, "x-ms-version"), "2021-12-02");
+    ck_assert_str_eq(sent_header(0, "Authorization"), "Fake 1");
+    ck_assert(uuid_is_valid(sent_header(0, "x-ms-client-request-id")));
+    int64_t date_ms = 0, wall_ms = clock_wall_ms(clock_system());
+    ck_assert(utc_parse_http(sent_header(0, "x-ms-date"), &date_ms));
+    ck_assert_int_le(date_ms, wall_ms);
+    ck_assert_int_gt(date_ms, wall_ms - 20000);
+    ck_assert_str_eq(credential.path, "/leases/lease-x");
+    ck_assert_uint_eq(request.headers.count, 1); /* the caller's request is as it was */
+}
+END_TEST
+
+START_TEST(a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts) {
+    request.service = STORAGE_TABLE;
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_str_eq(http_fake_request(fake, 0)->target, "/acme/leases/lease-x?comp=lease");
+    ck_assert_str_eq(sent_header(0, "x-ms-version"), "2020-12-06");
+    ck_assert_str_eq(credential.path, "/acme/leases/lease-x");
+}
+END_TEST
+
+START_TEST(a_request_whose_building_failed_is_not_sent) {
+    request.body.max_bytes = 3;
+    strbuf_append_string(&request.body, "four");
+    ck_assert_int_eq(send_within(10000), STATUS_TOO_LARGE);
+    ck_assert_int_eq(storage_client_submit(&client, &request, 1000, NULL, NULL), STATUS_TOO_LARGE);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+START_TEST(dates_come_from_storage_once_it_has_told_the_time) {
+    http_fake_push(fake, &(struct http_fake_answer){.headers = "Date: Sun, 19 Jan 2025 12:00:00 GMT\r\n"});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(strncmp(sent_header(1, "x-ms-date"), "Sun, 19 Jan 2025 12:00:0", 24), 0);
+    int64_t noon_ms = 0;
+    ck_assert(utc_parse_http("Sun, 19 Jan 2025 12:00:00 GMT", &noon_ms));
+    ck_assert_int_ge(storage_clock_ms(&client.storage_clock), noon_ms);
+    ck_assert_int_lt(storage_clock_ms(&client.storage_clock), noon_ms + 20000);
+}
+END_TEST
+
+/* --- what answers mean --- */
+
+static const struct {
+    int http_status;
+    const char *code;
+    enum status status;
+} meanings[] = {
+    {200, "", STATUS_OK},
+    {202, "", STATUS_OK},
+    {302, "", STATUS_INTERNAL},
+    {304, "ConditionNotMet", STATUS_INTERNAL},
+    {400, "InvalidInput", STATUS_INTERNAL},
+    {401, "", STATUS_UNAUTHORIZED},
+    {403, "AuthenticationFailed", STATUS_UNAUTHORIZED},
+    {404, "ContainerNotFound", STATUS_CONTAINER_NOT_FOUND},
+    {404, "TableNotFound", STATUS_CONTAINER_NOT_FOUND},
+    {404, "BlobNotFound", STATUS_NOT_FOUND},
+    {404, "ResourceNotFound", STATUS_NOT_FOUND},
+    {404, "", STATUS_NOT_FOUND},
+    {408, "", STATUS_UNAVAILABLE},
+    {409, "LeaseAlreadyPresent", STATUS_LEASE_CONFLICT},
+    {409, "LeaseIsBreakingAndCannotBeAcquired", STATUS_LEASE_CONFLICT},
+    {409, "LeaseIsBrokenAndCannotBeRenewed", STATUS_LEASE_LOST},
+    {409, "LeaseIdMismatchWithLeaseOperation", STATUS_LEASE_LOST},
+    {409, "LeaseNotPresentWithLeaseOperation", STATUS_LEASE_LOST},
+    {409, "BlobAlreadyExists", STATUS_ALREADY_EXISTS},
+    {409, "EntityAlreadyExists", STATUS_ALREADY_EXISTS},
+    {409, "ContainerBeingDeleted", STATUS_UNAVAILABLE},
+    {409, "TableBeingDeleted", STATUS_UNAVAILABLE},
+    {409, "UpdateConditionNotSatisfied", STATUS_PRECONDITION_FAILED},
+    {409, "SnapshotsPresent", STATUS_INTERNAL},
+    {409, "", STATUS_INTERNAL},
+    {412, "ConditionNotMet", STATUS_PRECONDITION_FAILED},
+    {412, "UpdateConditionNotSatisfied", STATUS_PRECONDITION_FAILED},
+    {412, "LeaseIdMissing", STATUS_LEASE_LOST},
+    {412, "LeaseLost", STATUS_LEASE_LOST},
+    {429, "", STATUS_UNAVAILABLE},
+    {500, "OperationTimedOut", STATUS_UNAVAILABLE},
+    {503, "ServerBusy", STATUS_UNAVAILABLE},
+};
+
+START_TEST(an_answer_has_one_meaning) {
+    enum status status = storage_error_status(meanings[_i].http_status, meanings[_i].code);
+    ck_assert_msg(status == meanings[_i].status, "%d %s is %s", meanings[_i].http_status, meanings[_i].code,
+                  status_name(status));
+}
+END_TEST
+
+START_TEST(a_blob_error_is_told_in_full) {
+    http_fake_push(
+        fake, &(struct http_fake_answer){
+                  .status = 409,
+                  .headers = "x-ms-error-code: LeaseAlreadyPresent\r\nx-ms-request-id: abc-1\r\nRetry-After: 3\r\n",
+                  .body = "<?xml version=\"1.0\"?><Error><Code>LeaseAlreadyPresent</Code><Message>There is already a "
+                          "lease present.\nRequestId:abc-1\nTime:2025</Message></Error>"});
+    ck_assert_int_eq(send_within(10000), STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(err.status, STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(err.http_status, 409);
+    ck_assert_int_eq(err.retry_after_ms, 3000);
+    ck_assert_str_eq(err.code, "LeaseAlreadyPresent");
+    ck_assert_str_eq(err.request_id, "abc-1");
+    ck_assert_str_eq(err.message,
+                     "PUT /leases/lease-x?comp=lease: 409 LeaseAlreadyPresent: There is already a lease present.");
+    ck_assert_int_eq(reply.status, 0); /* untouched */
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_table_error_is_told_in_full) {
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = 404,
+                                         .body = "{\"odata.error\":{\"code\":\"TableNotFound\",\"message\":{\"lang\":"
+                                                 "\"en-US\",\"value\":\"No such table.\\nRequestId:1\"}}}"});
+    ck_assert_int_eq(send_within(10000), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_str_eq(err.code, "TableNotFound");
+    ck_assert_str_eq(err.message, "PUT /leases/lease-x?comp=lease: 404 TableNotFound: No such table.");
+}
+END_TEST
+
+START_TEST(an_answer_that_is_no_error_document_still_counts) {
+    static const char *const bodies[] = {"", "{", "{\"odata.error\":7}", "<Code>never closed",
+                                         "<html>Bad gateway</html>"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.status = 404, .body = bodies[i]});
+        ck_assert_int_eq(send_within(10000), STATUS_NOT_FOUND);
+        ck_assert_str_eq(err.message, "PUT /leases/lease-x?comp=lease: 404");
+    }
+}
+END_TEST
+
+START_TEST(no_message_holds_a_sas_or_a_parameter) {
+    struct credential_sas sas;
+    snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
+    credential_sas_init(&sas, &account);
+    client.credential = &sas.base;
+    http_headers_add(&request.query, "prefix", "SECRET");
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = 403, .body = "<Error><Code>AuthenticationFailed</Code></Error>"});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "&sv=1&sig=SECRET"));
+    ck_assert_str_eq(err.message, "PUT /leases/lease-x?comp=lease: 403 AuthenticationFailed");
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    request.max_attempts = 1;
+    ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert_ptr_null(strstr(err.message, "SECRET"));
+}
+END_TEST
+
+/* --- trying again --- */
+
+START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
+    http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    http_fake_push(fake, &(struct http_fake_answer){.status = 201});
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(reply.status, 201);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    ck_assert_str_eq(sent_header(2, "Authorization"), "Fake 3");
+    ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"), sent_header(0, "x-ms-client-request-id"));
+    /* Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last attempt's. */
+    ck_assert_int_ge(reply.sent_ms, before_ms + 150);
+}
+END_TEST
+
+START_TEST(a_deadline_ends_the_attempts_and_the_last_failure_is_told) {
+    for (int i = 0; i < 50; i++)
+        http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(send_within(400), STATUS_UNAVAILABLE);
+    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 5000);
+    ck_assert_int_eq(err.http_status, 503);
+    ck_assert_str_eq(err.code, "ServerBusy");
+    ck_assert_ptr_nonnull(strstr(err.message, "given up after "));
+    ck_assert_uint_ge(http_fake_count(fake), 2);
+    ck_assert_uint_le(http_fake_count(fake), 4);
+}
+END_TEST
+
+START_TEST(an_attempt_does_not_outlast_the_deadline) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(send_within(100), STATUS_UNAVAILABLE);
+    int64_t took_ms = clock_now_ms(clock_system()) - before_ms;
+    ck_assert_int_ge(took_ms, 90);
+    ck_assert_int_lt(took_ms, STORAGE_ATTEMPT_TIMEOUT_MS - 1000);
+}
+END_TEST
+
+START_TEST(a_deadline_that_has_passed_sends_nothing) {
+    ck_assert_int_eq(send_within(0), STATUS_UNAVAILABLE);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+    ck_assert_ptr_nonnull(strstr(err.message, "deadline"));
+}
+END_TEST
+
+START_TEST(retry_after_past_the_deadline_gives_up_at_once) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 30\r\n"});
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 5000);
+    ck_assert_int_eq(err.retry_after_ms, 30000);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_request_of_one_attempt_is_not_tried_again) {
+    http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    request.max_attempts = 1;
+    ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+/* --- credentials --- */
+
+START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one) {
+    credential.renews = true;
+    request.max_attempts = 1;
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(credential.refused, 1);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    http_fake_push(fake, &(struct http_fake_answer){.status = 403});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert_uint_eq(http_fake_count(fake), 6);
+}
+END_TEST
+
+START_TEST(a_refused_credential_that_cannot_renew_itself_is_final) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 403});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    credential.base.refused = NULL;
+    http_fake_push(fake, &(struct http_fake_answer){.status = 403});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not) {
+    credential.answer = STATUS_UNAVAILABLE;
+    ck_assert_int_eq(send_within(300), STATUS_UNAVAILABLE);
+    ck_assert_int_ge(credential.authorized, 2);
+    ck_assert_ptr_nonnull(strstr(err.message, "PUT /leases/lease-x?comp=lease: no token yet"));
+    credential.answer = STATUS_UNAUTHORIZED;
+    credential.authorized = 0;
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(credential.authorized, 1);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+/* --- submitting --- */
+
+struct outcome {
+    sem_t answered;
+    enum status status;
+    int http_status;
+    struct error err;
+};
+
+static void take_outcome(void *context, enum status status, const struct http_reply *got, const struct error *failure) {
+    struct outcome *outcome = context;
+    outcome->status = status;
+    outcome->http_status = got ? got->status : 0;
+    outcome->err = *failure;
+    sem_post(&outcome->answered);
+}
+
+static void submit(struct outcome *outcome, int64_t timeout_ms) {
+    memset(outcome, 0, sizeof *outcome);
+    sem_init(&outcome->answered, 0, 0);
+    ck_assert_int_eq(storage_client_submit(&client, &request, timeout_ms, take_outcome, outcome), STATUS_OK);
+}
+
+START_TEST(a_submitted_request_is_answered_after_one_attempt) {
+    struct outcome outcome;
+    http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    submit(&outcome, 5000);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
+    ck_assert_str_eq(outcome.err.code, "ServerBusy");
+    ck_assert_int_eq(outcome.http_status, 0);
+    submit(&outcome, 5000);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_OK);
+    ck_assert_int_eq(outcome.http_status, 200);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(a_submitted_request_has_a_timeout_and_tells_what_it_was) {
+    struct outcome outcome;
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    submit(&outcome, 50);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(outcome.err.message, "PUT /leases/lease-x?comp=lease: no answer: "));
+}
+END_TEST
+
+START_TEST(a_submitted_request_that_is_refused_renews_the_credential) {
+    struct outcome outcome;
+    credential.renews = true;
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    submit(&outcome, 5000);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(credential.refused, 1);
+}
+END_TEST
+
+START_TEST(a_request_that_cannot_be_signed_is_not_submitted) {
+    credential.answer = STATUS_UNAVAILABLE;
+    ck_assert_int_eq(storage_client_submit(&client, &request, 1000, take_outcome, NULL), STATUS_UNAVAILABLE);
+}
+END_TEST
+
+/* --- cancelling --- */
+
+static void *send_for_ever(void *user) {
+    enum status *status = user;
+    struct http_reply mine;
+    http_reply_init(&mine);
+    *status = storage_client_send(&client, &request, from_now(60000), &mine, NULL);
+    http_reply_release(&mine);
+    return NULL;
+}
+
+START_TEST(cancelling_ends_a_send_under_way_and_lets_submits_through) {
+    enum status status = STATUS_OK;
+    struct outcome outcome;
+    pthread_t thread;
+    for (int i = 0; i < 2; i++)
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    int64_t before_ms = clock_now_ms(clock_system());
+    submit(&outcome, 20000);
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
+    http_fake_wait(fake, 2);
+    storage_client_cancel(&client);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status, STATUS_CANCELLED);
+    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + STORAGE_ATTEMPT_TIMEOUT_MS - 500);
+    http_fake_let_go(fake);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_OK);
+    submit(&outcome, 5000);
+    sem_wait(&outcome.answered);
+    ck_assert_int_eq(outcome.status, STATUS_OK);
+}
+END_TEST
+
+START_TEST(cancelling_ends_a_wait_for_the_next_attempt) {
+    enum status status = STATUS_OK;
+    pthread_t thread;
+    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 40\r\n"});
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
+    http_fake_wait(fake, 1);
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL); /* so that it most likely waits already */
+    storage_client_cancel(&client);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status, STATUS_CANCELLED);
+    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 20000);
+}
+END_TEST
+
+START_TEST(a_cancelled_client_sends_nothing) {
+    storage_client_cancel(&client);
+    ck_assert_int_eq(send_within(10000), STATUS_CANCELLED);
+    ck_assert_int_eq(err.status, STATUS_CANCELLED);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+static TCase *new_case(Suite *suite, const char *name) {
+    TCase *tcase = tcase_create(name);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+static void add_answers(Suite *suite) {
+    TCase *answers = new_case(suite, "answers");
+    tcase_add_loop_test(answers, an_answer_has_one_meaning, 0, (int)(sizeof meanings / sizeof meanings[0]));
+    tcase_add_test(answers, a_blob_error_is_told_in_full);
+    tcase_add_test(answers, a_table_error_is_told_in_full);
+    tcase_add_test(answers, an_answer_that_is_no_error_document_still_counts);
+    tcase_add_test(answers, no_message_holds_a_sas_or_a_parameter);
+}
+
+static void add_attempts(Suite *suite) {
+    TCase *attempts = new_case(suite, "attempts");
+    tcase_add_test(attempts, a_busy_or_silent_storage_is_tried_again_with_a_new_signature);
+    tcase_add_test(attempts, a_deadline_ends_the_attempts_and_the_last_failure_is_told);
+    tcase_add_test(attempts, an_attempt_does_not_outlast_the_deadline);
+    tcase_add_test(attempts, a_deadline_that_has_passed_sends_nothing);
+    tcase_add_test(attempts, retry_after_past_the_deadline_gives_up_at_once);
+    tcase_add_test(attempts, a_request_of_one_attempt_is_not_tried_again);
+    tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
+    tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
+    tcase_add_test(attempts, a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
+}
+
+int main(void) {
+    Suite *suite = suite_create("storage_request");
+    TCase *requests = new_case(suite, "requests");
+    tcase_add_test(requests, a_request_is_built_dated_and_signed);
+    tcase_add_test(requests, a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts);
+    tcase_add_test(requests, a_request_whose_building_failed_is_not_sent);
+    tcase_add_test(requests, dates_come_from_storage_once_it_has_told_the_time);
+    add_answers(suite);
+    add_attempts(suite);
+
+    TCase *submits = new_case(suite, "submits");
+    tcase_add_test(submits, a_submitted_request_is_answered_after_one_attempt);
+    tcase_add_test(submits, a_submitted_request_has_a_timeout_and_tells_what_it_was);
+    tcase_add_test(submits, a_submitted_request_that_is_refused_renews_the_credential);
+    tcase_add_test(submits, a_request_that_cannot_be_signed_is_not_submitted);
+
+    TCase *cancelling = new_case(suite, "cancelling");
+    tcase_add_test(cancelling, cancelling_ends_a_send_under_way_and_lets_submits_through);
+    tcase_add_test(cancelling, cancelling_ends_a_wait_for_the_next_attempt);
+    tcase_add_test(cancelling, a_cancelled_client_sends_nothing);
+    return check_main(suite);
+}

@@ -1,0 +1,341 @@
+#include "storage/table_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/http_fake.h"
+#include "support/storage_connection.h"
+
+enum { TIMEOUT_MS = 20000 };
+
+static struct http_fake *fake;
+static struct storage_connection storage;
+static struct error err;
+
+static void open_fake(void) {
+    char text[512];
+    fake = http_fake_new();
+    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+             http_fake_url(fake), http_fake_url(fake));
+    storage_connection_open(&storage, text);
+}
+
+static void close_fake(void) {
+    storage_connection_close(&storage);
+    http_fake_free(fake);
+}
+
+static int64_t deadline(void) {
+    return storage_connection_deadline(&storage, TIMEOUT_MS);
+}
+
+static void answer(int status, const char *headers, const char *body) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = headers, .body = body});
+}
+
+/* The header of request `index`; "" if none. */
+static const char *sent(size_t index, const char *name) {
+    const char *value = http_headers_get(&http_fake_request(fake, index)->headers, name);
+    return value ? value : "";
+}
+
+static void assert_request(size_t index, const char *method, const char *target) {
+    ck_assert_str_eq(http_fake_request(fake, index)->method, method);
+    ck_assert_str_eq(http_fake_request(fake, index)->target, target);
+    ck_assert_str_eq(sent(index, "Accept"), "application/json;odata=minimalmetadata");
+    ck_assert_str_eq(sent(index, "DataServiceVersion"), "3.0;NetFx");
+}
+
+/* ---- single entities ---- */
+
+START_TEST(a_table_is_asked_for_in_json) {
+    answer(204, NULL, NULL);
+    ck_assert_int_eq(table_create(&storage.client, "inventory", deadline(), &err), STATUS_OK);
+    assert_request(0, "POST", "/acct/Tables");
+    ck_assert_str_eq(sent(0, "Content-Type"), "application/json");
+    ck_assert_str_eq(sent(0, "Prefer"), "return-no-content");
+    ck_assert_str_eq(http_fake_request(fake, 0)->body, "{\"TableName\":\"inventory\"}");
+}
+END_TEST
+
+START_TEST(an_insert_is_tried_again_while_storage_is_unwell) {
+    cJSON *entity = cJSON_Parse("{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
+    answer(503, NULL, NULL);
+    answer(204, NULL, NULL);
+    ck_assert_int_eq(table_insert(&storage.client, "t", entity, deadline(), &err), STATUS_OK);
+    assert_request(1, "POST", "/acct/t");
+    ck_assert_str_eq(http_fake_request(fake, 1)->body, "{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(getting_a_row_asks_for_it_by_both_keys) {
+    answer(200, NULL, "{\"odata.etag\":\"e\",\"quantity\":5}");
+    cJSON *entity = NULL;
+    ck_assert_int_eq(table_get(&storage.client, "t", "O'N", "a b", deadline(), &entity, &err), STATUS_OK);
+    assert_request(0, "GET", "/acct/t(PartitionKey='O%27%27N',RowKey='a%20b')");
+    ck_assert_str_eq(json_string(entity, "odata.etag"), "e");
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_no_json_is_malformed) {
+    cJSON *entity = NULL;
+    answer(200, NULL, "<html>");
+    ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_MALFORMED);
+    ck_assert_ptr_null(entity);
+}
+END_TEST
+
+/* ---- queries ---- */
+
+static enum status count_entity(void *context, const cJSON *entity, struct error *error) {
+    (void)entity;
+    (void)error;
+    ++*(int *)context;
+    return STATUS_OK;
+}
+
+static enum status query(const char *filter, int *out_count, int *out_pages) {
+    *out_count = 0;
+    return table_query(&storage.client, "t", filter, deadline(), count_entity, out_count, out_pages, &err);
+}
+
+START_TEST(a_query_sends_its_filter_encoded) {
+    int count, pages;
+    answer(200, NULL, "{\"value\":[{},{}]}");
+    ck_assert_int_eq(query("RowKey eq 'a&b+c''d'", &count, &pages), STATUS_OK);
+    assert_request(0, "GET", "/acct/t()?%24filter=RowKey%20eq%20%27a%26b%2Bc%27%27d%27");
+    ck_assert_int_eq(count, 2);
+    ck_assert_int_eq(pages, 1);
+}
+END_TEST
+
+START_TEST(a_continuation_is_handed_back_as_it_came_also_after_an_empty_page) {
+    int count, pages;
+    answer(200, "x-ms-continuation-NextPartitionKey: 1!8!a+/=&\r\nx-ms-continuation-NextRowKey: 1!12!b c\r\n",
+           "{\"value\":[{}]}");
+    answer(200, "x-ms-continuation-NextPartitionKey: p2\r\n", "{\"value\":[]}");
+    answer(200, "x-ms-continuation-NextPartitionKey: p3\r\nx-ms-continuation-NextRowKey: \r\n", "{\"value\":[{}]}");
+    answer(200, NULL, "{\"value\":[{},{}]}");
+    ck_assert_int_eq(query("x", &count, &pages), STATUS_OK);
+    ck_assert_int_eq(count, 4);
+    ck_assert_int_eq(pages, 4);
+    assert_request(1, "GET", "/acct/t()?%24filter=x&NextPartitionKey=1%218%21a%2B%2F%3D%26&NextRowKey=1%2112%21b%20c");
+    assert_request(2, "GET", "/acct/t()?%24filter=x&NextPartitionKey=p2");
+    assert_request(3, "GET", "/acct/t()?%24filter=x&NextPartitionKey=p3");
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+}
+END_TEST
+
+START_TEST(a_page_that_fails_is_tried_again_and_visited_once) {
+    int count, pages;
+    answer(200, "x-ms-continuation-NextPartitionKey: p2\r\n", "{\"value\":[{}]}");
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "{\"value\":[{},{},{}]}"});
+    answer(200, NULL, "{\"value\":[{},{},{}]}");
+    ck_assert_int_eq(query(NULL, &count, &pages), STATUS_OK);
+    ck_assert_int_eq(count, 4);
+    ck_assert_int_eq(pages, 2);
+    assert_request(0, "GET", "/acct/t()");
+    assert_request(2, "GET", "/acct/t()?NextPartitionKey=p2");
+}
+END_TEST
+
+START_TEST(a_page_without_entities_to_read_is_malformed) {
+    static const char *const bodies[] = {"", "[]", "{}", "{\"value\":{}}", "{\"value\":[{}]", "{\"value\":[{}]}x"};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        int count, pages = -1;
+        answer(200, NULL, bodies[i]);
+        ck_assert_int_eq(query(NULL, &count, &pages), STATUS_MALFORMED);
+        ck_assert_int_eq(count, 0);
+        ck_assert_int_eq(pages, -1);
+    }
+}
+END_TEST
+
+START_TEST(a_literal_is_quoted_and_its_quotes_doubled) {
+    static const char *const cases[][2] = {
+        {"", "''"}, {"it's", "'it''s'"}, {"''", "''''''"}, {"' or 1 eq 1 or '", "''' or 1 eq 1 or '''"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf filter;
+        strbuf_init(&filter, 100);
+        table_append_literal(&filter, cases[i][0]);
+        ck_assert_str_eq(filter.data, cases[i][1]);
+        strbuf_release(&filter);
+    }
+}
+END_TEST
+
+/* ---- transactions ---- */
+
+#define MULTIPART "Content-Type: multipart/mixed; boundary=b\r\nx-ms-request-id: id-1\r\n"
+#define PART "Content-Type: application/http\r\n\r\n"
+
+static const struct table_operation deletes[] = {{TABLE_DELETE, "p", "r", "*", NULL}};
+
+static enum status transact(char etag[TABLE_ETAG_BYTES]) {
+    return table_transaction(&storage.client, "t", deletes, 1, deadline(), etag, &err);
+}
+
+START_TEST(a_transaction_is_posted_with_the_boundary_that_it_names) {
+    char etag[TABLE_ETAG_BYTES] = "untouched";
+    answer(202, MULTIPART, "--b\r\n" PART "HTTP/1.1 204 No Content\r\nETag: W/\"1\"\r\n\r\n--b--");
+    ck_assert_int_eq(transact(etag), STATUS_OK);
+    ck_assert_str_eq(etag, "W/\"1\"");
+    assert_request(0, "POST", "/acct/$batch");
+    const char *type = sent(0, "Content-Type"), *body = http_fake_request(fake, 0)->body;
+    const char *boundary = strstr(type, "boundary=batch_");
+    ck_assert_ptr_nonnull(boundary);
+    boundary += strlen("boundary=");
+    ck_assert_uint_eq(strlen(boundary), strlen("batch_") + 36);
+    ck_assert_int_eq(strncmp(body, "--", 2), 0);
+    ck_assert_int_eq(strncmp(body + 2, boundary, strlen(boundary)), 0);
+    char request_line[256];
+    snprintf(request_line, sizeof request_line, "\r\nDELETE %s/acct/t(PartitionKey='p',RowKey='r') HTTP/1.1\r\n",
+             http_fake_url(fake));
+    ck_assert_ptr_nonnull(strstr(body, request_line));
+}
+END_TEST
+
+START_TEST(each_transaction_has_a_boundary_of_its_own) {
+    answer(202, MULTIPART, "--b\r\n" PART "HTTP/1.1 204 No Content\r\n\r\n--b--");
+    answer(202, MULTIPART, "--b\r\n" PART "HTTP/1.1 204 No Content\r\n\r\n--b--");
+    ck_assert_int_eq(transact(NULL), STATUS_OK);
+    ck_assert_int_eq(transact(NULL), STATUS_OK);
+    ck_assert_str_ne(sent(0, "Content-Type"), sent(1, "Content-Type"));
+}
+END_TEST
+
+START_TEST(a_failed_operation_gives_its_status_and_detail) {
+    static const struct {
+        const char *line, *code;
+        enum status status;
+    } cases[] = {
+        {"412 Precondition Failed", "UpdateConditionNotSatisfied", STATUS_PRECONDITION_FAILED},
+        {"409 Conflict", "EntityAlreadyExists", STATUS_ALREADY_EXISTS},
+        {"404 Not Found", "ResourceNotFound", STATUS_NOT_FOUND},
+        {"404 Not Found", "TableNotFound", STATUS_CONTAINER_NOT_FOUND},
+        {"503 Service Unavailable", "ServerBusy", STATUS_UNAVAILABLE},
+        {"500 Internal Server Error", "OperationTimedOut", STATUS_UNAVAILABLE},
+        {"403 Forbidden", "AuthorizationFailure", STATUS_UNAUTHORIZED},
+        {"400 Bad Request", "InvalidInput", STATUS_INTERNAL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[512], etag[TABLE_ETAG_BYTES] = "untouched";
+        snprintf(body, sizeof body,
+                 "--b\r\n" PART "HTTP/1.1 %s\r\n\r\n"
+                 "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"0:Why.\\nRequestId\"}}}\r\n--b--",
+                 cases[i].line, cases[i].code);
+        answer(202, MULTIPART, body);
+        ck_assert_int_eq(transact(etag), cases[i].status);
+        ck_assert_int_eq(err.status, cases[i].status);
+        ck_assert_int_eq(err.http_status, (int)strtol(cases[i].line, NULL, 10));
+        ck_assert_str_eq(err.code, cases[i].code);
+        ck_assert_str_eq(err.request_id, "id-1");
+        ck_assert_ptr_nonnull(strstr(err.message, "0:Why."));
+        ck_assert_str_eq(etag, "untouched");
+    }
+    ck_assert_uint_eq(http_fake_count(fake), sizeof cases / sizeof cases[0]);
+}
+END_TEST
+
+START_TEST(a_transaction_refused_as_a_whole_gives_the_answers_own_status) {
+    answer(403, "x-ms-error-code: AuthenticationFailed\r\n", NULL);
+    ck_assert_int_eq(transact(NULL), STATUS_UNAUTHORIZED);
+    answer(413, NULL, NULL);
+    ck_assert_int_eq(transact(NULL), STATUS_INTERNAL);
+}
+END_TEST
+
+/* Each of these may come after the commit: none may be taken for a failure, and none may be sent again. */
+static const struct http_fake_answer unknowns[] = {
+    {.behaviour = HTTP_FAKE_CLOSE},
+    {.behaviour = HTTP_FAKE_CUT,
+     .status = 202,
+     .headers = MULTIPART,
+     .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
+    {.status = 500},
+    {.status = 503},
+    {.status = 202},
+    {.status = 202, .headers = MULTIPART, .body = "--b--"},
+    {.status = 202, .headers = "Content-Type: text/html\r\n", .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
+    {.status = 202,
+     .headers = MULTIPART,
+     .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
+};
+enum { UNKNOWN_COUNT = sizeof unknowns / sizeof unknowns[0] };
+
+START_TEST(an_answer_that_is_lost_or_cannot_be_read_is_unknown_after_one_attempt) {
+    char etag[TABLE_ETAG_BYTES] = "untouched";
+    http_fake_push(fake, &unknowns[_i]);
+    ck_assert_int_eq(transact(etag), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
+    ck_assert_str_eq(etag, "untouched");
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    ck_assert_int_eq(table_transaction(&storage.client, "t", deletes, 1, 0, NULL, NULL), STATUS_UNAVAILABLE);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(an_answer_over_the_limit_is_unknown_too) {
+    size_t length = STORAGE_MAX_RESPONSE_BYTES + 1;
+    char *body = malloc(length + 1);
+    ck_assert_ptr_nonnull(body);
+    memset(body, '-', length);
+    body[length] = '\0';
+    answer(202, MULTIPART, body);
+    free(body);
+    ck_assert_int_eq(transact(NULL), STATUS_UNAVAILABLE);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_transaction_over_its_limit_is_not_sent) {
+    char *text = malloc(TABLE_TRANSACTION_MAX_BYTES + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'x', TABLE_TRANSACTION_MAX_BYTES);
+    text[TABLE_TRANSACTION_MAX_BYTES] = '\0';
+    cJSON *entity = cJSON_CreateObject();
+    cJSON_AddStringToObject(entity, "note", text);
+    free(text);
+    const struct table_operation operation = {TABLE_INSERT, "p", "r", NULL, entity};
+    ck_assert_int_eq(table_transaction(&storage.client, "t", &operation, 1, deadline(), NULL, &err), STATUS_TOO_LARGE);
+    ck_assert_int_eq(err.status, STATUS_TOO_LARGE);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+    cJSON_Delete(entity);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("table_client");
+    TCase *entities = tcase_create("entities");
+    tcase_add_checked_fixture(entities, open_fake, close_fake);
+    tcase_add_test(entities, a_table_is_asked_for_in_json);
+    tcase_add_test(entities, an_insert_is_tried_again_while_storage_is_unwell);
+    tcase_add_test(entities, getting_a_row_asks_for_it_by_both_keys);
+    tcase_add_test(entities, an_answer_that_is_no_json_is_malformed);
+    suite_add_tcase(suite, entities);
+    TCase *queries = tcase_create("queries");
+    tcase_add_checked_fixture(queries, open_fake, close_fake);
+    tcase_add_test(queries, a_query_sends_its_filter_encoded);
+    tcase_add_test(queries, a_continuation_is_handed_back_as_it_came_also_after_an_empty_page);
+    tcase_add_test(queries, a_page_that_fails_is_tried_again_and_visited_once);
+    tcase_add_test(queries, a_page_without_entities_to_read_is_malformed);
+    tcase_add_test(queries, a_literal_is_quoted_and_its_quotes_doubled);
+    suite_add_tcase(suite, queries);
+    TCase *transactions = tcase_create("transactions");
+    tcase_add_checked_fixture(transactions, open_fake, close_fake);
+    tcase_add_test(transactions, a_transaction_is_posted_with_the_boundary_that_it_names);
+    tcase_add_test(transactions, each_transaction_has_a_boundary_of_its_own);
+    tcase_add_test(transactions, a_failed_operation_gives_its_status_and_detail);
+    tcase_add_test(transactions, a_transaction_refused_as_a_whole_gives_the_answers_own_status);
+    tcase_add_loop_test(transactions, an_answer_that_is_lost_or_cannot_be_read_is_unknown_after_one_attempt, 0,
+                        UNKNOWN_COUNT);
+    tcase_add_test(transactions, an_answer_over_the_limit_is_unknown_too);
+    tcase_add_test(transactions, a_transaction_over_its_limit_is_not_sent);
+    suite_add_tcase(suite, transactions);
+    return check_main(suite);
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Keeps ARCHITECTURE.md's table true: reads the #include lines and the few names that only one file may use.
+#
+#   tools/check-layers.sh [ROOT]
+set -euo pipefail
+cd "${1:-$(dirname "$0")/..}"
+
+# Top to bottom. A file may include its own floor and those below.
+readonly FLOORS="main settings server functions inventory lease storage base"
+
+# shellcheck disable=SC2016 # awk's dollars
+find handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
+    function complain(why) {
+        printf "%s:%d: %s\n", FILENAME, FNR, why
+        bad = 1
+    }
+    # `text` may be used by the files that the pattern `where` matches, and by no other.
+    function only(text, where) {
+        if (index($0, text) && FILENAME !~ where) complain(text " belongs to " where " alone")
+    }
+    BEGIN {
+        count = split(floors, names, " ")
+        for (i = 1; i <= count; i++) depth[names[i]] = i
+    }
+    FNR == 1 {
+        split(FILENAME, path, "/")
+        devhost = path[1] == "tools"
+        floor = path[2] ~ /\.[ch]$/ ? "main" : path[2]
+        if (!devhost && !(floor in depth)) complain("no such floor: " floor)
+    }
+    { if (sub(/^[ \t]*#[ \t]*include[ \t]*"/, "include ")) { sub(/".*/, ""); ours = 1 } else ours = 0 }
+    ours {
+        split($2, target, "/")
+        if (devhost) {
+            if (target[1] !~ /^(devhost|server|base)$/ && $2 != "storage/http_transport.h")
+                complain("devhost uses server/, base/ and storage/http_transport.h, not " $2)
+        } else if (!(target[1] in depth))
+            complain("an include names its floor: \"base/status.h\", not \"" $2 "\"")
+        else if (depth[target[1]] < depth[floor])
+            complain(floor "/ lies below " target[1] "/ and may not include " $2)
+    }
+    /^[ \t]*#[ \t]*include/ {
+        only("<openssl/", "^handler/base/crypto[.]c$")
+        only("<curl/", "^handler/storage/http_transport[.]c$")
+        only("civetweb.h", "^handler/server/http_server[.]c$")
+    }
+    !devhost && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
+        if (FILENAME !~ "^handler/(settings/|main[.]c$)") complain("the environment is for settings/; main.c hands it over")
+    }
+    END { exit bad }'

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what is missing of the groups named, and takes no time when nothing is.
+#
+#   tools/deps.sh GROUP...     build     compiler, libraries, curl
+#                              azurite   Node and the Azurite that package-lock.json pins
+#                              test      libcheck
+#                              lint      clang and the checkers
+#                              valgrind  valgrind
+#
+# Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
+# from the distribution; the compiler or the linker will then name what is not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A packages=(
+    [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev ca-certificates curl"
+    [azurite]=""
+    [test]="check"
+    [lint]="clang clang-format clang-tidy cppcheck shellcheck"
+    [valgrind]="valgrind"
+)
+readonly OLDEST_NODE=18
+
+die() {
+    echo "deps: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "not root and no sudo here; run this as root: $*"
+    fi
+}
+
+apt_install() {
+    echo "deps: installing $*"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Those of the packages given that are not installed, one a line.
+missing_packages() {
+    # dpkg-query answers 1 when it does not know one of them, which is an answer here.
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } |
+        awk -v wanted="$*" '$1 == "installed" { have[$2] = 1 }
+            END { n = split(wanted, want, " "); for (i = 1; i <= n; i++) if (!(want[i] in have)) print want[i] }'
+}
+
+install_packages() {
+    local missing
+    mapfile -t missing < <(missing_packages "$@")
+    if [ "${#missing[@]}" -gt 0 ]; then
+        apt_install "${missing[@]}"
+    fi
+}
+
+install_azurite() {
+    if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/azurite ]; then
+        return
+    fi
+    # Where npm is there it came with a Node of the user's own choice, which Debian's packages would fight with.
+    if ! command -v npm >/dev/null; then
+        command -v apt-get >/dev/null || die "Node $OLDEST_NODE or newer with npm is needed for Azurite"
+        install_packages nodejs npm ca-certificates
+    fi
+    local major
+    major=$(node -p 'process.versions.node.split(".")[0]') || die "npm is there, but node does not run"
+    [ "$major" -ge "$OLDEST_NODE" ] || die "Azurite needs Node $OLDEST_NODE or newer; this is $(node -v)"
+    echo "deps: installing Azurite from package-lock.json"
+    npm ci --no-audit --no-fund --loglevel=error
+    touch node_modules/.package-lock.json # npm may keep an older time, and then this would run each time
+}
+
+[ $# -gt 0 ] || die "usage: tools/deps.sh GROUP... (${!packages[*]})"
+wanted=()
+for group in "$@"; do
+    [ -n "${packages[$group]+known}" ] || die "no such group: $group (${!packages[*]})"
+    read -ra of_group <<<"${packages[$group]}"
+    wanted+=("${of_group[@]}")
+done
+
+if [ "${#wanted[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
+    install_packages "${wanted[@]}"
+fi
+for group in "$@"; do
+    if [ "$group" = azurite ]; then
+        install_azurite
+    fi
+done
