@@ -129,8 +129,8 @@ $(devhost_lib): $(call object,$(devhost_sources))
 $(support_lib): $(call object,$(support_sources))
 $(handler_lib) $(devhost_lib) $(support_lib): $(BUILD)/sources
 	@mkdir -p $(@D)
-	@rm -f $@
-	@ar qcs $@ $(filter %.o,$^)
+	@rm -f $@.new
+	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
 
 $(test_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
 	@mkdir -p $(@D)

@@ -57,11 +57,16 @@ static enum status connect_storage(struct app *app, struct error *err) {
         credential_shared_key_init(&app->shared_key, account);
     }
     enum status status = http_transport_new(&app->transport, app->clock, err);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     status = storage_client_init(&app->storage, app->transport, app->clock, account, credential);
-    if (status != STATUS_OK) return error_set(err, status, "starting the storage client");
+    if (status != STATUS_OK) {
+        return error_set(err, status, "starting the storage client");
+    }
     lease_store_blob_init(&app->lease_store, &app->storage, &app->settings.lease_store);
-    return lease_manager_new(&app->leases, &app->settings.lease, &app->lease_store.base, app->transport, app->clock, err);
+    return lease_manager_new(&app->leases, &app->settings.lease, &app->lease_store.base, app->transport, app->clock,
+                             err);
 }
 
 static enum status open_inventory(struct app *app, struct error *err) {
@@ -98,7 +103,9 @@ static enum status serve(struct app *app, struct error *err) {
                                           .max_response_bytes = MAX_RESPONSE_BYTES};
     app->dispatch = (struct dispatch){.service = &app->inventory, .route_prefix = app->settings.route_prefix};
     enum status status = http_server_start(&app->server, &options, dispatch_request, &app->dispatch, err);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (pthread_create(&app->preparer, NULL, prepare_inventory, app) != 0) {
         return error_set(err, STATUS_INTERNAL, "starting a thread");
     }
@@ -109,8 +116,12 @@ static enum status serve(struct app *app, struct error *err) {
 static enum status start(struct app *app, struct error *err) {
     app->clock = clock_system();
     enum status status = connect_storage(app, err);
-    if (status == STATUS_OK) status = open_inventory(app, err);
-    if (status == STATUS_OK) status = serve(app, err);
+    if (status == STATUS_OK) {
+        status = open_inventory(app, err);
+    }
+    if (status == STATUS_OK) {
+        status = serve(app, err);
+    }
     return status;
 }
 
@@ -123,9 +134,13 @@ static bool wind_down(struct app *app) {
     bool idle = http_server_wait_idle(app->server, STOP_FINISH_MS);
     lease_manager_cancel_waits(app->leases);
     storage_client_cancel(&app->storage);
-    if (!idle) idle = http_server_wait_idle(app->server, STOP_CUT_SHORT_MS);
+    if (!idle) {
+        idle = http_server_wait_idle(app->server, STOP_CUT_SHORT_MS);
+    }
     int left = lease_manager_close(app->leases, start_ms + STOP_RELEASE_MS);
-    if (left > 0) log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
+    if (left > 0) {
+        log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
+    }
     return idle;
 }
 
@@ -137,10 +152,12 @@ static void stop(struct app *app) {
     http_server_stop(app->server);
     pthread_join(app->preparer, NULL);
     inventory_service_release(&app->inventory);
-    if (app->settings.store_kind == STORE_MEMORY) inventory_store_memory_release(&app->memory_store);
+    if (app->settings.store_kind == STORE_MEMORY) {
+        inventory_store_memory_release(&app->memory_store);
+    }
+    http_transport_free(app->transport); /* answers what is still in flight, which the lease manager waits for */
     lease_manager_free(app->leases);
     storage_client_release(&app->storage);
-    http_transport_free(app->transport);
     app_settings_release(&app->settings);
 }
 

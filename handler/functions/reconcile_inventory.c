@@ -4,6 +4,7 @@
 #include "functions/api_answer.h"
 #include "functions/function.h"
 #include "functions/invocation.h"
+#include "inventory/reconcile.h"
 
 static cJSON *make_return_value(const struct reconcile_result *result) {
     char duration[TIMESPAN_TEXT_BYTES];
@@ -21,7 +22,7 @@ static cJSON *make_return_value(const struct reconcile_result *result) {
 static void run(struct inventory_service *service, struct http_response *response) {
     struct reconcile_result result = {0};
     struct error err = {0};
-    enum status status = inventory_service_reconcile(service, &result, &err);
+    enum status status = reconcile_run(service, &result, &err);
     if (status != STATUS_OK) {
         api_answer_failure(response, status, "Reconciling", NULL, &err);
         return;

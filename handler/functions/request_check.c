@@ -56,7 +56,7 @@ void request_refuse_size(struct http_response *response) {
 }
 
 bool request_check_product_id(const struct function_request *request, struct http_response *response) {
-    if (!product_id_is_valid(request->product_id)) {
+    if (!inventory_is_product_id(request->product_id)) {
         api_answer_error(response, 400, "InvalidProductId",
                          "A product id is 1 to 128 letters A-Z and a-z, digits and characters of \"._~-\".");
         return false;
@@ -111,7 +111,7 @@ static bool check_quantity(const cJSON *body, int64_t *out, struct http_response
 
 static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES], struct http_response *response) {
     const char *id = json_string(body, "customerId");
-    if (id == NULL || !customer_id_is_valid(id)) {
+    if (id == NULL || !inventory_is_customer_id(id)) {
         api_answer_error(response, 400, "InvalidCustomerId",
                          "customerId must be a string of 1 to 128 characters without control characters.");
         return false;

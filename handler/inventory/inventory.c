@@ -1,65 +1,24 @@
 #include "inventory/inventory.h"
 
 #include <assert.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"
 
-void product_state_init(struct product_state *state) {
-    memset(state, 0, sizeof *state);
-}
-
-void product_state_release(struct product_state *state) {
-    free(state->reservations);
-    product_state_init(state);
-}
-
-static enum status ensure_room(struct product_state *state) {
-    if (state->reservation_count < state->reservation_capacity) return STATUS_OK;
-    size_t capacity = state->reservation_capacity == 0 ? 8 : state->reservation_capacity * 2;
-    struct reservation *grown = realloc(state->reservations, capacity * sizeof *grown);
-    if (grown == NULL) return STATUS_NO_MEMORY;
-    state->reservations = grown;
-    state->reservation_capacity = capacity;
-    return STATUS_OK;
-}
-
-enum status product_state_add(struct product_state *state, const struct reservation *reservation) {
-    enum status status = ensure_room(state);
-    if (status != STATUS_OK) return status;
-    struct reservation *row = &state->reservations[state->reservation_count++];
-    *row = *reservation;
-    row->mark = RESERVATION_STORED;
-    return STATUS_OK;
-}
-
-static bool is_gone(const struct reservation *row) {
-    return row->mark == RESERVATION_REMOVED || row->mark == RESERVATION_DROPPED;
-}
-
-void product_state_committed(struct product_state *state) {
-    size_t kept = 0;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_gone(&state->reservations[i])) continue;
-        if (kept != i) state->reservations[kept] = state->reservations[i];
-        state->reservations[kept++].mark = RESERVATION_STORED;
-    }
-    state->reservation_count = kept;
-    state->change_count = 0;
-}
-
 static bool is_expired(const struct reservation *row, int64_t now_ms) {
-    return !is_gone(row) && row->expires_ms <= now_ms;
+    return !reservation_is_gone(row) && row->expires_ms <= now_ms;
 }
 
 static bool is_active(const struct reservation *row, int64_t now_ms) {
-    return !is_gone(row) && row->expires_ms > now_ms;
+    return !reservation_is_gone(row) && row->expires_ms > now_ms;
 }
 
 /* Marks a stored row, or amends an addition that no commit has written yet. */
 static void mark_row(struct product_state *state, struct reservation *row, enum reservation_mark mark) {
-    if (row->mark == RESERVATION_STORED) state->change_count++;
+    if (row->mark == RESERVATION_STORED) {
+        state->change_count++;
+    }
     if (row->mark != RESERVATION_ADDED) {
         row->mark = mark;
     } else if (mark == RESERVATION_REMOVED) {
@@ -76,7 +35,9 @@ int inventory_expire(struct product_state *state, int64_t now_ms, int spare_chan
     int released = 0;
     for (size_t i = 0; i < state->reservation_count; i++) {
         struct reservation *row = &state->reservations[i];
-        if (!is_expired(row, now_ms) || !may_change(state, row, spare_changes)) continue;
+        if (!is_expired(row, now_ms) || !may_change(state, row, spare_changes)) {
+            continue;
+        }
         state->product.available += row->quantity;
         mark_row(state, row, RESERVATION_REMOVED);
         released++;
@@ -86,7 +47,9 @@ int inventory_expire(struct product_state *state, int64_t now_ms, int spare_chan
 
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
     for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_expired(&state->reservations[i], now_ms)) return true;
+        if (is_expired(&state->reservations[i], now_ms)) {
+            return true;
+        }
     }
     return false;
 }
@@ -94,8 +57,11 @@ bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
 /* Opens a place for a row that expires at `expires_ms`, behind those that expire no later. */
 static struct reservation *insert_by_expiry(struct product_state *state, int64_t expires_ms) {
     size_t at = state->reservation_count;
-    while (at > 0 && state->reservations[at - 1].expires_ms > expires_ms) at--;
-    memmove(&state->reservations[at + 1], &state->reservations[at], (state->reservation_count - at) * sizeof *state->reservations);
+    while (at > 0 && state->reservations[at - 1].expires_ms > expires_ms) {
+        at--;
+    }
+    memmove(&state->reservations[at + 1], &state->reservations[at],
+            (state->reservation_count - at) * sizeof *state->reservations);
     state->reservation_count++;
     return &state->reservations[at];
 }
@@ -110,11 +76,15 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
     }
     struct reservation reservation = {.quantity = quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
     enum status status = uuid_v8_from_time(reservation.expires_ms, reservation.id);
-    if (status != STATUS_OK) return status;
-    status = ensure_room(state);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = product_state_reserve_row(state);
+    if (status != STATUS_OK) {
+        return status;
+    }
 
-    strcpy(reservation.customer_id, customer_id);
+    snprintf(reservation.customer_id, sizeof reservation.customer_id, "%s", customer_id);
     reservation.mark = RESERVATION_ADDED;
     struct reservation *row = insert_by_expiry(state, reservation.expires_ms);
     *row = reservation;
@@ -126,15 +96,18 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
 }
 
 static bool is_asked_for(const struct reservation *row, const char *customer_id, const char *reservation_id) {
-    return strcmp(row->customer_id, customer_id) == 0 && (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
+    return strcmp(row->customer_id, customer_id) == 0 &&
+           (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
 }
 
-int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id, int64_t quantity,
-                          int64_t now_ms) {
+int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
+                          int64_t quantity, int64_t now_ms) {
     int64_t released = 0;
     for (size_t i = 0; i < state->reservation_count && released < quantity; i++) {
         struct reservation *row = &state->reservations[i];
-        if (!is_active(row, now_ms) || !is_asked_for(row, customer_id, reservation_id) || !may_change(state, row, 0)) continue;
+        if (!is_active(row, now_ms) || !is_asked_for(row, customer_id, reservation_id) || !may_change(state, row, 0)) {
+            continue;
+        }
         int64_t wanted = quantity - released;
         int64_t units = row->quantity < wanted ? row->quantity : wanted;
         if (units == row->quantity) {
@@ -152,7 +125,9 @@ int64_t inventory_release(struct product_state *state, const char *customer_id, 
 int64_t inventory_available(const struct product_state *state, int64_t now_ms) {
     int64_t units = state->product.available;
     for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_expired(&state->reservations[i], now_ms)) units += state->reservations[i].quantity;
+        if (is_expired(&state->reservations[i], now_ms)) {
+            units += state->reservations[i].quantity;
+        }
     }
     return units;
 }
@@ -160,7 +135,9 @@ int64_t inventory_available(const struct product_state *state, int64_t now_ms) {
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
     int64_t units = 0;
     for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_active(&state->reservations[i], now_ms)) units += state->reservations[i].quantity;
+        if (is_active(&state->reservations[i], now_ms)) {
+            units += state->reservations[i].quantity;
+        }
     }
     return units;
 }
@@ -168,19 +145,23 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
 bool inventory_adds_up(const struct product_state *state) {
     int64_t units = 0;
     for (size_t i = 0; i < state->reservation_count; i++) {
-        if (!is_gone(&state->reservations[i])) units += state->reservations[i].quantity;
+        if (!reservation_is_gone(&state->reservations[i])) {
+            units += state->reservations[i].quantity;
+        }
     }
     return state->product.available + units == state->product.total;
 }
 
-bool product_id_is_valid(const char *id) {
+bool inventory_is_product_id(const char *id) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
     size_t length = strlen(id);
     return length > 0 && length < PRODUCT_ID_BYTES && strspn(id, allowed) == length;
 }
 
-bool customer_id_is_valid(const char *id) {
-    if (!utf8_is_valid(id, strlen(id))) return false;
+bool inventory_is_customer_id(const char *id) {
+    if (!utf8_is_valid(id, strlen(id))) {
+        return false;
+    }
     int64_t count = utf8_count_printable(id);
     return count >= 1 && count <= 128;
 }

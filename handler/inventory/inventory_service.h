@@ -1,5 +1,5 @@
 /*
- * inventory_service.h - the four operations, each change inside its lease.
+ * inventory_service.h - reserve, release and get, each change inside its lease.
  *
  *     turn (lane, lease) -> read the product -> apply the rules in memory -> one transaction -> answer; the lease follows
  *
@@ -40,16 +40,18 @@ struct inventory_service {
     struct {
         pthread_mutex_t lock;
         pthread_cond_t ended;
-        bool done;           /* the store is ready, as far as we know */
-        bool running;        /* one thread prepares it, the others wait and share the outcome */
+        bool done;    /* the store is ready, as far as we know */
+        bool running; /* one thread prepares it, the others wait and share the outcome */
         int64_t runs;
-        struct error failure; /* of the last run */
+        enum status status;   /* of the last run, and */
+        struct error failure; /* what it says for people */
     } preparation;
 };
 
 /* All borrowed, and must outlive it. STATUS_INTERNAL. */
-enum status inventory_service_init(struct inventory_service *service, struct inventory_store *store, struct lease_manager *leases,
-                                   const struct clock *clock, const struct inventory_options *options, int64_t acquire_timeout_ms) MUST_CHECK;
+enum status inventory_service_init(struct inventory_service *service, struct inventory_store *store,
+                                   struct lease_manager *leases, const struct clock *clock,
+                                   const struct inventory_options *options, int64_t acquire_timeout_ms) MUST_CHECK;
 void inventory_service_release(struct inventory_service *service);
 
 /* Makes the store ready if it is not known to be: every operation does this first, so that storage may come late. STATUS_UNAVAILABLE, ... */
@@ -60,9 +62,9 @@ void inventory_service_cancel(struct inventory_service *service);
 
 struct reserve_result {
     bool reserved;
-    bool acquired_lease;   /* false: the turn did not come in time; the fields below mean nothing */
-    int64_t available;     /* units available now */
-    int64_t version;       /* of the product that this answer speaks of */
+    bool acquired_lease;            /* false: the turn did not come in time; the fields below mean nothing */
+    int64_t available;              /* units available now */
+    int64_t version;                /* of the product that this answer speaks of */
     struct reservation reservation; /* when reserved */
 };
 
@@ -75,8 +77,9 @@ struct reserve_result {
  * STATUS_UNAVAILABLE  storage; the operation happened once or not at all
  * Anything else is a bug or a misconfiguration.
  */
-enum status inventory_service_reserve(struct inventory_service *service, const char *product_id, const char *customer_id,
-                                      int64_t quantity, struct reserve_result *out, struct error *err) MUST_CHECK;
+enum status inventory_service_reserve(struct inventory_service *service, const char *product_id,
+                                      const char *customer_id, int64_t quantity, struct reserve_result *out,
+                                      struct error *err) MUST_CHECK;
 
 struct release_result {
     bool acquired_lease; /* false: as above */
@@ -89,34 +92,23 @@ struct release_result {
  * Releases up to `quantity` units; `reservation_id` NULL: of any of the customer's reservations. One transaction, so at most
  * INVENTORY_MAX_CHANGES reservations at a time: `released` says how far it came.
  */
-enum status inventory_service_release_units(struct inventory_service *service, const char *product_id, const char *customer_id,
-                                            const char *reservation_id, int64_t quantity, struct release_result *out,
-                                            struct error *err) MUST_CHECK;
+enum status inventory_service_release_units(struct inventory_service *service, const char *product_id,
+                                            const char *customer_id, const char *reservation_id, int64_t quantity,
+                                            struct release_result *out, struct error *err) MUST_CHECK;
 
 /*
  * Reads one consistent picture of a product with all its rows into `state` (initialized); no lease. `out_now_ms`: storage's time that
  * it was read for; rows that expire at or before it are not active.
  */
-enum status inventory_service_get(struct inventory_service *service, const char *product_id, struct product_state *state,
-                                  int64_t *out_now_ms, struct error *err) MUST_CHECK;
+enum status inventory_service_get(struct inventory_service *service, const char *product_id,
+                                  struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;
 
 /*
  * Commits in a turn, within the lease's time. For reconcile.c.
  * STATUS_LEASE_LOST  the lease is not held, or the product moved on under it: nothing was committed
  * STATUS_UNAVAILABLE as above
  */
-enum status inventory_service_commit(struct inventory_service *service, const struct product_turn *turn, struct product_state *state,
-                                     struct error *err) MUST_CHECK;
-
-struct reconcile_result {
-    bool processed; /* false: another instance holds the job's lease */
-    int products_reconciled;
-    int reservations_released;
-    int64_t duration_ms;
-    char lease_id[UUID_TEXT_BYTES];
-};
-
-/* Takes expired reservations' rows away, product by product, each with its own lease. A busy product is left for the next round. */
-enum status inventory_service_reconcile(struct inventory_service *service, struct reconcile_result *out, struct error *err) MUST_CHECK;
+enum status inventory_service_commit(struct inventory_service *service, const struct product_turn *turn,
+                                     struct product_state *state, struct error *err) MUST_CHECK;
 
 #endif

@@ -28,7 +28,8 @@ struct inventory_query {
 };
 
 /* One product that a scan met. Any status but STATUS_OK ends the scan with it. */
-typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, bool has_expired, struct error *err);
+typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, bool has_expired,
+                                                 struct error *err);
 
 struct inventory_store {
     const struct inventory_store_ops *ops;
@@ -36,7 +37,8 @@ struct inventory_store {
 
 struct inventory_store_ops {
     /* Makes the store usable: its table, and the seed products that are absent. Safe to repeat, from several instances at once. STATUS_UNAVAILABLE, ... */
-    enum status (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count, struct error *err);
+    enum status (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
+                           struct error *err);
 
     /* Storage's time, ms since 1970. */
     int64_t (*now_ms)(struct inventory_store *store);
@@ -56,10 +58,12 @@ struct inventory_store_ops {
      * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
      * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
      */
-    enum status (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms, struct error *err);
+    enum status (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                          struct error *err);
 
     /* Visits every product, in order of id, and says whether any of its reservations has expired at `now_ms`. Without leases: a hint. */
-    enum status (*scan)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit, void *context, struct error *err);
+    enum status (*scan)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit, void *context,
+                        struct error *err);
 };
 
 #endif

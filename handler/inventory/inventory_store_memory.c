@@ -19,8 +19,11 @@ static size_t find_place(const struct inventory_store_memory *store, const char 
             *out_found = true;
             return middle;
         }
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
     return low;
 }
@@ -28,15 +31,22 @@ static size_t find_place(const struct inventory_store_memory *store, const char 
 static enum status create_if_absent(struct inventory_store_memory *store, const struct seed_product *seed) {
     bool found;
     size_t place = find_place(store, seed->id, &found);
-    if (found) return STATUS_OK;
-    struct product_state **grown = realloc(store->products, (store->product_count + 1) * sizeof(struct product_state *));
-    if (grown == NULL) return STATUS_NO_MEMORY;
+    if (found) {
+        return STATUS_OK;
+    }
+    struct product_state **grown =
+        realloc(store->products, (store->product_count + 1) * sizeof(struct product_state *));
+    if (grown == NULL) {
+        return STATUS_NO_MEMORY;
+    }
     store->products = grown;
     struct product_state *state = malloc(sizeof *state);
-    if (state == NULL) return STATUS_NO_MEMORY;
+    if (state == NULL) {
+        return STATUS_NO_MEMORY;
+    }
 
     product_state_init(state);
-    strcpy(state->product.id, seed->id);
+    memcpy(state->product.id, seed->id, sizeof state->product.id);
     state->product.total = state->product.available = seed->total;
     state->product.version = 1;
     memmove(&grown[place + 1], &grown[place], (store->product_count - place) * sizeof(struct product_state *));
@@ -45,11 +55,14 @@ static enum status create_if_absent(struct inventory_store_memory *store, const 
     return STATUS_OK;
 }
 
-static enum status memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count, struct error *err) {
+static enum status memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
+                                  struct error *err) {
     struct inventory_store_memory *store = memory_of(base);
     enum status status = STATUS_OK;
     pthread_mutex_lock(&store->lock);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) status = create_if_absent(store, &seeds[i]);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = create_if_absent(store, &seeds[i]);
+    }
     pthread_mutex_unlock(&store->lock);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for the seed products");
 }
@@ -65,34 +78,45 @@ static bool is_asked_for(const struct reservation *row, const struct inventory_q
            (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
 }
 
-static enum status copy_out(const struct product_state *stored, const struct inventory_query *query, struct product_state *out) {
+static enum status copy_out(const struct product_state *stored, const struct inventory_query *query,
+                            struct product_state *out) {
     out->product = stored->product;
     snprintf(out->token, sizeof out->token, "%lld", (long long)stored->product.version);
     for (size_t i = 0; i < stored->reservation_count; i++) {
-        if (!is_asked_for(&stored->reservations[i], query)) continue;
+        if (!is_asked_for(&stored->reservations[i], query)) {
+            continue;
+        }
         enum status status = product_state_add(out, &stored->reservations[i]);
-        if (status != STATUS_OK) return status;
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     return STATUS_OK;
 }
 
-static enum status memory_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
-                               struct product_state *state, struct error *err) {
+static enum status memory_read(struct inventory_store *base, const char *product_id,
+                               const struct inventory_query *query, struct product_state *state, struct error *err) {
     struct inventory_store_memory *store = memory_of(base);
     product_state_release(state);
     bool found;
     enum status status = STATUS_OK;
     pthread_mutex_lock(&store->lock);
     size_t place = find_place(store, product_id, &found);
-    if (found) status = copy_out(store->products[place], query, state);
+    if (found) {
+        status = copy_out(store->products[place], query, state);
+    }
     pthread_mutex_unlock(&store->lock);
-    if (!found) return error_set(err, STATUS_NOT_FOUND, "there is no product %s", product_id);
+    if (!found) {
+        return error_set(err, STATUS_NOT_FOUND, "there is no product %s", product_id);
+    }
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory to read product %s", product_id);
 }
 
 static struct reservation *find_row(struct product_state *stored, const char *id) {
     for (size_t i = 0; i < stored->reservation_count; i++) {
-        if (strcmp(stored->reservations[i].id, id) == 0) return &stored->reservations[i];
+        if (strcmp(stored->reservations[i].id, id) == 0) {
+            return &stored->reservations[i];
+        }
     }
     return NULL;
 }
@@ -121,11 +145,14 @@ static enum status commit_locked(struct inventory_store_memory *store, struct pr
     size_t place = find_place(store, state->product.id, &found);
     struct product_state *stored = found ? store->products[place] : NULL;
     if (stored == NULL || stored->product.version != state->product.version) {
-        return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read", state->product.id);
+        return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read",
+                         state->product.id);
     }
     size_t needed = stored->reservation_count + (size_t)state->change_count;
     struct reservation *grown = realloc(stored->reservations, (needed == 0 ? 1 : needed) * sizeof *grown);
-    if (grown == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory to commit product %s", state->product.id);
+    if (grown == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to commit product %s", state->product.id);
+    }
     stored->reservations = grown;
     stored->reservation_capacity = needed == 0 ? 1 : needed;
 
@@ -136,47 +163,58 @@ static enum status commit_locked(struct inventory_store_memory *store, struct pr
     return STATUS_OK;
 }
 
-static enum status memory_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms, struct error *err) {
+static enum status memory_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
+                                 struct error *err) {
     struct inventory_store_memory *store = memory_of(base);
     (void)deadline_ms; /* memory answers at once */
     pthread_mutex_lock(&store->lock);
     enum status status = commit_locked(store, state, err);
     pthread_mutex_unlock(&store->lock);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     snprintf(state->token, sizeof state->token, "%lld", (long long)state->product.version);
     product_state_committed(state);
     return STATUS_OK;
 }
 
 /* The next product behind `after` ("" for the first); false at the end. Between two visits the lock is free: visitors commit. */
-static bool next_product(struct inventory_store_memory *store, char after[PRODUCT_ID_BYTES], int64_t now_ms, bool *out_has_expired) {
+static bool next_product(struct inventory_store_memory *store, char after[PRODUCT_ID_BYTES], int64_t now_ms,
+                         bool *out_has_expired) {
     pthread_mutex_lock(&store->lock);
     bool found;
     size_t place = find_place(store, after, &found);
-    if (found) place++;
+    if (found) {
+        place++;
+    }
     bool any = place < store->product_count;
     if (any) {
-        strcpy(after, store->products[place]->product.id);
+        memcpy(after, store->products[place]->product.id, PRODUCT_ID_BYTES);
         *out_has_expired = inventory_has_expired(store->products[place], now_ms);
     }
     pthread_mutex_unlock(&store->lock);
     return any;
 }
 
-static enum status memory_scan(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit, void *context,
-                               struct error *err) {
+static enum status memory_scan(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
+                               void *context, struct error *err) {
     char id[PRODUCT_ID_BYTES] = "";
     bool has_expired = false;
     while (next_product(memory_of(base), id, now_ms, &has_expired)) {
         enum status status = visit(context, id, has_expired, err);
-        if (status != STATUS_OK) return status;
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     return STATUS_OK;
 }
 
 enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock) {
-    static const struct inventory_store_ops ops = {
-        .prepare = memory_prepare, .now_ms = memory_now_ms, .read = memory_read, .commit = memory_commit, .scan = memory_scan};
+    static const struct inventory_store_ops ops = {.prepare = memory_prepare,
+                                                   .now_ms = memory_now_ms,
+                                                   .read = memory_read,
+                                                   .commit = memory_commit,
+                                                   .scan = memory_scan};
     memset(store, 0, sizeof *store);
     store->base.ops = &ops;
     store->clock = clock;

@@ -18,7 +18,7 @@ struct inventory_store_memory {
     struct inventory_store base;
     pthread_mutex_t lock;
     const struct clock *clock;
-    int64_t wall_offset_ms; /* wall - now at start: its time does not jump */
+    int64_t wall_offset_ms;          /* wall - now at start: its time does not jump */
     struct product_state **products; /* by id */
     size_t product_count;
 };

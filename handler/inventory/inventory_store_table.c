@@ -28,15 +28,19 @@ static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
 
 static bool copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes) {
     const char *text = json_string(entity, property);
-    if (text == NULL || strlen(text) >= out_bytes) return false;
-    strcpy(out, text);
+    size_t bytes = text == NULL ? SIZE_MAX : strlen(text) + 1;
+    if (bytes > out_bytes) {
+        return false;
+    }
+    memcpy(out, text, bytes);
     return true;
 }
 
 static bool add_typed(cJSON *entity, const char *property, const char *type, const char *value) {
     char name[64];
     snprintf(name, sizeof name, "%s@odata.type", property);
-    return cJSON_AddStringToObject(entity, name, type) != NULL && cJSON_AddStringToObject(entity, property, value) != NULL;
+    return cJSON_AddStringToObject(entity, name, type) != NULL &&
+           cJSON_AddStringToObject(entity, property, value) != NULL;
 }
 
 /* JSON numbers are doubles to many readers, so the Table service writes and takes Edm.Int64 as text. */
@@ -78,8 +82,9 @@ static cJSON *reservation_entity(const char *product_id, const struct reservatio
     reservation_row_key(row, row_key);
     cJSON *entity = cJSON_CreateObject();
     if (entity != NULL && add_keys(entity, product_id, row_key) &&
-        cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL && add_int64(entity, "quantity", row->quantity) &&
-        add_time(entity, "reservedAt", row->reserved_ms) && add_time(entity, "expiresAt", row->expires_ms)) {
+        cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
+        add_int64(entity, "quantity", row->quantity) && add_time(entity, "reservedAt", row->reserved_ms) &&
+        add_time(entity, "expiresAt", row->expires_ms)) {
         return entity;
     }
     cJSON_Delete(entity);
@@ -87,8 +92,9 @@ static cJSON *reservation_entity(const char *product_id, const struct reservatio
 }
 
 static bool read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
-    return copy_text(entity, "PartitionKey", product->id, sizeof product->id) && json_int64(entity, "total", &product->total) &&
-           json_int64(entity, "available", &product->available) && json_int64(entity, "version", &product->version) &&
+    return copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
+           json_int64(entity, "total", &product->total) && json_int64(entity, "available", &product->available) &&
+           json_int64(entity, "version", &product->version) &&
            copy_text(entity, "commitId", product->commit_id, sizeof product->commit_id) &&
            copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
 }
@@ -100,8 +106,10 @@ static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms
 
 static bool read_reservation(const cJSON *entity, const char *row_key, struct reservation *row) {
     const char *id = row_key + strlen(RESERVATION_ROW_PREFIX);
-    if (!uuid_is_valid(id)) return false;
-    strcpy(row->id, id);
+    if (!uuid_is_valid(id)) {
+        return false;
+    }
+    memcpy(row->id, id, sizeof row->id);
     return copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
            json_int64(entity, "quantity", &row->quantity) && row->quantity > 0 &&
            read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
@@ -109,13 +117,18 @@ static bool read_reservation(const cJSON *entity, const char *row_key, struct re
 
 /* ---- prepare ---- */
 
-static enum status insert_seed(struct inventory_store_table *store, const struct seed_product *seed, struct error *err) {
+static enum status insert_seed(struct inventory_store_table *store, const struct seed_product *seed,
+                               struct error *err) {
     struct product product = {.total = seed->total, .available = seed->total, .version = 1};
-    strcpy(product.id, seed->id);
+    memcpy(product.id, seed->id, sizeof product.id);
     enum status status = uuid_v4(product.commit_id);
-    if (status != STATUS_OK) return error_set(err, status, "no random bytes");
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no random bytes");
+    }
     cJSON *entity = product_entity(&product);
-    if (entity == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a product's entity");
+    if (entity == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a product's entity");
+    }
     status = table_insert(store->client, store->table, entity, storage_deadline_ms(store), err);
     cJSON_Delete(entity);
     return status == STATUS_ALREADY_EXISTS ? STATUS_OK : status;
@@ -126,16 +139,23 @@ static enum status create_table(struct inventory_store_table *store, struct erro
     return status == STATUS_ALREADY_EXISTS ? STATUS_OK : status;
 }
 
-static enum status table_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count, struct error *err) {
+static enum status table_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
+                                 struct error *err) {
     struct inventory_store_table *store = table_of(base);
     enum status status = count == 0 ? create_table(store, err) : STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         status = insert_seed(store, &seeds[i], err);
-        if (status != STATUS_CONTAINER_NOT_FOUND) continue;
+        if (status != STATUS_CONTAINER_NOT_FOUND) {
+            continue;
+        }
         status = create_table(store, err);
-        if (status == STATUS_OK) status = insert_seed(store, &seeds[i], err);
+        if (status == STATUS_OK) {
+            status = insert_seed(store, &seeds[i], err);
+        }
     }
-    if (status != STATUS_OK) error_wrap(err, "preparing table %s", store->table);
+    if (status != STATUS_OK) {
+        error_wrap(err, "preparing table %s", store->table);
+    }
     return status;
 }
 
@@ -179,7 +199,9 @@ static void append_read_filter(struct strbuf *filter, const char *product_id, co
         }
         strbuf_append_char(filter, ')');
     }
-    if (strbuf_status(&unexpired) != STATUS_OK) filter->status = strbuf_status(&unexpired);
+    if (strbuf_status(&unexpired) != STATUS_OK) {
+        filter->status = strbuf_status(&unexpired);
+    }
     strbuf_release(&unexpired);
 }
 
@@ -187,32 +209,43 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     struct product_state *state = context;
     const char *row_key = json_string(entity, "RowKey");
     struct reservation row = {0};
-    if (row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0 && read_product(entity, &state->product, state->token)) return STATUS_OK;
+    if (row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0 && read_product(entity, &state->product, state->token)) {
+        return STATUS_OK;
+    }
     if (row_key == NULL || strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0 ||
         !read_reservation(entity, row_key, &row)) {
-        return error_set(err, STATUS_MALFORMED, "row %s is not as this program writes it", row_key == NULL ? "?" : row_key);
+        return error_set(err, STATUS_MALFORMED, "row %s is not as this program writes it",
+                         row_key == NULL ? "?" : row_key);
     }
     enum status status = product_state_add(state, &row);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
 }
 
-static enum status read_pages(struct inventory_store_table *store, const char *filter, struct product_state *state, int *out_pages,
-                              struct error *err) {
+static enum status read_pages(struct inventory_store_table *store, const char *filter, struct product_state *state,
+                              int *out_pages, struct error *err) {
     product_state_release(state);
     enum status status =
         table_query(store->client, store->table, filter, storage_deadline_ms(store), take_row, state, out_pages, err);
-    if (status != STATUS_OK) return status;
-    if (state->token[0] != '\0') return STATUS_OK;
-    if (state->reservation_count == 0) return error_set(err, STATUS_NOT_FOUND, "there is no such product");
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (state->token[0] != '\0') {
+        return STATUS_OK;
+    }
+    if (state->reservation_count == 0) {
+        return error_set(err, STATUS_NOT_FOUND, "there is no such product");
+    }
     return error_set(err, STATUS_MALFORMED, "there are reservations, but no product");
 }
 
-static enum status read_product_row(struct inventory_store_table *store, const char *product_id, struct product *product,
-                                    char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+static enum status read_product_row(struct inventory_store_table *store, const char *product_id,
+                                    struct product *product, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
     cJSON *entity = NULL;
     enum status status =
         table_get(store->client, store->table, product_id, PRODUCT_ROW, storage_deadline_ms(store), &entity, err);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     bool good = read_product(entity, product, token);
     cJSON_Delete(entity);
     return good ? STATUS_OK : error_set(err, STATUS_MALFORMED, "the product's row is not as this program writes it");
@@ -225,11 +258,15 @@ static enum status read_picture(struct inventory_store_table *store, const char 
     for (;;) {
         int pages = 0;
         enum status status = read_pages(store, filter, state, &pages, err);
-        if (status != STATUS_OK || pages <= 1) return status;
+        if (status != STATUS_OK || pages <= 1) {
+            return status;
+        }
         struct product product;
         char token[INVENTORY_TOKEN_BYTES];
         status = read_product_row(store, product_id, &product, token, err);
-        if (status != STATUS_OK || strcmp(token, state->token) == 0) return status;
+        if (status != STATUS_OK || strcmp(token, state->token) == 0) {
+            return status;
+        }
         if (clock_now_ms(store->client->clock) >= deadline_ms) {
             return error_set(err, STATUS_UNAVAILABLE, "the product kept changing while its reservations were read");
         }
@@ -270,7 +307,9 @@ static void transaction_add(struct transaction *transaction, enum table_operatio
                             const char *row_key, const char *if_match, cJSON *entity_taken) {
     assert(transaction->count < TABLE_TRANSACTION_MAX_OPERATIONS);
     size_t i = transaction->count++;
-    if (entity_taken == NULL && kind != TABLE_DELETE) transaction->failed = true;
+    if (entity_taken == NULL && kind != TABLE_DELETE) {
+        transaction->failed = true;
+    }
     snprintf(transaction->row_keys[i], ROW_KEY_BYTES, "%s", row_key);
     transaction->entities[i] = entity_taken;
     transaction->operations[i] = (struct table_operation){.kind = kind,
@@ -280,7 +319,8 @@ static void transaction_add(struct transaction *transaction, enum table_operatio
                                                           .entity = entity_taken};
 }
 
-static void transaction_add_row(struct transaction *transaction, const char *product_id, const struct reservation *row) {
+static void transaction_add_row(struct transaction *transaction, const char *product_id,
+                                const struct reservation *row) {
     char row_key[ROW_KEY_BYTES];
     reservation_row_key(row, row_key);
     switch (row->mark) {
@@ -301,7 +341,9 @@ static void transaction_add_row(struct transaction *transaction, const char *pro
 
 static struct transaction *transaction_new(const struct product_state *state, const struct product *after) {
     struct transaction *transaction = calloc(1, sizeof *transaction);
-    if (transaction == NULL) return NULL;
+    if (transaction == NULL) {
+        return NULL;
+    }
     transaction_add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity(after));
     for (size_t i = 0; i < state->reservation_count; i++) {
         transaction_add_row(transaction, after->id, &state->reservations[i]);
@@ -310,8 +352,12 @@ static struct transaction *transaction_new(const struct product_state *state, co
 }
 
 static void transaction_free(struct transaction *transaction) {
-    if (transaction == NULL) return;
-    for (size_t i = 0; i < transaction->count; i++) cJSON_Delete(transaction->entities[i]);
+    if (transaction == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < transaction->count; i++) {
+        cJSON_Delete(transaction->entities[i]);
+    }
     free(transaction);
 }
 
@@ -322,18 +368,25 @@ static bool is_open(enum status status) {
 }
 
 /* STATUS_OK when the row of the first reservation that this commit adds is there; STATUS_UNAVAILABLE: that cannot be told. */
-static enum status find_added_row(struct inventory_store_table *store, const struct product_state *state, struct error *err) {
+static enum status find_added_row(struct inventory_store_table *store, const struct product_state *state,
+                                  struct error *err) {
     for (size_t i = 0; i < state->reservation_count; i++) {
-        if (state->reservations[i].mark != RESERVATION_ADDED) continue;
+        if (state->reservations[i].mark != RESERVATION_ADDED) {
+            continue;
+        }
         char row_key[ROW_KEY_BYTES];
         reservation_row_key(&state->reservations[i], row_key);
         cJSON *entity = NULL;
-        enum status status = table_get(store->client, store->table, state->product.id, row_key, storage_deadline_ms(store), &entity, err);
+        enum status status = table_get(store->client, store->table, state->product.id, row_key,
+                                       storage_deadline_ms(store), &entity, err);
         cJSON_Delete(entity);
-        if (status == STATUS_OK) return STATUS_OK;
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
         break;
     }
-    return error_set(err, STATUS_UNAVAILABLE, "others have committed since, so whether this commit happened cannot be told");
+    return error_set(err, STATUS_UNAVAILABLE,
+                     "others have committed since, so whether this commit happened cannot be told");
 }
 
 enum commit_trace { COMMIT_HAPPENED, COMMIT_NOT_YET, COMMIT_NEVER, COMMIT_UNKNOWN };
@@ -342,14 +395,23 @@ enum commit_trace { COMMIT_HAPPENED, COMMIT_NOT_YET, COMMIT_NEVER, COMMIT_UNKNOW
  * An answer was lost: reads what happened. The product's row names the commit that made its version; only `after`'s commit could
  * have made the version after ours, and only while the row is still the one that was read.
  */
-static enum commit_trace trace_commit(struct inventory_store_table *store, const struct product_state *state, const struct product *after,
-                                      char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+static enum commit_trace trace_commit(struct inventory_store_table *store, const struct product_state *state,
+                                      const struct product *after, char token[INVENTORY_TOKEN_BYTES],
+                                      struct error *err) {
     struct product found;
     enum status status = read_product_row(store, after->id, &found, token, err);
-    if (status != STATUS_OK) return COMMIT_UNKNOWN;
-    if (strcmp(found.commit_id, after->commit_id) == 0) return COMMIT_HAPPENED;
-    if (found.version < after->version) return COMMIT_NOT_YET;
-    if (found.version == after->version) return COMMIT_NEVER;
+    if (status != STATUS_OK) {
+        return COMMIT_UNKNOWN;
+    }
+    if (strcmp(found.commit_id, after->commit_id) == 0) {
+        return COMMIT_HAPPENED;
+    }
+    if (found.version < after->version) {
+        return COMMIT_NOT_YET;
+    }
+    if (found.version == after->version) {
+        return COMMIT_NEVER;
+    }
     return find_added_row(store, state, err) == STATUS_OK ? COMMIT_HAPPENED : COMMIT_UNKNOWN;
 }
 
@@ -357,26 +419,33 @@ static enum commit_trace trace_commit(struct inventory_store_table *store, const
  * Sends the transaction until it is known to be in the store or known not to be. A repeat is safe: its If-Match lets it through only
  * while the first has not been carried out.
  */
-static enum status send_transaction(struct inventory_store_table *store, const struct product_state *state, const struct product *after,
-                                    const struct transaction *transaction, int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES],
-                                    struct error *err) {
+static enum status send_transaction(struct inventory_store_table *store, const struct product_state *state,
+                                    const struct product *after, const struct transaction *transaction,
+                                    int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
     bool open = false;
     for (int attempt = 1;; attempt++) {
         struct error lost = {0};
-        enum status status =
-            table_transaction(store->client, store->table, transaction->operations, transaction->count, deadline_ms, token, &lost);
+        enum status status = table_transaction(store->client, store->table, transaction->operations, transaction->count,
+                                               deadline_ms, token, &lost);
         open = open || is_open(status);
-        if (status == STATUS_OK) return STATUS_OK;
-        if (err != NULL) *err = lost;
-        if (!open) return status;
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+        if (err != NULL) {
+            *err = lost;
+        }
+        if (!open) {
+            return status;
+        }
         switch (trace_commit(store, state, after, token, err)) {
         case COMMIT_HAPPENED:
             return STATUS_OK;
         case COMMIT_NEVER:
             return error_set(err, STATUS_PRECONDITION_FAILED, "another commit came first");
         case COMMIT_UNKNOWN:
-            error_wrap(err, "the answer was lost (%s) and what happened could not be read", lost.message);
-            return STATUS_UNAVAILABLE;
+            return error_set(err, STATUS_UNAVAILABLE,
+                             "the answer was lost (%s) and what happened could not be read: %s", lost.message,
+                             err == NULL ? "" : err->message);
         case COMMIT_NOT_YET:
             if (storage_client_back_off(store->client, attempt, lost.retry_after_ms, deadline_ms) != STATUS_OK) {
                 return error_set(err, STATUS_UNAVAILABLE, "not committed when its time was up: %s", lost.message);
@@ -385,12 +454,19 @@ static enum status send_transaction(struct inventory_store_table *store, const s
     }
 }
 
-static enum status table_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms, struct error *err) {
+static enum status table_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
+                                struct error *err) {
     assert(state->change_count <= INVENTORY_MAX_CHANGES);
     struct product after = state->product;
     after.version++;
+    /* Without an ETag the merge would be unconditional. */
+    if (state->token[0] == '\0') {
+        return error_set(err, STATUS_INTERNAL, "the ETag of product %s is not known", after.id);
+    }
     enum status status = uuid_v4(after.commit_id);
-    if (status != STATUS_OK) return error_set(err, status, "no random bytes");
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no random bytes");
+    }
     struct transaction *transaction = transaction_new(state, &after);
     char token[INVENTORY_TOKEN_BYTES] = "";
     if (transaction == NULL || transaction->failed) {
@@ -399,13 +475,17 @@ static enum status table_commit(struct inventory_store *base, struct product_sta
         status = send_transaction(table_of(base), state, &after, transaction, deadline_ms, token, err);
     }
     transaction_free(transaction);
+    /* A row that was read and is gone, or was not there and is: the product has moved on, whatever its ETag says. */
+    if (status == STATUS_NOT_FOUND || status == STATUS_ALREADY_EXISTS) {
+        status =
+            error_set(err, STATUS_PRECONDITION_FAILED, "its rows have changed: %s", err == NULL ? "" : err->message);
+    }
     if (status != STATUS_OK) {
         error_wrap(err, "committing product %s", state->product.id);
-        /* A row that was read and is gone, or was not there and is: the product has moved on, whatever its ETag says. */
-        return status == STATUS_NOT_FOUND || status == STATUS_ALREADY_EXISTS ? STATUS_PRECONDITION_FAILED : status;
+        return status;
     }
     state->product = after;
-    strcpy(state->token, token);
+    memcpy(state->token, token, sizeof state->token);
     product_state_committed(state);
     return STATUS_OK;
 }
@@ -435,37 +515,48 @@ static enum status take_scanned(void *context, const cJSON *entity, struct error
         if (list->count == list->capacity) {
             size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
             struct scanned_product *grown = realloc(list->items, capacity * sizeof *grown);
-            if (grown == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
+            if (grown == NULL) {
+                return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
+            }
             list->items = grown;
             list->capacity = capacity;
         }
         list->items[list->count++] = seen;
     }
     struct scanned_product *product = &list->items[list->count - 1];
-    if (strcmp(row_key, PRODUCT_ROW) == 0) product->exists = true;
-    else product->has_expired = true;
+    if (strcmp(row_key, PRODUCT_ROW) == 0) {
+        product->exists = true;
+    } else {
+        product->has_expired = true;
+    }
     return STATUS_OK;
 }
 
 /* The list is complete before the first visit: visitors take their time, and a query's deadline must not pay for it. */
-static enum status table_scan(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit, void *context,
-                              struct error *err) {
+static enum status table_scan(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
+                              void *context, struct error *err) {
     struct inventory_store_table *store = table_of(base);
     struct scan_list list = {0};
     struct strbuf filter, unexpired;
     strbuf_init(&filter, FILTER_MAX_BYTES);
     strbuf_init(&unexpired, ROW_KEY_BYTES);
     append_first_unexpired_key(&unexpired, now_ms);
-    strbuf_append_string(&filter, "RowKey eq '" PRODUCT_ROW "' or (RowKey ge '" RESERVATION_ROW_PREFIX "' and RowKey lt ");
+    strbuf_append_string(&filter,
+                         "RowKey eq '" PRODUCT_ROW "' or (RowKey ge '" RESERVATION_ROW_PREFIX "' and RowKey lt ");
     table_append_literal(&filter, unexpired.data);
     strbuf_append_char(&filter, ')');
     enum status status = strbuf_status(&filter);
-    if (status == STATUS_OK) status = strbuf_status(&unexpired);
     if (status == STATUS_OK) {
-        status = table_query(store->client, store->table, filter.data, storage_deadline_ms(store), take_scanned, &list, NULL, err);
+        status = strbuf_status(&unexpired);
+    }
+    if (status == STATUS_OK) {
+        status = table_query(store->client, store->table, filter.data, storage_deadline_ms(store), take_scanned, &list,
+                             NULL, err);
     }
     for (size_t i = 0; i < list.count && status == STATUS_OK; i++) {
-        if (list.items[i].exists) status = visit(context, list.items[i].id, list.items[i].has_expired, err);
+        if (list.items[i].exists) {
+            status = visit(context, list.items[i].id, list.items[i].has_expired, err);
+        }
     }
     strbuf_release(&filter);
     strbuf_release(&unexpired);
@@ -474,8 +565,11 @@ static enum status table_scan(struct inventory_store *base, int64_t now_ms, inve
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {
-    static const struct inventory_store_ops ops = {
-        .prepare = table_prepare, .now_ms = table_now_ms, .read = table_read, .commit = table_commit, .scan = table_scan};
+    static const struct inventory_store_ops ops = {.prepare = table_prepare,
+                                                   .now_ms = table_now_ms,
+                                                   .read = table_read,
+                                                   .commit = table_commit,
+                                                   .scan = table_scan};
     store->base.ops = &ops;
     store->client = client;
     store->table = table;

@@ -38,13 +38,17 @@ void product_lanes_release(struct product_lanes *lanes) {
 
 static struct product_lane *find_lane(struct product_lanes *lanes, const char *product_id) {
     struct product_lane *lane = lanes->first;
-    while (lane != NULL && strcmp(lane->product_id, product_id) != 0) lane = lane->next;
+    while (lane != NULL && strcmp(lane->product_id, product_id) != 0) {
+        lane = lane->next;
+    }
     return lane;
 }
 
 static struct product_lane *open_lane(struct product_lanes *lanes, const char *product_id) {
     struct product_lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL) return NULL;
+    if (lane == NULL) {
+        return NULL;
+    }
     snprintf(lane->product_id, sizeof lane->product_id, "%s", product_id);
     lane->last_link = &lane->first_waiter;
     lane->next = lanes->first;
@@ -54,16 +58,22 @@ static struct product_lane *open_lane(struct product_lanes *lanes, const char *p
 
 static void close_lane(struct product_lanes *lanes, struct product_lane *lane) {
     struct product_lane **link = &lanes->first;
-    while (*link != lane) link = &(*link)->next;
+    while (*link != lane) {
+        link = &(*link)->next;
+    }
     *link = lane->next;
     free(lane);
 }
 
 static void leave_queue(struct product_lane *lane, struct waiter *waiter) {
     struct waiter **link = &lane->first_waiter;
-    while (*link != waiter) link = &(*link)->next;
+    while (*link != waiter) {
+        link = &(*link)->next;
+    }
     *link = waiter->next;
-    if (lane->last_link == &waiter->next) lane->last_link = link;
+    if (lane->last_link == &waiter->next) {
+        lane->last_link = link;
+    }
 }
 
 static struct timespec monotonic_after(int64_t ms) {
@@ -81,23 +91,32 @@ static struct timespec monotonic_after(int64_t ms) {
 static enum status init_waiter(struct waiter *waiter) {
     *waiter = (struct waiter){0};
     pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) return STATUS_INTERNAL;
-    bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&waiter->turn_changed, &attributes) == 0;
+    if (pthread_condattr_init(&attributes) != 0) {
+        return STATUS_INTERNAL;
+    }
+    bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+                pthread_cond_init(&waiter->turn_changed, &attributes) == 0;
     pthread_condattr_destroy(&attributes);
     return good ? STATUS_OK : STATUS_INTERNAL;
 }
 
 /* Queues up behind the others, with the lock held; on success it is the caller's turn. */
-static enum status wait_for_turn(struct product_lanes *lanes, struct product_lane *lane, int64_t deadline_ms, struct lease **out_lease) {
+static enum status wait_for_turn(struct product_lanes *lanes, struct product_lane *lane, int64_t deadline_ms,
+                                 struct lease **out_lease) {
     struct waiter waiter;
     enum status status = init_waiter(&waiter);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* cppcheck-suppress autoVariables ; it leaves the queue before this function returns */
     *lane->last_link = &waiter;
     lane->last_link = &waiter.next;
     lanes->waiting++;
     while (!waiter.has_turn && !lanes->closed) {
         int64_t left_ms = deadline_ms - clock_now_ms(lanes->clock);
-        if (left_ms <= 0) break;
+        if (left_ms <= 0) {
+            break;
+        }
         struct timespec when = monotonic_after(left_ms);
         pthread_cond_timedwait(&waiter.turn_changed, &lanes->lock, &when);
     }
@@ -125,8 +144,8 @@ static void pass_turn(struct product_lanes *lanes, struct product_lane *lane, st
     pthread_cond_signal(&next->turn_changed);
 }
 
-static enum status acquire_lease(struct product_lanes *lanes, const char *product_id, int duration_s, int64_t deadline_ms,
-                                 struct lease **out, struct error *err) {
+static enum status acquire_lease(struct product_lanes *lanes, const char *product_id, int duration_s,
+                                 int64_t deadline_ms, struct lease **out, struct error *err) {
     char name[LEASE_NAME_BYTES];
     snprintf(name, sizeof name, "inventory-%s", product_id);
     struct lease_request request = {
@@ -135,21 +154,26 @@ static enum status acquire_lease(struct product_lanes *lanes, const char *produc
     if (status == STATUS_OK) {
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(*out), product_id);
     } else if (status == STATUS_LEASE_CONFLICT) {
-        log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.", product_id);
+        log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.",
+                  product_id);
     }
     return status;
 }
 
 static void give_back(struct product_lanes *lanes, const char *product_id, struct lease *lease) {
-    if (lease == NULL) return;
+    if (lease == NULL) {
+        return;
+    }
     log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(lease), product_id);
     lease_manager_release(lanes->leases, lease);
 }
 
 /* With the lane's front in hand: makes sure of a lease that is held. */
-static enum status ensure_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s, int64_t deadline_ms,
-                                struct lease **lease, struct error *err) {
-    if (*lease != NULL && lease_manager_is_held(lanes->leases, *lease)) return STATUS_OK;
+static enum status ensure_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
+                                int64_t deadline_ms, struct lease **lease, struct error *err) {
+    if (*lease != NULL && lease_manager_is_held(lanes->leases, *lease)) {
+        return STATUS_OK;
+    }
     give_back(lanes, lane->product_id, *lease);
     *lease = NULL;
     enum status status = acquire_lease(lanes, lane->product_id, duration_s, deadline_ms, lease, err);
@@ -157,8 +181,8 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
     return status;
 }
 
-enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s, struct product_turn *out,
-                               struct error *err) {
+enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
+                               struct product_turn *out, struct error *err) {
     int64_t deadline_ms = clock_now_ms(lanes->clock) + lanes->acquire_timeout_ms;
     struct lease *lease = NULL;
     enum status status = STATUS_OK;
@@ -171,10 +195,14 @@ enum status product_lane_enter(struct product_lanes *lanes, const char *product_
         status = wait_for_turn(lanes, lane, deadline_ms, &lease);
     } else {
         lane = open_lane(lanes, product_id);
-        if (lane == NULL) status = STATUS_NO_MEMORY;
+        if (lane == NULL) {
+            status = STATUS_NO_MEMORY;
+        }
     }
     pthread_mutex_unlock(&lanes->lock);
-    if (status != STATUS_OK) return error_set(err, status, "waiting for a turn at product %s", product_id);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "waiting for a turn at product %s", product_id);
+    }
 
     status = ensure_lease(lanes, lane, lease_duration_s, deadline_ms, &lease, err);
     if (status != STATUS_OK) {
@@ -183,21 +211,26 @@ enum status product_lane_enter(struct product_lanes *lanes, const char *product_
         pthread_mutex_unlock(&lanes->lock);
         return status;
     }
-    *out = (struct product_turn){.lane = lane, .lease = lease, .renewals_before = lease_manager_renewal_count(lanes->leases, lease)};
+    *out = (struct product_turn){
+        .lane = lane, .lease = lease, .renewals_before = lease_manager_renewal_count(lanes->leases, lease)};
     return STATUS_OK;
 }
 
 void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn) {
     struct product_lane *lane = turn->lane;
     struct lease *lease = turn->lease;
-    char product_id[PRODUCT_ID_BYTES];
-    strcpy(product_id, lane->product_id); /* the lane may be gone when the lease is given back */
-
     pthread_mutex_lock(&lanes->lock);
-    bool hand_on = lane->first_waiter != NULL && clock_now_ms(lanes->clock) - lane->lease_since_ms < PRODUCT_LANE_TURN_MS;
-    pass_turn(lanes, lane, hand_on ? lease : NULL);
+    bool hand_on =
+        lane->first_waiter != NULL && clock_now_ms(lanes->clock) - lane->lease_since_ms < PRODUCT_LANE_TURN_MS;
+    if (!hand_on) {
+        /* Given back before the turn passes on: the next must not meet our own lease. */
+        pthread_mutex_unlock(&lanes->lock);
+        give_back(lanes, lane->product_id, lease);
+        pthread_mutex_lock(&lanes->lock);
+        lease = NULL;
+    }
+    pass_turn(lanes, lane, lease);
     pthread_mutex_unlock(&lanes->lock);
-    if (!hand_on) give_back(lanes, product_id, lease);
 }
 
 void product_lanes_close(struct product_lanes *lanes) {

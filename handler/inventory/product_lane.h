@@ -52,8 +52,8 @@ void product_lanes_release(struct product_lanes *lanes);
  * STATUS_CANCELLED       product_lanes_close
  * and lease_manager_acquire's.
  */
-enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s, struct product_turn *out,
-                               struct error *err) MUST_CHECK;
+enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
+                               struct product_turn *out, struct error *err) MUST_CHECK;
 
 /* Ends the turn. */
 void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn);

@@ -1,11 +1,9 @@
-/*
- * reconcile.c - housekeeping: takes away the rows of reservations that have expired. Availability does not wait for it.
- */
+#include "inventory/reconcile.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "inventory/inventory_service.h"
 #include "inventory/lease_log.h"
 
 struct round {
@@ -14,17 +12,22 @@ struct round {
     struct reconcile_result *result;
 };
 
-static enum status release_expired(struct inventory_service *service, const struct product_turn *turn, const char *product_id,
-                                   int *released, struct error *err) {
+static enum status release_expired(struct inventory_service *service, const struct product_turn *turn,
+                                   const char *product_id, int *released, struct error *err) {
     struct product_state state;
     product_state_init(&state);
     int64_t now_ms = service->store->ops->now_ms(service->store);
-    enum status status = service->store->ops->read(service->store, product_id, &(struct inventory_query){.now_ms = now_ms}, &state, err);
+    enum status status =
+        service->store->ops->read(service->store, product_id, &(struct inventory_query){.now_ms = now_ms}, &state, err);
     while (status == STATUS_OK) {
         int count = inventory_expire(&state, now_ms, 0);
-        if (count == 0) break;
+        if (count == 0) {
+            break;
+        }
         status = inventory_service_commit(service, turn, &state, err);
-        if (status == STATUS_OK) *released += count;
+        if (status == STATUS_OK) {
+            *released += count;
+        }
     }
     product_state_release(&state);
     return status;
@@ -34,7 +37,9 @@ static enum status release_expired(struct inventory_service *service, const stru
 static enum status reconcile_product(struct round *round, const char *product_id, struct error *err) {
     struct product_turn turn;
     enum status status = product_lane_enter(&round->service->lanes, product_id, 0, &turn, err);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     int released = 0;
     status = release_expired(round->service, &turn, product_id, &released, err);
     product_lane_leave(&round->service->lanes, &turn);
@@ -52,18 +57,23 @@ static enum status visit_product(void *context, const char *product_id, bool has
     }
     enum status status = has_expired ? reconcile_product(round, product_id, err) : STATUS_OK;
     if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND) {
-        log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round", product_id);
+        log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
+                  product_id);
         return STATUS_OK;
     }
-    if (status == STATUS_OK) round->result->products_reconciled++;
+    if (status == STATUS_OK) {
+        round->result->products_reconciled++;
+    }
     return status;
 }
 
-enum status inventory_service_reconcile(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
+enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
     int64_t start_ms = clock_now_ms(service->clock);
     struct reconcile_result result = {0};
     enum status status = inventory_service_prepare(service, err);
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
 
     struct lease *lease = NULL;
     struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
@@ -76,15 +86,20 @@ enum status inventory_service_reconcile(struct inventory_service *service, struc
         *out = result;
         return STATUS_OK;
     }
-    if (status != STATUS_OK) return status;
+    if (status != STATUS_OK) {
+        return status;
+    }
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for reconciliation", lease_id(lease));
     result.processed = true;
     snprintf(result.lease_id, sizeof result.lease_id, "%s", lease_id(lease));
     struct round round = {.service = service, .job_lease = lease, .result = &result};
-    status = service->store->ops->scan(service->store, service->store->ops->now_ms(service->store), visit_product, &round, err);
+    status = service->store->ops->scan(service->store, service->store->ops->now_ms(service->store), visit_product,
+                                       &round, err);
     log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", result.lease_id);
     lease_manager_release(service->leases, lease);
     result.duration_ms = clock_now_ms(service->clock) - start_ms;
-    if (status == STATUS_OK) *out = result;
+    if (status == STATUS_OK) {
+        *out = result;
+    }
     return status;
 }

@@ -40,7 +40,8 @@ struct lease_manager {
     pthread_cond_t woken;   /* a lease was lost, or waiting was cancelled: acquire, wait */
     pthread_cond_t settled; /* something is not in flight any more: close, free */
     struct lease_renewal renewal;
-    struct managed *first;
+    struct managed *held;      /* in their owners' hands */
+    struct managed *returning; /* in nobody's: on their way back to storage */
     bool acquires_cancelled;
     bool waits_cancelled;
     bool closing; /* nothing more is handed out */
@@ -73,31 +74,44 @@ static void unlock_and_wake(struct lease_manager *manager) {
     struct http_transport *transport = manager->closed ? NULL : manager->transport;
     int64_t next_ms = lease_renewal_next_ms(&manager->renewal);
     pthread_mutex_unlock(&manager->lock);
-    if (transport != NULL && next_ms != INT64_MAX)
+    if (transport != NULL && next_ms != INT64_MAX) {
         http_transport_wake_at(transport, next_ms);
+    }
 }
 
-static void enlist(struct managed *managed) {
-    struct lease_manager *manager = managed->manager;
-    managed->next = manager->first;
-    managed->back = &manager->first;
-    if (managed->next != NULL)
+static void enlist(struct managed *managed, struct managed **list) {
+    managed->next = *list;
+    managed->back = list;
+    if (managed->next != NULL) {
         managed->next->back = &managed->next;
-    manager->first = managed;
+    }
+    *list = managed;
 }
 
-static void unlist_and_free(struct managed *managed) {
+static void unlist(struct managed *managed) {
     *managed->back = managed->next;
-    if (managed->next != NULL)
+    if (managed->next != NULL) {
         managed->next->back = managed->back;
-    free(managed);
+    }
 }
 
 /* Something of the lease has come to an end: frees it if that was the last of it. */
 static void settle(struct managed *managed) {
     pthread_cond_broadcast(&managed->manager->settled);
-    if (managed->released && lease_is_finished(&managed->lease))
-        unlist_and_free(managed);
+    if (managed->released && lease_is_finished(&managed->lease)) {
+        unlist(managed);
+        free(managed);
+    }
+}
+
+/* Nobody has the lease in hand any more: on its way back to storage, or gone for good. */
+static void take_back(struct managed *managed, int64_t now_ms) {
+    struct lease_manager *manager = managed->manager;
+    managed->released = true;
+    unlist(managed);
+    enlist(managed, &manager->returning);
+    lease_renewal_give_up(&manager->renewal, &managed->lease, now_ms);
+    settle(managed);
 }
 
 /* --- life cycle --- */
@@ -114,8 +128,9 @@ enum status lease_manager_new(struct lease_manager **out, const struct lease_opt
                               struct lease_store *store, struct http_transport *transport, const struct clock *clock,
                               struct error *err) {
     struct lease_manager *manager = calloc(1, sizeof *manager);
-    if (manager == NULL)
+    if (manager == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the lease manager");
+    }
     manager->options = options;
     manager->store = store;
     manager->transport = transport;
@@ -145,8 +160,9 @@ void lease_manager_cancel_waits(struct lease_manager *manager) {
 
 static void give_up_all(struct lease_manager *manager) {
     int64_t now_ms = clock_now_ms(manager->clock);
-    for (struct managed *managed = manager->first; managed != NULL; managed = managed->next)
+    for (struct managed *managed = manager->held; managed != NULL; managed = managed->next) {
         lease_renewal_give_up(&manager->renewal, &managed->lease, now_ms);
+    }
 }
 
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms) {
@@ -159,8 +175,9 @@ int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms) {
 
     pthread_mutex_lock(&manager->lock);
     int64_t left_ms;
-    while (manager->renewal.count > 0 && (left_ms = deadline_ms - clock_now_ms(manager->clock)) > 0)
+    while (manager->renewal.count > 0 && (left_ms = deadline_ms - clock_now_ms(manager->clock)) > 0) {
         nap(manager, &manager->settled, left_ms);
+    }
     manager->closed = true;
     int unfinished = (int)manager->renewal.count;
     pthread_mutex_unlock(&manager->lock);
@@ -169,22 +186,25 @@ int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms) {
 }
 
 static bool anything_in_flight(const struct lease_manager *manager) {
-    const struct managed *managed = manager->first;
-    while (managed != NULL && managed->lease.in_flight == 0)
+    const struct managed *managed = manager->returning;
+    while (managed != NULL && managed->lease.in_flight == 0) {
         managed = managed->next;
+    }
     return managed != NULL;
 }
 
 void lease_manager_free(struct lease_manager *manager) {
-    if (manager == NULL)
+    if (manager == NULL) {
         return;
+    }
     pthread_mutex_lock(&manager->lock);
-    assert(manager->closed);
-    while (anything_in_flight(manager))
+    assert(manager->closed && manager->held == NULL);
+    while (anything_in_flight(manager)) {
         pthread_cond_wait(&manager->settled, &manager->lock);
+    }
     pthread_mutex_unlock(&manager->lock);
     struct managed *next;
-    for (struct managed *managed = manager->first; managed != NULL; managed = next) {
+    for (struct managed *managed = manager->returning; managed != NULL; managed = next) {
         next = managed->next;
         free(managed);
     }
@@ -203,8 +223,9 @@ static enum status prepare(struct lease_manager *manager, const struct lease_req
     size_t length = strlen(request->name);
     assert(length >= 1 && length < LEASE_NAME_BYTES);
     struct managed *managed = calloc(1, sizeof *managed);
-    if (managed == NULL)
+    if (managed == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
+    }
     managed->manager = manager;
     managed->listener = request->listener;
     managed->lease.duration_s = request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
@@ -227,8 +248,9 @@ static enum status prepare(struct lease_manager *manager, const struct lease_req
 static bool pause_until(struct lease_manager *manager, int64_t until_ms) {
     int64_t left_ms;
     pthread_mutex_lock(&manager->lock);
-    while (!manager->acquires_cancelled && (left_ms = until_ms - clock_now_ms(manager->clock)) > 0)
+    while (!manager->acquires_cancelled && (left_ms = until_ms - clock_now_ms(manager->clock)) > 0) {
         nap(manager, &manager->woken, left_ms);
+    }
     bool cancelled = manager->acquires_cancelled;
     pthread_mutex_unlock(&manager->lock);
     return !cancelled;
@@ -237,8 +259,9 @@ static bool pause_until(struct lease_manager *manager, int64_t until_ms) {
 /* 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0, which would not grow. */
 static int64_t longer_wait_ms(int64_t wait_ms) {
     uint16_t random = 0; /* without entropy there is less jitter, which hurts nobody */
-    if (crypto_random(&random, sizeof random) != STATUS_OK)
+    if (crypto_random(&random, sizeof random) != STATUS_OK) {
         random = 0;
+    }
     wait_ms += wait_ms / 2 + wait_ms * random / (2 * INT64_C(0xffff)) + 1;
     return wait_ms < MAX_ACQUIRE_WAIT_MS ? wait_ms : MAX_ACQUIRE_WAIT_MS;
 }
@@ -263,9 +286,29 @@ static enum status ask(struct lease_manager *manager, const struct lease *lease,
     enum status status =
         store->ops->acquire(store, lease->name, lease->id, lease->duration_s, deadline_ms, &grant->sent_ms, err);
     grant->possible = may_be_granted(status);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         grant->sent_ms = clock_now_ms(manager->clock);
+    }
     return status;
+}
+
+static bool is_returning(const struct lease_manager *manager, const char *name) {
+    const struct managed *managed = manager->returning;
+    while (managed != NULL && (managed->lease.state != LEASE_RELEASING || strcmp(managed->lease.name, name) != 0)) {
+        managed = managed->next;
+    }
+    return managed != NULL;
+}
+
+/* A lease of ours that is on its way back is not somebody else's: asking before it has arrived would only meet ourselves. */
+static void let_own_return(struct lease_manager *manager, const char *name, int64_t until_ms) {
+    int64_t left_ms;
+    pthread_mutex_lock(&manager->lock);
+    while (is_returning(manager, name) && !manager->acquires_cancelled &&
+           (left_ms = until_ms - clock_now_ms(manager->clock)) > 0) {
+        nap(manager, &manager->settled, left_ms);
+    }
+    pthread_mutex_unlock(&manager->lock);
 }
 
 /* The same id in every try: it is ours alone, and a try whose answer was lost is answered by the next. */
@@ -273,15 +316,18 @@ static enum status ask_until_had(struct lease_manager *manager, const struct lea
                                  struct grant *grant, struct error *err) {
     int64_t begun_ms = clock_now_ms(manager->clock);
     int64_t deadline_ms = max_ms(patience_ms, begun_ms + STORAGE_DEADLINE_MS);
+    let_own_return(manager, lease->name, max_ms(patience_ms, begun_ms + LEASE_RELEASE_TIMEOUT_MS));
     int64_t wait_ms = manager->options->acquire_retry_ms;
     int64_t next_ms = begun_ms;
     for (;;) {
-        if (!pause_until(manager, next_ms))
+        if (!pause_until(manager, next_ms)) {
             return error_set(err, STATUS_CANCELLED, "no lease is acquired any more, the program is stopping");
+        }
         enum status status = ask(manager, lease, deadline_ms, grant, err);
         int64_t now_ms = clock_now_ms(manager->clock);
-        if (status != STATUS_LEASE_CONFLICT || now_ms >= patience_ms)
+        if (status != STATUS_LEASE_CONFLICT || now_ms >= patience_ms) {
             return status;
+        }
         next_ms = min_ms(now_ms + wait_ms, patience_ms);
         wait_ms = longer_wait_ms(wait_ms);
     }
@@ -299,10 +345,12 @@ static void discard(struct lease_manager *manager, struct managed *managed) {
 /* What stands against handing out a lease that storage has granted; with the lock held. */
 static enum status check_granted(struct lease_manager *manager, const struct lease *lease, int64_t now_ms,
                                  struct error *err) {
-    if (manager->closing)
+    if (manager->closing) {
         return error_set(err, STATUS_CANCELLED, "the lease was granted while the program is stopping");
-    if (!lease_is_safe(lease, manager->options, now_ms))
+    }
+    if (!lease_is_safe(lease, manager->options, now_ms)) {
         return error_set(err, STATUS_UNAVAILABLE, "the lease was granted too late to be relied on");
+    }
     return STATUS_OK;
 }
 
@@ -313,13 +361,12 @@ static enum status take_in(struct lease_manager *manager, struct managed *manage
     pthread_mutex_lock(&manager->lock);
     int64_t now_ms = clock_now_ms(manager->clock);
     lease_renewal_start(&manager->renewal, lease, sent_ms);
-    enlist(managed);
-    if (status == STATUS_OK)
+    enlist(managed, &manager->held);
+    if (status == STATUS_OK) {
         status = check_granted(manager, lease, now_ms, err);
+    }
     if (status != STATUS_OK) {
-        managed->released = true;
-        lease_renewal_give_up(&manager->renewal, lease, now_ms);
-        settle(managed);
+        take_back(managed, now_ms);
     }
     unlock_and_wake(manager);
     return status;
@@ -328,8 +375,9 @@ static enum status take_in(struct lease_manager *manager, struct managed *manage
 /* Until when a held lease is waited for. */
 static int64_t patience_end_ms(const struct lease_manager *manager, const struct lease_request *request) {
     int64_t now_ms = clock_now_ms(manager->clock);
-    if (request->try_once)
+    if (request->try_once) {
         return now_ms;
+    }
     return request->wait_until_ms != 0 ? request->wait_until_ms : now_ms + manager->options->acquire_timeout_ms;
 }
 
@@ -337,8 +385,9 @@ enum status lease_manager_acquire(struct lease_manager *manager, const struct le
                                   struct lease **out, struct error *err) {
     struct managed *managed = NULL;
     enum status status = prepare(manager, request, &managed, err);
-    if (managed == NULL)
+    if (managed == NULL) {
         return status;
+    }
     struct grant grant = {.possible = false};
     status = ask_until_had(manager, &managed->lease, patience_end_ms(manager, request), &grant, err);
     if (!grant.possible) {
@@ -346,21 +395,21 @@ enum status lease_manager_acquire(struct lease_manager *manager, const struct le
         return status;
     }
     status = take_in(manager, managed, grant.sent_ms, status, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         *out = &managed->lease;
+    }
     return status;
 }
 
 /* --- a lease in hand --- */
 
 void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
-    if (lease == NULL)
+    if (lease == NULL) {
         return;
+    }
     struct managed *managed = (struct managed *)lease;
     pthread_mutex_lock(&manager->lock);
-    managed->released = true;
-    lease_renewal_give_up(&manager->renewal, lease, clock_now_ms(manager->clock));
-    settle(managed);
+    take_back(managed, clock_now_ms(manager->clock));
     unlock_and_wake(manager);
 }
 
@@ -397,12 +446,14 @@ enum status lease_manager_wait(struct lease_manager *manager, const struct lease
     int64_t until_ms = clock_now_ms(manager->clock) + duration_ms;
     for (;;) {
         int64_t now_ms = clock_now_ms(manager->clock);
-        if (manager->waits_cancelled)
+        if (manager->waits_cancelled) {
             status = error_set(err, STATUS_CANCELLED, "the program is stopping");
-        else if (!lease_is_safe(lease, manager->options, now_ms))
+        } else if (!lease_is_safe(lease, manager->options, now_ms)) {
             status = error_set(err, STATUS_LEASE_LOST, "lease %s was lost", lease->id);
-        if (status != STATUS_OK || now_ms >= until_ms)
+        }
+        if (status != STATUS_OK || now_ms >= until_ms) {
             break;
+        }
         nap(manager, &manager->woken, min_ms(until_ms, lease_safety_ms(lease, manager->options)) - now_ms);
     }
     pthread_mutex_unlock(&manager->lock);
@@ -432,8 +483,9 @@ static struct lease_event describe(const struct managed *managed, int64_t now_ms
 
 static void call(const struct lease_listener *listener, void (*told)(void *context, const struct lease_event *event),
                  const struct lease_event *event) {
-    if (told != NULL)
+    if (told != NULL) {
         told(listener->context, event);
+    }
 }
 
 static void tell(struct managed *managed, enum lease_outcome outcome, const struct lease_event *event) {
@@ -465,8 +517,9 @@ static void tell_and_settle(struct managed *managed, enum lease_outcome outcome,
 }
 
 static const char *reason_of(enum status status, const struct error *err) {
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         return "the answer to its renewal came after its safety threshold";
+    }
     return err != NULL && err->message[0] != '\0' ? err->message : status_text(status);
 }
 
@@ -485,8 +538,9 @@ static void renewal_answered(void *context, enum status status, const struct err
     event.attempt = managed->lease.attempts;
     event.will_retry = outcome == LEASE_OUTCOME_RETRY;
     event.reason = reason_of(status, err);
-    if (outcome == LEASE_OUTCOME_LOST)
+    if (outcome == LEASE_OUTCOME_LOST) {
         pthread_cond_broadcast(&manager->woken);
+    }
     pthread_mutex_unlock(&manager->lock);
     tell_and_settle(managed, outcome, &event);
 }
@@ -510,9 +564,10 @@ static void release_answered(void *context, enum status status, const struct err
     bool given_up = !lease_renewal_settle_release(&manager->renewal, &managed->lease, status, now_ms);
     settle(managed);
     unlock_and_wake(manager);
-    if (given_up)
+    if (given_up) {
         log_event(LOG_WARNING, "Lease %s of %s could not be given back and has to expire: %s", lease.id, lease.name,
                   reason_of(status, err));
+    }
 }
 
 /* Does what the engine wants done now. A request that cannot even be submitted is answered here. */
@@ -526,13 +581,15 @@ static void perform(struct lease_manager *manager, const struct lease_action *ac
         break;
     case LEASE_ACTION_RENEW:
         status = store->ops->renew(store, lease->name, lease->id, action->timeout_ms, renewal_answered, managed);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             renewal_answered(managed, status, NULL);
+        }
         break;
     case LEASE_ACTION_RELEASE:
         status = store->ops->release(store, lease->name, lease->id, action->timeout_ms, release_answered, managed);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             release_answered(managed, status, NULL);
+        }
         break;
     case LEASE_ACTION_TELL_LOST:
         tell_lost(managed);
@@ -548,8 +605,9 @@ static int64_t tick(void *context, int64_t now_ms) {
         struct lease_action action = lease_renewal_due(&manager->renewal, now_ms);
         int64_t next_ms = lease_renewal_next_ms(&manager->renewal);
         pthread_mutex_unlock(&manager->lock);
-        if (action.kind == LEASE_ACTION_NONE)
+        if (action.kind == LEASE_ACTION_NONE) {
             return next_ms;
+        }
         perform(manager, &action);
         now_ms = clock_now_ms(manager->clock);
     }

@@ -125,8 +125,8 @@ void lease_manager_cancel_waits(struct lease_manager *manager);
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms);
 
 /*
- * Frees a closed manager; nobody may use it or a lease of it any more. Waits for the answers to what close left in
- * flight: free the transport first, and they have all come. NULL is fine.
+ * Frees a closed manager whose every lease its owner has released. Waits for the answers to what close left in flight:
+ * free the transport first, and they have all come. NULL is fine.
  */
 void lease_manager_free(struct lease_manager *manager);
 

@@ -13,8 +13,9 @@ void lease_renewal_release(struct lease_renewal *renewal) {
 
 enum status lease_renewal_reserve(struct lease_renewal *renewal) {
     enum status status = timer_heap_reserve(&renewal->heap, renewal->count + 1);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         renewal->count++;
+    }
     return status;
 }
 
@@ -29,14 +30,16 @@ static int64_t part_ms(const struct lease *lease, double fraction) {
 }
 
 int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options) {
-    if (lease->duration_s == LEASE_INFINITE_S)
+    if (lease->duration_s == LEASE_INFINITE_S) {
         return INT64_MAX;
+    }
     return lease->renewed_ms + part_ms(lease, options->safety_threshold);
 }
 
 int64_t lease_expiry_ms(const struct lease *lease) {
-    if (lease->duration_s == LEASE_INFINITE_S)
+    if (lease->duration_s == LEASE_INFINITE_S) {
         return INT64_MAX;
+    }
     return lease->renewed_ms + (int64_t)lease->duration_s * 1000;
 }
 
@@ -59,10 +62,11 @@ static bool is_not_ours(enum status status) {
 static void schedule(struct lease_renewal *renewal, struct lease *lease, int64_t attempt_ms) {
     int64_t safety_ms = lease_safety_ms(lease, renewal->options);
     int64_t due_ms = attempt_ms < safety_ms ? attempt_ms : safety_ms;
-    if (due_ms == INT64_MAX)
+    if (due_ms == INT64_MAX) {
         timer_heap_remove(&renewal->heap, &lease->timer);
-    else
+    } else {
         timer_heap_set(&renewal->heap, &lease->timer, due_ms);
+    }
 }
 
 /* The lease is good from `sent_ms` on: nothing is due before its renewal. */
@@ -93,14 +97,16 @@ void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int
 
 /* When the lease has run out at storage, should the last renewal have been granted there without our knowing. */
 static int64_t release_deadline_ms(const struct lease *lease, int64_t now_ms) {
-    if (lease->duration_s == LEASE_INFINITE_S)
+    if (lease->duration_s == LEASE_INFINITE_S) {
         return now_ms + LEASE_RELEASE_INFINITE_MS;
+    }
     return lease->sent_ms + (int64_t)lease->duration_s * 1000;
 }
 
 void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
-    if (lease->state == LEASE_RELEASING || lease->state == LEASE_ENDED)
+    if (lease->state == LEASE_RELEASING || lease->state == LEASE_ENDED) {
         return;
+    }
     lease->release_by_ms = release_deadline_ms(lease, now_ms);
     if (lease->gone || now_ms >= lease->release_by_ms) {
         end(renewal, lease);
@@ -136,11 +142,13 @@ static void lose(struct lease_renewal *renewal, struct lease *lease) {
 }
 
 static struct lease_action act(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
-    if (lease->state == LEASE_RELEASING)
+    if (lease->state == LEASE_RELEASING) {
         return begin_release(renewal, lease, now_ms);
+    }
     assert(lease->state == LEASE_HELD || lease->state == LEASE_RENEWING);
-    if (lease_is_safe(lease, renewal->options, now_ms))
+    if (lease_is_safe(lease, renewal->options, now_ms)) {
         return begin_renewal(renewal, lease, now_ms);
+    }
     lose(renewal, lease);
     lease->in_flight++;
     return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
@@ -148,8 +156,9 @@ static struct lease_action act(struct lease_renewal *renewal, struct lease *leas
 
 struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms) {
     struct timer_entry *first = timer_heap_first(&renewal->heap);
-    if (first == NULL || first->due_ms > now_ms)
+    if (first == NULL || first->due_ms > now_ms) {
         return (struct lease_action){.kind = LEASE_ACTION_NONE};
+    }
     return act(renewal, (struct lease *)first, now_ms);
 }
 
@@ -163,8 +172,9 @@ static enum lease_outcome settle_late(struct lease_renewal *renewal, struct leas
     lease->in_flight--;
     lease->gone = lease->gone || is_not_ours(status);
     bool release_waits = lease->state == LEASE_RELEASING && lease->timer.position != 0;
-    if (lease->gone && release_waits)
+    if (lease->gone && release_waits) {
         end(renewal, lease);
+    }
     return LEASE_OUTCOME_NONE;
 }
 
@@ -182,15 +192,17 @@ static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct le
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
                                               int64_t now_ms) {
     assert(lease->in_flight > 0);
-    if (lease->state != LEASE_RENEWING)
+    if (lease->state != LEASE_RENEWING) {
         return settle_late(renewal, lease, status);
+    }
     lease->gone = is_not_ours(status);
     if (lease->gone || !lease_is_safe(lease, renewal->options, now_ms)) {
         lose(renewal, lease);
         return LEASE_OUTCOME_LOST;
     }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         return settle_failed(renewal, lease, now_ms);
+    }
     lease->renewal_count++;
     hold(renewal, lease, lease->sent_ms);
     return LEASE_OUTCOME_RENEWED;

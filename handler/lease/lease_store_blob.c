@@ -25,10 +25,12 @@ static enum status create_container(struct lease_store_blob *store, int64_t dead
         return STATUS_CONTAINER_NOT_FOUND;
     }
     enum status status = blob_container_create(store->client, container, deadline_ms, err);
-    if (status == STATUS_ALREADY_EXISTS) /* somebody else was first */
+    if (status == STATUS_ALREADY_EXISTS) { /* somebody else was first */
         return STATUS_OK;
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         error_wrap(err, "creating the container %s", container);
+    }
     return status;
 }
 
@@ -42,10 +44,11 @@ static void describe(struct lease_store_blob *store, const char *name, struct ht
         struct strbuf key;
         strbuf_init(&key, 1024);
         strbuf_appendf(&key, "lease_%s", extra->items[i].name);
-        if (strbuf_status(&key) == STATUS_OK)
+        if (strbuf_status(&key) == STATUS_OK) {
             http_headers_add(metadata, key.data, extra->items[i].value);
-        else
+        } else {
             metadata->status = strbuf_status(&key);
+        }
         strbuf_release(&key);
     }
 }
@@ -56,16 +59,19 @@ static enum status create_blob(struct lease_store_blob *store, const char *name,
     http_headers_init(&metadata);
     describe(store, name, &metadata);
     enum status status = metadata.status;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = blob_create_empty(store->client, store->options->container, blob, &metadata, deadline_ms, err);
-    else
+    } else {
         error_set(err, status, "%s", status_text(status));
+    }
     http_headers_release(&metadata);
     /* Somebody else was first; or has deleted the container since: the next round will see. */
-    if (status == STATUS_ALREADY_EXISTS || status == STATUS_CONTAINER_NOT_FOUND)
+    if (status == STATUS_ALREADY_EXISTS || status == STATUS_CONTAINER_NOT_FOUND) {
         return STATUS_OK;
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         error_wrap(err, "creating the blob %s", blob);
+    }
     return status;
 }
 
@@ -73,10 +79,12 @@ static enum status create_blob(struct lease_store_blob *store, const char *name,
 static enum status create_missing(struct lease_store_blob *store, enum status missing, const char *name,
                                   const char *blob, int64_t deadline_ms, struct error *err) {
     enum status status = STATUS_OK;
-    if (missing == STATUS_CONTAINER_NOT_FOUND)
+    if (missing == STATUS_CONTAINER_NOT_FOUND) {
         status = create_container(store, deadline_ms, err);
-    if (status == STATUS_OK)
+    }
+    if (status == STATUS_OK) {
         status = create_blob(store, name, blob, deadline_ms, err);
+    }
     return status;
 }
 
@@ -89,11 +97,13 @@ static enum status acquire(struct lease_store *base, const char *name, const cha
     for (int round = 0; round < MAX_ROUNDS; round++) {
         enum status status =
             blob_lease_acquire(store->client, container, blob, lease_id, duration_s, deadline_ms, out_sent_ms, err);
-        if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND)
+        if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND) {
             return status;
+        }
         status = create_missing(store, status, name, blob, deadline_ms, err);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             return status;
+        }
     }
     return error_set(err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", blob, container);
 }
@@ -120,13 +130,15 @@ static enum status submit(struct lease_store *base, blob_submit operation, const
     char blob[BLOB_NAME_BYTES];
     name_blob(store, name, blob);
     struct waiting *waiting = malloc(sizeof *waiting);
-    if (waiting == NULL)
+    if (waiting == NULL) {
         return STATUS_NO_MEMORY;
+    }
     *waiting = (struct waiting){.done = done, .context = context};
     enum status status =
         operation(store->client, store->options->container, blob, lease_id, timeout_ms, answered, waiting);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(waiting);
+    }
     return status;
 }
 

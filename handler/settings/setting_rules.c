@@ -134,7 +134,7 @@ static bool parse_seed(char *text, struct seed_product *out) {
     }
     *equals = '\0';
     const char *id = trim(text);
-    if (!product_id_is_valid(id) || !setting_whole_number(trim(equals + 1), 0, SEED_MAX_TOTAL, &out->total)) {
+    if (!inventory_is_product_id(id) || !setting_whole_number(trim(equals + 1), 0, SEED_MAX_TOTAL, &out->total)) {
         return false;
     }
     snprintf(out->id, sizeof out->id, "%s", id);

@@ -13,10 +13,11 @@ enum { LEASE_DURATION_MIN_S = 15, LEASE_DURATION_MAX_S = 60, METADATA_HEADER_MAX
 static void append_blob_name(struct strbuf *path, const char *blob) {
     for (const char *c = blob; *c; c++) {
         const char text[2] = {*c, '\0'};
-        if (*c == '/')
+        if (*c == '/') {
             strbuf_append_char(path, '/');
-        else
+        } else {
             strbuf_append_percent_encoded(path, text);
+        }
     }
 }
 
@@ -44,8 +45,9 @@ static enum status send_and_release(struct storage_client *client, struct storag
     struct http_reply reply;
     http_reply_init(&reply);
     enum status status = storage_client_send(client, request, deadline_ms, &reply, err);
-    if (status == STATUS_OK && out_sent_ms)
+    if (status == STATUS_OK && out_sent_ms) {
         *out_sent_ms = reply.sent_ms;
+    }
     http_reply_release(&reply);
     storage_request_release(request);
     return status;
@@ -63,10 +65,11 @@ static void add_metadata(struct http_headers *headers, const char *name, const c
     struct strbuf header;
     strbuf_init(&header, METADATA_HEADER_MAX_BYTES);
     strbuf_appendf(&header, "x-ms-meta-%s", name);
-    if (strbuf_status(&header) == STATUS_OK)
+    if (strbuf_status(&header) == STATUS_OK) {
         http_headers_add(headers, header.data, value);
-    else if (headers->status == STATUS_OK)
+    } else if (headers->status == STATUS_OK) {
         headers->status = header.status;
+    }
     strbuf_release(&header);
 }
 
@@ -76,8 +79,9 @@ enum status blob_create_empty(struct storage_client *client, const char *contain
     begin_put(&request, container, blob);
     http_headers_add(&request.headers, "x-ms-blob-type", "BlockBlob");
     http_headers_add(&request.headers, "If-None-Match", "*");
-    for (size_t i = 0; metadata && i < metadata->count; i++)
+    for (size_t i = 0; metadata && i < metadata->count; i++) {
         add_metadata(&request.headers, metadata->items[i].name, metadata->items[i].value);
+    }
     enum status status = send_and_release(client, &request, deadline_ms, NULL, err);
     /*
      * A blob that somebody holds a lease on answers 412 before it comes to If-None-Match: either says that there is
@@ -85,8 +89,9 @@ enum status blob_create_empty(struct storage_client *client, const char *contain
      */
     if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT) {
         status = STATUS_ALREADY_EXISTS;
-        if (err)
+        if (err) {
             err->status = status;
+        }
     }
     return status;
 }

@@ -16,14 +16,16 @@ static void append_trimmed(struct strbuf *out, const char *text) {
         text++;
         length--;
     }
-    while (length > 0 && is_blank(text[length - 1]))
+    while (length > 0 && is_blank(text[length - 1])) {
         length--;
+    }
     strbuf_append(out, text, length);
 }
 
 static void append_lower(struct strbuf *out, const char *text) {
-    for (; *text; text++)
+    for (; *text; text++) {
         strbuf_append_char(out, (char)tolower((unsigned char)*text));
+    }
 }
 
 static void append_header_line(struct strbuf *out, const struct http_headers *headers, const char *name) {
@@ -65,12 +67,15 @@ static int compare_parameters(const void *a, const void *b) {
 static const struct http_header **sorted(const struct http_headers *items, const char *prefix,
                                          int (*compare)(const void *, const void *), size_t *out_count) {
     const struct http_header **list = calloc(items->count + 1, sizeof(struct http_header *));
-    if (!list)
+    if (!list) {
         return NULL;
+    }
     size_t count = 0;
-    for (size_t i = 0; i < items->count; i++)
-        if (strncasecmp(items->items[i].name, prefix, strlen(prefix)) == 0)
+    for (size_t i = 0; i < items->count; i++) {
+        if (strncasecmp(items->items[i].name, prefix, strlen(prefix)) == 0) {
             list[count++] = &items->items[i];
+        }
+    }
     qsort(list, count, sizeof(struct http_header *), compare);
     *out_count = count;
     return list;
@@ -116,8 +121,9 @@ static void append_blob_string(const struct credential_request *request, struct 
     const struct http_headers *headers = request->headers;
     append_header_line(out, headers, "Content-Encoding");
     append_header_line(out, headers, "Content-Language");
-    if (request->body_length > 0)
+    if (request->body_length > 0) {
         strbuf_appendf(out, "%zu", request->body_length);
+    }
     strbuf_append_char(out, '\n');
     append_header_line(out, headers, "Content-MD5");
     append_header_line(out, headers, "Content-Type");
@@ -139,16 +145,18 @@ static void append_table_string(const struct credential_request *request, struct
 void credential_shared_key_string_to_sign(const struct storage_account *account,
                                           const struct credential_request *request, struct strbuf *out) {
     strbuf_appendf(out, "%s\n", request->method);
-    if (request->is_table)
+    if (request->is_table) {
         append_table_string(request, out);
-    else
+    } else {
         append_blob_string(request, out);
+    }
     strbuf_appendf(out, "/%s%s", account->name, request->path);
     const char *comp = http_headers_get(request->query, "comp");
-    if (!request->is_table)
+    if (!request->is_table) {
         append_canonicalized_query(out, request->query);
-    else if (comp)
+    } else if (comp) {
         strbuf_appendf(out, "?comp=%s", comp);
+    }
 }
 
 static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
@@ -159,8 +167,9 @@ static enum status authorize(struct credential *credential, struct credential_re
     strbuf_init(&signature, SIZE_MAX);
     credential_shared_key_string_to_sign(account, request, &text);
     enum status status = strbuf_status(&text);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = crypto_hmac_sha256(account->key, account->key_length, text.data, text.length, mac);
+    }
     if (status == STATUS_OK) {
         crypto_base64_encode(mac, sizeof mac, &signature);
         status = strbuf_status(&signature);

@@ -78,24 +78,29 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
     struct call *call = user;
     strbuf_append(&call->reply.body, data, size * count);
     enum status status = strbuf_status(&call->reply.body);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         return size * count;
+    }
     call_stop(call, status, "the answer's body is too long, or there is no memory for it");
     return 0;
 }
 
 static enum status add_header_line(struct http_headers *headers, const char *line, size_t length) {
     const char *colon = memchr(line, ':', length);
-    if (!colon || colon == line)
+    if (!colon || colon == line) {
         return STATUS_OK; /* the empty line at the end, or nothing that we could look up */
+    }
     const char *value = colon + 1, *end = line + length;
-    while (value < end && (*value == ' ' || *value == '\t'))
+    while (value < end && (*value == ' ' || *value == '\t')) {
         value++;
-    while (end > value && strchr("\r\n \t", end[-1]))
+    }
+    while (end > value && strchr("\r\n \t", end[-1])) {
         end--;
+    }
     char *copy = strndup(line, (size_t)(end - line));
-    if (!copy)
+    if (!copy) {
         return STATUS_NO_MEMORY;
+    }
     copy[colon - line] = '\0';
     http_headers_add(headers, copy, copy + (value - line));
     free(copy);
@@ -116,12 +121,14 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
         return length;
     }
     enum status status = add_header_line(&call->reply.headers, data, length);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         return length;
-    if (status == STATUS_NO_MEMORY)
+    }
+    if (status == STATUS_NO_MEMORY) {
         call_stop(call, STATUS_NO_MEMORY, "no memory for the answer's headers");
-    else
+    } else {
         call_stop(call, STATUS_UNAVAILABLE, "the answer's headers cannot be understood");
+    }
     return 0;
 }
 
@@ -143,14 +150,16 @@ static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int rem
 }
 
 static void keep_first(CURLcode *first, CURLcode code) {
-    if (*first == CURLE_OK)
+    if (*first == CURLE_OK) {
         *first = code;
+    }
 }
 
 static enum status append_line(struct curl_slist **lines, const char *line) {
     struct curl_slist *longer = curl_slist_append(*lines, line);
-    if (!longer)
+    if (!longer) {
         return STATUS_NO_MEMORY;
+    }
     *lines = longer;
     return STATUS_OK;
 }
@@ -161,8 +170,9 @@ static enum status append_header(struct curl_slist **lines, const struct http_he
     /* "Name:" would tell libcurl to leave the header out; "Name;" is its way to write an empty one. */
     strbuf_appendf(&line, header->value[0] ? "%s: %s" : "%s;", header->name, header->value);
     enum status status = strbuf_status(&line);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = append_line(lines, line.data);
+    }
     strbuf_release_wipe(&line);
     return status;
 }
@@ -170,10 +180,12 @@ static enum status append_header(struct curl_slist **lines, const struct http_he
 static enum status build_header_lines(struct curl_slist **lines, const struct http_headers *headers) {
     enum status status = append_line(lines, "Expect:"); /* never wait for "100 Continue" */
     /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
-    if (status == STATUS_OK && (!headers || !http_headers_get(headers, "Content-Type")))
+    if (status == STATUS_OK && (!headers || !http_headers_get(headers, "Content-Type"))) {
         status = append_line(lines, "Content-Type:");
-    for (size_t i = 0; status == STATUS_OK && headers && i < headers->count; i++)
+    }
+    for (size_t i = 0; status == STATUS_OK && headers && i < headers->count; i++) {
         status = append_header(lines, &headers->items[i]);
+    }
     return status;
 }
 
@@ -232,8 +244,9 @@ static CURLcode set_callbacks(struct call *call) {
 static enum status call_new(struct call **out, const struct http_call *wanted, http_transport_done done,
                             void *context) {
     struct call *call = calloc(1, sizeof *call);
-    if (!call)
+    if (!call) {
         return STATUS_NO_MEMORY;
+    }
     http_reply_init(&call->reply);
     call->reply.body.max_bytes = wanted->max_response_bytes;
     call->group = wanted->group;
@@ -245,8 +258,9 @@ static enum status call_new(struct call **out, const struct http_call *wanted, h
         CURLcode code = set_connection(call->easy);
         keep_first(&code, set_request(call, wanted));
         keep_first(&code, set_callbacks(call));
-        if (code != CURLE_OK)
+        if (code != CURLE_OK) {
             status = code == CURLE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
+        }
     }
     if (status != STATUS_OK) {
         call_free(call);
@@ -262,10 +276,11 @@ static enum status call_new(struct call **out, const struct http_call *wanted, h
 static void finish(struct http_transport *transport, struct call *call, enum status status, const char *detail) {
     struct error err;
     error_set(&err, STATUS_OK, "%s", "");
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         call->reply.received_ms = clock_now_ms(transport->clock);
-    else
+    } else {
         error_set(&err, status, "%s", detail);
+    }
     call->done(call->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
     call_free(call);
 }
@@ -273,18 +288,21 @@ static void finish(struct http_transport *transport, struct call *call, enum sta
 static void open_add(struct http_transport *transport, struct call *call) {
     call->previous = NULL;
     call->next = transport->open;
-    if (call->next)
+    if (call->next) {
         call->next->previous = call;
+    }
     transport->open = call;
 }
 
 static void open_remove(struct http_transport *transport, struct call *call) {
-    if (call->previous)
+    if (call->previous) {
         call->previous->next = call->next;
-    else
+    } else {
         transport->open = call->next;
-    if (call->next)
+    }
+    if (call->next) {
         call->next->previous = call->previous;
+    }
     curl_multi_remove_handle(transport->multi, call->easy);
 }
 
@@ -297,8 +315,9 @@ static void start(struct http_transport *transport, struct call *call) {
     call->reply.sent_ms = clock_now_ms(transport->clock);
     open_add(transport, call);
     CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
-    if (code == CURLM_OK)
+    if (code == CURLM_OK) {
         return;
+    }
     open_remove(transport, call);
     finish(transport, call, code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL,
            curl_multi_strerror(code));
@@ -319,16 +338,18 @@ static bool take_over(struct http_transport *transport) {
         start(transport, call);
         call = next;
     }
-    if (!stopping && !groups_changed)
+    if (!stopping && !groups_changed) {
         return true;
+    }
     /* Callbacks submit, they do not open: the list changes only where we remove. */
     for (call = transport->open; call;) {
         struct call *next = call->next;
         pthread_mutex_lock(&transport->lock);
         bool cancelled = stopping || (call->group && call->group->cancelled);
         pthread_mutex_unlock(&transport->lock);
-        if (cancelled)
+        if (cancelled) {
             cancel(transport, call);
+        }
         call = next;
     }
     return !stopping;
@@ -354,8 +375,9 @@ static void finish_done(struct http_transport *transport) {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE)
+        if (message->msg != CURLMSG_DONE) {
             continue;
+        }
         CURLcode code = message->data.result; /* gone with the handle's removal */
         struct call *call = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
@@ -363,12 +385,13 @@ static void finish_done(struct http_transport *transport) {
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
         call->reply.status = (int)http_status;
         open_remove(transport, call);
-        if (code == CURLE_OK)
+        if (code == CURLE_OK) {
             finish(transport, call, STATUS_OK, "");
-        else if (call->status != STATUS_OK)
+        } else if (call->status != STATUS_OK) {
             finish(transport, call, call->status, call->stopped_because);
-        else
+        } else {
             finish(transport, call, translate(code), call->detail[0] ? call->detail : curl_easy_strerror(code));
+        }
     }
 }
 
@@ -403,23 +426,27 @@ static void release(struct http_transport *transport) {
 static enum status start_thread(struct http_transport *transport, struct error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_libcurl);
-    if (global_result != CURLE_OK)
+    if (global_result != CURLE_OK) {
         return error_set(err, STATUS_INTERNAL, "libcurl: %s", curl_easy_strerror(global_result));
+    }
     transport->multi = curl_multi_init();
-    if (!transport->multi)
+    if (!transport->multi) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for libcurl");
+    }
     curl_multi_setopt(transport->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
     curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
     int failure = pthread_create(&transport->thread, NULL, io_main, transport);
-    if (failure)
+    if (failure) {
         return error_set(err, STATUS_INTERNAL, "starting the I/O thread: %s", strerror(failure));
+    }
     return STATUS_OK;
 }
 
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) {
     struct http_transport *transport = calloc(1, sizeof *transport);
-    if (!transport)
+    if (!transport) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP transport");
+    }
     enum status status = tick_timer_init(&transport->timer, clock, err);
     if (status != STATUS_OK) {
         free(transport);
@@ -438,8 +465,9 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
 }
 
 void http_transport_free(struct http_transport *transport) {
-    if (!transport)
+    if (!transport) {
         return;
+    }
     assert(!pthread_equal(pthread_self(), transport->thread));
     pthread_mutex_lock(&transport->lock);
     transport->stopping = true;
@@ -456,8 +484,9 @@ enum status http_transport_submit(struct http_transport *transport, const struct
     assert(call->timeout_ms > 0); /* 0 is "for ever" to libcurl */
     struct call *queued;
     enum status status = call_new(&queued, call, done, context);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         return status;
+    }
     pthread_mutex_lock(&transport->lock);
     bool refused = transport->stopping || (queued->group && queued->group->cancelled);
     if (!refused) {

@@ -8,8 +8,9 @@ enum { MAX_RETRY_AFTER_MS = 3600 * 1000 };
 
 static int64_t backoff_ms(const struct retry_policy *policy, int attempt) {
     int64_t backoff = policy->first_backoff_ms;
-    for (int i = 1; i < attempt && backoff < policy->max_backoff_ms; i++)
+    for (int i = 1; i < attempt && backoff < policy->max_backoff_ms; i++) {
         backoff *= 2;
+    }
     return backoff < policy->max_backoff_ms ? backoff : policy->max_backoff_ms;
 }
 
@@ -18,8 +19,9 @@ int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, in
     int64_t backoff = backoff_ms(policy, attempt);
     int64_t chance = backoff / 2;
     int64_t delay = backoff - chance + (int64_t)((double)chance * random);
-    if (delay < retry_after_ms)
+    if (delay < retry_after_ms) {
         delay = retry_after_ms;
+    }
     return delay < deadline_ms - now_ms ? delay : -1;
 }
 
@@ -30,26 +32,31 @@ bool retry_policy_is_transient(int http_status) {
 /* RFC 9110 section 10.2.3: delay-seconds is digits alone. */
 static bool parse_seconds(const char *value, int64_t *out_ms) {
     size_t digits = strspn(value, "0123456789");
-    if (digits == 0 || value[digits] != '\0')
+    if (digits == 0 || value[digits] != '\0') {
         return false;
+    }
     int64_t ms = 0;
-    for (size_t i = 0; i < digits && ms < MAX_RETRY_AFTER_MS; i++)
+    for (size_t i = 0; i < digits && ms < MAX_RETRY_AFTER_MS; i++) {
         ms = ms * 10 + (int64_t)1000 * (value[i] - '0');
+    }
     *out_ms = ms;
     return true;
 }
 
 int retry_policy_parse_retry_after_ms(const char *value, int64_t wall_ms) {
     int64_t ms;
-    if (!value)
+    if (!value) {
         return 0;
+    }
     if (!parse_seconds(value, &ms)) {
         int64_t until_ms;
-        if (!utc_parse_http(value, &until_ms))
+        if (!utc_parse_http(value, &until_ms)) {
             return 0;
+        }
         ms = until_ms - wall_ms;
     }
-    if (ms < 0)
+    if (ms < 0) {
         return 0;
+    }
     return ms < MAX_RETRY_AFTER_MS ? (int)ms : MAX_RETRY_AFTER_MS;
 }

@@ -18,22 +18,25 @@
 
 /* The length of "http://" or "https://" at the start of `text`, or 0. */
 static size_t scheme_length(const char *text) {
-    if (strncasecmp(text, "https://", 8) == 0)
+    if (strncasecmp(text, "https://", 8) == 0) {
         return 8;
+    }
     return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
 }
 
 /* The length of the host at the start of `text`: a name or IPv4 address, or an IPv6 address in brackets; 0: neither. */
 static size_t host_length(const char *text) {
-    if (text[0] != '[')
+    if (text[0] != '[') {
         return strspn(text, ALPHANUMERICS "-._");
+    }
     size_t inside = strspn(text + 1, "0123456789ABCDEFabcdef:.");
     return inside > 0 && text[1 + inside] == ']' ? inside + 2 : 0;
 }
 
 static bool port_is_valid(const char *digits, size_t length) {
-    if (length == 0 || length > 5)
+    if (length == 0 || length > 5) {
         return false;
+    }
     long port = strtol(digits, NULL, 10);
     return port >= 1 && port <= 65535;
 }
@@ -41,33 +44,40 @@ static bool port_is_valid(const char *digits, size_t length) {
 /* What is wrong with the address; NULL: nothing. */
 static const char *address_fault(const char *text) {
     size_t scheme = scheme_length(text);
-    if (scheme == 0)
+    if (scheme == 0) {
         return "it does not begin with http:// or https://";
+    }
     size_t host = host_length(text + scheme);
-    if (host == 0)
+    if (host == 0) {
         return "it has no host";
+    }
     const char *rest = text + scheme + host;
     if (*rest == ':') {
         size_t digits = strspn(rest + 1, "0123456789");
-        if (!port_is_valid(rest + 1, digits))
+        if (!port_is_valid(rest + 1, digits)) {
             return "its port is not a number from 1 to 65535";
+        }
         rest += 1 + digits;
     }
-    if (*rest != '\0' && *rest != '/')
+    if (*rest != '\0' && *rest != '/') {
         return "there is something between its host and its path";
-    if (rest[strspn(rest, ALPHANUMERICS "/-._~%!$&'()*+,;=:@")] != '\0')
+    }
+    if (rest[strspn(rest, ALPHANUMERICS "/-._~%!$&'()*+,;=:@")] != '\0') {
         return "its path holds a character that is not allowed there, or a query or fragment follows";
+    }
     return strlen(text) < STORAGE_ENDPOINT_BYTES ? NULL : "it is too long";
 }
 
 enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES], struct error *err) {
     const char *fault = address_fault(text);
-    if (fault)
+    if (fault) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "not an address of the form https://host[:port][/path]: %s",
                          fault);
+    }
     size_t length = strlen(text);
-    while (text[length - 1] == '/')
+    while (text[length - 1] == '/') {
         length--;
+    }
     memmove(out, text, length);
     out[length] = '\0';
     return STATUS_OK;
@@ -77,13 +87,15 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
     static const char blob[] = ".blob.";
     const char *host = blob_endpoint + scheme_length(blob_endpoint);
     const char *found = strcasestr(host, blob);
-    if (!found || found >= host + host_length(host))
+    if (!found || found >= host + host_length(host)) {
         return false;
+    }
     char tables[STORAGE_ENDPOINT_BYTES];
     int length = snprintf(tables, sizeof tables, "%.*s.table.%s", (int)(found - blob_endpoint), blob_endpoint,
                           found + strlen(blob));
-    if (length < 0 || (size_t)length >= sizeof tables)
+    if (length < 0 || (size_t)length >= sizeof tables) {
         return false;
+    }
     memcpy(out, tables, sizeof tables);
     return true;
 }
@@ -123,25 +135,30 @@ struct settings {
 static char *trim(char *text) {
     text += strspn(text, WHITE_SPACE);
     size_t length = strlen(text);
-    while (length > 0 && strchr(WHITE_SPACE, text[length - 1]))
+    while (length > 0 && strchr(WHITE_SPACE, text[length - 1])) {
         length--;
+    }
     text[length] = '\0';
     return text;
 }
 
 static enum status read_part(char *part, struct settings *settings, struct error *err) {
     char *equals = strchr(part, '=');
-    if (!equals)
+    if (!equals) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "a part of the connection string is not of the form Name=Value");
+    }
     *equals = '\0';
     const char *name = trim(part), *value = trim(equals + 1);
     for (size_t i = 0; i < SETTING_COUNT; i++) {
-        if (strcasecmp(name, setting_names[i]) != 0)
+        if (strcasecmp(name, setting_names[i]) != 0) {
             continue;
-        if (settings->values[i])
+        }
+        if (settings->values[i]) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "%s is there twice", setting_names[i]);
-        if (!*value)
+        }
+        if (!*value) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "%s is empty", setting_names[i]);
+        }
         settings->values[i] = value;
     }
     return STATUS_OK;
@@ -154,18 +171,21 @@ static enum status read_settings(char *text, struct settings *settings, struct e
     while ((part = strsep(&rest, ";")) != NULL) {
         part = trim(part);
         enum status status = *part ? read_part(part, settings, err) : STATUS_OK;
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             return status;
+        }
     }
     return STATUS_OK;
 }
 
 static enum status set_name(struct storage_account *account, const char *name, struct error *err) {
-    if (!name)
+    if (!name) {
         return STATUS_OK;
-    if (strlen(name) >= sizeof account->name || name[strspn(name, ALPHANUMERICS "-")] != '\0')
+    }
+    if (strlen(name) >= sizeof account->name || name[strspn(name, ALPHANUMERICS "-")] != '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName must be 1 to %zu letters, digits and hyphens",
                          sizeof account->name - 1);
+    }
     memcpy(account->name, name, strlen(name) + 1);
     return STATUS_OK;
 }
@@ -179,32 +199,39 @@ static enum status set_key(struct storage_account *account, const char *text, st
         account->key_length = key.length;
     }
     strbuf_release_wipe(&key);
-    if (status == STATUS_NO_MEMORY)
+    if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory for the account key");
+    }
     return status == STATUS_OK ? STATUS_OK
                                : error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
 }
 
 static enum status set_sas(struct storage_account *account, const char *text, struct error *err) {
-    if (*text == '?')
+    if (*text == '?') {
         text++;
+    }
     bool is_signed = strncmp(text, "sig=", 4) == 0 || strstr(text, "&sig=");
-    if (!is_signed || strlen(text) >= sizeof account->sas || strpbrk(text, WHITE_SPACE "#?"))
+    if (!is_signed || strlen(text) >= sizeof account->sas || strpbrk(text, WHITE_SPACE "#?")) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "SharedAccessSignature is not a SAS of the form sv=...&sig=...");
+    }
     memcpy(account->sas, text, strlen(text) + 1);
     return STATUS_OK;
 }
 
 static enum status set_sign_in(struct storage_account *account, const struct settings *settings, struct error *err) {
     const char *key = settings->values[ACCOUNT_KEY], *sas = settings->values[SHARED_ACCESS_SIGNATURE];
-    if (key && sas)
+    if (key && sas) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey and SharedAccessSignature exclude each other");
-    if (sas)
+    }
+    if (sas) {
         return set_sas(account, sas, err);
-    if (!key)
+    }
+    if (!key) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey or SharedAccessSignature is missing");
-    if (!settings->values[ACCOUNT_NAME])
+    }
+    if (!settings->values[ACCOUNT_NAME]) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName is missing");
+    }
     return set_key(account, key, err);
 }
 
@@ -214,33 +241,40 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
     const char *protocol = settings->values[DEFAULT_ENDPOINTS_PROTOCOL], *suffix = settings->values[ENDPOINT_SUFFIX];
     const char *given = settings->values[setting], *name = settings->values[ACCOUNT_NAME];
     char made[STORAGE_ENDPOINT_BYTES];
-    if (!given && !name)
+    if (!given && !name) {
         return STATUS_OK;
+    }
     if (!given) {
         snprintf(made, sizeof made, "%s://%s.%s.%s", protocol ? protocol : "https", name, service,
                  suffix ? suffix : "core.windows.net");
         given = made;
     }
     enum status status = storage_endpoint_parse(given, out, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         return STATUS_OK;
-    if (given == made)
+    }
+    if (given == made) {
         error_wrap(err, "DefaultEndpointsProtocol, AccountName and EndpointSuffix together");
-    else
+    } else {
         error_wrap(err, "%s", setting_names[setting]);
+    }
     return status;
 }
 
 static enum status set_endpoints(struct storage_account *account, const struct settings *settings, struct error *err) {
     enum status status = set_endpoint(settings, BLOB_ENDPOINT, "blob", account->blob_endpoint, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = set_endpoint(settings, TABLE_ENDPOINT, "table", account->table_endpoint, err);
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         return status;
-    if (!account->blob_endpoint[0])
+    }
+    if (!account->blob_endpoint[0]) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName or BlobEndpoint is missing");
-    if (!account->table_endpoint[0])
+    }
+    if (!account->table_endpoint[0]) {
         storage_endpoint_for_tables(account->blob_endpoint, account->table_endpoint);
+    }
     return STATUS_OK;
 }
 
@@ -249,8 +283,9 @@ static enum status set_development(struct storage_account *account, const struct
     const char *wanted = settings->values[USE_DEVELOPMENT_STORAGE],
                *proxy = settings->values[DEVELOPMENT_STORAGE_PROXY_URI];
     char address[STORAGE_ENDPOINT_BYTES] = "http://127.0.0.1";
-    if (strcasecmp(wanted, "true") != 0)
+    if (strcasecmp(wanted, "true") != 0) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "UseDevelopmentStorage can only be true");
+    }
     enum status status = proxy ? storage_endpoint_parse(proxy, address, err) : STATUS_OK;
     if (status != STATUS_OK) {
         error_wrap(err, "DevelopmentStorageProxyUri");
@@ -259,8 +294,9 @@ static enum status set_development(struct storage_account *account, const struct
     /* The proxy's own port and path do not count: Azurite's ports are part of the convention. */
     size_t scheme = scheme_length(address);
     int host = (int)(scheme + host_length(address + scheme));
-    if ((size_t)host + sizeof ":10000/" DEVELOPMENT_NAME > STORAGE_ENDPOINT_BYTES)
+    if ((size_t)host + sizeof ":10000/" DEVELOPMENT_NAME > STORAGE_ENDPOINT_BYTES) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "DevelopmentStorageProxyUri: it is too long");
+    }
     snprintf(account->blob_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10000/%s", host, address, DEVELOPMENT_NAME);
     snprintf(account->table_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10002/%s", host, address, DEVELOPMENT_NAME);
     memcpy(account->name, DEVELOPMENT_NAME, sizeof DEVELOPMENT_NAME);
@@ -268,27 +304,32 @@ static enum status set_development(struct storage_account *account, const struct
 }
 
 static enum status set_account(struct storage_account *account, const struct settings *settings, struct error *err) {
-    if (settings->values[USE_DEVELOPMENT_STORAGE])
+    if (settings->values[USE_DEVELOPMENT_STORAGE]) {
         return set_development(account, settings, err);
+    }
     enum status status = set_sign_in(account, settings, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = set_name(account, settings->values[ACCOUNT_NAME], err);
+    }
     return status == STATUS_OK ? set_endpoints(account, settings, err) : status;
 }
 
 enum status storage_account_parse(const char *connection_string, struct storage_account *out, struct error *err) {
     char *copy = strdup(connection_string);
-    if (!copy)
+    if (!copy) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the connection string");
+    }
     size_t length = strlen(copy);
     struct storage_account account;
     memset(&account, 0, sizeof account);
     struct settings settings;
     enum status status = read_settings(copy, &settings, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = set_account(&account, &settings, err);
-    if (status == STATUS_OK)
+    }
+    if (status == STATUS_OK) {
         *out = account;
+    }
     crypto_wipe(copy, length);
     free(copy);
     storage_account_wipe(&account);

@@ -16,8 +16,9 @@ void storage_clock_release(struct storage_clock *storage_clock) {
 
 static void widen(struct storage_clock *storage_clock, int64_t now_ms) {
     int64_t drift_ms = (now_ms - storage_clock->widened_ms) / DRIFT_MS_PER_MS;
-    if (drift_ms <= 0)
+    if (drift_ms <= 0) {
         return;
+    }
     storage_clock->offset_min_ms -= drift_ms;
     storage_clock->offset_max_ms += drift_ms;
     storage_clock->widened_ms += drift_ms * DRIFT_MS_PER_MS;
@@ -32,16 +33,19 @@ static void intersect(struct storage_clock *storage_clock, int64_t min_ms, int64
         storage_clock->widened_ms = now_ms;
         return;
     }
-    if (min_ms > storage_clock->offset_min_ms)
+    if (min_ms > storage_clock->offset_min_ms) {
         storage_clock->offset_min_ms = min_ms;
-    if (max_ms < storage_clock->offset_max_ms)
+    }
+    if (max_ms < storage_clock->offset_max_ms) {
         storage_clock->offset_max_ms = max_ms;
+    }
 }
 
 void storage_clock_hear(struct storage_clock *storage_clock, const char *date, int64_t sent_ms, int64_t received_ms) {
     int64_t date_ms;
-    if (!date || !utc_parse_http(date, &date_ms))
+    if (!date || !utc_parse_http(date, &date_ms)) {
         return;
+    }
     /* The service's time was in [date, date + 999] at some moment in [sent, received]. */
     pthread_mutex_lock(&storage_clock->lock);
     intersect(storage_clock, date_ms - received_ms, date_ms + 999 - sent_ms, received_ms);
@@ -52,8 +56,9 @@ int64_t storage_clock_ms(struct storage_clock *storage_clock) {
     int64_t now_ms = clock_now_ms(storage_clock->clock);
     pthread_mutex_lock(&storage_clock->lock);
     bool heard = storage_clock->heard;
-    if (heard)
+    if (heard) {
         widen(storage_clock, now_ms);
+    }
     int64_t offset_ms = storage_clock->offset_min_ms;
     pthread_mutex_unlock(&storage_clock->lock);
     return heard ? now_ms + offset_ms : clock_wall_ms(storage_clock->clock);

@@ -19,22 +19,28 @@ static bool ends_with(const char *text, const char *suffix) {
 }
 
 static enum status conflict_status(const char *code) {
-    if (strcmp(code, "LeaseAlreadyPresent") == 0 || strcmp(code, "LeaseIsBreakingAndCannotBeAcquired") == 0)
+    if (strcmp(code, "LeaseAlreadyPresent") == 0 || strcmp(code, "LeaseIsBreakingAndCannotBeAcquired") == 0) {
         return STATUS_LEASE_CONFLICT;
-    if (begins_with(code, "Lease"))
+    }
+    if (begins_with(code, "Lease")) {
         return STATUS_LEASE_LOST;
-    if (ends_with(code, "AlreadyExists"))
+    }
+    if (ends_with(code, "AlreadyExists")) {
         return STATUS_ALREADY_EXISTS;
-    if (ends_with(code, "BeingDeleted"))
+    }
+    if (ends_with(code, "BeingDeleted")) {
         return STATUS_UNAVAILABLE;
+    }
     return strcmp(code, "UpdateConditionNotSatisfied") == 0 ? STATUS_PRECONDITION_FAILED : STATUS_INTERNAL;
 }
 
 enum status storage_error_status(int http_status, const char *code) {
-    if (http_status >= 200 && http_status < 300)
+    if (http_status >= 200 && http_status < 300) {
         return STATUS_OK;
-    if (retry_policy_is_transient(http_status))
+    }
+    if (retry_policy_is_transient(http_status)) {
         return STATUS_UNAVAILABLE;
+    }
     switch (http_status) {
     case 401:
     case 403:
@@ -54,32 +60,38 @@ enum status storage_error_status(int http_status, const char *code) {
 /* Copies the first line: storage goes on with its request id and time, which we have from the headers. */
 static void copy_line(const char *text, size_t length, char *out, size_t size) {
     size_t line = strcspn(text, "\r\n");
-    if (line > length)
+    if (line > length) {
         line = length;
+    }
     snprintf(out, size, "%.*s", (int)(line < size ? line : size - 1), text);
 }
 
 static void read_xml_element(const char *body, const char *begin, const char *end, char *out, size_t size) {
     const char *value = strstr(body, begin);
-    if (!value)
+    if (!value) {
         return;
+    }
     value += strlen(begin);
     const char *stop = strstr(value, end);
-    if (stop)
+    if (stop) {
         copy_line(value, (size_t)(stop - value), out, size);
+    }
 }
 
 static void read_json(const struct strbuf *body, char *code, size_t code_size, char *message, size_t message_size) {
     cJSON *root;
-    if (json_parse(body->data, body->length, &root, NULL) != STATUS_OK)
+    if (json_parse(body->data, body->length, &root, NULL) != STATUS_OK) {
         return;
+    }
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "odata.error");
     const char *text = json_string(error, "code");
-    if (text)
+    if (text) {
         copy_line(text, strlen(text), code, code_size);
+    }
     text = json_string(cJSON_GetObjectItemCaseSensitive(error, "message"), "value");
-    if (text)
+    if (text) {
         copy_line(text, strlen(text), message, message_size);
+    }
     cJSON_Delete(root);
 }
 
@@ -94,13 +106,15 @@ static void read_code(const struct http_reply *reply, char *code, size_t code_si
         read_xml_element(body, "<Message>", "</Message>", message, message_size);
     }
     const char *header = http_headers_get(&reply->headers, "x-ms-error-code");
-    if (header)
+    if (header) {
         copy_line(header, strlen(header), code, code_size);
+    }
 }
 
 enum status storage_error_read(const struct http_reply *reply, const char *what, int64_t wall_ms, struct error *err) {
-    if (reply->status < 300)
+    if (reply->status < 300) {
         return STATUS_OK;
+    }
     char code[sizeof err->code] = "", message[MESSAGE_BYTES] = "";
     read_code(reply, code, sizeof code, message, sizeof message);
     enum status status = storage_error_status(reply->status, code);

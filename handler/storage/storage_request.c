@@ -40,10 +40,12 @@ void storage_request_release(struct storage_request *request) {
 
 enum status storage_request_status(const struct storage_request *request) {
     enum status status = strbuf_status(&request->path);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = request->query.status;
-    if (status == STATUS_OK)
+    }
+    if (status == STATUS_OK) {
         status = request->headers.status;
+    }
     return status == STATUS_OK ? strbuf_status(&request->body) : status;
 }
 
@@ -81,8 +83,9 @@ static void build_headers(struct http_headers *headers, struct storage_client *c
                           const struct storage_request *request, const char *request_id) {
     char date[UTC_TEXT_BYTES];
     utc_format_http(storage_clock_ms(&client->storage_clock), date);
-    for (size_t i = 0; i < request->headers.count; i++)
+    for (size_t i = 0; i < request->headers.count; i++) {
         http_headers_add(headers, request->headers.items[i].name, request->headers.items[i].value);
+    }
     http_headers_add(headers, "x-ms-date", date);
     http_headers_add(headers, "x-ms-version", versions[request->service]);
     http_headers_add(headers, "x-ms-client-request-id", request_id);
@@ -102,8 +105,9 @@ static char *path_of(const char *url) {
 static enum status sign(struct attempt *attempt, struct storage_client *client, const struct storage_request *request,
                         struct error *err) {
     char *path = path_of(attempt->url.data);
-    if (!path)
+    if (!path) {
         return error_set(err, STATUS_NO_MEMORY, "no memory to sign the request");
+    }
     struct credential_request signed_request = {
         .is_table = request->service == STORAGE_TABLE,
         .method = request->method,
@@ -127,14 +131,17 @@ static enum status attempt_init(struct attempt *attempt, struct storage_client *
     build_url(&attempt->url, endpoint_of(client, request->service), request);
     build_headers(&attempt->headers, client, request, request_id);
     enum status status = strbuf_status(&attempt->url);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = attempt->headers.status;
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         error_set(err, status, "building the request: %s", status_text(status));
-    else
+    } else {
         status = sign(attempt, client, request, err);
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         attempt_release(attempt);
+    }
     return status;
 }
 
@@ -199,15 +206,17 @@ static enum status send_once(const struct send *send, int64_t timeout_ms, struct
         return status;
     }
     status = hear(send->client, reply, send->what, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         http_reply_release(reply);
+    }
     return status;
 }
 
 static double random_part(void) {
     uint32_t bits;
-    if (crypto_random(&bits, sizeof bits) != STATUS_OK)
+    if (crypto_random(&bits, sizeof bits) != STATUS_OK) {
         return 1;
+    }
     return (double)bits / UINT32_MAX;
 }
 
@@ -220,18 +229,21 @@ static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
     until.tv_nsec = (long)(ns % 1000000000);
     pthread_mutex_lock(&client->lock);
     int result = 0;
-    while (!client->cancelled && result != ETIMEDOUT)
+    while (!client->cancelled && result != ETIMEDOUT) {
         result = pthread_cond_timedwait(&client->cancelled_changed, &client->lock, &until);
+    }
     bool cancelled = client->cancelled;
     pthread_mutex_unlock(&client->lock);
     return !cancelled;
 }
 
-enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
-    int64_t delay_ms = retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
-                                             deadline_ms);
-    if (delay_ms < 0)
+enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
+                                    int64_t deadline_ms) {
+    int64_t delay_ms = retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(),
+                                             clock_now_ms(client->clock), deadline_ms);
+    if (delay_ms < 0) {
         return STATUS_UNAVAILABLE;
+    }
     return wait_ms(client, delay_ms) ? STATUS_OK : STATUS_CANCELLED;
 }
 
@@ -240,23 +252,27 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
     bool renewed = false;
     for (int attempts = 1;; attempts++) {
         int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
-        if (left_ms <= 0 && attempts == 1)
+        if (left_ms <= 0 && attempts == 1) {
             return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->what);
-        if (left_ms <= 0)
-            return STATUS_UNAVAILABLE; /* err: the last attempt's */
+        }
+        if (left_ms <= 0) {
+            return err->status; /* the last attempt's */
+        }
         int64_t timeout_ms = left_ms < STORAGE_ATTEMPT_TIMEOUT_MS ? left_ms : STORAGE_ATTEMPT_TIMEOUT_MS;
         enum status status = send_once(send, timeout_ms, reply, err);
         bool renew = !renewed && can_renew(client, status); /* refused is not done: it does not count as an attempt */
-        if (!renew && (status != STATUS_UNAVAILABLE || attempts - renewed == send->request->max_attempts))
+        if (!renew && (status != STATUS_UNAVAILABLE || attempts - renewed == send->request->max_attempts)) {
             return status;
+        }
         renewed = renewed || renew;
         enum status wait = storage_client_back_off(client, attempts, err->retry_after_ms, send->deadline_ms);
         if (wait == STATUS_UNAVAILABLE) {
             error_wrap(err, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
             return status;
         }
-        if (wait == STATUS_CANCELLED)
+        if (wait == STATUS_CANCELLED) {
             return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->what);
+        }
     }
 }
 
@@ -265,14 +281,17 @@ enum status storage_client_send(struct storage_client *client, const struct stor
     struct send send = {.client = client, .request = request, .deadline_ms = deadline_ms};
     describe(request, send.what);
     enum status status = storage_request_status(request);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = uuid_v4(send.request_id);
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         return error_set(err, status, "%s: %s", send.what, status_text(status));
+    }
     struct error failure;
     status = send_until_deadline(&send, out, &failure);
-    if (status != STATUS_OK && err)
+    if (status != STATUS_OK && err) {
         *err = failure;
+    }
     return status;
 }
 
@@ -288,10 +307,11 @@ struct submission {
 static void finish_submission(void *context, enum status status, struct http_reply *reply, const struct error *err) {
     struct submission *submission = context;
     struct error failure = *err;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = hear(submission->client, reply, submission->what, &failure);
-    else
+    } else {
         hear_nothing(submission->what, &failure);
+    }
     can_renew(submission->client, status); /* so that the caller's next attempt fares better */
     submission->done(submission->context, status, status == STATUS_OK ? reply : NULL, &failure);
     free(submission);
@@ -301,13 +321,16 @@ enum status storage_client_submit(struct storage_client *client, const struct st
                                   int64_t timeout_ms, storage_done done, void *context) {
     char request_id[UUID_TEXT_BYTES];
     enum status status = storage_request_status(request);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = uuid_v4(request_id);
-    if (status != STATUS_OK)
+    }
+    if (status != STATUS_OK) {
         return status;
+    }
     struct submission *submission = malloc(sizeof *submission);
-    if (!submission)
+    if (!submission) {
         return STATUS_NO_MEMORY;
+    }
     *submission = (struct submission){.client = client, .done = done, .context = context};
     describe(request, submission->what);
     struct attempt attempt;
@@ -317,8 +340,9 @@ enum status storage_client_submit(struct storage_client *client, const struct st
         status = http_transport_submit(client->transport, &call, finish_submission, submission);
         attempt_release(&attempt);
     }
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         free(submission);
+    }
     return status;
 }
 
@@ -330,13 +354,15 @@ enum status storage_client_init(struct storage_client *client, struct http_trans
     *client =
         (struct storage_client){.transport = transport, .clock = clock, .account = account, .credential = credential};
     pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0)
+    if (pthread_condattr_init(&monotonic) != 0) {
         return STATUS_INTERNAL;
+    }
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     int failure = pthread_cond_init(&client->cancelled_changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (failure)
+    if (failure) {
         return STATUS_INTERNAL;
+    }
     pthread_mutex_init(&client->lock, NULL);
     storage_clock_init(&client->storage_clock, clock);
     return STATUS_OK;

@@ -97,7 +97,8 @@ enum status storage_client_send(struct storage_client *client, const struct stor
  * STATUS_UNAVAILABLE   the wait would reach `deadline_ms`; nothing was waited for
  * STATUS_CANCELLED     storage_client_cancel
  */
-enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) MUST_CHECK;
+enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
+                                    int64_t deadline_ms) MUST_CHECK;
 
 /*
  * One attempt, answered on the I/O thread. `reply` is NULL unless STATUS_OK. The request is the caller's again on return.

@@ -51,10 +51,11 @@ static void append_request_line(struct strbuf *out, const char *endpoint, const 
                                 const struct table_operation *operation) {
     static const char *const methods[] = {[TABLE_INSERT] = "POST", [TABLE_MERGE] = "MERGE", [TABLE_DELETE] = "DELETE"};
     strbuf_appendf(out, "%s %s", methods[operation->kind], endpoint);
-    if (operation->kind == TABLE_INSERT)
+    if (operation->kind == TABLE_INSERT) {
         strbuf_appendf(out, "/%s", table);
-    else
+    } else {
         table_batch_append_entity_path(out, table, operation->partition_key, operation->row_key);
+    }
     strbuf_append_string(out, " HTTP/1.1" CRLF);
 }
 
@@ -64,15 +65,18 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     assert((operation->kind == TABLE_INSERT) == (operation->if_match == NULL));
     append_request_line(out, endpoint, table, operation);
     strbuf_append_string(out, "Accept: application/json;odata=minimalmetadata" CRLF "DataServiceVersion: 3.0;" CRLF);
-    if (operation->kind == TABLE_INSERT)
+    if (operation->kind == TABLE_INSERT) {
         strbuf_append_string(out, "Prefer: return-no-content" CRLF);
-    else
+    } else {
         strbuf_appendf(out, "If-Match: %s" CRLF, operation->if_match);
-    if (operation->entity)
+    }
+    if (operation->entity) {
         strbuf_append_string(out, "Content-Type: application/json" CRLF);
+    }
     strbuf_append_string(out, CRLF);
-    if (operation->entity)
+    if (operation->entity) {
         table_batch_append_entity(out, operation->entity);
+    }
     strbuf_append_string(out, CRLF);
 }
 
@@ -104,15 +108,17 @@ struct headers {
 
 /* Takes the next line from `rest`, without its end and white space before that. False: nothing is left. */
 static bool next_line(struct span *rest, struct span *out) {
-    if (rest->length == 0)
+    if (rest->length == 0) {
         return false;
+    }
     const char *end = memchr(rest->text, '\n', rest->length);
     size_t taken = end ? (size_t)(end - rest->text) + 1 : rest->length;
     *out = (struct span){rest->text, taken};
     rest->text += taken;
     rest->length -= taken;
-    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) && out->text[out->length - 1] != '\0')
+    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) && out->text[out->length - 1] != '\0') {
         out->length--;
+    }
     return true;
 }
 
@@ -127,8 +133,9 @@ static bool begins_with(struct span line, const char *text) {
 }
 
 static bool copy_span(struct span span, char *out, size_t out_bytes) {
-    if (span.length == 0 || span.length >= out_bytes || memchr(span.text, '\0', span.length))
+    if (span.length == 0 || span.length >= out_bytes || memchr(span.text, '\0', span.length)) {
         return false;
+    }
     memcpy(out, span.text, span.length);
     out[span.length] = '\0';
     return true;
@@ -137,31 +144,39 @@ static bool copy_span(struct span span, char *out, size_t out_bytes) {
 /* Finds the boundary in a Content-Type's value; "" where there is none. False: one that cannot be. */
 static bool read_boundary(struct span value, char out[BOUNDARY_BYTES]) {
     out[0] = '\0';
-    while (value.length > 0 && !begins_with(value, "boundary="))
+    while (value.length > 0 && !begins_with(value, "boundary=")) {
         value = skip(value, 1);
-    if (value.length == 0)
+    }
+    if (value.length == 0) {
         return true;
+    }
     value = skip(value, strlen("boundary="));
     bool is_quoted = begins_with(value, "\"");
-    if (is_quoted)
+    if (is_quoted) {
         value = skip(value, 1);
+    }
     size_t length = 0;
-    while (length < value.length && !strchr(is_quoted ? "\"" : "; \t", value.text[length]))
+    while (length < value.length && !strchr(is_quoted ? "\"" : "; \t", value.text[length])) {
         length++;
+    }
     return copy_span((struct span){value.text, length}, out, BOUNDARY_BYTES);
 }
 
 static bool read_header(struct span line, struct headers *headers) {
     const char *colon = memchr(line.text, ':', line.length);
-    if (!colon)
+    if (!colon) {
         return false;
+    }
     struct span value = skip(line, (size_t)(colon - line.text) + 1);
-    while (begins_with(value, " ") || begins_with(value, "\t"))
+    while (begins_with(value, " ") || begins_with(value, "\t")) {
         value = skip(value, 1);
-    if (begins_with(line, "Content-Type:"))
+    }
+    if (begins_with(line, "Content-Type:")) {
         return read_boundary(value, headers->boundary);
-    if (begins_with(line, "ETag:"))
+    }
+    if (begins_with(line, "ETag:")) {
         return value.length == 0 || copy_span(value, headers->etag, sizeof(headers->etag));
+    }
     return true;
 }
 
@@ -170,10 +185,12 @@ static bool read_headers(struct span *rest, struct headers *headers) {
     memset(headers, 0, sizeof(*headers));
     struct span line;
     while (next_line(rest, &line)) {
-        if (line.length == 0)
+        if (line.length == 0) {
             return true;
-        if (!read_header(line, headers))
+        }
+        if (!read_header(line, headers)) {
             return false;
+        }
     }
     return false;
 }
@@ -183,14 +200,18 @@ static bool read_to_delimiter(struct span *rest, const char *boundary, struct sp
     struct span body = {rest->text, 0};
     size_t length = strlen(boundary);
     for (struct span line; next_line(rest, &line); body.length = (size_t)(rest->text - body.text)) {
-        if (line.length < 2 + length || memcmp(line.text, "--", 2) != 0 || memcmp(line.text + 2, boundary, length) != 0)
+        if (line.length < 2 + length || memcmp(line.text, "--", 2) != 0 ||
+            memcmp(line.text + 2, boundary, length) != 0) {
             continue;
+        }
         struct span tail = skip(line, 2 + length);
         bool is_last = tail.length == 2 && memcmp(tail.text, "--", 2) == 0;
-        if (tail.length > 0 && !is_last)
+        if (tail.length > 0 && !is_last) {
             continue; /* a longer boundary that begins like ours */
-        if (out_body)
+        }
+        if (out_body) {
             *out_body = body;
+        }
         *out_is_last = is_last;
         return true;
     }
@@ -200,12 +221,14 @@ static bool read_to_delimiter(struct span *rest, const char *boundary, struct sp
 /* "HTTP/1.1 204 No Content": the status, or 0. */
 static int read_status_line(struct span *rest) {
     struct span line;
-    if (!next_line(rest, &line) || line.length < 12 || !begins_with(line, "HTTP/1.") || line.text[8] != ' ')
+    if (!next_line(rest, &line) || line.length < 12 || !begins_with(line, "HTTP/1.") || line.text[8] != ' ') {
         return 0;
+    }
     int status = 0;
     for (size_t i = 9; i < 12; i++) {
-        if (line.text[i] < '0' || line.text[i] > '9')
+        if (line.text[i] < '0' || line.text[i] > '9') {
             return 0;
+        }
         status = status * 10 + (line.text[i] - '0');
     }
     return status >= 100 && status <= 599 && (line.length == 12 || line.text[12] == ' ') ? status : 0;
@@ -224,8 +247,9 @@ static void copy_line(const char *text, char *out, size_t out_bytes) {
  */
 static void read_failure(struct span body, struct table_batch_answer *answer) {
     cJSON *json = NULL;
-    if (json_parse(body.text, body.length, &json, NULL) != STATUS_OK)
+    if (json_parse(body.text, body.length, &json, NULL) != STATUS_OK) {
         return;
+    }
     const cJSON *failure = cJSON_GetObjectItemCaseSensitive(json, "odata.error");
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(failure, "message");
     copy_line(json_string(failure, "code"), answer->code, sizeof(answer->code));
@@ -242,16 +266,20 @@ static bool read_answer(struct span *rest, const char *boundary, struct table_ba
     int http_status = read_status_line(rest);
     struct headers headers;
     struct span body;
-    if (!http_status || !read_headers(rest, &headers) || !read_to_delimiter(rest, boundary, &body, out_is_last))
+    if (!http_status || !read_headers(rest, &headers) || !read_to_delimiter(rest, boundary, &body, out_is_last)) {
         return false;
-    if (answer->answer_count == 0)
+    }
+    if (answer->answer_count == 0) {
         memcpy(answer->first_etag, headers.etag, sizeof(headers.etag));
+    }
     answer->answer_count++;
-    if (answer->http_status != 0 && !is_success(answer->http_status))
+    if (answer->http_status != 0 && !is_success(answer->http_status)) {
         return true; /* the first failure is the one that counts */
+    }
     answer->http_status = http_status;
-    if (!is_success(http_status))
+    if (!is_success(http_status)) {
         read_failure(body, answer);
+    }
     return true;
 }
 
@@ -260,18 +288,22 @@ static bool read_answers(struct span body, const char batch_boundary[BOUNDARY_BY
                          struct table_batch_answer *answer) {
     struct headers headers;
     bool is_last = false;
-    if (!read_to_delimiter(&body, batch_boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers))
+    if (!read_to_delimiter(&body, batch_boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers)) {
         return false;
+    }
     char boundary[BOUNDARY_BYTES];
     memcpy(boundary, headers.boundary[0] ? headers.boundary : batch_boundary, BOUNDARY_BYTES);
     if (headers.boundary[0] &&
-        (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers)))
+        (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers))) {
         return false;
+    }
     while (read_answer(&body, boundary, answer, &is_last)) {
-        if (is_last)
+        if (is_last) {
             return true;
-        if (!read_headers(&body, &headers))
+        }
+        if (!read_headers(&body, &headers)) {
             return false;
+        }
     }
     return false;
 }
@@ -279,14 +311,17 @@ static bool read_answers(struct span body, const char batch_boundary[BOUNDARY_BY
 enum status table_batch_read(const char *content_type, const char *body, size_t length, size_t count,
                              struct table_batch_answer *out, struct error *err) {
     char boundary[BOUNDARY_BYTES];
-    if (!read_boundary((struct span){content_type, strlen(content_type)}, boundary) || !boundary[0])
+    if (!read_boundary((struct span){content_type, strlen(content_type)}, boundary) || !boundary[0]) {
         return error_set(err, STATUS_MALFORMED, "the batch's answer names no boundary");
+    }
     struct table_batch_answer answer = {0};
-    if (!read_answers((struct span){body, length}, boundary, &answer))
+    if (!read_answers((struct span){body, length}, boundary, &answer)) {
         return error_set(err, STATUS_MALFORMED, "the batch's answer is not multipart/mixed, or is cut short");
-    if (is_success(answer.http_status) && (size_t)answer.answer_count != count)
+    }
+    if (is_success(answer.http_status) && (size_t)answer.answer_count != count) {
         return error_set(err, STATUS_MALFORMED, "the batch's answer has %d parts for %zu operations",
                          answer.answer_count, count);
+    }
     *out = answer;
     return STATUS_OK;
 }

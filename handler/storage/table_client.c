@@ -58,11 +58,13 @@ enum status table_insert(struct storage_client *client, const char *table, const
 static enum status get_json(struct storage_client *client, const struct storage_request *request, int64_t deadline_ms,
                             struct http_reply *out_reply, cJSON **out, struct error *err) {
     enum status status = storage_client_send(client, request, deadline_ms, out_reply, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         return status;
+    }
     status = json_parse(out_reply->body.data, out_reply->body.length, out, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         error_wrap(err, "reading the table service's answer");
+    }
     return status;
 }
 
@@ -91,13 +93,15 @@ struct query {
 
 static enum status visit_page(const struct query *query, const cJSON *page, struct error *err) {
     const cJSON *entities = cJSON_GetObjectItemCaseSensitive(page, "value");
-    if (!cJSON_IsArray(entities))
+    if (!cJSON_IsArray(entities)) {
         return error_set(err, STATUS_MALFORMED, "the table service's answer to a query has no \"value\" array");
+    }
     const cJSON *entity;
     cJSON_ArrayForEach(entity, entities) {
         enum status status = query->visit(query->context, entity, err);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             return status;
+        }
     }
     return STATUS_OK;
 }
@@ -113,8 +117,9 @@ static enum status take_continuation(struct query *query, const struct http_head
     http_headers_init(&query->continuation);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = http_headers_get(reply, names[i][0]);
-        if (value && *value)
+        if (value && *value) {
             http_headers_add(&query->continuation, names[i][1], value);
+        }
     }
     return query->continuation.status;
 }
@@ -124,19 +129,23 @@ static enum status query_page(struct storage_client *client, struct query *query
     struct storage_request request;
     begin(&request, "GET");
     strbuf_appendf(&request.path, "/%s()", query->table);
-    if (query->filter)
+    if (query->filter) {
         http_headers_add(&request.query, "$filter", query->filter);
-    for (size_t i = 0; i < query->continuation.count; i++)
+    }
+    for (size_t i = 0; i < query->continuation.count; i++) {
         http_headers_add(&request.query, query->continuation.items[i].name, query->continuation.items[i].value);
+    }
 
     struct http_reply reply;
     http_reply_init(&reply);
     cJSON *page = NULL;
     enum status status = get_json(client, &request, deadline_ms, &reply, &page, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         status = visit_page(query, page, err);
-    if (status == STATUS_OK && take_continuation(query, &reply.headers) != STATUS_OK)
+    }
+    if (status == STATUS_OK && take_continuation(query, &reply.headers) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "querying table %s", query->table);
+    }
     cJSON_Delete(page);
     http_reply_release(&reply);
     storage_request_release(&request);
@@ -154,8 +163,9 @@ enum status table_query(struct storage_client *client, const char *table, const 
         pages++;
     } while (status == STATUS_OK && query.continuation.count > 0);
     http_headers_release(&query.continuation);
-    if (status == STATUS_OK && out_pages)
+    if (status == STATUS_OK && out_pages) {
         *out_pages = pages;
+    }
     return status;
 }
 
@@ -164,8 +174,9 @@ enum status table_query(struct storage_client *client, const char *table, const 
 /* The answer is ours but says nothing that can be read: the transaction may have been committed all the same. */
 static enum status outcome_unknown(struct error *err) {
     error_wrap(err, "what became of the transaction is not known");
-    if (err)
+    if (err) {
         err->status = STATUS_UNAVAILABLE;
+    }
     return STATUS_UNAVAILABLE;
 }
 
@@ -174,12 +185,14 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
     const char *content_type = http_headers_get(&reply->headers, "Content-Type");
     struct table_batch_answer answer;
     if (table_batch_read(content_type ? content_type : "", reply->body.data, reply->body.length, count, &answer, err) !=
-        STATUS_OK)
+        STATUS_OK) {
         return outcome_unknown(err);
+    }
     enum status status = storage_error_status(answer.http_status, answer.code);
     if (status == STATUS_OK) {
-        if (out_first_etag)
+        if (out_first_etag) {
             memcpy(out_first_etag, answer.first_etag, TABLE_ETAG_BYTES);
+        }
         return STATUS_OK;
     }
     error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code, answer.message);
@@ -195,8 +208,9 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
 static enum status begin_transaction(struct storage_request *request, const char *endpoint, const char *table,
                                      const struct table_operation *operations, size_t count, struct error *err) {
     char id[UUID_TEXT_BYTES];
-    if (uuid_v4(id) != STATUS_OK)
+    if (uuid_v4(id) != STATUS_OK) {
         return error_set(err, STATUS_INTERNAL, "naming a transaction: no random bytes");
+    }
     request->max_attempts = 1;
     strbuf_append_string(&request->path, "/$batch");
     http_headers_addf(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_%s", id);
@@ -217,10 +231,11 @@ enum status table_transaction(struct storage_client *client, const char *table,
     enum status status = begin_transaction(&request, client->account->table_endpoint, table, operations, count, err);
     if (status == STATUS_OK) {
         status = storage_client_send(client, &request, deadline_ms, &reply, err);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK) {
             status = read_transaction(&reply, count, out_first_etag, err);
-        else if (status == STATUS_TOO_LARGE)
+        } else if (status == STATUS_TOO_LARGE) {
             status = outcome_unknown(err);
+        }
     }
     http_reply_release(&reply);
     storage_request_release(&request);
@@ -230,8 +245,9 @@ enum status table_transaction(struct storage_client *client, const char *table,
 void table_append_literal(struct strbuf *filter, const char *text) {
     strbuf_append_char(filter, '\'');
     for (const char *c = text; *c; c++) {
-        if (*c == '\'')
+        if (*c == '\'') {
             strbuf_append_char(filter, '\'');
+        }
         strbuf_append_char(filter, *c);
     }
     strbuf_append_char(filter, '\'');

@@ -66,12 +66,12 @@ struct table_operation {
 
 /*
  * An entity group transaction: all operations, or none. 1 to 100, in one partition, each row at most once.
- * `out_first_etag` (may be NULL) receives the first operation's new ETag ("" where the answer told none, as for a delete).
+ * `out_first_etag` (may be NULL) receives the first operation's new ETag ("" where none was told, as for a delete).
  *
  * One attempt only: a repeat after a lost answer fails on its own success, and only the caller can say what that means.
- * After a status that says "unknown" it may have been committed, or may yet be, for nothing calls back a request that
- * is on its way: that a row which it inserts is not there proves nothing. To try the same operations again is safe while
- * one of them has an ETag for If-Match: at most one of the two can succeed.
+ * After a status that says "unknown" it may have been committed, or may yet be, for nothing calls back a request on its
+ * way: that a row which it inserts is not there proves nothing. To try the same operations again is safe while one of
+ * them has an ETag for If-Match: at most one of the two can succeed.
  *
  * STATUS_PRECONDITION_FAILED   an If-Match did not match       STATUS_ALREADY_EXISTS   an inserted row was there
  * STATUS_NOT_FOUND             a merged or deleted row was not  STATUS_CONTAINER_NOT_FOUND

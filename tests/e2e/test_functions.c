@@ -69,8 +69,8 @@ static const char *text(const cJSON *object, const char *key) {
 
 static void assert_json_header(const struct http_reply *reply) {
     const char *type = http_headers_get(&reply->headers, "Content-Type");
-    ck_assert_msg(type != NULL && strncmp(type, "application/json", strlen("application/json")) == 0, "Content-Type: %s",
-                  type == NULL ? "none" : type);
+    ck_assert_msg(type != NULL && strncmp(type, "application/json", strlen("application/json")) == 0,
+                  "Content-Type: %s", type == NULL ? "none" : type);
 }
 
 /* {"error":{"code":CODE,"message":...}} and nothing else. */
@@ -97,7 +97,8 @@ START_TEST(a_reservation_is_made_seen_and_released) {
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
     assert_json_header(&reply);
     cJSON *reserved = http_reply_json(&reply);
-    assert_keys(reserved, "success,productId,requestedQuantity,availableQuantity,reservationId,expiresAt,message,acquiredLease");
+    assert_keys(reserved,
+                "success,productId,requestedQuantity,availableQuantity,reservationId,expiresAt,message,acquiredLease");
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reserved, "success")));
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reserved, "acquiredLease")));
     ck_assert_str_eq(text(reserved, "productId"), "PROD-001");
@@ -155,11 +156,13 @@ END_TEST
 
 START_TEST(a_reservation_made_on_one_instance_is_seen_and_released_on_another) {
     int other = (_i + 1) % SHAPE_COUNT;
-    struct http_reply reply = post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
+    struct http_reply reply =
+        post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
     ck_assert_int_eq(reply.status, 200);
     struct http_reply seen = get(other, "/api/inventory/PROD-003");
     ck_assert_ptr_nonnull(strstr(seen.body.data, "\"ELSEWHERE\""));
-    struct http_reply released = post(other, "/api/inventory/PROD-003/release", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
+    struct http_reply released =
+        post(other, "/api/inventory/PROD-003/release", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
     ck_assert_int_eq(released.status, 200);
     struct http_reply gone = get(_i, "/api/inventory/PROD-003");
     ck_assert_ptr_null(strstr(gone.body.data, "\"ELSEWHERE\""));
@@ -172,13 +175,15 @@ START_TEST(release_by_id_takes_that_reservation) {
     struct http_reply second = post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":3,\"customerId\":\"BY-ID\"}");
     cJSON *reserved = http_reply_json(&second);
     char body[256];
-    snprintf(body, sizeof body, "{\"quantity\":10,\"customerId\":\"BY-ID\",\"reservationId\":\"%s\"}", text(reserved, "reservationId"));
+    snprintf(body, sizeof body, "{\"quantity\":10,\"customerId\":\"BY-ID\",\"reservationId\":\"%s\"}",
+             text(reserved, "reservationId"));
     struct http_reply released = post(_i, "/api/inventory/PROD-003/release", body);
     cJSON *release = http_reply_json(&released);
     ck_assert_int_eq(number(release, "releasedQuantity"), 3);
     cJSON_Delete(reserved), cJSON_Delete(release);
     http_reply_release(&first), http_reply_release(&second), http_reply_release(&released);
-    http_reply_release(&(struct http_reply[]){post(_i, "/api/inventory/PROD-003/release", "{\"quantity\":10,\"customerId\":\"BY-ID\"}")}[0]);
+    http_reply_release(&(struct http_reply[]){
+        post(_i, "/api/inventory/PROD-003/release", "{\"quantity\":10,\"customerId\":\"BY-ID\"}")}[0]);
 }
 END_TEST
 
@@ -248,8 +253,8 @@ END_TEST
 
 START_TEST(an_embedded_nul_is_refused) {
     static const char body[] = "{\"quantity\":1,\0\"customerId\":\"C\"}";
-    struct http_reply reply =
-        http_ask((struct http_ask){.port = apps[_i].port, .path = RESERVE, .body = body, .body_length = sizeof body - 1});
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = apps[_i].port, .path = RESERVE, .body = body, .body_length = sizeof body - 1});
     assert_error(&reply, 400, "InvalidJson");
 }
 END_TEST
@@ -284,7 +289,8 @@ int main(void) {
     tcase_add_loop_test(functions, more_than_there_is_cannot_be_reserved, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, a_reservation_made_on_one_instance_is_seen_and_released_on_another, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, release_by_id_takes_that_reservation, 0, SHAPE_COUNT);
-    tcase_add_loop_test(functions, bad_input_is_refused_the_same_in_every_shape, 0, sizeof bad_inputs / sizeof *bad_inputs);
+    tcase_add_loop_test(functions, bad_input_is_refused_the_same_in_every_shape, 0,
+                        sizeof bad_inputs / sizeof *bad_inputs);
     tcase_add_loop_test(functions, invalid_utf8_is_refused_where_the_host_passes_it_on, 0, 2);
     tcase_add_loop_test(functions, an_embedded_nul_is_refused, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, a_body_may_have_64_kib_and_not_a_byte_more, 0, SHAPE_COUNT);

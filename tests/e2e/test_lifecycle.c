@@ -58,7 +58,8 @@ static void wait_for_log(const char *text) {
 }
 
 static void start_handler(const char *const *settings) {
-    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(&app,
+                      &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
     wait_for_log("listens on");
 }
 
@@ -70,8 +71,8 @@ static void assert_lease_is_free(const char *blob) {
     int64_t sent_ms;
     struct error err = {0};
     ck_assert_int_eq(uuid_v4(id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15, storage_connection_deadline(&connection, 5000),
-                                            &sent_ms, &err);
+    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
+                                            storage_connection_deadline(&connection, 5000), &sent_ms, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
     storage_connection_close(&connection);
 }
@@ -121,7 +122,8 @@ START_TEST(a_request_in_hand_is_finished_before_the_end) {
 END_TEST
 
 START_TEST(work_that_outlasts_its_lease_is_renewed_and_commits) {
-    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:20", "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL});
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:20",
+                                        "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL});
     struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
     http_reply_release(&reply);
@@ -178,7 +180,8 @@ START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
 
     start_handler(NULL);
     struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
-    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-002"}), 200); /* it is ready */
+    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-002"}),
+                     200); /* it is ready */
     size_t mark = azurite_mark(&azurite);
     get.port = app.port;
     ck_assert_int_eq(http_ask_status(get), 200);
@@ -206,8 +209,9 @@ static const char *const bad_settings[][2] = {
 START_TEST(a_bad_setting_ends_it_with_64_and_one_line) {
     const char *const settings[] = {bad_settings[_i][0], NULL};
     bool own_connection = strstr(bad_settings[_i][0], "ConnectionString") != NULL;
-    app_start_handler(&app, &(struct app_options){.connection_string = own_connection ? NULL : "UseDevelopmentStorage=true",
-                                                  .settings = settings});
+    app_start_handler(&app,
+                      &(struct app_options){.connection_string = own_connection ? NULL : "UseDevelopmentStorage=true",
+                                            .settings = settings});
     ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
     char *log = process_output_from(&app.process, 0);
     char name[128];
@@ -247,7 +251,8 @@ int main(void) {
     TCase *settings = tcase_create("bad settings");
     tcase_set_timeout(settings, 120);
     tcase_add_checked_fixture(settings, NULL, release_app);
-    tcase_add_loop_test(settings, a_bad_setting_ends_it_with_64_and_one_line, 0, sizeof bad_settings / sizeof *bad_settings);
+    tcase_add_loop_test(settings, a_bad_setting_ends_it_with_64_and_one_line, 0,
+                        sizeof bad_settings / sizeof *bad_settings);
     tcase_add_test(settings, without_a_connection_string_it_says_what_is_missing);
     suite_add_tcase(suite, settings);
     return check_main(suite);

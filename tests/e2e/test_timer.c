@@ -14,7 +14,9 @@
 
 enum { LOG_TIMEOUT_MS = 60000 };
 #define JOB_BLOB "lease-inventory-reconciliation-job"
-#define TIMER_PAYLOAD "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,\"IsPastDue\":false}},\"Metadata\":{}}"
+#define TIMER_PAYLOAD                                                                                           \
+    "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,\"IsPastDue\":false}}," \
+    "\"Metadata\":{}}"
 
 static struct azurite azurite;
 static struct app app;
@@ -36,8 +38,9 @@ static void wait_for_log(size_t from, const char *text) {
 
 static void start(const char *schedule, const char *lifetime) {
     const char *const settings[] = {lifetime, NULL};
-    app_start(&app, &(struct app_options){
-                        .connection_string = azurite.connection_string, .settings = settings, .timer_schedule = schedule});
+    app_start(&app, &(struct app_options){.connection_string = azurite.connection_string,
+                                          .settings = settings,
+                                          .timer_schedule = schedule});
 }
 
 static void reserve(const char *product) {
@@ -70,7 +73,8 @@ END_TEST
 
 /* What the handler answers to its timer, asked as the host asks. */
 static cJSON *run_timer(int expected_status) {
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/ReconcileInventory", .body = TIMER_PAYLOAD});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = "/ReconcileInventory", .body = TIMER_PAYLOAD});
     ck_assert_msg(reply.status == expected_status, "%d %s", reply.status, reply.body.data);
     cJSON *answer = http_reply_json(&reply);
     http_reply_release(&reply);
@@ -79,7 +83,8 @@ static cJSON *run_timer(int expected_status) {
 
 static void start_handler(void) {
     static const char *const settings[] = {"Inventory:ReservationLifetime=00:00:00.200", NULL};
-    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(&app,
+                      &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
     wait_for_log(0, "listens on");
 }
 

@@ -219,9 +219,10 @@ START_TEST(each_operation_is_one_request) {
     ck_assert_int_eq(release("blob", mine), STATUS_OK);
     char *requests = azurite_requests_since(&azurite, mark);
     int count = 0;
-    for (char *line = requests, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, count++)
+    for (char *line = requests, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, count++) {
         ck_assert_msg(strncmp(line, "\"PUT /" AZURITE_ACCOUNT "/test", 25) == 0 && strstr(line, "?comp=lease"), "%s",
                       line);
+    }
     ck_assert_int_eq(count, 4);
     free(requests);
 }

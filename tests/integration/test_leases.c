@@ -138,9 +138,11 @@ static void await(struct heard *heard, const int *count, int wanted) {
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
     pthread_mutex_lock(&heard->lock);
-    while (*count < wanted)
-        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT)
+    while (*count < wanted) {
+        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
+        }
+    }
     pthread_mutex_unlock(&heard->lock);
 }
 
@@ -207,8 +209,9 @@ START_TEST(another_handler_that_waits_gets_the_lease_soon_after_its_release) {
     pthread_t thread;
     size_t mark = azurite_mark(&azurite);
     ck_assert_int_eq(pthread_create(&thread, NULL, acquire_second, &waited_for), 0);
-    while (azurite_request_count(&azurite, mark) == 0) /* it has been sent away once */
+    while (azurite_request_count(&azurite, mark) == 0) { /* it has been sent away once */
         continue;
+    }
     int64_t released_ms = in_ms(0);
     lease_manager_release(first.manager, lease);
     pthread_join(thread, NULL);
@@ -244,8 +247,9 @@ START_TEST(many_leases_are_renewed_side_by_side) {
         struct lease_request request = request_heard_by(name, &heard[i]);
         leases[i] = acquire(&first, &request);
     }
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         await(&heard[i], &heard[i].renewed, 2);
+    }
     for (int i = 0; i < MANY; i++) {
         ck_assert(lease_manager_is_held(first.manager, leases[i]));
         lease_manager_release(first.manager, leases[i]);

@@ -44,8 +44,9 @@ static cJSON *new_entity(const char *partition_key, const char *row_key, int qua
     cJSON_AddStringToObject(entity, "PartitionKey", partition_key);
     cJSON_AddStringToObject(entity, "RowKey", row_key);
     cJSON_AddNumberToObject(entity, "quantity", quantity);
-    if (note)
+    if (note) {
         cJSON_AddStringToObject(entity, "note", note);
+    }
     return entity;
 }
 
@@ -64,8 +65,9 @@ static enum status get(const char *partition_key, const char *row_key, cJSON **o
 static int quantity_of(const char *partition_key, const char *row_key) {
     cJSON *entity = NULL;
     enum status status = get(partition_key, row_key, &entity);
-    if (status == STATUS_NOT_FOUND)
+    if (status == STATUS_NOT_FOUND) {
         return -1;
+    }
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     int64_t quantity = -2;
     ck_assert(json_int64(entity, "quantity", &quantity));
@@ -286,8 +288,9 @@ static void insert_many(int count) {
             operations[size] = (struct table_operation){TABLE_INSERT, "p", keys[size], NULL, rows[size]};
         }
         ck_assert_msg(transact(operations, size, NULL) == STATUS_OK, "%s", err.message);
-        for (size_t i = 0; i < size; i++)
+        for (size_t i = 0; i < size; i++) {
             cJSON_Delete(rows[i]);
+        }
     }
 }
 

@@ -67,7 +67,8 @@ static void write_timer(const struct app *app, const char *schedule) {
     snprintf(path, sizeof path, "%s/ReconcileInventory", app->folder);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     snprintf(text, sizeof text,
-             "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"direction\":\"in\",\"schedule\":\"%s\"}]}", schedule);
+             "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"direction\":\"in\",\"schedule\":\"%s\"}]}",
+             schedule);
     write_file(app, "ReconcileInventory/function.json", text);
 }
 
@@ -102,7 +103,8 @@ void app_start(struct app *app, const struct app_options *options) {
     make_folder(app, options);
     char devhost[PATH_BYTES];
     snprintf(devhost, sizeof devhost, "%s/devhost", required_env("LEASEHOLD_BIN"));
-    const char *const argv[] = {devhost, "--app", app->folder, "--port", "0", options->shape == NULL ? NULL : "--shape", options->shape, NULL};
+    const char *const argv[] = {
+        devhost, "--app", app->folder, "--port", "0", options->shape == NULL ? NULL : "--shape", options->shape, NULL};
     process_start(&app->process, &(struct process_options){.argv = argv});
     bool serves = process_wait_for_output(&app->process, 0, "/api/inventory/{productId}/reserve", START_TIMEOUT_MS);
     if (!serves) {

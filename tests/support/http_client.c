@@ -25,11 +25,15 @@ static enum status send(const struct http_ask *ask, struct http_reply *out, stru
     if (content_type != NULL && content_type[0] != '\0') {
         http_headers_add(&headers, "Content-Type", content_type);
     }
-    struct http_call call = {.method = ask->method != NULL ? ask->method : ask->body != NULL ? "POST" : "GET",
+    struct http_call call = {.method = ask->method != NULL ? ask->method
+                                       : ask->body != NULL ? "POST"
+                                                           : "GET",
                              .url = url,
                              .headers = &headers,
                              .body = ask->body,
-                             .body_length = ask->body == NULL ? 0 : ask->body_length != 0 ? ask->body_length : strlen(ask->body),
+                             .body_length = ask->body == NULL       ? 0
+                                            : ask->body_length != 0 ? ask->body_length
+                                                                    : strlen(ask->body),
                              .timeout_ms = ask->timeout_ms != 0 ? ask->timeout_ms : 60000,
                              .max_response_bytes = 64 * 1024 * 1024};
     pthread_once(&transport_once, make_transport);
@@ -58,7 +62,7 @@ int http_ask_status(struct http_ask ask) {
 cJSON *http_reply_json(const struct http_reply *reply) {
     cJSON *json = NULL;
     struct error err = {0};
-    ck_assert_msg(json_parse(reply->body.data, reply->body.length, &json, &err) == STATUS_OK, "status %d, body '%s': %s", reply->status,
-                  reply->body.data, err.message);
+    ck_assert_msg(json_parse(reply->body.data, reply->body.length, &json, &err) == STATUS_OK,
+                  "status %d, body '%s': %s", reply->status, reply->body.data, err.message);
     return json;
 }

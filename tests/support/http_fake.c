@@ -45,8 +45,9 @@ struct http_fake {
 };
 
 static void need(bool holds, const char *what) {
-    if (holds)
+    if (holds) {
         return;
+    }
     fprintf(stderr, "http_fake: %s: %s\n", what, strerror(errno));
     abort();
 }
@@ -62,8 +63,9 @@ static char *copy_text(const char *text) {
 static bool send_all(int fd, const char *data, size_t length) {
     while (length > 0) {
         ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
-        if (sent <= 0)
+        if (sent <= 0) {
             return false;
+        }
         data += sent;
         length -= (size_t)sent;
     }
@@ -75,8 +77,9 @@ static bool receive(int fd, struct strbuf *buf, size_t wanted, const char *end) 
     while (end ? !strstr(buf->data, end) : buf->length < wanted) {
         char chunk[16 * 1024];
         ssize_t got = recv(fd, chunk, sizeof chunk, 0);
-        if (got <= 0)
+        if (got <= 0) {
             return false;
+        }
         strbuf_append(buf, chunk, (size_t)got);
         need(strbuf_status(buf) == STATUS_OK, "the request is too long");
     }
@@ -90,8 +93,9 @@ static void parse_headers(struct http_fake_request *request, char *head) {
     while ((line = strsep(&rest, "\n")) != NULL) {
         line[strcspn(line, "\r")] = '\0';
         char *value = strchr(line, ':');
-        if (!value)
+        if (!value) {
             continue;
+        }
         *value++ = '\0';
         http_headers_add(&request->headers, line, value + strspn(value, " "));
     }
@@ -99,8 +103,9 @@ static void parse_headers(struct http_fake_request *request, char *head) {
 
 /* The next request of a connection; NULL: there is none. `buf` carries over what was read too far. */
 static struct http_fake_request *read_request(struct connection *connection, struct strbuf *buf) {
-    if (!receive(connection->fd, buf, 0, "\r\n\r\n"))
+    if (!receive(connection->fd, buf, 0, "\r\n\r\n")) {
         return NULL;
+    }
     struct http_fake_request *request = calloc(1, sizeof *request);
     need(request, "calloc");
     http_headers_init(&request->headers);
@@ -117,8 +122,9 @@ static struct http_fake_request *read_request(struct connection *connection, str
     char *body = calloc(1, request->body_length + 1);
     need(body, "calloc");
     request->body = body;
-    if (whole)
+    if (whole) {
         memcpy(body, buf->data + head_length, request->body_length);
+    }
     strbuf_clear(buf); /* clients of ours do not pipeline */
     return request;
 }
@@ -133,12 +139,14 @@ static struct scripted *next_answer(struct http_fake *fake, struct http_fake_req
     taken = fake->script;
     if (taken) {
         fake->script = taken->next;
-        if (!fake->script)
+        if (!fake->script) {
             fake->script_tail = &fake->script;
+        }
     }
     pthread_cond_broadcast(&fake->changed);
-    while (taken && taken->answer.behaviour == HTTP_FAKE_HANG && !fake->let_go && !fake->stopping)
+    while (taken && taken->answer.behaviour == HTTP_FAKE_HANG && !fake->let_go && !fake->stopping) {
         pthread_cond_wait(&fake->changed, &fake->lock);
+    }
     pthread_mutex_unlock(&fake->lock);
     return taken;
 }
@@ -151,11 +159,13 @@ static bool send_answer(int fd, const struct http_fake_answer *answer, const cha
     strbuf_append_string(&text, answer->interim ? answer->interim : "");
     int status = answer->status ? answer->status : 200;
     strbuf_appendf(&text, "HTTP/1.1 %d Scripted\r\n%s", status, answer->headers ? answer->headers : "");
-    if (status != 204 && status != 304)
+    if (status != 204 && status != 304) {
         strbuf_appendf(&text, "Content-Length: %zu\r\n", length);
+    }
     strbuf_append_string(&text, "\r\n");
-    if (strcmp(method, "HEAD") != 0)
+    if (strcmp(method, "HEAD") != 0) {
         strbuf_append(&text, body, sent);
+    }
     need(strbuf_status(&text) == STATUS_OK, "no memory for an answer");
     bool ok = send_all(fd, text.data, text.length);
     strbuf_release(&text);
@@ -163,8 +173,9 @@ static bool send_answer(int fd, const struct http_fake_answer *answer, const cha
 }
 
 static void scripted_free(struct scripted *scripted) {
-    if (!scripted)
+    if (!scripted) {
         return;
+    }
     free((void *)(uintptr_t)scripted->answer.headers);
     free((void *)(uintptr_t)scripted->answer.body);
     free((void *)(uintptr_t)scripted->answer.interim);
@@ -174,13 +185,15 @@ static void scripted_free(struct scripted *scripted) {
 /* False: the connection is over. */
 static bool serve_one(struct connection *connection, struct strbuf *buf) {
     struct http_fake_request *request = read_request(connection, buf);
-    if (!request)
+    if (!request) {
         return false;
+    }
     const char *method = request->method;
     struct scripted *scripted = next_answer(connection->fake, request);
     struct http_fake_answer answer = {0};
-    if (scripted)
+    if (scripted) {
         answer = scripted->answer;
+    }
     bool open = answer.behaviour != HTTP_FAKE_CLOSE && send_answer(connection->fd, &answer, method);
     scripted_free(scripted);
     return open;
@@ -259,8 +272,9 @@ void http_fake_free(struct http_fake *fake) {
         close(fake->connections[i].fd);
     }
     close(fake->listen_fd);
-    for (size_t i = 0; i < fake->request_count; i++)
+    for (size_t i = 0; i < fake->request_count; i++) {
         request_free(fake->requests[i]);
+    }
     while (fake->script) {
         struct scripted *next = fake->script->next;
         scripted_free(fake->script);

@@ -77,7 +77,8 @@ END_TEST
 
 START_TEST(an_unknown_product_is_not_found) {
     ck_assert_int_eq(read_as("NONE", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND);
-    ck_assert_int_eq(read_as("a", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND); /* ids have a case */
+    ck_assert_int_eq(read_as("a", (struct inventory_query){.all = true}, &state),
+                     STATUS_NOT_FOUND); /* ids have a case */
 }
 END_TEST
 
@@ -189,7 +190,9 @@ START_TEST(a_query_reads_the_expired_and_who_it_asks_for) {
     ck_assert_int_eq(read_as("A", (struct inventory_query){.reservation_id = id, .now_ms = at_ms}, &state), STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 2);
     ck_assert_str_eq(state.reservations[1].id, id);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .now_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(
+        read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .now_ms = at_ms}, &state),
+        STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 1);
 }
 END_TEST

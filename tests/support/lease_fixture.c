@@ -33,10 +33,12 @@ void lease_fixture_set_up_in_real_time(void) {
 
 /* Every owner has released its lease by now; what a test has left open is answered. */
 void lease_fixture_tear_down(void) {
-    for (int kind = 0; kind < FAKE_KINDS; kind++)
+    for (int kind = 0; kind < FAKE_KINDS; kind++) {
         lease_store_fake_hold(lease_fixture.store, (enum fake_call_kind)kind, false);
-    if (lease_fixture.clock == &lease_fixture.fake_clock.base)
+    }
+    if (lease_fixture.clock == &lease_fixture.fake_clock.base) {
         clock_fake_advance(&lease_fixture.fake_clock, 60000);
+    }
     http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
     lease_store_fake_drain(lease_fixture.store);
@@ -91,9 +93,11 @@ void lease_heard_await(struct lease_heard *heard, const int *count, int wanted) 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += LEASE_FIXTURE_PATIENCE_S;
     pthread_mutex_lock(&heard->lock);
-    while (*count < wanted)
-        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT)
+    while (*count < wanted) {
+        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
+        }
+    }
     pthread_mutex_unlock(&heard->lock);
 }
 

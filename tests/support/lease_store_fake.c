@@ -55,8 +55,9 @@ struct lease_store_fake {
 };
 
 static void *must(void *memory) {
-    if (memory == NULL)
+    if (memory == NULL) {
         abort();
+    }
     return memory;
 }
 
@@ -79,8 +80,9 @@ static struct timespec patience(void) {
 
 static struct holder *holder_of(struct lease_store_fake *fake, const char *name) {
     struct holder *holder = fake->holders;
-    while (holder != NULL && strcmp(holder->name, name) != 0)
+    while (holder != NULL && strcmp(holder->name, name) != 0) {
         holder = holder->next;
+    }
     if (holder == NULL) {
         holder = must(calloc(1, sizeof *holder));
         snprintf(holder->name, sizeof holder->name, "%s", name);
@@ -94,24 +96,28 @@ static enum status judge(struct lease_store_fake *fake, enum fake_call_kind kind
     const struct holder *holder = holder_of(fake, call->name);
     bool leased = holder->lease_id[0] != '\0';
     bool ours = strcmp(holder->lease_id, call->lease_id) == 0;
-    if (kind == FAKE_ACQUIRE)
+    if (kind == FAKE_ACQUIRE) {
         return !leased || ours ? STATUS_OK : STATUS_LEASE_CONFLICT;
-    if (kind == FAKE_BREAK)
+    }
+    if (kind == FAKE_BREAK) {
         return leased ? STATUS_OK : STATUS_LEASE_LOST;
+    }
     return leased && ours ? STATUS_OK : STATUS_LEASE_LOST;
 }
 
 static void take_effect(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call) {
     struct holder *holder = holder_of(fake, call->name);
-    if (kind == FAKE_ACQUIRE)
+    if (kind == FAKE_ACQUIRE) {
         memcpy(holder->lease_id, call->lease_id, sizeof holder->lease_id);
-    else if (kind != FAKE_RENEW)
+    } else if (kind != FAKE_RENEW) {
         holder->lease_id[0] = '\0';
+    }
 }
 
 static bool take_scripted(struct script *script, enum status *out) {
-    if (script->used == script->count)
+    if (script->used == script->count) {
         return false;
+    }
     *out = script->statuses[script->used++];
     return true;
 }
@@ -119,8 +125,9 @@ static bool take_scripted(struct script *script, enum status *out) {
 static void answer(struct lease_store_fake *fake, struct asked *asked, enum status status) {
     asked->stage = ANSWERED;
     asked->status = status;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         take_effect(fake, asked->kind, &asked->call);
+    }
     pthread_cond_broadcast(&fake->changed);
 }
 
@@ -133,8 +140,9 @@ static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind k
     asked->call.at_ms = clock_now_ms(fake->clock);
     *fake->last = asked;
     fake->last = &asked->next;
-    if (fake->open == NULL)
+    if (fake->open == NULL) {
         fake->open = asked;
+    }
     fake->counts[kind]++;
     pthread_cond_broadcast(&fake->changed);
     if (take_scripted(&fake->refusals[kind], refusal)) {
@@ -142,12 +150,13 @@ static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind k
         return NULL;
     }
     enum status status;
-    if (fake->hold[kind])
+    if (fake->hold[kind]) {
         asked->stage = HELD;
-    else if (take_scripted(&fake->scripts[kind], &status))
+    } else if (take_scripted(&fake->scripts[kind], &status)) {
         answer(fake, asked, status);
-    else
+    } else {
         answer(fake, asked, judge(fake, kind, call));
+    }
     return asked;
 }
 
@@ -166,15 +175,17 @@ static enum status ask_and_wait(struct lease_store_fake *fake, enum fake_call_ki
     pthread_mutex_lock(&fake->lock);
     struct asked *asked = record(fake, kind, call, &status);
     struct timespec until = patience();
-    while (asked != NULL && asked->stage == HELD)
+    while (asked != NULL && asked->stage == HELD) {
         wait_for_change(fake, &until, "the answer to an acquire");
+    }
     if (asked != NULL) {
         asked->stage = GIVEN;
         status = asked->status;
         pthread_cond_broadcast(&fake->changed);
     }
-    if (status == STATUS_OK && out_sent_ms != NULL)
+    if (status == STATUS_OK && out_sent_ms != NULL) {
         *out_sent_ms = asked->call.at_ms;
+    }
     pthread_mutex_unlock(&fake->lock);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the fake says %s", status_name(status));
 }
@@ -224,8 +235,9 @@ static void give(struct lease_store_fake *fake, struct asked *asked) {
     struct error err = {.status = asked->status};
     asked->stage = GIVING;
     pthread_mutex_unlock(&fake->lock);
-    if (asked->status != STATUS_OK)
+    if (asked->status != STATUS_OK) {
         error_set(&err, asked->status, "the fake says %s", status_name(asked->status));
+    }
     asked->done(asked->context, asked->status, &err);
     pthread_mutex_lock(&fake->lock);
     asked->stage = GIVEN;
@@ -233,11 +245,13 @@ static void give(struct lease_store_fake *fake, struct asked *asked) {
 }
 
 static struct asked *next_to_give(struct lease_store_fake *fake) {
-    while (fake->open != NULL && fake->open->stage == GIVEN)
+    while (fake->open != NULL && fake->open->stage == GIVEN) {
         fake->open = fake->open->next;
+    }
     struct asked *asked = fake->open;
-    while (asked != NULL && !(asked->stage == ANSWERED && asked->done != NULL))
+    while (asked != NULL && !(asked->stage == ANSWERED && asked->done != NULL)) {
         asked = asked->next;
+    }
     return asked;
 }
 
@@ -246,10 +260,11 @@ static void *give_answers(void *context) {
     pthread_mutex_lock(&fake->lock);
     while (!fake->stopping) {
         struct asked *asked = next_to_give(fake);
-        if (asked != NULL)
+        if (asked != NULL) {
             give(fake, asked);
-        else
+        } else {
             pthread_cond_wait(&fake->changed, &fake->lock);
+        }
     }
     pthread_mutex_unlock(&fake->lock);
     return NULL;
@@ -257,8 +272,9 @@ static void *give_answers(void *context) {
 
 static struct asked *first_held(const struct lease_store_fake *fake, enum fake_call_kind kind) {
     struct asked *asked = fake->first;
-    while (asked != NULL && !(asked->kind == kind && asked->stage == HELD))
+    while (asked != NULL && !(asked->kind == kind && asked->stage == HELD)) {
         asked = asked->next;
+    }
     return asked;
 }
 
@@ -266,11 +282,13 @@ void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind 
     pthread_mutex_lock(&fake->lock);
     struct timespec until = patience();
     struct asked *asked;
-    while ((asked = first_held(fake, kind)) == NULL)
+    while ((asked = first_held(fake, kind)) == NULL) {
         wait_for_change(fake, &until, "a call to be answered");
+    }
     answer(fake, asked, status);
-    if (asked->done != NULL)
+    if (asked->done != NULL) {
         give(fake, asked);
+    }
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -284,8 +302,9 @@ struct lease_store_fake *lease_store_fake_new(const struct clock *clock) {
     fake->last = &fake->first;
     pthread_mutex_init(&fake->lock, NULL);
     pthread_cond_init(&fake->changed, NULL);
-    if (pthread_create(&fake->thread, NULL, give_answers, fake) != 0)
+    if (pthread_create(&fake->thread, NULL, give_answers, fake) != 0) {
         abort();
+    }
     return fake;
 }
 
@@ -316,8 +335,9 @@ struct lease_store *lease_store_fake_store(struct lease_store_fake *fake) {
 
 static void append(struct lease_store_fake *fake, struct script *script, enum status status) {
     pthread_mutex_lock(&fake->lock);
-    if (script->count == MAX_SCRIPT)
+    if (script->count == MAX_SCRIPT) {
         abort();
+    }
     script->statuses[script->count++] = status;
     pthread_mutex_unlock(&fake->lock);
 }
@@ -346,8 +366,9 @@ size_t lease_store_fake_count(struct lease_store_fake *fake, enum fake_call_kind
 void lease_store_fake_wait(struct lease_store_fake *fake, enum fake_call_kind kind, size_t count) {
     pthread_mutex_lock(&fake->lock);
     struct timespec until = patience();
-    while (fake->counts[kind] < count)
+    while (fake->counts[kind] < count) {
         wait_for_change(fake, &until, "a call");
+    }
     pthread_mutex_unlock(&fake->lock);
 }
 
@@ -355,9 +376,11 @@ struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_
     lease_store_fake_wait(fake, kind, index + 1);
     pthread_mutex_lock(&fake->lock);
     const struct asked *asked = fake->first;
-    for (;; asked = asked->next)
-        if (asked->kind == kind && index-- == 0)
+    for (;; asked = asked->next) {
+        if (asked->kind == kind && index-- == 0) {
             break;
+        }
+    }
     struct fake_call call = asked->call;
     pthread_mutex_unlock(&fake->lock);
     return call;
@@ -365,16 +388,18 @@ struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_
 
 static bool everything_is_given(const struct lease_store_fake *fake) {
     const struct asked *asked = fake->first;
-    while (asked != NULL && (asked->stage == GIVEN || asked->stage == HELD))
+    while (asked != NULL && (asked->stage == GIVEN || asked->stage == HELD)) {
         asked = asked->next;
+    }
     return asked == NULL;
 }
 
 void lease_store_fake_drain(struct lease_store_fake *fake) {
     pthread_mutex_lock(&fake->lock);
     struct timespec until = patience();
-    while (!everything_is_given(fake))
+    while (!everything_is_given(fake)) {
         wait_for_change(fake, &until, "the last answer");
+    }
     pthread_mutex_unlock(&fake->lock);
 }
 

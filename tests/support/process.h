@@ -32,7 +32,10 @@ struct process {
 
 void process_start(struct process *process, const struct process_options *options);
 
-/* Sends a signal; nothing happens if the program has ended. */
+/*
+ * Sends a signal; nothing happens if the program has ended. (Under valgrind one that comes before the program itself
+ * runs is lost: wait for output first.)
+ */
 void process_signal(const struct process *process, int signal);
 
 /* Waits for the end of a program that this process started, at most `timeout_ms`. Answers `exit_code`. */

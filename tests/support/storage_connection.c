@@ -40,8 +40,9 @@ void storage_outcome_take(void *context, enum status status, const struct http_r
     ck_assert_msg((status == STATUS_OK) == (reply != NULL), "an answer with %s", status_name(status));
     pthread_mutex_lock(&outcome->lock);
     outcome->status = status;
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         outcome->err = *err;
+    }
     outcome->count++;
     pthread_cond_signal(&outcome->changed);
     pthread_mutex_unlock(&outcome->lock);
@@ -49,8 +50,9 @@ void storage_outcome_take(void *context, enum status status, const struct http_r
 
 enum status storage_outcome_wait(struct storage_outcome *outcome) {
     pthread_mutex_lock(&outcome->lock);
-    while (outcome->count == 0)
+    while (outcome->count == 0) {
         pthread_cond_wait(&outcome->changed, &outcome->lock);
+    }
     pthread_mutex_unlock(&outcome->lock);
     return outcome->status;
 }

@@ -23,7 +23,8 @@ static void tear_down(void) {
 
 /* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
 static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
-    struct reservation row = {.quantity = quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
+    struct reservation row = {
+        .quantity = quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
     strcpy(row.customer_id, customer);
     ck_assert_int_eq(uuid_v8_from_time(row.expires_ms, row.id), STATUS_OK);
     ck_assert_int_eq(product_state_add(&state, &row), STATUS_OK);
@@ -33,7 +34,8 @@ static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
 static bool reserve(int64_t quantity, const struct reservation **out) {
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, &reserved, &row),
+                     STATUS_OK);
     if (out != NULL) {
         *out = row;
     }
@@ -223,7 +225,8 @@ START_TEST(random_operations_keep_the_sum) {
         switch (rand() % 4) {
         case 0:
         case 1:
-            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, &reserved, &row), STATUS_OK);
+            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, &reserved, &row),
+                             STATUS_OK);
             break;
         case 2:
             ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms), quantity);
@@ -251,15 +254,15 @@ START_TEST(product_ids_are_url_safe_words) {
     static const char *const good[] = {"PROD-001", "a", "A.b_c~d-9", "..", NULL};
     static const char *const bad[] = {"", "a b", "a/b", "a%2Fb", "é", "a'b", "a\nb", "a#", "a+b", NULL};
     for (int i = 0; good[i] != NULL; i++) {
-        ck_assert_msg(product_id_is_valid(good[i]), "%s", good[i]);
+        ck_assert_msg(inventory_is_product_id(good[i]), "%s", good[i]);
     }
     for (int i = 0; bad[i] != NULL; i++) {
-        ck_assert_msg(!product_id_is_valid(bad[i]), "%s", bad[i]);
+        ck_assert_msg(!inventory_is_product_id(bad[i]), "%s", bad[i]);
     }
-    ck_assert(product_id_is_valid(longest));
+    ck_assert(inventory_is_product_id(longest));
     longest[128] = 'a';
     longest[129] = '\0';
-    ck_assert(!product_id_is_valid(longest));
+    ck_assert(!inventory_is_product_id(longest));
 }
 END_TEST
 
@@ -268,15 +271,15 @@ START_TEST(customer_ids_are_printable_text_of_at_most_128_characters) {
     for (int i = 0; i < 128; i++) {
         strcat(text, "😀"); /* four bytes, one character */
     }
-    ck_assert(customer_id_is_valid(text));
+    ck_assert(inventory_is_customer_id(text));
     strcat(text, "x");
-    ck_assert(!customer_id_is_valid(text));
-    ck_assert(customer_id_is_valid("O'Brien & Söhne"));
-    ck_assert(!customer_id_is_valid(""));
-    ck_assert(!customer_id_is_valid("tab\there"));
-    ck_assert(!customer_id_is_valid("del\x7f"));
-    ck_assert(!customer_id_is_valid("c1\xc2\x85"));
-    ck_assert(!customer_id_is_valid("bad\xff"));
+    ck_assert(!inventory_is_customer_id(text));
+    ck_assert(inventory_is_customer_id("O'Brien & Söhne"));
+    ck_assert(!inventory_is_customer_id(""));
+    ck_assert(!inventory_is_customer_id("tab\there"));
+    ck_assert(!inventory_is_customer_id("del\x7f"));
+    ck_assert(!inventory_is_customer_id("c1\xc2\x85"));
+    ck_assert(!inventory_is_customer_id("bad\xff"));
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 #include "inventory/inventory_service.h"
+#include "inventory/reconcile.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -73,18 +74,21 @@ START_TEST(a_product_that_another_holds_is_no_failure_but_no_turn) {
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
     ck_assert(!reserved.acquired_lease);
-    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err),
+                     STATUS_OK);
     ck_assert(!released.acquired_lease);
     assert_product("PROD-001", 100, 1, 0);
 }
 END_TEST
 
 START_TEST(release_has_its_own_lease_duration) {
-    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 1, &released, &err),
+                     STATUS_OK);
     ck_assert_int_eq(released.released, 0);
     ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s, RELEASE_LEASE_S);
     ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
-    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).duration_s, app.lease_options.duration_s);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).duration_s,
+                     app.lease_options.duration_s);
 }
 END_TEST
 
@@ -115,7 +119,8 @@ START_TEST(release_takes_expired_rows_along) {
     clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
     ck_assert_int_eq(reserve("PROD-001", "C1", 5), STATUS_OK);
     clock_fake_advance(&app.store_clock, 1);
-    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 2, &released, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_release_units(&app.service, "PROD-001", "C1", NULL, 2, &released, &err),
+                     STATUS_OK);
     ck_assert_int_eq(released.released, 2);
     ck_assert_int_eq(released.available, 97);
     assert_product("PROD-001", 97, 4, 1);
@@ -212,7 +217,7 @@ static enum status reconcile(void) {
         lease_store_fake_wait(app.lease_service, FAKE_RELEASE, n);
         lease_store_fake_drain(app.lease_service);
     }
-    return inventory_service_reconcile(&app.service, &reconciled, &err);
+    return reconcile_run(&app.service, &reconciled, &err);
 }
 
 START_TEST(reconciliation_takes_away_what_has_expired_and_only_that) {
@@ -259,7 +264,7 @@ END_TEST
 
 START_TEST(reconciliation_elsewhere_leaves_nothing_to_do_here) {
     lease_store_fake_set_holder(app.lease_service, RECONCILIATION_LEASE_NAME, "somebody");
-    ck_assert_int_eq(inventory_service_reconcile(&app.service, &reconciled, &err), STATUS_OK);
+    ck_assert_int_eq(reconcile_run(&app.service, &reconciled, &err), STATUS_OK);
     ck_assert(!reconciled.processed);
     ck_assert_str_eq(reconciled.lease_id, "");
 }

@@ -29,8 +29,8 @@ static void set_up(void) {
     char connection_string[1024];
     fake = http_fake_new();
     const char *url = http_fake_url(fake);
-    snprintf(connection_string, sizeof connection_string, "AccountName=fake;AccountKey=c2VjcmV0;BlobEndpoint=%s/fake;TableEndpoint=%s/fake",
-             url, url);
+    snprintf(connection_string, sizeof connection_string,
+             "AccountName=fake;AccountKey=c2VjcmV0;BlobEndpoint=%s/fake;TableEndpoint=%s/fake", url, url);
     storage_connection_open(&connection, connection_string);
     inventory_store_table_init(&table, &connection.client, "inventory");
     product_state_init(&state);
@@ -77,10 +77,12 @@ static void push_answer(int status, const char *body) {
 
 static void push_product(int version, const char *commit_id) {
     char body[512];
-    snprintf(body, sizeof body,
-             "{\"odata.etag\":\"W/\\\"datetime'%d'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\",\"available\":\"6\","
-             "\"version\":\"%d\",\"commitId\":\"%s\"}",
-             version, version, commit_id);
+    snprintf(
+        body, sizeof body,
+        "{\"odata.etag\":\"W/"
+        "\\\"datetime'%d'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\",\"available\":\"6\","
+        "\"version\":\"%d\",\"commitId\":\"%s\"}",
+        version, version, commit_id);
     push_answer(200, body);
 }
 
@@ -89,15 +91,18 @@ static void push_lost(void) {
 }
 
 static void push_committed(void) {
-    http_fake_push(fake, &(struct http_fake_answer){
-                             .status = 202,
-                             .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
-                             .body = "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
-                                     "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-                                     "HTTP/1.1 204 No Content\r\nETag: W/\"datetime'8'\"\r\n\r\n\r\n"
-                                     "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-                                     "HTTP/1.1 204 No Content\r\nETag: W/\"datetime'8r'\"\r\n\r\n\r\n"
-                                     "--changesetresponse_1--\r\n--batchresponse_1--\r\n"});
+    http_fake_push(
+        fake,
+        &(struct http_fake_answer){
+            .status = 202,
+            .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
+            .body =
+                "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
+                "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+                "HTTP/1.1 204 No Content\r\nETag: W/\"datetime'8'\"\r\n\r\n\r\n"
+                "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+                "HTTP/1.1 204 No Content\r\nETag: W/\"datetime'8r'\"\r\n\r\n\r\n"
+                "--changesetresponse_1--\r\n--batchresponse_1--\r\n"});
 }
 
 static void assert_committed(void) {
@@ -144,17 +149,20 @@ START_TEST(a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was
 END_TEST
 
 START_TEST(a_repeat_that_meets_its_own_first_success_is_a_success) {
-    static const char failed[] = "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
-                                 "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-                                 "HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/json\r\n\r\n"
-                                 "{\"odata.error\":{\"code\":\"UpdateConditionNotSatisfied\",\"message\":{\"lang\":\"en-US\",\"value\":\"0:x\"}}}\r\n"
-                                 "--changesetresponse_1--\r\n--batchresponse_1--\r\n";
+    static const char failed[] =
+        "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
+        "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        "HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/json\r\n\r\n"
+        "{\"odata.error\":{\"code\":\"UpdateConditionNotSatisfied\",\"message\":{\"lang\":\"en-US\",\"value\":\"0:x\"}}"
+        "}\r\n"
+        "--changesetresponse_1--\r\n--batchresponse_1--\r\n";
     push_lost();
     push_product(7, "00000000-0000-4000-8000-000000000007"); /* not yet: the first is still under way */
-    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG,
-                                                    .status = 202,
-                                                    .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
-                                                    .body = failed});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG,
+                                              .status = 202,
+                                              .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
+                                              .body = failed});
     start_commit();
     char id[UUID_TEXT_BYTES];
     sent_commit_id(id);
@@ -190,7 +198,8 @@ END_TEST
 START_TEST(behind_later_commits_without_the_row_nobody_knows) {
     push_lost();
     push_product(9, "00000000-0000-4000-8000-000000000009");
-    push_answer(404, "{\"odata.error\":{\"code\":\"ResourceNotFound\",\"message\":{\"lang\":\"en-US\",\"value\":\"x\"}}}");
+    push_answer(404,
+                "{\"odata.error\":{\"code\":\"ResourceNotFound\",\"message\":{\"lang\":\"en-US\",\"value\":\"x\"}}}");
     start_commit();
     finish_commit();
     assert_not_committed(STATUS_UNAVAILABLE);
@@ -219,13 +228,23 @@ START_TEST(stopping_in_mid_commit_is_unknown_not_cancelled) {
 }
 END_TEST
 
+START_TEST(without_an_etag_nothing_is_sent) {
+    state.token[0] = '\0';
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_INTERNAL);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
 START_TEST(rows_that_this_program_did_not_write_are_refused) {
     static const char *const bodies[] = {
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}",
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"other\"}]}",
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-not-a-uuid\"}]}",
-        "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"customerId\":\"C\",\"quantity\":\"0\","
-        "\"reservedAt\":\"2025-01-19T14:45:30Z\",\"expiresAt\":\"2025-01-19T14:45:30Z\"}]}",
+        ("{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"customerId\":"
+         "\"C\",\"quantity\":\"0\","
+         "\"reservedAt\":\"2025-01-19T14:45:30Z\",\"expiresAt\":\"2025-01-19T14:45:30Z\"}]}"),
     };
     push_answer(200, bodies[_i]);
     struct error err;
@@ -247,6 +266,7 @@ int main(void) {
     tcase_add_test(lost, behind_later_commits_without_the_row_nobody_knows);
     tcase_add_test(lost, a_commit_that_cannot_be_made_in_time_is_unknown_not_failed);
     tcase_add_test(lost, stopping_in_mid_commit_is_unknown_not_cancelled);
+    tcase_add_test(lost, without_an_etag_nothing_is_sent);
     tcase_add_loop_test(lost, rows_that_this_program_did_not_write_are_refused, 0, 4);
     suite_add_tcase(suite, lost);
     return check_main(suite);

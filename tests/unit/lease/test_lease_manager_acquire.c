@@ -87,6 +87,20 @@ START_TEST(a_held_lease_is_waited_for_and_had_when_it_is_free) {
 }
 END_TEST
 
+START_TEST(a_lease_of_our_own_that_is_on_its_way_back_is_waited_for_without_asking_storage) {
+    lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
+    lease_manager_release(lease_fixture.manager, lease_fixture_acquire_named("a"));
+    lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
+    struct lease_acquiring acquiring;
+    lease_acquiring_begin(&acquiring, "a");
+    lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_OK);
+    lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, false);
+    lease_acquiring_end(&acquiring, STATUS_OK);
+    ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 2);
+    lease_manager_release(lease_fixture.manager, acquiring.lease);
+}
+END_TEST
+
 START_TEST(the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_attempt) {
     lease_fixture.options.acquire_retry_ms = 60000;
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
@@ -118,6 +132,19 @@ START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
         least_ms += least_ms / 2;
     }
     ck_assert_int_ge(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, count - 1).at_ms, begun_ms + 500);
+}
+END_TEST
+
+START_TEST(a_request_may_say_until_when_it_waits) {
+    lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
+    int64_t begun_ms = lease_fixture_now_ms();
+    struct lease_request request = {.name = "a", .wait_until_ms = begun_ms + 200};
+    lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT);
+    ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 200);
+    ck_assert_int_lt(lease_fixture_now_ms(), begun_ms + lease_fixture.options.acquire_timeout_ms);
+    size_t tries = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
+    lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT); /* that time has passed: one try */
+    ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), tries + 1);
 }
 END_TEST
 
@@ -225,23 +252,19 @@ START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
 }
 END_TEST
 
-START_TEST(closing_frees_what_its_owner_has_forgotten) {
-    (void)lease_fixture_acquire_named("a");
-    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
-}
-END_TEST
-
 START_TEST(closing_ends_at_its_deadline_and_says_how_many_are_left) {
     struct lease *lease = lease_fixture_acquire_named("a");
-    (void)lease_fixture_acquire_named("b");
+    struct lease *forgotten = lease_fixture_acquire_named("b");
     lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms()), 2);
     size_t sent = lease_store_fake_count(lease_fixture.store,
                                          FAKE_RELEASE); /* the second may have gone out just before the end */
-    for (size_t i = 0; i < sent; i++)
+    for (size_t i = 0; i < sent; i++) {
         lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_UNAVAILABLE);
+    }
+    lease_manager_release(lease_fixture.manager, forgotten);
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     http_transport_free(lease_fixture.transport);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), sent);
@@ -267,12 +290,35 @@ START_TEST(a_lease_that_is_granted_while_the_manager_closes_is_given_back) {
 }
 END_TEST
 
+static void *answer_late(void *context) {
+    const struct timespec pause = {.tv_nsec = 50000000}; /* long enough for the other thread to get there first */
+    nanosleep(&pause, NULL);
+    lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_CANCELLED);
+    return context;
+}
+
+START_TEST(freeing_waits_for_what_is_in_flight) {
+    lease_store_fake_hold(lease_fixture.store, FAKE_RELEASE, true);
+    lease_manager_release(lease_fixture.manager, lease_fixture_acquire_named("a"));
+    lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms()), 1);
+    pthread_t answerer;
+    ck_assert_int_eq(pthread_create(&answerer, NULL, answer_late, NULL), 0);
+    lease_manager_free(lease_fixture.manager);
+    pthread_join(answerer, NULL);
+    http_transport_free(lease_fixture.transport);
+    lease_store_fake_free(lease_fixture.store);
+    lease_fixture_set_up(); /* for tear_down */
+}
+END_TEST
+
 static void *answer_acquire_when_cancelled(void *context) {
     (void)context;
     struct lease *lease;
     while (lease_manager_acquire(lease_fixture.manager, &(struct lease_request){.name = "mark", .try_once = true},
-                                 &lease, NULL) != STATUS_CANCELLED)
+                                 &lease, NULL) != STATUS_CANCELLED) {
         lease_manager_release(lease_fixture.manager, lease);
+    }
     lease_store_fake_answer(lease_fixture.store, FAKE_ACQUIRE, STATUS_OK);
     return NULL;
 }
@@ -302,10 +348,11 @@ static atomic_int had;
 static bool watch(const struct lease *lease) {
     bool held = true;
     int64_t until_ms = lease_fixture_now_ms() + 15;
-    while (held && lease_fixture_now_ms() < until_ms)
+    while (held && lease_fixture_now_ms() < until_ms) {
         held = lease_manager_is_held(lease_fixture.manager, lease) &&
                lease_manager_safe_until_ms(lease_fixture.manager, lease) > until_ms &&
                lease_manager_renewal_count(lease_fixture.manager, lease) >= 0;
+    }
     return held && lease_manager_wait(lease_fixture.manager, lease, 5, NULL) == STATUS_OK;
 }
 
@@ -323,15 +370,18 @@ static void *contend(void *context) {
         snprintf(name, sizeof name, "name-%u", which);
         struct lease_request request = lease_heard_request(name, &heard);
         struct lease *lease;
-        if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK)
+        if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK) {
             return NULL;
-        if (atomic_fetch_add(&holders[which], 1) == 0)
+        }
+        if (atomic_fetch_add(&holders[which], 1) == 0) {
             atomic_fetch_add(&had, 1);
+        }
         bool kept = round % 16 == 0 ? watch(lease) : lease_manager_is_held(lease_fixture.manager, lease);
         atomic_fetch_sub(&holders[which], 1);
         lease_manager_release(lease_fixture.manager, lease);
-        if (!kept)
+        if (!kept) {
             return NULL;
+        }
     }
     return NULL;
 }
@@ -348,8 +398,9 @@ START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn)
         numbers[i] = i;
         ck_assert_int_eq(pthread_create(&threads[i], NULL, contend, &numbers[i]), 0);
     }
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
+    }
     pthread_barrier_destroy(&barrier);
     ck_assert_int_eq(atomic_load(&had), TURNS);
     ck_assert_uint_gt(lease_store_fake_count(lease_fixture.store, FAKE_RENEW), 0);
@@ -369,8 +420,9 @@ static void *keep_until_closed(void *context) {
     while (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) == STATUS_OK) {
         enum status status = lease_manager_wait(lease_fixture.manager, lease, 3, NULL);
         lease_manager_release(lease_fixture.manager, lease);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
             break;
+        }
     }
     return NULL;
 }
@@ -410,6 +462,7 @@ static void add_acquiring(Suite *suite) {
     tcase_add_test(tests, a_request_may_ask_for_its_own_duration);
     tcase_add_test(tests, one_try_is_made_when_the_timeout_is_zero_or_the_request_says_so);
     tcase_add_test(tests, a_held_lease_is_waited_for_and_had_when_it_is_free);
+    tcase_add_test(tests, a_lease_of_our_own_that_is_on_its_way_back_is_waited_for_without_asking_storage);
     tcase_add_test(tests, the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_attempt);
     tcase_add_test(tests, an_acquire_that_waits_is_cancelled_at_once_and_so_is_every_later_one);
     tcase_add_test(tests, cancelling_acquires_leaves_leases_in_hand_alone);
@@ -423,10 +476,10 @@ static void add_acquiring(Suite *suite) {
 static void add_stopping(Suite *suite) {
     TCase *tests = new_case(suite, "stopping", lease_fixture_set_up);
     tcase_add_test(tests, closing_gives_back_every_lease_and_owners_may_still_release_theirs);
-    tcase_add_test(tests, closing_frees_what_its_owner_has_forgotten);
     tcase_add_test(tests, closing_ends_at_its_deadline_and_says_how_many_are_left);
     tcase_add_test(tests, a_lease_that_is_granted_while_the_manager_closes_is_given_back);
     tcase_add_test(tests, closing_waits_for_an_acquire_under_way);
+    tcase_add_test(tests, freeing_waits_for_what_is_in_flight);
 }
 
 int main(void) {
@@ -435,6 +488,7 @@ int main(void) {
     add_stopping(suite);
     TCase *real = new_case(suite, "in real time", lease_fixture_set_up_in_real_time);
     tcase_add_test(real, the_waits_grow_by_half_at_least_and_end_with_the_timeout);
+    tcase_add_test(real, a_request_may_say_until_when_it_waits);
     tcase_add_test(real, threads_that_contend_hold_one_after_the_other_and_all_get_their_turn);
     tcase_add_test(real, closing_under_load_leaves_nothing_leased);
     return check_main(suite);

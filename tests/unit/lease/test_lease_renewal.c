@@ -59,8 +59,9 @@ static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_
 
 static enum lease_outcome settle(enum status status, int64_t now_ms) {
     enum lease_outcome outcome = lease_renewal_settle_renew(&renewal, &lease, status, now_ms);
-    if (outcome != LEASE_OUTCOME_NONE)
+    if (outcome != LEASE_OUTCOME_NONE) {
         lease_renewal_told(&lease);
+    }
     return outcome;
 }
 
@@ -477,8 +478,9 @@ END_TEST
 
 START_TEST(many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in) {
     static struct lease many[MANY];
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         start_with(&many[i], 30, T + 1 + (i * 7919) % MANY);
+    }
     ck_assert_uint_eq(renewal.count, MANY + 1);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     for (int i = 1; i <= MANY; i++) {

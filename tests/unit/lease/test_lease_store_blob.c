@@ -213,8 +213,9 @@ START_TEST(the_lease_is_reckoned_from_before_the_request_that_was_granted_not_fr
     ck_assert_int_eq(pthread_create(&thread, NULL, acquire_there, &status), 0);
     http_fake_wait(fake, 2);
     int64_t created_ms = clock_now_ms(clock);
-    while (clock_now_ms(clock) <= created_ms)
+    while (clock_now_ms(clock) <= created_ms) {
         continue;
+    }
     http_fake_let_go(fake);
     pthread_join(thread, NULL);
     ck_assert_int_eq(status, STATUS_OK);

@@ -15,7 +15,14 @@
 #include "support/check_main.h"
 #include "support/raw_http.h"
 
-enum { MAX_BODY_BYTES = 1000, MAX_RESPONSE_BYTES = 2000, THREAD_COUNT = 8, CLIENT_COUNT = 6, REQUESTS_PER_CLIENT = 50 };
+enum {
+    MAX_BODY_BYTES = 1000,
+    MAX_RESPONSE_BYTES = 2000,
+    THREAD_COUNT = 8,
+    CLIENT_COUNT = 6,
+    REQUESTS_PER_CLIENT = 50,
+    REQUEST_COUNT = CLIENT_COUNT * REQUESTS_PER_CLIENT
+};
 
 /* 127.0.0.1 as /proc/net/tcp writes it: hexadecimal in the order of this machine's bytes. */
 #define LOOPBACK "0100007F"
@@ -454,7 +461,7 @@ START_TEST(parallel_clients_each_get_their_own_answers) {
         pthread_join(clients[i].thread, NULL);
     }
     pthread_barrier_destroy(&barrier);
-    ck_assert_int_eq(atomic_load(&call_count), CLIENT_COUNT * REQUESTS_PER_CLIENT);
+    ck_assert_int_eq(atomic_load(&call_count), REQUEST_COUNT);
 }
 END_TEST
 

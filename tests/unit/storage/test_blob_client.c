@@ -131,8 +131,9 @@ START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_fr
     ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
                      STATUS_OK);
     ck_assert_uint_eq(http_fake_count(fake), 3);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
+    }
     /* Two backoffs of at least half of 100 and 200 ms lie between: the first attempt's time would be earlier. */
     ck_assert_int_ge(sent_ms, before_ms + 150);
 }

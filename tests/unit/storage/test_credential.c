@@ -22,11 +22,13 @@ struct golden {
     const char *string_to_sign;
 };
 
+enum { MAX_FILE_BYTES = 16384 };
+
 static char *read_file(const char *path) {
     FILE *file = fopen(path, "r");
     ck_assert_msg(file != NULL, "%s is missing", path);
-    char *text = calloc(1, 16 * 1024);
-    size_t length = fread(text, 1, 16 * 1024 - 1, file);
+    char *text = calloc(1, MAX_FILE_BYTES);
+    size_t length = fread(text, 1, MAX_FILE_BYTES - 1, file);
     ck_assert_uint_gt(length, 0);
     ck_assert_int_eq(text[length - 1], '\n');
     text[length - 1] = '\0';
@@ -50,26 +52,27 @@ static void take_key(struct storage_account *account, const char *text) {
 }
 
 static void take_line(struct golden *golden, const char *word, char *value) {
-    if (strcmp(word, "service") == 0)
+    if (strcmp(word, "service") == 0) {
         golden->request.is_table = strcmp(value, "table") == 0;
-    else if (strcmp(word, "account") == 0)
+    } else if (strcmp(word, "account") == 0) {
         snprintf(golden->account.name, sizeof golden->account.name, "%s", value);
-    else if (strcmp(word, "key") == 0)
+    } else if (strcmp(word, "key") == 0) {
         take_key(&golden->account, value);
-    else if (strcmp(word, "method") == 0)
+    } else if (strcmp(word, "method") == 0) {
         golden->request.method = value;
-    else if (strcmp(word, "path") == 0)
+    } else if (strcmp(word, "path") == 0) {
         golden->request.path = value;
-    else if (strcmp(word, "body_length") == 0)
+    } else if (strcmp(word, "body_length") == 0) {
         golden->request.body_length = strtoul(value, NULL, 10);
-    else if (strcmp(word, "header") == 0)
+    } else if (strcmp(word, "header") == 0) {
         add_pair(&golden->headers, value);
-    else if (strcmp(word, "query") == 0)
+    } else if (strcmp(word, "query") == 0) {
         add_pair(&golden->query, value);
-    else if (strcmp(word, "authorization") == 0)
+    } else if (strcmp(word, "authorization") == 0) {
         golden->authorization = value;
-    else
+    } else {
         ck_abort_msg("what is %s?", word);
+    }
 }
 
 static void golden_read(struct golden *golden, const char *path) {
@@ -122,8 +125,9 @@ START_TEST(every_golden_request_is_signed_as_documented) {
     ck_assert_msg(dir != NULL, "%s is missing", folder);
     int checked = 0;
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] == '.')
+        if (entry->d_name[0] == '.') {
             continue;
+        }
         snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
         check_golden(path);
         checked++;

@@ -84,8 +84,9 @@ END_TEST
 START_TEST(a_body_arrives_whole_with_its_headers) {
     enum { BYTES = 3 * 1024 * 1024 }; /* more than one write, and more than where libcurl would ask with Expect */
     char *body = malloc(BYTES);
-    for (size_t i = 0; i < BYTES; i++)
+    for (size_t i = 0; i < BYTES; i++) {
         body[i] = (char)(i % 251);
+    }
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, "Content-Type", "application/json");
@@ -176,8 +177,9 @@ END_TEST
 START_TEST(headers_without_end_are_refused) {
     struct strbuf headers;
     strbuf_init(&headers, SIZE_MAX);
-    for (int i = 0; i < 70; i++)
+    for (int i = 0; i < 70; i++) {
         strbuf_appendf(&headers, "X-%d: %01000d\r\n", i, i);
+    }
     http_fake_push(fake, &(struct http_fake_answer){.headers = headers.data});
     ck_assert_int_eq(get("/"), STATUS_TOO_LARGE);
     strbuf_release(&headers);
@@ -236,8 +238,9 @@ END_TEST
 /* --- connections --- */
 
 START_TEST(a_connection_is_used_again) {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(get("/"), STATUS_OK);
+    }
     ck_assert_int_eq(http_fake_request(fake, 2)->connection, 1);
 }
 END_TEST
@@ -261,8 +264,9 @@ START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 200, .close_after = true});
     ck_assert_int_eq(get("/"), STATUS_OK);
     /* The end of the connection may arrive a moment after the answer: the second request may meet it, the third not. */
-    if (get("/") != STATUS_OK)
+    if (get("/") != STATUS_OK) {
         ck_assert_int_eq(get("/"), STATUS_OK);
+    }
 }
 END_TEST
 
@@ -287,8 +291,9 @@ static void tally_init(void) {
 static void count_answer(void *context, enum status status, struct http_reply *got, const struct error *failure) {
     struct tally *counts = context;
     pthread_mutex_lock(&counts->lock);
-    if (counts->closed || (got == NULL) == (status == STATUS_OK) || failure->status != status)
+    if (counts->closed || (got == NULL) == (status == STATUS_OK) || failure->status != status) {
         abort();
+    }
     counts->answered[status]++;
     counts->all++;
     pthread_cond_broadcast(&counts->changed);
@@ -300,24 +305,28 @@ static void tally_wait(int all) {
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 100;
     pthread_mutex_lock(&tally.lock);
-    while (tally.all < all)
+    while (tally.all < all) {
         ck_assert_int_eq(pthread_cond_timedwait(&tally.changed, &tally.lock, &until), 0);
+    }
     pthread_mutex_unlock(&tally.lock);
 }
 
 START_TEST(three_hundred_calls_at_once_are_answered_over_256_connections_at_most) {
     tally_init();
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < 256; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    }
     struct http_call call = call_to("PUT", "/many");
-    for (int i = 0; i < 300; i++)
+    for (int i = 0; i < 300; i++) {
         ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    }
     http_fake_wait(fake, 256);
     http_fake_let_go(fake);
     tally_wait(300);
     ck_assert_int_eq(tally.answered[STATUS_OK], 300);
-    for (size_t i = 0; i < 300; i++)
+    for (size_t i = 0; i < 300; i++) {
         ck_assert_int_le(http_fake_request(fake, i)->connection, 256);
+    }
 }
 END_TEST
 
@@ -331,11 +340,13 @@ static void *send_fifty(void *user) {
         struct http_reply mine;
         http_reply_init(&mine);
         enum status status = http_transport_send(transport, &call, &mine, NULL);
-        if (status != STATUS_OK || mine.status != 200)
+        if (status != STATUS_OK || mine.status != 200) {
             abort();
+        }
         http_reply_release(&mine);
-        if (http_transport_submit(transport, &call, count_answer, &tally) != STATUS_OK)
+        if (http_transport_submit(transport, &call, count_answer, &tally) != STATUS_OK) {
             abort();
+        }
         http_transport_wake_at(transport, clock_now_ms(clock_system()));
     }
     return NULL;
@@ -348,19 +359,21 @@ static int64_t count_tick(void *context, int64_t now_ms) {
 }
 
 START_TEST(threads_send_submit_and_wake_at_the_same_time) {
-    enum { THREADS = 8 };
+    enum { THREADS = 8, ANSWERS = 400 }; /* 50 of each */
     _Atomic int ticks = 0;
     pthread_t threads[THREADS];
     tally_init();
     (void)call_to("GET", "/"); /* sets url */
     http_transport_set_tick(transport, count_tick, &ticks);
     pthread_barrier_init(&barrier, NULL, THREADS);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, send_fifty, NULL), 0);
-    for (int i = 0; i < THREADS; i++)
+    }
+    for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-    tally_wait(THREADS * 50);
-    ck_assert_int_eq(tally.answered[STATUS_OK], THREADS * 50);
+    }
+    tally_wait(ANSWERS);
+    ck_assert_int_eq(tally.answered[STATUS_OK], ANSWERS);
     ck_assert_int_gt(atomic_load(&ticks), 0);
     http_transport_set_tick(transport, NULL, NULL);
     pthread_barrier_destroy(&barrier);
@@ -376,10 +389,11 @@ static void submit_next(void *context, enum status status, struct http_reply *go
     (void)got, (void)failure;
     struct chain *chain = context;
     struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
-    if (status != STATUS_OK || --chain->left == 0)
+    if (status != STATUS_OK || --chain->left == 0) {
         sem_post(&chain->over);
-    else if (http_transport_submit(transport, &call, submit_next, chain) != STATUS_OK)
+    } else if (http_transport_submit(transport, &call, submit_next, chain) != STATUS_OK) {
         abort();
+    }
 }
 
 START_TEST(a_callback_may_submit) {
@@ -400,8 +414,9 @@ START_TEST(cancelling_a_group_ends_its_calls_and_no_others) {
     tally_init();
     struct http_call_group group = {0}, other = {0};
     struct http_call call = call_to("PUT", "/");
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    }
     for (int i = 0; i < 6; i++) {
         call.group = i % 3 == 0 ? &group : i % 3 == 1 ? &other : NULL;
         ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
@@ -419,26 +434,28 @@ END_TEST
 START_TEST(a_cancelled_group_takes_no_more_calls) {
     struct http_call_group group = {0};
     http_transport_cancel(transport, &group);
+    ck_assert_int_eq(get("/"), STATUS_OK); /* by now the I/O thread is done with what was open */
     struct http_call call = call_to("GET", "/");
     call.group = &group;
     ck_assert_int_eq(send_call(&call), STATUS_CANCELLED);
     ck_assert_int_eq(err.status, STATUS_CANCELLED);
-    ck_assert_uint_eq(http_fake_count(fake), 0);
-    call.group = NULL;
-    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
 }
 END_TEST
 
 START_TEST(freeing_answers_every_open_call_once) {
     tally_init();
     struct http_call call = call_to("GET", "/");
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
-    for (int i = 0; i < 20; i++)
+    }
+    for (int i = 0; i < 20; i++) {
         ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    }
     http_fake_wait(fake, 10);
-    for (int i = 0; i < 20; i++) /* of these, most have not been begun */
+    for (int i = 0; i < 20; i++) { /* of these, most have not been begun */
         ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    }
     http_transport_free(transport);
     tally.closed = true;
     ck_assert_int_eq(tally.all, 40);
@@ -486,12 +503,14 @@ struct ticks {
 static int64_t note_tick(void *context, int64_t now_ms) {
     struct ticks *ticks = context;
     int count = atomic_load(&ticks->count);
-    if (count < 8)
+    if (count < 8) {
         ticks->at_ms[count] = now_ms;
+    }
     atomic_store(&ticks->count, count + 1);
     sem_post(&ticks->ran);
-    if (ticks->may_end)
+    if (ticks->may_end) {
         sem_wait(ticks->may_end);
+    }
     return ticks->again_after_ms ? now_ms + ticks->again_after_ms : INT64_MAX;
 }
 
@@ -504,11 +523,12 @@ START_TEST(the_tick_runs_at_its_time_and_not_a_millisecond_before) {
     ck_assert_int_eq(http_transport_new(&transport, &clock.base, &err), STATUS_OK);
     http_transport_set_tick(transport, note_tick, &ticks);
     http_transport_wake_at(transport, 1000);
-    for (int i = 0; i < 20; i++) /* the thread goes round several times */
+    for (int i = 0; i < 20; i++) { /* the thread goes round several times */
         ck_assert_int_eq(get("/"), STATUS_OK);
+    }
     ck_assert_int_eq(atomic_load(&ticks.count), 0);
     /* The timer has fired long since, as real time does go on: it must have been set again. */
-    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     clock_fake_advance(&clock, 1);
     sem_wait(&ticks.ran);
     ck_assert_int_eq(ticks.at_ms[0], 1000);
@@ -522,9 +542,9 @@ START_TEST(the_earliest_time_asked_for_counts) {
     sem_init(&ticks.ran, 0, 0);
     int64_t now_ms = clock_now_ms(clock_system());
     http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, now_ms + 3600 * 1000);
+    http_transport_wake_at(transport, now_ms + 3600000);
     http_transport_wake_at(transport, now_ms + 40);
-    http_transport_wake_at(transport, now_ms + 7200 * 1000);
+    http_transport_wake_at(transport, now_ms + 7200000);
     sem_wait(&ticks.ran);
     ck_assert_int_ge(ticks.at_ms[0], now_ms + 40);
     ck_assert_int_lt(ticks.at_ms[0], now_ms + 5000);
@@ -537,11 +557,13 @@ START_TEST(the_tick_runs_again_when_it_says) {
     sem_init(&ticks.ran, 0, 0);
     http_transport_set_tick(transport, note_tick, &ticks);
     http_transport_wake_at(transport, 0);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         sem_wait(&ticks.ran);
+    }
     http_transport_set_tick(transport, NULL, NULL);
-    for (int i = 1; i < 4; i++)
+    for (int i = 1; i < 4; i++) {
         ck_assert_int_ge(ticks.at_ms[i] - ticks.at_ms[i - 1], 20);
+    }
 }
 END_TEST
 
@@ -577,13 +599,14 @@ START_TEST(taking_the_tick_away_waits_until_it_has_ended) {
     sem_wait(&ticks.ran);
     pthread_t thread;
     ck_assert_int_eq(pthread_create(&thread, NULL, take_tick_away, NULL), 0);
-    nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL); /* a chance for the fault to show */
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* a chance for the fault to show */
     ck_assert(!atomic_load(&tick_taken_away));
     sem_post(&may_end);
     pthread_join(thread, NULL);
     http_transport_set_tick(transport, note_tick, &ticks); /* what the old one asked for is forgotten */
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(get("/"), STATUS_OK);
+    }
     http_transport_set_tick(transport, NULL, NULL);
     ck_assert_int_eq(atomic_load(&ticks.count), 1);
 }

@@ -8,8 +8,9 @@ static const int64_t never = INT64_MAX;
 
 START_TEST(the_backoff_doubles_up_to_its_maximum) {
     static const int64_t expected[] = {100, 200, 400, 800, 1000, 1000};
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         ck_assert_int_eq(retry_policy_delay_ms(&policy, i + 1, 0, 1, 0, never), expected[i]);
+    }
     ck_assert_int_eq(retry_policy_delay_ms(&policy, 1000000000, 0, 1, 0, never), 1000);
 }
 END_TEST
@@ -39,10 +40,12 @@ END_TEST
 START_TEST(what_may_pass_is_transient) {
     static const int transient[] = {408, 429, 500, 502, 503, 504, 509, 599};
     static const int lasting[] = {0, 200, 302, 400, 401, 403, 404, 409, 412, 499, 600};
-    for (size_t i = 0; i < sizeof transient / sizeof transient[0]; i++)
+    for (size_t i = 0; i < sizeof transient / sizeof transient[0]; i++) {
         ck_assert(retry_policy_is_transient(transient[i]));
-    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
+    }
+    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++) {
         ck_assert(!retry_policy_is_transient(lasting[i]));
+    }
 }
 END_TEST
 
@@ -67,8 +70,9 @@ END_TEST
 START_TEST(any_other_retry_after_is_none) {
     static const char *const texts[] = {"", " 1", "1 ", "-1", "+1", "1.5", "1s", "soon", "Sun, 19 Jan 2025"};
     ck_assert_int_eq(retry_policy_parse_retry_after_ms(NULL, 0), 0);
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         ck_assert_msg(retry_policy_parse_retry_after_ms(texts[i], 0) == 0, "\"%s\"", texts[i]);
+    }
 }
 END_TEST
 

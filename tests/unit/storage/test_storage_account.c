@@ -25,8 +25,9 @@ START_TEST(a_key_and_a_name_make_https_endpoints) {
     ck_assert_str_eq(account.blob_endpoint, "https://acme.blob.core.windows.net");
     ck_assert_str_eq(account.table_endpoint, "https://acme.table.core.windows.net");
     ck_assert_uint_eq(account.key_length, 16);
-    for (unsigned char i = 0; i < 16; i++)
+    for (unsigned char i = 0; i < 16; i++) {
         ck_assert_uint_eq(account.key[i], i);
+    }
     ck_assert_str_eq(account.sas, "");
 }
 END_TEST
@@ -116,11 +117,13 @@ START_TEST(what_does_not_sign_in_is_refused_by_name_and_without_secrets) {
 END_TEST
 
 START_TEST(a_key_longer_than_there_is_room_for_is_refused) {
-    char text[400] = "AccountName=acme;AccountKey=";
-    for (int i = 0; i < 43; i++) /* 129 bytes */
-        strcat(text, "AAAA");
+    static const char begin[] = "AccountName=acme;AccountKey=";
+    char text[sizeof begin + 172];
+    memset(text, 'A', sizeof text); /* 129 bytes in base64 */
+    memcpy(text, begin, sizeof begin - 1);
+    text[sizeof text - 1] = '\0';
     ck_assert_int_eq(parse(text), STATUS_INVALID_ARGUMENT);
-    text[strlen(text) - 4] = '\0'; /* 126 */
+    text[sizeof text - 5] = '\0'; /* 126 */
     ck_assert_int_eq(parse(text), STATUS_OK);
     ck_assert_uint_eq(account.key_length, 126);
 }

@@ -147,42 +147,42 @@ END_TEST
 /* --- what answers mean --- */
 
 static const struct {
-    int http_status;
     const char *code;
+    int http_status;
     enum status status;
 } meanings[] = {
-    {200, "", STATUS_OK},
-    {202, "", STATUS_OK},
-    {302, "", STATUS_INTERNAL},
-    {304, "ConditionNotMet", STATUS_INTERNAL},
-    {400, "InvalidInput", STATUS_INTERNAL},
-    {401, "", STATUS_UNAUTHORIZED},
-    {403, "AuthenticationFailed", STATUS_UNAUTHORIZED},
-    {404, "ContainerNotFound", STATUS_CONTAINER_NOT_FOUND},
-    {404, "TableNotFound", STATUS_CONTAINER_NOT_FOUND},
-    {404, "BlobNotFound", STATUS_NOT_FOUND},
-    {404, "ResourceNotFound", STATUS_NOT_FOUND},
-    {404, "", STATUS_NOT_FOUND},
-    {408, "", STATUS_UNAVAILABLE},
-    {409, "LeaseAlreadyPresent", STATUS_LEASE_CONFLICT},
-    {409, "LeaseIsBreakingAndCannotBeAcquired", STATUS_LEASE_CONFLICT},
-    {409, "LeaseIsBrokenAndCannotBeRenewed", STATUS_LEASE_LOST},
-    {409, "LeaseIdMismatchWithLeaseOperation", STATUS_LEASE_LOST},
-    {409, "LeaseNotPresentWithLeaseOperation", STATUS_LEASE_LOST},
-    {409, "BlobAlreadyExists", STATUS_ALREADY_EXISTS},
-    {409, "EntityAlreadyExists", STATUS_ALREADY_EXISTS},
-    {409, "ContainerBeingDeleted", STATUS_UNAVAILABLE},
-    {409, "TableBeingDeleted", STATUS_UNAVAILABLE},
-    {409, "UpdateConditionNotSatisfied", STATUS_PRECONDITION_FAILED},
-    {409, "SnapshotsPresent", STATUS_INTERNAL},
-    {409, "", STATUS_INTERNAL},
-    {412, "ConditionNotMet", STATUS_PRECONDITION_FAILED},
-    {412, "UpdateConditionNotSatisfied", STATUS_PRECONDITION_FAILED},
-    {412, "LeaseIdMissing", STATUS_LEASE_LOST},
-    {412, "LeaseLost", STATUS_LEASE_LOST},
-    {429, "", STATUS_UNAVAILABLE},
-    {500, "OperationTimedOut", STATUS_UNAVAILABLE},
-    {503, "ServerBusy", STATUS_UNAVAILABLE},
+    {"", 200, STATUS_OK},
+    {"", 202, STATUS_OK},
+    {"", 302, STATUS_INTERNAL},
+    {"ConditionNotMet", 304, STATUS_INTERNAL},
+    {"InvalidInput", 400, STATUS_INTERNAL},
+    {"", 401, STATUS_UNAUTHORIZED},
+    {"AuthenticationFailed", 403, STATUS_UNAUTHORIZED},
+    {"ContainerNotFound", 404, STATUS_CONTAINER_NOT_FOUND},
+    {"TableNotFound", 404, STATUS_CONTAINER_NOT_FOUND},
+    {"BlobNotFound", 404, STATUS_NOT_FOUND},
+    {"ResourceNotFound", 404, STATUS_NOT_FOUND},
+    {"", 404, STATUS_NOT_FOUND},
+    {"", 408, STATUS_UNAVAILABLE},
+    {"LeaseAlreadyPresent", 409, STATUS_LEASE_CONFLICT},
+    {"LeaseIsBreakingAndCannotBeAcquired", 409, STATUS_LEASE_CONFLICT},
+    {"LeaseIsBrokenAndCannotBeRenewed", 409, STATUS_LEASE_LOST},
+    {"LeaseIdMismatchWithLeaseOperation", 409, STATUS_LEASE_LOST},
+    {"LeaseNotPresentWithLeaseOperation", 409, STATUS_LEASE_LOST},
+    {"BlobAlreadyExists", 409, STATUS_ALREADY_EXISTS},
+    {"EntityAlreadyExists", 409, STATUS_ALREADY_EXISTS},
+    {"ContainerBeingDeleted", 409, STATUS_UNAVAILABLE},
+    {"TableBeingDeleted", 409, STATUS_UNAVAILABLE},
+    {"UpdateConditionNotSatisfied", 409, STATUS_PRECONDITION_FAILED},
+    {"SnapshotsPresent", 409, STATUS_INTERNAL},
+    {"", 409, STATUS_INTERNAL},
+    {"ConditionNotMet", 412, STATUS_PRECONDITION_FAILED},
+    {"UpdateConditionNotSatisfied", 412, STATUS_PRECONDITION_FAILED},
+    {"LeaseIdMissing", 412, STATUS_LEASE_LOST},
+    {"LeaseLost", 412, STATUS_LEASE_LOST},
+    {"", 429, STATUS_UNAVAILABLE},
+    {"OperationTimedOut", 500, STATUS_UNAVAILABLE},
+    {"ServerBusy", 503, STATUS_UNAVAILABLE},
 };
 
 START_TEST(an_answer_has_one_meaning) {
@@ -270,16 +270,17 @@ START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
 END_TEST
 
 START_TEST(a_deadline_ends_the_attempts_and_the_last_failure_is_told) {
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 50; i++) {
         http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    }
     int64_t before_ms = clock_now_ms(clock_system());
-    ck_assert_int_eq(send_within(400), STATUS_UNAVAILABLE);
-    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 5000);
+    ck_assert_int_eq(send_within(2000), STATUS_UNAVAILABLE);
+    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 10000);
     ck_assert_int_eq(err.http_status, 503);
     ck_assert_str_eq(err.code, "ServerBusy");
     ck_assert_ptr_nonnull(strstr(err.message, "given up after "));
     ck_assert_uint_ge(http_fake_count(fake), 2);
-    ck_assert_uint_le(http_fake_count(fake), 4);
+    ck_assert_uint_le(http_fake_count(fake), 7);
 }
 END_TEST
 
@@ -350,7 +351,7 @@ END_TEST
 
 START_TEST(a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not) {
     credential.answer = STATUS_UNAVAILABLE;
-    ck_assert_int_eq(send_within(300), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(send_within(2000), STATUS_UNAVAILABLE);
     ck_assert_int_ge(credential.authorized, 2);
     ck_assert_ptr_nonnull(strstr(err.message, "PUT /leases/lease-x?comp=lease: no token yet"));
     credential.answer = STATUS_UNAUTHORIZED;
@@ -442,8 +443,9 @@ START_TEST(cancelling_ends_a_send_under_way_and_lets_submits_through) {
     enum status status = STATUS_OK;
     struct outcome outcome;
     pthread_t thread;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    }
     int64_t before_ms = clock_now_ms(clock_system());
     submit(&outcome, 20000);
     ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
@@ -468,7 +470,7 @@ START_TEST(cancelling_ends_a_wait_for_the_next_attempt) {
     int64_t before_ms = clock_now_ms(clock_system());
     ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
     http_fake_wait(fake, 1);
-    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL); /* so that it most likely waits already */
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* so that it most likely waits already */
     storage_client_cancel(&client);
     pthread_join(thread, NULL);
     ck_assert_int_eq(status, STATUS_CANCELLED);

@@ -20,10 +20,11 @@ static struct strbuf read_golden(const char *name, const char *line_end) {
     strbuf_init(&text, MAX_BYTES);
     for (int c; (c = fgetc(file)) != EOF;) {
         char byte = (char)c;
-        if (byte == '\n')
+        if (byte == '\n') {
             strbuf_append_string(&text, line_end);
-        else
+        } else {
             strbuf_append(&text, &byte, 1);
+        }
     }
     fclose(file);
     ck_assert_int_eq(strbuf_status(&text), STATUS_OK);
@@ -309,8 +310,9 @@ START_TEST(a_hostile_body_of_megabytes_is_read_in_linear_time) {
     struct strbuf body;
     strbuf_init(&body, SIZE_MAX);
     strbuf_append_string(&body, "--b\r\n" PART "HTTP/1.1 204 x\r\n");
-    while (body.length < (size_t)8 * 1024 * 1024)
+    while (body.length < (size_t)8 * 1024 * 1024) {
         strbuf_append_string(&body, fillers[_i]);
+    }
     ck_assert_int_eq(strbuf_status(&body), STATUS_OK);
     struct table_batch_answer answer;
     ck_assert_int_eq(table_batch_read("multipart/mixed; boundary=b", body.data, body.length, 1, &answer, NULL),
