@@ -110,6 +110,7 @@ static enum status wait_for_turn(struct product_lanes *lanes, struct product_lan
     }
     /* cppcheck-suppress autoVariables ; it leaves the queue before this function returns */
     *lane->last_link = &waiter;
+    /* cppcheck-suppress autoVariables ; as above */
     lane->last_link = &waiter.next;
     lanes->waiting++;
     while (!waiter.has_turn && !lanes->closed) {

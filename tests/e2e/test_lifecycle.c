@@ -158,15 +158,18 @@ START_TEST(storage_may_come_after_the_handler_and_go_and_come_again) {
 END_TEST
 
 START_TEST(without_storage_a_stop_is_prompt_too) {
+    start_handler((const char *const[]){"Logging:LogLevel:Default=Debug", NULL});
+    struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
+    ck_assert_int_eq(http_ask_status(get), 200);
     azurite_stop(&azurite);
-    start_handler(NULL);
     struct background request;
     start_background(&request, RESERVE, FIVE_UNITS);
-    wait_for_log("listens on");
+    wait_for_log("lease-inventory-PROD-001"); /* it has been tried */
     int64_t start_ms = process_now_ms();
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
     finish_background(&request);
+    ck_assert_int_eq(request.reply.status, 503);
     http_reply_release(&request.reply);
 }
 END_TEST

@@ -167,18 +167,18 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     config.setting_count = 1;
     signal(SIGPIPE, SIG_IGN);
     ck_assert_int_eq(dup2(STDERR_FILENO, 50), 50); /* a file without close-on-exec */
-    start("leaked=no; [ ! -e /proc/$$/fd/50 ] || leaked=yes\n"
-          "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$signals$value ;; esac; done < "
+    start("signals=0; leaked=no; [ ! -e /proc/$$/fd/50 ] || leaked=yes\n"
+          "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$((signals | 0x$value)) ;; esac; done < "
           "/proc/$$/status\n"
-          "echo \"$PWD|$1|$2|$#|$A_SETTING|$FUNCTIONS_APP_ROOT_PATH|$signals|$leaked\" > "
+          "echo \"$PWD|$1|$2|$#|$A_SETTING|$FUNCTIONS_APP_ROOT_PATH|$((signals & 0x7fffffff))|$leaked\" > "
           "told.new\n"
           "mv told.new told\nexec sleep 60\n");
     char told[1024];
     char expected[3 * PATH_MAX];
     read_line("told", told, sizeof told);
     close(50);
-    /* No signal is blocked or ignored. */
-    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|00000000000000000000000000000000|no",
+    /* No signal is blocked or ignored; those from 32 on are libc's own and not ours to set. */
+    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|0|no",
              folder_path, folder_path);
     ck_assert_str_eq(told, expected);
 }
