@@ -60,10 +60,7 @@ static enum status connect_storage(struct app *app, struct error *err) {
     if (status != STATUS_OK) {
         return status;
     }
-    status = storage_client_init(&app->storage, app->transport, app->clock, account, credential);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "starting the storage client");
-    }
+    storage_client_init(&app->storage, app->transport, app->clock, account, credential);
     lease_store_blob_init(&app->lease_store, &app->storage, &app->settings.lease_store);
     return lease_manager_new(&app->leases, &app->settings.lease, &app->lease_store.base, app->transport, app->clock,
                              err);

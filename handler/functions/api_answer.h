@@ -1,7 +1,7 @@
 /*
  * api_answer.h - answers in the API's shapes: a JSON body with its ETag, or an error as Azure REST APIs write it.
  *
- * The only place where a status becomes an HTTP answer (spec, section 2).
+ * The only place where a status becomes an HTTP answer.
  *
  * Rules        Each of these writes the whole answer into a response that has none yet; headers that are there stay.
  *              Whatever memory fails, the answer is a 500, or one that the response remembers as failed and the

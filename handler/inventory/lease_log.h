@@ -1,5 +1,5 @@
 /*
- * lease_log.h - what a lease does, as the log lines that people look for (spec, section 6).
+ * lease_log.h - what a lease does, as the log lines that people look for.
  *
  * Threads: any.
  * Layer: inventory. May include lease/, storage/, base/.

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/condition.h"
 #include "base/log.h"
 #include "inventory/lease_log.h"
 
@@ -76,38 +76,12 @@ static void leave_queue(struct product_lane *lane, struct waiter *waiter) {
     }
 }
 
-static struct timespec monotonic_after(int64_t ms) {
-    struct timespec when;
-    clock_gettime(CLOCK_MONOTONIC, &when);
-    when.tv_sec += (time_t)(ms / 1000);
-    when.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (when.tv_nsec >= 1000000000) {
-        when.tv_sec++;
-        when.tv_nsec -= 1000000000;
-    }
-    return when;
-}
-
-static enum status init_waiter(struct waiter *waiter) {
-    *waiter = (struct waiter){0};
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) {
-        return STATUS_INTERNAL;
-    }
-    bool good = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                pthread_cond_init(&waiter->turn_changed, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return good ? STATUS_OK : STATUS_INTERNAL;
-}
-
 /* Queues up behind the others, with the lock held; on success it is the caller's turn. */
 static enum status wait_for_turn(struct product_lanes *lanes, struct product_lane *lane, int64_t deadline_ms,
                                  struct lease **out_lease) {
-    struct waiter waiter;
-    enum status status = init_waiter(&waiter);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    struct waiter waiter = {.has_turn = false};
+    enum status status = STATUS_OK;
+    condition_init(&waiter.turn_changed);
     /* cppcheck-suppress autoVariables ; it leaves the queue before this function returns */
     *lane->last_link = &waiter;
     /* cppcheck-suppress autoVariables ; as above */
@@ -118,8 +92,8 @@ static enum status wait_for_turn(struct product_lanes *lanes, struct product_lan
         if (left_ms <= 0) {
             break;
         }
-        struct timespec when = monotonic_after(left_ms);
-        pthread_cond_timedwait(&waiter.turn_changed, &lanes->lock, &when);
+        struct timespec until = condition_deadline(left_ms);
+        (void)condition_wait_until(&waiter.turn_changed, &lanes->lock, &until);
     }
     if (waiter.has_turn) {
         *out_lease = waiter.lease;

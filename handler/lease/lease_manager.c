@@ -9,12 +9,12 @@
 #include "lease/lease_manager.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/condition.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "storage/storage_request.h"
@@ -61,12 +61,8 @@ static int64_t max_ms(int64_t a_ms, int64_t b_ms) {
 /* --- what all the rest uses, with the lock held --- */
 
 static void nap(struct lease_manager *manager, pthread_cond_t *condition, int64_t nap_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (long)min_ms(nap_ms, MAX_NAP_MS) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(condition, &manager->lock, &until);
+    struct timespec until = condition_deadline(min_ms(nap_ms, MAX_NAP_MS));
+    (void)condition_wait_until(condition, &manager->lock, &until);
 }
 
 /* Ends the use of the lock. What has changed may have made something due earlier, so the tick is set anew. */
@@ -116,14 +112,6 @@ static void take_back(struct managed *managed, int64_t now_ms) {
 
 /* --- life cycle --- */
 
-static void init_condition(pthread_cond_t *condition) {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
 enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
                               struct lease_store *store, struct http_transport *transport, const struct clock *clock,
                               struct error *err) {
@@ -136,8 +124,8 @@ enum status lease_manager_new(struct lease_manager **out, const struct lease_opt
     manager->transport = transport;
     manager->clock = clock;
     pthread_mutex_init(&manager->lock, NULL);
-    init_condition(&manager->woken);
-    init_condition(&manager->settled);
+    condition_init(&manager->woken);
+    condition_init(&manager->settled);
     lease_renewal_init(&manager->renewal, options);
     http_transport_set_tick(transport, tick, manager);
     *out = manager;

@@ -17,7 +17,6 @@
 #include <assert.h>
 #include <civetweb.h>
 #include <dirent.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +26,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "base/utc.h"
 
@@ -417,11 +417,7 @@ static struct http_server *server_new(const struct http_server_options *options,
     server->max_response_bytes = options->max_response_bytes;
     server->max_kept_connections = options->thread_count - (options->thread_count + 3) / 4;
     pthread_mutex_init(&server->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->idle, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    condition_init(&server->idle);
     mg_init_library(MG_FEATURES_DEFAULT);
     return server;
 }
@@ -461,18 +457,11 @@ void http_server_drain(struct http_server *server) {
 }
 
 bool http_server_wait_idle(struct http_server *server, int64_t timeout_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = condition_deadline(timeout_ms);
+    bool in_time = true;
     pthread_mutex_lock(&server->lock);
-    int waited = 0;
-    while (server->in_hand_count > 0 && waited != ETIMEDOUT) {
-        waited = pthread_cond_timedwait(&server->idle, &server->lock, &until);
+    while (server->in_hand_count > 0 && in_time) {
+        in_time = condition_wait_until(&server->idle, &server->lock, &until);
     }
     bool idle = server->in_hand_count == 0;
     pthread_mutex_unlock(&server->lock);

@@ -1,12 +1,11 @@
 #include "storage/storage_request.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/condition.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/utc.h"
@@ -222,15 +221,11 @@ static double random_part(void) {
 
 /* False: the client was cancelled meanwhile. */
 static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + (delay_ms % 1000) * 1000000;
-    until.tv_sec += (time_t)(delay_ms / 1000 + ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    struct timespec until = condition_deadline(delay_ms);
+    bool in_time = true;
     pthread_mutex_lock(&client->lock);
-    int result = 0;
-    while (!client->cancelled && result != ETIMEDOUT) {
-        result = pthread_cond_timedwait(&client->cancelled_changed, &client->lock, &until);
+    while (!client->cancelled && in_time) {
+        in_time = condition_wait_until(&client->cancelled_changed, &client->lock, &until);
     }
     bool cancelled = client->cancelled;
     pthread_mutex_unlock(&client->lock);
@@ -348,24 +343,13 @@ enum status storage_client_submit(struct storage_client *client, const struct st
 
 /* --- the client --- */
 
-enum status storage_client_init(struct storage_client *client, struct http_transport *transport,
-                                const struct clock *clock, const struct storage_account *account,
-                                struct credential *credential) {
+void storage_client_init(struct storage_client *client, struct http_transport *transport, const struct clock *clock,
+                         const struct storage_account *account, struct credential *credential) {
     *client =
         (struct storage_client){.transport = transport, .clock = clock, .account = account, .credential = credential};
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0) {
-        return STATUS_INTERNAL;
-    }
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int failure = pthread_cond_init(&client->cancelled_changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (failure) {
-        return STATUS_INTERNAL;
-    }
+    condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);
     storage_clock_init(&client->storage_clock, clock);
-    return STATUS_OK;
 }
 
 void storage_client_release(struct storage_client *client) {

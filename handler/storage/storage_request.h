@@ -67,10 +67,9 @@ struct storage_client {
     bool cancelled;
 };
 
-/* All borrowed while requests are sent. STATUS_INTERNAL. */
-enum status storage_client_init(struct storage_client *client, struct http_transport *transport,
-                                const struct clock *clock, const struct storage_account *account,
-                                struct credential *credential) MUST_CHECK;
+/* All borrowed while requests are sent. */
+void storage_client_init(struct storage_client *client, struct http_transport *transport, const struct clock *clock,
+                         const struct storage_account *account, struct credential *credential);
 
 /* When no request is open any more, submitted ones included: after http_transport_free at the latest. */
 void storage_client_release(struct storage_client *client);

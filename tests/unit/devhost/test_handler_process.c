@@ -178,8 +178,7 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     read_line("told", told, sizeof told);
     close(50);
     /* No signal is blocked or ignored; those from 32 on are libc's own and not ours to set. */
-    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|0|no",
-             folder_path, folder_path);
+    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|0|no", folder_path, folder_path);
     ck_assert_str_eq(told, expected);
 }
 END_TEST
