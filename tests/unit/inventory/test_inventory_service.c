@@ -144,6 +144,27 @@ START_TEST(a_lease_lost_during_the_work_commits_nothing) {
 }
 END_TEST
 
+/* A read that takes longer than the lease is good for. */
+static enum status read_too_long(struct inventory_store *store, const char *product_id,
+                                 const struct inventory_query *query, struct product_state *state,
+                                 struct error *error) {
+    struct inventory_store *memory = &app.store.memory.base;
+    (void)store;
+    app.lease_options.safety_threshold = 0;
+    return memory->ops->read(memory, product_id, query, state, error);
+}
+
+START_TEST(no_commit_starts_on_a_lease_that_is_not_held_any_more) {
+    const struct inventory_store_ops *own = app.store.base.ops;
+    struct inventory_store_ops ops = *own;
+    ops.read = read_too_long;
+    app.store.base.ops = &ops;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
+    app.store.base.ops = own;
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
 static void *reserve_in_background(void *status) {
     *(enum status *)status = reserve("PROD-001", "C1", 1);
     return NULL;
@@ -291,6 +312,7 @@ int main(void) {
     tcase_add_test(service, release_takes_expired_rows_along);
     tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
     tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
+    tcase_add_test(service, no_commit_starts_on_a_lease_that_is_not_held_any_more);
     tcase_add_test(service, stopping_ends_the_work_and_commits_nothing);
     tcase_add_test(service, a_store_that_cannot_be_prepared_is_tried_again_by_the_next);
     tcase_add_test(service, a_store_that_disappears_is_prepared_again);
