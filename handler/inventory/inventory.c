@@ -155,7 +155,8 @@ bool inventory_adds_up(const struct product_state *state) {
 bool inventory_is_product_id(const char *id) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
     size_t length = strlen(id);
-    return length > 0 && length < PRODUCT_ID_BYTES && strspn(id, allowed) == length;
+    return length > 0 && length < PRODUCT_ID_BYTES && strspn(id, allowed) == length &&
+           strcmp(id, "reconciliation-job") != 0;
 }
 
 bool inventory_is_customer_id(const char *id) {

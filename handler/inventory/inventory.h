@@ -53,7 +53,7 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 /* Of a state that holds all rows: do the rows add up with `available` to the total? Not so: it was read in the middle of a commit. */
 bool inventory_adds_up(const struct product_state *state);
 
-/* [A-Za-z0-9._~-]{1,128} */
+/* [A-Za-z0-9._~-]{1,128}, but not "reconciliation-job", whose lease would be the job's own (inventory/reconcile.h). */
 bool inventory_is_product_id(const char *id);
 
 /* 1 to 128 characters of UTF-8 without control characters. */

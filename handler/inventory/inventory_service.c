@@ -135,6 +135,14 @@ static enum status work(struct inventory_service *service, const struct product_
     return lease_manager_wait(service->leases, turn->lease, service->options->processing_time_ms, err);
 }
 
+/*
+ * Until when a reservation may expire and still be read: the decision falls after the read and the work, and what has expired by
+ * then must be at hand. Rows that have not are harmless: the rules look at each again.
+ */
+static int64_t decided_by_ms(struct inventory_service *service) {
+    return service->store->ops->now_ms(service->store) + service->options->processing_time_ms + STORAGE_DEADLINE_MS;
+}
+
 /* ---- reserve ---- */
 
 static enum status reserve_and_commit(struct inventory_service *service, const struct product_turn *turn,
@@ -175,7 +183,7 @@ static enum status reserve_in_turn(struct inventory_service *service, const stru
                                    struct reserve_result *out, struct error *err) {
     struct product_state state;
     product_state_init(&state);
-    struct inventory_query query = {.now_ms = service->store->ops->now_ms(service->store)};
+    struct inventory_query query = {.now_ms = decided_by_ms(service)};
     enum status status = read_product(service, product_id, &query, &state, err);
     if (status == STATUS_OK) {
         status = work(service, turn, err);
@@ -221,7 +229,7 @@ static enum status release_in_turn(struct inventory_service *service, const stru
     product_state_init(&state);
     struct inventory_query query = {.customer_id = reservation_id == NULL ? customer_id : NULL,
                                     .reservation_id = reservation_id,
-                                    .now_ms = service->store->ops->now_ms(service->store)};
+                                    .now_ms = decided_by_ms(service)};
     enum status status = read_product(service, product_id, &query, &state, err);
     if (status == STATUS_OK) {
         status = work(service, turn, err);

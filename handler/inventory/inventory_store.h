@@ -54,7 +54,8 @@ struct inventory_store_ops {
 
     /*
      * Writes the product and its marked rows as one transaction with the next version, starting nothing after `deadline_ms` (on the
-     * clock). When the answer is lost it reads what happened. On STATUS_OK `state` is what is stored now; else it must be read again.
+     * clock). When the answer is lost it reads what happened. On STATUS_OK `state` is as this commit left it, and can be committed
+     * again unless somebody else has come since (STATUS_INTERNAL then, or STATUS_PRECONDITION_FAILED); else it must be read again.
      * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
      * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
      */

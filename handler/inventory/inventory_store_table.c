@@ -14,7 +14,11 @@
 #define RESERVATION_ROW_PREFIX "r-"
 #define AFTER_RESERVATION_ROWS "r." /* '.' follows '-' */
 
-enum { ROW_KEY_BYTES = sizeof RESERVATION_ROW_PREFIX - 1 + UUID_TEXT_BYTES, FILTER_MAX_BYTES = 8192 };
+enum {
+    ROW_KEY_BYTES = sizeof RESERVATION_ROW_PREFIX - 1 + UUID_TEXT_BYTES,
+    FILTER_MAX_BYTES = 8192,
+    SCAN_DEADLINE_MS = 5 * 60 * 1000 /* all pages of a large table */
+};
 
 static struct inventory_store_table *table_of(struct inventory_store *store) {
     return (struct inventory_store_table *)store;
@@ -412,6 +416,7 @@ static enum commit_trace trace_commit(struct inventory_store_table *store, const
     if (found.version == after->version) {
         return COMMIT_NEVER;
     }
+    token[0] = '\0'; /* what was read is somebody else's version: nothing of this state may be committed on it */
     return find_added_row(store, state, err) == STATUS_OK ? COMMIT_HAPPENED : COMMIT_UNKNOWN;
 }
 
@@ -550,8 +555,8 @@ static enum status table_scan(struct inventory_store *base, int64_t now_ms, inve
         status = strbuf_status(&unexpired);
     }
     if (status == STATUS_OK) {
-        status = table_query(store->client, store->table, filter.data, storage_deadline_ms(store), take_scanned, &list,
-                             NULL, err);
+        int64_t deadline_ms = clock_now_ms(store->client->clock) + SCAN_DEADLINE_MS;
+        status = table_query(store->client, store->table, filter.data, deadline_ms, take_scanned, &list, NULL, err);
     }
     for (size_t i = 0; i < list.count && status == STATUS_OK; i++) {
         if (list.items[i].exists) {

@@ -22,18 +22,21 @@ struct product_lane {
     struct waiter *first_waiter; /* behind the request whose turn it is */
     struct waiter **last_link;
     int64_t lease_since_ms; /* when the lease that is handed on was acquired */
+    bool pauses;            /* the last turn ended by time: others first */
     struct product_lane *next;
 };
 
 enum status product_lanes_init(struct product_lanes *lanes, struct lease_manager *leases, const struct clock *clock,
                                int64_t acquire_timeout_ms) {
     *lanes = (struct product_lanes){.leases = leases, .clock = clock, .acquire_timeout_ms = acquire_timeout_ms};
+    condition_init(&lanes->closed_changed);
     return pthread_mutex_init(&lanes->lock, NULL) == 0 ? STATUS_OK : STATUS_INTERNAL;
 }
 
 void product_lanes_release(struct product_lanes *lanes) {
     assert(lanes->first == NULL);
     pthread_mutex_destroy(&lanes->lock);
+    pthread_cond_destroy(&lanes->closed_changed);
 }
 
 static struct product_lane *find_lane(struct product_lanes *lanes, const char *product_id) {
@@ -87,6 +90,7 @@ static enum status wait_for_turn(struct product_lanes *lanes, struct product_lan
     /* cppcheck-suppress autoVariables ; as above */
     lane->last_link = &waiter.next;
     lanes->waiting++;
+    log_event(LOG_DEBUG, "Waiting for a turn at product %s", lane->product_id);
     while (!waiter.has_turn && !lanes->closed) {
         int64_t left_ms = deadline_ms - clock_now_ms(lanes->clock);
         if (left_ms <= 0) {
@@ -128,9 +132,6 @@ static enum status acquire_lease(struct product_lanes *lanes, const char *produc
     enum status status = lease_manager_acquire(lanes->leases, &request, out, err);
     if (status == STATUS_OK) {
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(*out), product_id);
-    } else if (status == STATUS_LEASE_CONFLICT) {
-        log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.",
-                  product_id);
     }
     return status;
 }
@@ -143,6 +144,18 @@ static void give_back(struct product_lanes *lanes, const char *product_id, struc
     lease_manager_release(lanes->leases, lease);
 }
 
+/* Leaves the lease to others for a while, if it is their turn. */
+static void let_others_in(struct product_lanes *lanes, struct product_lane *lane) {
+    struct timespec until = condition_deadline(PRODUCT_LANE_PAUSE_MS);
+    bool in_time = lane->pauses;
+    lane->pauses = false;
+    pthread_mutex_lock(&lanes->lock);
+    while (in_time && !lanes->closed) {
+        in_time = condition_wait_until(&lanes->closed_changed, &lanes->lock, &until);
+    }
+    pthread_mutex_unlock(&lanes->lock);
+}
+
 /* With the lane's front in hand: makes sure of a lease that is held. */
 static enum status ensure_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
                                 int64_t deadline_ms, struct lease **lease, struct error *err) {
@@ -151,34 +164,40 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
     }
     give_back(lanes, lane->product_id, *lease);
     *lease = NULL;
+    let_others_in(lanes, lane);
     enum status status = acquire_lease(lanes, lane->product_id, duration_s, deadline_ms, lease, err);
     lane->lease_since_ms = clock_now_ms(lanes->clock);
     return status;
 }
 
-enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
-                               struct product_turn *out, struct error *err) {
-    int64_t deadline_ms = clock_now_ms(lanes->clock) + lanes->acquire_timeout_ms;
-    struct lease *lease = NULL;
+/* The lane's front, first come, first served. *out_lease: the lease that came with it, or NULL. */
+static enum status take_turn(struct product_lanes *lanes, const char *product_id, int64_t deadline_ms,
+                             struct product_lane **out, struct lease **out_lease) {
     enum status status = STATUS_OK;
-
     pthread_mutex_lock(&lanes->lock);
     struct product_lane *lane = find_lane(lanes, product_id);
     if (lanes->closed) {
         status = STATUS_CANCELLED;
     } else if (lane != NULL) {
-        status = wait_for_turn(lanes, lane, deadline_ms, &lease);
+        status = wait_for_turn(lanes, lane, deadline_ms, out_lease);
     } else {
         lane = open_lane(lanes, product_id);
-        if (lane == NULL) {
-            status = STATUS_NO_MEMORY;
-        }
+        status = lane == NULL ? STATUS_NO_MEMORY : STATUS_OK;
     }
     pthread_mutex_unlock(&lanes->lock);
+    *out = lane;
+    return status;
+}
+
+static enum status take_turn_with_lease(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
+                                        struct product_turn *out, struct error *err) {
+    int64_t deadline_ms = clock_now_ms(lanes->clock) + lanes->acquire_timeout_ms;
+    struct product_lane *lane = NULL;
+    struct lease *lease = NULL;
+    enum status status = take_turn(lanes, product_id, deadline_ms, &lane, &lease);
     if (status != STATUS_OK) {
         return error_set(err, status, "waiting for a turn at product %s", product_id);
     }
-
     status = ensure_lease(lanes, lane, lease_duration_s, deadline_ms, &lease, err);
     if (status != STATUS_OK) {
         pthread_mutex_lock(&lanes->lock);
@@ -191,10 +210,21 @@ enum status product_lane_enter(struct product_lanes *lanes, const char *product_
     return STATUS_OK;
 }
 
+enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
+                               struct product_turn *out, struct error *err) {
+    enum status status = take_turn_with_lease(lanes, product_id, lease_duration_s, out, err);
+    if (status == STATUS_LEASE_CONFLICT) {
+        log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.",
+                  product_id);
+    }
+    return status;
+}
+
 void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn) {
     struct product_lane *lane = turn->lane;
     struct lease *lease = turn->lease;
     pthread_mutex_lock(&lanes->lock);
+    lane->pauses = false;
     bool hand_on =
         lane->first_waiter != NULL && clock_now_ms(lanes->clock) - lane->lease_since_ms < PRODUCT_LANE_TURN_MS;
     if (!hand_on) {
@@ -203,6 +233,7 @@ void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn) 
         give_back(lanes, lane->product_id, lease);
         pthread_mutex_lock(&lanes->lock);
         lease = NULL;
+        lane->pauses = lane->first_waiter != NULL;
     }
     pass_turn(lanes, lane, lease);
     pthread_mutex_unlock(&lanes->lock);
@@ -211,6 +242,7 @@ void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn) 
 void product_lanes_close(struct product_lanes *lanes) {
     pthread_mutex_lock(&lanes->lock);
     lanes->closed = true;
+    pthread_cond_broadcast(&lanes->closed_changed);
     for (struct product_lane *lane = lanes->first; lane != NULL; lane = lane->next) {
         for (struct waiter *waiter = lane->first_waiter; waiter != NULL; waiter = waiter->next) {
             pthread_cond_signal(&waiter->turn_changed);

@@ -4,7 +4,8 @@
  * Vocabulary   lane   the queue of this handler's requests for one product; it exists while somebody is in it
  *              turn   the time during which one request may change the product: the lane's front, with the lease in hand
  * Rules        Turns are given in order of arrival. A turn's lease is handed to the next in the lane, for at most
- *              PRODUCT_LANE_TURN_MS in all; then it is given back, so that other instances get their chance.
+ *              PRODUCT_LANE_TURN_MS in all; then it is given back, and this handler asks for it again only after
+ *              PRODUCT_LANE_PAUSE_MS, so that other instances get their chance.
  *              Waiting in the lane counts towards AcquireTimeout, as waiting for the lease does.
  * Threads: any; enter blocks.
  * Layer: inventory. May include lease/, storage/, base/.
@@ -21,7 +22,8 @@
 #include "inventory/inventory.h"
 #include "lease/lease_manager.h"
 
-enum { PRODUCT_LANE_TURN_MS = 1000 };
+/* The pause is longer than anybody's wait between two tries for a lease (lease_manager.c), so that they find it free. */
+enum { PRODUCT_LANE_TURN_MS = 1000, PRODUCT_LANE_PAUSE_MS = 250 };
 
 struct product_lane;
 
@@ -32,6 +34,7 @@ struct product_lanes {
     const struct clock *clock;
     int64_t acquire_timeout_ms;
     int waiting; /* requests behind the first of their lane */
+    pthread_cond_t closed_changed;
     bool closed;
 };
 

@@ -10,6 +10,7 @@ struct round {
     struct inventory_service *service;
     const struct lease *job_lease;
     struct reconcile_result *result;
+    struct error failure; /* the first product's that could not be reconciled; STATUS_OK: none */
 };
 
 static enum status release_expired(struct inventory_service *service, const struct product_turn *turn,
@@ -55,16 +56,25 @@ static enum status visit_product(void *context, const char *product_id, bool has
     if (!lease_manager_is_held(round->service->leases, round->job_lease)) {
         return error_set(err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", product_id);
     }
-    enum status status = has_expired ? reconcile_product(round, product_id, err) : STATUS_OK;
+    struct error failure = {0};
+    enum status status = has_expired ? reconcile_product(round, product_id, &failure) : STATUS_OK;
+    if (status != STATUS_OK && err != NULL) {
+        *err = failure;
+    }
     if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND) {
         log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
                   product_id);
         return STATUS_OK;
     }
+    if (status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED) {
+        return status; /* the others would fare no better */
+    }
     if (status == STATUS_OK) {
         round->result->products_reconciled++;
+    } else if (round->failure.status == STATUS_OK) {
+        error_set(&round->failure, status, "%s", failure.message);
     }
-    return status;
+    return STATUS_OK;
 }
 
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
@@ -92,9 +102,12 @@ enum status reconcile_run(struct inventory_service *service, struct reconcile_re
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for reconciliation", lease_id(lease));
     result.processed = true;
     snprintf(result.lease_id, sizeof result.lease_id, "%s", lease_id(lease));
-    struct round round = {.service = service, .job_lease = lease, .result = &result};
+    struct round round = {.service = service, .job_lease = lease, .result = &result, .failure = {.status = STATUS_OK}};
     status = service->store->ops->scan(service->store, service->store->ops->now_ms(service->store), visit_product,
                                        &round, err);
+    if (status == STATUS_OK && round.failure.status != STATUS_OK) {
+        status = error_set(err, round.failure.status, "%s", round.failure.message);
+    }
     log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", result.lease_id);
     lease_manager_release(service->leases, lease);
     result.duration_ms = clock_now_ms(service->clock) - start_ms;

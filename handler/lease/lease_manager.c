@@ -20,7 +20,7 @@
 #include "storage/storage_request.h"
 
 /* A condition's clock stands still while the machine is suspended, ours does not: a nap ends to look at ours. */
-enum { MAX_ACQUIRE_WAIT_MS = 1000, MAX_NAP_MS = 250 };
+enum { MAX_ACQUIRE_WAIT_MS = 200, MAX_NAP_MS = 250 };
 
 struct managed {
     struct lease lease; /* first: what the owner has in hand is this */

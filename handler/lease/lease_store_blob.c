@@ -117,6 +117,9 @@ struct waiting {
 static void answered(void *context, enum status status, const struct http_reply *reply, const struct error *err) {
     struct waiting *waiting = context;
     (void)reply;
+    if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {
+        status = STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
+    }
     waiting->done(waiting->context, status, err);
     free(waiting);
 }

@@ -108,15 +108,19 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
 }
 END_TEST
 
-START_TEST(a_request_in_hand_is_finished_before_the_end) {
-    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:01", NULL});
-    struct background request;
+START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:01", "Logging:LogLevel:Default=Debug", NULL});
+    struct background request, other;
     start_background(&request, RESERVE, FIVE_UNITS);
     wait_for_log("Acquired lease");
+    start_background(&other, RESERVE, FIVE_UNITS);
+    wait_for_log("Waiting for a turn");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     finish_background(&request);
     ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status, request.reply.body.data);
-    http_reply_release(&request.reply);
+    finish_background(&other);
+    ck_assert_int_eq(other.reply.status, 503);
+    http_reply_release(&request.reply), http_reply_release(&other.reply);
     assert_lease_is_free("lease-inventory-PROD-001");
 }
 END_TEST
@@ -245,7 +249,7 @@ int main(void) {
     tcase_set_timeout(lifecycle, 120);
     tcase_add_checked_fixture(lifecycle, set_up, tear_down);
     tcase_add_loop_test(lifecycle, a_stop_in_mid_operation_leaves_no_lease_held, 0, 2);
-    tcase_add_test(lifecycle, a_request_in_hand_is_finished_before_the_end);
+    tcase_add_test(lifecycle, a_turn_in_hand_is_finished_before_the_end_and_no_other_begun);
     tcase_add_test(lifecycle, work_that_outlasts_its_lease_is_renewed_and_commits);
     tcase_add_test(lifecycle, storage_may_come_after_the_handler_and_go_and_come_again);
     tcase_add_test(lifecycle, without_storage_a_stop_is_prompt_too);

@@ -192,6 +192,11 @@ START_TEST(behind_later_commits_the_reservations_row_tells) {
     finish_commit();
     ck_assert_msg(commit.status == STATUS_OK, "%s", commit.err.message);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 2)->target, "r-"));
+    /* Its numbers are not the store's any more: it may not be committed over what others have. */
+    start_commit();
+    finish_commit();
+    ck_assert_int_eq(commit.status, STATUS_INTERNAL);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
 }
 END_TEST
 
@@ -237,6 +242,27 @@ START_TEST(without_an_etag_nothing_is_sent) {
 }
 END_TEST
 
+#define PRODUCT_ENTITY(version)                                               \
+    "{\"odata.etag\":\"W/\\\"datetime'" version                               \
+    "'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"," \
+    "\"available\":\"10\",\"version\":\"" version "\",\"commitId\":\"00000000-0000-4000-8000-000000000007\"}"
+
+START_TEST(several_pages_are_read_again_if_the_product_moved_on_between_them) {
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .headers = JSON_HEADERS
+                             "x-ms-continuation-NextPartitionKey: P\r\nx-ms-continuation-NextRowKey: r-1\r\n",
+                             .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
+    push_answer(200, "{\"value\":[]}");
+    push_answer(200, PRODUCT_ENTITY("8"));
+    push_answer(200, "{\"value\":[" PRODUCT_ENTITY("8") "]}"); /* one page: one picture */
+    struct error err;
+    struct inventory_query query = {.all = true, .now_ms = 1737297930000};
+    ck_assert_int_eq(table.base.ops->read(&table.base, "P", &query, &state, &err), STATUS_OK);
+    ck_assert_int_eq(state.product.version, 8);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+}
+END_TEST
+
 START_TEST(rows_that_this_program_did_not_write_are_refused) {
     static const char *const bodies[] = {
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}",
@@ -267,6 +293,7 @@ int main(void) {
     tcase_add_test(lost, a_commit_that_cannot_be_made_in_time_is_unknown_not_failed);
     tcase_add_test(lost, stopping_in_mid_commit_is_unknown_not_cancelled);
     tcase_add_test(lost, without_an_etag_nothing_is_sent);
+    tcase_add_test(lost, several_pages_are_read_again_if_the_product_moved_on_between_them);
     tcase_add_loop_test(lost, rows_that_this_program_did_not_write_are_refused, 0, 4);
     suite_add_tcase(suite, lost);
     return check_main(suite);

@@ -113,8 +113,13 @@ START_TEST(a_lease_is_handed_on_for_a_second_and_no_longer) {
     start(&visitor);
     wait_until_waiting(1);
     clock_fake_advance(&clock, PRODUCT_LANE_TURN_MS - 1 + _i);
+    int64_t left_ms = clock_now_ms(clock_system());
     product_lane_leave(&lanes, &turn);
     ck_assert_int_eq(finish(&visitor), STATUS_OK);
+    if (_i == 1) { /* others have had time to come in between */
+        int64_t again_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).at_ms;
+        ck_assert_int_ge(again_ms - left_ms, PRODUCT_LANE_PAUSE_MS);
+    }
     ck_assert_uint_eq(acquired(), _i == 0 ? 1 : 2);
 }
 END_TEST
@@ -137,6 +142,29 @@ START_TEST(a_turn_that_does_not_come_in_time_is_a_conflict) {
     product_lane_leave(&lanes, &turn);
     ck_assert_int_eq(product_lane_enter(&lanes, "P", 0, &turn, &err), STATUS_OK);
     product_lane_leave(&lanes, &turn);
+}
+END_TEST
+
+START_TEST(who_gave_up_waiting_does_not_stand_in_the_way) {
+    open_lanes(clock_system(), LONG_MS);
+    struct product_turn turn;
+    struct visitor first, impatient, last;
+    ck_assert_int_eq(product_lane_enter(&lanes, "P", 0, &turn, &err), STATUS_OK);
+    if (_i == 1) {
+        start(&first);
+        wait_until_waiting(1);
+    }
+    lanes.acquire_timeout_ms = SHORT_MS;
+    start(&impatient);
+    ck_assert_int_eq(finish(&impatient), STATUS_LEASE_CONFLICT);
+    lanes.acquire_timeout_ms = LONG_MS;
+    start(&last);
+    wait_until_waiting(1 + _i);
+    product_lane_leave(&lanes, &turn);
+    if (_i == 1) {
+        ck_assert_int_eq(finish(&first), STATUS_OK);
+    }
+    ck_assert_int_eq(finish(&last), STATUS_OK);
 }
 END_TEST
 
@@ -210,6 +238,7 @@ int main(void) {
     tcase_add_loop_test(lane, a_lease_is_handed_on_for_a_second_and_no_longer, 0, 2);
     tcase_add_test(lane, products_do_not_wait_for_each_other);
     tcase_add_test(lane, a_turn_that_does_not_come_in_time_is_a_conflict);
+    tcase_add_loop_test(lane, who_gave_up_waiting_does_not_stand_in_the_way, 0, 2);
     tcase_add_test(lane, a_lease_that_cannot_be_had_passes_the_turn_on);
     tcase_add_test(lane, closing_sends_everybody_away_who_waits);
     tcase_add_test(lane, no_two_have_a_turn_at_once);
