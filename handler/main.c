@@ -27,7 +27,7 @@ enum {
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
     STOP_CUT_SHORT_MS = 1000,
-    STOP_RELEASE_MS = 4500,
+    STOP_RELEASE_MS = 4200,
 };
 
 struct app {

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +12,11 @@
 
 #include "base/utf8.h"
 
-/* Well under PIPE_BUF, so that the host's pipe takes a line whole even from several processes. */
-enum { LINE_BYTES = 2048 };
+/*
+ * A line is well under PIPE_BUF: the host's pipe takes it whole, and where poll says that there is room, without waiting. The
+ * larger the pipe, the longer its reader may be busy elsewhere; 1 MiB is what Linux lets anybody have.
+ */
+enum { LINE_BYTES = 2048, PIPE_BYTES = 1024 * 1024 };
 
 static const struct {
     const char *name;
@@ -30,6 +35,7 @@ static const struct {
 static enum log_level lowest_level = LOG_INFORMATION;
 static char instance_name[64] = "";
 static pthread_mutex_t write_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long dropped_lines; /* guarded by write_lock */
 
 bool log_level_parse(const char *text, enum log_level *out) {
     for (int i = LOG_TRACE; i <= LOG_NONE; i++) {
@@ -45,10 +51,16 @@ void log_configure(enum log_level level, const char *instance) {
     lowest_level = level;
     snprintf(instance_name, sizeof instance_name, "%s", instance);
     utf8_make_line(instance_name);
+    (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES); /* no pipe, or no more to be had: then it stays as it is */
+    (void)fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
-static void write_line(int file, const char *line, size_t length) {
-    pthread_mutex_lock(&write_lock);
+static bool has_room(int file) {
+    struct pollfd room = {.fd = file, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1;
+}
+
+static void write_whole(int file, const char *line, size_t length) {
     while (length > 0) {
         ssize_t written = write(file, line, length);
         if (written < 0 && errno != EINTR) {
@@ -59,6 +71,36 @@ static void write_line(int file, const char *line, size_t length) {
             length -= (size_t)written;
         }
     }
+}
+
+/* "[Instance 1] Warning: "; answers its length. */
+static int begin_line(char line[LINE_BYTES], enum log_level level) {
+    return instance_name[0] != '\0'
+               ? snprintf(line, LINE_BYTES, "[Instance %s] %s", instance_name, levels[level].prefix)
+               : snprintf(line, LINE_BYTES, "[Instance %d] %s", (int)getpid(), levels[level].prefix);
+}
+
+static void write_notice(void) {
+    char line[LINE_BYTES];
+    int length = begin_line(line, LOG_WARNING);
+    length += snprintf(line + length, sizeof line - (size_t)length, "%lu log lines were dropped: nobody read them\n",
+                       dropped_lines);
+    dropped_lines = 0;
+    write_whole(STDERR_FILENO, line, (size_t)length);
+}
+
+/* A reader that has stopped reading must stop nothing here, least of all renewals: what has no room is dropped and counted. */
+static void write_line(int file, const char *line, size_t length) {
+    pthread_mutex_lock(&write_lock);
+    bool room = has_room(file);
+    if (room && dropped_lines > 0 && has_room(STDERR_FILENO)) {
+        write_notice();
+    }
+    if (room && (file != STDERR_FILENO || has_room(file))) { /* the notice may have taken the last of it */
+        write_whole(file, line, length);
+    } else {
+        dropped_lines++;
+    }
     pthread_mutex_unlock(&write_lock);
 }
 
@@ -68,9 +110,7 @@ void log_event(enum log_level level, const char *format, ...) {
     }
     int saved_errno = errno;
     char line[LINE_BYTES];
-    int length = instance_name[0] != '\0'
-                     ? snprintf(line, sizeof line, "[Instance %s] %s", instance_name, levels[level].prefix)
-                     : snprintf(line, sizeof line, "[Instance %d] %s", (int)getpid(), levels[level].prefix);
+    int length = begin_line(line, level);
     assert(length > 0 && (size_t)length < sizeof line - 1);
     va_list arguments;
     va_start(arguments, format);

@@ -7,6 +7,7 @@
  *
  * Rules        Control characters in a message become spaces: an event is one line, whatever a caller sent us.
  *              No secret is ever passed in, at any level.
+ *              Logging never waits: while nobody reads the other end, lines are dropped, and counted in a Warning afterwards.
  * Threads: any after log_configure; a line is written with one write.
  * Layer: base.
  */

@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -208,6 +209,34 @@ START_TEST(lines_of_many_threads_stay_whole) {
 }
 END_TEST
 
+/* With the fault, this does not return. */
+START_TEST(a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed) {
+    int ends[2];
+    char byte = 'x';
+    ck_assert_int_eq(pipe2(ends, O_NONBLOCK), 0);
+    while (write(ends[1], &byte, 1) == 1) {
+    }
+    ck_assert_int_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    log_configure(LOG_INFORMATION, "1");
+    capture_start();
+    dup2(ends[1], STDOUT_FILENO);
+    log_event(LOG_INFORMATION, "first");
+    log_event(LOG_INFORMATION, "second");
+    char rest[4096];
+    while (read(ends[0], rest, sizeof rest) > 0) {
+    }
+    log_event(LOG_INFORMATION, "third");
+    ssize_t length = read(ends[0], rest, sizeof rest - 1);
+    capture_stop();
+    ck_assert_int_gt(length, 0);
+    rest[length] = '\0';
+    ck_assert_str_eq(rest, "[Instance 1] third\n");
+    ck_assert_str_eq(captured_stderr(), "[Instance 1] Warning: 2 log lines were dropped: nobody read them\n");
+    close(ends[0]);
+    close(ends[1]);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("log");
@@ -219,6 +248,7 @@ int main(void) {
     tcase_add_test(tcase, a_long_event_is_one_line_cut_between_characters);
     tcase_add_test(tcase, levels_are_named_in_any_case);
     tcase_add_test(tcase, lines_of_many_threads_stay_whole);
+    tcase_add_test(tcase, a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -165,6 +165,29 @@ START_TEST(no_commit_starts_on_a_lease_that_is_not_held_any_more) {
 }
 END_TEST
 
+/* A read behind which time goes on. */
+static enum status read_slowly(struct inventory_store *store, const char *product_id,
+                               const struct inventory_query *query, struct product_state *state, struct error *error) {
+    struct inventory_store *memory = &app.store.memory.base;
+    (void)store;
+    enum status status = memory->ops->read(memory, product_id, query, state, error);
+    clock_fake_advance(&app.store_clock, 5000);
+    return status;
+}
+
+START_TEST(what_expires_between_read_and_decision_is_for_sale) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 100), STATUS_OK);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 5000);
+    struct inventory_store_ops ops = *app.store.base.ops;
+    const struct inventory_store_ops *own = app.store.base.ops;
+    ops.read = read_slowly;
+    app.store.base.ops = &ops;
+    ck_assert_int_eq(reserve("PROD-001", "C2", 100), STATUS_OK);
+    app.store.base.ops = own;
+    ck_assert(reserved.reserved);
+}
+END_TEST
+
 static void *reserve_in_background(void *status) {
     *(enum status *)status = reserve("PROD-001", "C1", 1);
     return NULL;
@@ -283,6 +306,17 @@ START_TEST(a_busy_product_is_left_for_the_next_round) {
 }
 END_TEST
 
+START_TEST(a_product_that_cannot_be_read_fails_the_round_but_not_the_others) {
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    app.store.next[STORE_READ] = STATUS_MALFORMED; /* PROD-001's */
+    ck_assert_int_eq(reconcile(), STATUS_MALFORMED);
+    assert_product("PROD-001", 100, 2, 1);
+    assert_product("PROD-002", 50, 3, 0);
+}
+END_TEST
+
 START_TEST(reconciliation_elsewhere_leaves_nothing_to_do_here) {
     lease_store_fake_set_holder(app.lease_service, RECONCILIATION_LEASE_NAME, "somebody");
     ck_assert_int_eq(reconcile_run(&app.service, &reconciled, &err), STATUS_OK);
@@ -313,6 +347,7 @@ int main(void) {
     tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
     tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
     tcase_add_test(service, no_commit_starts_on_a_lease_that_is_not_held_any_more);
+    tcase_add_test(service, what_expires_between_read_and_decision_is_for_sale);
     tcase_add_test(service, stopping_ends_the_work_and_commits_nothing);
     tcase_add_test(service, a_store_that_cannot_be_prepared_is_tried_again_by_the_next);
     tcase_add_test(service, a_store_that_disappears_is_prepared_again);
@@ -320,6 +355,7 @@ int main(void) {
     tcase_add_test(service, reconciliation_takes_away_what_has_expired_and_only_that);
     tcase_add_test(service, reconciliation_needs_several_transactions_for_many_rows);
     tcase_add_test(service, a_busy_product_is_left_for_the_next_round);
+    tcase_add_test(service, a_product_that_cannot_be_read_fails_the_round_but_not_the_others);
     tcase_add_test(service, reconciliation_elsewhere_leaves_nothing_to_do_here);
     tcase_add_test(service, reconciliation_that_fails_says_so_and_gives_its_lease_back);
     suite_add_tcase(suite, service);
