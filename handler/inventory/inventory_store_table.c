@@ -6,19 +6,11 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/utc.h"
+#include "inventory/product_entity.h"
 #include "storage/storage_clock.h"
 #include "storage/table_client.h"
 
-#define PRODUCT_ROW "product"
-#define RESERVATION_ROW_PREFIX "r-"
-#define AFTER_RESERVATION_ROWS "r." /* '.' follows '-' */
-
-enum {
-    ROW_KEY_BYTES = sizeof RESERVATION_ROW_PREFIX - 1 + UUID_TEXT_BYTES,
-    FILTER_MAX_BYTES = 8192,
-    SCAN_DEADLINE_MS = 5 * 60 * 1000 /* all pages of a large table */
-};
+enum { FILTER_MAX_BYTES = 8192, SCAN_DEADLINE_MS = 5 * 60 * 1000 /* all pages of a large table */ };
 
 static struct inventory_store_table *table_of(struct inventory_store *store) {
     return (struct inventory_store_table *)store;
@@ -26,97 +18,6 @@ static struct inventory_store_table *table_of(struct inventory_store *store) {
 
 static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
     return clock_now_ms(store->client->clock) + STORAGE_DEADLINE_MS;
-}
-
-/* ---- entities ---- */
-
-static bool copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes) {
-    const char *text = json_string(entity, property);
-    size_t bytes = text == NULL ? SIZE_MAX : strlen(text) + 1;
-    if (bytes > out_bytes) {
-        return false;
-    }
-    memcpy(out, text, bytes);
-    return true;
-}
-
-static bool add_typed(cJSON *entity, const char *property, const char *type, const char *value) {
-    char name[64];
-    snprintf(name, sizeof name, "%s@odata.type", property);
-    return cJSON_AddStringToObject(entity, name, type) != NULL &&
-           cJSON_AddStringToObject(entity, property, value) != NULL;
-}
-
-/* JSON numbers are doubles to many readers, so the Table service writes and takes Edm.Int64 as text. */
-static bool add_int64(cJSON *entity, const char *property, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    return add_typed(entity, property, "Edm.Int64", text);
-}
-
-static bool add_time(cJSON *entity, const char *property, int64_t time_ms) {
-    char text[UTC_TEXT_BYTES];
-    utc_format_iso8601_ms(time_ms, text);
-    return add_typed(entity, property, "Edm.DateTime", text);
-}
-
-static bool add_keys(cJSON *entity, const char *partition_key, const char *row_key) {
-    return cJSON_AddStringToObject(entity, "PartitionKey", partition_key) != NULL &&
-           cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL;
-}
-
-static void reservation_row_key(const struct reservation *row, char out[ROW_KEY_BYTES]) {
-    snprintf(out, ROW_KEY_BYTES, RESERVATION_ROW_PREFIX "%s", row->id);
-}
-
-/* The complete entity, or NULL for want of memory. */
-static cJSON *product_entity(const struct product *product) {
-    cJSON *entity = cJSON_CreateObject();
-    if (entity != NULL && add_keys(entity, product->id, PRODUCT_ROW) && add_int64(entity, "total", product->total) &&
-        add_int64(entity, "available", product->available) && add_int64(entity, "version", product->version) &&
-        cJSON_AddStringToObject(entity, "commitId", product->commit_id) != NULL) {
-        return entity;
-    }
-    cJSON_Delete(entity);
-    return NULL;
-}
-
-static cJSON *reservation_entity(const char *product_id, const struct reservation *row) {
-    char row_key[ROW_KEY_BYTES];
-    reservation_row_key(row, row_key);
-    cJSON *entity = cJSON_CreateObject();
-    if (entity != NULL && add_keys(entity, product_id, row_key) &&
-        cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
-        add_int64(entity, "quantity", row->quantity) && add_time(entity, "reservedAt", row->reserved_ms) &&
-        add_time(entity, "expiresAt", row->expires_ms)) {
-        return entity;
-    }
-    cJSON_Delete(entity);
-    return NULL;
-}
-
-static bool read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
-    return copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
-           json_int64(entity, "total", &product->total) && json_int64(entity, "available", &product->available) &&
-           json_int64(entity, "version", &product->version) &&
-           copy_text(entity, "commitId", product->commit_id, sizeof product->commit_id) &&
-           copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
-}
-
-static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms) {
-    const char *text = json_string(entity, property);
-    return text != NULL && utc_parse_iso8601(text, out_ms);
-}
-
-static bool read_reservation(const cJSON *entity, const char *row_key, struct reservation *row) {
-    const char *id = row_key + strlen(RESERVATION_ROW_PREFIX);
-    if (!uuid_is_valid(id)) {
-        return false;
-    }
-    memcpy(row->id, id, sizeof row->id);
-    return copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
-           json_int64(entity, "quantity", &row->quantity) && row->quantity > 0 &&
-           read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
 }
 
 /* ---- prepare ---- */
@@ -129,7 +30,7 @@ static enum status insert_seed(struct inventory_store_table *store, const struct
     if (status != STATUS_OK) {
         return error_set(err, status, "no random bytes");
     }
-    cJSON *entity = product_entity(&product);
+    cJSON *entity = product_entity_of_product(&product);
     if (entity == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a product's entity");
     }
@@ -183,7 +84,7 @@ static void append_first_unexpired_key(struct strbuf *key, int64_t now_ms) {
 
 static void append_read_filter(struct strbuf *filter, const char *product_id, const struct inventory_query *query) {
     struct strbuf unexpired;
-    strbuf_init(&unexpired, ROW_KEY_BYTES);
+    strbuf_init(&unexpired, PRODUCT_ENTITY_KEY_BYTES);
     append_first_unexpired_key(&unexpired, query->now_ms);
     bool expired_only = !query->all && query->customer_id == NULL && query->reservation_id == NULL;
 
@@ -213,11 +114,12 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     struct product_state *state = context;
     const char *row_key = json_string(entity, "RowKey");
     struct reservation row = {0};
-    if (row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0 && read_product(entity, &state->product, state->token)) {
+    if (row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0 &&
+        product_entity_read_product(entity, &state->product, state->token)) {
         return STATUS_OK;
     }
     if (row_key == NULL || strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0 ||
-        !read_reservation(entity, row_key, &row)) {
+        !product_entity_read_reservation(entity, row_key, &row)) {
         return error_set(err, STATUS_MALFORMED, "row %s is not as this program writes it",
                          row_key == NULL ? "?" : row_key);
     }
@@ -250,7 +152,7 @@ static enum status read_product_row(struct inventory_store_table *store, const c
     if (status != STATUS_OK) {
         return status;
     }
-    bool good = read_product(entity, product, token);
+    bool good = product_entity_read_product(entity, product, token);
     cJSON_Delete(entity);
     return good ? STATUS_OK : error_set(err, STATUS_MALFORMED, "the product's row is not as this program writes it");
 }
@@ -302,7 +204,7 @@ static enum status table_read(struct inventory_store *base, const char *product_
 struct transaction {
     struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
     cJSON *entities[TABLE_TRANSACTION_MAX_OPERATIONS];
-    char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][ROW_KEY_BYTES];
+    char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][PRODUCT_ENTITY_KEY_BYTES];
     size_t count;
     bool failed;
 };
@@ -314,7 +216,7 @@ static void transaction_add(struct transaction *transaction, enum table_operatio
     if (entity_taken == NULL && kind != TABLE_DELETE) {
         transaction->failed = true;
     }
-    snprintf(transaction->row_keys[i], ROW_KEY_BYTES, "%s", row_key);
+    snprintf(transaction->row_keys[i], PRODUCT_ENTITY_KEY_BYTES, "%s", row_key);
     transaction->entities[i] = entity_taken;
     transaction->operations[i] = (struct table_operation){.kind = kind,
                                                           .partition_key = partition_key,
@@ -325,14 +227,16 @@ static void transaction_add(struct transaction *transaction, enum table_operatio
 
 static void transaction_add_row(struct transaction *transaction, const char *product_id,
                                 const struct reservation *row) {
-    char row_key[ROW_KEY_BYTES];
-    reservation_row_key(row, row_key);
+    char row_key[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_row_key(row, row_key);
     switch (row->mark) {
     case RESERVATION_ADDED:
-        transaction_add(transaction, TABLE_INSERT, product_id, row_key, NULL, reservation_entity(product_id, row));
+        transaction_add(transaction, TABLE_INSERT, product_id, row_key, NULL,
+                        product_entity_of_reservation(product_id, row));
         break;
     case RESERVATION_CHANGED:
-        transaction_add(transaction, TABLE_MERGE, product_id, row_key, "*", reservation_entity(product_id, row));
+        transaction_add(transaction, TABLE_MERGE, product_id, row_key, "*",
+                        product_entity_of_reservation(product_id, row));
         break;
     case RESERVATION_REMOVED:
         transaction_add(transaction, TABLE_DELETE, product_id, row_key, "*", NULL);
@@ -348,7 +252,7 @@ static struct transaction *transaction_new(const struct product_state *state, co
     if (transaction == NULL) {
         return NULL;
     }
-    transaction_add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity(after));
+    transaction_add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity_of_product(after));
     for (size_t i = 0; i < state->reservation_count; i++) {
         transaction_add_row(transaction, after->id, &state->reservations[i]);
     }
@@ -378,8 +282,8 @@ static enum status find_added_row(struct inventory_store_table *store, const str
         if (state->reservations[i].mark != RESERVATION_ADDED) {
             continue;
         }
-        char row_key[ROW_KEY_BYTES];
-        reservation_row_key(&state->reservations[i], row_key);
+        char row_key[PRODUCT_ENTITY_KEY_BYTES];
+        product_entity_row_key(&state->reservations[i], row_key);
         cJSON *entity = NULL;
         enum status status = table_get(store->client, store->table, state->product.id, row_key,
                                        storage_deadline_ms(store), &entity, err);
@@ -513,7 +417,7 @@ static enum status take_scanned(void *context, const cJSON *entity, struct error
     struct scan_list *list = context;
     struct scanned_product seen = {0};
     const char *row_key = json_string(entity, "RowKey");
-    if (row_key == NULL || !copy_text(entity, "PartitionKey", seen.id, sizeof seen.id)) {
+    if (row_key == NULL || !product_entity_copy_text(entity, "PartitionKey", seen.id, sizeof seen.id)) {
         return error_set(err, STATUS_MALFORMED, "a row is not as this program writes it");
     }
     if (list->count == 0 || strcmp(list->items[list->count - 1].id, seen.id) != 0) {
@@ -544,7 +448,7 @@ static enum status table_scan(struct inventory_store *base, int64_t now_ms, inve
     struct scan_list list = {0};
     struct strbuf filter, unexpired;
     strbuf_init(&filter, FILTER_MAX_BYTES);
-    strbuf_init(&unexpired, ROW_KEY_BYTES);
+    strbuf_init(&unexpired, PRODUCT_ENTITY_KEY_BYTES);
     append_first_unexpired_key(&unexpired, now_ms);
     strbuf_append_string(&filter,
                          "RowKey eq '" PRODUCT_ROW "' or (RowKey ge '" RESERVATION_ROW_PREFIX "' and RowKey lt ");

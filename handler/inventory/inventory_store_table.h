@@ -1,10 +1,7 @@
 /*
  * inventory_store_table.h - products in Azure Table storage: one partition per product, one transaction per commit.
  *
- * Rows of partition PRODUCT-ID, in key order:
- *   product                    total, available, version (Edm.Int64), commitId (Edm.String)
- *   r-RESERVATION-ID           customerId, quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
- * A reservation's id begins with its expiry (base/uuid.h), so the product and what has expired are one short range of keys,
+ * The rows are product_entity.h's. A reservation's id begins with its expiry (base/uuid.h), so the product and what has expired are one short range of keys,
  * "product" up to "r-<now>", however many reservations are active.
  *
  * Layer: inventory. May include lease/, storage/, base/.
