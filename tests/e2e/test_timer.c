@@ -96,7 +96,7 @@ static int64_t number(const cJSON *object, const char *key) {
 
 START_TEST(it_reports_what_it_did) {
     start_handler();
-    reserve("PROD-001"), reserve("PROD-001"), reserve("PROD-003");
+    reserve("PROD-001"), reserve("PROD-002"), reserve("PROD-003"); /* a second one would take an expired one along */
     int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
     int64_t released = 0;
     while (released < 3) { /* they expire one after the other */
