@@ -77,7 +77,7 @@ START_TEST(signals_that_the_test_ignores_or_blocks_reach_it) {
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     signal(SIGTERM, SIG_IGN);
-    start_shell("echo ready; exec sleep 1000", NULL, NULL);
+    start_shell("echo ready; while :; do sleep 0.05; done", NULL, NULL);
     ck_assert(process_wait_for_output(&process, 0, "ready", LONG_MS));
     ck_assert_int_eq(process_stop(&process, SIGTERM, LONG_MS), 128 + SIGTERM);
     signal(SIGTERM, SIG_DFL);
