@@ -42,15 +42,22 @@ test_libs = $(shell pkg-config --libs check)
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
 support_sources := $(sort $(wildcard tests/support/*.c))
-test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c))
+test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
+bench_sources := $(sort $(wildcard bench/*.c))
+example_sources := $(sort $(wildcard examples/*.c))
+library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/base/*.c))
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a
 devhost_lib := $(BUILD)/libdevhost.a
 support_lib := $(BUILD)/libsupport.a
+library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
-all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources))
+bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
+example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
+all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
+               $(bench_sources) $(example_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
 
@@ -59,9 +66,9 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test asan tsan valgrind lint format clean
+.PHONY: all help deps run test test-long asan tsan valgrind lint format clean examples bench-leases
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -83,6 +90,11 @@ test: ## every test: unit, integration, end to end
 	@$(build) VARIANT=release programs tests
 	@tools/run-tests.sh release
 
+test-long: ## the tests that take minutes
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release programs tests
+	@KINDS=long tools/run-tests.sh release
+
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=$@ programs tests
@@ -93,13 +105,22 @@ valgrind: ## the same tests under valgrind
 	@$(build) VARIANT=valgrind programs tests
 	@tools/run-tests.sh valgrind
 
+examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
+	@tools/deps.sh build
+	@$(build) VARIANT=release $(example_programs)
+
+bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite: lateness, threads, memory
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release benches
+	@bench/leases.sh
+
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint
 	@tools/lint.sh
 
 format: ## lay out the C files as .clang-format says
 	@tools/deps.sh lint
-	@find handler tools tests -name '*.[ch]' -exec clang-format -i {} +
+	@find bench examples handler tools tests -name '*.[ch]' -exec clang-format -i {} +
 
 clean: ## remove what was built (node_modules and Azurite's data stay)
 	rm -rf build bin
@@ -108,9 +129,10 @@ help: ## this list
 	@sed -nE 's/^([a-z ]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 # The build of one variant
-.PHONY: programs tests objects
+.PHONY: programs tests benches objects
 programs: $(programs)
-tests: $(test_programs)
+tests: $(test_programs) $(bench_programs) $(example_programs)
+benches: $(bench_programs)
 objects: $(all_objects)
 
 $(BUILD)/bin/handler: $(call object,handler/main.c) $(handler_lib)
@@ -137,8 +159,27 @@ $(test_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(h
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
 
-$(call object,$(test_sources) $(support_sources)): extra_flags = $(test_flags)
+$(bench_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(handler_lib) $(test_libs) $(libs)
+
+# One object whose only names that others see are leasehold.h's, so that it can be linked into any program.
+$(library): $(call object,$(library_sources)) $(BUILD)/sources
+	@echo '  library  $@'
+	@$(CC) -r -nostdlib -o $(@:.a=.o) $(filter %.o,$^)
+	@objcopy --wildcard --keep-global-symbol='leasehold_*' $(@:.a=.o)
+	@rm -f $@.new
+	@ar qcs $@.new $(@:.a=.o) && mv $@.new $@
+
+$(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
+
+$(call object,$(bench_sources) $(test_sources) $(support_sources)): extra_flags = $(test_flags)
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
+$(call object,$(example_sources)): extra_flags = -Ihandler/lease
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

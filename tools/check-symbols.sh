@@ -13,7 +13,7 @@ readonly OBJECTS=build/release/obj
 # file:prefix where another word says it better.
 readonly OTHER_PREFIXES="status.c:error_"
 
-sources=$(find handler tools/devhost tests -name '*.c' | sort)
+sources=$(find bench examples handler tools/devhost tests -name '*.c' | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 
 # "path/x.o: NAME TYPE ..." for each symbol.

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 
 processors=$(nproc)
 readonly processors
-mapfile -t c_files < <(find handler tools tests -name '*.c' | sort)
-mapfile -t c_and_h_files < <(find handler tools tests -name '*.[ch]' | sort)
+mapfile -t c_files < <(find bench examples handler tools tests -name '*.c' | sort)
+mapfile -t c_and_h_files < <(find bench examples handler tools tests -name '*.[ch]' | sort)
 
 # $1: the variant; the rest: goals and options.
 make_variant() {
@@ -49,8 +49,8 @@ check_tidy() {
 check_cppcheck() {
     cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 -j "$processors" \
         --library=posix --include="/usr/include/$(gcc -print-multiarch)/sys/queue.h" --suppress=missingIncludeSystem \
-        --suppress=readdirCalled --suppress='internalAstError:tests/*' -D_GNU_SOURCE -Ihandler -Itests -Itools \
-        handler tools tests
+        --suppress=readdirCalled --suppress='internalAstError:tests/*' -D_GNU_SOURCE -Ihandler -Ihandler/lease -Itests -Itools \
+        bench examples handler tools tests
 }
 
 check_scripts() {

@@ -6,6 +6,7 @@
 # One line a program, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
 # failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
 # report from the sanitizer or valgrind.
+# KINDS="..." chooses the folders of tests/ (by default "unit integration e2e").
 # JOBS=N runs N programs at once (by default one for each processor, at most 4).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -133,7 +134,7 @@ trap stop INT TERM HUP
 
 rm -rf "$results"
 shopt -s nullglob
-for kind in unit integration e2e; do
+for kind in ${KINDS:-unit integration e2e}; do
     for source in tests/"$kind"/test_*.c tests/"$kind"/*/test_*.c; do
         name=${source#tests/}
         name=${name%.c}
