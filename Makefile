@@ -126,7 +126,7 @@ clean: ## remove what was built (node_modules and Azurite's data stay)
 	rm -rf build bin
 
 help: ## this list
-	@sed -nE 's/^([a-z ]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 # The build of one variant
 .PHONY: programs tests benches objects
