@@ -105,7 +105,9 @@ START_TEST(when_the_attempts_are_used_up_the_step_does_not_begin_although_the_le
 END_TEST
 
 START_TEST(a_renewal_that_took_too_long_does_not_let_the_step_begin) {
+    lease_fixture.options.auto_renew = true; /* the next renewal comes, but not for this step */
     lease_fixture.options.safety_threshold = 6.0 / 30;
+    lease_fixture.options.renew_fraction = 5.0 / 30;
     clock_fake_advance(&lease_fixture.fake_clock, 1001);
     enter();
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
