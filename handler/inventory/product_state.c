@@ -9,6 +9,7 @@ void product_state_init(struct product_state *state) {
 
 void product_state_release(struct product_state *state) {
     free(state->reservations);
+    free(state->records);
     product_state_init(state);
 }
 
@@ -49,5 +50,42 @@ void product_state_committed(struct product_state *state) {
         state->reservations[kept++].mark = RESERVATION_STORED;
     }
     state->reservation_count = kept;
+    state->record_count = 0;
     state->change_count = 0;
+}
+
+enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) {
+    if (state->record_count == state->record_capacity) {
+        size_t capacity = state->record_capacity == 0 ? 8 : state->record_capacity * 2;
+        struct idempotency_record *grown = realloc(state->records, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+        state->records = grown;
+        state->record_capacity = capacity;
+    }
+    state->records[state->record_count++] = *record;
+    state->change_count++;
+    return STATUS_OK;
+}
+
+static int64_t min_ms(int64_t a_ms, int64_t b_ms) {
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+/* Rows that are not in memory expire behind complete_until_ms, and no earlier than was known before. */
+int64_t product_state_due_ms(const struct product_state *state) {
+    if (state->product.available == state->product.total) {
+        return INT64_MAX; /* all units are back: there are no rows */
+    }
+    int64_t due_ms = state->product.due_ms;
+    if (due_ms <= state->complete_until_ms) {
+        due_ms = state->complete_until_ms == INT64_MAX ? INT64_MAX : state->complete_until_ms + 1;
+    }
+    for (size_t i = 0; i < state->reservation_count; i++) {
+        if (!reservation_is_gone(&state->reservations[i])) {
+            due_ms = min_ms(due_ms, state->reservations[i].expires_ms);
+        }
+    }
+    return due_ms;
 }
