@@ -13,7 +13,8 @@ void product_state_release(struct product_state *state) {
     product_state_init(state);
 }
 
-enum status product_state_reserve_row(struct product_state *state) {
+/* Makes room for one more row. */
+static enum status reserve_row(struct product_state *state) {
     if (state->reservation_count < state->reservation_capacity) {
         return STATUS_OK;
     }
@@ -28,7 +29,7 @@ enum status product_state_reserve_row(struct product_state *state) {
 }
 
 enum status product_state_add(struct product_state *state, const struct reservation *reservation) {
-    enum status status = product_state_reserve_row(state);
+    enum status status = reserve_row(state);
     if (status != STATUS_OK) {
         return status;
     }
@@ -88,4 +89,47 @@ int64_t product_state_due_ms(const struct product_state *state) {
         }
     }
     return due_ms;
+}
+
+struct reservation *product_state_insert(struct product_state *state, const struct reservation *reservation) {
+    if (reserve_row(state) != STATUS_OK) {
+        return NULL;
+    }
+    size_t at = state->reservation_count;
+    while (at > 0 && state->reservations[at - 1].expires_ms > reservation->expires_ms) {
+        at--;
+    }
+    memmove(&state->reservations[at + 1], &state->reservations[at],
+            (state->reservation_count - at) * sizeof *state->reservations);
+    state->reservation_count++;
+    state->reservations[at] = *reservation;
+    return &state->reservations[at];
+}
+
+static bool has_row(const struct product_state *state, const char *id) {
+    size_t i = 0;
+    while (i < state->reservation_count && strcmp(state->reservations[i].id, id) != 0) {
+        i++;
+    }
+    return i < state->reservation_count;
+}
+
+enum status product_state_merge(struct product_state *state, const struct product_state *other) {
+    for (size_t i = 0; i < other->reservation_count; i++) {
+        const struct reservation *row = &other->reservations[i];
+        if (!has_row(state, row->id) && product_state_insert(state, row) == NULL) {
+            return STATUS_NO_MEMORY;
+        }
+    }
+    if (other->complete_until_ms > state->complete_until_ms) {
+        state->complete_until_ms = other->complete_until_ms;
+    }
+    return STATUS_OK;
+}
+
+void product_state_trim(struct product_state *state) {
+    while (state->reservation_count > 0 &&
+           state->reservations[state->reservation_count - 1].expires_ms > state->complete_until_ms) {
+        state->reservation_count--;
+    }
 }

@@ -99,6 +99,12 @@ void product_state_release(struct product_state *state);
 /* Appends a row as it is in the store. STATUS_NO_MEMORY. */
 enum status product_state_add(struct product_state *state, const struct reservation *reservation) MUST_CHECK;
 
+/* Adds the rows of `other`, the same product at the same version, that are not there yet. STATUS_NO_MEMORY. */
+enum status product_state_merge(struct product_state *state, const struct product_state *other) MUST_CHECK;
+
+/* Forgets the rows that expire after complete_until_ms: there may be many, and due_ms stands for them. */
+void product_state_trim(struct product_state *state);
+
 /* Makes the marks history after a commit: removed rows and records go, others count as stored. */
 void product_state_committed(struct product_state *state);
 
@@ -108,7 +114,7 @@ enum status product_state_add_record(struct product_state *state, const struct i
 /* What a commit has to write as the product's due_ms, with the marks as they are. */
 int64_t product_state_due_ms(const struct product_state *state);
 
-/* Makes room for one more row, so that it can be written at [reservation_count]. STATUS_NO_MEMORY. */
-enum status product_state_reserve_row(struct product_state *state) MUST_CHECK;
+/* Inserts a row behind those that expire no later. Borrowed until the state changes next. NULL: no memory. */
+struct reservation *product_state_insert(struct product_state *state, const struct reservation *reservation);
 
 #endif
