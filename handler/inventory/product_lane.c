@@ -37,12 +37,8 @@ struct product_lane {
 
 enum status product_lanes_init(struct product_lanes *lanes, struct lease_manager *leases, const struct clock *clock,
                                int64_t acquire_timeout_ms, product_lane_serve serve, void *context) {
-    *lanes = (struct product_lanes){.leases = leases,
-                                    .clock = clock,
-                                    .acquire_timeout_ms = acquire_timeout_ms,
-                                    .serve = serve,
-                                    .context = context,
-                                    .batches = true};
+    *lanes = (struct product_lanes){
+        .leases = leases, .clock = clock, .acquire_timeout_ms = acquire_timeout_ms, .serve = serve, .context = context};
     TAILQ_INIT(&lanes->idle);
     condition_init(&lanes->closed_changed);
     return pthread_mutex_init(&lanes->lock, NULL) == 0 ? STATUS_OK : STATUS_INTERNAL;
@@ -123,9 +119,10 @@ static void end_entry(struct lane_entry *entry, enum status status, const struct
     pthread_cond_signal(&entry->changed);
 }
 
-static void leave_queue(struct product_lane *lane, struct lane_entry *entry, enum status status,
-                        const struct error *failure) {
+static void leave_queue(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *entry,
+                        enum status status, const struct error *failure) {
     TAILQ_REMOVE(&lane->queue, entry, link);
+    lanes->queued_count--;
     end_entry(entry, status, failure);
 }
 
@@ -137,7 +134,7 @@ static void wait_in_lane(struct product_lanes *lanes, struct product_lane *lane,
         if (entry->stage == LANE_TAKEN) {
             pthread_cond_wait(&entry->changed, &lanes->lock);
         } else if (lanes->closed || left_ms <= 0) {
-            leave_queue(lane, entry, lanes->closed ? STATUS_CANCELLED : STATUS_LEASE_CONFLICT, NULL);
+            leave_queue(lanes, lane, entry, lanes->closed ? STATUS_CANCELLED : STATUS_LEASE_CONFLICT, NULL);
         } else {
             struct timespec until = condition_deadline(left_ms);
             (void)condition_wait_until(&entry->changed, &lanes->lock, &until);
@@ -222,19 +219,20 @@ static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     }
 }
 
-static void take_batch(const struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
+static void take_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
     TAILQ_INIT(batch);
     struct lane_entry *entry = TAILQ_FIRST(&lane->queue);
     do {
         TAILQ_REMOVE(&lane->queue, entry, link);
         TAILQ_INSERT_TAIL(batch, entry, link);
         entry->stage = LANE_TAKEN;
+        lanes->queued_count--;
         entry = TAILQ_FIRST(&lane->queue);
-    } while (entry != NULL && lanes->batches);
+    } while (entry != NULL);
 }
 
 /* Ends those who were served; the others stand at the front again. */
-static void return_batch(struct product_lane *lane, struct lane_entries *batch) {
+static void return_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
     struct lane_entry *entry = TAILQ_FIRST(batch), *next;
     for (; entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, link);
@@ -243,6 +241,7 @@ static void return_batch(struct product_lane *lane, struct lane_entries *batch) 
             end_entry(entry, entry->status, NULL);
         } else {
             entry->stage = LANE_WAITING;
+            lanes->queued_count++;
             pthread_cond_signal(&entry->changed);
         }
     }
@@ -266,14 +265,14 @@ static void serve_turn(struct product_lanes *lanes, struct product_lane *lane, s
 }
 
 /* The lease was not had: the leader's own end, or, where storage is to blame, everybody's. */
-static void fail_to_lead(struct product_lane *lane, struct lane_entry *leader, enum status status,
-                         const struct error *failure) {
+static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader,
+                         enum status status, const struct error *failure) {
     if (status == STATUS_LEASE_CONFLICT || status == STATUS_CANCELLED) {
-        leave_queue(lane, leader, status, failure);
+        leave_queue(lanes, lane, leader, status, failure);
         return;
     }
     while (!TAILQ_EMPTY(&lane->queue)) {
-        leave_queue(lane, TAILQ_FIRST(&lane->queue), status, failure);
+        leave_queue(lanes, lane, TAILQ_FIRST(&lane->queue), status, failure);
     }
 }
 
@@ -290,9 +289,9 @@ static void lead(struct product_lanes *lanes, struct product_lane *lane, struct 
         pthread_mutex_unlock(&lanes->lock);
         serve_turn(lanes, lane, &turn);
         pthread_mutex_lock(&lanes->lock);
-        return_batch(lane, &turn.entries);
+        return_batch(lanes, lane, &turn.entries);
     } else {
-        fail_to_lead(lane, leader, status, &failure);
+        fail_to_lead(lanes, lane, leader, status, &failure);
     }
     if (leader->stage == LANE_ENDED) {
         pass_on(lanes, lane);
@@ -314,6 +313,7 @@ enum status product_lane_run(struct product_lanes *lanes, const char *product_id
     condition_init(&entry->changed);
     entry->stage = lane->is_led ? LANE_WAITING : LANE_LEADING;
     TAILQ_INSERT_TAIL(&lane->queue, entry, link);
+    lanes->queued_count++;
     if (lane->is_led) {
         log_event(LOG_DEBUG, "Waiting for a turn at product %s", product_id);
     }

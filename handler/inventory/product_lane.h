@@ -74,7 +74,7 @@ struct product_lanes {
     int64_t acquire_timeout_ms;
     product_lane_serve serve;
     void *context;
-    bool batches; /* false: batches of one */
+    int queued_count; /* requests that stand in a queue, those that lead included */
     bool closed;
     pthread_cond_t closed_changed;
 };
