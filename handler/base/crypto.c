@@ -79,6 +79,20 @@ enum status crypto_base64_decode(const char *text, struct strbuf *out) {
     return strbuf_status(out);
 }
 
+enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char hash[SHA256_BYTES];
+    if (EVP_Digest(data, length, hash, NULL, EVP_sha256(), NULL) != 1) {
+        return STATUS_INTERNAL;
+    }
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        out[2 * i] = digits[hash[i] >> 4];
+        out[2 * i + 1] = digits[hash[i] & 0xf];
+    }
+    out[SHA256_TEXT_BYTES - 1] = '\0';
+    return STATUS_OK;
+}
+
 void crypto_wipe(void *data, size_t length) {
     OPENSSL_cleanse(data, length);
 }

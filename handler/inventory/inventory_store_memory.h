@@ -21,6 +21,9 @@ struct inventory_store_memory {
     int64_t wall_offset_ms;          /* wall - now at start: its time does not jump */
     struct product_state **products; /* by id */
     size_t product_count;
+    struct memory_record *records; /* in the order in which they were made */
+    size_t record_count;
+    size_t record_capacity;
 };
 
 /* `clock` is borrowed. STATUS_INTERNAL. */
