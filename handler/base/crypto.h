@@ -1,5 +1,5 @@
 /*
- * crypto.h - random bytes, HMAC-SHA256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
+ * crypto.h - random bytes, SHA-256, HMAC-SHA256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
  *
  * Threads: any.
  * Layer: base.
@@ -18,12 +18,12 @@ enum { SHA256_BYTES = 32, SHA256_TEXT_BYTES = 2 * SHA256_BYTES + 1 };
 /* STATUS_INTERNAL: the generator has no entropy. */
 enum status crypto_random(void *out, size_t length) MUST_CHECK;
 
+/* SHA-256 of `data` as 64 lower-case hexadecimal digits. STATUS_INTERNAL: OpenSSL refused; `out` untouched. */
+enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) MUST_CHECK;
+
 /* HMAC-SHA256 of `data` under `key`. STATUS_INTERNAL: OpenSSL refused. */
 enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,
                                unsigned char out[SHA256_BYTES]) MUST_CHECK;
-
-/* SHA-256 of `data` in lower-case hexadecimal digits, NUL-terminated. STATUS_INTERNAL: OpenSSL refused. */
-enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) MUST_CHECK;
 
 /* Appends the base64 text of `data` (RFC 4648 section 4, padded, no line breaks); a failure is remembered by `out`. */
 void crypto_base64_encode(const void *data, size_t length, struct strbuf *out);
