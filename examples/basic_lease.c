@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static sigset_t stop_signals;
 
@@ -79,12 +80,12 @@ int main(int argc, char **argv) {
     }
     pthread_t stopper;
     pthread_create(&stopper, NULL, stop_on_signal, client);
-    result = run(client, argv[1], atoi(argv[2]), &err);
+    result = run(client, argv[1], (int)strtol(argv[2], NULL, 10), &err);
     bool failed = result != LEASEHOLD_OK && result != LEASEHOLD_CANCELLED;
     if (failed) {
         fprintf(stderr, "%s: %s\n", leasehold_result_text(result), err.message);
     }
-    pthread_kill(stopper, SIGTERM); /* if it still waits */
+    kill(getpid(), SIGTERM); /* for the stopper, if it still waits */
     pthread_join(stopper, NULL);
     int left = leasehold_close(client, 5000);
     printf("%s\n", left == 0 ? "given back" : "not given back; it will expire");

@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
     if (result != LEASEHOLD_CANCELLED) {
         fprintf(stderr, "%s: %s\n", leasehold_result_text(result), err.message);
     }
-    pthread_kill(stopper, SIGTERM); /* if it still waits */
+    kill(getpid(), SIGTERM); /* for the stopper, if it still waits */
     pthread_join(stopper, NULL);
     leasehold_close(client, 5000);
     return result == LEASEHOLD_CANCELLED ? EXIT_SUCCESS : EXIT_FAILURE;

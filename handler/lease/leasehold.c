@@ -154,8 +154,10 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
 static void dispose(struct leasehold *client) {
     bool is_connected = client->transport != NULL;
     http_transport_free(client->transport);
-    while (!LIST_EMPTY(&client->leases)) {
-        leasehold_release(LIST_FIRST(&client->leases));
+    struct leasehold_lease *next;
+    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases); lease != NULL; lease = next) {
+        next = LIST_NEXT(lease, others);
+        leasehold_release(lease);
     }
     lease_manager_free(client->manager);
     if (is_connected) {

@@ -139,14 +139,14 @@ END_TEST
 /* --- results --- */
 
 static const struct {
-    int status;
     const char *headers;
+    int status;
     enum leasehold_result result;
 } answers[] = {
-    {409, "x-ms-error-code: LeaseAlreadyPresent\r\n", LEASEHOLD_HELD_ELSEWHERE},
-    {403, "x-ms-error-code: AuthenticationFailed\r\n", LEASEHOLD_REFUSED},
-    {503, "x-ms-error-code: ServerBusy\r\nRetry-After: 3600\r\n", LEASEHOLD_UNAVAILABLE},
-    {400, "x-ms-error-code: InvalidHeaderValue\r\n", LEASEHOLD_FAILED},
+    {"x-ms-error-code: LeaseAlreadyPresent\r\n", 409, LEASEHOLD_HELD_ELSEWHERE},
+    {"x-ms-error-code: AuthenticationFailed\r\n", 403, LEASEHOLD_REFUSED},
+    {"x-ms-error-code: ServerBusy\r\nRetry-After: 3600\r\n", 503, LEASEHOLD_UNAVAILABLE},
+    {"x-ms-error-code: InvalidHeaderValue\r\n", 400, LEASEHOLD_FAILED},
 };
 
 START_TEST(what_storage_answers_is_the_result_that_a_caller_branches_on) {
