@@ -348,6 +348,23 @@ enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_
     return report(status, &cause, err);
 }
 
+static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, struct error *err) {
+    int duration_s = lease->lease->duration_s;
+    double most_ms = lease->client->setup.lease.safety_threshold * duration_s * 1000.0;
+    if (needed_ms < 0 || (duration_s != LEASE_INFINITE_S && (double)needed_ms >= most_ms)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
+                         (long long)needed_ms);
+    }
+    int64_t safe_until_ms;
+    return lease_manager_ensure(lease->client->manager, lease->lease, needed_ms, &safe_until_ms, err);
+}
+
+enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms, struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    return report(ensure(lease, needed_ms, &cause), &cause, err);
+}
+
 enum leasehold_result leasehold_break(struct leasehold *client, const char *name, bool *out_was_held,
                                       struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};

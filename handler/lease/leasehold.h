@@ -39,8 +39,8 @@
  *              A client does not outlive fork.
  * Events       renewed, renewal_failed and lost are called on the client's thread, one after the other, for all leases of
  *              the client. They must not block: no lease is renewed meanwhile. From inside one, leases may be asked
- *              about and released; acquire, wait, break and close may not be called. One that runs while its
- *              lease is released may end after release has returned; none is called once close has returned.
+ *              about and released; acquire, ensure, wait, break and close may not be called. One that runs while
+ *              its lease is released may end after release has returned; none is called once close has returned.
  * Signals      Nothing here may be called in a signal handler. Block the signal in all threads (pthread_sigmask, before
  *              the first starts), let a thread sit in sigwait, or an event loop read a signalfd, and call
  *              leasehold_cancel from there. examples/ shows it.
@@ -142,7 +142,7 @@ struct leasehold_options {
     const struct leasehold_metadata *metadata; /* none; 7 KiB in all */
     size_t metadata_count;
     int duration_s;                     /* 30; 15 to 60, or LEASEHOLD_INFINITE */
-    bool auto_renew;                    /* true. False: a lease lasts for its duration and is then lost */
+    bool auto_renew;                    /* true. False: only leasehold_ensure renews a lease */
     int64_t renew_interval_ms;          /* LEASEHOLD_AUTO; at least 1, below safety. Leases of another duration are
                                            renewed in proportion. Of no effect with LEASEHOLD_INFINITE */
     int renew_max_retries;              /* 3; 0 to 100: attempts after the first, for one renewal */
@@ -220,6 +220,16 @@ int leasehold_renewal_count(const struct leasehold_lease *lease);
  */
 enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_t duration_ms,
                                      struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
+
+/*
+ * Before a step that takes `needed_ms` at most and rests on the lease until its end: where less is left, renews the lease
+ * first and waits for that. `needed_ms`: 0 to below safety (90 % of the duration).
+ * LEASEHOLD_LOST        it is lost, or could not be renewed in time: do not begin the step
+ * LEASEHOLD_CANCELLED   while it was being renewed
+ * LEASEHOLD_INVALID     no renewal gives so much time
+ */
+enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms,
+                                       struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
  * For operators: ends anybody's lease on `name` at once. `out_was_held` (may be NULL): was there one? Without one, and

@@ -321,6 +321,27 @@ START_TEST(waiting_with_a_lease_in_hand_ends_in_time) {
 }
 END_TEST
 
+START_TEST(a_step_that_needs_more_of_the_lease_than_is_left_renews_it_first) {
+    struct leasehold_options options = leasehold_options_default();
+    options.duration_s = 15; /* of which 13.5 s are safe */
+    options.auto_renew = false;
+    reopen_with(&options);
+    struct leasehold_lease *lease = acquire("a");
+    ck_assert_int_eq(leasehold_ensure(lease, 5000, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_renewal_count(lease), 0);
+    ck_assert_int_eq(leasehold_wait(lease, 1000, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_ensure(lease, 12600, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_renewal_count(lease), 1);
+    ck_assert_int_eq(leasehold_ensure(lease, -1, &err), LEASEHOLD_INVALID);
+    ck_assert_int_eq(leasehold_ensure(lease, 13500, &err), LEASEHOLD_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "needed_ms"));
+    answer(409, "x-ms-error-code: LeaseIdMismatchWithLeaseOperation\r\n");
+    ck_assert_int_eq(leasehold_wait(lease, 1000, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_ensure(lease, 12600, &err), LEASEHOLD_LOST);
+    leasehold_release(lease);
+}
+END_TEST
+
 /* --- the end --- */
 
 struct caller {
@@ -439,6 +460,7 @@ int main(void) {
     tcase_add_test(tests, the_listener_hears_of_a_failed_renewal_and_of_the_loss);
     tcase_add_test(tests, a_lease_may_be_released_from_inside_an_event);
     tcase_add_test(tests, waiting_with_a_lease_in_hand_ends_in_time);
+    tcase_add_test(tests, a_step_that_needs_more_of_the_lease_than_is_left_renews_it_first);
     tcase_add_test(tests, cancel_ends_those_who_wait_and_leaves_leases_held);
     tcase_add_test(tests, close_gives_every_lease_back_those_still_in_hand_too);
     tcase_add_test(tests, close_says_how_many_leases_storage_has_not_taken_back);
