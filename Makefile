@@ -37,6 +37,7 @@ compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARI
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
 libs = -lcivetweb $(shell pkg-config --libs libcurl libcjson libcrypto) -lm # Debian's civetweb has no pkg-config file
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
+example_flags := -Ihandler/lease
 test_libs = $(shell pkg-config --libs check)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
@@ -179,7 +180,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 
 $(call object,$(bench_sources) $(test_sources) $(support_sources)): extra_flags = $(test_flags)
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
-$(call object,$(example_sources)): extra_flags = -Ihandler/lease
+$(call object,$(example_sources)): extra_flags = $(example_flags)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -195,7 +196,7 @@ $(BUILD)/flags $(BUILD)/sources: force
 
 .PHONY: force print-compile-flags
 print-compile-flags: # for clang-tidy and cppcheck
-	@echo '$(compile_flags) $(test_flags)'
+	@echo '$(compile_flags) $(test_flags) $(example_flags)'
 
 .SECONDARY: $(all_objects)
 -include $(all_objects:.o=.d)
