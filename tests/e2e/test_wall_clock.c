@@ -9,7 +9,7 @@
 #include "base/utc.h"
 #include "support/check_main.h"
 #include "support/http_fake.h"
-#include "support/instances.h"
+#include "support/instance_pair.h"
 #include "support/wall_clock.h"
 
 enum {
@@ -35,18 +35,18 @@ enum {
 #define WORK(time) "Inventory:ProcessingTime=" time
 #define RESERVED "\"success\":true"
 
-static struct app *const holder = &instances.holder;
-static struct app *const other = &instances.other;
+static struct app *const holder = &instance_pair.holder;
+static struct app *const other = &instance_pair.other;
 static struct wall_clock holder_clock, other_clock;
 
 static void set_up(void) {
-    instances_set_up();
+    instance_set_up();
     wall_clock_open(&holder_clock);
     wall_clock_open(&other_clock);
 }
 
 static void tear_down(void) {
-    instances_tear_down();
+    instance_tear_down();
     wall_clock_close(&holder_clock);
     wall_clock_close(&other_clock);
 }
@@ -74,18 +74,11 @@ static void assert_clock_is_wrong(const struct app *app, const struct wall_clock
     close(call);
 }
 
-static int hold(const char *const *settings) {
-    instances_start(holder, settings);
-    int call = instances_send_reserve(holder, "PROD-001", 1);
-    instances_wait_for_log(holder, 0, "Acquired lease", INSTANCES_PATIENCE_MS);
-    return call;
-}
-
 /* The next renewal comes an interval after `last_ms`, and says an expiry in the handler's own time. Answers when it came. */
 static int64_t expect_renewal(size_t *log_end, int64_t last_ms) {
     static const char expiration[] = "renewed. New expiration: ";
     size_t from = *log_end;
-    *log_end = instances_wait_for_log(holder, from, expiration, INSTANCES_PATIENCE_MS);
+    *log_end = instance_wait_for_log(holder, from, expiration, INSTANCE_PATIENCE_MS);
     int64_t now_ms = process_now_ms();
     ck_assert_msg(llabs(now_ms - last_ms - RENEWAL_MS) <= LATENESS_MS, "a renewal after %lld ms",
                   (long long)(now_ms - last_ms));
@@ -101,8 +94,9 @@ static int64_t expect_renewal(size_t *log_end, int64_t last_ms) {
 
 START_TEST(renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours) {
     static const int64_t jumps_ms[] = {3 * HOUR_MS, -3 * HOUR_MS, 5 * HOUR_MS, 0, -9 * HOUR_MS, 20 * HOUR_MS};
-    int call = hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:08"), holder_clock.preload,
-                                          holder_clock.offset_variable, NULL});
+    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:08"), holder_clock.preload,
+                                                   holder_clock.offset_variable, NULL},
+                             1);
     size_t log_end = process_output_length(&holder->process);
     int64_t last_ms = process_now_ms();
     for (size_t i = 0; i < sizeof jumps_ms / sizeof *jumps_ms; i++) {
@@ -110,52 +104,51 @@ START_TEST(renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours) {
         assert_clock_is_wrong(holder, &holder_clock);
         last_ms = expect_renewal(&log_end, last_ms);
     }
-    instances_expect_answer(call, 200, RESERVED);
-    ck_assert_int_eq(instances_available(holder, "PROD-001"), TOTAL - 1);
-    ck_assert_int_eq(instances_count_in_log(holder, 0, "lost"), 0);
-    instances_assert_calm(holder);
-    instances_stop(holder);
+    instance_expect_answer(call, 200, RESERVED);
+    ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL - 1);
+    ck_assert_int_eq(instance_count_in_log(holder, 0, "lost"), 0);
+    instance_assert_calm(holder);
+    instance_stop(holder);
 }
 END_TEST
 
 START_TEST(a_lease_is_kept_no_longer_because_its_holder_lives_in_the_past) {
-    instances_start(
+    instance_start(
         other, (const char *const[]){SHORT_LEASE, PATIENCE, other_clock.preload, other_clock.offset_variable, NULL});
-    int held = hold(
-        (const char *const[]){SHORT_LEASE, WORK("00:01:00"), holder_clock.preload, holder_clock.offset_variable, NULL});
-    size_t mark = azurite_mark(&instances.azurite);
-    int waiting = instances_send_reserve(other, "PROD-001", 1);
-    instances_wait_for_requests(mark, "comp=lease HTTP/1.1\" 409", 1, INSTANCES_PATIENCE_MS);
+    int held = instance_hold(
+        (const char *const[]){SHORT_LEASE, WORK("00:01:00"), holder_clock.preload, holder_clock.offset_variable, NULL},
+        1);
+    int waiting = instance_wait_behind(1);
     wall_clock_set(&holder_clock, -3 * HOUR_MS);
     wall_clock_set(&other_clock, -3 * HOUR_MS); /* it waits no longer than before, either */
     app_stop(holder, SIGKILL);
     int64_t killed_ms = process_now_ms();
     close(held);
-    instances_wait_for_log(other, 0, "Acquired lease", TAKE_OVER_MS + INSTANCES_PATIENCE_MS);
+    instance_wait_for_log(other, 0, "Acquired lease", TAKE_OVER_MS + INSTANCE_PATIENCE_MS);
     ck_assert_int_le(process_now_ms() - killed_ms, TAKE_OVER_MS);
     assert_clock_is_wrong(other, &other_clock);
-    instances_expect_answer(waiting, 200, RESERVED);
-    instances_assert_calm(other);
-    instances_stop(other);
+    instance_expect_answer(waiting, 200, RESERVED);
+    instance_assert_calm(other);
+    instance_stop(other);
 }
 END_TEST
 
-START_TEST(a_lease_that_cannot_be_renewed_is_told_lost_on_time_whatever_the_wall_clock_says) {
-    int call = hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, LOW_THRESHOLD, WORK("00:00:15"),
-                                          holder_clock.preload, holder_clock.offset_variable, NULL});
-    instances_wait_for_log(holder, 0, "renewed", INSTANCES_PATIENCE_MS);
-    process_signal(&instances.azurite.process, SIGSTOP); /* renewals hang */
+START_TEST(a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_clock_says) {
+    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, LOW_THRESHOLD, WORK("00:00:15"),
+                                                   holder_clock.preload, holder_clock.offset_variable, NULL},
+                             1);
+    instance_wait_for_log(holder, 0, "renewed", INSTANCE_PATIENCE_MS);
+    process_signal(&instance_pair.azurite.process, SIGSTOP); /* renewals hang */
     int64_t before_ms = process_now_ms();
     wall_clock_set(&holder_clock, -3 * HOUR_MS);
     assert_clock_is_wrong(holder, &holder_clock);
-    instances_wait_for_log(holder, 0, " lost: ", SAFETY_MS + INSTANCES_PATIENCE_MS);
+    instance_expect_answer(call, 409, "\"code\":\"LeaseLost\"");
     int64_t took_ms = process_now_ms() - before_ms;
-    process_signal(&instances.azurite.process, SIGCONT);
+    process_signal(&instance_pair.azurite.process, SIGCONT);
     ck_assert_int_le(took_ms, SAFETY_MS + LATENESS_MS);
     ck_assert_int_ge(took_ms, SAFETY_MS - RENEWAL_MS - LATENESS_MS); /* since the last good renewal */
-    instances_expect_answer(call, 409, "\"code\":\"LeaseLost\"");
-    ck_assert_int_eq(instances_available(holder, "PROD-001"), TOTAL);
-    instances_stop(holder);
+    ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL);
+    instance_stop(holder);
 }
 END_TEST
 
@@ -163,8 +156,7 @@ END_TEST
 static void watch_expiry(int64_t reserved_ms) {
     int64_t first_ms = 0;
     for (int expired = 0; expired < 2; poll(NULL, 0, 20)) {
-        expired =
-            (instances_available(holder, "PROD-001") == TOTAL) + (instances_available(other, "PROD-001") == TOTAL);
+        expired = (instance_available(holder, "PROD-001") == TOTAL) + (instance_available(other, "PROD-001") == TOTAL);
         int64_t now_ms = process_now_ms();
         first_ms = expired > 0 && first_ms == 0 ? now_ms : first_ms;
         ck_assert_msg(expired != 1 || now_ms - first_ms <= AGREEMENT_MS, "they have not agreed for %lld ms",
@@ -176,25 +168,25 @@ static void watch_expiry(int64_t reserved_ms) {
                   (long long)(first_ms - reserved_ms));
 }
 
-START_TEST(instances_twenty_minutes_apart_agree_on_what_has_expired) {
+START_TEST(instance_twenty_minutes_apart_agree_on_what_has_expired) {
     wall_clock_set(&holder_clock, AHEAD_MS);
     wall_clock_set(&other_clock, -AHEAD_MS);
-    instances_start(
-        holder, (const char *const[]){BRIEF_RESERVATIONS, holder_clock.preload, holder_clock.offset_variable, NULL});
-    instances_start(other,
-                    (const char *const[]){BRIEF_RESERVATIONS, other_clock.preload, other_clock.offset_variable, NULL});
+    instance_start(holder,
+                   (const char *const[]){BRIEF_RESERVATIONS, holder_clock.preload, holder_clock.offset_variable, NULL});
+    instance_start(other,
+                   (const char *const[]){BRIEF_RESERVATIONS, other_clock.preload, other_clock.offset_variable, NULL});
     assert_clock_is_wrong(holder, &holder_clock);
     assert_clock_is_wrong(other, &other_clock);
     struct app *const makers[] = {holder, other};
     for (int i = 0; i < 2; i++) {
-        instances_expect_reserve(makers[i], "PROD-001", 5, 200, RESERVED);
+        instance_expect_reserve(makers[i], "PROD-001", 5, 200, RESERVED);
         int64_t reserved_ms = process_now_ms();
-        ck_assert_int_eq(instances_available(holder, "PROD-001"), TOTAL - 5);
-        ck_assert_int_eq(instances_available(other, "PROD-001"), TOTAL - 5);
+        ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL - 5);
+        ck_assert_int_eq(instance_available(other, "PROD-001"), TOTAL - 5);
         watch_expiry(reserved_ms);
     }
-    instances_stop(holder);
-    instances_stop(other);
+    instance_stop(holder);
+    instance_stop(other);
 }
 END_TEST
 
@@ -241,8 +233,8 @@ int main(void) {
     tcase_add_checked_fixture(jumps, set_up, tear_down);
     tcase_add_test(jumps, renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours);
     tcase_add_test(jumps, a_lease_is_kept_no_longer_because_its_holder_lives_in_the_past);
-    tcase_add_test(jumps, a_lease_that_cannot_be_renewed_is_told_lost_on_time_whatever_the_wall_clock_says);
-    tcase_add_test(jumps, instances_twenty_minutes_apart_agree_on_what_has_expired);
+    tcase_add_test(jumps, a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_clock_says);
+    tcase_add_test(jumps, instance_twenty_minutes_apart_agree_on_what_has_expired);
     tcase_add_test(jumps, requests_are_dated_by_storages_clock_once_it_has_been_heard);
     suite_add_tcase(suite, jumps);
     return check_main(suite);

@@ -42,6 +42,8 @@ static void shift(struct timespec *time) {
     time->tv_nsec = (long)(ns % 1000000000);
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): theirs are reserved names */
+
 int clock_gettime(clockid_t id, struct timespec *time) {
     int result = (int)syscall(SYS_clock_gettime, id, time);
     if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
@@ -66,3 +68,5 @@ time_t time(time_t *out) {
     }
     return now.tv_sec;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
