@@ -53,8 +53,8 @@ static void hold_all_products(int calls[PRODUCTS]) {
     }
     int64_t deadline_ms = process_now_ms() + INSTANCE_PATIENCE_MS;
     while (instance_count_in_log(holder, 0, "Acquired lease") < PRODUCTS) {
-        ck_assert_msg(process_now_ms() < deadline_ms, "only %d leases:\n%s",
-                      instance_count_in_log(holder, 0, "Acquired lease"), process_output_from(&holder->process, 0));
+        ck_assert_msg(process_now_ms() < deadline_ms, "only %d leases are held",
+                      instance_count_in_log(holder, 0, "Acquired lease"));
         poll(NULL, 0, 20);
     }
 }

@@ -12,7 +12,13 @@
 #include "base/uuid.h"
 #include "storage/blob_client.h"
 
-enum { OPERATOR_TIMEOUT_MS = 10000, OPERATOR_LEASE_S = 15, REQUEST_BYTES = 512, POLL_INTERVAL_MS = 20 };
+enum {
+    OPERATOR_TIMEOUT_MS = 10000,
+    OPERATOR_LEASE_S = 15,
+    REQUEST_BYTES = 512,
+    POLL_INTERVAL_MS = 20,
+    TAIL_BYTES = 3000
+}; /* libcheck gives up on a message of more than 4096 bytes */
 
 struct instance_pair instance_pair;
 
@@ -32,9 +38,19 @@ void instance_tear_down(void) {
 
 /* ---- handlers and their logs ---- */
 
+/* The end of a text, as far as a failed test's message can hold it. */
+static const char *tail_of(const char *text) {
+    size_t length = strlen(text);
+    return length > TAIL_BYTES ? text + length - TAIL_BYTES : text;
+}
+
+static const char *log_tail(const struct app *app) {
+    return tail_of(process_output_from(&app->process, 0)); /* the test ends here: nobody frees it */
+}
+
 size_t instance_wait_for_log(struct app *app, size_t from, const char *text, int64_t timeout_ms) {
     if (!app_wait_for_log(app, from, text, timeout_ms)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app->process, 0));
+        ck_abort_msg("'%s' is not in the log:\n%s", text, log_tail(app));
     }
     return process_output_length(&app->process);
 }
@@ -65,14 +81,13 @@ int instance_count_in_log(const struct app *app, size_t from, const char *text) 
 void instance_assert_calm(const struct app *app) {
     static const char *const words[] = {"warn", "error", "fail"}; /* what the host's rules look for */
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        ck_assert_msg(instance_count_in_log(app, 0, words[i]) == 0, "'%s' is in the log:\n%s", words[i],
-                      process_output_from(&app->process, 0));
+        ck_assert_msg(instance_count_in_log(app, 0, words[i]) == 0, "'%s' is in the log:\n%s", words[i], log_tail(app));
     }
 }
 
 void instance_stop(struct app *app) {
     int exit_code = app_stop(app, SIGTERM);
-    ck_assert_msg(exit_code == 0, "it ended with %d:\n%s", exit_code, process_output_from(&app->process, 0));
+    ck_assert_msg(exit_code == 0, "it ended with %d:\n%s", exit_code, log_tail(app));
 }
 
 /* ---- calls ---- */
@@ -146,7 +161,7 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
     int64_t deadline_ms = process_now_ms() + timeout_ms;
     while (instance_count_requests(mark, text) < count) {
         ck_assert_msg(process_now_ms() < deadline_ms, "not %d requests with %s, but:\n%s", count, text,
-                      azurite_requests_since(&instance_pair.azurite, mark));
+                      tail_of(azurite_requests_since(&instance_pair.azurite, mark)));
         poll(NULL, 0, POLL_INTERVAL_MS);
     }
 }
