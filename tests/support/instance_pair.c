@@ -166,10 +166,18 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
     }
 }
 
+/*
+ * The handler works once it has read the product. That storage's answer to the read has come in, too, is known when one
+ * that storage gave later has: a single thread of the handler takes them.
+ */
 int instance_hold(const char *const *settings, int quantity) {
-    instance_start(&instance_pair.holder, settings);
-    int call = instance_send_reserve(&instance_pair.holder, "PROD-001", quantity);
-    instance_wait_for_log(&instance_pair.holder, 0, "Acquired lease", INSTANCE_PATIENCE_MS);
+    struct app *holder = &instance_pair.holder;
+    instance_start(holder, settings);
+    size_t mark = azurite_mark(&instance_pair.azurite);
+    int call = instance_send_reserve(holder, "PROD-001", quantity);
+    instance_wait_for_log(holder, 0, "Acquired lease", INSTANCE_PATIENCE_MS);
+    instance_wait_for_requests(mark, "GET /devstoreaccount1/inventory", 1, INSTANCE_PATIENCE_MS);
+    instance_available(holder, "PROD-001");
     return call;
 }
 

@@ -66,7 +66,7 @@ void instance_expect_reserve(const struct app *app, const char *product_id, int 
 /* What GetInventory says to be available, checked to add up to the total. */
 int instance_available(const struct app *app, const char *product_id);
 
-/* Starts the holder and brings it into the middle of a reservation of PROD-001, under a lease. Answers the call in hand. */
+/* Starts the holder and brings it into the ProcessingTime of a reservation of PROD-001, under a lease. Answers the call in hand. */
 int instance_hold(const char *const *settings, int quantity);
 
 /* The other instance has asked for that lease in vain, and goes on asking. Answers the call in hand. */
