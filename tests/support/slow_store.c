@@ -290,6 +290,7 @@ static int listen_somewhere(int *out_port) {
 }
 
 void slow_store_start(struct slow_store *store, int64_t delay_ms) {
+    *store = (struct slow_store){.delay_ms = delay_ms};
     int listen_fd = listen_somewhere(&store->port);
     pid_t parent = getpid();
     store->pid = fork();

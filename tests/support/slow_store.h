@@ -24,6 +24,7 @@ enum { SLOW_STORE_MAX_CONNECTIONS = 1024 };
 struct slow_store {
     pid_t pid; /* 0: none */
     int port;
+    int64_t delay_ms;
     char connection_string[512];
 };
 
