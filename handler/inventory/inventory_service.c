@@ -5,7 +5,8 @@
 #include "base/log.h"
 #include "storage/storage_request.h"
 
-enum { CONSISTENT_READ_TRIES = 5 };
+/* A commit ends within so much, and starts only with that much of its lease left: any lease has 7.5 s at first. */
+enum { COMMIT_MS = 5000, CONSISTENT_READ_TRIES = 5 };
 
 enum status inventory_service_init(struct inventory_service *service, struct inventory_store *store,
                                    struct lease_manager *leases, const struct clock *clock,
@@ -98,16 +99,17 @@ static enum status read_product(struct inventory_service *service, const char *p
 
 enum status inventory_service_commit(struct inventory_service *service, const struct product_turn *turn,
                                      struct product_state *state, struct error *err) {
-    int64_t now_ms = clock_now_ms(service->clock);
-    int64_t deadline_ms = now_ms + STORAGE_DEADLINE_MS;
-    int64_t safe_until_ms = lease_manager_safe_until_ms(service->leases, turn->lease);
-    if (safe_until_ms <= now_ms) {
-        return error_set(err, STATUS_LEASE_LOST, "the lease is not held when the commit should start");
+    int64_t safe_until_ms = 0;
+    enum status status = lease_manager_ensure(service->leases, turn->lease, COMMIT_MS, &safe_until_ms, err);
+    if (status != STATUS_OK) {
+        error_wrap(err, "before the commit");
+        return status;
     }
-    if (safe_until_ms < deadline_ms) {
+    int64_t deadline_ms = clock_now_ms(service->clock) + COMMIT_MS;
+    if (deadline_ms > safe_until_ms) { /* time has passed since it was asked */
         deadline_ms = safe_until_ms;
     }
-    enum status status = service->store->ops->commit(service->store, state, deadline_ms, err);
+    status = service->store->ops->commit(service->store, state, deadline_ms, err);
     if (status != STATUS_PRECONDITION_FAILED) {
         return note_missing_store(service, status, err);
     }

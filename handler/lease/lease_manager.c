@@ -37,7 +37,8 @@ struct lease_manager {
     struct http_transport *transport;
     const struct clock *clock;
     pthread_mutex_t lock;
-    pthread_cond_t woken;   /* a lease was lost, or waiting was cancelled: acquire, wait */
+    pthread_cond_t
+        woken; /* a renewal was answered, a lease was lost, or waiting was cancelled: acquire, wait, ensure */
     pthread_cond_t settled; /* something is not in flight any more: close, free */
     struct lease_renewal renewal;
     struct managed *held;      /* in their owners' hands */
@@ -448,6 +449,48 @@ enum status lease_manager_wait(struct lease_manager *manager, const struct lease
     return status;
 }
 
+/* With less than `needed_ms` left, and a renewal asked for: what stands against waiting for it? */
+static enum status check_renewing(struct lease_manager *manager, const struct lease *lease, int renewals_before,
+                                  struct error *err) {
+    if (manager->waits_cancelled) {
+        return error_set(err, STATUS_CANCELLED, "the program is stopping");
+    }
+    if (lease->renewal_count > renewals_before) {
+        return error_set(err, STATUS_LEASE_LOST, "the renewal of lease %s took too long", lease->id);
+    }
+    if (!lease_renewal_is_coming(&manager->renewal, lease)) {
+        return error_set(err, STATUS_LEASE_LOST, "lease %s runs out and could not be renewed", lease->id);
+    }
+    return STATUS_OK;
+}
+
+enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease, int64_t needed_ms,
+                                 int64_t *out_safe_until_ms, struct error *err) {
+    pthread_mutex_lock(&manager->lock);
+    int renewals_before = lease->renewal_count;
+    bool asked = false;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        int64_t now_ms = clock_now_ms(manager->clock);
+        int64_t left_ms = lease_safety_ms(lease, manager->options) - now_ms;
+        if (!lease_is_safe(lease, manager->options, now_ms)) {
+            status = error_set(err, STATUS_LEASE_LOST, "lease %s was lost", lease->id);
+        } else if (left_ms >= needed_ms) {
+            *out_safe_until_ms = now_ms + left_ms;
+            break;
+        } else if (!asked) {
+            lease_renewal_hasten(&manager->renewal, lease, now_ms);
+            unlock_and_wake(manager);
+            pthread_mutex_lock(&manager->lock);
+            asked = true;
+        } else if ((status = check_renewing(manager, lease, renewals_before, err)) == STATUS_OK) {
+            nap(manager, &manager->woken, left_ms);
+        }
+    }
+    pthread_mutex_unlock(&manager->lock);
+    return status;
+}
+
 enum status lease_manager_break(struct lease_manager *manager, const char *name, struct error *err) {
     struct lease_store *store = manager->store;
     return store->ops->break_lease(store, name, clock_now_ms(manager->clock) + STORAGE_DEADLINE_MS, err);
@@ -516,7 +559,9 @@ static void renewal_answered(void *context, enum status status, const struct err
     struct lease_manager *manager = managed->manager;
     pthread_mutex_lock(&manager->lock);
     int64_t now_ms = clock_now_ms(manager->clock);
-    enum lease_outcome outcome = lease_renewal_settle_renew(&manager->renewal, &managed->lease, status, now_ms);
+    int retry_after_ms = err != NULL ? err->retry_after_ms : 0;
+    enum lease_outcome outcome =
+        lease_renewal_settle_renew(&manager->renewal, &managed->lease, status, retry_after_ms, now_ms);
     if (outcome == LEASE_OUTCOME_NONE) {
         settle(managed);
         unlock_and_wake(manager);
@@ -526,9 +571,7 @@ static void renewal_answered(void *context, enum status status, const struct err
     event.attempt = managed->lease.attempts;
     event.will_retry = outcome == LEASE_OUTCOME_RETRY;
     event.reason = reason_of(status, err);
-    if (outcome == LEASE_OUTCOME_LOST) {
-        pthread_cond_broadcast(&manager->woken);
-    }
+    pthread_cond_broadcast(&manager->woken);
     pthread_mutex_unlock(&manager->lock);
     tell_and_settle(managed, outcome, &event);
 }
@@ -549,7 +592,8 @@ static void release_answered(void *context, enum status status, const struct err
     pthread_mutex_lock(&manager->lock);
     struct lease lease = managed->lease;
     int64_t now_ms = clock_now_ms(manager->clock);
-    bool given_up = !lease_renewal_settle_release(&manager->renewal, &managed->lease, status, now_ms);
+    int retry_after_ms = err != NULL ? err->retry_after_ms : 0;
+    bool given_up = !lease_renewal_settle_release(&manager->renewal, &managed->lease, status, retry_after_ms, now_ms);
     settle(managed);
     unlock_and_wake(manager);
     if (given_up) {

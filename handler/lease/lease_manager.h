@@ -10,7 +10,7 @@
  * Life         acquire makes a lease; release ends the caller's part in it and returns at once: the request to storage
  *              goes out on the I/O thread and is repeated until storage has heard it or the lease has run out.
  * Events       renewed, renewal_failed and lost come on the I/O thread with no lock held. They must not block. From
- *              inside one, every function here but acquire, wait, break and close may be called, release of that very
+ *              inside one, every function here but acquire, wait, ensure, break and close may be called, release of that very
  *              lease too. After release has returned, no new event of that lease begins; one that is running may still
  *              run.
  * Locks        One mutex guards the engine (lease_renewal); it is never held while storage, a callback or the transport
@@ -106,6 +106,16 @@ const char *lease_id(const struct lease *lease);
  */
 enum status lease_manager_wait(struct lease_manager *manager, const struct lease *lease, int64_t duration_ms,
                                struct error *err) MUST_CHECK;
+
+/*
+ * For a step that may take `needed_ms` (below the safety threshold of the duration) and rests on the lease until its end:
+ * where less is left, renews it first and waits for that. `out_safe_until_ms`: the step must end by then, on the clock.
+ * STATUS_OK           so much was left at that moment
+ * STATUS_LEASE_LOST   it is lost, or could not be renewed in time: do not begin
+ * STATUS_CANCELLED    lease_manager_cancel_waits, while it was being renewed
+ */
+enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease, int64_t needed_ms,
+                                 int64_t *out_safe_until_ms, struct error *err) MUST_CHECK;
 
 /* Ends somebody else's lease at once, for operators. Statuses of lease_store_ops.break_lease. */
 enum status lease_manager_break(struct lease_manager *manager, const char *name, struct error *err) MUST_CHECK;

@@ -118,9 +118,15 @@ void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, i
     timer_heap_set(&renewal->heap, &lease->timer, now_ms);
 }
 
-static struct lease_action begin_renewal(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+/* The attempts that are still allowed share the time that is left; one that none can follow has all of it. */
+static int64_t attempt_timeout_ms(const struct lease_renewal *renewal, const struct lease *lease, int64_t now_ms) {
+    int64_t left_ms = lease_safety_ms(lease, renewal->options) - now_ms;
     int attempts_left = renewal->options->renew_max_retries + 1 - lease->attempts;
-    int64_t share_ms = (lease_safety_ms(lease, renewal->options) - now_ms) / attempts_left;
+    return lease->retry_ms >= left_ms ? left_ms : left_ms / attempts_left;
+}
+
+static struct lease_action begin_renewal(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    int64_t share_ms = attempt_timeout_ms(renewal, lease, now_ms);
     lease->state = LEASE_RENEWING;
     lease->sent_ms = now_ms;
     lease->in_flight++;
@@ -178,19 +184,48 @@ static enum lease_outcome settle_late(struct lease_renewal *renewal, struct leas
     return LEASE_OUTCOME_NONE;
 }
 
-static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
-    int64_t attempt_ms = now_ms + lease->retry_ms;
+void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    bool waits_for_retry = lease->attempts > 0 && lease_renewal_is_coming(renewal, lease);
+    if (lease->state != LEASE_HELD || lease->duration_s == LEASE_INFINITE_S || waits_for_retry) {
+        return;
+    }
+    lease->attempts = 0;
+    lease->retry_ms = renewal->options->renew_retry_ms;
+    schedule(renewal, lease, now_ms);
+}
+
+bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease) {
+    bool is_due = lease->timer.position != 0 && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
+    return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && is_due);
+}
+
+static int64_t max_ms(int64_t a_ms, int64_t b_ms) {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int retry_after_ms, int64_t now_ms) {
+    int64_t backoff_end_ms = now_ms + lease->retry_ms;
+    int64_t asked_ms = now_ms + retry_after_ms;
+    if (asked_ms >= safety_ms) {
+        asked_ms = safety_ms - LEASE_LAST_ATTEMPT_MS;
+    }
+    return max_ms(backoff_end_ms, asked_ms);
+}
+
+static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct lease *lease, int retry_after_ms,
+                                        int64_t now_ms) {
+    int64_t safety_ms = lease_safety_ms(lease, renewal->options);
+    int64_t attempt_ms = next_attempt_ms(lease, safety_ms, retry_after_ms, now_ms);
     lease->state = LEASE_HELD;
     lease->attempts++;
     lease->retry_ms *= 2;
-    bool again =
-        lease->attempts <= renewal->options->renew_max_retries && attempt_ms < lease_safety_ms(lease, renewal->options);
+    bool again = lease->attempts <= renewal->options->renew_max_retries && attempt_ms < safety_ms;
     schedule(renewal, lease, again ? attempt_ms : INT64_MAX);
     return again ? LEASE_OUTCOME_RETRY : LEASE_OUTCOME_NO_RETRY;
 }
 
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                              int64_t now_ms) {
+                                              int retry_after_ms, int64_t now_ms) {
     assert(lease->in_flight > 0);
     if (lease->state != LEASE_RENEWING) {
         return settle_late(renewal, lease, status);
@@ -201,7 +236,7 @@ enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, str
         return LEASE_OUTCOME_LOST;
     }
     if (status != STATUS_OK) {
-        return settle_failed(renewal, lease, now_ms);
+        return settle_failed(renewal, lease, retry_after_ms, now_ms);
     }
     lease->renewal_count++;
     hold(renewal, lease, lease->sent_ms);
@@ -214,11 +249,11 @@ void lease_renewal_told(struct lease *lease) {
 }
 
 bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                  int64_t now_ms) {
+                                  int retry_after_ms, int64_t now_ms) {
     assert(lease->state == LEASE_RELEASING && lease->in_flight > 0);
     lease->in_flight--;
     bool done = status == STATUS_OK || is_not_ours(status) || lease->gone;
-    int64_t attempt_ms = now_ms + lease->retry_ms;
+    int64_t attempt_ms = now_ms + max_ms(lease->retry_ms, retry_after_ms);
     if (done || attempt_ms >= lease->release_by_ms) {
         end(renewal, lease);
         return done;

@@ -13,6 +13,8 @@
  * Rules        Every time comes in as an argument, on the injected clock (base/clock.h now_ms).
  *              No renewal starts at or past safety, and none has a timeout that lasts past it: the attempts still
  *              allowed share the time that is left. When they are used up the lease stays HELD until safety.
+ *              Retry-After is waited for. One that lies past safety would give the lease up for a single bad answer: the
+ *              next attempt is then made LEASE_LAST_ATTEMPT_MS before safety.
  *              An answer that comes at or past safety changes nothing: the lease is lost even if it was renewed at
  *              storage, whether the loss has been told yet or not. It is then released there all the same.
  *              A lease may be given up while its renewal is in flight; the answer is then of no interest.
@@ -33,6 +35,7 @@
 #include "lease/lease_options.h"
 
 enum {
+    LEASE_LAST_ATTEMPT_MS = 1000,      /* before safety: where a Retry-After that lies past it is cut short */
     LEASE_RELEASE_RETRY_MS = 250,      /* the first wait between attempts at a release; doubles */
     LEASE_RELEASE_TIMEOUT_MS = 2000,   /* of one attempt, or what is left of the lease */
     LEASE_RELEASE_INFINITE_MS = 60000, /* how long the release of a lease without end is attempted */
@@ -109,18 +112,27 @@ struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now
 int64_t lease_renewal_next_ms(const struct lease_renewal *renewal);
 
 /*
- * The answer to a LEASE_ACTION_RENEW. On any outcome but NONE the lease stays in flight while its owner is told, until
+ * Its owner needs more of the lease than is left: a renewal is due at once, unless one is under way or waits to be tried
+ * again. AutoRenew or not; a lease without end or not in hand stays as it is.
+ */
+void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+
+/* Is a renewal in flight, or due before safety? */
+bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease);
+
+/*
+ * The answer to a LEASE_ACTION_RENEW; `retry_after_ms`: what storage asked for (0: nothing). On any outcome but NONE the lease stays in flight while its owner is told, until
  * lease_renewal_told; on RETRY and NO_RETRY lease->attempts says which attempt failed.
  */
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                              int64_t now_ms);
+                                              int retry_after_ms, int64_t now_ms);
 
 /* Its owner has been told. */
 void lease_renewal_told(struct lease *lease);
 
 /* The answer to a LEASE_ACTION_RELEASE. False: it failed and will not be tried again; the lease has to run out. */
 bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                  int64_t now_ms);
+                                  int retry_after_ms, int64_t now_ms);
 
 /* Times on the clock; INT64_MAX for an infinite lease. */
 int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options);

@@ -25,6 +25,8 @@ struct call {
     struct http_call_group *group;
     http_transport_done done;
     void *context;
+    const struct clock *clock;
+    int64_t deadline_ms; /* nothing is sent from here on */
     struct http_reply reply;
     size_t header_bytes;
     bool sent;          /* libcurl has begun to send it */
@@ -133,7 +135,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
 }
 
 /*
- * libcurl asks here each time it is about to send the request. The second time is its own repeat after a kept connection
+ * libcurl asks here each time it is about to send the request. A second time is its own repeat after a kept connection
  * died without a byte of an answer (Curl_retry_request); the server may have acted on the first, and a repeated
  * transaction fails on its own success.
  */
@@ -143,6 +145,11 @@ static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int rem
     struct call *call = user;
     if (call->sent) {
         call_stop(call, STATUS_UNAVAILABLE, "the connection was closed before an answer came");
+        return CURL_PREREQFUNC_ABORT;
+    }
+    /* libcurl's own timeout does not see what passes while the machine is suspended, or before it has the call. */
+    if (clock_now_ms(call->clock) >= call->deadline_ms) {
+        call_stop(call, STATUS_UNAVAILABLE, "its time was over before it was sent");
         return CURL_PREREQFUNC_ABORT;
     }
     call->sent = true;
@@ -241,8 +248,8 @@ static CURLcode set_callbacks(struct call *call) {
     return code;
 }
 
-static enum status call_new(struct call **out, const struct http_call *wanted, http_transport_done done,
-                            void *context) {
+static enum status call_new(struct call **out, const struct http_call *wanted, const struct clock *clock,
+                            http_transport_done done, void *context) {
     struct call *call = calloc(1, sizeof *call);
     if (!call) {
         return STATUS_NO_MEMORY;
@@ -250,6 +257,8 @@ static enum status call_new(struct call **out, const struct http_call *wanted, h
     http_reply_init(&call->reply);
     call->reply.body.max_bytes = wanted->max_response_bytes;
     call->group = wanted->group;
+    call->clock = clock;
+    call->deadline_ms = clock_now_ms(clock) + wanted->timeout_ms;
     call->done = done;
     call->context = context;
     call->easy = curl_easy_init();
@@ -483,7 +492,7 @@ enum status http_transport_submit(struct http_transport *transport, const struct
                                   http_transport_done done, void *context) {
     assert(call->timeout_ms > 0); /* 0 is "for ever" to libcurl */
     struct call *queued;
-    enum status status = call_new(&queued, call, done, context);
+    enum status status = call_new(&queued, call, transport->clock, done, context);
     if (status != STATUS_OK) {
         return status;
     }

@@ -11,6 +11,7 @@
  *              Each submitted call is answered by exactly one callback, also when the transport stops (STATUS_CANCELLED).
  *              A request goes out at most once. Left alone, libcurl sends it again when a kept connection turns out to be
  *              dead, also after the whole request has left; here that is an answer, STATUS_UNAVAILABLE.
+ *              Nothing is sent once the call's timeout is over on the clock, however long the program was stopped or suspended.
  *              At most 256 connections to a host are open; more calls wait their turn, and their timeout runs meanwhile.
  *              TLS certificates are always verified, TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
  * Threads: submit, send, cancel and wake_at may be called from any thread; new, free and set_tick from one that is not the

@@ -165,6 +165,33 @@ START_TEST(no_commit_starts_on_a_lease_that_is_not_held_any_more) {
 }
 END_TEST
 
+/* A commit may take 5 s. Nothing is renewed but for a commit. */
+static void let_a_lease_be_safe_for_s(double seconds) {
+    app.lease_options.auto_renew = false;
+    app.lease_options.safety_threshold = seconds / app.lease_options.duration_s;
+}
+
+START_TEST(with_less_of_the_lease_left_than_a_commit_may_take_it_is_renewed_first) {
+    let_a_lease_be_safe_for_s(5.2);
+    app.options.processing_time_ms = 300;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_RENEW), 1);
+    app.options.processing_time_ms = 0;
+    ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_RENEW), 1);
+}
+END_TEST
+
+START_TEST(no_commit_starts_when_the_lease_cannot_be_renewed_for_it) {
+    let_a_lease_be_safe_for_s(5.2);
+    app.lease_options.renew_max_retries = 0;
+    app.options.processing_time_ms = 300;
+    lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_UNAVAILABLE);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
 /* A read behind which time goes on. */
 static enum status read_slowly(struct inventory_store *store, const char *product_id,
                                const struct inventory_query *query, struct product_state *state, struct error *error) {
@@ -347,6 +374,8 @@ int main(void) {
     tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
     tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
     tcase_add_test(service, no_commit_starts_on_a_lease_that_is_not_held_any_more);
+    tcase_add_test(service, with_less_of_the_lease_left_than_a_commit_may_take_it_is_renewed_first);
+    tcase_add_test(service, no_commit_starts_when_the_lease_cannot_be_renewed_for_it);
     tcase_add_test(service, what_expires_between_read_and_decision_is_for_sale);
     tcase_add_test(service, stopping_ends_the_work_and_commits_nothing);
     tcase_add_test(service, a_store_that_cannot_be_prepared_is_tried_again_by_the_next);

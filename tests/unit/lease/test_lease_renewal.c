@@ -57,12 +57,16 @@ static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_
     return due(kind, now_ms);
 }
 
-static enum lease_outcome settle(enum status status, int64_t now_ms) {
-    enum lease_outcome outcome = lease_renewal_settle_renew(&renewal, &lease, status, now_ms);
+static enum lease_outcome settle_asked_to_wait(enum status status, int retry_after_ms, int64_t now_ms) {
+    enum lease_outcome outcome = lease_renewal_settle_renew(&renewal, &lease, status, retry_after_ms, now_ms);
     if (outcome != LEASE_OUTCOME_NONE) {
         lease_renewal_told(&lease);
     }
     return outcome;
+}
+
+static enum lease_outcome settle(enum status status, int64_t now_ms) {
+    return settle_asked_to_wait(status, 0, now_ms);
 }
 
 static void fail_renewal(int64_t sent_ms, int64_t answered_ms, enum lease_outcome expected) {
@@ -163,9 +167,18 @@ START_TEST(the_attempts_share_the_time_that_is_left_before_safety) {
 END_TEST
 
 START_TEST(an_attempts_timeout_is_never_zero_and_never_past_safety) {
+    options.renew_retry_ms = 1;
+    restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1).timeout_ms, 1);
     settle(STATUS_OK, SAFETY - 1);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1 + 26997).timeout_ms, 1); /* 3 ms for 4 attempts */
+}
+END_TEST
+
+START_TEST(an_attempt_that_none_can_follow_has_all_the_time_that_is_left) {
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1000).timeout_ms, 1000);
+    restart(30);
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1001).timeout_ms, 1001 / 4);
 }
 END_TEST
 
@@ -236,12 +249,116 @@ START_TEST(whoever_wakes_up_past_safety_is_told_of_the_loss_instead_of_renewing)
 }
 END_TEST
 
+START_TEST(retry_after_is_waited_for_when_it_is_longer_than_the_backoff) {
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL + 10), LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3010);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 1000, RENEWAL + 3020), LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 5020);
+}
+END_TEST
+
+START_TEST(retry_after_that_ends_just_before_safety_is_waited_for) {
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 6999, RENEWAL), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(due_exactly(LEASE_ACTION_RENEW, SAFETY - 1).timeout_ms, 1);
+}
+END_TEST
+
+START_TEST(retry_after_past_safety_does_not_give_the_lease_up_untried) {
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL), LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, SAFETY - LEASE_LAST_ATTEMPT_MS);
+    ck_assert_int_eq(settle(STATUS_OK, SAFETY - LEASE_LAST_ATTEMPT_MS + 50), LEASE_OUTCOME_RENEWED);
+}
+END_TEST
+
+START_TEST(retry_after_past_safety_does_not_hurry_the_backoff) {
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 1500), LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, SAFETY - 500);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 400), LEASE_OUTCOME_NO_RETRY);
+}
+END_TEST
+
 START_TEST(refusals_and_surprises_of_storage_are_repeated_like_failures) {
     static const enum status unknown[] = {STATUS_UNAVAILABLE,   STATUS_UNAUTHORIZED, STATUS_INTERNAL,
                                           STATUS_CANCELLED,     STATUS_NO_MEMORY,    STATUS_TOO_LARGE,
                                           STATUS_LEASE_CONFLICT};
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle(unknown[_i], RENEWAL), LEASE_OUTCOME_RETRY);
+}
+END_TEST
+
+/* --- being renewed because more is needed than is left --- */
+
+START_TEST(a_lease_whose_owner_needs_more_is_renewed_at_once) {
+    lease_renewal_hasten(&renewal, &lease, T + 5000);
+    ck_assert(lease_renewal_is_coming(&renewal, &lease));
+    due(LEASE_ACTION_RENEW, T + 5000);
+    ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
+    due_exactly(LEASE_ACTION_RENEW, T + 25000);
+}
+END_TEST
+
+START_TEST(without_auto_renewal_too_but_that_once_only) {
+    options.auto_renew = false;
+    restart(30);
+    ck_assert(!lease_renewal_is_coming(&renewal, &lease));
+    lease_renewal_hasten(&renewal, &lease, T + 5000);
+    due(LEASE_ACTION_RENEW, T + 5000);
+    ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
+    due_exactly(LEASE_ACTION_TELL_LOST, T + 5000 + 27000);
+}
+END_TEST
+
+START_TEST(a_renewal_in_flight_is_not_sent_twice) {
+    due(LEASE_ACTION_RENEW, RENEWAL);
+    lease_renewal_hasten(&renewal, &lease, RENEWAL + 1);
+    ck_assert(lease_renewal_is_coming(&renewal, &lease));
+    assert_nothing_due(SAFETY - 1);
+}
+END_TEST
+
+START_TEST(a_retry_that_waits_is_not_hurried) {
+    due(LEASE_ACTION_RENEW, RENEWAL);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL), LEASE_OUTCOME_RETRY);
+    lease_renewal_hasten(&renewal, &lease, RENEWAL + 1);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
+}
+END_TEST
+
+START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own) {
+    options.renew_max_retries = 1;
+    restart(30);
+    fail_renewal(RENEWAL, RENEWAL, LEASE_OUTCOME_RETRY);
+    fail_renewal(RENEWAL + 1000, RENEWAL + 1000, LEASE_OUTCOME_NO_RETRY);
+    ck_assert(!lease_renewal_is_coming(&renewal, &lease));
+    lease_renewal_hasten(&renewal, &lease, RENEWAL + 2000);
+    fail_renewal(RENEWAL + 2000, RENEWAL + 2000, LEASE_OUTCOME_RETRY);
+    due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
+    ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
+}
+END_TEST
+
+START_TEST(at_safety_it_is_lost_instead) {
+    lease_renewal_hasten(&renewal, &lease, SAFETY);
+    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    ck_assert(!lease_renewal_is_coming(&renewal, &lease));
+    lease_renewal_hasten(&renewal, &lease, SAFETY);
+    assert_nothing_due(INT64_MAX - 1);
+}
+END_TEST
+
+START_TEST(an_infinite_lease_and_one_given_up_are_not_renewed) {
+    restart(LEASE_INFINITE_S);
+    lease_renewal_hasten(&renewal, &lease, T + 1);
+    assert_nothing_due(INT64_MAX - 1);
+    restart(30);
+    lease_renewal_give_up(&renewal, &lease, T + 1);
+    lease_renewal_hasten(&renewal, &lease, T + 1);
+    due(LEASE_ACTION_RELEASE, T + 1);
+    assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
@@ -333,7 +450,7 @@ END_TEST
 
 START_TEST(a_lease_whose_owner_is_being_told_is_not_finished) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(lease_renewal_settle_renew(&renewal, &lease, STATUS_LEASE_LOST, RENEWAL), LEASE_OUTCOME_LOST);
+    ck_assert_int_eq(lease_renewal_settle_renew(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL), LEASE_OUTCOME_LOST);
     lease_renewal_give_up(&renewal, &lease, RENEWAL);
     ck_assert_int_eq(lease.state, LEASE_ENDED);
     ck_assert(!lease_is_finished(&lease));
@@ -349,7 +466,7 @@ START_TEST(a_lease_given_up_is_released_at_once_and_not_renewed_again) {
     ck_assert(!safe(T + 100));
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 100).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     assert_nothing_due(INT64_MAX - 1);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, T + 150));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, T + 150));
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
     ck_assert_uint_eq(renewal.count, 0);
@@ -361,7 +478,7 @@ START_TEST(a_lease_given_up_twice_is_released_once) {
     due(LEASE_ACTION_RELEASE, T + 100);
     lease_renewal_give_up(&renewal, &lease, T + 101);
     assert_nothing_due(T + 101);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, T + 150));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, T + 150));
     lease_renewal_give_up(&renewal, &lease, T + 200);
     assert_nothing_due(INT64_MAX - 1);
     ck_assert_uint_eq(renewal.count, 0);
@@ -375,7 +492,7 @@ START_TEST(a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_a
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.renewal_count, 0);
     assert_nothing_due(INT64_MAX - 1);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, RENEWAL + 30));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -384,9 +501,21 @@ START_TEST(a_lease_is_not_finished_while_its_renewal_hangs) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, RENEWAL + 30));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
     ck_assert(!lease_is_finished(&lease));
     ck_assert_int_eq(settle(STATUS_CANCELLED, RENEWAL + 40), LEASE_OUTCOME_NONE);
+    ck_assert(lease_is_finished(&lease));
+}
+END_TEST
+
+START_TEST(a_release_waits_for_retry_after) {
+    lease_renewal_give_up(&renewal, &lease, T);
+    due(LEASE_ACTION_RELEASE, T);
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 4000, T + 10));
+    due_exactly(LEASE_ACTION_RELEASE, T + 4010);
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 100, T + 4010));
+    due_exactly(LEASE_ACTION_RELEASE, T + 4010 + 2 * LEASE_RELEASE_RETRY_MS);
+    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 25000, T + 5000));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -395,7 +524,7 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_a
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, RENEWAL + 20));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
@@ -408,7 +537,7 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answe
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(!lease_is_finished(&lease));
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, RENEWAL + 40));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -418,7 +547,7 @@ START_TEST(what_storage_says_of_a_lease_that_is_not_ours_ends_its_release) {
                                            STATUS_PRECONDITION_FAILED};
     lease_renewal_give_up(&renewal, &lease, T);
     due(LEASE_ACTION_RELEASE, T);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, not_ours[_i], T + 1));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, not_ours[_i], 0, T + 1));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -428,11 +557,11 @@ START_TEST(a_release_is_repeated_after_waits_that_double) {
     int64_t now_ms = T;
     for (int64_t wait_ms = LEASE_RELEASE_RETRY_MS; wait_ms <= INT64_C(8) * LEASE_RELEASE_RETRY_MS; wait_ms *= 2) {
         due_exactly(LEASE_ACTION_RELEASE, now_ms);
-        ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, now_ms + 3));
+        ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, now_ms + 3));
         now_ms += 3 + wait_ms;
     }
     due_exactly(LEASE_ACTION_RELEASE, now_ms);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, now_ms));
+    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, now_ms));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -440,7 +569,7 @@ END_TEST
 START_TEST(a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out) {
     lease_renewal_give_up(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, EXPIRY - LEASE_RELEASE_RETRY_MS));
+    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS));
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -449,7 +578,8 @@ END_TEST
 START_TEST(a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease) {
     lease_renewal_give_up(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
+    ck_assert(
+        lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
     ck_assert_int_eq(due_exactly(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
 }
 END_TEST
@@ -459,9 +589,10 @@ START_TEST(the_release_of_an_infinite_lease_is_tried_for_a_minute) {
     lease_renewal_give_up(&renewal, &lease, T + 7);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 7).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     int64_t end_ms = T + 7 + LEASE_RELEASE_INFINITE_MS;
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, end_ms - LEASE_RELEASE_RETRY_MS - 1));
+    ck_assert(
+        lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - LEASE_RELEASE_RETRY_MS - 1));
     due_exactly(LEASE_ACTION_RELEASE, end_ms - 1);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, end_ms - 1));
+    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - 1));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -469,7 +600,7 @@ END_TEST
 START_TEST(a_release_that_wakes_up_late_is_still_sent_once) {
     lease_renewal_give_up(&renewal, &lease, T + 10);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY + 5000).timeout_ms, 1);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, EXPIRY + 5001));
+    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY + 5001));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -527,7 +658,23 @@ static void add_held_and_renewing(Suite *suite) {
     tcase_add_test(renewing, an_attempt_that_would_start_at_safety_is_not_made);
     tcase_add_test(renewing, an_attempt_that_can_start_just_before_safety_is_made);
     tcase_add_test(renewing, whoever_wakes_up_past_safety_is_told_of_the_loss_instead_of_renewing);
+    tcase_add_test(renewing, an_attempt_that_none_can_follow_has_all_the_time_that_is_left);
+    tcase_add_test(renewing, retry_after_is_waited_for_when_it_is_longer_than_the_backoff);
+    tcase_add_test(renewing, retry_after_that_ends_just_before_safety_is_waited_for);
+    tcase_add_loop_test(renewing, retry_after_past_safety_does_not_give_the_lease_up_untried, 0, 2);
+    tcase_add_test(renewing, retry_after_past_safety_does_not_hurry_the_backoff);
     tcase_add_loop_test(renewing, refusals_and_surprises_of_storage_are_repeated_like_failures, 0, 7);
+}
+
+static void add_hastened(Suite *suite) {
+    TCase *hastened = new_case(suite, "hastened");
+    tcase_add_test(hastened, a_lease_whose_owner_needs_more_is_renewed_at_once);
+    tcase_add_test(hastened, without_auto_renewal_too_but_that_once_only);
+    tcase_add_test(hastened, a_renewal_in_flight_is_not_sent_twice);
+    tcase_add_test(hastened, a_retry_that_waits_is_not_hurried);
+    tcase_add_test(hastened, when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
+    tcase_add_test(hastened, at_safety_it_is_lost_instead);
+    tcase_add_test(hastened, an_infinite_lease_and_one_given_up_are_not_renewed);
 }
 
 static void add_lost_and_given_up(Suite *suite) {
@@ -548,6 +695,7 @@ static void add_lost_and_given_up(Suite *suite) {
     tcase_add_test(given_up,
                    a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored);
     tcase_add_test(given_up, a_lease_is_not_finished_while_its_renewal_hangs);
+    tcase_add_test(given_up, a_release_waits_for_retry_after);
     tcase_add_test(given_up, a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_again);
     tcase_add_test(given_up, a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answer);
     tcase_add_loop_test(given_up, what_storage_says_of_a_lease_that_is_not_ours_ends_its_release, 0, 4);
@@ -561,6 +709,7 @@ static void add_lost_and_given_up(Suite *suite) {
 int main(void) {
     Suite *suite = suite_create("lease_renewal");
     add_held_and_renewing(suite);
+    add_hastened(suite);
     add_lost_and_given_up(suite);
     TCase *many = new_case(suite, "many");
     tcase_add_test(many, many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in);

@@ -196,6 +196,50 @@ START_TEST(nobody_there_is_unavailable) {
 }
 END_TEST
 
+/* On the I/O thread: submits a call whose time is over before it can be sent, and one whose time is not quite. */
+struct late {
+    struct clock_fake clock;
+    struct http_transport *transport;
+    enum status statuses[2];
+};
+
+static sem_t late_answered;
+
+static void note_status(void *context, enum status status, struct http_reply *late_reply, const struct error *late) {
+    (void)late_reply, (void)late;
+    *(enum status *)context = status;
+    sem_post(&late_answered);
+}
+
+static int64_t submit_and_be_late(void *context, int64_t now_ms) {
+    struct late *late = context;
+    (void)now_ms;
+    for (int i = 0; i < 2; i++) {
+        struct http_call call = call_to("GET", i == 0 ? "/late" : "/in-time");
+        call.timeout_ms = TIMEOUT_MS + i;
+        ck_assert_int_eq(http_transport_submit(late->transport, &call, note_status, &late->statuses[i]), STATUS_OK);
+    }
+    clock_fake_advance(&late->clock, TIMEOUT_MS);
+    return INT64_MAX;
+}
+
+START_TEST(a_call_whose_time_is_over_before_it_is_sent_is_not_sent) {
+    struct late late;
+    sem_init(&late_answered, 0, 0);
+    clock_fake_init(&late.clock, 5000, 0);
+    ck_assert_int_eq(http_transport_new(&late.transport, &late.clock.base, &err), STATUS_OK);
+    http_transport_set_tick(late.transport, submit_and_be_late, &late);
+    http_transport_wake_at(late.transport, 5000);
+    sem_wait(&late_answered), sem_wait(&late_answered);
+    http_transport_free(late.transport);
+    ck_assert_int_eq(late.statuses[0], STATUS_UNAVAILABLE);
+    ck_assert_int_eq(late.statuses[1], STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    ck_assert_str_eq(http_fake_request(fake, 0)->target, "/in-time");
+    sem_destroy(&late_answered);
+}
+END_TEST
+
 START_TEST(an_answer_that_does_not_come_in_time_is_unavailable) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
     struct http_call call = call_to("GET", "/");
@@ -624,6 +668,7 @@ static void add_failures(Suite *suite) {
     tcase_add_test(failures, an_answer_of_the_limit_is_taken_and_one_byte_more_is_not);
     tcase_add_test(failures, headers_without_end_are_refused);
     tcase_add_test(failures, nobody_there_is_unavailable);
+    tcase_add_test(failures, a_call_whose_time_is_over_before_it_is_sent_is_not_sent);
     tcase_add_test(failures, an_answer_that_does_not_come_in_time_is_unavailable);
     tcase_add_test(failures, an_answer_cut_short_is_unavailable);
     tcase_add_test(failures, an_address_of_another_protocol_is_internal);
