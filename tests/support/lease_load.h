@@ -11,7 +11,7 @@
  *                         all the time that storage takes counts as well
  *              renewing   the phase that is measured: from the moment all are acquired until each has been renewed
  *                         `periods` times
- *              peak       the most of it in a phase: of memory what has come in since before the first lease
+ *              peak       the most of it in a phase: of memory, what has been added since the first lease was acquired
  * Threads: run from the main thread, with no others about.
  * Layer: tests.
  */
@@ -72,13 +72,16 @@ struct lease_load_figures {
     int64_t releases_sent;
 };
 
+/* Is the allocator the system's own? Under the sanitizers and valgrind it is theirs, and nothing allocated shows. */
+bool lease_load_measures_memory(void);
+
 /* What cannot happen to a working engine and storage (an acquire that fails, ...) aborts the test. */
 void lease_load_run(const struct lease_load_options *options, struct lease_load_figures *out);
 
 /* The figures as a table, with a legend. */
 void lease_load_print(FILE *out, const char *title, const struct lease_load_figures *figures);
 
-/* Appends a line for each limit that was missed: the three above, and not one lease lost. Nothing: all were met. */
+/* Appends a sentence for each limit that was missed: the three above, and not one lease lost. Nothing: all were met. */
 void lease_load_complain(struct strbuf *out, const struct lease_load_figures *figures);
 
 #endif
