@@ -166,6 +166,24 @@ START_TEST(many_that_put_back_the_container_have_a_lease_each) {
 }
 END_TEST
 
+START_TEST(a_creation_that_arrives_when_another_holds_the_lease_already_is_contention) {
+    struct acquirer late = {.handler = &handlers[0], .name = NAME};
+    const struct fault_rule creation = {
+        .method = "PUT", .path_contains = "/lease-", .lease_action = "", .times = 1, .kind = FAULT_HANG_BEFORE};
+    int rule = fault_proxy_add(proxy, &creation);
+    pthread_barrier_init(&barrier, NULL, 1);
+    ck_assert_int_eq(pthread_create(&late.thread, NULL, acquire_there, &late), 0);
+    fault_proxy_await(proxy, rule, 1);
+    lease_witness_prepare(&witness, NAME);
+    lease_witness_take(&witness, NAME);
+    fault_proxy_let_go(proxy);
+    pthread_join(late.thread, NULL);
+    pthread_barrier_destroy(&barrier);
+    ck_assert_int_eq(late.status, STATUS_LEASE_CONFLICT);
+    ck_assert(lease_witness_holds(&witness, NAME, LEASE_WITNESS_OUTSIDER));
+}
+END_TEST
+
 /* --- what Azurite does not do --- */
 
 /* Azure takes 30 s and more for it: "Delete Container". */
@@ -203,6 +221,7 @@ int main(void) {
     tcase_add_loop_test(tests, the_holder_is_told_and_the_next_acquire_creates_it_again, 0, DELETIONS);
     tcase_add_loop_test(tests, many_that_put_it_back_at_once_have_one_holder, 0, DELETIONS);
     tcase_add_test(tests, many_that_put_back_the_container_have_a_lease_each);
+    tcase_add_test(tests, a_creation_that_arrives_when_another_holds_the_lease_already_is_contention);
     tcase_add_test(tests, a_container_that_is_still_being_deleted_is_waited_for);
     tcase_add_test(tests, a_container_that_may_not_be_created_is_a_clear_error);
     suite_add_tcase(suite, tests);

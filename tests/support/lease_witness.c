@@ -73,10 +73,6 @@ static enum status act(struct lease_witness *witness, lease_submit action, const
     return storage_outcome_wait(&outcome);
 }
 
-void lease_witness_give_back(struct lease_witness *witness, const char *name) {
-    ck_assert_int_eq(act(witness, blob_lease_release_submit, name, LEASE_WITNESS_OUTSIDER), STATUS_OK);
-}
-
 bool lease_witness_holds(struct lease_witness *witness, const char *name, const char *lease_id) {
     enum status status = act(witness, blob_lease_renew_submit, name, lease_id);
     ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_LOST, "%s: %s", name, status_text(status));

@@ -28,10 +28,9 @@ void lease_witness_close(struct lease_witness *witness);
 /* Container and blob are there, without anybody holding a lease, as after an earlier use. */
 void lease_witness_prepare(struct lease_witness *witness, const char *name);
 
-/* The outsider takes the lease, or tries to, for 60 s; gives it back. */
+/* The outsider takes the lease, or tries to, for 60 s. */
 void lease_witness_take(struct lease_witness *witness, const char *name);
 bool lease_witness_try_take(struct lease_witness *witness, const char *name);
-void lease_witness_give_back(struct lease_witness *witness, const char *name);
 
 /* Does that id hold it? (A renewal under it succeeds.) */
 bool lease_witness_holds(struct lease_witness *witness, const char *name, const char *lease_id);
