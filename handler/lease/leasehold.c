@@ -63,6 +63,7 @@ static enum leasehold_result result_of(enum status status) {
         return LEASEHOLD_UNAVAILABLE;
     case STATUS_CANCELLED:
         return LEASEHOLD_CANCELLED;
+    case STATUS_KEY_REUSED:
     case STATUS_MALFORMED:
     case STATUS_TOO_LARGE:
     case STATUS_NOT_FOUND:
