@@ -247,13 +247,13 @@ static bool pause_until(struct lease_manager *manager, int64_t until_ms) {
 }
 
 /* 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0, which would not grow. */
-static int64_t longer_wait_ms(int64_t wait_ms) {
+static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
     uint16_t random = 0; /* without entropy there is less jitter, which hurts nobody */
     if (crypto_random(&random, sizeof random) != STATUS_OK) {
         random = 0;
     }
     wait_ms += wait_ms / 2 + wait_ms * random / (2 * INT64_C(0xffff)) + 1;
-    return wait_ms < MAX_ACQUIRE_WAIT_MS ? wait_ms : MAX_ACQUIRE_WAIT_MS;
+    return min_ms(wait_ms, max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
 
 /* What storage has granted, or may have. */
@@ -319,7 +319,7 @@ static enum status ask_until_had(struct lease_manager *manager, const struct lea
             return status;
         }
         next_ms = min_ms(now_ms + wait_ms, patience_ms);
-        wait_ms = longer_wait_ms(wait_ms);
+        wait_ms = longer_wait_ms(wait_ms, manager->options->acquire_retry_ms);
     }
 }
 

@@ -20,7 +20,7 @@ static void name_blob(const struct lease_store_blob *store, const char *name, ch
 static enum status create_container(struct lease_store_blob *store, int64_t deadline_ms, struct error *err) {
     const char *container = store->options->container;
     if (!store->options->create_container) {
-        error_wrap(err, "the container %s does not exist and DistributedLeasing:CreateContainerIfNotExists is false",
+        error_wrap(err, "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
                    container);
         return STATUS_CONTAINER_NOT_FOUND;
     }
