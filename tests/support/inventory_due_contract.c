@@ -1,5 +1,6 @@
 #include "support/inventory_due_contract.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -193,6 +194,60 @@ START_TEST(products_can_be_finished_while_others_are_still_to_be_visited) {
 }
 END_TEST
 
+/* One thread that waits for the others, and then finishes its product, or (NULL) searches. */
+struct worker {
+    pthread_t thread;
+    pthread_barrier_t *begin;
+    const char *product;
+    int64_t at_ms;
+    enum status status;
+};
+
+static enum status visit_nothing(void *context, const char *product_id, struct error *error) {
+    (void)context, (void)product_id, (void)error;
+    return STATUS_OK;
+}
+
+static void *work(void *context) {
+    struct worker *worker = context;
+    int purged = 0;
+    struct error failure;
+    pthread_barrier_wait(worker->begin);
+    worker->status = worker->product == NULL
+                         ? store->ops->find_due(store, worker->at_ms, visit_nothing, NULL, &failure)
+                         : store->ops->finish_due(store, worker->product, worker->at_ms, &purged, &failure);
+    return NULL;
+}
+
+/* While another round begins: a thread whose job's lease was lost may be late with an old one. */
+START_TEST(products_are_finished_by_several_threads_at_once) {
+    enum { WORKERS = 4 };
+    int64_t minute_ms = old_minute_ms(), later_ms = minute_ms + HOUR_MS;
+    const char *const products[WORKERS] = {"A", "B", "B", NULL};
+    struct worker workers[WORKERS];
+    pthread_barrier_t begin;
+    for (int i = 0; i < 2; i++) {
+        reserve_and_commit(products[i], "C1", 1, minute_ms - LIFETIME_MS);
+        read_all(products[i]);
+        inventory_expire(&state, later_ms, 0);
+        ck_assert_int_eq(commit(&state), STATUS_OK);
+    }
+    visits.ids[0] = '\0';
+    ck_assert_int_eq(store->ops->find_due(store, later_ms, note_product, visits.ids, &err), STATUS_OK);
+    ck_assert_int_eq(pthread_barrier_init(&begin, NULL, WORKERS), 0);
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.begin = &begin, .product = products[i], .at_ms = later_ms};
+        ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
+        ck_assert_int_eq(workers[i].status, STATUS_OK);
+    }
+    pthread_barrier_destroy(&begin);
+    assert_due(later_ms, "");
+}
+END_TEST
+
 static enum status refuse(void *context, const char *product_id, struct error *error) {
     (void)product_id;
     ++*(int *)context;
@@ -224,6 +279,7 @@ TCase *inventory_due_contract(struct inventory_store *(*open)(void), void (*clos
     tcase_add_test(contract, a_key_can_be_used_again_once_its_record_is_purged);
     tcase_add_test(contract, more_records_than_a_transaction_holds_are_purged);
     tcase_add_test(contract, products_can_be_finished_while_others_are_still_to_be_visited);
+    tcase_add_test(contract, products_are_finished_by_several_threads_at_once);
     tcase_add_test(contract, a_search_ends_where_its_visitor_says_so);
     return contract;
 }
