@@ -1,4 +1,5 @@
 /* What becomes of a lease when its holder is killed or stopped, when it is broken, and when its container goes away. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,12 +15,14 @@ enum {
     HOLDER_QUANTITY = 5,
     OTHER_QUANTITY = 3,
     TOTAL = 100,
+    MANY = 10,
 };
 
 #define SHORT_LEASE "DistributedLeasing:DefaultLeaseDuration=00:00:15"
 #define EAGER_RENEWAL "DistributedLeasing:AutoRenewInterval=00:00:01"
 #define WORK(time) "Inventory:ProcessingTime=" time
 #define PATIENCE(time) "DistributedLeasing:AcquireTimeout=" time
+#define MANY_PRODUCTS "Inventory:SeedProducts=PROD-001=1;P-0=1;P-1=1;P-2=1;P-3=1;P-4=1;P-5=1;P-6=1;P-7=1;P-8=1;P-9=1"
 #define LEASE_LOST "\"code\":\"LeaseLost\""
 #define RESERVED "\"success\":true"
 #define BUSY "Another operation is in progress. Please retry."
@@ -107,6 +110,36 @@ START_TEST(a_lease_broken_in_mid_operation_ends_it_uncommitted) {
 }
 END_TEST
 
+static void wait_for_log_lines(const char *text, int count) {
+    int64_t deadline_ms = process_now_ms() + INSTANCE_PATIENCE_MS;
+    while (instance_count_in_log(holder, 0, text) < count) {
+        ck_assert_msg(process_now_ms() < deadline_ms, "%d lines with '%s', not %d",
+                      instance_count_in_log(holder, 0, text), text, count);
+        poll(NULL, 0, 20);
+    }
+}
+
+/* Who works under a lease notices at the same moment as the thread that tells of it: either may be first. */
+START_TEST(every_lease_that_cannot_be_renewed_is_told_lost) {
+    instance_start(holder, (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:15"), MANY_PRODUCTS,
+                                                 "DistributedLeasing:AutoRenewSafetyThreshold=0.5", NULL});
+    int calls[MANY];
+    for (int i = 0; i < MANY; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "P-%d", i);
+        calls[i] = instance_send_reserve(holder, id, 1);
+    }
+    wait_for_log_lines("renewed. New expiration:", MANY);
+    process_signal(&instance_pair.azurite.process, SIGSTOP); /* renewals hang */
+    for (int i = 0; i < MANY; i++) {
+        instance_expect_answer(calls[i], 409, LEASE_LOST);
+    }
+    process_signal(&instance_pair.azurite.process, SIGCONT);
+    wait_for_log_lines(" lost: ", MANY);
+    instance_stop(holder);
+}
+END_TEST
+
 START_TEST(an_infinite_lease_outlives_its_holder_until_an_operator_breaks_it) {
     instance_start(other, (const char *const[]){PATIENCE("00:00:01"), NULL});
     int killed =
@@ -160,6 +193,7 @@ int main(void) {
     tcase_add_test(survival, the_lease_of_a_killed_holder_is_had_when_it_has_run_out);
     tcase_add_test(survival, a_holder_that_stood_still_past_its_lease_commits_nothing);
     tcase_add_test(survival, a_lease_broken_in_mid_operation_ends_it_uncommitted);
+    tcase_add_test(survival, every_lease_that_cannot_be_renewed_is_told_lost);
     tcase_add_test(survival, an_infinite_lease_outlives_its_holder_until_an_operator_breaks_it);
     tcase_add_test(survival, a_lease_container_that_was_deleted_is_made_again_by_the_next_reserve);
     tcase_add_test(survival, a_lease_container_deleted_in_mid_operation_costs_that_operation_alone);

@@ -103,7 +103,7 @@ END_TEST
 START_TEST(a_second_reservation_of_a_minute_is_found_after_the_first_was_released) {
     int64_t minute_ms = old_minute_ms();
     reserve_and_commit("A", "C1", 1, minute_ms - LIFETIME_MS);
-    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 1, minute_ms - LIFETIME_MS), 1);
+    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 1, minute_ms - LIFETIME_MS, 0), 1);
     ck_assert_int_eq(commit(&state), STATUS_OK);
     reserve_and_commit("A", "C2", 1, minute_ms - LIFETIME_MS + 1);
     assert_due(minute_ms + MINUTE_MS, "A ");

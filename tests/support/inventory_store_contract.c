@@ -64,7 +64,7 @@ START_TEST(changed_and_removed_rows_are_stored) {
     reserve_and_commit("A", "C1", 5, now_ms());
     reserve_and_commit("A", "C1", 6, now_ms() + 1000);
     read_all("A");
-    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 8, now_ms()), 8);
+    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 8, now_ms(), 0), 8);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     read_all("A");
     ck_assert_uint_eq(state.reservation_count, 1);
@@ -168,11 +168,11 @@ START_TEST(a_commit_stores_when_the_first_reservation_expires) {
     ck_assert_int_eq(state.product.due_ms, at_ms + LIFETIME_MS);
     read_all("A");
     ck_assert_int_eq(state.product.due_ms, at_ms + LIFETIME_MS);
-    ck_assert_int_eq(inventory_release(&state, "EARLY", NULL, 1, at_ms), 1);
+    ck_assert_int_eq(inventory_release(&state, "EARLY", NULL, 1, at_ms, 0), 1);
     ck_assert_int_eq(commit(&state), STATUS_OK);
     read_all("A");
     ck_assert_int_eq(state.product.due_ms, at_ms + 5000 + LIFETIME_MS);
-    ck_assert_int_eq(inventory_release(&state, "LATE", NULL, 1, at_ms), 1);
+    ck_assert_int_eq(inventory_release(&state, "LATE", NULL, 1, at_ms, 0), 1);
     ck_assert_int_eq(commit(&state), STATUS_OK);
     read_all("A");
     ck_assert_int_eq(state.product.due_ms, INT64_MAX);

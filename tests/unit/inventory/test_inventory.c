@@ -167,6 +167,33 @@ START_TEST(release_stops_at_what_one_transaction_can_hold) {
 }
 END_TEST
 
+START_TEST(release_leaves_the_changes_that_it_is_told_to_spare) {
+    state.product.total = state.product.available = 200;
+    for (int i = 0; i < 150; i++) {
+        stored_row("CUST-123", 1, MINUTE_MS + i);
+    }
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 1), INVENTORY_MAX_CHANGES - 1);
+    ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES - 1);
+}
+END_TEST
+
+START_TEST(the_changes_of_a_release_are_known_before) {
+    stored_row("CUST-123", 5, -1);
+    stored_row("CUST-123", 5, MINUTE_MS);
+    stored_row("CUST-9", 5, MINUTE_MS + 1);
+    stored_row("CUST-123", 5, MINUTE_MS + 2);
+    ck_assert(reserve(5, NULL));
+    const char *second = state.reservations[1].id;
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 5, NOW_MS), 1);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 6, NOW_MS), 2);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 100, NOW_MS),
+                     2); /* the added row is one already */
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", second, 100, NOW_MS), 1);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-77", NULL, 100, NOW_MS), 0);
+    ck_assert_int_eq(state.change_count, 1);
+}
+END_TEST
+
 START_TEST(a_row_added_and_released_before_any_commit_needs_no_write) {
     ck_assert(reserve(5, NULL));
     ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 2, NOW_MS, 0), 2);
@@ -299,6 +326,8 @@ int main(void) {
     tcase_add_test(rules, what_has_expired_is_not_released_twice);
     tcase_add_test(rules, release_stops_at_what_one_transaction_can_hold);
     tcase_add_test(rules, a_row_added_and_released_before_any_commit_needs_no_write);
+    tcase_add_test(rules, release_leaves_the_changes_that_it_is_told_to_spare);
+    tcase_add_test(rules, the_changes_of_a_release_are_known_before);
     tcase_add_test(rules, after_a_commit_removed_rows_are_gone_and_the_rest_is_stored);
     tcase_add_test(rules, a_new_row_takes_its_place_by_expiry);
     tcase_add_test(rules, a_torn_picture_does_not_add_up);
