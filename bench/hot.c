@@ -84,6 +84,12 @@ static int64_t cpu_us(const struct process *process) {
     return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
+static int64_t own_cpu_us(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
+}
+
 /* ---- handlers ---- */
 
 static void start_handler(struct app *app, const char *table, const char *instance, const char *negative_control) {
@@ -122,13 +128,14 @@ static void add_cpu(struct throughput *to, int64_t handler_us, int64_t azurite_u
     samples_add(&to->azurite_busy, (double)azurite_us / (double)wall_us);
 }
 
-static void run_bare_round(void) {
+/* These answer the rate, which is in the samples too. */
+static double run_bare_round(void) {
     struct bare_reserver reserver;
     char table[STORAGE_UNIQUE_NAME_BYTES];
     storage_unique_name(table);
     bare_reserver_open(&reserver, &storage.client, table, PRODUCT);
     int64_t begun_us = load_now_us(), counted_from_us = begun_us, now_us = begun_us, azurite_us = 0;
-    int64_t counted = 0;
+    int64_t own_us = 0, counted = 0;
     while (now_us < begun_us + (WARM_UP_MS + options.seconds * 1000) * INT64_C(1000)) {
         bare_reserver_commit(&reserver, options.rows);
         int64_t ended_us = load_now_us();
@@ -137,16 +144,19 @@ static void run_bare_round(void) {
         if (now_us < begun_us + WARM_UP_MS * 1000) {
             counted_from_us = now_us;
             azurite_us = cpu_us(&azurite.process);
+            own_us = own_cpu_us();
         } else {
             counted += options.rows;
         }
     }
-    samples_add(&bare.per_second, (double)counted * 1e6 / (double)(now_us - counted_from_us));
-    add_cpu(&bare, 0, cpu_us(&azurite.process) - azurite_us, 0, now_us - counted_from_us, counted);
+    double per_second = (double)counted * 1e6 / (double)(now_us - counted_from_us);
+    samples_add(&bare.per_second, per_second);
+    add_cpu(&bare, 0, cpu_us(&azurite.process) - azurite_us, own_cpu_us() - own_us, now_us - counted_from_us, counted);
     bare_reserver_close(&reserver);
+    return per_second;
 }
 
-static void run_handler_round(struct throughput *to, const char *negative_control) {
+static double run_handler_round(struct throughput *to, const char *negative_control) {
     struct app app;
     struct load load;
     struct load_result result;
@@ -163,7 +173,8 @@ static void run_handler_round(struct throughput *to, const char *negative_contro
     int64_t count = load_reservations(&result, LOAD_ALL_TARGETS);
     ck_assert_msg(count > 0, "nothing could be reserved");
     samples_add(&to->requests, (double)azurite_request_count(&azurite, mark) / (double)count);
-    samples_add(&to->per_second, load_per_second(&result, WARM_UP_MS));
+    double per_second = load_per_second(&result, WARM_UP_MS);
+    samples_add(&to->per_second, per_second);
     load_add_latencies(&result, WARM_UP_MS, &to->latency_ms);
     load_add_commit_sizes(&result, LOAD_ALL_TARGETS, &to->commit_sizes);
     to->refusals += load_refusals(&result);
@@ -171,33 +182,32 @@ static void run_handler_round(struct throughput *to, const char *negative_contro
     load_result_release(&result);
     load_close(&load);
     stop_handler(&app);
+    return per_second;
 }
 
-static void run_control_round(void) {
+static double run_control_round(void) {
     char bin[4096], path[4096];
     snprintf(bin, sizeof bin, "%s", getenv("LEASEHOLD_BIN"));
     snprintf(path, sizeof path, "%s", options.control);
     setenv("LEASEHOLD_BIN", dirname(path), 1);
-    run_handler_round(&lanes_off, "lanes");
+    double per_second = run_handler_round(&lanes_off, "lanes");
     setenv("LEASEHOLD_BIN", bin, 1);
+    return per_second;
 }
 
 static void measure_throughput(void) {
-    run_bare_round(); /* brings Azurite's code up to speed */
+    (void)run_bare_round(); /* brings Azurite's code up to speed */
     samples_release(&bare.per_second);
-    run_bare_round();
+    double before = run_bare_round();
     for (int i = 0; i < options.rounds; i++) {
-        double before = bare.per_second.values[i];
-        run_handler_round(&lanes_on, NULL);
+        double on = run_handler_round(&lanes_on, NULL);
+        double off = options.control != NULL ? run_control_round() : 0;
+        double after = run_bare_round();
+        samples_add(&lanes_on.of_bare, on * 2 / (before + after));
         if (options.control != NULL) {
-            run_control_round();
+            samples_add(&lanes_off.of_bare, off * 2 / (before + after));
         }
-        run_bare_round();
-        double after = bare.per_second.values[i + 1];
-        samples_add(&lanes_on.of_bare, lanes_on.per_second.values[i] * 2 / (before + after));
-        if (options.control != NULL) {
-            samples_add(&lanes_off.of_bare, lanes_off.per_second.values[i] * 2 / (before + after));
-        }
+        before = after;
     }
 }
 
@@ -340,8 +350,8 @@ static void print_throughput(void) {
     print_row("processor us/reservation: handler", spread(&on->handler_cpu_us, 0), spread(&off->handler_cpu_us, 0), "");
     print_row("                          Azurite", spread(&on->azurite_cpu_us, 0), spread(&off->azurite_cpu_us, 0),
               spread(&bare.azurite_cpu_us, 0));
-    print_row("                          load generator", spread(&on->generator_cpu_us, 0),
-              spread(&off->generator_cpu_us, 0), "");
+    print_row("                          client", spread(&on->generator_cpu_us, 0), spread(&off->generator_cpu_us, 0),
+              spread(&bare.generator_cpu_us, 0));
     print_row("Azurite's processor in use", spread(&on->azurite_busy, 2), spread(&off->azurite_busy, 2),
               spread(&bare.azurite_busy, 2));
 }
