@@ -69,7 +69,7 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long asan tsan valgrind lint format clean examples bench-leases
+.PHONY: all help deps run test test-long asan tsan valgrind lint format clean examples bench-leases bench-hot
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -116,6 +116,12 @@ bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release benches
 	@bench/leases.sh
+
+bench-hot: ## one product on sale: 64 clients against Azurite, beside a bare client; HOT="--strict ..." (see bench/hot.c)
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release programs benches
+	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
+	    build/release/bench/hot $(HOT)
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint
