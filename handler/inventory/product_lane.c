@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "inventory/lease_log.h"
 
-enum { OTHERS_REMEMBERED_MS = 10000 };
+enum { OTHERS_REMEMBERED_MS = 10000, EAGER_ROUND_MS = 200 };
 
 struct product_lane {
     char product_id[PRODUCT_ID_BYTES]; /* first: what the tree compares */
@@ -159,6 +159,23 @@ static enum status acquire_lease(struct product_lanes *lanes, struct product_lan
     return status;
 }
 
+/*
+ * The waits between two tries grow, so who has waited for long would find a free lease no sooner than who had it just before. So
+ * after two turns of somebody else's they begin anew again and again, and the odds turn in its favour.
+ */
+static enum status acquire_in_time(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
+                                   int64_t deadline_ms, struct error *err) {
+    int64_t until_ms = clock_now_ms(lanes->clock) + (int64_t)2 * PRODUCT_LANE_TURN_MS;
+    for (;;) {
+        bool is_last = until_ms >= deadline_ms;
+        enum status status = acquire_lease(lanes, lane, duration_s, is_last ? deadline_ms : until_ms, err);
+        if (status != STATUS_LEASE_CONFLICT || is_last) {
+            return status;
+        }
+        until_ms = clock_now_ms(lanes->clock) + EAGER_ROUND_MS;
+    }
+}
+
 static void give_back(struct product_lanes *lanes, struct product_lane *lane) {
     if (lane->lease != NULL) {
         log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(lane->lease), lane->product_id);
@@ -186,7 +203,7 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
     }
     give_back(lanes, lane);
     let_others_in(lanes, lane);
-    return acquire_lease(lanes, lane, duration_s, deadline_ms, err);
+    return acquire_in_time(lanes, lane, duration_s, deadline_ms, err);
 }
 
 /* ---- leading ---- */

@@ -10,6 +10,7 @@
  *              queued up meanwhile. It is handed on for at most PRODUCT_LANE_TURN_MS in all; then it is given back, so that
  *              other instances get their chance. Where others have been seen lately (serve says so), this handler asks
  *              again only after PRODUCT_LANE_PAUSE_MS; otherwise only each PRODUCT_LANE_PROBE_TURNS-th time.
+ *              Who has waited for long asks for the lease more often.
  *              Waiting in the lane counts towards AcquireTimeout, as waiting for the lease does.
  *              Storage that fails while the lease is asked for fails all who wait, at once.
  * Memory       Lanes in which nobody is are kept for what they know, at most PRODUCT_LANE_MAX_IDLE of them.

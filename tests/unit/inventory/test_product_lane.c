@@ -359,6 +359,26 @@ START_TEST(a_leader_whose_time_is_over_leaves_the_lead_to_the_next) {
 }
 END_TEST
 
+START_TEST(who_has_waited_for_long_asks_more_often) {
+    enum { PATIENT_MS = 2 * PRODUCT_LANE_TURN_MS, EAGER_MS = 1000 };
+    app.lease_options.acquire_retry_ms = 50;
+    open_lanes(clock_system(), PATIENT_MS + EAGER_MS);
+    lease_store_fake_set_holder(app.lease_service, "inventory-P", "somebody");
+    struct visitor visitor;
+    start(&visitor);
+    ck_assert_int_eq(finish(&visitor), STATUS_LEASE_CONFLICT);
+    int64_t begun_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).at_ms;
+    int patient = 0, eager = 0;
+    for (size_t i = 0; i < acquired(); i++) {
+        int64_t at_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, i).at_ms - begun_ms;
+        patient += at_ms >= PATIENT_MS - EAGER_MS && at_ms < PATIENT_MS;
+        eager += at_ms >= PATIENT_MS;
+    }
+    ck_assert_int_ge(eager, 2 * patient + 2);
+    ck_assert_int_ge(patient, 3);
+}
+END_TEST
+
 START_TEST(closing_sends_everybody_away_who_waits_and_lets_a_batch_end) {
     open_lanes(clock_system(), LONG_MS);
     struct visitor first, others[3], late;
@@ -434,6 +454,7 @@ int main(void) {
     tcase_add_loop_test(lane, who_gave_up_waiting_does_not_stand_in_the_way, 0, 2);
     tcase_add_test(lane, storage_that_fails_fails_all_who_wait_for_the_lease);
     tcase_add_test(lane, a_leader_whose_time_is_over_leaves_the_lead_to_the_next);
+    tcase_add_test(lane, who_has_waited_for_long_asks_more_often);
     tcase_add_test(lane, closing_sends_everybody_away_who_waits_and_lets_a_batch_end);
     tcase_add_test(lane, what_is_known_of_a_product_is_kept_between_turns_for_the_last_so_many);
     tcase_add_test(lane, no_two_have_a_turn_at_once_and_all_are_served);
