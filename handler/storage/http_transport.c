@@ -29,6 +29,7 @@ struct call {
     int64_t deadline_ms; /* nothing is sent from here on */
     struct http_reply reply;
     size_t header_bytes;
+    bool headers_ended; /* the empty line behind them has come */
     bool sent;          /* libcurl has begun to send it */
     enum status status; /* why a callback of ours made libcurl give up; STATUS_OK: none did */
     const char *stopped_because;
@@ -120,8 +121,10 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
     if (length >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
         http_headers_release(&call->reply.headers);
         http_headers_init(&call->reply.headers);
+        call->headers_ended = false;
         return length;
     }
+    call->headers_ended = call->headers_ended || data[0] == '\r' || data[0] == '\n';
     enum status status = add_header_line(&call->reply.headers, data, length);
     if (status == STATUS_OK) {
         return length;
@@ -394,7 +397,9 @@ static void finish_done(struct http_transport *transport) {
         curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
         call->reply.status = (int)http_status;
         open_remove(transport, call);
-        if (code == CURLE_OK) {
+        if (code == CURLE_OK && !call->headers_ended) { /* libcurl takes the connection's end for theirs */
+            finish(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
+        } else if (code == CURLE_OK) {
             finish(transport, call, STATUS_OK, "");
         } else if (call->status != STATUS_OK) {
             finish(transport, call, call->status, call->stopped_because);

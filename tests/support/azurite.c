@@ -81,10 +81,14 @@ void azurite_start(struct azurite *azurite, enum azurite_persistence persistence
              temp != NULL && strlen(temp) < 32 ? temp : "/tmp");
     ck_assert_msg(mkdtemp(azurite->folder) != NULL, "mkdtemp: %s", strerror(errno));
     start(azurite);
-    snprintf(azurite->connection_string, sizeof azurite->connection_string,
+    azurite_write_connection_string(azurite->blob_port, azurite->table_port, azurite->connection_string);
+}
+
+void azurite_write_connection_string(int blob_port, int table_port, char out[AZURITE_CONNECTION_STRING_BYTES]) {
+    snprintf(out, AZURITE_CONNECTION_STRING_BYTES,
              "DefaultEndpointsProtocol=http;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
              ";BlobEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT,
-             azurite->blob_port, azurite->table_port);
+             blob_port, table_port);
 }
 
 void azurite_stop(struct azurite *azurite) {

@@ -19,6 +19,8 @@
 #define AZURITE_ACCOUNT "devstoreaccount1"
 #define AZURITE_KEY "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
+enum { AZURITE_CONNECTION_STRING_BYTES = 512 };
+
 enum azurite_persistence { AZURITE_ON_DISK, AZURITE_IN_MEMORY };
 
 struct azurite {
@@ -27,7 +29,7 @@ struct azurite {
     char folder[64];
     int blob_port;
     int table_port;
-    char connection_string[512];
+    char connection_string[AZURITE_CONNECTION_STRING_BYTES];
 };
 
 void azurite_start(struct azurite *azurite, enum azurite_persistence persistence);
@@ -40,6 +42,9 @@ void azurite_restart(struct azurite *azurite);
 
 /* Ends it and removes its folder. A zeroed struct azurite is fine. */
 void azurite_release(struct azurite *azurite);
+
+/* Writes a connection string for its account at other ports of this machine: those of proxies in front of it. */
+void azurite_write_connection_string(int blob_port, int table_port, char out[AZURITE_CONNECTION_STRING_BYTES]);
 
 /* A place in the access log. All requests that have been answered by now lie before it. */
 size_t azurite_mark(struct azurite *azurite);

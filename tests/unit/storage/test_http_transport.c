@@ -9,6 +9,7 @@
 
 #include "support/check_main.h"
 #include "support/clock_fake.h"
+#include "support/fault_proxy.h"
 #include "support/http_fake.h"
 
 enum { TIMEOUT_MS = 90000, MAX_BYTES = 1024 * 1024 };
@@ -255,6 +256,21 @@ END_TEST
 START_TEST(an_answer_cut_short_is_unavailable) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "only half of this comes"});
     ck_assert_int_eq(get("/"), STATUS_UNAVAILABLE);
+}
+END_TEST
+
+/* libcurl takes the end of the connection for the end of the headers, and so for a good answer without a body. */
+START_TEST(an_answer_cut_short_in_its_headers_is_unavailable) {
+    static const char *const headers[] = {"", "ETag: \"1\"\r\n", "ETag: \"1\"\r\nServer: some\r\nDate: today\r\n"};
+    struct fault_proxy *proxy = fault_proxy_new((int)strtol(strrchr(http_fake_url(fake), ':') + 1, NULL, 10), 1);
+    struct http_call call = call_to("GET", "/");
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", fault_proxy_port(proxy));
+    fault_proxy_add(proxy, &(struct fault_rule){.times = 1, .kind = FAULT_TRUNCATE});
+    http_fake_push(fake, &(struct http_fake_answer){.headers = headers[_i]});
+    http_fake_push(fake, &(struct http_fake_answer){.headers = headers[_i]});
+    ck_assert_int_eq(send_call(&call), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(send_call(&call), STATUS_OK);
+    fault_proxy_free(proxy);
 }
 END_TEST
 
@@ -671,6 +687,7 @@ static void add_failures(Suite *suite) {
     tcase_add_test(failures, a_call_whose_time_is_over_before_it_is_sent_is_not_sent);
     tcase_add_test(failures, an_answer_that_does_not_come_in_time_is_unavailable);
     tcase_add_test(failures, an_answer_cut_short_is_unavailable);
+    tcase_add_loop_test(failures, an_answer_cut_short_in_its_headers_is_unavailable, 0, 3);
     tcase_add_test(failures, an_address_of_another_protocol_is_internal);
     tcase_add_test(failures, no_message_repeats_the_query);
     tcase_add_test(failures, a_connection_is_used_again);
