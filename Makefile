@@ -46,6 +46,7 @@ test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
+preload_sources := $(sort $(wildcard tests/preload/*.c))
 library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/base/*.c))
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -56,8 +57,9 @@ library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
+preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(bench_sources) $(example_sources))
+               $(bench_sources) $(example_sources) $(preload_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
 
@@ -131,7 +133,7 @@ help: ## this list
 # The build of one variant
 .PHONY: programs tests benches objects
 programs: $(programs)
-tests: $(test_programs) $(bench_programs) $(example_programs)
+tests: $(test_programs) $(bench_programs) $(example_programs) $(preload_libraries)
 benches: $(bench_programs)
 objects: $(all_objects)
 
@@ -159,6 +161,12 @@ $(test_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(h
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
 
+# For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
+$(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) -shared -pthread -o $@ $<
+
 $(bench_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
@@ -178,6 +186,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
 $(call object,$(bench_sources) $(test_sources) $(support_sources)): extra_flags = $(test_flags)
+$(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = -Ihandler/lease
 
