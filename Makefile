@@ -41,7 +41,7 @@ test_libs = $(shell pkg-config --libs check)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
-support_sources := $(sort $(wildcard tests/support/*.c))
+support_sources := $(sort $(wildcard tests/support/*.c tests/checker/*.c))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
