@@ -5,7 +5,7 @@
 #   release    what ships; copied to bin/ and used by `make run`, `make test`
 #   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
 #   valgrind   little optimised, for readable traces
-#   control    release with protections that can be switched off, for tests of the checker (handler/base/negative_control.h)
+#   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
@@ -39,6 +39,7 @@ compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARI
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
 libs = -lcivetweb $(shell pkg-config --libs libcurl libcjson libcrypto) -lm # Debian's civetweb has no pkg-config file
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
+example_flags := -Ihandler/lease
 test_libs = $(shell pkg-config --libs check)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
@@ -199,7 +200,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 $(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
-$(call object,$(example_sources)): extra_flags = -Ihandler/lease
+$(call object,$(example_sources)): extra_flags = $(example_flags)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -215,7 +216,7 @@ $(BUILD)/flags $(BUILD)/sources: force
 
 .PHONY: force print-compile-flags
 print-compile-flags: # for clang-tidy and cppcheck
-	@echo '$(compile_flags) $(test_flags)'
+	@echo '$(compile_flags) $(test_flags) $(example_flags)'
 
 .SECONDARY: $(all_objects)
 -include $(all_objects:.o=.d)

@@ -9,7 +9,7 @@ cd "${1:-$(dirname "$0")/..}"
 readonly FLOORS="main settings server functions inventory lease storage base"
 
 # shellcheck disable=SC2016 # awk's dollars
-find handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
+find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
     function complain(why) {
         printf "%s:%d: %s\n", FILENAME, FNR, why
         bad = 1
@@ -25,11 +25,15 @@ find handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS"
     FNR == 1 {
         split(FILENAME, path, "/")
         devhost = path[1] == "tools"
+        example = path[1] == "examples"
         floor = path[2] ~ /\.[ch]$/ ? "main" : path[2]
-        if (!devhost && !(floor in depth)) complain("no such floor: " floor)
+        if (!devhost && !example && !(floor in depth)) complain("no such floor: " floor)
     }
     { if (sub(/^[ \t]*#[ \t]*include[ \t]*"/, "include ")) { sub(/".*/, ""); ours = 1 } else ours = 0 }
-    ours {
+    example && (ours || (/^[ \t]*#[ \t]*include/ && !/<(sys\/)?[a-z]+[.]h>/)) {
+        complain("examples use <leasehold.h> and the C library alone")
+    }
+    ours && !example {
         split($2, target, "/")
         if (devhost) {
             if (target[1] !~ /^(devhost|server|base)$/ && $2 != "storage/http_transport.h")
@@ -44,7 +48,7 @@ find handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS"
         only("<curl/", "^handler/storage/http_transport[.]c$")
         only("civetweb.h", "^handler/server/http_server[.]c$")
     }
-    !devhost && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
-        if (FILENAME !~ "^handler/(settings/|main[.]c$)") complain("the environment is for settings/; main.c hands it over")
+    !devhost && !example && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
+        if (FILENAME !~ "^handler/(settings/|main[.]c$|base/negative_control[.]c$)") complain("the environment is for settings/; main.c hands it over")
     }
     END { exit bad }'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check that reads the program rather than runs it. Goes through all of them, then says which failed.
 #
-#   tools/lint.sh [CHECK...]     format layers scripts compilers symbols cppcheck tidy
+#   tools/lint.sh [CHECK...]     format layers scripts compilers symbols library cppcheck tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,13 +28,27 @@ check_layers() {
 }
 
 check_compilers() {
-    make_variant release objects
-    make_variant clang CC=clang objects
+    make_variant release objects && make_variant clang CC=clang objects
 }
 
 check_symbols() {
-    make_variant release --silent objects
-    tools/check-symbols.sh
+    make_variant release --silent objects && tools/check-symbols.sh
+}
+
+# libleasehold.a can be linked into any program, and its header read by any compiler of C11 or C++.
+check_library() {
+    local library=build/release/libleasehold.a strays language
+    make_variant release --silent "$library" || return 1
+    strays=$(nm --extern-only --defined-only --format=posix "$library" | awk 'NF > 1 && $1 !~ /^leasehold_/ { print $1 }')
+    if [ -n "$strays" ]; then
+        echo "libleasehold.a shows more than leasehold_*: $strays"
+        return 1
+    fi
+    for language in "c -std=c11" "c++ -std=c++11"; do
+        # shellcheck disable=SC2086 # two words
+        clang -x $language -Wall -Wextra -pedantic-errors -Werror -fsyntax-only -include handler/lease/leasehold.h /dev/null ||
+            return 1
+    done
 }
 
 check_tidy() {
@@ -54,11 +68,11 @@ check_cppcheck() {
 }
 
 check_scripts() {
-    shellcheck --external-sources .ci/run tools/*.sh
+    shellcheck --external-sources .ci/run bench/*.sh tools/*.sh
 }
 
 failed=()
-[ $# -gt 0 ] || set -- format layers scripts compilers symbols cppcheck tidy
+[ $# -gt 0 ] || set -- format layers scripts compilers symbols library cppcheck tidy
 for check in "$@"; do
     echo "lint: $check"
     "check_$check" || failed+=("$check")

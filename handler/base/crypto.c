@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Base64 goes in blocks through the stack, since OpenSSL counts in int and wants the whole output at once. */
@@ -15,6 +16,18 @@ enum { BLOCK_BYTES = 768, BLOCK_TEXT_BYTES = BLOCK_BYTES / 3 * 4 };
 enum status crypto_random(void *out, size_t length) {
     assert(length <= INT_MAX);
     return RAND_bytes(out, (int)length) == 1 ? STATUS_OK : STATUS_INTERNAL;
+}
+
+enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_length = 0;
+    if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) != 1 || digest_length != SHA256_BYTES) {
+        return STATUS_INTERNAL;
+    }
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+    }
+    return STATUS_OK;
 }
 
 enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,

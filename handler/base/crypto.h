@@ -1,5 +1,5 @@
 /*
- * crypto.h - random bytes, HMAC-SHA256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
+ * crypto.h - random bytes, SHA-256, HMAC-SHA256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
  *
  * Threads: any.
  * Layer: base.
@@ -13,10 +13,13 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
-enum { SHA256_BYTES = 32 };
+enum { SHA256_BYTES = 32, SHA256_TEXT_BYTES = 2 * SHA256_BYTES + 1 };
 
 /* STATUS_INTERNAL: the generator has no entropy. */
 enum status crypto_random(void *out, size_t length) MUST_CHECK;
+
+/* SHA-256 of `data` as 64 lower-case hexadecimal digits. STATUS_INTERNAL: OpenSSL refused; `out` untouched. */
+enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) MUST_CHECK;
 
 /* HMAC-SHA256 of `data` under `key`. STATUS_INTERNAL: OpenSSL refused. */
 enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,

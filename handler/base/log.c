@@ -51,6 +51,9 @@ void log_configure(enum log_level level, const char *instance) {
     lowest_level = level;
     snprintf(instance_name, sizeof instance_name, "%s", instance);
     utf8_make_line(instance_name);
+    if (level >= LOG_NONE) {
+        return; /* stdout and stderr are somebody else's */
+    }
     (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES); /* no pipe, or no more to be had: then it stays as it is */
     (void)fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 }

@@ -27,6 +27,7 @@
     X(PRECONDITION_FAILED, "the entity has changed since it was read") \
     X(LEASE_CONFLICT,      "somebody else holds the lease") \
     X(LEASE_LOST,          "the lease is not ours any more") \
+    X(KEY_REUSED,          "the Idempotency-Key was used for another request") \
     X(UNAUTHORIZED,        "storage refused the credentials") \
     X(UNAVAILABLE,         "storage could not be reached or kept failing; what was asked may or may not have happened") \
     X(CANCELLED,           "given up because the program is stopping") \

@@ -21,6 +21,7 @@ static const struct failure {
     const char *message;
 } failures[] = {
     {STATUS_NOT_FOUND, 404, "ProductNotFound", "There is no product with this id."},
+    {STATUS_KEY_REUSED, 422, "IdempotencyKeyReused", "This Idempotency-Key was used for another request."},
     {STATUS_LEASE_LOST, 409, "LeaseLost",
      "The lease was lost during the operation and nothing was committed. Please retry."},
     {STATUS_UNAVAILABLE, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
@@ -78,7 +79,7 @@ static const struct failure *failure_of(enum status status) {
 
 static void log_failure(const struct failure *failure, enum status status, const char *operation,
                         const char *product_id, const struct error *err) {
-    if (failure->http_status == 404) {
+    if (failure->http_status == 404 || failure->http_status == 422) { /* the caller's affair */
         return;
     }
     log_event(failure->http_status == 500 ? LOG_ERROR : LOG_WARNING, "%s%s%s: %s (%s%s%s%s%s)", operation,

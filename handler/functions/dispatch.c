@@ -63,6 +63,7 @@ static void serve_wrapped(const struct dispatch *dispatch, const struct function
     struct function_request request = {
         .product_id = invocation->product_id,
         .content_type = invocation->content_type,
+        .idempotency_key = invocation->idempotency_key,
         .body = invocation->body,
         .body_length = strlen(invocation->body),
     };
@@ -205,6 +206,7 @@ static void serve_route(const struct dispatch *dispatch, const struct http_reque
     }
     struct function_request forwarded = {
         .content_type = http_headers_get(request->headers, "Content-Type"),
+        .idempotency_key = http_headers_get(request->headers, "Idempotency-Key"),
         .body = request->body,
         .body_length = request->body_length,
         .body_too_large = request->body_too_large != 0,

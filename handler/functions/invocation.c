@@ -56,6 +56,7 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     }
     out->product_id = or_empty(json_string(cJSON_GetObjectItemCaseSensitive(request, "Params"), "productId"));
     out->content_type = header_value(request, "Content-Type");
+    out->idempotency_key = header_value(request, "Idempotency-Key");
     out->body = or_empty(cJSON_GetStringValue(body));
     return STATUS_OK;
 }

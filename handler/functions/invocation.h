@@ -22,10 +22,11 @@
  */
 struct invocation {
     cJSON *root;
-    const char *method;       /* NULL: a timer's */
-    const char *product_id;   /* Params.productId; "" if none */
-    const char *content_type; /* NULL if none */
-    const char *body;         /* "" if none */
+    const char *method;          /* NULL: a timer's */
+    const char *product_id;      /* Params.productId; "" if none */
+    const char *content_type;    /* NULL if none */
+    const char *idempotency_key; /* NULL if none */
+    const char *body;            /* "" if none */
 };
 
 /*

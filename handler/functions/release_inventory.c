@@ -29,11 +29,16 @@ static void serve(struct inventory_service *service, const struct function_reque
     if (!request_check_change(request, true, &change, response)) {
         return;
     }
-    const char *reservation_id = change.reservation_id[0] == '\0' ? NULL : change.reservation_id;
+    struct inventory_change wanted = {
+        .product_id = request->product_id,
+        .customer_id = change.customer_id,
+        .reservation_id = change.reservation_id[0] == '\0' ? NULL : change.reservation_id,
+        .quantity = change.quantity,
+        .idempotency_key = request->idempotency_key,
+    };
     struct release_result result = {0};
     struct error err = {0};
-    enum status status = inventory_service_release_units(service, request->product_id, change.customer_id,
-                                                         reservation_id, change.quantity, &result, &err);
+    enum status status = inventory_service_release_units(service, &wanted, &result, &err);
     if (status != STATUS_OK) {
         api_answer_failure(response, status, "Releasing", request->product_id, &err);
         return;

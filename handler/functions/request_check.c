@@ -137,6 +137,20 @@ static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], s
     return true;
 }
 
+/* 1 to 128 printable characters: those of ASCII, which is all that a header's value can hold portably. */
+static bool check_idempotency_key(const char *key, struct http_response *response) {
+    size_t length = key == NULL ? 1 : strlen(key);
+    bool valid = length >= 1 && length <= IDEMPOTENCY_KEY_MAX_LENGTH;
+    for (size_t i = 0; key != NULL && valid && i < length; i++) {
+        valid = key[i] >= ' ' && key[i] <= '~';
+    }
+    if (!valid) {
+        api_answer_error(response, 400, "InvalidIdempotencyKey",
+                         "Idempotency-Key must be 1 to %d printable characters.", IDEMPOTENCY_KEY_MAX_LENGTH);
+    }
+    return valid;
+}
+
 bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
                           struct http_response *response) {
     *out = (struct change_request){0};
@@ -149,7 +163,8 @@ bool request_check_change(const struct function_request *request, bool with_rese
     }
     bool valid = check_quantity(body, &out->quantity, response) &&
                  check_customer_id(body, out->customer_id, response) &&
-                 (!with_reservation_id || check_reservation_id(body, out->reservation_id, response));
+                 (!with_reservation_id || check_reservation_id(body, out->reservation_id, response)) &&
+                 check_idempotency_key(request->idempotency_key, response);
     cJSON_Delete(body);
     return valid;
 }

@@ -2,7 +2,7 @@
  * request_check.h - what a caller sent, checked before anything is done with it.
  *
  * Rules        One wrong thing is named, the first in the order of the checks: product id, content type, size, JSON,
- *              quantity, customerId, reservationId. The order is the same in every shape in which the host calls.
+ *              quantity, customerId, reservationId, Idempotency-Key. The order is the same in every shape in which the host calls.
  * Threads: any.
  * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
@@ -17,7 +17,7 @@
 #include "functions/function.h"
 #include "inventory/inventory.h"
 
-enum { MAX_BODY_BYTES = 64 * 1024 };
+enum { MAX_BODY_BYTES = 64 * 1024, IDEMPOTENCY_KEY_MAX_LENGTH = 128 };
 
 /* What is asked to be reserved or released. */
 struct change_request {
@@ -32,7 +32,8 @@ bool request_check_product_id(const struct function_request *request, struct htt
 /*
  * Reads a request to change a product; `with_reservation_id`: it may name a reservation. Other members are ignored.
  * False: refused, `out` undefined, with 400 InvalidProductId, 415 UnsupportedMediaType, 413 PayloadTooLarge,
- * 400 InvalidJson, InvalidQuantity, InvalidCustomerId or InvalidReservationId; or 500 for want of memory.
+ * 400 InvalidJson, InvalidQuantity, InvalidCustomerId, InvalidReservationId or InvalidIdempotencyKey; or 500 for want of
+ * memory.
  */
 bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
                           struct http_response *response);

@@ -38,8 +38,11 @@ static void serve(struct inventory_service *service, const struct function_reque
     }
     struct reserve_result result = {0};
     struct error err = {0};
-    enum status status =
-        inventory_service_reserve(service, request->product_id, change.customer_id, change.quantity, &result, &err);
+    struct inventory_change wanted = {.product_id = request->product_id,
+                                      .customer_id = change.customer_id,
+                                      .quantity = change.quantity,
+                                      .idempotency_key = request->idempotency_key};
+    enum status status = inventory_service_reserve(service, &wanted, &result, &err);
     if (status != STATUS_OK) {
         api_answer_failure(response, status, "Reserving", request->product_id, &err);
         return;

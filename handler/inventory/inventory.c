@@ -54,18 +54,6 @@ bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
     return false;
 }
 
-/* Opens a place for a row that expires at `expires_ms`, behind those that expire no later. */
-static struct reservation *insert_by_expiry(struct product_state *state, int64_t expires_ms) {
-    size_t at = state->reservation_count;
-    while (at > 0 && state->reservations[at - 1].expires_ms > expires_ms) {
-        at--;
-    }
-    memmove(&state->reservations[at + 1], &state->reservations[at],
-            (state->reservation_count - at) * sizeof *state->reservations);
-    state->reservation_count++;
-    return &state->reservations[at];
-}
-
 enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
                               int64_t lifetime_ms, bool *out_reserved, const struct reservation **out_reservation) {
     assert(quantity > 0 && quantity <= INVENTORY_MAX_QUANTITY && lifetime_ms > 0);
@@ -79,15 +67,12 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
     if (status != STATUS_OK) {
         return status;
     }
-    status = product_state_reserve_row(state);
-    if (status != STATUS_OK) {
-        return status;
-    }
-
     snprintf(reservation.customer_id, sizeof reservation.customer_id, "%s", customer_id);
     reservation.mark = RESERVATION_ADDED;
-    struct reservation *row = insert_by_expiry(state, reservation.expires_ms);
-    *row = reservation;
+    const struct reservation *row = product_state_insert(state, &reservation);
+    if (row == NULL) {
+        return STATUS_NO_MEMORY;
+    }
     state->change_count++;
     state->product.available -= quantity;
     *out_reserved = true;
@@ -100,12 +85,27 @@ static bool is_asked_for(const struct reservation *row, const char *customer_id,
            (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
 }
 
+int inventory_release_changes(const struct product_state *state, const char *customer_id, const char *reservation_id,
+                              int64_t quantity, int64_t now_ms) {
+    int changes = 0;
+    int64_t units = 0;
+    for (size_t i = 0; i < state->reservation_count && units < quantity; i++) {
+        const struct reservation *row = &state->reservations[i];
+        if (is_active(row, now_ms) && is_asked_for(row, customer_id, reservation_id)) {
+            units += row->quantity;
+            changes += row->mark == RESERVATION_STORED;
+        }
+    }
+    return changes;
+}
+
 int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
-                          int64_t quantity, int64_t now_ms) {
+                          int64_t quantity, int64_t now_ms, int spare_changes) {
     int64_t released = 0;
     for (size_t i = 0; i < state->reservation_count && released < quantity; i++) {
         struct reservation *row = &state->reservations[i];
-        if (!is_active(row, now_ms) || !is_asked_for(row, customer_id, reservation_id) || !may_change(state, row, 0)) {
+        if (!is_active(row, now_ms) || !is_asked_for(row, customer_id, reservation_id) ||
+            !may_change(state, row, spare_changes)) {
             continue;
         }
         int64_t wanted = quantity - released;

@@ -39,10 +39,14 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
 
 /*
  * Releases up to `quantity` units of that customer's active reservations, or of the one called `reservation_id` (NULL: any) if it
- * is that customer's; the one that expires first first, the last one split if need be; as far as changes are left. Returns the units released.
+ * is that customer's; the one that expires first first, the last one split if need be; as far as changes are left with `spare_changes` left over. Returns the units released.
  */
 int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
-                          int64_t quantity, int64_t now_ms);
+                          int64_t quantity, int64_t now_ms, int spare_changes);
+
+/* How many changes that would take if there were room for all of them. */
+int inventory_release_changes(const struct product_state *state, const char *customer_id, const char *reservation_id,
+                              int64_t quantity, int64_t now_ms);
 
 /* Units that a caller may be told are available: the product's, and those of expired rows that are still there. */
 int64_t inventory_available(const struct product_state *state, int64_t now_ms);

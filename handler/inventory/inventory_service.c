@@ -1,12 +1,11 @@
 #include "inventory/inventory_service.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "storage/storage_request.h"
+#include "base/crypto.h"
 
-/* A commit ends within so much, and starts only with that much of its lease left: any lease has 7.5 s at first. */
-enum { COMMIT_MS = 5000, CONSISTENT_READ_TRIES = 5 };
+enum { CONSISTENT_READ_TRIES = 5, KEY_TEXT_BYTES = 1024 };
 
 enum status inventory_service_init(struct inventory_service *service, struct inventory_store *store,
                                    struct lease_manager *leases, const struct clock *clock,
@@ -20,7 +19,13 @@ enum status inventory_service_init(struct inventory_service *service, struct inv
         return STATUS_INTERNAL;
     }
     if (pthread_cond_init(&service->preparation.ended, NULL) == 0) {
-        if (product_lanes_init(&service->lanes, leases, clock, acquire_timeout_ms) == STATUS_OK) {
+        service->batch = (struct inventory_batch_context){.store = store,
+                                                          .leases = leases,
+                                                          .clock = clock,
+                                                          .reservation_lifetime_ms = options->reservation_lifetime_ms,
+                                                          .processing_time_ms = options->processing_time_ms};
+        if (product_lanes_init(&service->lanes, leases, clock, acquire_timeout_ms, inventory_batch_serve,
+                               &service->batch) == STATUS_OK) {
             return STATUS_OK;
         }
         pthread_cond_destroy(&service->preparation.ended);
@@ -90,194 +95,127 @@ static enum status note_missing_store(struct inventory_service *service, enum st
     return error_set(err, STATUS_UNAVAILABLE, "the store has disappeared: %s", err == NULL ? "" : err->message);
 }
 
-/* ---- one turn ---- */
+/* ---- one request ---- */
 
-static enum status read_product(struct inventory_service *service, const char *product_id,
-                                const struct inventory_query *query, struct product_state *state, struct error *err) {
-    return note_missing_store(service, service->store->ops->read(service->store, product_id, query, state, err), err);
-}
-
-enum status inventory_service_commit(struct inventory_service *service, const struct product_turn *turn,
-                                     struct product_state *state, struct error *err) {
-    int64_t safe_until_ms = 0;
-    enum status status = lease_manager_ensure(service->leases, turn->lease, COMMIT_MS, &safe_until_ms, err);
-    if (status != STATUS_OK) {
-        error_wrap(err, "before the commit");
-        return status;
-    }
-    int64_t deadline_ms = clock_now_ms(service->clock) + COMMIT_MS;
-    if (deadline_ms > safe_until_ms) { /* time has passed since it was asked */
-        deadline_ms = safe_until_ms;
-    }
-    status = service->store->ops->commit(service->store, state, deadline_ms, err);
-    if (status != STATUS_PRECONDITION_FAILED) {
-        return note_missing_store(service, status, err);
-    }
-    return error_set(err, STATUS_LEASE_LOST, "somebody else has committed under our lease: %s",
-                     err == NULL ? "" : err->message);
-}
-
-/* Takes the turn; a turn that did not come in time is an answer, not a failure: *out_acquired is false. */
-static enum status begin_turn(struct inventory_service *service, const char *product_id, int lease_duration_s,
-                              struct product_turn *out, bool *out_acquired, struct error *err) {
+/* Runs it through the product's lane. A turn that did not come in time is an answer, not a failure: *out_had_turn is false. */
+static enum status run(struct inventory_service *service, const char *product_id, int lease_duration_s,
+                       struct inventory_request *request, bool *out_had_turn, struct error *err) {
     enum status status = inventory_service_prepare(service, err);
     if (status != STATUS_OK) {
         return status;
     }
-    status = product_lane_enter(&service->lanes, product_id, lease_duration_s, out, err);
-    *out_acquired = status == STATUS_OK;
-    return status == STATUS_LEASE_CONFLICT ? STATUS_OK : status;
+    status = product_lane_run(&service->lanes, product_id, lease_duration_s, &request->entry, err);
+    *out_had_turn = status == STATUS_OK;
+    if (status != STATUS_OK) {
+        return status == STATUS_LEASE_CONFLICT ? STATUS_OK : status;
+    }
+    if (request->status != STATUS_OK && err != NULL) {
+        *err = request->failure;
+    }
+    return note_missing_store(service, request->status, err);
 }
 
-/* The simulated work; ends early, with its status, when the lease is lost or the program stops. */
-static enum status work(struct inventory_service *service, const struct product_turn *turn, struct error *err) {
-    if (service->options->processing_time_ms == 0) {
+/* The key that a request has, or that a release of one reservation gets: with a line break, which no key of a caller's has. */
+static bool write_key(const struct inventory_change *change, char out[KEY_TEXT_BYTES]) {
+    if (change->idempotency_key != NULL) {
+        snprintf(out, KEY_TEXT_BYTES, "%s", change->idempotency_key);
+    } else if (change->reservation_id != NULL) {
+        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld", change->reservation_id, (long long)change->quantity);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static enum status begin_request(const struct inventory_change *change, enum inventory_operation operation,
+                                 struct inventory_request *out, struct error *err) {
+    *out = (struct inventory_request){.operation = operation,
+                                      .customer_id = change->customer_id,
+                                      .reservation_id = change->reservation_id,
+                                      .quantity = change->quantity};
+    char key[KEY_TEXT_BYTES], asked[KEY_TEXT_BYTES];
+    if (!write_key(change, key)) {
         return STATUS_OK;
     }
-    return lease_manager_wait(service->leases, turn->lease, service->options->processing_time_ms, err);
-}
-
-/*
- * Until when a reservation may expire and still be read: the decision falls after the read and the work, and what has expired by
- * then must be at hand. Rows that have not are harmless: the rules look at each again.
- */
-static int64_t decided_by_ms(struct inventory_service *service) {
-    return service->store->ops->now_ms(service->store) + service->options->processing_time_ms + STORAGE_DEADLINE_MS;
-}
-
-/* ---- reserve ---- */
-
-static enum status reserve_and_commit(struct inventory_service *service, const struct product_turn *turn,
-                                      struct product_state *state, const char *customer_id, int64_t quantity,
-                                      int64_t now_ms, struct reserve_result *out, struct error *err) {
-    const struct reservation *reservation = NULL;
-    bool reserved = false;
-    for (;;) {
-        inventory_expire(state, now_ms, 1);
-        enum status status = inventory_reserve(state, customer_id, quantity, now_ms,
-                                               service->options->reservation_lifetime_ms, &reserved, &reservation);
-        if (status != STATUS_OK) {
-            return error_set(err, status, "making a reservation");
-        }
-        /* When it is short, but more has expired than one transaction can take away, the rest follows in the next. */
-        if (!reserved && !inventory_has_expired(state, now_ms)) {
-            break;
-        }
-        if (reserved) {
-            out->reservation = *reservation;
-        }
-        status = inventory_service_commit(service, turn, state, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        if (reserved) {
-            break;
-        }
-    }
-    out->reserved = reserved;
-    out->available = inventory_available(state, now_ms);
-    out->version = state->product.version;
-    return STATUS_OK;
-}
-
-static enum status reserve_in_turn(struct inventory_service *service, const struct product_turn *turn,
-                                   const char *product_id, const char *customer_id, int64_t quantity,
-                                   struct reserve_result *out, struct error *err) {
-    struct product_state state;
-    product_state_init(&state);
-    struct inventory_query query = {.now_ms = decided_by_ms(service)};
-    enum status status = read_product(service, product_id, &query, &state, err);
+    snprintf(asked, sizeof asked, "%d\n%lld\n%s\n%s", (int)operation, (long long)change->quantity,
+             change->reservation_id == NULL ? "" : change->reservation_id, change->customer_id);
+    enum status status = crypto_sha256_hex(key, strlen(key), out->key_hash);
     if (status == STATUS_OK) {
-        status = work(service, turn, err);
+        status = crypto_sha256_hex(asked, strlen(asked), out->request_hash);
+    }
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "hashing a key");
+}
+
+enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,
+                                      struct reserve_result *out, struct error *err) {
+    struct inventory_request request;
+    bool had_turn = false;
+    enum status status = begin_request(change, INVENTORY_RESERVE, &request, err);
+    if (status == STATUS_OK) {
+        status = run(service, change->product_id, 0, &request, &had_turn, err);
     }
     if (status == STATUS_OK) {
-        int64_t now_ms = service->store->ops->now_ms(service->store);
-        status = reserve_and_commit(service, turn, &state, customer_id, quantity, now_ms, out, err);
-    }
-    product_state_release(&state);
-    return status;
-}
-
-static int renewals(struct inventory_service *service, const struct product_turn *turn) {
-    return lease_manager_renewal_count(service->leases, turn->lease) - turn->renewals_before;
-}
-
-enum status inventory_service_reserve(struct inventory_service *service, const char *product_id,
-                                      const char *customer_id, int64_t quantity, struct reserve_result *out,
-                                      struct error *err) {
-    struct product_turn turn;
-    struct reserve_result result = {0};
-    enum status status = begin_turn(service, product_id, 0, &turn, &result.acquired_lease, err);
-    if (status == STATUS_OK && result.acquired_lease) {
-        status = reserve_in_turn(service, &turn, product_id, customer_id, quantity, &result, err);
-        if (status == STATUS_OK && result.reserved) {
-            log_event(LOG_INFORMATION, "✓ Successfully reserved %lld units of %s. Reservation: %s Renewal count: %d",
-                      (long long)quantity, product_id, result.reservation.id, renewals(service, &turn));
-        }
-        product_lane_leave(&service->lanes, &turn);
-    }
-    if (status == STATUS_OK) {
-        *out = result;
+        *out = (struct reserve_result){.reserved = had_turn && request.units > 0,
+                                       .acquired_lease = had_turn,
+                                       .available = request.available,
+                                       .version = request.version,
+                                       .reservation = request.reservation};
     }
     return status;
 }
 
-/* ---- release ---- */
-
-static enum status release_in_turn(struct inventory_service *service, const struct product_turn *turn,
-                                   const char *product_id, const char *customer_id, const char *reservation_id,
-                                   int64_t quantity, struct release_result *out, struct error *err) {
-    struct product_state state;
-    product_state_init(&state);
-    struct inventory_query query = {.customer_id = reservation_id == NULL ? customer_id : NULL,
-                                    .reservation_id = reservation_id,
-                                    .now_ms = decided_by_ms(service)};
-    enum status status = read_product(service, product_id, &query, &state, err);
-    if (status == STATUS_OK) {
-        status = work(service, turn, err);
-    }
-    if (status == STATUS_OK) {
-        int64_t now_ms = service->store->ops->now_ms(service->store);
-        out->released = inventory_release(&state, customer_id, reservation_id, quantity, now_ms);
-        if (out->released > 0) {
-            inventory_expire(&state, now_ms, 0);
-            status = inventory_service_commit(service, turn, &state, err);
-        }
-        out->available = inventory_available(&state, now_ms);
-        out->version = state.product.version;
-    }
-    product_state_release(&state);
-    return status;
-}
-
-enum status inventory_service_release_units(struct inventory_service *service, const char *product_id,
-                                            const char *customer_id, const char *reservation_id, int64_t quantity,
+enum status inventory_service_release_units(struct inventory_service *service, const struct inventory_change *change,
                                             struct release_result *out, struct error *err) {
-    struct product_turn turn;
-    struct release_result result = {0};
-    enum status status = begin_turn(service, product_id, RELEASE_LEASE_S, &turn, &result.acquired_lease, err);
-    if (status == STATUS_OK && result.acquired_lease) {
-        status = release_in_turn(service, &turn, product_id, customer_id, reservation_id, quantity, &result, err);
-        if (status == STATUS_OK && result.released > 0) {
-            log_event(LOG_INFORMATION, "✓ Successfully released %lld units of %s. Renewal count: %d",
-                      (long long)result.released, product_id, renewals(service, &turn));
-        }
-        product_lane_leave(&service->lanes, &turn);
+    struct inventory_request request;
+    bool had_turn = false;
+    enum status status = begin_request(change, INVENTORY_RELEASE, &request, err);
+    if (status == STATUS_OK) {
+        status = run(service, change->product_id, RELEASE_LEASE_S, &request, &had_turn, err);
     }
     if (status == STATUS_OK) {
-        *out = result;
+        *out = (struct release_result){.acquired_lease = had_turn,
+                                       .released = request.units,
+                                       .available = request.available,
+                                       .version = request.version};
+    }
+    return status;
+}
+
+enum status inventory_service_expire(struct inventory_service *service, const char *product_id, int *out_count,
+                                     struct error *err) {
+    struct inventory_request request = {.operation = INVENTORY_EXPIRE};
+    bool had_turn = false;
+    enum status status = run(service, product_id, 0, &request, &had_turn, err);
+    *out_count = request.expired_count;
+    if (status == STATUS_OK && !had_turn) {
+        return error_set(err, STATUS_LEASE_CONFLICT, "others are at product %s", product_id);
     }
     return status;
 }
 
 /* ---- get ---- */
 
+/* With the product's lease, under which nothing moves. */
+static enum status read_in_turn(struct inventory_service *service, const char *product_id, struct product_state *state,
+                                struct error *err) {
+    struct inventory_request request = {.operation = INVENTORY_READ, .picture = state};
+    bool had_turn = false;
+    enum status status = run(service, product_id, 0, &request, &had_turn, err);
+    if (status == STATUS_OK && !had_turn) {
+        return error_set(err, STATUS_UNAVAILABLE, "product %s did not stand still to be read", product_id);
+    }
+    return status;
+}
+
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) {
     enum status status = inventory_service_prepare(service, err);
     for (int i = 0; i < CONSISTENT_READ_TRIES && status == STATUS_OK; i++) {
-        struct inventory_query query = {.all = true, .now_ms = service->store->ops->now_ms(service->store)};
-        status = read_product(service, product_id, &query, state, err);
+        struct inventory_query query = {.all = true};
+        status = service->store->ops->read(service->store, product_id, &query, state, err);
+        if (status == STATUS_PRECONDITION_FAILED) {
+            status = read_in_turn(service, product_id, state, err);
+        }
         /* A picture that does not add up was taken in the middle of somebody's commit. */
         if (status == STATUS_OK && inventory_adds_up(state)) {
             *out_now_ms = service->store->ops->now_ms(service->store);
@@ -285,7 +223,7 @@ enum status inventory_service_get(struct inventory_service *service, const char 
         }
     }
     if (status != STATUS_OK) {
-        return status;
+        return note_missing_store(service, status, err);
     }
     return error_set(err, STATUS_INTERNAL, "the rows of product %s do not add up to its total", product_id);
 }

@@ -1,10 +1,11 @@
 /*
  * inventory_service.h - reserve, release and get, each change inside its lease.
  *
- *     turn (lane, lease) -> read the product -> apply the rules in memory -> one transaction -> answer; the lease follows
+ *     lane (turn, lease) -> batch: read the product unless it is known, decide in memory, one transaction -> answers
  *
- * Rules        Nothing is committed unless the lease is held when the commit starts; the commit's deadline is the lease's own.
- *              A product that moved on under our lease means that the lease was not ours: STATUS_LEASE_LOST, nothing committed.
+ * Rules        An Idempotency-Key belongs to one product. Its record is kept for 24 hours at least.
+ *              A release that names a reservation and has no key gets one from the reservation and the quantity: sent again, it
+ *              changes nothing. To release as much of it once more, send a key.
  * Threads: any; all but init, cancel and release block.
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -17,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "inventory/inventory_batch.h"
 #include "inventory/inventory_store.h"
 #include "inventory/product_lane.h"
 #include "lease/lease_manager.h"
@@ -36,6 +38,7 @@ struct inventory_service {
     struct lease_manager *leases;
     const struct clock *clock;
     const struct inventory_options *options;
+    struct inventory_batch_context batch;
     struct product_lanes lanes;
     struct {
         pthread_mutex_t lock;
@@ -60,55 +63,64 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
 /* Stopping: waits for turns end with STATUS_CANCELLED. */
 void inventory_service_cancel(struct inventory_service *service);
 
+/* What is to be changed. All borrowed. */
+struct inventory_change {
+    const char *product_id;
+    const char *customer_id;
+    const char *reservation_id; /* release: of that one alone; NULL: of any of the customer's */
+    int64_t quantity;
+    const char *idempotency_key; /* NULL: none */
+};
+
+/* With acquired_lease false the turn did not come in time, and the rest means nothing. */
 struct reserve_result {
     bool reserved;
-    bool acquired_lease;            /* false: the turn did not come in time; the fields below mean nothing */
-    int64_t available;              /* units available now */
+    bool acquired_lease;
+    int64_t available;              /* units available then */
     int64_t version;                /* of the product that this answer speaks of */
-    struct reservation reservation; /* when reserved */
+    struct reservation reservation; /* when reserved: its id and times */
+};
+
+struct release_result {
+    bool acquired_lease;
+    int64_t released; /* 0: no active reservations of that customer */
+    int64_t available;
+    int64_t version;
 };
 
 /*
  * Statuses of all operations but where they say otherwise (`out` is filled on STATUS_OK alone):
  * STATUS_OK           see the result; what did not go through by the rules is there
  * STATUS_NOT_FOUND    no such product
+ * STATUS_KEY_REUSED   the key was used for another request
  * STATUS_LEASE_LOST   the lease was lost in mid-operation and nothing was committed
  * STATUS_CANCELLED    the program is stopping; nothing was committed
  * STATUS_UNAVAILABLE  storage; the operation happened once or not at all
  * Anything else is a bug or a misconfiguration.
  */
-enum status inventory_service_reserve(struct inventory_service *service, const char *product_id,
-                                      const char *customer_id, int64_t quantity, struct reserve_result *out,
-                                      struct error *err) MUST_CHECK;
-
-struct release_result {
-    bool acquired_lease; /* false: as above */
-    int64_t released;    /* 0: no active reservations of that customer */
-    int64_t available;
-    int64_t version;
-};
+enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,
+                                      struct reserve_result *out, struct error *err) MUST_CHECK;
 
 /*
- * Releases up to `quantity` units; `reservation_id` NULL: of any of the customer's reservations. One transaction, so at most
- * INVENTORY_MAX_CHANGES reservations at a time: `released` says how far it came.
+ * Releases up to that quantity. One transaction, so at most INVENTORY_MAX_CHANGES reservations at a time: `released` says
+ * how far it came.
  */
-enum status inventory_service_release_units(struct inventory_service *service, const char *product_id,
-                                            const char *customer_id, const char *reservation_id, int64_t quantity,
+enum status inventory_service_release_units(struct inventory_service *service, const struct inventory_change *change,
                                             struct release_result *out, struct error *err) MUST_CHECK;
 
 /*
- * Reads one consistent picture of a product with all its rows into `state` (initialized); no lease. `out_now_ms`: storage's time that
- * it was read for; rows that expire at or before it are not active.
+ * Reads one consistent picture of a product with all its rows into `state` (initialized). Without a lease, but for a product
+ * with so many rows that it never stands still while they are read. `out_now_ms`: storage's time that it was read for; rows
+ * that expire at or before it are not active.
  */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;
 
 /*
- * Commits in a turn, within the lease's time. For reconcile.c.
- * STATUS_LEASE_LOST  the lease is not held, or the product moved on under it: nothing was committed
- * STATUS_UNAVAILABLE as above
+ * Takes away a product's expired reservations, with its own lease. *out_count: how many; also when it fails half-way.
+ * STATUS_LEASE_CONFLICT  the turn did not come within AcquireTimeout
  */
-enum status inventory_service_commit(struct inventory_service *service, const struct product_turn *turn,
-                                     struct product_state *state, struct error *err) MUST_CHECK;
+enum status inventory_service_expire(struct inventory_service *service, const char *product_id, int *out_count,
+                                     struct error *err) MUST_CHECK;
 
 #endif

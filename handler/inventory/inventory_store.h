@@ -19,17 +19,16 @@ struct seed_product {
     int64_t total;
 };
 
-/* Which rows to read beside the product itself; those that have expired at `now_ms` always come too. */
+/* Which rows to read beside the product itself; those that expire at or before `until_ms` always come too. */
 struct inventory_query {
     bool all;                   /* every row */
     const char *customer_id;    /* that customer's (NULL: none) */
     const char *reservation_id; /* that one (NULL: none) */
-    int64_t now_ms;
+    int64_t until_ms;
 };
 
-/* One product that a scan met. Any status but STATUS_OK ends the scan with it. */
-typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, bool has_expired,
-                                                 struct error *err);
+/* One product in which something is due. Any status but STATUS_OK ends the search with it. */
+typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, struct error *err);
 
 struct inventory_store {
     const struct inventory_store_ops *ops;
@@ -44,27 +43,47 @@ struct inventory_store_ops {
     int64_t (*now_ms)(struct inventory_store *store);
 
     /*
-     * Reads a product with the rows of `query` into `state` (initialized; replaced).
+     * Reads a product with the rows of `query` into `state` (initialized; replaced), as one picture of one version.
      * STATUS_NOT_FOUND            there is no such product
      * STATUS_CONTAINER_NOT_FOUND  the store itself is gone: prepare it again
+     * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read: no picture could be taken
      * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that this program did not write)
      */
     enum status (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
                         struct product_state *state, struct error *err);
 
     /*
-     * Writes the product and its marked rows as one transaction with the next version, starting nothing after `deadline_ms` (on the
-     * clock). When the answer is lost it reads what happened. On STATUS_OK `state` is as this commit left it, and can be committed
-     * again unless somebody else has come since (STATUS_INTERNAL then, or STATUS_PRECONDITION_FAILED); else it must be read again.
+     * Reads the record under `key_hash` of a product.
+     * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
+     */
+    enum status (*find_record)(struct inventory_store *store, const char *product_id, const char *key_hash,
+                               struct idempotency_record *out, struct error *err);
+
+    /*
+     * Writes the product, its marked rows and the records as one transaction with the next version, starting nothing after
+     * `deadline_ms` (on the clock). When the answer is lost it reads what happened. On STATUS_OK `state` is as this commit left it,
+     * and can be committed again; else it must be read again, but for STATUS_ALREADY_EXISTS, which leaves it as it was.
      * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
+     * STATUS_ALREADY_EXISTS       one of the records is there already; nothing was written
      * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
      */
     enum status (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
                           struct error *err);
 
-    /* Visits every product, in order of id, and says whether any of its reservations has expired at `now_ms`. Without leases: a hint. */
-    enum status (*scan)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit, void *context,
-                        struct error *err);
+    /*
+     * Visits every product of which a reservation may have expired, or a record may be past its keeping time, at `now_ms`; each
+     * once, in no particular order. Costs requests in proportion to those. Records may be found an hour late.
+     */
+    enum status (*find_due)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit,
+                            void *context, struct error *err);
+
+    /*
+     * All reservations of a product that had expired at `now_ms` have been taken away: takes away its records past their
+     * keeping time, and what made find_due visit it. Needs no lease; safe to repeat, and to be cut off anywhere. Belongs
+     * to the last find_due: what that did not meet is left for the next one.
+     */
+    enum status (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
+                              int *out_records_purged, struct error *err);
 };
 
 #endif

@@ -1,5 +1,6 @@
 #include "inventory/inventory_store_memory.h"
 
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static size_t find_place(const struct inventory_store_memory *store, const char 
     *out_found = false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(store->products[middle]->product.id, id);
+        int order = strcmp(store->products[middle]->state.product.id, id);
         if (order == 0) {
             *out_found = true;
             return middle;
@@ -34,25 +35,35 @@ static enum status create_if_absent(struct inventory_store_memory *store, const 
     if (found) {
         return STATUS_OK;
     }
-    struct product_state **grown =
-        realloc(store->products, (store->product_count + 1) * sizeof(struct product_state *));
+    struct stored_product **grown =
+        realloc(store->products, (store->product_count + 1) * sizeof(struct stored_product *));
     if (grown == NULL) {
         return STATUS_NO_MEMORY;
     }
     store->products = grown;
-    struct product_state *state = malloc(sizeof *state);
-    if (state == NULL) {
+    struct stored_product *stored = malloc(sizeof *stored);
+    if (stored == NULL) {
         return STATUS_NO_MEMORY;
     }
 
-    product_state_init(state);
-    memcpy(state->product.id, seed->id, sizeof state->product.id);
-    state->product.total = state->product.available = seed->total;
-    state->product.version = 1;
-    memmove(&grown[place + 1], &grown[place], (store->product_count - place) * sizeof(struct product_state *));
-    grown[place] = state;
+    *stored = (struct stored_product){.first_keep_ms = INT64_MAX};
+    product_state_init(&stored->state);
+    struct product *product = &stored->state.product;
+    memcpy(product->id, seed->id, sizeof product->id);
+    product->total = product->available = seed->total;
+    product->version = 1;
+    product->due_ms = INT64_MAX;
+    memmove(&grown[place + 1], &grown[place], (store->product_count - place) * sizeof(struct stored_product *));
+    grown[place] = stored;
     store->product_count++;
     return STATUS_OK;
+}
+
+/* With the lock held. NULL: there is none. */
+static struct stored_product *find_product(const struct inventory_store_memory *store, const char *id) {
+    bool found;
+    size_t place = find_place(store, id, &found);
+    return found ? store->products[place] : NULL;
 }
 
 static enum status memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
@@ -73,7 +84,7 @@ static int64_t memory_now_ms(struct inventory_store *base) {
 }
 
 static bool is_asked_for(const struct reservation *row, const struct inventory_query *query) {
-    return query->all || row->expires_ms <= query->now_ms ||
+    return query->all || row->expires_ms <= query->until_ms ||
            (query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0) ||
            (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
 }
@@ -81,6 +92,7 @@ static bool is_asked_for(const struct reservation *row, const struct inventory_q
 static enum status copy_out(const struct product_state *stored, const struct inventory_query *query,
                             struct product_state *out) {
     out->product = stored->product;
+    out->complete_until_ms = query->all ? INT64_MAX : query->until_ms;
     snprintf(out->token, sizeof out->token, "%lld", (long long)stored->product.version);
     for (size_t i = 0; i < stored->reservation_count; i++) {
         if (!is_asked_for(&stored->reservations[i], query)) {
@@ -98,19 +110,87 @@ static enum status memory_read(struct inventory_store *base, const char *product
                                const struct inventory_query *query, struct product_state *state, struct error *err) {
     struct inventory_store_memory *store = memory_of(base);
     product_state_release(state);
-    bool found;
-    enum status status = STATUS_OK;
     pthread_mutex_lock(&store->lock);
-    size_t place = find_place(store, product_id, &found);
-    if (found) {
-        status = copy_out(store->products[place], query, state);
+    const struct stored_product *stored = find_product(store, product_id);
+    enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
+    pthread_mutex_unlock(&store->lock);
+    if (status == STATUS_NOT_FOUND) {
+        return error_set(err, status, "there is no product %s", product_id);
+    }
+    if (status != STATUS_OK) {
+        product_state_release(state);
+        return error_set(err, status, "no memory to read product %s", product_id);
+    }
+    return STATUS_OK;
+}
+
+/* ---- records ---- */
+
+/* The record comes first, so that the tree's order serves for both. */
+struct stored_record {
+    struct idempotency_record record;
+    struct stored_record *next_over;
+};
+
+static int by_key_hash(const void *left, const void *right) {
+    const struct idempotency_record *a = left, *b = right;
+    return strcmp(a->key_hash, b->key_hash);
+}
+
+/* NULL: there is none. */
+static const struct idempotency_record *find_record(const struct stored_product *stored,
+                                                    const struct idempotency_record *like) {
+    void *const *node = tfind(like, &stored->records, by_key_hash);
+    return node == NULL ? NULL : *node;
+}
+
+static enum status memory_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
+                                      struct idempotency_record *out, struct error *err) {
+    struct inventory_store_memory *store = memory_of(base);
+    struct idempotency_record like = {.quantity = 0};
+    snprintf(like.key_hash, sizeof like.key_hash, "%s", key_hash);
+    pthread_mutex_lock(&store->lock);
+    const struct stored_product *stored = find_product(store, product_id);
+    const struct idempotency_record *record = stored == NULL ? NULL : find_record(stored, &like);
+    if (record != NULL) {
+        *out = *record;
     }
     pthread_mutex_unlock(&store->lock);
-    if (!found) {
-        return error_set(err, STATUS_NOT_FOUND, "there is no product %s", product_id);
-    }
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory to read product %s", product_id);
+    return record != NULL ? STATUS_OK : error_set(err, STATUS_NOT_FOUND, "product %s has no such record", product_id);
 }
+
+/* Takes the first `count` of a commit's records away again. */
+static void drop_records(struct stored_product *stored, const struct product_state *changed, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        void *record = *(void **)tfind(&changed->records[i], &stored->records, by_key_hash);
+        tdelete(record, &stored->records, by_key_hash);
+        free(record);
+    }
+}
+
+/* Adds them all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
+static enum status add_records(struct stored_product *stored, const struct product_state *changed, int64_t version) {
+    for (size_t i = 0; i < changed->record_count; i++) {
+        struct stored_record *record = malloc(sizeof *record);
+        if (record != NULL) {
+            *record = (struct stored_record){.record = changed->records[i]};
+            record->record.version = version;
+        }
+        void **node = record == NULL ? NULL : tsearch(record, &stored->records, by_key_hash);
+        if (node == NULL || *node != record) {
+            free(record);
+            drop_records(stored, changed, i);
+            return node == NULL ? STATUS_NO_MEMORY : STATUS_ALREADY_EXISTS;
+        }
+    }
+    for (size_t i = 0; i < changed->record_count; i++) {
+        int64_t keep_until_ms = changed->records[i].keep_until_ms;
+        stored->first_keep_ms = keep_until_ms < stored->first_keep_ms ? keep_until_ms : stored->first_keep_ms;
+    }
+    return STATUS_OK;
+}
+
+/* ---- commit ---- */
 
 static struct reservation *find_row(struct product_state *stored, const char *id) {
     for (size_t i = 0; i < stored->reservation_count; i++) {
@@ -140,26 +220,40 @@ static int by_expiry(const void *left, const void *right) {
     return strcmp(a->id, b->id); /* ids begin with the expiry */
 }
 
+/* Makes room for `count` more rows. */
+static enum status reserve_rows(struct product_state *stored, size_t count) {
+    size_t needed = stored->reservation_count + count;
+    if (needed <= stored->reservation_capacity) {
+        return STATUS_OK;
+    }
+    struct reservation *grown = realloc(stored->reservations, needed * sizeof *grown);
+    if (grown == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    stored->reservations = grown;
+    stored->reservation_capacity = needed;
+    return STATUS_OK;
+}
+
 static enum status commit_locked(struct inventory_store_memory *store, struct product_state *state, struct error *err) {
-    bool found;
-    size_t place = find_place(store, state->product.id, &found);
-    struct product_state *stored = found ? store->products[place] : NULL;
-    if (stored == NULL || stored->product.version != state->product.version) {
+    struct stored_product *stored = find_product(store, state->product.id);
+    if (stored == NULL || stored->state.product.version != state->product.version) {
         return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read",
                          state->product.id);
     }
-    size_t needed = stored->reservation_count + (size_t)state->change_count;
-    struct reservation *grown = realloc(stored->reservations, (needed == 0 ? 1 : needed) * sizeof *grown);
-    if (grown == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory to commit product %s", state->product.id);
+    enum status status = reserve_rows(&stored->state, (size_t)state->change_count);
+    if (status == STATUS_OK) {
+        status = add_records(stored, state, state->product.version + 1);
     }
-    stored->reservations = grown;
-    stored->reservation_capacity = needed == 0 ? 1 : needed;
-
+    if (status != STATUS_OK) {
+        return error_set(err, status, "committing product %s: %s", state->product.id,
+                         status == STATUS_ALREADY_EXISTS ? "a record is there already" : "no memory");
+    }
+    state->product.due_ms = product_state_due_ms(state);
     state->product.version++;
-    stored->product = state->product;
-    apply_rows(stored, state);
-    qsort(stored->reservations, stored->reservation_count, sizeof *stored->reservations, by_expiry);
+    stored->state.product = state->product;
+    apply_rows(&stored->state, state);
+    qsort(stored->state.reservations, stored->state.reservation_count, sizeof *stored->state.reservations, by_expiry);
     return STATUS_OK;
 }
 
@@ -178,9 +272,11 @@ static enum status memory_commit(struct inventory_store *base, struct product_st
     return STATUS_OK;
 }
 
+/* ---- what is due ---- */
+
 /* The next product behind `after` ("" for the first); false at the end. Between two visits the lock is free: visitors commit. */
 static bool next_product(struct inventory_store_memory *store, char after[PRODUCT_ID_BYTES], int64_t now_ms,
-                         bool *out_has_expired) {
+                         bool *out_is_due) {
     pthread_mutex_lock(&store->lock);
     bool found;
     size_t place = find_place(store, after, &found);
@@ -189,19 +285,20 @@ static bool next_product(struct inventory_store_memory *store, char after[PRODUC
     }
     bool any = place < store->product_count;
     if (any) {
-        memcpy(after, store->products[place]->product.id, PRODUCT_ID_BYTES);
-        *out_has_expired = inventory_has_expired(store->products[place], now_ms);
+        const struct stored_product *stored = store->products[place];
+        memcpy(after, stored->state.product.id, PRODUCT_ID_BYTES);
+        *out_is_due = stored->first_keep_ms <= now_ms || inventory_has_expired(&stored->state, now_ms);
     }
     pthread_mutex_unlock(&store->lock);
     return any;
 }
 
-static enum status memory_scan(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
-                               void *context, struct error *err) {
+static enum status memory_find_due(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
+                                   void *context, struct error *err) {
     char id[PRODUCT_ID_BYTES] = "";
-    bool has_expired = false;
-    while (next_product(memory_of(base), id, now_ms, &has_expired)) {
-        enum status status = visit(context, id, has_expired, err);
+    bool is_due = false;
+    while (next_product(memory_of(base), id, now_ms, &is_due)) {
+        enum status status = is_due ? visit(context, id, err) : STATUS_OK;
         if (status != STATUS_OK) {
             return status;
         }
@@ -209,12 +306,60 @@ static enum status memory_scan(struct inventory_store *base, int64_t now_ms, inv
     return STATUS_OK;
 }
 
+/* A walk through a product's records. A tree may not change meanwhile, so those that go are linked first. */
+struct purge {
+    int64_t now_ms;
+    int64_t first_keep_ms;      /* of those that stay */
+    struct stored_record *over; /* those that go */
+};
+
+static void look_at_record(const void *node, VISIT visit, void *closure) {
+    struct purge *purge = closure;
+    struct stored_record *stored = *(struct stored_record *const *)node;
+    if (visit != postorder && visit != leaf) {
+        return;
+    }
+    if (stored->record.keep_until_ms <= purge->now_ms) {
+        stored->next_over = purge->over;
+        purge->over = stored;
+    } else if (stored->record.keep_until_ms < purge->first_keep_ms) {
+        purge->first_keep_ms = stored->record.keep_until_ms;
+    }
+}
+
+static int purge_records(struct stored_product *stored, int64_t now_ms) {
+    struct purge purge = {.now_ms = now_ms, .first_keep_ms = INT64_MAX};
+    int purged = 0;
+    twalk_r(stored->records, look_at_record, &purge);
+    stored->first_keep_ms = purge.first_keep_ms;
+    for (struct stored_record *next; purge.over != NULL; purge.over = next) {
+        next = purge.over->next_over;
+        tdelete(purge.over, &stored->records, by_key_hash);
+        free(purge.over);
+        purged++;
+    }
+    return purged;
+}
+
+static enum status memory_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
+                                     int *out_records_purged, struct error *err) {
+    struct inventory_store_memory *store = memory_of(base);
+    (void)err; /* memory does not fail */
+    pthread_mutex_lock(&store->lock);
+    struct stored_product *stored = find_product(store, product_id);
+    *out_records_purged = stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
+    pthread_mutex_unlock(&store->lock);
+    return STATUS_OK;
+}
+
 enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
                                                    .read = memory_read,
+                                                   .find_record = memory_find_record,
                                                    .commit = memory_commit,
-                                                   .scan = memory_scan};
+                                                   .find_due = memory_find_due,
+                                                   .finish_due = memory_finish_due};
     memset(store, 0, sizeof *store);
     store->base.ops = &ops;
     store->clock = clock;
@@ -224,7 +369,8 @@ enum status inventory_store_memory_init(struct inventory_store_memory *store, co
 
 void inventory_store_memory_release(struct inventory_store_memory *store) {
     for (size_t i = 0; i < store->product_count; i++) {
-        product_state_release(store->products[i]);
+        product_state_release(&store->products[i]->state);
+        tdestroy(store->products[i]->records, free);
         free(store->products[i]);
     }
     free(store->products);

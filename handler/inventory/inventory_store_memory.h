@@ -14,12 +14,18 @@
 #include "base/clock.h"
 #include "inventory/inventory_store.h"
 
+struct stored_product {
+    struct product_state state;
+    void *records;         /* search.h's tree, by key_hash */
+    int64_t first_keep_ms; /* none of them is kept until less; INT64_MAX: there are none */
+};
+
 struct inventory_store_memory {
     struct inventory_store base;
     pthread_mutex_t lock;
     const struct clock *clock;
-    int64_t wall_offset_ms;          /* wall - now at start: its time does not jump */
-    struct product_state **products; /* by id */
+    int64_t wall_offset_ms;           /* wall - now at start: its time does not jump */
+    struct stored_product **products; /* by id */
     size_t product_count;
 };
 

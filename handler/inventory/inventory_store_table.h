@@ -2,13 +2,19 @@
  * inventory_store_table.h - products in Azure Table storage: one partition per product, one transaction per commit.
  *
  * The rows are product_entity.h's. A reservation's id begins with its expiry (base/uuid.h), so the product and what has expired are one short range of keys,
- * "product" up to "r-<now>", however many reservations are active.
+ * "product" up to "r-<now>", however many reservations are active. What becomes of a commit whose answer is lost is
+ * product_transaction.h's; how reconciliation finds what is due, due_index.h's.
+ *
+ * A commit is at most three steps, each whole or not there: a row of the index, a row of the index for records (either once in a
+ * while), the transaction. Cut off behind any of them, it leaves the product as it was or as it will be, and at worst a row
+ * of the index that costs one visit.
  *
  * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_STORE_TABLE_H
 #define INVENTORY_INVENTORY_STORE_TABLE_H
 
+#include "inventory/due_index.h"
 #include "inventory/inventory_store.h"
 #include "storage/storage_request.h"
 
@@ -18,9 +24,11 @@ struct inventory_store_table {
     struct inventory_store base;
     struct storage_client *client;
     const char *table;
+    struct due_index due;
 };
 
-/* Borrows both, which must outlive it. Needs no release. */
+/* Borrows both, which must outlive it. */
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table);
+void inventory_store_table_release(struct inventory_store_table *store);
 
 #endif

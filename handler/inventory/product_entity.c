@@ -2,9 +2,11 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utc.h"
+#include "inventory/inventory.h"
 
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes) {
     const char *text = json_string(entity, property);
@@ -36,51 +38,101 @@ static bool add_time(cJSON *entity, const char *property, int64_t time_ms) {
     return add_typed(entity, property, "Edm.DateTime", text);
 }
 
-static bool add_keys(cJSON *entity, const char *partition_key, const char *row_key) {
-    return cJSON_AddStringToObject(entity, "PartitionKey", partition_key) != NULL &&
-           cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL;
+/* An entity with its keys; NULL for want of memory. */
+static cJSON *new_entity(const char *partition_key, const char *row_key) {
+    cJSON *entity = cJSON_CreateObject();
+    if (entity != NULL && cJSON_AddStringToObject(entity, "PartitionKey", partition_key) != NULL &&
+        cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL) {
+        return entity;
+    }
+    cJSON_Delete(entity);
+    return NULL;
+}
+
+/* The entity, or NULL, when a property found no memory. */
+static cJSON *complete(cJSON *entity, bool has_all) {
+    if (has_all) {
+        return entity;
+    }
+    cJSON_Delete(entity);
+    return NULL;
 }
 
 void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
     snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RESERVATION_ROW_PREFIX "%s", row->id);
 }
 
+void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, RECORD_ROW_PREFIX "%s", key_hash);
+}
+
+/* ---- written ---- */
+
 cJSON *product_entity_of_product(const struct product *product) {
-    cJSON *entity = cJSON_CreateObject();
-    if (entity != NULL && add_keys(entity, product->id, PRODUCT_ROW) && add_int64(entity, "total", product->total) &&
-        add_int64(entity, "available", product->available) && add_int64(entity, "version", product->version) &&
-        cJSON_AddStringToObject(entity, "commitId", product->commit_id) != NULL) {
-        return entity;
-    }
-    cJSON_Delete(entity);
-    return NULL;
+    cJSON *entity = new_entity(product->id, PRODUCT_ROW);
+    return complete(entity, entity != NULL && add_int64(entity, "total", product->total) &&
+                                add_int64(entity, "available", product->available) &&
+                                add_int64(entity, "version", product->version) &&
+                                add_time(entity, "dueAt", product->due_ms) &&
+                                cJSON_AddStringToObject(entity, "commitIds", product->commit_ids) != NULL &&
+                                add_int64(entity, "indexedDue", product->indexed_due_ms) &&
+                                add_int64(entity, "indexedKeep", product->indexed_keep_ms));
 }
 
 cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_row_key(row, row_key);
-    cJSON *entity = cJSON_CreateObject();
-    if (entity != NULL && add_keys(entity, product_id, row_key) &&
-        cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
-        add_int64(entity, "quantity", row->quantity) && add_time(entity, "reservedAt", row->reserved_ms) &&
-        add_time(entity, "expiresAt", row->expires_ms)) {
-        return entity;
+    cJSON *entity = new_entity(product_id, row_key);
+    return complete(entity, entity != NULL && cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
+                                add_int64(entity, "quantity", row->quantity) &&
+                                add_time(entity, "reservedAt", row->reserved_ms) &&
+                                add_time(entity, "expiresAt", row->expires_ms));
+}
+
+cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record) {
+    char row_key[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_record_key(record->key_hash, row_key);
+    cJSON *entity = new_entity(product_id, row_key);
+    return complete(
+        entity,
+        entity != NULL && cJSON_AddStringToObject(entity, "requestHash", record->request_hash) != NULL &&
+            cJSON_AddStringToObject(entity, "reservationId", record->reservation_id) != NULL &&
+            add_int64(entity, "quantity", record->quantity) && add_int64(entity, "available", record->available) &&
+            add_int64(entity, "version", record->version) && add_time(entity, "reservedAt", record->reserved_ms) &&
+            add_time(entity, "expiresAt", record->expires_ms) && add_time(entity, "keepUntil", record->keep_until_ms));
+}
+
+cJSON *product_entity_of_due(const struct due_row *row) {
+    char row_key[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_due_key(row, row_key);
+    return new_entity(DUE_PARTITION, row_key);
+}
+
+/* ---- read ---- */
+
+/* The times that mean "never" are written as the last that there is. */
+static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms) {
+    char last[UTC_TEXT_BYTES];
+    int64_t last_ms = 0;
+    utc_format_iso8601_ms(INT64_MAX, last);
+    const char *text = json_string(entity, property);
+    if (text == NULL || !utc_parse_iso8601(text, out_ms) || !utc_parse_iso8601(last, &last_ms)) {
+        return false;
     }
-    cJSON_Delete(entity);
-    return NULL;
+    if (*out_ms == last_ms) {
+        *out_ms = INT64_MAX;
+    }
+    return true;
 }
 
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
            json_int64(entity, "total", &product->total) && json_int64(entity, "available", &product->available) &&
-           json_int64(entity, "version", &product->version) &&
-           product_entity_copy_text(entity, "commitId", product->commit_id, sizeof product->commit_id) &&
+           json_int64(entity, "version", &product->version) && read_time(entity, "dueAt", &product->due_ms) &&
+           product_entity_copy_text(entity, "commitIds", product->commit_ids, sizeof product->commit_ids) &&
+           json_int64(entity, "indexedDue", &product->indexed_due_ms) &&
+           json_int64(entity, "indexedKeep", &product->indexed_keep_ms) &&
            product_entity_copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
-}
-
-static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms) {
-    const char *text = json_string(entity, property);
-    return text != NULL && utc_parse_iso8601(text, out_ms);
 }
 
 bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row) {
@@ -92,4 +144,37 @@ bool product_entity_read_reservation(const cJSON *entity, const char *row_key, s
     return product_entity_copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
            json_int64(entity, "quantity", &row->quantity) && row->quantity > 0 &&
            read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
+}
+
+bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record) {
+    struct idempotency_record read = {.quantity = 0};
+    snprintf(read.key_hash, sizeof read.key_hash, "%s", key_hash);
+    if (product_entity_copy_text(entity, "requestHash", read.request_hash, sizeof read.request_hash) &&
+        product_entity_copy_text(entity, "reservationId", read.reservation_id, sizeof read.reservation_id) &&
+        json_int64(entity, "quantity", &read.quantity) && json_int64(entity, "available", &read.available) &&
+        json_int64(entity, "version", &read.version) && read_time(entity, "reservedAt", &read.reserved_ms) &&
+        read_time(entity, "expiresAt", &read.expires_ms) && read_time(entity, "keepUntil", &read.keep_until_ms)) {
+        *record = read;
+        return true;
+    }
+    return false;
+}
+
+void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "%0*lld-%c-%s", DUE_TIME_DIGITS, (long long)row->time_ms, (char)row->kind,
+             row->product_id);
+}
+
+bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
+    if (strspn(row_key, "0123456789") != DUE_TIME_DIGITS) {
+        return false;
+    }
+    const char *kind = row_key + DUE_TIME_DIGITS;
+    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) || !inventory_is_product_id(kind + 3)) {
+        return false;
+    }
+    out->time_ms = strtoll(row_key, NULL, 10);
+    out->kind = kind[1] == 'r' ? DUE_RESERVATION : DUE_RECORD;
+    snprintf(out->product_id, sizeof out->product_id, "%s", kind + 3);
+    return true;
 }

@@ -1,9 +1,20 @@
 /*
- * product_entity.h - products and reservations as the entities of a table, written and read. Pure.
+ * product_entity.h - all rows that the inventory's table holds, written and read. Pure.
  *
  * Rows of partition PRODUCT-ID, in key order:
- *   product            total, available, version (Edm.Int64), commitId (Edm.String)
+ *   i-KEY-HASH         an idempotency record (product_state.h): requestHash, reservationId (Edm.String), quantity, available, version
+ *                      (Edm.Int64), reservedAt, expiresAt, keepUntil (Edm.DateTime). In front of "product", so that the range that
+ *                      reads a product does not meet it
+ *   product            total, available, version (Edm.Int64), dueAt (Edm.DateTime; none: the last moment of 9999), commitIds
+ *                      (Edm.String: of the last 16 commits, the newest first, separated by commas), indexedDue, indexedKeep
+ *                      (Edm.Int64, milliseconds since 1970; 0: none)
  *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
+ *
+ * Rows of partition !due, which no product can be called (due_index.h says what they are for); they have no properties:
+ *   TIME-r-PRODUCT-ID  reservations of that product expire in the minute that begins at TIME
+ *   TIME-k-PRODUCT-ID  records of that product are kept until a moment of the hour that ends at TIME
+ * TIME is in milliseconds since 1970, in 15 digits: all that a reservation's id can hold, so that the keys sort by time.
+ *
  * Threads: any.
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -19,21 +30,48 @@
 #define PRODUCT_ROW "product"
 #define RESERVATION_ROW_PREFIX "r-"
 #define AFTER_RESERVATION_ROWS "r." /* '.' follows '-' */
+#define RECORD_ROW_PREFIX "i-"
+#define AFTER_RECORD_ROWS "i."
+#define DUE_PARTITION "!due" /* '!' is allowed in a PartitionKey, but in no product's id */
 
-enum { PRODUCT_ENTITY_KEY_BYTES = sizeof RESERVATION_ROW_PREFIX - 1 + UUID_TEXT_BYTES };
+enum {
+    DUE_TIME_DIGITS = 15,
+    /* Any row's key: a due row's is the longest. */
+    PRODUCT_ENTITY_KEY_BYTES = DUE_TIME_DIGITS + sizeof "-r-" - 1 + PRODUCT_ID_BYTES,
+};
 
-/* A reservation's RowKey. */
+/* Row keys of a reservation, and of the record under a hash. */
 void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
+void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]);
 
 /* The complete entity with its keys, the caller's (cJSON_Delete); NULL for want of memory. */
 cJSON *product_entity_of_product(const struct product *product);
 cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row);
+cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record);
 
 /* Reads an entity that a query or point read has answered with; `token` receives its ETag. False: it is not as written above. */
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]);
 
-/* The same for a reservation, whose RowKey is known to begin with the prefix. */
+/* The same for a reservation, whose RowKey is known to begin with the prefix, and for a record, found by its hash. */
 bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row);
+bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record);
+
+enum due_kind { DUE_RESERVATION = 'r', DUE_RECORD = 'k' };
+
+/* A due row. */
+struct due_row {
+    int64_t time_ms;
+    enum due_kind kind;
+    char product_id[PRODUCT_ID_BYTES];
+};
+
+cJSON *product_entity_of_due(const struct due_row *row);
+
+/* The row's key; with product id "" the first that any row of that time and kind, or a later one, could have. */
+void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
+
+/* Reads such a key. False: it is none; `out` untouched. */
+bool product_entity_read_due_key(const char *row_key, struct due_row *out);
 
 /* Copies a string property. False: there is none, or it does not fit; `out` untouched. */
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes);

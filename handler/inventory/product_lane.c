@@ -1,147 +1,171 @@
+/*
+ * product_lane.c - see product_lane.h.
+ *
+ * Locks    `lanes->lock` guards all lanes and entries, but for what serve is given: a lane's lease, `known` and taken
+ *          entries belong to its leader, and `is_led` sees to it that there is one at most.
+ */
 #include "inventory/product_lane.h"
 
 #include <assert.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/negative_control.h"
 #include "inventory/lease_log.h"
 
-/* A request that waits for its turn, on its own stack. */
-struct waiter {
-    pthread_cond_t turn_changed;
-    bool has_turn;
-    struct lease *lease; /* handed over with the turn; NULL: acquire one */
-    struct waiter *next;
-};
+enum { OTHERS_REMEMBERED_MS = 10000 };
 
 struct product_lane {
-    char product_id[PRODUCT_ID_BYTES];
-    struct waiter *first_waiter; /* behind the request whose turn it is */
-    struct waiter **last_link;
-    int64_t lease_since_ms; /* when the lease that is handed on was acquired */
-    bool pauses;            /* the last turn ended by time: others first */
-    struct product_lane *next;
+    char product_id[PRODUCT_ID_BYTES]; /* first: what the tree compares */
+    TAILQ_ENTRY(product_lane) idle_link;
+    int user_count; /* requests in it */
+    bool is_led;
+    struct lane_entries queue;
+
+    /* The leader's. */
+    struct lease *lease;    /* NULL: none in hand */
+    int64_t lease_since_ms; /* when it was acquired */
+    struct product_state known;
+    bool is_fresh;
+    bool pauses;             /* the last turn ended by time, with more to do: others first */
+    int turns_unpaused;      /* such turns since others last had a pause to come in */
+    int64_t others_until_ms; /* others are reckoned with until then */
 };
 
 enum status product_lanes_init(struct product_lanes *lanes, struct lease_manager *leases, const struct clock *clock,
-                               int64_t acquire_timeout_ms) {
-    *lanes = (struct product_lanes){.leases = leases, .clock = clock, .acquire_timeout_ms = acquire_timeout_ms};
+                               int64_t acquire_timeout_ms, product_lane_serve serve, void *context) {
+    *lanes = (struct product_lanes){
+        .leases = leases, .clock = clock, .acquire_timeout_ms = acquire_timeout_ms, .serve = serve, .context = context};
+    TAILQ_INIT(&lanes->idle);
     condition_init(&lanes->closed_changed);
     return pthread_mutex_init(&lanes->lock, NULL) == 0 ? STATUS_OK : STATUS_INTERNAL;
 }
 
+/* ---- lanes ---- */
+
+static int by_product(const void *left, const void *right) {
+    return strcmp(left, right);
+}
+
+static void forget_idle(struct product_lanes *lanes) {
+    struct product_lane *lane = TAILQ_FIRST(&lanes->idle);
+    TAILQ_REMOVE(&lanes->idle, lane, idle_link);
+    lanes->idle_count--;
+    tdelete(lane->product_id, &lanes->lanes, by_product);
+    product_state_release(&lane->known);
+    free(lane);
+}
+
 void product_lanes_release(struct product_lanes *lanes) {
-    assert(lanes->first == NULL);
+    while (!TAILQ_EMPTY(&lanes->idle)) {
+        forget_idle(lanes);
+    }
+    assert(lanes->lanes == NULL);
     pthread_mutex_destroy(&lanes->lock);
     pthread_cond_destroy(&lanes->closed_changed);
 }
 
-static struct product_lane *find_lane(struct product_lanes *lanes, const char *product_id) {
-    struct product_lane *lane = lanes->first;
-    while (lane != NULL && strcmp(lane->product_id, product_id) != 0) {
-        lane = lane->next;
-    }
-    return lane;
-}
-
-static struct product_lane *open_lane(struct product_lanes *lanes, const char *product_id) {
+static struct product_lane *new_lane(struct product_lanes *lanes, const char *product_id) {
     struct product_lane *lane = calloc(1, sizeof *lane);
     if (lane == NULL) {
         return NULL;
     }
     snprintf(lane->product_id, sizeof lane->product_id, "%s", product_id);
-    lane->last_link = &lane->first_waiter;
-    lane->next = lanes->first;
-    lanes->first = lane;
+    TAILQ_INIT(&lane->queue);
+    product_state_init(&lane->known);
+    if (tsearch(lane->product_id, &lanes->lanes, by_product) == NULL) {
+        free(lane);
+        return NULL;
+    }
     return lane;
 }
 
-static void close_lane(struct product_lanes *lanes, struct product_lane *lane) {
-    struct product_lane **link = &lanes->first;
-    while (*link != lane) {
-        link = &(*link)->next;
+/* With the lock held, as all below. NULL: no memory. */
+static struct product_lane *open_lane(struct product_lanes *lanes, const char *product_id) {
+    char *const *found = tfind(product_id, &lanes->lanes, by_product);
+    struct product_lane *lane = found == NULL ? new_lane(lanes, product_id) : (struct product_lane *)*found;
+    if (lane == NULL) {
+        return NULL;
     }
-    *link = lane->next;
-    free(lane);
+    if (found != NULL && lane->user_count == 0) {
+        TAILQ_REMOVE(&lanes->idle, lane, idle_link);
+        lanes->idle_count--;
+    }
+    lane->user_count++;
+    return lane;
 }
 
-static void leave_queue(struct product_lane *lane, struct waiter *waiter) {
-    struct waiter **link = &lane->first_waiter;
-    while (*link != waiter) {
-        link = &(*link)->next;
-    }
-    *link = waiter->next;
-    if (lane->last_link == &waiter->next) {
-        lane->last_link = link;
-    }
-}
-
-/* Queues up behind the others, with the lock held; on success it is the caller's turn. */
-static enum status wait_for_turn(struct product_lanes *lanes, struct product_lane *lane, int64_t deadline_ms,
-                                 struct lease **out_lease) {
-    struct waiter waiter = {.has_turn = false};
-    enum status status = STATUS_OK;
-    condition_init(&waiter.turn_changed);
-    /* cppcheck-suppress autoVariables ; it leaves the queue before this function returns */
-    *lane->last_link = &waiter;
-    /* cppcheck-suppress autoVariables ; as above */
-    lane->last_link = &waiter.next;
-    lanes->waiting++;
-    log_event(LOG_DEBUG, "Waiting for a turn at product %s", lane->product_id);
-    while (!waiter.has_turn && !lanes->closed) {
-        int64_t left_ms = deadline_ms - clock_now_ms(lanes->clock);
-        if (left_ms <= 0) {
-            break;
-        }
-        struct timespec until = condition_deadline(left_ms);
-        (void)condition_wait_until(&waiter.turn_changed, &lanes->lock, &until);
-    }
-    if (waiter.has_turn) {
-        *out_lease = waiter.lease;
-    } else {
-        leave_queue(lane, &waiter);
-        status = lanes->closed ? STATUS_CANCELLED : STATUS_LEASE_CONFLICT;
-    }
-    lanes->waiting--;
-    pthread_cond_destroy(&waiter.turn_changed);
-    return status;
-}
-
-/* The lane's turn passes on, with `lease` (or NULL: the next acquires its own); an empty lane is closed. */
-static void pass_turn(struct product_lanes *lanes, struct product_lane *lane, struct lease *lease) {
-    struct waiter *next = lane->first_waiter;
-    if (next == NULL) {
-        close_lane(lanes, lane);
+static void leave_lane(struct product_lanes *lanes, struct product_lane *lane) {
+    if (--lane->user_count > 0) {
         return;
     }
-    leave_queue(lane, next);
-    next->has_turn = true;
-    next->lease = lease;
-    pthread_cond_signal(&next->turn_changed);
+    TAILQ_INSERT_TAIL(&lanes->idle, lane, idle_link);
+    if (++lanes->idle_count > PRODUCT_LANE_MAX_IDLE) {
+        forget_idle(lanes);
+    }
 }
 
-static enum status acquire_lease(struct product_lanes *lanes, const char *product_id, int duration_s,
-                                 int64_t deadline_ms, struct lease **out, struct error *err) {
-    char name[LEASE_NAME_BYTES];
-    snprintf(name, sizeof name, "inventory-%s", product_id);
+/* ---- entries ---- */
+
+static void end_entry(struct lane_entry *entry, enum status status, const struct error *failure) {
+    entry->stage = LANE_ENDED;
+    entry->status = status;
+    if (failure != NULL) {
+        entry->failure = *failure;
+    }
+    pthread_cond_signal(&entry->changed);
+}
+
+static void leave_queue(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *entry,
+                        enum status status, const struct error *failure) {
+    TAILQ_REMOVE(&lane->queue, entry, link);
+    lanes->queued_count--;
+    end_entry(entry, status, failure);
+}
+
+/* Waits until it is served, or its turn to lead. A batch that has been begun is waited for however long it takes. */
+static void wait_in_lane(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *entry,
+                         int64_t deadline_ms) {
+    while (entry->stage == LANE_WAITING || entry->stage == LANE_TAKEN) {
+        int64_t left_ms = deadline_ms - clock_now_ms(lanes->clock);
+        if (entry->stage == LANE_TAKEN) {
+            pthread_cond_wait(&entry->changed, &lanes->lock);
+        } else if (lanes->closed || left_ms <= 0) {
+            leave_queue(lanes, lane, entry, lanes->closed ? STATUS_CANCELLED : STATUS_LEASE_CONFLICT, NULL);
+        } else {
+            struct timespec until = condition_deadline(left_ms);
+            (void)condition_wait_until(&entry->changed, &lanes->lock, &until);
+        }
+    }
+}
+
+/* ---- the lease, without the lock ---- */
+
+static enum status acquire_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
+                                 int64_t deadline_ms, struct error *err) {
+    char name[sizeof "inventory-" + PRODUCT_ID_BYTES];
+    snprintf(name, sizeof name, "inventory-%s", lane->product_id);
     struct lease_request request = {
         .name = name, .duration_s = duration_s, .wait_until_ms = deadline_ms, .listener = lease_log_listener()};
-    enum status status = lease_manager_acquire(lanes->leases, &request, out, err);
+    enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);
     if (status == STATUS_OK) {
-        log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(*out), product_id);
+        lane->lease_since_ms = clock_now_ms(lanes->clock);
+        lane->is_fresh = false;
+        log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lane->lease), lane->product_id);
     }
     return status;
 }
 
-static void give_back(struct product_lanes *lanes, const char *product_id, struct lease *lease) {
-    if (lease == NULL) {
-        return;
+static void give_back(struct product_lanes *lanes, struct product_lane *lane) {
+    if (lane->lease != NULL) {
+        log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(lane->lease), lane->product_id);
+        lease_manager_release(lanes->leases, lane->lease);
+        lane->lease = NULL;
     }
-    log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(lease), product_id);
-    lease_manager_release(lanes->leases, lease);
 }
 
 /* Leaves the lease to others for a while, if it is their turn. */
@@ -156,97 +180,182 @@ static void let_others_in(struct product_lanes *lanes, struct product_lane *lane
     pthread_mutex_unlock(&lanes->lock);
 }
 
-/* With the lane's front in hand: makes sure of a lease that is held. */
 static enum status ensure_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
-                                int64_t deadline_ms, struct lease **lease, struct error *err) {
-    if (*lease != NULL && lease_manager_is_held(lanes->leases, *lease)) {
+                                int64_t deadline_ms, struct error *err) {
+    if (lane->lease != NULL && lease_manager_is_held(lanes->leases, lane->lease)) {
         return STATUS_OK;
     }
-    give_back(lanes, lane->product_id, *lease);
-    *lease = NULL;
+    give_back(lanes, lane);
     let_others_in(lanes, lane);
-    enum status status = acquire_lease(lanes, lane->product_id, duration_s, deadline_ms, lease, err);
-    lane->lease_since_ms = clock_now_ms(lanes->clock);
-    return status;
+    return acquire_lease(lanes, lane, duration_s, deadline_ms, err);
 }
 
-/* The lane's front, first come, first served. *out_lease: the lease that came with it, or NULL. */
-static enum status take_turn(struct product_lanes *lanes, const char *product_id, int64_t deadline_ms,
-                             struct product_lane **out, struct lease **out_lease) {
-    enum status status = STATUS_OK;
-    pthread_mutex_lock(&lanes->lock);
-    struct product_lane *lane = find_lane(lanes, product_id);
-    if (lanes->closed) {
-        status = STATUS_CANCELLED;
-    } else if (lane != NULL) {
-        status = wait_for_turn(lanes, lane, deadline_ms, out_lease);
-    } else {
-        lane = open_lane(lanes, product_id);
-        status = lane == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+/* ---- leading ---- */
+
+/* The turn has ended by time with more to do: do others get a pause to come in? */
+static bool owes_pause(const struct product_lanes *lanes, struct product_lane *lane) {
+    lane->turns_unpaused++;
+    if (clock_now_ms(lanes->clock) >= lane->others_until_ms && lane->turns_unpaused < PRODUCT_LANE_PROBE_TURNS) {
+        return false;
     }
-    pthread_mutex_unlock(&lanes->lock);
-    *out = lane;
-    return status;
+    lane->turns_unpaused = 0;
+    return true;
 }
 
-static enum status take_turn_with_lease(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
-                                        struct product_turn *out, struct error *err) {
-    int64_t deadline_ms = clock_now_ms(lanes->clock) + lanes->acquire_timeout_ms;
-    struct product_lane *lane = NULL;
-    struct lease *lease = NULL;
-    enum status status = take_turn(lanes, product_id, deadline_ms, &lane, &lease);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "waiting for a turn at product %s", product_id);
-    }
-    status = ensure_lease(lanes, lane, lease_duration_s, deadline_ms, &lease, err);
-    if (status != STATUS_OK) {
-        pthread_mutex_lock(&lanes->lock);
-        pass_turn(lanes, lane, NULL);
+/* The leader's part is over: the next leads, with the lease unless its time is up. */
+static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
+    bool more = !TAILQ_EMPTY(&lane->queue);
+    if (lane->lease != NULL && (!more || negative_control("lanes") ||
+                                clock_now_ms(lanes->clock) - lane->lease_since_ms >= PRODUCT_LANE_TURN_MS)) {
+        lane->pauses = more && owes_pause(lanes, lane);
+        /* Before anybody else leads: who comes next must not meet our own lease. */
         pthread_mutex_unlock(&lanes->lock);
-        return status;
+        give_back(lanes, lane);
+        pthread_mutex_lock(&lanes->lock);
     }
-    *out = (struct product_turn){
-        .lane = lane, .lease = lease, .renewals_before = lease_manager_renewal_count(lanes->leases, lease)};
-    return STATUS_OK;
+    struct lane_entry *next = TAILQ_FIRST(&lane->queue);
+    lane->is_led = next != NULL;
+    if (next != NULL) {
+        next->stage = LANE_LEADING;
+        pthread_cond_signal(&next->changed);
+    }
 }
 
-enum status product_lane_enter(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
-                               struct product_turn *out, struct error *err) {
-    enum status status = take_turn_with_lease(lanes, product_id, lease_duration_s, out, err);
-    if (status == STATUS_LEASE_CONFLICT) {
+static void take_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
+    TAILQ_INIT(batch);
+    struct lane_entry *entry = TAILQ_FIRST(&lane->queue);
+    do {
+        TAILQ_REMOVE(&lane->queue, entry, link);
+        TAILQ_INSERT_TAIL(batch, entry, link);
+        entry->stage = LANE_TAKEN;
+        lanes->queued_count--;
+        entry = TAILQ_FIRST(&lane->queue);
+    } while (entry != NULL && !negative_control("lanes"));
+}
+
+/* Ends those who were served; the others stand at the front again. */
+static void return_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
+    struct lane_entry *entry = TAILQ_FIRST(batch), *next;
+    for (; entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->served) {
+            TAILQ_REMOVE(batch, entry, link);
+            end_entry(entry, entry->status, NULL);
+        } else {
+            entry->stage = LANE_WAITING;
+            lanes->queued_count++;
+            pthread_cond_signal(&entry->changed);
+        }
+    }
+    TAILQ_CONCAT(batch, &lane->queue, link);
+    TAILQ_CONCAT(&lane->queue, batch, link);
+}
+
+/* Serves one batch with the lease in hand; without the lock. */
+static void serve_turn(struct product_lanes *lanes, struct product_lane *lane, struct product_turn *turn) {
+    turn->product_id = lane->product_id;
+    turn->lease = lane->lease;
+    turn->renewals_before = lease_manager_renewal_count(lanes->leases, lane->lease);
+    turn->known = &lane->known;
+    turn->is_fresh = lane->is_fresh;
+    turn->met_others = false;
+    lanes->serve(lanes->context, turn);
+    lane->is_fresh = turn->is_fresh;
+    if (turn->met_others) {
+        lane->others_until_ms = clock_now_ms(lanes->clock) + OTHERS_REMEMBERED_MS;
+    }
+}
+
+/* The lease was not had: the leader's own end, or, where storage is to blame, everybody's. */
+static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader,
+                         enum status status, const struct error *failure) {
+    if (status == STATUS_LEASE_CONFLICT || status == STATUS_CANCELLED) {
+        leave_queue(lanes, lane, leader, status, failure);
+        return;
+    }
+    while (!TAILQ_EMPTY(&lane->queue)) {
+        leave_queue(lanes, lane, TAILQ_FIRST(&lane->queue), status, failure);
+    }
+}
+
+/* With the lock held at first and at last. Ends with `leader` ended or, when its batch was too full for it, leading still. */
+static void lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader, int duration_s,
+                 int64_t deadline_ms) {
+    struct product_turn turn;
+    struct error failure = {.status = STATUS_OK};
+    pthread_mutex_unlock(&lanes->lock);
+    enum status status = ensure_lease(lanes, lane, duration_s, deadline_ms, &failure);
+    pthread_mutex_lock(&lanes->lock);
+    if (status == STATUS_OK) {
+        take_batch(lanes, lane, &turn.entries);
+        pthread_mutex_unlock(&lanes->lock);
+        serve_turn(lanes, lane, &turn);
+        pthread_mutex_lock(&lanes->lock);
+        return_batch(lanes, lane, &turn.entries);
+    } else {
+        fail_to_lead(lanes, lane, leader, status, &failure);
+    }
+    if (leader->stage == LANE_ENDED) {
+        pass_on(lanes, lane);
+    } else {
+        leader->stage = LANE_LEADING;
+    }
+}
+
+enum status product_lane_run(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
+                             struct lane_entry *entry, struct error *err) {
+    int64_t deadline_ms = clock_now_ms(lanes->clock) + lanes->acquire_timeout_ms;
+    pthread_mutex_lock(&lanes->lock);
+    struct product_lane *lane = lanes->closed ? NULL : open_lane(lanes, product_id);
+    if (lane == NULL) {
+        enum status status = lanes->closed ? STATUS_CANCELLED : STATUS_NO_MEMORY;
+        pthread_mutex_unlock(&lanes->lock);
+        return error_set(err, status, "queueing up at product %s", product_id);
+    }
+    condition_init(&entry->changed);
+    entry->stage = lane->is_led ? LANE_WAITING : LANE_LEADING;
+    TAILQ_INSERT_TAIL(&lane->queue, entry, link);
+    lanes->queued_count++;
+    if (lane->is_led) {
+        log_event(LOG_DEBUG, "Waiting for a turn at product %s", product_id);
+    }
+    lane->is_led = true;
+    wait_in_lane(lanes, lane, entry, deadline_ms);
+    while (entry->stage == LANE_LEADING) {
+        lead(lanes, lane, entry, lease_duration_s, deadline_ms);
+    }
+    leave_lane(lanes, lane);
+    pthread_mutex_unlock(&lanes->lock);
+    pthread_cond_destroy(&entry->changed);
+    if (entry->status == STATUS_LEASE_CONFLICT) {
         log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.",
                   product_id);
     }
-    return status;
+    if (entry->status != STATUS_OK && err != NULL) {
+        error_set(err, entry->status, "waiting for a turn at product %s", product_id);
+        if (entry->failure.status != STATUS_OK) {
+            *err = entry->failure;
+        }
+    }
+    return entry->status;
 }
 
-void product_lane_leave(struct product_lanes *lanes, struct product_turn *turn) {
-    struct product_lane *lane = turn->lane;
-    struct lease *lease = turn->lease;
-    pthread_mutex_lock(&lanes->lock);
-    lane->pauses = false;
-    bool hand_on =
-        lane->first_waiter != NULL && clock_now_ms(lanes->clock) - lane->lease_since_ms < PRODUCT_LANE_TURN_MS;
-    if (!hand_on) {
-        /* Given back before the turn passes on: the next must not meet our own lease. */
-        pthread_mutex_unlock(&lanes->lock);
-        give_back(lanes, lane->product_id, lease);
-        pthread_mutex_lock(&lanes->lock);
-        lease = NULL;
-        lane->pauses = lane->first_waiter != NULL;
+static void wake_queue(const void *node, VISIT visit, void *closure) {
+    (void)closure;
+    if (visit != postorder && visit != leaf) {
+        return; /* inner nodes are visited three times */
     }
-    pass_turn(lanes, lane, lease);
-    pthread_mutex_unlock(&lanes->lock);
+    const struct product_lane *lane = *(const struct product_lane *const *)node;
+    struct lane_entry *entry;
+    TAILQ_FOREACH(entry, &lane->queue, link) {
+        pthread_cond_signal(&entry->changed);
+    }
 }
 
 void product_lanes_close(struct product_lanes *lanes) {
     pthread_mutex_lock(&lanes->lock);
     lanes->closed = true;
+    twalk_r(lanes->lanes, wake_queue, NULL);
     pthread_cond_broadcast(&lanes->closed_changed);
-    for (struct product_lane *lane = lanes->first; lane != NULL; lane = lane->next) {
-        for (struct waiter *waiter = lane->first_waiter; waiter != NULL; waiter = waiter->next) {
-            pthread_cond_signal(&waiter->turn_changed);
-        }
-    }
     pthread_mutex_unlock(&lanes->lock);
 }

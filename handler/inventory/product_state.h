@@ -4,7 +4,10 @@
  * Vocabulary   product       total units, of which `available` are not in any reservation row; version counts commits
  *              reservation   a row: some units held for a customer until it expires
  *              mark          what the next commit does with a row: operations (inventory.h) set it, a store writes it
+ *              record        the answer to a request with an Idempotency-Key, kept for its repeats
+ *              known         a state that was read or committed and may still be the stored one: the commit's ETag tells
  * Rules        Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
+ *              Rows that are not in memory expire after complete_until_ms, and not before the product's due_ms.
  * Threads: a state belongs to one thread.
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -22,6 +25,9 @@ enum {
     PRODUCT_ID_BYTES = 129,  /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
     CUSTOMER_ID_BYTES = 513, /* 1 to 128 characters of UTF-8 */
     INVENTORY_TOKEN_BYTES = 128,
+    INVENTORY_COMMIT_IDS = 16, /* commits that the product's row names, the one that made its version first */
+    INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
+    INVENTORY_HASH_BYTES = 65, /* SHA-256 in lower-case hexadecimal digits */
     INVENTORY_MAX_QUANTITY = 1000000,
     INVENTORY_MAX_CHANGES = 99, /* a transaction holds 100 operations; one is the product's own row */
 };
@@ -48,8 +54,25 @@ struct product {
     char id[PRODUCT_ID_BYTES];
     int64_t total;
     int64_t available;
-    int64_t version;                 /* grows by one with each commit, from 1 */
-    char commit_id[UUID_TEXT_BYTES]; /* of the commit that made this version */
+    int64_t version; /* grows by one with each commit, from 1 */
+    int64_t due_ms;  /* none of its rows expires before; INT64_MAX: it has none */
+
+    /* The store's own. */
+    char commit_ids[INVENTORY_COMMIT_IDS_BYTES]; /* of the last commits, the newest first, separated by commas */
+    int64_t indexed_due_ms;  /* the time under which the store's index has its last added expiry; 0: none yet */
+    int64_t indexed_keep_ms; /* the same for its last added record's keep_until_ms */
+};
+
+/* The answer to a request with an Idempotency-Key; written by the commit that carried the request out. */
+struct idempotency_record {
+    char key_hash[INVENTORY_HASH_BYTES];     /* of the key: what it is found by, within its product */
+    char request_hash[INVENTORY_HASH_BYTES]; /* of all that the request asked for: a repeat asks for the same */
+    char reservation_id[UUID_TEXT_BYTES];    /* "" for a release without one */
+    int64_t quantity;                        /* units reserved, or released */
+    int64_t available;                       /* units, and */
+    int64_t version;                         /* version, as they were answered */
+    int64_t reserved_ms, expires_ms;         /* of the reservation made; 0 for a release */
+    int64_t keep_until_ms;
 };
 
 struct product_state {
@@ -58,7 +81,11 @@ struct product_state {
     struct reservation *reservations;  /* by expiry */
     size_t reservation_count;
     size_t reservation_capacity;
-    int change_count; /* rows that the next commit writes */
+    int64_t complete_until_ms;          /* every row that expires at or before this is in `reservations` */
+    struct idempotency_record *records; /* to be written by the next commit; their version is the one it makes */
+    size_t record_count;
+    size_t record_capacity;
+    int change_count; /* rows and records that the next commit writes */
 };
 
 /* Is the row, in memory, there no more? */
@@ -72,10 +99,22 @@ void product_state_release(struct product_state *state);
 /* Appends a row as it is in the store. STATUS_NO_MEMORY. */
 enum status product_state_add(struct product_state *state, const struct reservation *reservation) MUST_CHECK;
 
-/* Makes the marks history after a commit: removed rows go, others count as stored. */
+/* Adds the rows of `other`, the same product at the same version, that are not there yet. STATUS_NO_MEMORY. */
+enum status product_state_merge(struct product_state *state, const struct product_state *other) MUST_CHECK;
+
+/* Forgets the rows that expire after complete_until_ms: there may be many, and due_ms stands for them. */
+void product_state_trim(struct product_state *state);
+
+/* Makes the marks history after a commit: removed rows and records go, others count as stored. */
 void product_state_committed(struct product_state *state);
 
-/* Makes room for one more row, so that it can be written at [reservation_count]. STATUS_NO_MEMORY. */
-enum status product_state_reserve_row(struct product_state *state) MUST_CHECK;
+/* Adds a copy of a record that the next commit writes; counts as a change. STATUS_NO_MEMORY. */
+enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) MUST_CHECK;
+
+/* What a commit has to write as the product's due_ms, with the marks as they are. */
+int64_t product_state_due_ms(const struct product_state *state);
+
+/* Inserts a row behind those that expire no later. Borrowed until the state changes next. NULL: no memory. */
+struct reservation *product_state_insert(struct product_state *state, const struct reservation *reservation);
 
 #endif

@@ -1,80 +1,130 @@
 #include "inventory/reconcile.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "inventory/lease_log.h"
 
+enum { MAX_WORKERS = 8 };
+
+/* One round: the products in which something is due, worked through by several threads. */
 struct round {
     struct inventory_service *service;
-    const struct lease *job_lease;
-    struct reconcile_result *result;
-    struct error failure; /* the first product's that could not be reconciled; STATUS_OK: none */
+    struct lease *job_lease;
+    int64_t now_ms;
+    char (*products)[PRODUCT_ID_BYTES];
+    size_t count, capacity;
+
+    pthread_mutex_t lock; /* guards what follows */
+    size_t next;
+    struct reconcile_result result;
+    bool ended;           /* no other product would fare better */
+    struct error failure; /* the first that counts; STATUS_OK: none */
 };
 
-static enum status release_expired(struct inventory_service *service, const struct product_turn *turn,
-                                   const char *product_id, int *released, struct error *err) {
-    struct product_state state;
-    product_state_init(&state);
-    int64_t now_ms = service->store->ops->now_ms(service->store);
-    enum status status =
-        service->store->ops->read(service->store, product_id, &(struct inventory_query){.now_ms = now_ms}, &state, err);
-    while (status == STATUS_OK) {
-        int count = inventory_expire(&state, now_ms, 0);
-        if (count == 0) {
-            break;
-        }
-        status = inventory_service_commit(service, turn, &state, err);
-        if (status == STATUS_OK) {
-            *released += count;
-        }
-    }
-    product_state_release(&state);
-    return status;
-}
-
-/* With the product's own lease. STATUS_LEASE_CONFLICT or _LOST: somebody else is at it. */
-static enum status reconcile_product(struct round *round, const char *product_id, struct error *err) {
-    struct product_turn turn;
-    enum status status = product_lane_enter(&round->service->lanes, product_id, 0, &turn, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    int released = 0;
-    status = release_expired(round->service, &turn, product_id, &released, err);
-    product_lane_leave(&round->service->lanes, &turn);
-    round->result->reservations_released += released;
-    if (released > 0) {
-        log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released", product_id, released);
-    }
-    return status;
-}
-
-static enum status visit_product(void *context, const char *product_id, bool has_expired, struct error *err) {
+static enum status list_product(void *context, const char *product_id, struct error *err) {
     struct round *round = context;
+    if (round->count == round->capacity) {
+        size_t capacity = round->capacity == 0 ? 64 : round->capacity * 2;
+        char(*grown)[PRODUCT_ID_BYTES] = realloc(round->products, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
+        }
+        round->products = grown;
+        round->capacity = capacity;
+    }
+    snprintf(round->products[round->count++], PRODUCT_ID_BYTES, "%s", product_id);
+    return STATUS_OK;
+}
+
+/* With the product's own lease. */
+static enum status reconcile_product(struct round *round, const char *product_id, int *out_released,
+                                     struct error *err) {
+    struct inventory_store *store = round->service->store;
     if (!lease_manager_is_held(round->service->leases, round->job_lease)) {
-        return error_set(err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", product_id);
+        return error_set(err, STATUS_CANCELLED, "the job's lease was lost before product %s", product_id);
     }
-    struct error failure = {0};
-    enum status status = has_expired ? reconcile_product(round, product_id, &failure) : STATUS_OK;
-    if (status != STATUS_OK && err != NULL) {
-        *err = failure;
+    int purged = 0;
+    enum status status = inventory_service_expire(round->service, product_id, out_released, err);
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* a product may have been taken out of the store */
+        status = store->ops->finish_due(store, product_id, round->now_ms, &purged, err);
     }
-    if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND) {
+    if (*out_released > 0 || purged > 0) {
+        log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released, %d records purged",
+                  product_id, *out_released, purged);
+    }
+    return status;
+}
+
+/* With the lock held: what the end of a product's reconciliation means for the round. */
+static void take_result(struct round *round, const char *product_id, int released, enum status status,
+                        const struct error *err) {
+    round->result.reservations_released += released;
+    if (status == STATUS_OK) {
+        round->result.products_reconciled++;
+    } else if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST) {
         log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
                   product_id);
-        return STATUS_OK;
+    } else {
+        round->ended = round->ended || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED;
+        if (round->failure.status == STATUS_OK) {
+            round->failure = *err;
+            round->failure.status = status;
+        }
     }
-    if (status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED) {
-        return status; /* the others would fare no better */
+}
+
+static void *work_through(void *context) {
+    struct round *round = context;
+    pthread_mutex_lock(&round->lock);
+    while (!round->ended && round->next < round->count) {
+        const char *product_id = round->products[round->next++];
+        struct error err = {.status = STATUS_OK};
+        int released = 0;
+        pthread_mutex_unlock(&round->lock);
+        enum status status = reconcile_product(round, product_id, &released, &err);
+        pthread_mutex_lock(&round->lock);
+        take_result(round, product_id, released, status, &err);
     }
+    pthread_mutex_unlock(&round->lock);
+    return NULL;
+}
+
+/* This thread is one of the workers: with no other to be had, it does all by itself. */
+static void work_in_parallel(struct round *round) {
+    pthread_t workers[MAX_WORKERS - 1];
+    size_t started = 0;
+    while (started < MAX_WORKERS - 1 && started + 1 < round->count &&
+           pthread_create(&workers[started], NULL, work_through, round) == 0) {
+        started++;
+    }
+    work_through(round);
+    while (started > 0) {
+        pthread_join(workers[--started], NULL);
+    }
+}
+
+static enum status run_round(struct inventory_service *service, struct lease *job_lease, struct reconcile_result *out,
+                             struct error *err) {
+    struct inventory_store *store = service->store;
+    struct round round = {.service = service, .job_lease = job_lease, .now_ms = store->ops->now_ms(store)};
+    pthread_mutex_init(&round.lock, NULL);
+    enum status status = store->ops->find_due(store, round.now_ms, list_product, &round, err);
     if (status == STATUS_OK) {
-        round->result->products_reconciled++;
-    } else if (round->failure.status == STATUS_OK) {
-        error_set(&round->failure, status, "%s", failure.message);
+        work_in_parallel(&round);
+        status = round.failure.status;
+        if (status != STATUS_OK && err != NULL) {
+            *err = round.failure;
+        }
     }
-    return STATUS_OK;
+    out->products_reconciled = round.result.products_reconciled;
+    out->reservations_released = round.result.reservations_released;
+    free(round.products);
+    pthread_mutex_destroy(&round.lock);
+    return status;
 }
 
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
@@ -102,12 +152,7 @@ enum status reconcile_run(struct inventory_service *service, struct reconcile_re
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for reconciliation", lease_id(lease));
     result.processed = true;
     snprintf(result.lease_id, sizeof result.lease_id, "%s", lease_id(lease));
-    struct round round = {.service = service, .job_lease = lease, .result = &result, .failure = {.status = STATUS_OK}};
-    status = service->store->ops->scan(service->store, service->store->ops->now_ms(service->store), visit_product,
-                                       &round, err);
-    if (status == STATUS_OK && round.failure.status != STATUS_OK) {
-        status = error_set(err, round.failure.status, "%s", round.failure.message);
-    }
+    status = run_round(service, lease, &result, err);
     log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", result.lease_id);
     lease_manager_release(service->leases, lease);
     result.duration_ms = clock_now_ms(service->clock) - start_ms;

@@ -1,18 +1,24 @@
 #include "lease/lease_renewal.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options) {
     *renewal = (struct lease_renewal){.options = options};
     timer_heap_init(&renewal->heap);
+    timer_heap_init(&renewal->turns);
 }
 
 void lease_renewal_release(struct lease_renewal *renewal) {
     timer_heap_release(&renewal->heap);
+    timer_heap_release(&renewal->turns);
 }
 
 enum status lease_renewal_reserve(struct lease_renewal *renewal) {
     enum status status = timer_heap_reserve(&renewal->heap, renewal->count + 1);
+    if (status == STATUS_OK) {
+        status = timer_heap_reserve(&renewal->turns, renewal->count + 1);
+    }
     if (status == STATUS_OK) {
         renewal->count++;
     }
@@ -83,11 +89,13 @@ static void hold(struct lease_renewal *renewal, struct lease *lease, int64_t sen
 static void end(struct lease_renewal *renewal, struct lease *lease) {
     lease->state = LEASE_ENDED;
     timer_heap_remove(&renewal->heap, &lease->timer);
+    timer_heap_remove(&renewal->turns, &lease->turn);
     lease_renewal_unreserve(renewal);
 }
 
 void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {
     lease->timer = (struct timer_entry){.position = 0};
+    lease->turn = (struct timer_entry){.position = 0};
     lease->renewal_count = 0;
     lease->in_flight = 0;
     lease->gone = false;
@@ -130,6 +138,7 @@ static struct lease_action begin_renewal(struct lease_renewal *renewal, struct l
     lease->state = LEASE_RENEWING;
     lease->sent_ms = now_ms;
     lease->in_flight++;
+    renewal->sending++;
     schedule(renewal, lease, INT64_MAX);
     return (struct lease_action){LEASE_ACTION_RENEW, lease, share_ms > 1 ? share_ms : 1};
 }
@@ -138,6 +147,7 @@ static struct lease_action begin_release(struct lease_renewal *renewal, struct l
     int64_t left_ms = lease->release_by_ms - now_ms;
     int64_t timeout_ms = left_ms < LEASE_RELEASE_TIMEOUT_MS ? left_ms : LEASE_RELEASE_TIMEOUT_MS;
     lease->in_flight++;
+    renewal->sending++;
     timer_heap_remove(&renewal->heap, &lease->timer);
     return (struct lease_action){LEASE_ACTION_RELEASE, lease, timeout_ms > 1 ? timeout_ms : 1};
 }
@@ -147,29 +157,68 @@ static void lose(struct lease_renewal *renewal, struct lease *lease) {
     timer_heap_remove(&renewal->heap, &lease->timer);
 }
 
+bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    bool in_hand = lease->state == LEASE_HELD || lease->state == LEASE_RENEWING;
+    if (!in_hand || lease_is_safe(lease, renewal->options, now_ms)) {
+        return false;
+    }
+    timer_heap_remove(&renewal->turns, &lease->turn);
+    lose(renewal, lease);
+    lease->in_flight++;
+    return true;
+}
+
 static struct lease_action act(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    timer_heap_remove(&renewal->turns, &lease->turn);
     if (lease->state == LEASE_RELEASING) {
         return begin_release(renewal, lease, now_ms);
     }
     assert(lease->state == LEASE_HELD || lease->state == LEASE_RENEWING);
-    if (lease_is_safe(lease, renewal->options, now_ms)) {
-        return begin_renewal(renewal, lease, now_ms);
+    if (lease_renewal_notice_loss(renewal, lease, now_ms)) {
+        return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
     }
-    lose(renewal, lease);
-    lease->in_flight++;
-    return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
+    return begin_renewal(renewal, lease, now_ms);
+}
+
+/* The one that has to be sent soonest of those that wait for their turn, if there is room for it. */
+static struct lease *next_turn(const struct lease_renewal *renewal) {
+    struct timer_entry *first = timer_heap_first(&renewal->turns);
+    if (first == NULL || renewal->sending >= LEASE_MAX_SENDING) {
+        return NULL;
+    }
+    return (struct lease *)(void *)((char *)first - offsetof(struct lease, turn));
+}
+
+static struct lease *first_due(const struct lease_renewal *renewal, int64_t now_ms) {
+    struct timer_entry *first = timer_heap_first(&renewal->heap);
+    return first != NULL && first->due_ms <= now_ms ? (struct lease *)first : NULL;
+}
+
+/* It has something to send, but not now. Its loss is told on time all the same. */
+static void wait_for_turn(struct lease_renewal *renewal, struct lease *lease) {
+    bool releasing = lease->state == LEASE_RELEASING;
+    int64_t safety_ms = lease_safety_ms(lease, renewal->options);
+    timer_heap_set(&renewal->heap, &lease->timer, releasing ? INT64_MAX : safety_ms);
+    timer_heap_set(&renewal->turns, &lease->turn, releasing ? lease->release_by_ms : safety_ms);
 }
 
 struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms) {
-    struct timer_entry *first = timer_heap_first(&renewal->heap);
-    if (first == NULL || first->due_ms > now_ms) {
-        return (struct lease_action){.kind = LEASE_ACTION_NONE};
+    struct lease *lease = next_turn(renewal);
+    while (lease == NULL && (lease = first_due(renewal, now_ms)) != NULL) {
+        bool sends = lease->state == LEASE_RELEASING || lease_is_safe(lease, renewal->options, now_ms);
+        if (sends && renewal->sending >= LEASE_MAX_SENDING) {
+            wait_for_turn(renewal, lease);
+            lease = NULL;
+        }
     }
-    return act(renewal, (struct lease *)first, now_ms);
+    return lease != NULL ? act(renewal, lease, now_ms) : (struct lease_action){.kind = LEASE_ACTION_NONE};
 }
 
 int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
     const struct timer_entry *first = timer_heap_first(&renewal->heap);
+    if (next_turn(renewal) != NULL) {
+        return INT64_MIN;
+    }
     return first != NULL ? first->due_ms : INT64_MAX;
 }
 
@@ -196,7 +245,8 @@ void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, in
 
 bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease) {
     bool is_due = lease->timer.position != 0 && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
-    return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && is_due);
+    bool waits_for_turn = lease->turn.position != 0;
+    return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && (is_due || waits_for_turn));
 }
 
 static int64_t max_ms(int64_t a_ms, int64_t b_ms) {
@@ -226,7 +276,8 @@ static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct le
 
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
                                               int retry_after_ms, int64_t now_ms) {
-    assert(lease->in_flight > 0);
+    assert(lease->in_flight > 0 && renewal->sending > 0);
+    renewal->sending--;
     if (lease->state != LEASE_RENEWING) {
         return settle_late(renewal, lease, status);
     }
@@ -250,8 +301,9 @@ void lease_renewal_told(struct lease *lease) {
 
 bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
                                   int retry_after_ms, int64_t now_ms) {
-    assert(lease->state == LEASE_RELEASING && lease->in_flight > 0);
+    assert(lease->state == LEASE_RELEASING && lease->in_flight > 0 && renewal->sending > 0);
     lease->in_flight--;
+    renewal->sending--;
     bool done = status == STATUS_OK || is_not_ours(status) || lease->gone;
     int64_t attempt_ms = now_ms + max_ms(lease->retry_ms, retry_after_ms);
     if (done || attempt_ms >= lease->release_by_ms) {

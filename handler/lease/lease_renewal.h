@@ -5,6 +5,9 @@
  *              safety    sent + threshold x duration of the last good renewal: the last moment at which the lease may
  *                        be relied on. Whether a lease is held is this comparison and nothing else; no request is
  *                        asked.
+ *              turn      when very much is due at once (the program was stopped for a while, all is given back) no more
+ *                        than LEASE_MAX_SENDING requests are in flight; the rest waits in here for its turn, those that
+ *                        have least time left in front
  *              retry     another attempt at a renewal whose outcome is unknown; attempt 1 is none
  * States       HELD -> RENEWING -> HELD ...                 RENEWING: an attempt is in flight; HELD: none is
  *              HELD, RENEWING -> LOST                        storage said so, or safety passed; final
@@ -13,6 +16,8 @@
  * Rules        Every time comes in as an argument, on the injected clock (base/clock.h now_ms).
  *              No renewal starts at or past safety, and none has a timeout that lasts past it: the attempts still
  *              allowed share the time that is left. When they are used up the lease stays HELD until safety.
+ *              Waiting for a turn is not part of an attempt: the timeout is reckoned when it is sent, and a lease whose
+ *              turn does not come in time is lost at safety like any other.
  *              Retry-After is waited for. One that lies past safety would give the lease up for a single bad answer: the
  *              next attempt is then made LEASE_LAST_ATTEMPT_MS before safety.
  *              An answer that comes at or past safety changes nothing: the lease is lost even if it was renewed at
@@ -35,6 +40,9 @@
 #include "lease/lease_options.h"
 
 enum {
+    /* A request that waits costs some 20 KiB in the transport, a lease here 0.5; of the transport's 256 connections some
+     * stay free for those who acquire. At 50 ms an answer it lets through 3,840 a second. */
+    LEASE_MAX_SENDING = 192,
     LEASE_LAST_ATTEMPT_MS = 1000,      /* before safety: where a Retry-After that lies past it is cut short */
     LEASE_RELEASE_RETRY_MS = 250,      /* the first wait between attempts at a release; doubles */
     LEASE_RELEASE_TIMEOUT_MS = 2000,   /* of one attempt, or what is left of the lease */
@@ -45,6 +53,7 @@ enum lease_state { LEASE_HELD, LEASE_RENEWING, LEASE_LOST, LEASE_RELEASING, LEAS
 
 struct lease {
     struct timer_entry timer; /* first: found from its entry in the heap */
+    struct timer_entry turn;  /* in `turns` while it waits for its turn */
     char name[LEASE_NAME_BYTES];
     char id[UUID_TEXT_BYTES];
     enum lease_state state;
@@ -61,7 +70,9 @@ struct lease {
 
 struct lease_renewal {
     struct timer_heap heap;
-    size_t count; /* places taken: leases that have not ENDED, and reservations */
+    struct timer_heap turns; /* by when they have to be sent at the latest */
+    size_t sending;          /* requests in flight */
+    size_t count;            /* places taken: leases that have not ENDED, and reservations */
     const struct lease_options *options;
 };
 
@@ -108,7 +119,7 @@ void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, i
  */
 struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms);
 
-/* When lease_renewal_due will have something to do; INT64_MAX: never as things are. */
+/* When lease_renewal_due will have something to do; INT64_MIN: now; INT64_MAX: never as things are. */
 int64_t lease_renewal_next_ms(const struct lease_renewal *renewal);
 
 /*
@@ -126,6 +137,12 @@ bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct l
  */
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
                                               int retry_after_ms, int64_t now_ms);
+
+/*
+ * Has a lease in hand passed safety, without a tell of it having begun? Then it is LOST from now on, and in flight until
+ * lease_renewal_told: its owner is to be told.
+ */
+bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
 
 /* Its owner has been told. */
 void lease_renewal_told(struct lease *lease);

@@ -39,9 +39,8 @@ static void begin_lease_action(struct storage_request *request, const char *cont
     http_headers_add(&request->headers, "x-ms-lease-action", action);
 }
 
-/* Sends, waits, and releases the request. */
-static enum status send_and_release(struct storage_client *client, struct storage_request *request, int64_t deadline_ms,
-                                    int64_t *out_sent_ms, struct error *err) {
+static enum status send_request(struct storage_client *client, const struct storage_request *request,
+                                int64_t deadline_ms, int64_t *out_sent_ms, struct error *err) {
     struct http_reply reply;
     http_reply_init(&reply);
     enum status status = storage_client_send(client, request, deadline_ms, &reply, err);
@@ -49,6 +48,12 @@ static enum status send_and_release(struct storage_client *client, struct storag
         *out_sent_ms = reply.sent_ms;
     }
     http_reply_release(&reply);
+    return status;
+}
+
+static enum status send_and_release(struct storage_client *client, struct storage_request *request, int64_t deadline_ms,
+                                    int64_t *out_sent_ms, struct error *err) {
+    enum status status = send_request(client, request, deadline_ms, out_sent_ms, err);
     storage_request_release(request);
     return status;
 }
@@ -113,7 +118,23 @@ enum status blob_lease_break(struct storage_client *client, const char *containe
     struct storage_request request;
     begin_lease_action(&request, container, blob, "break");
     http_headers_add(&request.headers, "x-ms-lease-break-period", "0");
-    return send_and_release(client, &request, deadline_ms, NULL, err);
+    request.max_attempts = 1;
+    struct error failure = {.status = STATUS_OK};
+    enum status status = send_request(client, &request, deadline_ms, NULL, &failure);
+    if (status == STATUS_UNAVAILABLE &&
+        storage_client_back_off(client, 1, failure.retry_after_ms, deadline_ms) == STATUS_OK) {
+        request.max_attempts = 0;
+        status = send_request(client, &request, deadline_ms, NULL, &failure);
+        if (status ==
+            STATUS_LEASE_LOST) { /* the first may have ended it: that there is none now is what was asked for */
+            status = STATUS_OK;
+        }
+    }
+    storage_request_release(&request);
+    if (status != STATUS_OK && err) {
+        *err = failure;
+    }
+    return status;
 }
 
 static enum status submit_lease_action(struct storage_client *client, const char *container, const char *blob,

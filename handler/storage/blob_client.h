@@ -55,7 +55,8 @@ enum status blob_lease_release_submit(struct storage_client *client, const char 
                                       void *context) MUST_CHECK;
 
 /*
- * Lease Blob, action break, with a break period of 0: free at once.
+ * Lease Blob, action break, with a break period of 0: free at once. After a lost answer it is repeated, and that there is
+ * no lease any more counts as success.
  * STATUS_LEASE_LOST (there was no lease), STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND.
  */
 enum status blob_lease_break(struct storage_client *client, const char *container, const char *blob,

@@ -49,17 +49,37 @@ static enum status commit(struct inventory_store *store, struct product_state *s
     return status == STATUS_OK ? memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, err) : status;
 }
 
-static enum status scan(struct inventory_store *store, int64_t scan_ms, inventory_product_visitor visit, void *context,
-                        struct error *err) {
-    enum status status = planned(store, STORE_SCAN, err);
-    return status == STATUS_OK ? memory_of(store)->ops->scan(memory_of(store), scan_ms, visit, context, err) : status;
+static enum status find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
+                               struct idempotency_record *out, struct error *err) {
+    enum status status = planned(store, STORE_FIND_RECORD, err);
+    struct inventory_store *memory = memory_of(store);
+    return status == STATUS_OK ? memory->ops->find_record(memory, product_id, key_hash, out, err) : status;
+}
+
+static enum status find_due(struct inventory_store *store, int64_t due_ms, inventory_product_visitor visit,
+                            void *context, struct error *err) {
+    enum status status = planned(store, STORE_FIND_DUE, err);
+    return status == STATUS_OK ? memory_of(store)->ops->find_due(memory_of(store), due_ms, visit, context, err)
+                               : status;
+}
+
+static enum status finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms,
+                              int *out_records_purged, struct error *err) {
+    enum status status = planned(store, STORE_FINISH_DUE, err);
+    struct inventory_store *memory = memory_of(store);
+    return status == STATUS_OK ? memory->ops->finish_due(memory, product_id, due_ms, out_records_purged, err) : status;
 }
 
 /* --- the app --- */
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
-    static const struct inventory_store_ops ops = {
-        .prepare = prepare, .now_ms = now_ms, .read = read_product, .commit = commit, .scan = scan};
+    static const struct inventory_store_ops ops = {.prepare = prepare,
+                                                   .now_ms = now_ms,
+                                                   .read = read_product,
+                                                   .commit = commit,
+                                                   .find_record = find_record,
+                                                   .find_due = find_due,
+                                                   .finish_due = finish_due};
     struct error err = {0};
     *app = (struct function_app){.store = {.base = {.ops = &ops}}, .lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);

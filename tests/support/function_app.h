@@ -20,7 +20,15 @@
 
 enum { CALL_PROXIED, CALL_INVOCATION, CALL_SHAPES }; /* shapes; int, as libcheck counts loops */
 
-enum store_operation { STORE_PREPARE, STORE_READ, STORE_COMMIT, STORE_SCAN, STORE_OPERATIONS };
+enum store_operation {
+    STORE_PREPARE,
+    STORE_READ,
+    STORE_COMMIT,
+    STORE_FIND_RECORD,
+    STORE_FIND_DUE,
+    STORE_FINISH_DUE,
+    STORE_OPERATIONS
+};
 
 /* The memory store with failures on demand. */
 struct failing_store {

@@ -3,60 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-
-enum { LIFETIME_MS = 30 * 60 * 1000, DEADLINE_MS = 10000 };
-
-static struct inventory_store *(*open_store)(void);
-static void (*close_store)(void);
-static struct inventory_store *store;
-static struct product_state state;
-static struct error err;
-
-static void set_up(void) {
-    store = open_store();
-    product_state_init(&state);
-    static const struct seed_product seeds[] = {{"B", 50}, {"A", 100}};
-    ck_assert_int_eq(store->ops->prepare(store, seeds, 2, &err), STATUS_OK);
-}
-
-static void tear_down(void) {
-    product_state_release(&state);
-    close_store();
-}
-
-static int64_t now_ms(void) {
-    return store->ops->now_ms(store);
-}
-
-static enum status read_as(const char *id, struct inventory_query query, struct product_state *out) {
-    if (query.now_ms == 0) {
-        query.now_ms = now_ms();
-    }
-    return store->ops->read(store, id, &query, out, &err);
-}
-
-static void read_all(const char *id) {
-    ck_assert_msg(read_as(id, (struct inventory_query){.all = true}, &state) == STATUS_OK, "%s", err.message);
-    ck_assert(inventory_adds_up(&state));
-}
-
-static enum status commit(struct product_state *what) {
-    return store->ops->commit(store, what, clock_now_ms(clock_system()) + DEADLINE_MS, &err);
-}
-
-static void reserve_in_memory(const char *customer, int64_t quantity, int64_t at_ms) {
-    bool reserved = false;
-    const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS, &reserved, &row), STATUS_OK);
-    ck_assert(reserved);
-}
-
-static void reserve_and_commit(const char *product, const char *customer, int64_t quantity, int64_t at_ms) {
-    read_all(product);
-    reserve_in_memory(customer, quantity, at_ms);
-    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
-}
+#include "support/inventory_store_steps.h"
 
 START_TEST(seed_products_are_created_once_and_never_reset) {
     read_all("A");
@@ -117,7 +64,7 @@ START_TEST(changed_and_removed_rows_are_stored) {
     reserve_and_commit("A", "C1", 5, now_ms());
     reserve_and_commit("A", "C1", 6, now_ms() + 1000);
     read_all("A");
-    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 8, now_ms()), 8);
+    ck_assert_int_eq(inventory_release(&state, "C1", NULL, 8, now_ms(), 0), 8);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     read_all("A");
     ck_assert_uint_eq(state.reservation_count, 1);
@@ -175,66 +122,163 @@ START_TEST(a_query_reads_the_expired_and_who_it_asks_for) {
     ck_assert_uint_eq(state.reservation_count, 4);
     strcpy(id, state.reservations[3].id);
 
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.now_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms}, &state), STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 1);
     ck_assert_str_eq(state.reservations[0].customer_id, "OLD");
     ck_assert_int_eq(state.product.available, 90);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.now_ms = at_ms - 1}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms - 1}, &state), STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 0);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.now_ms = at_ms + 1}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms + 1}, &state), STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 2);
 
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .now_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = at_ms}, &state), STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 2);
     ck_assert_str_eq(state.reservations[1].customer_id, "C1");
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.reservation_id = id, .now_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.reservation_id = id, .until_ms = at_ms}, &state),
+                     STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 2);
     ck_assert_str_eq(state.reservations[1].id, id);
     ck_assert_int_eq(
-        read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .now_ms = at_ms}, &state),
+        read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .until_ms = at_ms}, &state),
         STATUS_OK);
     ck_assert_uint_eq(state.reservation_count, 1);
 }
 END_TEST
 
-/* What a scan saw, as "A+ B- ": + where something has expired. */
-static enum status note_product(void *context, const char *product_id, bool has_expired, struct error *error) {
-    (void)error;
-    char *seen = context;
-    sprintf(seen + strlen(seen), "%s%c ", product_id, has_expired ? '+' : '-');
-    return STATUS_OK;
-}
-
-START_TEST(a_scan_tells_where_something_has_expired) {
-    int64_t at_ms = now_ms();
-    char seen[64] = "";
-    reserve_and_commit("A", "C1", 1, at_ms);
-    reserve_and_commit("B", "C1", 1, at_ms - LIFETIME_MS);
-    reserve_and_commit("B", "C1", 1, at_ms);
-    ck_assert_int_eq(store->ops->scan(store, at_ms, note_product, seen, &err), STATUS_OK);
-    ck_assert_str_eq(seen, "A- B+ ");
-    seen[0] = '\0';
-    ck_assert_int_eq(store->ops->scan(store, at_ms - 1, note_product, seen, &err), STATUS_OK);
-    ck_assert_str_eq(seen, "A- B- ");
+START_TEST(a_state_knows_until_when_it_is_complete) {
+    read_all("A");
+    ck_assert_int_eq(state.complete_until_ms, INT64_MAX);
+    ck_assert_int_eq(state.product.due_ms, INT64_MAX);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = 7}, &state), STATUS_OK);
+    ck_assert_int_eq(state.complete_until_ms, 7);
 }
 END_TEST
 
-static enum status refuse(void *context, const char *product_id, bool has_expired, struct error *error) {
-    (void)product_id, (void)has_expired;
-    ++*(int *)context;
-    return error_set(error, STATUS_LEASE_LOST, "enough");
+START_TEST(a_query_may_reach_to_the_end_of_time) {
+    reserve_and_commit("A", "C1", 1, now_ms());
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = INT64_MAX}, &state), STATUS_OK);
+    ck_assert_uint_eq(state.reservation_count, 1);
 }
+END_TEST
 
-START_TEST(a_scan_ends_where_its_visitor_says_so) {
-    int visits = 0;
-    ck_assert_int_eq(store->ops->scan(store, now_ms(), refuse, &visits, &err), STATUS_LEASE_LOST);
-    ck_assert_int_eq(visits, 1);
+START_TEST(a_commit_stores_when_the_first_reservation_expires) {
+    int64_t at_ms = now_ms();
+    reserve_and_commit("A", "LATE", 1, at_ms + 5000);
+    reserve_and_commit("A", "EARLY", 1, at_ms);
+    ck_assert_int_eq(state.product.due_ms, at_ms + LIFETIME_MS);
+    read_all("A");
+    ck_assert_int_eq(state.product.due_ms, at_ms + LIFETIME_MS);
+    ck_assert_int_eq(inventory_release(&state, "EARLY", NULL, 1, at_ms, 0), 1);
+    ck_assert_int_eq(commit(&state), STATUS_OK);
+    read_all("A");
+    ck_assert_int_eq(state.product.due_ms, at_ms + 5000 + LIFETIME_MS);
+    ck_assert_int_eq(inventory_release(&state, "LATE", NULL, 1, at_ms, 0), 1);
+    ck_assert_int_eq(commit(&state), STATUS_OK);
+    read_all("A");
+    ck_assert_int_eq(state.product.due_ms, INT64_MAX);
+}
+END_TEST
+
+/* ---- records ---- */
+
+START_TEST(a_record_is_read_back_with_the_version_that_its_commit_made) {
+    struct idempotency_record found;
+    read_all("A");
+    reserve_in_memory("C1", 3, now_ms());
+    add_record("abc", 1737384330123);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    ck_assert_uint_eq(state.record_count, 0);
+    ck_assert_msg(find("A", "abc", &found) == STATUS_OK, "%s", err.message);
+    ck_assert_str_eq(found.key_hash, "abc");
+    ck_assert_str_eq(found.request_hash, sample.request_hash);
+    ck_assert_str_eq(found.reservation_id, sample.reservation_id);
+    ck_assert_int_eq(found.quantity, 3);
+    ck_assert_int_eq(found.available, 97);
+    ck_assert_int_eq(found.version, 2);
+    ck_assert_int_eq(found.reserved_ms, sample.reserved_ms);
+    ck_assert_int_eq(found.expires_ms, sample.expires_ms);
+    ck_assert_int_eq(found.keep_until_ms, 1737384330123);
+    assert_found("B", "abc", false);
+    assert_found("A", "ab", false);
+    read_all("A"); /* it is no reservation */
+    ck_assert_uint_eq(state.reservation_count, 1);
+}
+END_TEST
+
+START_TEST(a_record_of_a_release_names_no_reservation) {
+    struct idempotency_record found, record = {.key_hash = "rel", .request_hash = "x", .quantity = 2};
+    read_all("A");
+    ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(find("A", "rel", &found), STATUS_OK);
+    ck_assert_str_eq(found.reservation_id, "");
+    ck_assert_int_eq(found.reserved_ms, 0);
+    ck_assert_int_eq(found.expires_ms, 0);
+}
+END_TEST
+
+START_TEST(a_record_that_is_there_stops_the_whole_commit_and_leaves_the_state_as_it_was) {
+    struct idempotency_record found;
+    read_all("A");
+    add_record("first", now_ms() + HOUR_MS);
+    ck_assert_int_eq(commit(&state), STATUS_OK);
+    reserve_in_memory("C2", 5, now_ms());
+    add_record("new", now_ms() + HOUR_MS);
+    add_record("first", now_ms() + HOUR_MS);
+    ck_assert_int_eq(commit(&state), STATUS_ALREADY_EXISTS);
+    ck_assert_int_eq(state.product.version, 2);
+    ck_assert_int_eq(state.change_count, 3);
+    ck_assert_uint_eq(state.record_count, 2);
+    assert_found("A", "new", false);
+
+    state.record_count--; /* without that one it goes through, with nothing read again */
+    state.change_count--;
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(find("A", "new", &found), STATUS_OK);
+    ck_assert_int_eq(found.version, 3);
+    ck_assert_int_eq(find("A", "first", &found), STATUS_OK);
+    ck_assert_int_eq(found.version, 2);
+    read_all("A");
+    ck_assert_int_eq(state.product.version, 3);
+    ck_assert_int_eq(state.product.available, 95);
+}
+END_TEST
+
+START_TEST(a_stale_commit_with_a_record_that_is_there_writes_nothing) {
+    struct product_state stale;
+    product_state_init(&stale);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.all = true}, &stale), STATUS_OK);
+    read_all("A");
+    add_record("key", now_ms() + HOUR_MS);
+    ck_assert_int_eq(commit(&state), STATUS_OK);
+    struct idempotency_record again = sample;
+    strcpy(again.key_hash, "key");
+    ck_assert_int_eq(product_state_add_record(&stale, &again), STATUS_OK);
+    enum status status = commit(&stale); /* both checks fail; a store may look at either first */
+    ck_assert(status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS);
+    product_state_release(&stale);
+    read_all("A");
+    ck_assert_int_eq(state.product.version, 2);
+}
+END_TEST
+
+START_TEST(reservations_and_records_fill_a_transaction_together) {
+    read_all("A");
+    for (int i = 0; i < INVENTORY_MAX_CHANGES / 2; i++) {
+        reserve_in_memory("C1", 1, now_ms());
+    }
+    for (int i = 0; state.change_count < INVENTORY_MAX_CHANGES; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", i);
+        add_record(key, now_ms() + HOUR_MS);
+    }
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    assert_found("A", "k49", true);
 }
 END_TEST
 
 TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*close)(void)) {
-    open_store = open;
-    close_store = close;
+    use_store(open, close);
     TCase *contract = tcase_create("store contract");
     tcase_set_timeout(contract, 60);
     tcase_add_checked_fixture(contract, set_up, tear_down);
@@ -246,7 +290,13 @@ TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*cl
     tcase_add_test(contract, a_stale_commit_fails_whole);
     tcase_add_test(contract, a_full_transaction_is_one_commit);
     tcase_add_test(contract, a_query_reads_the_expired_and_who_it_asks_for);
-    tcase_add_test(contract, a_scan_tells_where_something_has_expired);
-    tcase_add_test(contract, a_scan_ends_where_its_visitor_says_so);
+    tcase_add_test(contract, a_state_knows_until_when_it_is_complete);
+    tcase_add_test(contract, a_query_may_reach_to_the_end_of_time);
+    tcase_add_test(contract, a_commit_stores_when_the_first_reservation_expires);
+    tcase_add_test(contract, a_record_is_read_back_with_the_version_that_its_commit_made);
+    tcase_add_test(contract, a_record_of_a_release_names_no_reservation);
+    tcase_add_test(contract, a_record_that_is_there_stops_the_whole_commit_and_leaves_the_state_as_it_was);
+    tcase_add_test(contract, a_stale_commit_with_a_record_that_is_there_writes_nothing);
+    tcase_add_test(contract, reservations_and_records_fill_a_transaction_together);
     return contract;
 }

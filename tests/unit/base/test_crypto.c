@@ -24,6 +24,29 @@ START_TEST(random_bytes_fill_all_of_the_space_and_no_more) {
 }
 END_TEST
 
+/* FIPS 180-2, appendix B, and NIST's vectors for nothing and for a million times "a". */
+START_TEST(sha256_agrees_with_nist) {
+    static const struct {
+        const char *data;
+        const char *expected;
+    } known[] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    };
+    char hex[SHA256_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        ck_assert_int_eq(crypto_sha256_hex(known[i].data, strlen(known[i].data), hex), STATUS_OK);
+        ck_assert_str_eq(hex, known[i].expected);
+    }
+    static char million[1000000];
+    memset(million, 'a', sizeof million);
+    ck_assert_int_eq(crypto_sha256_hex(million, sizeof million, hex), STATUS_OK);
+    ck_assert_str_eq(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+END_TEST
+
 static void check_hmac(const void *key, size_t key_length, const void *data, size_t length, const char *expected) {
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_BYTES * 2 + 1];
@@ -170,6 +193,7 @@ int main(void) {
     TCase *tcase = tcase_create("crypto");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, random_bytes_fill_all_of_the_space_and_no_more);
+    tcase_add_test(tcase, sha256_agrees_with_nist);
     tcase_add_test(tcase, hmac_agrees_with_rfc_4231);
     tcase_add_test(tcase, hmac_takes_nothing_as_key_and_data);
     tcase_add_loop_test(tcase, base64_agrees_with_rfc_4648, 0, sizeof vectors / sizeof vectors[0]);

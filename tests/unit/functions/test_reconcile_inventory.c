@@ -83,8 +83,8 @@ END_TEST
 
 START_TEST(the_answer_is_what_the_host_expects_of_a_timer) {
     fire();
-    static const char start[] = "{\"Outputs\":{},\"Logs\":[\"Reconciled 2 products, released 0 expired reservations\"],"
-                                "\"ReturnValue\":{\"wasProcessed\":true,\"productsReconciled\":2,"
+    static const char start[] = "{\"Outputs\":{},\"Logs\":[\"Reconciled 0 products, released 0 expired reservations\"],"
+                                "\"ReturnValue\":{\"wasProcessed\":true,\"productsReconciled\":0,"
                                 "\"expiredReservationsReleased\":0,\"duration\":\"00:00:0";
     ck_assert_int_eq(answer.status, 200);
     ck_assert_msg(strncmp(answer.body.data, start, sizeof start - 1) == 0, "%s", answer.body.data);
@@ -111,9 +111,9 @@ START_TEST(a_failure_fails_the_invocation_with_its_reason) {
         int http_status;
         const char *code;
     } rows[] = {{STORE_PREPARE, STATUS_UNAVAILABLE, 503, "StorageUnavailable"},
-                {STORE_SCAN, STATUS_UNAVAILABLE, 503, "StorageUnavailable"},
-                {STORE_SCAN, STATUS_LEASE_LOST, 409, "LeaseLost"},
-                {STORE_SCAN, STATUS_MALFORMED, 500, "InternalError"}};
+                {STORE_FIND_DUE, STATUS_UNAVAILABLE, 503, "StorageUnavailable"},
+                {STORE_FIND_DUE, STATUS_LEASE_LOST, 409, "LeaseLost"},
+                {STORE_FIND_DUE, STATUS_MALFORMED, 500, "InternalError"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         /* Its lease is tried for once: the last round's must have been given back. */
         lease_store_fake_wait(app.lease_service, FAKE_RELEASE, lease_store_fake_count(app.lease_service, FAKE_ACQUIRE));

@@ -116,7 +116,7 @@ START_TEST(release_begins_with_what_expires_first_and_splits_the_last) {
     stored_row("CUST-123", 5, MINUTE_MS);
     stored_row("CUST-9", 50, 2 * MINUTE_MS);
     stored_row("CUST-123", 10, 3 * MINUTE_MS);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 8, NOW_MS), 8);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 8, NOW_MS, 0), 8);
     ck_assert_int_eq(state.reservations[0].mark, RESERVATION_REMOVED);
     ck_assert_int_eq(state.reservations[1].mark, RESERVATION_STORED);
     ck_assert_int_eq(state.reservations[2].mark, RESERVATION_CHANGED);
@@ -130,9 +130,9 @@ END_TEST
 START_TEST(release_frees_no_more_than_that_customer_holds) {
     stored_row("CUST-123", 5, MINUTE_MS);
     stored_row("CUST-9", 50, 2 * MINUTE_MS);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS), 5);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS), 0);
-    ck_assert_int_eq(inventory_release(&state, "CUST-77", NULL, 1, NOW_MS), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS, 0), 5);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 1000, NOW_MS, 0), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-77", NULL, 1, NOW_MS, 0), 0);
     ck_assert_int_eq(state.product.available, 50);
 }
 END_TEST
@@ -141,8 +141,8 @@ START_TEST(release_by_id_touches_that_reservation_alone_and_only_for_its_custome
     stored_row("CUST-123", 5, MINUTE_MS);
     stored_row("CUST-123", 6, 2 * MINUTE_MS);
     const char *second = state.reservations[1].id;
-    ck_assert_int_eq(inventory_release(&state, "CUST-9", second, 6, NOW_MS), 0);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", second, 100, NOW_MS), 6);
+    ck_assert_int_eq(inventory_release(&state, "CUST-9", second, 6, NOW_MS, 0), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", second, 100, NOW_MS, 0), 6);
     ck_assert_int_eq(state.reservations[0].mark, RESERVATION_STORED);
     ck_assert_int_eq(state.reservations[1].mark, RESERVATION_REMOVED);
 }
@@ -150,7 +150,7 @@ END_TEST
 
 START_TEST(what_has_expired_is_not_released_twice) {
     stored_row("CUST-123", 5, -1);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 5, NOW_MS), 0);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 5, NOW_MS, 0), 0);
     ck_assert_int_eq(inventory_expire(&state, NOW_MS, 0), 1);
     ck_assert_int_eq(state.product.available, 100);
 }
@@ -161,18 +161,45 @@ START_TEST(release_stops_at_what_one_transaction_can_hold) {
     for (int i = 0; i < 150; i++) {
         stored_row("CUST-123", 1, MINUTE_MS + i);
     }
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS), INVENTORY_MAX_CHANGES);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 0), INVENTORY_MAX_CHANGES);
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
     ck_assert(inventory_adds_up(&state));
 }
 END_TEST
 
+START_TEST(release_leaves_the_changes_that_it_is_told_to_spare) {
+    state.product.total = state.product.available = 200;
+    for (int i = 0; i < 150; i++) {
+        stored_row("CUST-123", 1, MINUTE_MS + i);
+    }
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 1), INVENTORY_MAX_CHANGES - 1);
+    ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES - 1);
+}
+END_TEST
+
+START_TEST(the_changes_of_a_release_are_known_before) {
+    stored_row("CUST-123", 5, -1);
+    stored_row("CUST-123", 5, MINUTE_MS);
+    stored_row("CUST-9", 5, MINUTE_MS + 1);
+    stored_row("CUST-123", 5, MINUTE_MS + 2);
+    ck_assert(reserve(5, NULL));
+    const char *second = state.reservations[1].id;
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 5, NOW_MS), 1);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 6, NOW_MS), 2);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 100, NOW_MS),
+                     2); /* the added row is one already */
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", second, 100, NOW_MS), 1);
+    ck_assert_int_eq(inventory_release_changes(&state, "CUST-77", NULL, 100, NOW_MS), 0);
+    ck_assert_int_eq(state.change_count, 1);
+}
+END_TEST
+
 START_TEST(a_row_added_and_released_before_any_commit_needs_no_write) {
     ck_assert(reserve(5, NULL));
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 2, NOW_MS), 2);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 2, NOW_MS, 0), 2);
     ck_assert_int_eq(state.reservations[0].mark, RESERVATION_ADDED);
     ck_assert_int_eq(state.reservations[0].quantity, 3);
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 3, NOW_MS), 3);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 3, NOW_MS, 0), 3);
     ck_assert_int_eq(state.change_count, 0);
     ck_assert_int_eq(state.product.available, 100);
     product_state_committed(&state);
@@ -229,7 +256,7 @@ START_TEST(random_operations_keep_the_sum) {
                              STATUS_OK);
             break;
         case 2:
-            ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms), quantity);
+            ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms, 0), quantity);
             break;
         default:
             inventory_expire(&state, now_ms, 0);
@@ -299,6 +326,8 @@ int main(void) {
     tcase_add_test(rules, what_has_expired_is_not_released_twice);
     tcase_add_test(rules, release_stops_at_what_one_transaction_can_hold);
     tcase_add_test(rules, a_row_added_and_released_before_any_commit_needs_no_write);
+    tcase_add_test(rules, release_leaves_the_changes_that_it_is_told_to_spare);
+    tcase_add_test(rules, the_changes_of_a_release_are_known_before);
     tcase_add_test(rules, after_a_commit_removed_rows_are_gone_and_the_rest_is_stored);
     tcase_add_test(rules, a_new_row_takes_its_place_by_expiry);
     tcase_add_test(rules, a_torn_picture_does_not_add_up);

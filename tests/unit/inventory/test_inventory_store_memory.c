@@ -1,6 +1,7 @@
 #include "inventory/inventory_store_memory.h"
 
 #include "support/check_main.h"
+#include "support/inventory_due_contract.h"
 #include "support/inventory_store_contract.h"
 
 static struct inventory_store_memory store;
@@ -17,5 +18,6 @@ static void close_memory(void) {
 int main(void) {
     Suite *suite = suite_create("inventory_store_memory");
     suite_add_tcase(suite, inventory_store_contract(open_memory, close_memory));
+    suite_add_tcase(suite, inventory_due_contract(open_memory, close_memory));
     return check_main(suite);
 }

@@ -2,13 +2,18 @@
 
 #include <string.h>
 
+#include "inventory/inventory.h"
 #include "support/check_main.h"
 
 static const struct product product = {.id = "PROD-001",
                                        .total = 9007199254740993,
                                        .available = 7,
                                        .version = 12,
-                                       .commit_id = "a2b1c4d6-0000-4000-8000-000000000001"};
+                                       .due_ms = 1737299730123,
+                                       .commit_ids =
+                                           "a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-000000000001",
+                                       .indexed_due_ms = 1737299700000,
+                                       .indexed_keep_ms = 1737385200000};
 static const struct reservation reservation = {.id = "0194a0b1-2345-8678-9abc-def012345678",
                                                .customer_id = "O'Brien",
                                                .quantity = 3,
@@ -26,7 +31,10 @@ START_TEST(a_product_is_written_exactly) {
     assert_text(entity, "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"product\",\"total@odata.type\":\"Edm.Int64\","
                         "\"total\":\"9007199254740993\",\"available@odata.type\":\"Edm.Int64\",\"available\":\"7\","
                         "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
-                        "\"commitId\":\"a2b1c4d6-0000-4000-8000-000000000001\"}");
+                        "\"dueAt@odata.type\":\"Edm.DateTime\",\"dueAt\":\"2025-01-19T15:15:30.123Z\","
+                        "\"commitIds\":\"a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-000000000001\","
+                        "\"indexedDue@odata.type\":\"Edm.Int64\",\"indexedDue\":\"1737299700000\","
+                        "\"indexedKeep@odata.type\":\"Edm.Int64\",\"indexedKeep\":\"1737385200000\"}");
     cJSON_Delete(entity);
 }
 END_TEST
@@ -38,6 +46,108 @@ START_TEST(a_reservation_is_written_exactly) {
                         "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
                         "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\"}");
     cJSON_Delete(entity);
+}
+END_TEST
+
+static const struct idempotency_record record = {
+    .key_hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    .request_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    .reservation_id = "0194a0b1-2345-8678-9abc-def012345678",
+    .quantity = 3,
+    .available = 97,
+    .version = 12,
+    .reserved_ms = 1737297930123,
+    .expires_ms = 1737299730123,
+    .keep_until_ms = 1737384330123};
+
+START_TEST(a_record_is_written_exactly) {
+    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    assert_text(entity, "{\"PartitionKey\":\"PROD-001\","
+                        "\"RowKey\":\"i-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
+                        "\"requestHash\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+                        "\"reservationId\":\"0194a0b1-2345-8678-9abc-def012345678\","
+                        "\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
+                        "\"available@odata.type\":\"Edm.Int64\",\"available\":\"97\","
+                        "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
+                        "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
+                        "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\","
+                        "\"keepUntil@odata.type\":\"Edm.DateTime\",\"keepUntil\":\"2025-01-20T14:45:30.123Z\"}");
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(a_record_is_read_back) {
+    struct idempotency_record read;
+    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    memset(&read, 0xFF, sizeof read);
+    ck_assert(product_entity_read_record(entity, record.key_hash, &read));
+    ck_assert_mem_eq(&read, &record, sizeof read);
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(each_property_of_a_record_must_be_there) {
+    static const char *const properties[] = {"requestHash", "reservationId", "quantity",  "available",
+                                             "version",     "reservedAt",    "expiresAt", "keepUntil"};
+    struct idempotency_record read = {.quantity = 77};
+    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
+    ck_assert(!product_entity_read_record(entity, record.key_hash, &read));
+    ck_assert_int_eq(read.quantity, 77);
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(each_property_of_a_product_must_be_there) {
+    static const char *const properties[] = {"PartitionKey", "total",      "available",   "version",   "dueAt",
+                                             "commitIds",    "indexedDue", "indexedKeep", "odata.etag"};
+    struct product read;
+    char token[INVENTORY_TOKEN_BYTES];
+    cJSON *entity = product_entity_of_product(&product);
+    cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
+    ck_assert(product_entity_read_product(entity, &read, token));
+    cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
+    ck_assert(!product_entity_read_product(entity, &read, token));
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
+    struct product read, nothing_due = product;
+    char token[INVENTORY_TOKEN_BYTES];
+    nothing_due.due_ms = INT64_MAX;
+    cJSON *entity = product_entity_of_product(&nothing_due);
+    ck_assert_str_eq(json_string(entity, "dueAt"), "9999-12-31T23:59:59.999Z");
+    cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
+    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert_int_eq(read.due_ms, INT64_MAX);
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(a_due_row_is_written_exactly_and_read_back) {
+    struct due_row row = {.time_ms = 1737299700000, .kind = DUE_RESERVATION, .product_id = "a~b-r-C._1"}, read = {0};
+    cJSON *entity = product_entity_of_due(&row);
+    assert_text(entity, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737299700000-r-a~b-r-C._1\"}");
+    ck_assert(product_entity_read_due_key(json_string(entity, "RowKey"), &read));
+    ck_assert_int_eq(read.time_ms, row.time_ms);
+    ck_assert_int_eq(read.kind, DUE_RESERVATION);
+    ck_assert_str_eq(read.product_id, row.product_id);
+    cJSON_Delete(entity);
+    ck_assert(product_entity_read_due_key("001737299700000-k-P", &read));
+    ck_assert_int_eq(read.kind, DUE_RECORD);
+    ck_assert(!inventory_is_product_id(DUE_PARTITION));
+}
+END_TEST
+
+START_TEST(the_longest_due_key_is_not_cut) {
+    struct due_row row = {.time_ms = (INT64_C(1) << 48) - 1, .kind = DUE_RECORD}, read;
+    char key[PRODUCT_ENTITY_KEY_BYTES];
+    memset(row.product_id, 'x', sizeof row.product_id - 1);
+    product_entity_due_key(&row, key);
+    ck_assert(product_entity_read_due_key(key, &read));
+    ck_assert_int_eq(read.time_ms, row.time_ms);
+    ck_assert_str_eq(read.product_id, row.product_id);
 }
 END_TEST
 
@@ -93,6 +203,13 @@ int main(void) {
     TCase *tcase = tcase_create("entities");
     tcase_add_test(tcase, a_product_is_written_exactly);
     tcase_add_test(tcase, a_reservation_is_written_exactly);
+    tcase_add_test(tcase, a_record_is_written_exactly);
+    tcase_add_test(tcase, a_record_is_read_back);
+    tcase_add_loop_test(tcase, each_property_of_a_record_must_be_there, 0, 8);
+    tcase_add_loop_test(tcase, each_property_of_a_product_must_be_there, 0, 9);
+    tcase_add_test(tcase, a_product_of_which_nothing_is_due_says_so_with_the_last_moment);
+    tcase_add_test(tcase, a_due_row_is_written_exactly_and_read_back);
+    tcase_add_test(tcase, the_longest_due_key_is_not_cut);
     tcase_add_test(tcase, what_is_written_is_read_back);
     tcase_add_loop_test(tcase, each_property_must_be_there_and_of_its_kind, 0, 4);
     tcase_add_test(tcase, a_text_that_does_not_fit_is_not_cut);

@@ -619,6 +619,8 @@ START_TEST(many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_
         struct lease_action action = lease_renewal_due(&renewal, RENEWAL + i);
         ck_assert_int_eq(action.kind, LEASE_ACTION_RENEW);
         ck_assert_int_eq(action.lease->renewed_ms, T + i);
+        ck_assert_int_eq(lease_renewal_settle_renew(&renewal, action.lease, STATUS_OK, 0, RENEWAL + i),
+                         LEASE_OUTCOME_RENEWED);
     }
 }
 END_TEST

@@ -148,6 +148,38 @@ START_TEST(a_failed_acquire_leaves_the_callers_time_alone) {
 }
 END_TEST
 
+static void answer_no_lease(void) {
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 409, .headers = "x-ms-error-code: LeaseNotPresentWithLeaseOperation\r\n"});
+}
+
+START_TEST(breaking_what_nobody_holds_says_so) {
+    answer_no_lease();
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_LEASE_LOST);
+    ck_assert_int_eq(err.status, STATUS_LEASE_LOST);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_repeated_break_that_finds_no_lease_any_more_has_worked) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    answer_no_lease();
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(a_break_that_keeps_failing_is_tried_until_its_deadline_and_says_why) {
+    for (int i = 0; i < 3; i++) {
+        answer(503, "Retry-After: 0\r\n");
+    }
+    answer(503, "Retry-After: 3600\r\n");
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(err.http_status, 503);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+}
+END_TEST
+
 START_TEST(breaking_wants_no_break_period) {
     answer(202, NULL);
     ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_OK);
@@ -215,6 +247,9 @@ int main(void) {
     tcase_add_test(tcase, acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_from_the_repeat);
     tcase_add_test(tcase, a_failed_acquire_leaves_the_callers_time_alone);
     tcase_add_test(tcase, breaking_wants_no_break_period);
+    tcase_add_test(tcase, breaking_what_nobody_holds_says_so);
+    tcase_add_test(tcase, a_repeated_break_that_finds_no_lease_any_more_has_worked);
+    tcase_add_test(tcase, a_break_that_keeps_failing_is_tried_until_its_deadline_and_says_why);
     tcase_add_loop_test(tcase, a_submitted_action_names_the_lease, 0, 2);
     tcase_add_loop_test(tcase, a_submitted_action_is_one_attempt, 0, 2);
     tcase_add_loop_test(tcase, a_submitted_action_ends_with_its_timeout, 0, 2);

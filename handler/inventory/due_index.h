@@ -1,0 +1,66 @@
+/*
+ * due_index.h - the table's own list of what falls due when: reconciliation reads it instead of the products.
+ *
+ * Vocabulary   bucket   the minute in which reservations expire, or the hour within which records are kept
+ *              row      "something of this product falls into this bucket"; product_entity.h has its layout
+ * Rules        A row is in the table before the commit that adds what it speaks of is sent. The commit writes the bucket into the product's
+ *              row (indexed_due_ms, indexed_keep_ms), and while that stays the same no further row is needed: the busiest product
+ *              costs one insert a minute, and one an hour for its records.
+ *              A row without anything behind it is harmless: a visit that finds nothing, and then it is taken away. The converse
+ *              must not be, so rows go last: after the reservations and the records that they speak of.
+ *              A row for reservations goes once its minute has been over for DUE_GRACE_MS. Until then a commit that was
+ *              decided before the expiry can still be on its way, and it relies on the row; commits are given seconds.
+ *              Should one come later even so, the product's due_ms tells all who use the product, and its next row brings reconciliation by.
+ *              Records are kept for a day and more, so no commit under way can rely on a row of theirs that goes. Their bucket is found when
+ *              the hour has ended: a record is purged at most that much late, and a product is visited once for an hour's records.
+ * Cut off      between any two requests, nothing is lost:
+ *                row inserted, no commit        a visit that finds nothing
+ *                reservations released, row left   the same
+ *                some records purged               the row is still there, and the next round purges the rest
+ *                some rows taken away              the rest is found by the next round
+ * Threads: any.
+ * Layer: inventory. May include lease/, storage/, base/.
+ */
+#ifndef INVENTORY_DUE_INDEX_H
+#define INVENTORY_DUE_INDEX_H
+
+#include <pthread.h>
+
+#include "inventory/inventory_store.h"
+#include "inventory/product_entity.h"
+#include "storage/storage_request.h"
+
+enum { DUE_GRACE_MS = 2 * 60 * 1000 };
+
+struct due_index {
+    struct storage_client *client;
+    const char *table;
+    pthread_mutex_t lock; /* guards what follows */
+    struct due_row *seen; /* the rows that the last find met, by product: so finish needs no query */
+    size_t seen_count;
+};
+
+/* Borrows both, which must outlive it. */
+void due_index_init(struct due_index *index, struct storage_client *client, const char *table);
+void due_index_release(struct due_index *index);
+
+/*
+ * Before a commit of `state` as `after`: inserts the rows that it needs, and notes their buckets in `after`. Starts nothing
+ * after `deadline_ms`. On failure the commit must not be sent.
+ * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
+ */
+enum status due_index_add(struct due_index *index, const struct product_state *state, struct product *after,
+                          int64_t deadline_ms, struct error *err) MUST_CHECK;
+
+/* A store's find_due, in one query (a request for each 1,000 rows). */
+enum status due_index_find(struct due_index *index, int64_t now_ms, inventory_product_visitor visit, void *context,
+                           struct error *err) MUST_CHECK;
+
+/*
+ * A store's finish_due, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
+ * and, if there are rows for records among them, a query and a request for each 100 records.
+ */
+enum status due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
+                             struct error *err) MUST_CHECK;
+
+#endif

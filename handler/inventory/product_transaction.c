@@ -1,0 +1,238 @@
+#include "inventory/product_transaction.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/negative_control.h"
+#include "inventory/product_entity.h"
+#include "storage/table_client.h"
+
+/* ---- the transaction ---- */
+
+/* A transaction in the making: its operations, and what they borrow. */
+struct transaction {
+    struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
+    cJSON *entities[TABLE_TRANSACTION_MAX_OPERATIONS];
+    char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][PRODUCT_ENTITY_KEY_BYTES];
+    size_t count;
+    bool failed;
+};
+
+static void add(struct transaction *transaction, enum table_operation_kind kind, const char *partition_key,
+                const char *row_key, const char *if_match, cJSON *entity_taken) {
+    assert(transaction->count < TABLE_TRANSACTION_MAX_OPERATIONS);
+    size_t i = transaction->count++;
+    if (entity_taken == NULL && kind != TABLE_DELETE) {
+        transaction->failed = true;
+    }
+    snprintf(transaction->row_keys[i], PRODUCT_ENTITY_KEY_BYTES, "%s", row_key);
+    transaction->entities[i] = entity_taken;
+    transaction->operations[i] = (struct table_operation){.kind = kind,
+                                                          .partition_key = partition_key,
+                                                          .row_key = transaction->row_keys[i],
+                                                          .if_match = if_match,
+                                                          .entity = entity_taken};
+}
+
+static void add_reservation(struct transaction *transaction, const char *product_id, const struct reservation *row) {
+    char row_key[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_row_key(row, row_key);
+    switch (row->mark) {
+    case RESERVATION_ADDED:
+        add(transaction, TABLE_INSERT, product_id, row_key, NULL, product_entity_of_reservation(product_id, row));
+        break;
+    case RESERVATION_CHANGED:
+        add(transaction, TABLE_MERGE, product_id, row_key, "*", product_entity_of_reservation(product_id, row));
+        break;
+    case RESERVATION_REMOVED:
+        add(transaction, TABLE_DELETE, product_id, row_key, "*", NULL);
+        break;
+    case RESERVATION_STORED:
+    case RESERVATION_DROPPED:
+        break;
+    }
+}
+
+static void add_record(struct transaction *transaction, const struct product *after,
+                       const struct idempotency_record *record) {
+    char row_key[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_record_key(record->key_hash, row_key);
+    struct idempotency_record written = *record;
+    written.version = after->version;
+    add(transaction, TABLE_INSERT, after->id, row_key, NULL, product_entity_of_record(after->id, &written));
+}
+
+static void transaction_free(struct transaction *transaction) {
+    if (transaction == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < transaction->count; i++) {
+        cJSON_Delete(transaction->entities[i]);
+    }
+    free(transaction);
+}
+
+/* NULL: no memory. */
+static struct transaction *transaction_new(const struct product_state *state, const struct product *after) {
+    struct transaction *transaction = calloc(1, sizeof *transaction);
+    if (transaction == NULL) {
+        return NULL;
+    }
+    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, negative_control("if-match") ? "*" : state->token,
+        product_entity_of_product(after));
+    for (size_t i = 0; i < state->reservation_count; i++) {
+        add_reservation(transaction, after->id, &state->reservations[i]);
+    }
+    for (size_t i = 0; i < state->record_count; i++) {
+        add_record(transaction, after, &state->records[i]);
+    }
+    if (transaction->failed) {
+        transaction_free(transaction);
+        return NULL;
+    }
+    return transaction;
+}
+
+/* ---- what became of it ---- */
+
+/* Did this answer leave it open whether the transaction was carried out? */
+static bool is_open(enum status status) {
+    return status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED || status == STATUS_NO_MEMORY;
+}
+
+/* Did storage refuse the transaction for what it holds, so that the same one fares no better? */
+static bool is_refused(enum status status) {
+    return status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS || status == STATUS_NOT_FOUND;
+}
+
+/* Says it in a commit's words. A row that was read and is gone, or is there though nobody wrote it: the product has moved on. */
+static enum status refusal(const struct product_state *state, enum status status, struct error *err) {
+    if (status == STATUS_ALREADY_EXISTS && state->record_count > 0) {
+        return status;
+    }
+    if (!is_refused(status)) {
+        return status;
+    }
+    error_wrap(err, "the product has changed since it was read");
+    if (err != NULL) {
+        err->status = STATUS_PRECONDITION_FAILED;
+    }
+    return STATUS_PRECONDITION_FAILED;
+}
+
+enum status product_transaction_read_product(struct storage_client *client, const char *table, const char *product_id,
+                                             int64_t deadline_ms, struct product *out,
+                                             char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+    cJSON *entity = NULL;
+    enum status status = table_get(client, table, product_id, PRODUCT_ROW, deadline_ms, &entity, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    bool good = product_entity_read_product(entity, out, token);
+    cJSON_Delete(entity);
+    return good ? STATUS_OK : error_set(err, STATUS_MALFORMED, "the product's row is not as this program writes it");
+}
+
+enum trace { TRACE_HAPPENED, TRACE_NOT_YET, TRACE_NEVER, TRACE_UNKNOWN };
+
+/* The newest commit's id is the first; that of this commit is looked for. */
+static bool names_commit(const struct product *found, const struct product *after) {
+    char id[UUID_TEXT_BYTES];
+    snprintf(id, sizeof id, "%.*s", UUID_TEXT_BYTES - 1, after->commit_ids);
+    return strstr(found->commit_ids, id) != NULL;
+}
+
+/*
+ * Reads what happened; see the header. Storage is asked beyond the commit's deadline: an attempt may have taken all the time that
+ * there was, and the truth is worth more to the caller than a quick "nobody knows".
+ */
+static enum trace trace(struct storage_client *client, const char *table, const struct product *after,
+                        int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+    int64_t read_by_ms = clock_now_ms(client->clock) + STORAGE_DEADLINE_MS;
+    struct product found;
+    enum status status = product_transaction_read_product(
+        client, table, after->id, read_by_ms > deadline_ms ? read_by_ms : deadline_ms, &found, token, err);
+    if (status != STATUS_OK) {
+        return TRACE_UNKNOWN;
+    }
+    if (names_commit(&found, after)) {
+        if (found.version != after->version) {
+            token[0] = '\0'; /* of somebody else's version: nothing of this state may be committed on it */
+        }
+        return TRACE_HAPPENED;
+    }
+    if (found.version < after->version) {
+        return TRACE_NOT_YET;
+    }
+    if (found.version - after->version < INVENTORY_COMMIT_IDS) {
+        return TRACE_NEVER;
+    }
+    error_set(err, STATUS_UNAVAILABLE, "%lld commits have come since", (long long)(found.version - after->version));
+    return TRACE_UNKNOWN;
+}
+
+/* `lost` is the last attempt's failure, `attempt` its number. True: send again; else *out_status says how it ended. */
+static bool resolve(struct storage_client *client, const char *table, const struct product_state *state,
+                    const struct product *after, int64_t deadline_ms, int attempt, const struct error *lost,
+                    char token[INVENTORY_TOKEN_BYTES], enum status *out_status, struct error *err) {
+    struct error unread = {.status = STATUS_OK};
+    switch (trace(client, table, after, deadline_ms, token, &unread)) {
+    case TRACE_HAPPENED:
+        *out_status = STATUS_OK;
+        return false;
+    case TRACE_NEVER:
+        *out_status = error_set(err, STATUS_PRECONDITION_FAILED, "another commit came first");
+        return false;
+    case TRACE_NOT_YET:
+        if (is_refused(lost->status)) {
+            *out_status = refusal(state, lost->status, err);
+            return false;
+        }
+        if (storage_client_back_off(client, attempt, lost->retry_after_ms, deadline_ms) == STATUS_OK) {
+            return true;
+        }
+        *out_status = error_set(err, STATUS_UNAVAILABLE, "not committed when its time was up: %s", lost->message);
+        return false;
+    case TRACE_UNKNOWN:
+        break;
+    }
+    *out_status = error_set(err, STATUS_UNAVAILABLE, "the answer was lost (%s), and what happened cannot be told: %s",
+                            lost->message, unread.message);
+    return false;
+}
+
+enum status product_transaction_send(struct storage_client *client, const char *table,
+                                     const struct product_state *state, const struct product *after,
+                                     int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+    struct transaction *transaction = transaction_new(state, after);
+    if (transaction == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the transaction");
+    }
+    bool open = false, again = true;
+    enum status status = STATUS_OK;
+    for (int attempt = 1; again; attempt++) {
+        struct error failure = {.status = STATUS_OK};
+        status =
+            table_transaction(client, table, transaction->operations, transaction->count, deadline_ms, token, &failure);
+        if (status == STATUS_OK) {
+            break;
+        }
+        if (err != NULL) {
+            *err = failure;
+        }
+        open = open || is_open(status);
+        if (open && negative_control("lost-answers")) {
+            status = error_set(err, STATUS_PRECONDITION_FAILED, "the answer was lost");
+            break;
+        }
+        if (!open) {
+            status = refusal(state, status, err);
+            break;
+        }
+        again = resolve(client, table, state, after, deadline_ms, attempt, &failure, token, &status, err);
+    }
+    transaction_free(transaction);
+    return status;
+}

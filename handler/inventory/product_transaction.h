@@ -1,0 +1,44 @@
+/*
+ * product_transaction.h - one commit of a product in the table: an entity group transaction, and what became of it.
+ *
+ * The first operation merges the product's row with If-Match, so that the transaction can succeed only on the version that was
+ * read, and only once however often it is sent: a success changes the ETag. The merged row names this commit first among its
+ * commitIds. When an answer is lost the row is therefore read, and tells:
+ *   it names this commit                                      it happened; later versions are somebody else's, and carry the name on
+ *   it does not, and has the version that was read            not yet: what was sent may still arrive. The same is sent again
+ *   it does not, at a version whose 16 names reach back to    never: the version that this commit would have made is another's,
+ *   the one that this commit would have made                  and the ETag that it needs is gone for good
+ *   it does not, and is further on than that                  nobody knows
+ * An answer that storage did give to a repeat is believed only together with that reading: "the ETag has changed" may be the
+ * first attempt's own doing. If the row then is still at the version that was read, this commit had not happened when storage
+ * refused the repeat, and what refused it (a changed ETag, a row that is there or not) refuses the first attempt too, should
+ * that still be on its way.
+ *
+ * Threads: any.
+ * Layer: inventory. May include lease/, storage/, base/.
+ */
+#ifndef INVENTORY_PRODUCT_TRANSACTION_H
+#define INVENTORY_PRODUCT_TRANSACTION_H
+
+#include "inventory/product_state.h"
+#include "storage/storage_request.h"
+
+/*
+ * Sends `state`'s marked rows and records with `after` as the product's row until it is known what became of them. Starts no
+ * attempt after `deadline_ms`; reading what happened may take STORAGE_DEADLINE_MS longer. `token` receives the ETag of `after`'s row,
+ * or "" when that is not the stored one any more. `state` is untouched.
+ *
+ * STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS, STATUS_UNAVAILABLE   as of a store's commit
+ * any other                                                               storage refused it: nothing was written
+ */
+enum status product_transaction_send(struct storage_client *client, const char *table,
+                                     const struct product_state *state, const struct product *after,
+                                     int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES],
+                                     struct error *err) MUST_CHECK;
+
+/* Reads the product's row alone. STATUS_NOT_FOUND, STATUS_MALFORMED, and table_get's. */
+enum status product_transaction_read_product(struct storage_client *client, const char *table, const char *product_id,
+                                             int64_t deadline_ms, struct product *out,
+                                             char token[INVENTORY_TOKEN_BYTES], struct error *err) MUST_CHECK;
+
+#endif

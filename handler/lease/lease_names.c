@@ -1,0 +1,61 @@
+#include "lease/lease_names.h"
+
+#include <string.h>
+
+#include "lease/lease_options.h"
+#include "lease/lease_store_blob.h"
+
+#define DIGITS "0123456789"
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define UNRESERVED UPPER LOWER DIGITS "-._~" /* RFC 3986 */
+
+static bool consists_of(const char *text, const char *characters) {
+    return text[strspn(text, characters)] == '\0';
+}
+
+bool lease_name_is_valid(const char *name) {
+    size_t length = strlen(name);
+    if (length < 1 || length >= LEASE_NAME_BYTES || !consists_of(name, UNRESERVED "/")) {
+        return false;
+    }
+    for (const char *part = name;; part++) {
+        size_t part_length = strcspn(part, "/");
+        if (part_length == 0 || part[part_length - 1] == '.') {
+            return false;
+        }
+        part += part_length;
+        if (*part == '\0') {
+            return true;
+        }
+    }
+}
+
+bool lease_container_is_valid(const char *container) {
+    size_t length = strlen(container);
+    return length >= 3 && length < LEASE_CONTAINER_NAME_BYTES && consists_of(container, LOWER DIGITS "-") &&
+           container[0] != '-' && container[length - 1] != '-' && strstr(container, "--") == NULL;
+}
+
+bool lease_prefix_is_valid(const char *prefix) {
+    return strlen(prefix) <= LEASE_PREFIX_MAX_LENGTH && consists_of(prefix, UNRESERVED "/");
+}
+
+bool lease_metadata_name_is_valid(const char *name) {
+    size_t length = strlen(name);
+    return length >= 1 && length <= LEASE_METADATA_NAME_MAX_LENGTH && consists_of(name, UPPER LOWER DIGITS "_") &&
+           strspn(name, DIGITS) == 0;
+}
+
+bool lease_metadata_value_is_valid(const char *value) {
+    size_t length = strlen(value);
+    if (length < 1 || length > LEASE_METADATA_VALUE_MAX_LENGTH || value[0] == ' ' || value[length - 1] == ' ') {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (value[i] < ' ' || value[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,384 @@
+/*
+ * leasehold.c - the lease manager and all that it stands on, as one thing with a face of its own.
+ *
+ * Inside, failures are an enum status with a struct error, as everywhere; report() makes them the caller's, at the
+ * border.
+ */
+#include "lease/leasehold.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "lease/lease_manager.h"
+#include "lease/lease_setup.h"
+#include "lease/lease_store_blob.h"
+#include "storage/credential.h"
+#include "storage/http_transport.h"
+#include "storage/storage_request.h"
+
+#define MAX_WAIT_MS (INT64_MAX / 4) /* what is added to a clock's time and still fits */
+
+struct leasehold_lease {
+    struct leasehold *client;
+    struct lease *lease;
+    LIST_ENTRY(leasehold_lease) others;
+};
+
+struct leasehold {
+    const struct clock *clock;
+    struct lease_setup setup;
+    struct credential_shared_key shared_key;
+    struct credential_sas sas;
+    struct http_transport *transport;
+    struct storage_client storage;
+    struct lease_store_blob store;
+    struct lease_manager *manager;
+    struct leasehold_listener listener;
+    pthread_mutex_t lock; /* guards `leases` */
+    LIST_HEAD(, leasehold_lease) leases;
+};
+
+/* --- results --- */
+
+static enum leasehold_result result_of(enum status status) {
+    switch (status) {
+    case STATUS_OK:
+        return LEASEHOLD_OK;
+    case STATUS_NO_MEMORY:
+        return LEASEHOLD_NO_MEMORY;
+    case STATUS_INVALID_ARGUMENT:
+        return LEASEHOLD_INVALID;
+    case STATUS_LEASE_CONFLICT:
+        return LEASEHOLD_HELD_ELSEWHERE;
+    case STATUS_LEASE_LOST:
+        return LEASEHOLD_LOST;
+    case STATUS_UNAUTHORIZED:
+        return LEASEHOLD_REFUSED;
+    case STATUS_UNAVAILABLE:
+        return LEASEHOLD_UNAVAILABLE;
+    case STATUS_CANCELLED:
+        return LEASEHOLD_CANCELLED;
+    case STATUS_KEY_REUSED:
+    case STATUS_MALFORMED:
+    case STATUS_TOO_LARGE:
+    case STATUS_NOT_FOUND:
+    case STATUS_CONTAINER_NOT_FOUND:
+    case STATUS_ALREADY_EXISTS:
+    case STATUS_PRECONDITION_FAILED:
+    case STATUS_INTERNAL:
+        break;
+    }
+    return LEASEHOLD_FAILED;
+}
+
+const char *leasehold_result_text(enum leasehold_result result) {
+    static const char *const texts[] = {
+        [LEASEHOLD_OK] = "success",
+        [LEASEHOLD_HELD_ELSEWHERE] = "somebody else holds the lease",
+        [LEASEHOLD_LOST] = "the lease is not held any more",
+        [LEASEHOLD_UNAVAILABLE] = "storage could not be reached or kept failing",
+        [LEASEHOLD_REFUSED] = "storage refused the credentials",
+        [LEASEHOLD_CANCELLED] = "cancelled",
+        [LEASEHOLD_INVALID] = "a value that is not allowed",
+        [LEASEHOLD_NO_MEMORY] = "out of memory",
+        [LEASEHOLD_FAILED] = "an unexpected failure",
+    };
+    return (size_t)result < sizeof texts / sizeof texts[0] ? texts[result] : "unknown result";
+}
+
+/* `cause` is looked at where `status` is a failure. */
+static enum leasehold_result report(enum status status, const struct error *cause, struct leasehold_error *err) {
+    enum leasehold_result result = result_of(status);
+    if (result != LEASEHOLD_OK && err != NULL) {
+        *err = (struct leasehold_error){.result = result, .http_status = cause->http_status};
+        snprintf(err->code, sizeof err->code, "%s", cause->code);
+        snprintf(err->request_id, sizeof err->request_id, "%s", cause->request_id);
+        snprintf(err->message, sizeof err->message, "%s", cause->message);
+    }
+    return result;
+}
+
+struct leasehold_options leasehold_options_default(void) {
+    const struct lease_options lease = lease_options_default();
+    return (struct leasehold_options){
+        .container = "leases",
+        .blob_prefix = "lease-",
+        .create_container = true,
+        .duration_s = lease.duration_s,
+        .auto_renew = lease.auto_renew,
+        .renew_interval_ms = LEASEHOLD_AUTO,
+        .renew_max_retries = lease.renew_max_retries,
+        .renew_retry_ms = lease.renew_retry_ms,
+        .safety_threshold = lease.safety_threshold,
+        .acquire_timeout_ms = lease.acquire_timeout_ms,
+        .acquire_retry_ms = lease.acquire_retry_ms,
+    };
+}
+
+/* --- a client's life --- */
+
+/* The thread that does the I/O takes no signal that is meant for the program, nor dies of a SIGPIPE of OpenSSL's. */
+static enum status start_transport(struct leasehold *client, struct error *err) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    enum status status = http_transport_new(&client->transport, client->clock, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+static enum status connect_storage(struct leasehold *client, struct error *err) {
+    struct credential *credential = &client->shared_key.base;
+    const struct storage_account *account = &client->setup.account;
+    if (account->sas[0] != '\0') {
+        credential_sas_init(&client->sas, account);
+        credential = &client->sas.base;
+    } else {
+        credential_shared_key_init(&client->shared_key, account);
+    }
+    enum status status = start_transport(client, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    storage_client_init(&client->storage, client->transport, client->clock, account, credential);
+    lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
+    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base, client->transport,
+                             client->clock, err);
+}
+
+/* Frees what there is of a client, a closed one or one that was never open. After the transport, no event is told. */
+static void dispose(struct leasehold *client) {
+    bool is_connected = client->transport != NULL;
+    http_transport_free(client->transport);
+    struct leasehold_lease *next;
+    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases); lease != NULL; lease = next) {
+        next = LIST_NEXT(lease, others);
+        leasehold_release(lease);
+    }
+    lease_manager_free(client->manager);
+    if (is_connected) {
+        storage_client_release(&client->storage);
+    }
+    lease_setup_release(&client->setup);
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+}
+
+/* A program's stdout and stderr are its own. Once, before there is a thread that could log. */
+static void silence(void) {
+    log_configure(LOG_NONE, "");
+}
+
+static enum status open_client(const struct leasehold_options *options, struct leasehold **out, struct error *err) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, silence);
+    struct leasehold *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a client");
+    }
+    client->clock = clock_system();
+    pthread_mutex_init(&client->lock, NULL);
+    LIST_INIT(&client->leases);
+    client->listener = options->listener;
+    enum status status = lease_setup_init(&client->setup, options, err);
+    if (status == STATUS_OK) {
+        status = connect_storage(client, err);
+    }
+    if (status != STATUS_OK) {
+        dispose(client);
+        return status;
+    }
+    *out = client;
+    return STATUS_OK;
+}
+
+enum leasehold_result leasehold_open(const struct leasehold_options *options, struct leasehold **out,
+                                     struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    return report(open_client(options, out, &cause), &cause, err);
+}
+
+void leasehold_cancel(struct leasehold *client) {
+    lease_manager_cancel_acquires(client->manager);
+    lease_manager_cancel_waits(client->manager);
+    storage_client_cancel(&client->storage);
+}
+
+static int64_t limit_wait(int64_t wait_ms) {
+    if (wait_ms < 0) {
+        return 0;
+    }
+    return wait_ms < MAX_WAIT_MS ? wait_ms : MAX_WAIT_MS;
+}
+
+int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
+    if (client == NULL) {
+        return 0;
+    }
+    leasehold_cancel(client);
+    int left = lease_manager_close(client->manager, clock_now_ms(client->clock) + limit_wait(timeout_ms));
+    dispose(client);
+    return left;
+}
+
+/* --- events --- */
+
+typedef void (*leasehold_told)(void *context, const struct leasehold_event *event);
+
+static void tell(const struct leasehold *client, leasehold_told told, const struct lease_event *event) {
+    if (told == NULL) {
+        return;
+    }
+    const struct leasehold_event public_event = {
+        .lease_name = event->lease_name,
+        .lease_id = event->lease_id,
+        .time_ms = event->time_ms,
+        .expires_ms = event->expiry_ms,
+        .renewal_count = event->renewal_count,
+        .attempt = event->attempt,
+        .will_retry = event->will_retry,
+        .reason = event->reason,
+        .last_renewal_ms = event->last_renewal_ms,
+    };
+    told(client->listener.context, &public_event);
+}
+
+static void on_renewed(void *context, const struct lease_event *event) {
+    const struct leasehold *client = context;
+    tell(client, client->listener.renewed, event);
+}
+
+static void on_renewal_failed(void *context, const struct lease_event *event) {
+    const struct leasehold *client = context;
+    tell(client, client->listener.renewal_failed, event);
+}
+
+static void on_lost(void *context, const struct lease_event *event) {
+    const struct leasehold *client = context;
+    tell(client, client->listener.lost, event);
+}
+
+/* --- leases --- */
+
+static enum status acquire(struct leasehold *client, const struct leasehold_request *request, struct lease **out,
+                           struct error *err) {
+    struct lease_request inner = {
+        .name = request->name,
+        .duration_s = request->duration_s,
+        .try_once = request->try_once,
+        .listener = {on_renewed, on_renewal_failed, on_lost, client},
+    };
+    if (request->timeout_ms != 0) {
+        inner.wait_until_ms = clock_now_ms(client->clock) + request->timeout_ms;
+    }
+    return lease_manager_acquire(client->manager, &inner, out, err);
+}
+
+/* The memory comes first: a lease granted is never dropped for want of it. */
+static enum status acquire_handle(struct leasehold *client, const struct leasehold_request *request,
+                                  struct leasehold_lease **out, struct error *err) {
+    enum status status = lease_setup_check_request(request, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct leasehold_lease *handle = calloc(1, sizeof *handle);
+    if (handle == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
+    }
+    handle->client = client;
+    status = acquire(client, request, &handle->lease, err);
+    if (status != STATUS_OK) {
+        free(handle);
+        return status;
+    }
+    pthread_mutex_lock(&client->lock);
+    LIST_INSERT_HEAD(&client->leases, handle, others);
+    pthread_mutex_unlock(&client->lock);
+    *out = handle;
+    return STATUS_OK;
+}
+
+enum leasehold_result leasehold_acquire(struct leasehold *client, const struct leasehold_request *request,
+                                        struct leasehold_lease **out, struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    return report(acquire_handle(client, request, out, &cause), &cause, err);
+}
+
+void leasehold_release(struct leasehold_lease *lease) {
+    if (lease == NULL) {
+        return;
+    }
+    struct leasehold *client = lease->client;
+    pthread_mutex_lock(&client->lock);
+    LIST_REMOVE(lease, others);
+    pthread_mutex_unlock(&client->lock);
+    lease_manager_release(client->manager, lease->lease);
+    free(lease);
+}
+
+bool leasehold_is_held(const struct leasehold_lease *lease) {
+    return lease_manager_is_held(lease->client->manager, lease->lease);
+}
+
+int64_t leasehold_safe_for_ms(const struct leasehold_lease *lease) {
+    int64_t until_ms = lease_manager_safe_until_ms(lease->client->manager, lease->lease);
+    int64_t left_ms = until_ms - clock_now_ms(lease->client->clock);
+    if (until_ms == INT64_MAX) {
+        return INT64_MAX;
+    }
+    return left_ms > 0 ? left_ms : 0;
+}
+
+const char *leasehold_id(const struct leasehold_lease *lease) {
+    return lease_id(lease->lease);
+}
+
+int leasehold_renewal_count(const struct leasehold_lease *lease) {
+    return lease_manager_renewal_count(lease->client->manager, lease->lease);
+}
+
+enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_t duration_ms,
+                                     struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    enum status status = lease_manager_wait(lease->client->manager, lease->lease, limit_wait(duration_ms), &cause);
+    return report(status, &cause, err);
+}
+
+static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, struct error *err) {
+    int duration_s = lease->lease->duration_s;
+    double most_ms = lease->client->setup.lease.safety_threshold * duration_s * 1000.0;
+    if (needed_ms < 0 || (duration_s != LEASE_INFINITE_S && (double)needed_ms >= most_ms)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
+                         (long long)needed_ms);
+    }
+    int64_t safe_until_ms;
+    return lease_manager_ensure(lease->client->manager, lease->lease, needed_ms, &safe_until_ms, err);
+}
+
+enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms, struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    return report(ensure(lease, needed_ms, &cause), &cause, err);
+}
+
+enum leasehold_result leasehold_break(struct leasehold *client, const char *name, bool *out_was_held,
+                                      struct leasehold_error *err) {
+    struct error cause = {.status = STATUS_OK};
+    enum status status = lease_setup_check_name(name, &cause);
+    if (status == STATUS_OK) {
+        status = lease_manager_break(client->manager, name, &cause);
+    }
+    bool was_held = status == STATUS_OK;
+    if (status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND) {
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK && out_was_held != NULL) {
+        *out_was_held = was_held;
+    }
+    return report(status, &cause, err);
+}

@@ -1,0 +1,102 @@
+/*
+ * inventory_store_steps.h - one step of a test of inventory stores per function; for the files of the contract alone.
+ *
+ * Each file that includes it has its own `store`, with products A (100 units) and B (50), and `state`, read anew by most steps.
+ * Layer: tests.
+ */
+#ifndef SUPPORT_INVENTORY_STORE_STEPS_H
+#define SUPPORT_INVENTORY_STORE_STEPS_H
+
+#include <check.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "inventory/inventory_store.h"
+
+enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, LIFETIME_MS = 30 * MINUTE_MS, DEADLINE_MS = 10000 };
+
+static struct inventory_store *(*open_store)(void);
+static void (*close_store)(void);
+static struct inventory_store *store;
+static struct product_state state;
+static struct error err;
+
+/* To be called once before set_up. */
+static inline void use_store(struct inventory_store *(*open)(void), void (*close)(void)) {
+    open_store = open;
+    close_store = close;
+}
+
+static inline void set_up(void) {
+    store = open_store();
+    product_state_init(&state);
+    static const struct seed_product seeds[] = {{"B", 50}, {"A", 100}};
+    ck_assert_int_eq(store->ops->prepare(store, seeds, 2, &err), STATUS_OK);
+}
+
+static inline void tear_down(void) {
+    product_state_release(&state);
+    close_store();
+}
+
+static inline int64_t now_ms(void) {
+    return store->ops->now_ms(store);
+}
+
+static inline enum status read_as(const char *id, struct inventory_query query, struct product_state *out) {
+    if (query.until_ms == 0) {
+        query.until_ms = now_ms();
+    }
+    return store->ops->read(store, id, &query, out, &err);
+}
+
+static inline void read_all(const char *id) {
+    ck_assert_msg(read_as(id, (struct inventory_query){.all = true}, &state) == STATUS_OK, "%s", err.message);
+    ck_assert(inventory_adds_up(&state));
+}
+
+static inline enum status commit(struct product_state *what) {
+    return store->ops->commit(store, what, clock_now_ms(clock_system()) + DEADLINE_MS, &err);
+}
+
+static inline void reserve_in_memory(const char *customer, int64_t quantity, int64_t at_ms) {
+    bool reserved = false;
+    const struct reservation *row = NULL;
+    ck_assert_int_eq(inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS, &reserved, &row), STATUS_OK);
+    ck_assert(reserved);
+}
+
+static inline void reserve_and_commit(const char *product, const char *customer, int64_t quantity, int64_t at_ms) {
+    read_all(product);
+    reserve_in_memory(customer, quantity, at_ms);
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+}
+
+/* What a record may hold; its version does not matter to who writes it. */
+static const struct idempotency_record sample = {
+    .request_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    .reservation_id = "0194a0b1-2345-8678-9abc-def012345678",
+    .quantity = 3,
+    .available = 97,
+    .version = 1000,
+    .reserved_ms = 1737297930123,
+    .expires_ms = 1737299730123,
+};
+
+static inline void add_record(const char *key_hash, int64_t keep_until_ms) {
+    struct idempotency_record record = sample;
+    strcpy(record.key_hash, key_hash);
+    record.keep_until_ms = keep_until_ms;
+    ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
+}
+
+static inline enum status find(const char *product, const char *key_hash, struct idempotency_record *out) {
+    return store->ops->find_record(store, product, key_hash, out, &err);
+}
+
+static inline void assert_found(const char *product, const char *key_hash, bool expected) {
+    struct idempotency_record found;
+    ck_assert_int_eq(find(product, key_hash, &found), expected ? STATUS_OK : STATUS_NOT_FOUND);
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* The index in the order of its requests; what it finds and costs is in tests/integration/test_inventory_store_table.c. */
+#include "inventory/due_index.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/table_script.h"
+
+#define DUE_ROW(time, kind) "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\"}"
+
+START_TEST(a_reservation_in_another_minute_is_noted_before_its_commit_is_sent) {
+    state.product.indexed_due_ms = BUCKET_MS - MINUTE_MS;
+    push_answer(_i == 0 ? 204 : 409, "{\"odata.error\":{\"code\":\"EntityAlreadyExists\"}}");
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    ck_assert_int_eq(state.product.indexed_due_ms, BUCKET_MS);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_str_eq(http_fake_request(fake, 0)->body, DUE_ROW("001737297900000", "r"));
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 1)->body, "\"indexedDue\":\"1737297900000\""));
+}
+END_TEST
+
+START_TEST(each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records) {
+    bool reserved = false;
+    const struct reservation *row = NULL;
+    add_record();
+    state.product.indexed_keep_ms = 0;
+    ck_assert_int_eq(inventory_reserve(&state, "C1", 1, RESERVED_MS, MINUTE_MS, &reserved, &row), STATUS_OK);
+    push_answer(204, "");
+    push_answer(204, "");
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    ck_assert_str_eq(http_fake_request(fake, 0)->body, DUE_ROW("001737297960000", "r"));
+    ck_assert_str_eq(http_fake_request(fake, 1)->body, DUE_ROW("001737298800000", "k"));
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 2)->body, "\"indexedKeep\":\"1737298800000\""));
+}
+END_TEST
+
+START_TEST(a_commit_that_cannot_be_noted_is_not_sent) {
+    state.product.indexed_due_ms = 0;
+    commit.deadline_ms = clock_now_ms(clock_system()) + 400;
+    for (int i = 0; i < 50; i++) {
+        push_answer(503, "");
+    }
+    start_commit();
+    finish_commit();
+    ck_assert_int_eq(commit.status, STATUS_UNAVAILABLE);
+    ck_assert_int_eq(state.product.version, 7);
+    for (size_t i = 0; i < http_fake_count(fake); i++) {
+        ck_assert_ptr_null(strstr(http_fake_request(fake, i)->target, "$batch"));
+    }
+}
+END_TEST
+
+static enum status visit(void *context, const char *product_id, struct error *err) {
+    (void)err;
+    strcpy(context, product_id);
+    return STATUS_OK;
+}
+
+static void find_due(enum status expected, char visited[PRODUCT_ID_BYTES]) {
+    struct error err = {.status = STATUS_OK};
+    enum status status = table.base.ops->find_due(&table.base, RESERVED_MS, visit, visited, &err);
+    ck_assert_msg(status == expected, "%s: %s", status_name(status), err.message);
+}
+
+static enum status finish_due(int *purged) {
+    struct error err;
+    return table.base.ops->finish_due(&table.base, "P", RESERVED_MS, purged, &err);
+}
+
+#define RECORD(hash) "{\"odata.etag\":\"W/\\\"" hash "\\\"\",\"RowKey\":\"i-" hash "\"}"
+
+START_TEST(rows_whose_deletion_was_not_answered_are_deleted_one_by_one) {
+    char visited[PRODUCT_ID_BYTES] = "";
+    int purged = -1;
+    push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
+    push_answer(200, "{\"value\":[" RECORD("1") "," RECORD("2") "]}");
+    push_lost();                                      /* this one happened ... */
+    push_refused(404, "ResourceNotFound");            /* ... as the repeat finds: */
+    push_refused(404, "ResourceNotFound");            /* the first is gone, */
+    push_refused(412, "UpdateConditionNotSatisfied"); /* and under the second key there is a new record */
+    push_done(1);                                     /* the index's row */
+    find_due(STATUS_OK, visited);
+    ck_assert_str_eq(visited, "P");
+    ck_assert_int_eq(finish_due(&purged), STATUS_OK);
+    ck_assert_int_eq(purged, 0);
+    ck_assert_uint_eq(http_fake_count(fake), 7);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 5)->body, "If-Match: W/\"2\""));
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 6)->body, "PartitionKey='%21due'"));
+}
+END_TEST
+
+START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
+    char visited[PRODUCT_ID_BYTES];
+    int purged = -1;
+    push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
+    push_answer(403, "");
+    find_due(STATUS_OK, visited);
+    ck_assert_int_eq(finish_due(&purged), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(purged, -1);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(what_no_search_has_met_is_left_to_the_next_one) {
+    int purged = -1;
+    ck_assert_int_eq(finish_due(&purged), STATUS_OK);
+    ck_assert_int_eq(purged, 0);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+START_TEST(due_rows_that_this_program_did_not_write_are_refused) {
+    static const char *const keys[] = {"1737200000000-k-P", "001737200000000-x-P", "001737200000000-r-", "x",
+                                       "001737200000000-r-a/b"};
+    char body[256], visited[PRODUCT_ID_BYTES] = "";
+    snprintf(body, sizeof body, "{\"value\":[" DUE_ROW("001737200000000", "r") ",{\"RowKey\":\"%s\"}]}", keys[_i]);
+    push_answer(200, body);
+    find_due(STATUS_MALFORMED, visited);
+    ck_assert_str_eq(visited, "");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("due_index");
+    TCase *tcase = tcase_create("against a script");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_loop_test(tcase, a_reservation_in_another_minute_is_noted_before_its_commit_is_sent, 0, 2);
+    tcase_add_test(tcase, each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records);
+    tcase_add_test(tcase, a_commit_that_cannot_be_noted_is_not_sent);
+    tcase_add_test(tcase, rows_whose_deletion_was_not_answered_are_deleted_one_by_one);
+    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_purged);
+    tcase_add_test(tcase, what_no_search_has_met_is_left_to_the_next_one);
+    tcase_add_loop_test(tcase, due_rows_that_this_program_did_not_write_are_refused, 0, 5);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

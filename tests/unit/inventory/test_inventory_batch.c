@@ -1,0 +1,510 @@
+/*
+ * test_inventory_batch.c - what happens to requests that are served together, what is read for them, and what repeats get.
+ *
+ * Two services stand for two instances that share the store and the lease service.
+ */
+#include "inventory/inventory_batch.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inventory/inventory_service.h"
+#include "inventory/reconcile.h"
+#include "support/check_main.h"
+#include "support/function_app.h"
+#include "support/process.h"
+
+enum { TIMEOUT_MS = 60000, LIFETIME_MS = 30 * 60 * 1000, MANY = 120 };
+static const int64_t DAY_MS = 24 * 60 * 60 * 1000;
+
+static struct function_app app;
+static struct inventory_service other;
+static struct inventory_store_ops ops; /* the app's, counted */
+static const struct inventory_store_ops *uncounted;
+static int reads, commits;
+
+static enum status count_read(struct inventory_store *store, const char *product_id,
+                              const struct inventory_query *query, struct product_state *state, struct error *err) {
+    reads++;
+    return uncounted->read(store, product_id, query, state, err);
+}
+
+static enum status count_commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                                struct error *err) {
+    commits++;
+    return uncounted->commit(store, state, deadline_ms, err);
+}
+
+static void set_up(void) {
+    function_app_start(&app, TIMEOUT_MS);
+    uncounted = app.store.base.ops;
+    ops = *uncounted;
+    ops.read = count_read;
+    ops.commit = count_commit;
+    app.store.base.ops = &ops;
+    reads = commits = 0;
+    ck_assert_int_eq(
+        inventory_service_init(&other, &app.store.base, app.leases, clock_system(), &app.options, TIMEOUT_MS),
+        STATUS_OK);
+}
+
+static void tear_down(void) {
+    inventory_service_release(&other);
+    function_app_stop(&app);
+}
+
+/* A request on a thread of its own. */
+struct caller {
+    pthread_t thread;
+    struct inventory_service *service;
+    struct inventory_change change;
+    bool releases;
+    enum status status;
+    struct error err;
+    struct reserve_result reserved;
+    struct release_result released;
+};
+
+static struct caller reserves(const char *customer, int64_t quantity, const char *key) {
+    return (struct caller){
+        .service = &app.service,
+        .change = {.product_id = "PROD-001", .customer_id = customer, .quantity = quantity, .idempotency_key = key}};
+}
+
+static struct caller releases(const char *customer, int64_t quantity, const char *reservation_id) {
+    struct caller caller = reserves(customer, quantity, NULL);
+    caller.change.reservation_id = reservation_id;
+    caller.releases = true;
+    return caller;
+}
+
+static void *call(void *context) {
+    struct caller *caller = context;
+    caller->status =
+        caller->releases
+            ? inventory_service_release_units(caller->service, &caller->change, &caller->released, &caller->err)
+            : inventory_service_reserve(caller->service, &caller->change, &caller->reserved, &caller->err);
+    return NULL;
+}
+
+static void call_now(struct caller *caller) {
+    call(caller);
+    ck_assert_msg(caller->status == STATUS_OK, "%s", caller->status == STATUS_OK ? "" : caller->err.message);
+}
+
+static void reserve_now(const char *customer, int64_t quantity) {
+    struct caller caller = reserves(customer, quantity, NULL);
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+}
+
+static void wait_until_queued(int count) {
+    int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
+    int queued;
+    do {
+        ck_assert_int_lt(process_now_ms(), deadline_ms);
+        sched_yield();
+        pthread_mutex_lock(&app.service.lanes.lock);
+        queued = app.service.lanes.queued_count;
+        pthread_mutex_unlock(&app.service.lanes.lock);
+    } while (queued != count);
+}
+
+/* All in one batch, in this order. */
+static void call_together(struct caller *callers, int count) {
+    for (size_t n = 0; lease_store_fake_is_leased(app.lease_service, "inventory-PROD-001"); n++) {
+        lease_store_fake_wait(app.lease_service, FAKE_RELEASE, n);
+        lease_store_fake_drain(app.lease_service);
+    }
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    for (int i = 0; i < count; i++) {
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+        wait_until_queued(i + 1);
+    }
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    for (int i = 0; i < count; i++) {
+        pthread_join(callers[i].thread, NULL);
+        ck_assert_msg(callers[i].status == STATUS_OK || callers[i].status == STATUS_KEY_REUSED, "%s",
+                      callers[i].err.message);
+    }
+}
+
+static void assert_product(int64_t available, int64_t version, size_t rows) {
+    struct product_state state;
+    int64_t now_ms = 0;
+    struct error err = {0};
+    product_state_init(&state);
+    ck_assert_msg(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err) == STATUS_OK, "%s",
+                  err.message);
+    ck_assert_int_eq(inventory_available(&state, now_ms), available);
+    ck_assert_int_eq(state.product.version, version);
+    ck_assert_uint_eq(state.reservation_count, rows);
+    product_state_release(&state);
+}
+
+/* --- together --- */
+
+START_TEST(what_is_served_together_is_one_commit_and_each_has_its_own_answer) {
+    struct caller callers[5];
+    for (int i = 0; i < 5; i++) {
+        callers[i] = reserves("C", 10, NULL);
+    }
+    call_together(callers, 5);
+    ck_assert_int_eq(commits, 1);
+    ck_assert_int_eq(reads, 1);
+    for (int i = 0; i < 5; i++) {
+        ck_assert(callers[i].reserved.reserved);
+        ck_assert_int_eq(callers[i].reserved.available, 90 - 10 * i);
+        ck_assert_int_eq(callers[i].reserved.version, 2);
+        ck_assert_str_ne(callers[i].reserved.reservation.id, callers[(i + 1) % 5].reserved.reservation.id);
+    }
+    assert_product(50, 2, 5);
+}
+END_TEST
+
+START_TEST(more_than_a_transaction_holds_goes_into_the_next) {
+    static struct caller callers[MANY];
+    for (int i = 0; i < MANY; i++) {
+        callers[i] = reserves("C", 1, NULL);
+    }
+    call_together(callers, MANY);
+    ck_assert_int_eq(commits, 2);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(callers[i].reserved.reserved, i < 100);
+        ck_assert_int_eq(callers[i].reserved.version, i < INVENTORY_MAX_CHANGES ? 2 : 3);
+    }
+    assert_product(0, 3, 100);
+}
+END_TEST
+
+START_TEST(each_is_decided_after_those_who_came_before_it) {
+    reserve_now("OLD", 95);
+    struct caller callers[] = {reserves("A", 6, NULL), releases("OLD", 90, NULL), reserves("B", 95, NULL),
+                               reserves("C", 1, NULL)};
+    call_together(callers, 4);
+    ck_assert(!callers[0].reserved.reserved);
+    ck_assert_int_eq(callers[0].reserved.available, 5);
+    ck_assert_int_eq(callers[1].released.released, 90);
+    ck_assert_int_eq(callers[1].released.available, 95);
+    ck_assert(callers[2].reserved.reserved);
+    ck_assert_int_eq(callers[2].reserved.available, 0);
+    ck_assert(!callers[3].reserved.reserved);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(i == 1 ? callers[i].released.version : callers[i].reserved.version, 3);
+    }
+    ck_assert_int_eq(commits, 2);
+}
+END_TEST
+
+START_TEST(releases_of_several_customers_read_their_own_rows) {
+    reserve_now("A", 10);
+    reserve_now("B", 20);
+    struct caller callers[] = {releases("B", 20, NULL), releases("A", 4, NULL), releases("NOBODY", 1, NULL)};
+    call_together(callers, 3);
+    ck_assert_int_eq(callers[0].released.released, 20);
+    ck_assert_int_eq(callers[1].released.released, 4);
+    ck_assert_int_eq(callers[2].released.released, 0);
+    assert_product(94, 4, 1);
+}
+END_TEST
+
+START_TEST(a_failure_of_the_commit_is_everybodys) {
+    struct caller callers[] = {reserves("A", 1, NULL), reserves("B", 1000, NULL)};
+    app.store.next[STORE_COMMIT] = STATUS_UNAVAILABLE;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(callers[i].thread, NULL);
+    }
+    ck_assert_int_eq(callers[0].status, STATUS_UNAVAILABLE);
+    assert_product(100, 1, 0);
+    reserve_now("A", 1); /* and nothing stays behind */
+    assert_product(99, 2, 1);
+}
+END_TEST
+
+/* --- what is known --- */
+
+START_TEST(a_known_product_is_not_read_again) {
+    reserve_now("A", 1);
+    reserve_now("A", 1);
+    ck_assert_int_eq(reads, 1);
+    ck_assert_int_eq(commits, 2);
+}
+END_TEST
+
+static void reserve_elsewhere(const char *customer, int64_t quantity) {
+    struct caller caller = reserves(customer, quantity, NULL);
+    caller.service = &other;
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+}
+
+START_TEST(a_known_product_that_another_instance_has_changed_is_read_again) {
+    reserve_now("A", 1);
+    reserve_elsewhere("B", 2);
+    struct caller caller = reserves("A", 3, NULL);
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+    ck_assert_int_eq(caller.reserved.available, 94);
+    ck_assert_int_eq(caller.reserved.version, 4);
+    ck_assert_int_eq(reads, 3);
+}
+END_TEST
+
+START_TEST(a_refusal_does_not_rest_on_what_was_known_long_ago) {
+    reserve_elsewhere("B", 95);
+    struct caller caller = reserves("A", 6, NULL);
+    call_now(&caller);
+    ck_assert(!caller.reserved.reserved);
+    struct caller release = releases("B", 95, NULL);
+    release.service = &other;
+    call_now(&release);
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+    ck_assert_int_eq(caller.reserved.available, 94);
+}
+END_TEST
+
+START_TEST(a_release_does_not_rest_on_what_was_known_long_ago) {
+    reserve_now("A", 10);
+    reserve_elsewhere("A", 5);
+    struct caller release = releases("A", 15, NULL);
+    call_now(&release);
+    ck_assert_int_eq(release.released.released, 15);
+    assert_product(100, 4, 0);
+}
+END_TEST
+
+START_TEST(what_expires_of_a_known_product_is_read_when_it_is_due) {
+    reserve_elsewhere("B", 100);
+    struct caller caller = reserves("A", 1, NULL);
+    call_now(&caller);
+    ck_assert(!caller.reserved.reserved);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
+    call_now(&caller);
+    ck_assert(!caller.reserved.reserved);
+    clock_fake_advance(&app.store_clock, 1);
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+    ck_assert_int_eq(caller.reserved.available, 99);
+    assert_product(99, 3, 1);
+}
+END_TEST
+
+/* --- keys --- */
+
+static void assert_same_answer(const struct caller *first, const struct caller *again) {
+    ck_assert(again->reserved.reserved && again->reserved.acquired_lease);
+    ck_assert_str_eq(again->reserved.reservation.id, first->reserved.reservation.id);
+    ck_assert_int_eq(again->reserved.reservation.expires_ms, first->reserved.reservation.expires_ms);
+    ck_assert_int_eq(again->reserved.available, first->reserved.available);
+    ck_assert_int_eq(again->reserved.version, first->reserved.version);
+}
+
+START_TEST(the_same_key_gets_the_same_answer_and_changes_nothing_from_any_instance) {
+    struct caller first = reserves("A", 5, "key-1"), again = reserves("A", 5, "key-1");
+    call_now(&first);
+    if (_i == 1) {
+        again.service = &other;
+    }
+    call_now(&again);
+    assert_same_answer(&first, &again);
+    assert_product(95, 2, 1);
+}
+END_TEST
+
+START_TEST(the_same_key_gets_the_same_answer_after_release_and_expiry_and_when_all_is_sold) {
+    struct caller first = reserves("A", 100, "key-1"), again = reserves("A", 100, "key-1");
+    call_now(&first);
+    call_now(&again);
+    assert_same_answer(&first, &again);
+    struct caller release = releases("A", 100, first.reserved.reservation.id);
+    call_now(&release);
+    call_now(&again);
+    assert_same_answer(&first, &again);
+    assert_product(100, 3, 0);
+    clock_fake_advance(&app.store_clock, DAY_MS);
+    again.service = &other;
+    call_now(&again);
+    assert_same_answer(&first, &again);
+    assert_product(100, 3, 0);
+}
+END_TEST
+
+START_TEST(a_key_used_for_another_request_is_refused) {
+    struct caller first = reserves("A", 5, "key-1"), other_quantity = reserves("A", 6, "key-1"),
+                  other_customer = reserves("B", 5, "key-1");
+    call_now(&first);
+    call(&other_quantity);
+    ck_assert_int_eq(other_quantity.status, STATUS_KEY_REUSED);
+    call(&other_customer);
+    ck_assert_int_eq(other_customer.status, STATUS_KEY_REUSED);
+    struct caller release = releases("A", 5, NULL);
+    release.change.idempotency_key = "key-1";
+    call(&release);
+    ck_assert_int_eq(release.status, STATUS_KEY_REUSED);
+    assert_product(95, 2, 1);
+}
+END_TEST
+
+START_TEST(a_key_belongs_to_its_product) {
+    struct caller first = reserves("A", 5, "key-1"), elsewhere = reserves("A", 5, "key-1");
+    elsewhere.change.product_id = "PROD-002";
+    call_now(&first);
+    call_now(&elsewhere);
+    ck_assert_str_ne(first.reserved.reservation.id, elsewhere.reserved.reservation.id);
+}
+END_TEST
+
+START_TEST(one_key_at_the_same_time_makes_one_reservation) {
+    struct caller callers[] = {reserves("A", 5, "key-1"), reserves("A", 5, "key-1"), reserves("A", 6, "key-1"),
+                               reserves("B", 5, "key-2")};
+    call_together(callers, 4);
+    ck_assert(callers[0].reserved.reserved);
+    assert_same_answer(&callers[0], &callers[1]);
+    ck_assert_int_eq(callers[2].status, STATUS_KEY_REUSED);
+    ck_assert(callers[3].reserved.reserved);
+    assert_product(90, 2, 2);
+}
+END_TEST
+
+START_TEST(a_key_that_another_instance_has_used_does_not_harm_those_it_is_served_with) {
+    struct caller first = reserves("A", 5, "key-1");
+    first.service = &other;
+    call_now(&first);
+    struct caller callers[] = {reserves("B", 1, "key-2"), reserves("A", 5, "key-1"), reserves("C", 1, NULL)};
+    call_together(callers, 3);
+    assert_same_answer(&first, &callers[1]);
+    ck_assert(callers[0].reserved.reserved);
+    ck_assert(callers[2].reserved.reserved);
+    assert_product(93, 3, 3);
+}
+END_TEST
+
+START_TEST(a_key_whose_request_was_refused_may_succeed_later) {
+    reserve_now("OLD", 100);
+    struct caller caller = reserves("A", 5, "key-1");
+    call_now(&caller);
+    ck_assert(!caller.reserved.reserved);
+    struct caller release = releases("OLD", 100, NULL);
+    call_now(&release);
+    call_now(&caller);
+    ck_assert(caller.reserved.reserved);
+}
+END_TEST
+
+START_TEST(a_release_of_one_reservation_sent_again_frees_nothing_more) {
+    struct caller first = reserves("A", 10, NULL);
+    call_now(&first);
+    reserve_now("A", 10);
+    for (int i = 0; i < 3; i++) { /* a part of it, three times the same */
+        struct caller part = releases("A", 4, first.reserved.reservation.id);
+        call_now(&part);
+        ck_assert_int_eq(part.released.released, 4);
+        ck_assert_int_eq(part.released.available, 84);
+    }
+    assert_product(84, 4, 2);
+    struct caller keyed = releases("A", 4, first.reserved.reservation.id);
+    keyed.change.idempotency_key = "once more";
+    call_now(&keyed);
+    ck_assert_int_eq(keyed.released.available, 88);
+    struct caller rest = releases("A", 10, first.reserved.reservation.id);
+    call_now(&rest);
+    ck_assert_int_eq(rest.released.released, 2);
+    call_now(&rest);
+    ck_assert_int_eq(rest.released.released, 2);
+    assert_product(90, 6, 1);
+}
+END_TEST
+
+START_TEST(keys_are_kept_for_a_day_and_then_purged) {
+    struct caller first = reserves("A", 5, "key-1"), again = reserves("A", 5, "key-1");
+    call_now(&first);
+    struct reconcile_result reconciled;
+    struct error err = {0};
+    clock_fake_advance(&app.store_clock, DAY_MS);
+    ck_assert_msg(reconcile_run(&app.service, &reconciled, &err) == STATUS_OK, "%s", err.message);
+    call_now(&again);
+    ck_assert_str_eq(again.reserved.reservation.id, first.reserved.reservation.id);
+    clock_fake_advance(&app.store_clock, DAY_MS);
+    while (lease_store_fake_is_leased(app.lease_service, RECONCILIATION_LEASE_NAME)) {
+        sched_yield();
+    }
+    ck_assert_msg(reconcile_run(&app.service, &reconciled, &err) == STATUS_OK, "%s", err.message);
+    call_now(&again);
+    ck_assert_str_ne(again.reserved.reservation.id, first.reserved.reservation.id);
+}
+END_TEST
+
+/* --- expiring, reading --- */
+
+START_TEST(expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_took) {
+    for (int i = 0; i < 100; i++) {
+        reserve_now("A", 1);
+    }
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    int count = 0, before = commits;
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_OK);
+    ck_assert_int_eq(count, 100);
+    ck_assert_int_eq(commits - before, 2);
+    assert_product(100, 103, 0);
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_OK);
+    ck_assert_int_eq(count, 0);
+    ck_assert_int_eq(commits - before, 2);
+}
+END_TEST
+
+static int restless;
+
+static enum status read_restless(struct inventory_store *store, const char *product_id,
+                                 const struct inventory_query *query, struct product_state *state, struct error *err) {
+    if (restless > 0 && query->all) {
+        restless--;
+        return error_set(err, STATUS_PRECONDITION_FAILED, "it changed too often");
+    }
+    return uncounted->read(store, product_id, query, state, err);
+}
+
+START_TEST(a_product_that_does_not_stand_still_is_read_with_its_lease) {
+    reserve_now("A", 3);
+    ops.read = read_restless;
+    restless = 1;
+    size_t acquired = lease_store_fake_count(app.lease_service, FAKE_ACQUIRE);
+    assert_product(97, 2, 1);
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), acquired + 1);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("inventory_batch");
+    TCase *batch = tcase_create("batch");
+    tcase_add_checked_fixture(batch, set_up, tear_down);
+    tcase_add_test(batch, what_is_served_together_is_one_commit_and_each_has_its_own_answer);
+    tcase_add_test(batch, more_than_a_transaction_holds_goes_into_the_next);
+    tcase_add_test(batch, each_is_decided_after_those_who_came_before_it);
+    tcase_add_test(batch, releases_of_several_customers_read_their_own_rows);
+    tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
+    tcase_add_test(batch, a_known_product_is_not_read_again);
+    tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
+    tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_known_long_ago);
+    tcase_add_test(batch, a_release_does_not_rest_on_what_was_known_long_ago);
+    tcase_add_test(batch, what_expires_of_a_known_product_is_read_when_it_is_due);
+    tcase_add_loop_test(batch, the_same_key_gets_the_same_answer_and_changes_nothing_from_any_instance, 0, 2);
+    tcase_add_test(batch, the_same_key_gets_the_same_answer_after_release_and_expiry_and_when_all_is_sold);
+    tcase_add_test(batch, a_key_used_for_another_request_is_refused);
+    tcase_add_test(batch, a_key_belongs_to_its_product);
+    tcase_add_test(batch, one_key_at_the_same_time_makes_one_reservation);
+    tcase_add_test(batch, a_key_that_another_instance_has_used_does_not_harm_those_it_is_served_with);
+    tcase_add_test(batch, a_key_whose_request_was_refused_may_succeed_later);
+    tcase_add_test(batch, a_release_of_one_reservation_sent_again_frees_nothing_more);
+    tcase_add_test(batch, keys_are_kept_for_a_day_and_then_purged);
+    tcase_add_test(batch, expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_took);
+    tcase_add_test(batch, a_product_that_does_not_stand_still_is_read_with_its_lease);
+    suite_add_tcase(suite, batch);
+    return check_main(suite);
+}

@@ -1,0 +1,130 @@
+/* test_product_state.c - what is kept of a product between a read and the next commit. */
+#include "inventory/product_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+
+static struct product_state state;
+
+static void set_up(void) {
+    product_state_init(&state);
+    state.product.total = 100;
+    state.product.available = 90;
+    state.product.due_ms = 1000;
+    state.complete_until_ms = 2000;
+}
+
+static void tear_down(void) {
+    product_state_release(&state);
+}
+
+static void row(struct product_state *target, const char *id, int64_t expires_ms) {
+    struct reservation added = {.quantity = 1, .expires_ms = expires_ms, .mark = RESERVATION_STORED};
+    snprintf(added.id, sizeof added.id, "%s", id);
+    ck_assert_ptr_nonnull(product_state_insert(target, &added));
+}
+
+static void assert_rows(const char *ids) {
+    char found[64] = "";
+    for (size_t i = 0; i < state.reservation_count; i++) {
+        strcat(found, state.reservations[i].id);
+    }
+    ck_assert_str_eq(found, ids);
+}
+
+START_TEST(rows_stand_by_expiry_and_by_arrival) {
+    row(&state, "b", 20);
+    row(&state, "d", 30);
+    row(&state, "a", 10);
+    row(&state, "c", 20);
+    assert_rows("abcd");
+}
+END_TEST
+
+START_TEST(merging_adds_what_is_missing_and_keeps_what_is_marked) {
+    struct product_state other;
+    product_state_init(&other);
+    other.complete_until_ms = 3000;
+    row(&state, "a", 10);
+    row(&state, "c", 30);
+    state.reservations[0].mark = RESERVATION_REMOVED;
+    row(&other, "a", 10);
+    row(&other, "b", 20);
+    ck_assert_int_eq(product_state_merge(&state, &other), STATUS_OK);
+    assert_rows("abc");
+    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_REMOVED);
+    ck_assert_int_eq(state.complete_until_ms, 3000);
+    other.complete_until_ms = 1;
+    ck_assert_int_eq(product_state_merge(&state, &other), STATUS_OK);
+    ck_assert_int_eq(state.complete_until_ms, 3000);
+    product_state_release(&other);
+}
+END_TEST
+
+START_TEST(trimming_forgets_what_expires_behind_what_is_complete) {
+    row(&state, "a", 1999);
+    row(&state, "b", 2000);
+    row(&state, "c", 2001);
+    row(&state, "d", 9000);
+    product_state_trim(&state);
+    assert_rows("ab");
+}
+END_TEST
+
+START_TEST(nothing_is_due_of_a_product_whose_units_are_all_there) {
+    state.product.available = 100;
+    ck_assert_int_eq(product_state_due_ms(&state), INT64_MAX);
+}
+END_TEST
+
+START_TEST(what_is_not_in_memory_may_be_due_right_behind_what_is_complete) {
+    ck_assert_int_eq(product_state_due_ms(&state), 2001);
+    state.product.due_ms = 5000;
+    ck_assert_int_eq(product_state_due_ms(&state), 5000);
+    state.product.due_ms = 2001;
+    ck_assert_int_eq(product_state_due_ms(&state), 2001);
+    state.complete_until_ms = INT64_MAX;
+    ck_assert_int_eq(product_state_due_ms(&state), INT64_MAX);
+}
+END_TEST
+
+START_TEST(the_first_row_that_stays_is_due_first) {
+    row(&state, "a", 500);
+    row(&state, "b", 1500);
+    ck_assert_int_eq(product_state_due_ms(&state), 500);
+    state.reservations[0].mark = RESERVATION_REMOVED;
+    ck_assert_int_eq(product_state_due_ms(&state), 1500);
+    state.reservations[1].mark = RESERVATION_DROPPED;
+    ck_assert_int_eq(product_state_due_ms(&state), 2001);
+}
+END_TEST
+
+START_TEST(a_record_is_a_change_until_the_commit) {
+    struct idempotency_record record = {.quantity = 5};
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
+    }
+    ck_assert_int_eq(state.change_count, 20);
+    ck_assert_int_eq(state.records[19].quantity, 5);
+    product_state_committed(&state);
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert_uint_eq(state.record_count, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("product_state");
+    TCase *tests = tcase_create("state");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, rows_stand_by_expiry_and_by_arrival);
+    tcase_add_test(tests, merging_adds_what_is_missing_and_keeps_what_is_marked);
+    tcase_add_test(tests, trimming_forgets_what_expires_behind_what_is_complete);
+    tcase_add_test(tests, nothing_is_due_of_a_product_whose_units_are_all_there);
+    tcase_add_test(tests, what_is_not_in_memory_may_be_due_right_behind_what_is_complete);
+    tcase_add_test(tests, the_first_row_that_stays_is_due_first);
+    tcase_add_test(tests, a_record_is_a_change_until_the_commit);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

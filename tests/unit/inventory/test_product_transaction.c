@@ -1,0 +1,263 @@
+/* What the table store makes of answers that were lost, and of what others have done meanwhile. */
+#include "inventory/product_transaction.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/table_script.h"
+
+START_TEST(a_lost_answer_to_a_commit_that_happened_is_a_success) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
+    start_commit();
+    char id[UUID_TEXT_BYTES];
+    sent_commit_id(id);
+    push_product(8, id);
+    http_fake_let_go(fake);
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was) {
+    push_lost();
+    push_product(7, OTHERS_ID);
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    const char *first = http_fake_request(fake, 0)->body, *second = http_fake_request(fake, 2)->body;
+    ck_assert_ptr_nonnull(strstr(first, "If-Match: W/\"datetime'7'\""));
+    const char *id = strstr(first, "\"commitIds\"");
+    char same[64];
+    snprintf(same, sizeof same, "%.50s", id);
+    ck_assert_msg(strstr(second, same) != NULL, "%s\nis not in\n%s", same, second);
+}
+END_TEST
+
+/*
+ * An attempt that was lost, and a repeat that storage refuses as the table says; before that answer is let go, the test learns
+ * the commit's id and may answer the reading behind it.
+ */
+static const struct {
+    int status;
+    const char *code;
+} refusals[] = {
+    {412, "UpdateConditionNotSatisfied"}, {409, "EntityAlreadyExists"}, {404, "ResourceNotFound"}, {403, "Forbidden"}};
+
+static void lose_and_refuse(int i) {
+    push_lost();
+    push_product(7, OTHERS_ID); /* not yet: the first may still be under way */
+    push_refused(refusals[i].status, refusals[i].code);
+}
+
+START_TEST(a_repeat_that_meets_its_own_first_success_is_a_success) {
+    add_record();
+    lose_and_refuse(_i);
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
+    start_commit();
+    char id[UUID_TEXT_BYTES];
+    sent_commit_id(id);
+    push_product(8, id);
+    http_fake_wait(fake, 4);
+    http_fake_let_go(fake);
+    finish_commit();
+    assert_committed();
+}
+END_TEST
+
+START_TEST(a_repeat_that_is_refused_while_the_first_has_not_happened_is_refused_for_both) {
+    static const enum status expected[] = {STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS,
+                                           STATUS_PRECONDITION_FAILED};
+    add_record();
+    lose_and_refuse(_i);
+    push_product(7, OTHERS_ID);
+    start_commit();
+    finish_commit();
+    assert_not_committed(expected[_i]);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+}
+END_TEST
+
+START_TEST(a_repeat_that_is_refused_for_another_reason_does_not_tell_of_the_first) {
+    lose_and_refuse(3);
+    push_product(7, OTHERS_ID);
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 5);
+}
+END_TEST
+
+START_TEST(a_repeat_that_is_refused_behind_another_commit_is_no_commit) {
+    add_record();
+    lose_and_refuse(_i);
+    push_product(8, "00000000-0000-4000-8000-000000000008," OTHERS_ID);
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_PRECONDITION_FAILED);
+}
+END_TEST
+
+START_TEST(a_first_refusal_is_believed_at_once) {
+    static const enum status expected[] = {STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS,
+                                           STATUS_PRECONDITION_FAILED, STATUS_UNAUTHORIZED};
+    add_record();
+    push_refused(refusals[_i].status, refusals[_i].code);
+    start_commit();
+    finish_commit();
+    assert_not_committed(expected[_i]);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+START_TEST(a_row_that_is_there_though_no_record_was_to_be_written_means_that_the_product_moved_on) {
+    push_refused(409, "EntityAlreadyExists");
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_PRECONDITION_FAILED);
+}
+END_TEST
+
+START_TEST(a_lost_answer_behind_another_commit_is_no_commit) {
+    push_lost();
+    push_product(8, "00000000-0000-4000-8000-000000000008");
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_PRECONDITION_FAILED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(behind_later_commits_their_list_of_ids_tells_that_it_happened) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
+    start_commit();
+    char id[UUID_TEXT_BYTES], ids[INVENTORY_COMMIT_IDS_BYTES];
+    sent_commit_id(id);
+    snprintf(ids, sizeof ids, "00000000-0000-4000-8000-000000000010,00000000-0000-4000-8000-000000000009,%s", id);
+    push_product(10, ids);
+    http_fake_let_go(fake);
+    finish_commit();
+    ck_assert_msg(commit.status == STATUS_OK, "%s", commit.err.message);
+    ck_assert_int_eq(state.product.version, 8);
+    /* Its numbers are not the store's any more: it may not be committed over what others have. */
+    start_commit();
+    finish_commit();
+    ck_assert_int_eq(commit.status, STATUS_PRECONDITION_FAILED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+/* The row names the commits that made its last 16 versions: at version 23 the oldest of them is 8, the one that ours would be. */
+START_TEST(behind_fifteen_later_commits_the_list_tells_that_it_never_happened) {
+    push_lost();
+    push_product(8 + INVENTORY_COMMIT_IDS - 1, OTHERS_ID);
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_PRECONDITION_FAILED);
+}
+END_TEST
+
+START_TEST(behind_sixteen_later_commits_nobody_knows) {
+    push_lost();
+    push_product(8 + INVENTORY_COMMIT_IDS, OTHERS_ID);
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(what_happened_is_still_asked_when_the_commits_time_is_over) {
+    commit.deadline_ms = clock_now_ms(clock_system()) + 200;
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
+    start_commit();
+    char id[UUID_TEXT_BYTES];
+    sent_commit_id(id);
+    for (int i = 0; i < 3; i++) {
+        push_answer(503, "");
+    }
+    push_product(8, id);
+    finish_commit();
+    assert_committed();
+    ck_assert_uint_eq(http_fake_count(fake), 5);
+}
+END_TEST
+
+START_TEST(the_new_id_pushes_the_oldest_out_of_the_row) {
+    state.product.commit_ids[0] = '\0';
+    for (int i = 0; i < INVENTORY_COMMIT_IDS; i++) {
+        sprintf(state.product.commit_ids + strlen(state.product.commit_ids), "%s00000000-0000-4000-8000-0000000000%02d",
+                i == 0 ? "" : ",", INVENTORY_COMMIT_IDS - i);
+    }
+    char before[INVENTORY_COMMIT_IDS_BYTES], expected[2 * INVENTORY_COMMIT_IDS_BYTES], id[UUID_TEXT_BYTES];
+    strcpy(before, state.product.commit_ids);
+    push_committed();
+    start_commit();
+    finish_commit();
+    assert_committed();
+    sent_commit_id(id);
+    *strrchr(before, ',') = '\0';
+    snprintf(expected, sizeof expected, "%s,%s", id, before);
+    ck_assert_str_eq(state.product.commit_ids, expected);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->body, expected));
+}
+END_TEST
+
+START_TEST(a_commit_that_cannot_be_made_in_time_is_unknown_not_failed) {
+    commit.deadline_ms = clock_now_ms(clock_system()) + 400;
+    for (int i = 0; i < 50; i++) {
+        push_lost();
+        push_product(7, OTHERS_ID);
+    }
+    start_commit();
+    finish_commit();
+    assert_not_committed(STATUS_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(stopping_in_mid_commit_is_unknown_not_cancelled) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    start_commit();
+    http_fake_wait(fake, 1);
+    storage_client_cancel(&connection.client);
+    finish_commit();
+    assert_not_committed(STATUS_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(without_an_etag_nothing_is_sent) {
+    state.token[0] = '\0';
+    start_commit();
+    finish_commit();
+    ck_assert_int_eq(commit.status, STATUS_PRECONDITION_FAILED);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("product_transaction");
+    TCase *tcase = tcase_create("against a script");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, a_lost_answer_to_a_commit_that_happened_is_a_success);
+    tcase_add_test(tcase, a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was);
+    tcase_add_loop_test(tcase, a_repeat_that_meets_its_own_first_success_is_a_success, 0, 4);
+    tcase_add_loop_test(tcase, a_repeat_that_is_refused_while_the_first_has_not_happened_is_refused_for_both, 0, 3);
+    tcase_add_test(tcase, a_repeat_that_is_refused_for_another_reason_does_not_tell_of_the_first);
+    tcase_add_loop_test(tcase, a_repeat_that_is_refused_behind_another_commit_is_no_commit, 0, 4);
+    tcase_add_loop_test(tcase, a_first_refusal_is_believed_at_once, 0, 4);
+    tcase_add_test(tcase, a_row_that_is_there_though_no_record_was_to_be_written_means_that_the_product_moved_on);
+    tcase_add_test(tcase, a_lost_answer_behind_another_commit_is_no_commit);
+    tcase_add_test(tcase, behind_later_commits_their_list_of_ids_tells_that_it_happened);
+    tcase_add_test(tcase, behind_fifteen_later_commits_the_list_tells_that_it_never_happened);
+    tcase_add_test(tcase, behind_sixteen_later_commits_nobody_knows);
+    tcase_add_test(tcase, what_happened_is_still_asked_when_the_commits_time_is_over);
+    tcase_add_test(tcase, the_new_id_pushes_the_oldest_out_of_the_row);
+    tcase_add_test(tcase, a_commit_that_cannot_be_made_in_time_is_unknown_not_failed);
+    tcase_add_test(tcase, stopping_in_mid_commit_is_unknown_not_cancelled);
+    tcase_add_test(tcase, without_an_etag_nothing_is_sent);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

@@ -1,0 +1,184 @@
+/*
+ * test_lease_renewal_turns.c - more due at once than may be in flight.
+ *
+ * MANY leases last 30 s; number i was asked for at T + i, is renewed after 20 s, and counts as lost after 27 s.
+ */
+#include <string.h>
+
+#include "lease/lease_renewal.h"
+#include "support/check_main.h"
+
+enum { T = 5000000, MAX = LEASE_MAX_SENDING, MANY = MAX + 100, ALL_DUE = T + MANY + 20000, SAFETY = T + 27000 };
+
+static struct lease_options options;
+static struct lease_renewal renewal;
+static struct lease leases[MANY];
+
+/* The last come first, so that nothing rests on the order in which they came. */
+static void set_up(void) {
+    options = lease_options_default();
+    lease_renewal_init(&renewal, &options);
+    for (int i = MANY - 1; i >= 0; i--) {
+        memset(&leases[i], 0x5a, sizeof leases[i]);
+        leases[i].duration_s = 30;
+        ck_assert_int_eq(lease_renewal_reserve(&renewal), STATUS_OK);
+        lease_renewal_start(&renewal, &leases[i], T + i);
+    }
+}
+
+static void tear_down(void) {
+    lease_renewal_release(&renewal);
+}
+
+static void assert_nothing_due(int64_t now_ms) {
+    ck_assert_int_eq(lease_renewal_due(&renewal, now_ms).kind, LEASE_ACTION_NONE);
+}
+
+static struct lease_action due(enum lease_action_kind kind, const struct lease *lease, int64_t now_ms) {
+    struct lease_action action = lease_renewal_due(&renewal, now_ms);
+    ck_assert_int_eq(action.kind, kind);
+    ck_assert_ptr_eq(action.lease, lease);
+    return action;
+}
+
+static void settle(struct lease *lease, enum status status, int64_t now_ms) {
+    if (lease_renewal_settle_renew(&renewal, lease, status, 0, now_ms) != LEASE_OUTCOME_NONE) {
+        lease_renewal_told(lease);
+    }
+}
+
+/* All fall due in the same moment; as many as may be in flight are. */
+static void fill(void) {
+    for (int i = 0; i < MAX; i++) {
+        due(LEASE_ACTION_RENEW, &leases[i], ALL_DUE);
+    }
+    assert_nothing_due(ALL_DUE);
+}
+
+START_TEST(no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through) {
+    fill();
+    ck_assert_int_eq(lease_renewal_next_ms(&renewal), SAFETY); /* what can happen without an answer */
+    for (int i = MAX; i < MANY; i++) {
+        settle(&leases[i - MAX], i % 2 != 0 ? STATUS_OK : STATUS_UNAVAILABLE, ALL_DUE + 50);
+        ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MIN);
+        due(LEASE_ACTION_RENEW, &leases[i], ALL_DUE + 50);
+        assert_nothing_due(ALL_DUE + 50);
+    }
+    settle(&leases[MANY - 1], STATUS_OK, ALL_DUE + 100);
+    ck_assert_int_gt(lease_renewal_next_ms(&renewal), ALL_DUE + 100); /* none waits any more */
+}
+END_TEST
+
+START_TEST(the_time_of_an_attempt_begins_with_its_turn) {
+    fill();
+    struct lease *waiting = &leases[MAX];
+    ck_assert_int_eq(waiting->state, LEASE_HELD);
+    int64_t later_ms = ALL_DUE + 3000;
+    settle(&leases[0], STATUS_OK, later_ms);
+    struct lease_action action = due(LEASE_ACTION_RENEW, waiting, later_ms);
+    int64_t left_ms = T + MAX + 27000 - later_ms;
+    ck_assert_int_eq(action.timeout_ms, left_ms / (options.renew_max_retries + 1));
+    settle(waiting, STATUS_OK, later_ms + 50);
+    ck_assert_int_eq(lease_safety_ms(waiting, &options), later_ms + 27000);
+}
+END_TEST
+
+START_TEST(the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety) {
+    fill();
+    for (int i = 0; i < MAX; i++) {
+        due(LEASE_ACTION_TELL_LOST, &leases[i], T + i + 27000);
+    }
+    assert_nothing_due(T + MAX + 26999);
+    ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + MAX + 27000);
+    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+    ck_assert_int_eq(leases[MAX].state, LEASE_LOST);
+    settle(&leases[0], STATUS_OK, T + MAX + 27000);
+    due(LEASE_ACTION_RENEW, &leases[MAX + 1], T + MAX + 27000); /* not the lost one */
+}
+END_TEST
+
+START_TEST(a_turn_that_comes_past_safety_is_the_loss) {
+    fill();
+    settle(&leases[0], STATUS_OK, T + MAX + 26999);
+    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+}
+END_TEST
+
+START_TEST(a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent) {
+    fill();
+    lease_renewal_give_up(&renewal, &leases[MAX], ALL_DUE);
+    assert_nothing_due(ALL_DUE);
+    for (int i = 0; i < MANY - MAX - 1; i++) {
+        settle(&leases[i], STATUS_OK, ALL_DUE);
+        due(LEASE_ACTION_RENEW, &leases[MAX + 1 + i], ALL_DUE);
+    }
+    settle(&leases[MANY - MAX - 1], STATUS_OK, ALL_DUE);
+    due(LEASE_ACTION_RELEASE, &leases[MAX], ALL_DUE);
+    assert_nothing_due(ALL_DUE);
+    ck_assert(lease_renewal_settle_release(&renewal, &leases[MAX], STATUS_OK, 0, ALL_DUE));
+    ck_assert(lease_is_finished(&leases[MAX]));
+    assert_nothing_due(ALL_DUE);
+}
+END_TEST
+
+START_TEST(all_that_is_given_up_at_once_is_released_in_turns) {
+    static struct lease *released[MANY];
+    for (int i = 0; i < MANY; i++) {
+        lease_renewal_give_up(&renewal, &leases[i], T + MANY);
+    }
+    for (int i = 0; i < MANY; i++) {
+        if (i >= MAX) {
+            assert_nothing_due(T + MANY);
+            ck_assert(lease_renewal_settle_release(&renewal, released[i - MAX], STATUS_OK, 0, T + MANY));
+        }
+        struct lease_action action = lease_renewal_due(&renewal, T + MANY);
+        ck_assert_int_eq(action.kind, LEASE_ACTION_RELEASE);
+        released[i] = action.lease;
+    }
+    assert_nothing_due(T + MANY);
+}
+END_TEST
+
+START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn) {
+    fill();
+    lease_renewal_give_up(&renewal, &leases[0], ALL_DUE);
+    assert_nothing_due(ALL_DUE);
+    settle(&leases[0], STATUS_LEASE_LOST, ALL_DUE);
+    ck_assert(lease_is_finished(&leases[0]));
+    due(LEASE_ACTION_RENEW, &leases[MAX], ALL_DUE);
+    for (int i = MAX + 1; i < MANY; i++) {
+        settle(&leases[i - MAX], STATUS_OK, ALL_DUE);
+        due(LEASE_ACTION_RENEW, &leases[i], ALL_DUE);
+    }
+    settle(&leases[MANY - 1], STATUS_OK, ALL_DUE);
+    assert_nothing_due(ALL_DUE);
+}
+END_TEST
+
+START_TEST(a_renewal_that_waits_for_its_turn_is_coming) {
+    fill();
+    ck_assert(lease_renewal_is_coming(&renewal, &leases[MAX]));
+    lease_renewal_hasten(&renewal, &leases[MANY - 1], ALL_DUE); /* its owner's need does not go before the others' */
+    assert_nothing_due(ALL_DUE);
+    settle(&leases[0], STATUS_OK, ALL_DUE);
+    due(LEASE_ACTION_RENEW, &leases[MAX], ALL_DUE);
+    ck_assert(lease_renewal_is_coming(&renewal, &leases[MANY - 1]));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("lease_renewal_turns");
+    TCase *turns = tcase_create("turns");
+    tcase_add_checked_fixture(turns, set_up, tear_down);
+    tcase_add_test(turns, no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through);
+    tcase_add_test(turns, the_time_of_an_attempt_begins_with_its_turn);
+    tcase_add_test(turns, the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety);
+    tcase_add_test(turns, a_turn_that_comes_past_safety_is_the_loss);
+    tcase_add_test(turns,
+                   a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent);
+    tcase_add_test(turns, all_that_is_given_up_at_once_is_released_in_turns);
+    tcase_add_test(turns, a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn);
+    tcase_add_test(turns, a_renewal_that_waits_for_its_turn_is_coming);
+    suite_add_tcase(suite, turns);
+    return check_main(suite);
+}
