@@ -4,7 +4,8 @@
  * A pure function: what was asked and answered (history.h), and what was stored in the end, in; violations out. It knows the
  * API and nothing of the program behind it.
  *
- * Vocabulary   change      one reserve or release, however often it was sent under its Idempotency-Key
+ * Vocabulary   change      one reserve or release, however often it was sent under its Idempotency-Key; a release of one reservation is
+ *                          its own key: sent again with the same quantity, it frees once
  *              decision    the moment at which an answer was true: between its sending and its answer. A commit of several changes
  *                          is one decision, within the times of them all
  *              sure, possible   a reservation with an unknown outcome, or near its expiry, may or may not count: what is available lies

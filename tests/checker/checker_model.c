@@ -61,11 +61,25 @@ int64_t checker_model_newest_version(const struct checker_model *model, int64_t 
 
 /* ---- changes ---- */
 
+/* A release of one reservation is safe to repeat without a key: its reservation and quantity are its key. */
+static bool has_key(const struct history_record *attempt) {
+    return attempt->key[0] != '\0' || attempt->wanted_reservation[0] != '\0';
+}
+
+static int compare_keys(const struct history_record *a, const struct history_record *b) {
+    int by_key = strcmp(a->key, b->key);
+    if (by_key != 0 || a->key[0] != '\0') {
+        return by_key;
+    }
+    int by_reservation = strcmp(a->wanted_reservation, b->wanted_reservation);
+    return by_reservation != 0 ? by_reservation : compare_int64(a->quantity, b->quantity);
+}
+
 /* Attempts with the same key stand together; those without each stand alone. */
 static int compare_attempts(const void *left, const void *right) {
     const struct history_record *a = *(const struct history_record *const *)left;
     const struct history_record *b = *(const struct history_record *const *)right;
-    int by_key = strcmp(a->key, b->key);
+    int by_key = compare_keys(a, b);
     return by_key != 0 ? by_key : compare_int64((int64_t)a->number, (int64_t)b->number);
 }
 
@@ -110,14 +124,16 @@ static void check_key(const struct checker_model *model, const struct checker_ch
     }
     if (attempt->outcome == HISTORY_DONE &&
         (strcmp(attempt->reservation_id, first->reservation_id) != 0 || attempt->version != first->version ||
-         attempt->available != first->available || attempt->expires_ms != first->expires_ms)) {
+         attempt->available != first->available || attempt->expires_ms != first->expires_ms ||
+         attempt->released != first->released)) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
-                        "key %s was answered with %s at %" PRId64 ", and %s at %" PRId64, attempt->key,
-                        first->reservation_id, first->version, attempt->reservation_id, attempt->version);
+                        "a repeat was answered with %s%" PRId64 " at %" PRId64 ", not %s%" PRId64 " at %" PRId64,
+                        attempt->reservation_id, attempt->released, attempt->version, first->reservation_id,
+                        first->released, first->version);
     }
     if (attempt->outcome == HISTORY_REFUSED && attempt->sent_ms > change->window.to_ms) {
-        checker_violate(model->report, CHECKER_KEY, evidence, 2, "key %s was refused after it had made %s",
-                        attempt->key, first->reservation_id);
+        checker_violate(model->report, CHECKER_KEY, evidence, 2,
+                        "a repeat was refused after the first was done at %" PRId64, first->version);
     }
 }
 
@@ -125,7 +141,7 @@ static size_t add_change(struct checker_model *model, const struct history_recor
     struct checker_change *change = &model->changes[model->change_count++];
     *change = (struct checker_change){.window = {HISTORY_NEVER, HISTORY_NEVER}, .instance = -1};
     size_t used = 1;
-    while (used < count && attempts[0]->key[0] != '\0' && strcmp(attempts[used]->key, attempts[0]->key) == 0) {
+    while (used < count && has_key(attempts[0]) && compare_keys(attempts[used], attempts[0]) == 0) {
         used++;
     }
     for (size_t i = 0; i < used; i++) {

@@ -322,6 +322,18 @@ START_TEST(a_reservation_that_lasts_too_long_is_found) {
 }
 END_TEST
 
+START_TEST(a_repeated_release_of_one_reservation_is_legal) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 2, 3, 8);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect_legal();
+}
+END_TEST
+
 START_TEST(a_reservation_that_outlives_its_expiry_is_found) {
     struct history_record *a = reserve(0, "A", 6, 2, 4);
     struct history_record *picture = get(LIFETIME_MS + BEHIND_MS, 2, 1, row_of(a));
@@ -457,7 +469,19 @@ START_TEST(a_reservation_released_twice_is_found) {
     strcpy(once->wanted_reservation, a->reservation_id);
     strcpy(twice->wanted_reservation, a->reservation_id);
     store(5, 1, row_of(b));
-    expect(CHECKER_RELEASE, twice);
+    expect(CHECKER_KEY, twice);
+}
+END_TEST
+
+START_TEST(a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 0, 3, 8);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect(CHECKER_KEY, twice);
 }
 END_TEST
 
@@ -562,6 +586,7 @@ int main(void) {
     tcase_add_test(legal, a_release_of_unknown_outcome_may_or_may_not_have_happened);
     tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
     tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
+    tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
     tcase_add_test(found, an_answer_that_the_api_does_not_give_is_found);
     tcase_add_test(found, a_picture_that_does_not_add_up_is_found);
     tcase_add_test(found, a_refusal_of_what_is_available_is_found);
@@ -584,6 +609,7 @@ int main(void) {
     tcase_add_test(found, more_released_than_reserved_is_found);
     tcase_add_test(found, a_release_that_frees_less_than_there_is_is_found);
     tcase_add_test(found, a_reservation_released_twice_is_found);
+    tcase_add_test(found, a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found);
     tcase_add_test(found, a_release_refused_although_there_is_something_is_found);
     tcase_add_test(found, a_reservation_that_is_gone_from_a_picture_is_found);
     tcase_add_test(found, a_reservation_that_is_gone_from_the_store_is_found);
