@@ -100,6 +100,7 @@ test: ## every test: unit, integration, end to end
 test-long: ## the tests that take minutes
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
+	@$(build) VARIANT=control programs
 	@KINDS=long tools/run-tests.sh release
 
 torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS, SEED): is anything oversold?

@@ -31,6 +31,7 @@ const char *checker_rule_text(enum checker_rule rule) {
 
 void checker_violate(struct checker_report *report, enum checker_rule rule,
                      const struct history_record *const *evidence, size_t evidence_count, const char *format, ...) {
+    report->found_of[rule]++;
     if (report->found++ >= MAX_VIOLATIONS) {
         return;
     }

@@ -86,7 +86,8 @@ struct checker_report {
     struct checker_violation *violations; /* the first ones */
     size_t count;                         /* of those */
     size_t capacity;
-    size_t found;    /* in all */
+    size_t found; /* in all, and */
+    size_t found_of[CHECKER_RULES];
     int64_t commits; /* versions that came to be, of all products */
 };
 

@@ -14,7 +14,7 @@ enum {
     KEPT = 24,     /* reservations that a client remembers */
     MAX_BODY_BYTES = 512,
     MAX_ANSWER_BYTES = 4 * 1024 * 1024,
-    LOOK_TIMEOUT_MS = 60000,
+    LOOK_TIMEOUT_MS = 10000,
 };
 
 struct torture_clients {
@@ -265,16 +265,20 @@ void torture_clients_stop(struct torture_clients *clients) {
     }
 }
 
-void torture_clients_look(struct torture_clients *clients, int product) {
+bool torture_clients_look(struct torture_clients *clients, int product) {
     int64_t deadline_ms = process_now_ms() + LOOK_TIMEOUT_MS;
     for (int instance = 1; instance <= TORTURE_INSTANCES;) {
         struct history_record asked = {.kind = HISTORY_GET, .instance = instance};
         strcpy(asked.product, torture_world_product(product));
         if (ask(clients, &asked)->outcome == HISTORY_DONE) {
             instance++;
+        } else if (process_now_ms() >= deadline_ms) {
+            return false;
+        } else {
+            poll(NULL, 0, PAUSE_MS);
         }
-        ck_assert_msg(process_now_ms() < deadline_ms, "instance %d does not answer in the end", instance);
     }
+    return true;
 }
 
 void torture_clients_free(struct torture_clients *clients) {

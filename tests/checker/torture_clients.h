@@ -22,8 +22,8 @@ struct torture_clients *torture_clients_start(struct torture_world *world, struc
 /* Waits until all have their last answers. */
 void torture_clients_stop(struct torture_clients *clients);
 
-/* One GET of a product through each instance, tried again until each has answered. */
-void torture_clients_look(struct torture_clients *clients, int product);
+/* A GET of a product through each instance, tried again for a while until it is answered. False: an instance did not. */
+bool torture_clients_look(struct torture_clients *clients, int product);
 
 void torture_clients_free(struct torture_clients *clients);
 

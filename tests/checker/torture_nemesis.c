@@ -109,15 +109,18 @@ static void kill_instance(struct torture_nemesis *nemesis, int instance) {
     }
 }
 
+/* One that is held at this moment, if there is any. */
 static void break_lease(struct torture_nemesis *nemesis) {
-    char blob[64];
-    struct storage_connection *operator= & nemesis->world->operator;
-    snprintf(blob, sizeof blob, "lease-inventory-%s",
-             torture_world_product(torture_random_below(&nemesis->random, TORTURE_PRODUCTS)));
-    if (blob_lease_break(&operator->client, "leases", blob, storage_connection_deadline(operator, BREAK_TIMEOUT_MS),
-                         NULL) == STATUS_OK) {
-        nemesis->counts[TORTURE_BREAK]++;
+    struct storage_connection *storage = &nemesis->world->operator;
+    int first = torture_random_below(&nemesis->random, TORTURE_PRODUCTS);
+    enum status status = STATUS_LEASE_LOST;
+    for (int i = 0; i < TORTURE_PRODUCTS && status != STATUS_OK; i++) {
+        char blob[64];
+        snprintf(blob, sizeof blob, "lease-inventory-%s", torture_world_product((first + i) % TORTURE_PRODUCTS));
+        status = blob_lease_break(&storage->client, "leases", blob,
+                                  storage_connection_deadline(storage, BREAK_TIMEOUT_MS), NULL);
     }
+    nemesis->counts[TORTURE_BREAK] += status == STATUS_OK;
 }
 
 static void close_idle(struct torture_nemesis *nemesis, int instance) {
@@ -126,24 +129,46 @@ static void close_idle(struct torture_nemesis *nemesis, int instance) {
     }
 }
 
+/* Each once at first, so that a short run has them all; the likelier ones more often later. */
+static enum torture_deed choose_deed(struct torture_nemesis *nemesis) {
+    static const enum torture_deed deeds[] = {TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,
+                                              TORTURE_SPELL, TORTURE_STORM, TORTURE_KILL,  TORTURE_STOP,
+                                              TORTURE_BREAK, TORTURE_BREAK, TORTURE_BREAK, TORTURE_CLOSE};
+    if (nemesis->deed_count < TORTURE_DEEDS) {
+        return (enum torture_deed)nemesis->deed_count;
+    }
+    return deeds[torture_random_below(&nemesis->random, sizeof deeds / sizeof deeds[0])];
+}
+
 static void do_something(struct torture_nemesis *nemesis) {
-    int dice = torture_random_below(&nemesis->random, 100);
     int instance = torture_random_below(&nemesis->random, TORTURE_INSTANCES);
     if (nemesis->world->options->faults == TORTURE_LOST_ANSWERS) {
         lose_answers(nemesis);
-    } else if (dice < 45) {
-        cast_spell(nemesis);
-    } else if (dice < 55) {
-        raise_storm(nemesis);
-    } else if (dice < 65) {
-        kill_instance(nemesis, instance);
-    } else if (dice < 75) {
-        stop_instance(nemesis, instance);
-    } else if (dice < 92) {
-        break_lease(nemesis);
-    } else {
-        close_idle(nemesis, instance);
+        return;
     }
+    switch (choose_deed(nemesis)) {
+    case TORTURE_SPELL:
+        cast_spell(nemesis);
+        break;
+    case TORTURE_STORM:
+        raise_storm(nemesis);
+        break;
+    case TORTURE_KILL:
+        kill_instance(nemesis, instance);
+        break;
+    case TORTURE_STOP:
+        stop_instance(nemesis, instance);
+        break;
+    case TORTURE_BREAK:
+        break_lease(nemesis);
+        break;
+    case TORTURE_CLOSE:
+        close_idle(nemesis, instance);
+        break;
+    case TORTURE_DEEDS:
+        break;
+    }
+    nemesis->deed_count++;
 }
 
 /* ---- when ---- */

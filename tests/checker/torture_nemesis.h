@@ -33,6 +33,7 @@ struct torture_nemesis {
     int64_t clear_ms[TORTURE_INSTANCES][TORTURE_PROXIES]; /* when a spell is over; 0: there is none */
     int64_t continue_ms[TORTURE_INSTANCES];               /* when a stopped instance goes on; 0: it runs */
     int64_t stop_for_ms;
+    int deed_count;
     int counts[TORTURE_DEEDS];
 };
 
