@@ -5,6 +5,7 @@
 #   release    what ships; copied to bin/ and used by `make run`, `make test`
 #   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
 #   valgrind   little optimised, for readable traces
+#   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
@@ -25,11 +26,12 @@ runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan
 
 flags_release := -O2 -g $(hardening)
 flags_clang := $(flags_release)
+flags_control := $(flags_release) -DLEASEHOLD_NEGATIVE_CONTROL
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, clang)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang)
 endif
 
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler \
@@ -42,7 +44,8 @@ test_libs = $(shell pkg-config --libs check)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
-support_sources := $(sort $(wildcard tests/support/*.c))
+torture_sources := tests/checker/torture.c
+support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
@@ -56,11 +59,12 @@ devhost_lib := $(BUILD)/libdevhost.a
 support_lib := $(BUILD)/libsupport.a
 library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
+torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(bench_sources) $(example_sources) $(preload_sources))
+               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
 
@@ -69,7 +73,7 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long asan tsan valgrind lint format clean examples bench-leases bench-hot
+.PHONY: all help deps run test test-long torture asan tsan valgrind lint format clean examples bench-leases bench-hot
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -96,7 +100,15 @@ test: ## every test: unit, integration, end to end
 test-long: ## the tests that take minutes
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
+	@$(build) VARIANT=control programs
 	@KINDS=long tools/run-tests.sh release
+
+torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS, SEED): is anything oversold?
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release programs build/release/tests/checker/torture build/release/preload/wall_clock.so
+	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
+	    build/release/tests/checker/torture --duration $(or $(DURATION),60) --faults $(or $(FAULTS),all) \
+	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test
@@ -140,7 +152,7 @@ help: ## this list
 # The build of one variant
 .PHONY: programs tests benches objects
 programs: $(programs)
-tests: $(test_programs) $(bench_programs) $(example_programs) $(preload_libraries)
+tests: $(test_programs) $(torture_program) $(bench_programs) $(example_programs) $(preload_libraries)
 benches: $(bench_programs)
 objects: $(all_objects)
 
@@ -163,7 +175,7 @@ $(handler_lib) $(devhost_lib) $(support_lib): $(BUILD)/sources
 	@rm -f $@.new
 	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
 
-$(test_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
+$(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
@@ -192,7 +204,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(test_sources) $(support_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

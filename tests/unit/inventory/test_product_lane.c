@@ -360,7 +360,7 @@ START_TEST(a_leader_whose_time_is_over_leaves_the_lead_to_the_next) {
 END_TEST
 
 START_TEST(who_has_waited_for_long_asks_more_often) {
-    enum { PATIENT_MS = 2 * PRODUCT_LANE_TURN_MS, EAGER_MS = 1000 };
+    enum { PATIENT_MS = PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS, EAGER_MS = 1000 };
     app.lease_options.acquire_retry_ms = 50;
     open_lanes(clock_system(), PATIENT_MS + EAGER_MS);
     lease_store_fake_set_holder(app.lease_service, "inventory-P", "somebody");

@@ -1,0 +1,203 @@
+#include "checker/torture_nemesis.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "storage/blob_client.h"
+
+enum {
+    LONG_RUN_MS = 40000,
+    LONG_STOP_MS = 17000, /* longer than a lease */
+    SHORT_STOP_MS = 2500,
+    BREAK_TIMEOUT_MS = 5000,
+};
+
+const char *torture_nemesis_deed_name(enum torture_deed deed) {
+    static const char *const names[] = {
+#define TORTURE_NAME(name, text) text,
+        TORTURE_DEED_TABLE(TORTURE_NAME)
+#undef TORTURE_NAME
+    };
+    return names[deed];
+}
+
+void torture_nemesis_init(struct torture_nemesis *nemesis, struct torture_world *world) {
+    *nemesis = (struct torture_nemesis){.world = world, .random = {world->options->seed ^ 0x5eed}};
+    nemesis->stop_for_ms = world->options->duration_ms >= LONG_RUN_MS ? LONG_STOP_MS : SHORT_STOP_MS;
+}
+
+/* ---- what it does ---- */
+
+static void begin_spell(struct torture_nemesis *nemesis, int instance, int proxy, const struct fault_rule *rule,
+                        int64_t duration_ms) {
+    fault_proxy_add(nemesis->world->instances[instance].proxies[proxy], rule);
+    int64_t until_ms = process_now_ms() + duration_ms;
+    if (until_ms > nemesis->clear_ms[instance][proxy]) {
+        nemesis->clear_ms[instance][proxy] = until_ms;
+    }
+}
+
+static void end_spell(struct torture_nemesis *nemesis, int instance, int proxy) {
+    struct fault_proxy *of = nemesis->world->instances[instance].proxies[proxy];
+    fault_proxy_clear(of);
+    fault_proxy_let_go(of);
+    nemesis->clear_ms[instance][proxy] = 0;
+}
+
+static void cast_spell(struct torture_nemesis *nemesis) {
+    struct torture_random *random = &nemesis->random;
+    struct fault_rule rule = {.kind = (enum fault_kind)(1 + torture_random_below(random, FAULT_KINDS - 1)),
+                              .probability = 0.05 + 0.05 * torture_random_below(random, 8),
+                              .delay_ms = 20 + torture_random_below(random, 1500),
+                              .status = torture_random_chance(random, 0.3) ? 500 : 503,
+                              .retry_after_s = torture_random_below(random, 2)};
+    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), torture_random_below(random, TORTURE_PROXIES),
+                &rule, 500 + torture_random_below(random, 2000));
+    nemesis->counts[TORTURE_SPELL]++;
+}
+
+/* Storage has acted, and the caller of a transaction does not learn it. */
+static void lose_answers(struct torture_nemesis *nemesis) {
+    static const enum fault_kind kinds[] = {FAULT_RESET_AFTER, FAULT_CLOSE_AFTER, FAULT_STATUS_AFTER, FAULT_TRUNCATE};
+    struct torture_random *random = &nemesis->random;
+    struct fault_rule rule = {
+        .path_contains = "$batch", .kind = kinds[torture_random_below(random, 4)], .probability = 0.2};
+    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), 1, &rule, 1000);
+    nemesis->counts[TORTURE_SPELL]++;
+}
+
+static void raise_storm(struct torture_nemesis *nemesis) {
+    int proxy = torture_random_below(&nemesis->random, TORTURE_PROXIES);
+    bool everywhere = torture_random_chance(&nemesis->random, 0.3);
+    int from = everywhere ? 0 : torture_random_below(&nemesis->random, TORTURE_INSTANCES);
+    struct fault_rule rule = {.kind = FAULT_STATUS_BEFORE, .retry_after_s = 1};
+    for (int i = from; i < (everywhere ? TORTURE_INSTANCES : from + 1); i++) {
+        begin_spell(nemesis, i, proxy, &rule, 800 + torture_random_below(&nemesis->random, 1200));
+    }
+    nemesis->counts[TORTURE_STORM]++;
+}
+
+static bool is_any_stopped(const struct torture_nemesis *nemesis) {
+    for (int i = 0; i < TORTURE_INSTANCES; i++) {
+        if (nemesis->continue_ms[i] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void stop_instance(struct torture_nemesis *nemesis, int instance) {
+    if (is_any_stopped(nemesis)) {
+        return;
+    }
+    atomic_store(&nemesis->world->instances[instance].usable, false);
+    process_signal(&nemesis->world->instances[instance].app.process, SIGSTOP);
+    nemesis->continue_ms[instance] = process_now_ms() + nemesis->stop_for_ms;
+    nemesis->counts[TORTURE_STOP]++;
+}
+
+static void continue_instance(struct torture_nemesis *nemesis, int instance) {
+    process_signal(&nemesis->world->instances[instance].app.process, SIGCONT);
+    atomic_store(&nemesis->world->instances[instance].usable, true);
+    nemesis->continue_ms[instance] = 0;
+}
+
+static void kill_instance(struct torture_nemesis *nemesis, int instance) {
+    if (nemesis->continue_ms[instance] == 0) {
+        torture_world_restart(nemesis->world, instance);
+        nemesis->counts[TORTURE_KILL]++;
+    }
+}
+
+/* One that is held at this moment, if there is any. */
+static void break_lease(struct torture_nemesis *nemesis) {
+    struct storage_connection *storage = &nemesis->world->operator;
+    int first = torture_random_below(&nemesis->random, TORTURE_PRODUCTS);
+    enum status status = STATUS_LEASE_LOST;
+    for (int i = 0; i < TORTURE_PRODUCTS && status != STATUS_OK; i++) {
+        char blob[64];
+        snprintf(blob, sizeof blob, "lease-inventory-%s", torture_world_product((first + i) % TORTURE_PRODUCTS));
+        status = blob_lease_break(&storage->client, "leases", blob,
+                                  storage_connection_deadline(storage, BREAK_TIMEOUT_MS), NULL);
+    }
+    nemesis->counts[TORTURE_BREAK] += status == STATUS_OK;
+}
+
+static void close_idle(struct torture_nemesis *nemesis, int instance) {
+    for (int i = 0; i < TORTURE_PROXIES; i++) {
+        nemesis->counts[TORTURE_CLOSE] += fault_proxy_close_idle(nemesis->world->instances[instance].proxies[i]);
+    }
+}
+
+/* Each once at first, so that a short run has them all; the likelier ones more often later. */
+static enum torture_deed choose_deed(struct torture_nemesis *nemesis) {
+    static const enum torture_deed deeds[] = {TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,
+                                              TORTURE_SPELL, TORTURE_STORM, TORTURE_KILL,  TORTURE_STOP,
+                                              TORTURE_BREAK, TORTURE_BREAK, TORTURE_BREAK, TORTURE_CLOSE};
+    if (nemesis->deed_count < TORTURE_DEEDS) {
+        return (enum torture_deed)nemesis->deed_count;
+    }
+    return deeds[torture_random_below(&nemesis->random, sizeof deeds / sizeof deeds[0])];
+}
+
+static void do_something(struct torture_nemesis *nemesis) {
+    int instance = torture_random_below(&nemesis->random, TORTURE_INSTANCES);
+    if (nemesis->world->options->faults == TORTURE_LOST_ANSWERS) {
+        lose_answers(nemesis);
+        return;
+    }
+    switch (choose_deed(nemesis)) {
+    case TORTURE_SPELL:
+        cast_spell(nemesis);
+        break;
+    case TORTURE_STORM:
+        raise_storm(nemesis);
+        break;
+    case TORTURE_KILL:
+        kill_instance(nemesis, instance);
+        break;
+    case TORTURE_STOP:
+        stop_instance(nemesis, instance);
+        break;
+    case TORTURE_BREAK:
+        break_lease(nemesis);
+        break;
+    case TORTURE_CLOSE:
+        close_idle(nemesis, instance);
+        break;
+    case TORTURE_DEEDS:
+        break;
+    }
+    nemesis->deed_count++;
+}
+
+/* ---- when ---- */
+
+void torture_nemesis_act(struct torture_nemesis *nemesis) {
+    int64_t now_ms = process_now_ms();
+    for (int i = 0; i < TORTURE_INSTANCES; i++) {
+        for (int j = 0; j < TORTURE_PROXIES; j++) {
+            if (nemesis->clear_ms[i][j] != 0 && now_ms >= nemesis->clear_ms[i][j]) {
+                end_spell(nemesis, i, j);
+            }
+        }
+        if (nemesis->continue_ms[i] != 0 && now_ms >= nemesis->continue_ms[i]) {
+            continue_instance(nemesis, i);
+        }
+    }
+    if (nemesis->world->options->faults != TORTURE_NO_FAULTS && now_ms >= nemesis->next_ms) {
+        do_something(nemesis);
+        nemesis->next_ms = process_now_ms() + 150 + torture_random_below(&nemesis->random, 600);
+    }
+}
+
+void torture_nemesis_end(struct torture_nemesis *nemesis) {
+    for (int i = 0; i < TORTURE_INSTANCES; i++) {
+        for (int j = 0; j < TORTURE_PROXIES && nemesis->world->options->faults != TORTURE_NO_FAULTS; j++) {
+            end_spell(nemesis, i, j);
+        }
+        if (nemesis->continue_ms[i] != 0) {
+            continue_instance(nemesis, i);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/*
+ * torture_world.h - what a torture run is made of: storage, instances of the handler behind fault proxies, products.
+ *
+ * Vocabulary   usable    an instance that is not known to be ended or stopped: clients turn to others mostly
+ * Rules        One Azurite. Each instance has a blob and a table proxy of its own where there are faults; without faults it
+ *              talks to Azurite itself. The units of a product are few and a reservation lasts TORTURE_LIFETIME_MS, so that
+ *              reservations are refused, and run out, all the time.
+ *              What cannot happen to a working app ends the run.
+ * Threads: instances are started, ended and stopped from the main thread; `port` and `usable` may be read from any.
+ * Layer: tests.
+ */
+#ifndef CHECKER_TORTURE_WORLD_H
+#define CHECKER_TORTURE_WORLD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "checker/checker.h"
+#include "support/app.h"
+#include "support/azurite.h"
+#include "support/fault_proxy.h"
+#include "support/storage_connection.h"
+#include "support/temp_folder.h"
+#include "support/wall_clock.h"
+
+enum { TORTURE_INSTANCES = 3, TORTURE_PRODUCTS = 4, TORTURE_PROXIES = 2, TORTURE_LIFETIME_MS = 4000 };
+
+enum torture_faults { TORTURE_NO_FAULTS, TORTURE_LOST_ANSWERS, TORTURE_ALL_FAULTS };
+
+struct torture_options {
+    int64_t duration_ms;
+    int client_count;
+    uint64_t seed;
+    enum torture_faults faults;
+};
+
+struct torture_instance {
+    struct app app;
+    struct fault_proxy *proxies[TORTURE_PROXIES]; /* blob, table; NULL without faults */
+    struct wall_clock clock;                      /* all faults: one ahead, one behind */
+    bool has_clock;
+    char connection_string[AZURITE_CONNECTION_STRING_BYTES];
+    atomic_int port;
+    atomic_bool usable;
+};
+
+struct torture_world {
+    const struct torture_options *options;
+    struct azurite azurite;
+    struct storage_connection operator; /* to storage, past all faults */
+    struct temp_folder folder;          /* the logs of the instances, of those that were ended too */
+    struct torture_instance instances[TORTURE_INSTANCES];
+};
+
+/* The same for each run with the same seed, as far as other threads leave it. */
+struct torture_random {
+    uint64_t state;
+};
+uint64_t torture_random_next(struct torture_random *random);
+/* 0 to `limit` - 1, and true once in 1 / `probability` times. */
+int torture_random_below(struct torture_random *random, int limit);
+bool torture_random_chance(struct torture_random *random, double probability);
+
+const char *torture_world_product(int index);
+int torture_world_total(int index);
+
+/* Starts all and waits until each instance has answered for each product. */
+void torture_world_open(struct torture_world *world, const struct torture_options *options);
+void torture_world_close(struct torture_world *world);
+
+/* Ends an instance with SIGKILL and starts it anew. */
+void torture_world_restart(struct torture_world *world, int instance);
+
+/* Writes what the instances have logged since they were last started to the files of those before. */
+void torture_world_keep_logs(struct torture_world *world);
+
+/* Reads what is stored of a product. Its rows are the caller's (free). */
+void torture_world_read_product(struct torture_world *world, const struct history *history, int index,
+                                struct checker_product *out);
+
+#endif
