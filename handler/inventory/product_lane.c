@@ -27,12 +27,12 @@ struct product_lane {
     struct lane_entries queue;
 
     /* The leader's. */
-    struct lease *lease;    /* NULL: none in hand */
-    int64_t lease_since_ms; /* when it was acquired */
+    struct lease *lease;   /* NULL: none in hand */
+    int64_t run_since_ms;  /* since when this handler has had the lease, but for moments in which nobody asked for it */
+    int64_t given_back_ms; /* when it was given back last */
     struct product_state known;
     bool is_fresh;
-    bool pauses;             /* the last turn ended by time, with more to do: others first */
-    int turns_unpaused;      /* such turns since others last had a pause to come in */
+    int runs_unpaused;       /* runs that ended by time since others last had a pause to come in */
     int64_t others_until_ms; /* others are reckoned with until then */
 };
 
@@ -153,7 +153,6 @@ static enum status acquire_lease(struct product_lanes *lanes, struct product_lan
         .name = name, .duration_s = duration_s, .wait_until_ms = deadline_ms, .listener = lease_log_listener()};
     enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);
     if (status == STATUS_OK) {
-        lane->lease_since_ms = clock_now_ms(lanes->clock);
         lane->is_fresh = false;
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lane->lease), lane->product_id);
     }
@@ -182,19 +181,33 @@ static void give_back(struct product_lanes *lanes, struct product_lane *lane) {
         log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(lane->lease), lane->product_id);
         lease_manager_release(lanes->leases, lane->lease);
         lane->lease = NULL;
+        lane->given_back_ms = clock_now_ms(lanes->clock);
     }
 }
 
-/* Leaves the lease to others for a while, if it is their turn. */
-static void let_others_in(struct product_lanes *lanes, struct product_lane *lane) {
+/* A run has ended by time: do others get a pause to come in? */
+static bool owes_pause(const struct product_lanes *lanes, struct product_lane *lane) {
+    lane->runs_unpaused++;
+    if (clock_now_ms(lanes->clock) >= lane->others_until_ms && lane->runs_unpaused < PRODUCT_LANE_PROBE_TURNS) {
+        return false;
+    }
+    lane->runs_unpaused = 0;
+    return true;
+}
+
+/* Leaves the lease to others for a while. */
+static void let_others_in(struct product_lanes *lanes) {
     struct timespec until = condition_deadline(PRODUCT_LANE_PAUSE_MS);
-    bool in_time = lane->pauses;
-    lane->pauses = false;
+    bool in_time = true;
     pthread_mutex_lock(&lanes->lock);
     while (in_time && !lanes->closed) {
         in_time = condition_wait_until(&lanes->closed_changed, &lanes->lock, &until);
     }
     pthread_mutex_unlock(&lanes->lock);
+}
+
+static bool is_run_over(const struct product_lanes *lanes, const struct product_lane *lane) {
+    return clock_now_ms(lanes->clock) - lane->run_since_ms >= PRODUCT_LANE_TURN_MS;
 }
 
 static enum status ensure_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
@@ -203,28 +216,26 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
         return STATUS_OK;
     }
     give_back(lanes, lane);
-    let_others_in(lanes, lane);
-    return acquire_in_time(lanes, lane, duration_s, deadline_ms, err);
+    /* Shorter than a pause, the lease has hardly been free for others: the run goes on. */
+    int64_t now_ms = clock_now_ms(lanes->clock);
+    bool goes_on = now_ms - lane->given_back_ms < PRODUCT_LANE_PAUSE_MS;
+    bool is_over = goes_on && is_run_over(lanes, lane);
+    if (is_over && owes_pause(lanes, lane)) {
+        let_others_in(lanes);
+    }
+    enum status status = acquire_in_time(lanes, lane, duration_s, deadline_ms, err);
+    if (!goes_on || is_over || clock_now_ms(lanes->clock) - now_ms >= PRODUCT_LANE_PAUSE_MS) {
+        lane->run_since_ms = clock_now_ms(lanes->clock);
+    }
+    return status;
 }
 
 /* ---- leading ---- */
 
-/* The turn has ended by time with more to do: do others get a pause to come in? */
-static bool owes_pause(const struct product_lanes *lanes, struct product_lane *lane) {
-    lane->turns_unpaused++;
-    if (clock_now_ms(lanes->clock) >= lane->others_until_ms && lane->turns_unpaused < PRODUCT_LANE_PROBE_TURNS) {
-        return false;
-    }
-    lane->turns_unpaused = 0;
-    return true;
-}
-
 /* The leader's part is over: the next leads, with the lease unless its time is up. */
 static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     bool more = !TAILQ_EMPTY(&lane->queue);
-    if (lane->lease != NULL && (!more || negative_control("lanes") ||
-                                clock_now_ms(lanes->clock) - lane->lease_since_ms >= PRODUCT_LANE_TURN_MS)) {
-        lane->pauses = more && owes_pause(lanes, lane);
+    if (lane->lease != NULL && (!more || negative_control("lanes") || is_run_over(lanes, lane))) {
         /* Before anybody else leads: who comes next must not meet our own lease. */
         pthread_mutex_unlock(&lanes->lock);
         give_back(lanes, lane);

@@ -5,9 +5,10 @@
  *              leader  the request at its front, whose thread works for all: it acquires the lease and serves the batch
  *              batch   the requests that were in the lane when the lease was there: one transaction, in order of arrival
  *              turn    one batch, with the lease in hand
+ *              run     turns one after the other, also when nobody is in the lane for a moment between two of them
  *              known   the product as the last turn left it, kept between turns: a commit on it needs no read before
  * Rules        A batch's requests are answered before the lease is given back or handed to the next leader with what has
- *              queued up meanwhile. It is handed on for at most PRODUCT_LANE_TURN_MS in all; then it is given back, so that
+ *              queued up meanwhile. A run lasts for at most PRODUCT_LANE_TURN_MS; then the lease is given back, so that
  *              other instances get their chance. Where others have been seen lately (serve says so), this handler asks
  *              again only after PRODUCT_LANE_PAUSE_MS; otherwise only each PRODUCT_LANE_PROBE_TURNS-th time.
  *              Who has waited for long asks for the lease more often.

@@ -277,6 +277,27 @@ START_TEST(others_that_nobody_has_met_get_a_pause_each_few_turns) {
 }
 END_TEST
 
+/* _i 0: callers come one after the other with short breaks, 1: the breaks are long enough for others to come in. */
+START_TEST(a_run_goes_on_over_moments_in_which_nobody_asks) {
+    struct clock_fake clock;
+    stop_clock(&clock);
+    open_lanes(&clock.base, LONG_MS);
+    meets_others = true;
+    struct visitor visitor = {.product = "P"};
+    int64_t longest_ms = 0;
+    for (int passed_ms = 0; passed_ms < PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
+         passed_ms += PRODUCT_LANE_PAUSE_MS - 1 + _i) {
+        int64_t begun_ms = clock_now_ms(clock_system());
+        visit(&visitor);
+        ck_assert_int_eq(visitor.status, STATUS_OK);
+        int64_t took_ms = clock_now_ms(clock_system()) - begun_ms;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        clock_fake_advance(&clock, PRODUCT_LANE_PAUSE_MS - 1 + _i);
+    }
+    ck_assert_int_eq(longest_ms >= PRODUCT_LANE_PAUSE_MS, _i == 0);
+}
+END_TEST
+
 START_TEST(products_do_not_wait_for_each_other) {
     open_lanes(clock_system(), LONG_MS);
     struct visitor first, second;
@@ -449,6 +470,7 @@ int main(void) {
     tcase_add_test(lane, where_others_were_met_they_get_a_pause_to_come_in);
     tcase_add_test(lane, where_nobody_else_was_met_there_is_no_pause);
     tcase_add_test(lane, others_that_nobody_has_met_get_a_pause_each_few_turns);
+    tcase_add_loop_test(lane, a_run_goes_on_over_moments_in_which_nobody_asks, 0, 2);
     tcase_add_test(lane, products_do_not_wait_for_each_other);
     tcase_add_test(lane, a_turn_that_does_not_come_in_time_is_a_conflict);
     tcase_add_loop_test(lane, who_gave_up_waiting_does_not_stand_in_the_way, 0, 2);
