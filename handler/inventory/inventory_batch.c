@@ -27,9 +27,17 @@ struct batch {
 
 /* ---- what is known of the product ---- */
 
+/* That there was no record under a key is true of the product as it was then: a later one may come from that very key. */
+static void forget_look_ups(struct batch *batch) {
+    FOR_EACH(request, batch) {
+        request->is_looked_up = request->has_record;
+    }
+}
+
 static void forget(struct batch *batch) {
     product_state_release(batch->state);
     batch->turn->is_fresh = false;
+    forget_look_ups(batch);
     FOR_EACH(request, batch) {
         request->has_rows = false;
         request->is_included = false;
@@ -80,6 +88,10 @@ static enum status know_product(struct batch *batch, struct error *err) {
     int64_t known_version = batch->state->product.version;
     forget(batch);
     enum status status = read_product(batch, first, batch->state, err);
+    if (status == STATUS_MALFORMED && first != NULL) { /* it may be in the rows of that one alone */
+        first = NULL;
+        status = read_product(batch, NULL, batch->state, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -148,11 +160,24 @@ static enum status gather_for(struct batch *batch, struct inventory_request *req
     return STATUS_OK;
 }
 
+/* Is it this request's own failure, with which the others have nothing to do? */
+static bool fails_alone(const struct inventory_request *request, enum status status) {
+    return status == STATUS_MALFORMED || (status != STATUS_OK && request->operation == INVENTORY_READ);
+}
+
 static enum status gather(struct batch *batch, bool *out_changed, struct error *err) {
     enum status status = know_product(batch, err);
     FOR_EACH(request, batch) {
-        if (status == STATUS_OK && !*out_changed) {
-            status = gather_for(batch, request, out_changed, err);
+        if (status != STATUS_OK || *out_changed) {
+            break;
+        }
+        struct error failure = {.status = STATUS_OK};
+        status = request->gathered = gather_for(batch, request, out_changed, &failure);
+        if (fails_alone(request, status)) {
+            request->failure = failure;
+            status = STATUS_OK;
+        } else if (status != STATUS_OK || *out_changed) {
+            *err = failure;
         }
     }
     return status;
@@ -269,9 +294,12 @@ static bool expire(struct batch *batch, struct inventory_request *request) {
 
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
     const struct idempotency_record *record = find_record(batch, request);
-    request->status = STATUS_OK;
+    request->status = request->gathered;
     request->is_repeat = false;
     request->units = 0;
+    if (request->status != STATUS_OK) {
+        return true;
+    }
     if (record != NULL) {
         return repeat(request, record);
     }
@@ -330,7 +358,8 @@ static void look_up_all(struct batch *batch) {
 static bool must_be_proved(const struct batch *batch) {
     bool rests = false;
     FOR_EACH(request, batch) {
-        rests = rests || (request->is_included && !request->is_repeat && request->operation != INVENTORY_READ);
+        rests = rests || (request->is_included && !request->is_repeat && request->gathered == STATUS_OK &&
+                          request->operation != INVENTORY_READ);
     }
     return rests && !batch->turn->is_fresh;
 }
@@ -436,14 +465,25 @@ static void answer(struct batch *batch) {
     }
 }
 
+/* Rows that were read for a request that waits for the next turn are kept for it. */
+static void trim(struct batch *batch) {
+    FOR_EACH(request, batch) {
+        if (request->has_rows && !request->entry.served && request->operation == INVENTORY_RELEASE) {
+            return;
+        }
+    }
+    product_state_trim(batch->state);
+}
+
 void inventory_batch_serve(void *context, struct product_turn *turn) {
     struct inventory_batch_context *own = context;
     struct batch batch = {.context = own, .store = own->store, .turn = turn, .state = turn->known};
     struct error err = {.status = STATUS_OK};
+    forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
     enum status status = serve(&batch, &err);
     if (status == STATUS_OK) {
         answer(&batch);
-        product_state_trim(batch.state);
+        trim(&batch);
     } else {
         fail_all(&batch, status, &err);
         forget(&batch);

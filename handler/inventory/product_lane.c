@@ -201,7 +201,7 @@ static bool owes_pause(const struct product_lanes *lanes, struct product_lane *l
     return true;
 }
 
-/* The leader's part is over: the next leads, with the lease unless its time is up. */
+/* A turn is over: the first in the queue leads, with the lease unless its time is up. */
 static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     bool more = !TAILQ_EMPTY(&lane->queue);
     if (lane->lease != NULL && (!more || clock_now_ms(lanes->clock) - lane->lease_since_ms >= PRODUCT_LANE_TURN_MS)) {
@@ -276,7 +276,7 @@ static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane,
     }
 }
 
-/* With the lock held at first and at last. Ends with `leader` ended or, when its batch was too full for it, leading still. */
+/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading again. */
 static void lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader, int duration_s,
                  int64_t deadline_ms) {
     struct product_turn turn;
@@ -293,11 +293,7 @@ static void lead(struct product_lanes *lanes, struct product_lane *lane, struct 
     } else {
         fail_to_lead(lanes, lane, leader, status, &failure);
     }
-    if (leader->stage == LANE_ENDED) {
-        pass_on(lanes, lane);
-    } else {
-        leader->stage = LANE_LEADING;
-    }
+    pass_on(lanes, lane);
 }
 
 enum status product_lane_run(struct product_lanes *lanes, const char *product_id, int lease_duration_s,
