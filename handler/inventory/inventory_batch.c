@@ -69,7 +69,12 @@ static enum status read_product(struct batch *batch, const struct inventory_requ
         query.reservation_id = with_rows_of->reservation_id;
         query.customer_id = query.reservation_id == NULL ? with_rows_of->customer_id : NULL;
     }
-    return batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
+    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
+    if (status != STATUS_PRECONDITION_FAILED) {
+        return status;
+    }
+    error_wrap(err, "somebody else commits under our lease");
+    return err->status = STATUS_LEASE_LOST;
 }
 
 /* Reads the product unless it is known well enough; with the rows of the first request that needs its own. */
