@@ -18,7 +18,8 @@ struct batch {
     struct inventory_store *store;
     struct product_turn *turn;
     struct product_state *state;
-    int64_t now_ms; /* storage's time at which all is decided */
+    int64_t version_before; /* that was known when the turn began; 0: none */
+    int64_t now_ms;         /* storage's time at which all is decided */
 };
 
 #define FOR_EACH(request, batch)                                                                               \
@@ -89,8 +90,6 @@ static enum status know_product(struct batch *batch, struct error *err) {
             first = request;
         }
     }
-    bool was_known = batch->state->token[0] != '\0';
-    int64_t known_version = batch->state->product.version;
     forget(batch);
     enum status status = read_product(batch, first, batch->state, err);
     if (status == STATUS_MALFORMED && first != NULL) { /* it may be in the rows of that one alone */
@@ -101,7 +100,8 @@ static enum status know_product(struct batch *batch, struct error *err) {
         return status;
     }
     batch->turn->is_fresh = true;
-    batch->turn->met_others = was_known && batch->state->product.version != known_version;
+    batch->turn->met_others = batch->turn->met_others ||
+                              (batch->version_before != 0 && batch->state->product.version != batch->version_before);
     if (first != NULL) {
         first->has_rows = true;
     }
@@ -484,6 +484,7 @@ void inventory_batch_serve(void *context, struct product_turn *turn) {
     struct inventory_batch_context *own = context;
     struct batch batch = {.context = own, .store = own->store, .turn = turn, .state = turn->known};
     struct error err = {.status = STATUS_OK};
+    batch.version_before = batch.state->token[0] == '\0' ? 0 : batch.state->product.version;
     forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
     enum status status = serve(&batch, &err);
     if (status == STATUS_OK) {

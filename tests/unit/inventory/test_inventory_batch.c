@@ -269,6 +269,26 @@ START_TEST(a_known_product_that_another_instance_has_changed_is_read_again) {
 }
 END_TEST
 
+static bool met_others;
+
+static void serve_and_note(void *context, struct product_turn *turn) {
+    inventory_batch_serve(context, turn);
+    met_others = turn->met_others;
+}
+
+/* _i 0: the commit finds out, 1: the proof of a refusal does, 2: there was nobody. */
+START_TEST(that_another_instance_was_met_is_told) {
+    reserve_now("A", 1);
+    if (_i < 2) {
+        reserve_elsewhere("B", 2);
+    }
+    app.service.lanes.serve = serve_and_note;
+    struct caller caller = reserves("A", _i == 1 ? 1000 : 1, NULL);
+    call_now(&caller);
+    ck_assert_int_eq(met_others, _i < 2);
+}
+END_TEST
+
 START_TEST(a_refusal_does_not_rest_on_what_was_known_long_ago) {
     reserve_elsewhere("B", 95);
     struct caller caller = reserves("A", 6, NULL);
@@ -591,6 +611,7 @@ int main(void) {
     tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
     tcase_add_test(batch, a_known_product_is_not_read_again);
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
+    tcase_add_loop_test(batch, that_another_instance_was_met_is_told, 0, 3);
     tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, a_release_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, what_expires_of_a_known_product_is_read_when_it_is_due);
