@@ -580,22 +580,46 @@ static enum status find_malformed(struct inventory_store *store, const char *pro
     return error_set(err, STATUS_MALFORMED, "it is not as this program writes it");
 }
 
+/* The first, poisoned one, and the other in one batch. */
+static void call_poisoned(struct caller *poisoned, struct caller *good) {
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    ck_assert_int_eq(pthread_create(&poisoned->thread, NULL, call, poisoned), 0);
+    wait_until_queued(1);
+    ck_assert_int_eq(pthread_create(&good->thread, NULL, call, good), 0);
+    wait_until_queued(2);
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    pthread_join(poisoned->thread, NULL);
+    pthread_join(good->thread, NULL);
+    ck_assert_int_eq(poisoned->status, STATUS_MALFORMED);
+    ck_assert_msg(good->status == STATUS_OK, "%s", good->err.message);
+    ck_assert(good->reserved.reserved);
+}
+
 START_TEST(a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with) {
     reserve_now("OLD", 95);
     ops.find_record = find_malformed;
     struct caller poisoned = reserves("A", 6, "key-1"), good = reserves("B", 5, NULL);
-    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
-    ck_assert_int_eq(pthread_create(&poisoned.thread, NULL, call, &poisoned), 0);
-    wait_until_queued(1);
-    ck_assert_int_eq(pthread_create(&good.thread, NULL, call, &good), 0);
-    wait_until_queued(2);
-    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
-    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
-    pthread_join(poisoned.thread, NULL);
-    pthread_join(good.thread, NULL);
-    ck_assert_int_eq(poisoned.status, STATUS_MALFORMED);
-    ck_assert_msg(good.status == STATUS_OK, "%s", good.err.message);
-    ck_assert(good.reserved.reserved);
+    call_poisoned(&poisoned, &good);
+}
+END_TEST
+
+static enum status read_malformed(struct inventory_store *store, const char *product_id,
+                                  const struct inventory_query *query, struct product_state *state, struct error *err) {
+    if (query->customer_id != NULL) {
+        return error_set(err, STATUS_MALFORMED, "row r-1 is not as this program writes it");
+    }
+    return uncounted->read(store, product_id, query, state, err);
+}
+
+/* _i 1: of a product that is known, so that the customer's rows are read by themselves. */
+START_TEST(rows_that_cannot_be_read_are_no_failure_of_those_they_are_served_with) {
+    if (_i == 1) {
+        reserve_now("OLD", 1);
+    }
+    ops.read = read_malformed;
+    struct caller poisoned = releases("A", 6, NULL), good = reserves("B", 5, NULL);
+    call_poisoned(&poisoned, &good);
 }
 END_TEST
 
@@ -630,6 +654,7 @@ int main(void) {
     tcase_add_test(batch, a_product_that_does_not_stand_still_is_read_with_its_lease);
     tcase_add_test(batch, a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_with);
     tcase_add_test(batch, a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with);
+    tcase_add_loop_test(batch, rows_that_cannot_be_read_are_no_failure_of_those_they_are_served_with, 0, 2);
     suite_add_tcase(suite, batch);
     return check_main(suite);
 }
