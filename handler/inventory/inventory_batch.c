@@ -18,7 +18,8 @@ struct batch {
     struct inventory_store *store;
     struct product_turn *turn;
     struct product_state *state;
-    int64_t now_ms; /* storage's time at which all is decided */
+    int64_t version_before; /* that was known when the turn began; 0: none */
+    int64_t now_ms;         /* storage's time at which all is decided */
 };
 
 static struct inventory_request *first_request(const struct batch *batch) {
@@ -31,9 +32,17 @@ static struct inventory_request *next_request(const struct inventory_request *re
 
 /* ---- what is known of the product ---- */
 
+/* That there was no record under a key is true of the product as it was then: a later one may come from that very key. */
+static void forget_look_ups(struct batch *batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+        request->is_looked_up = request->has_record;
+    }
+}
+
 static void forget(struct batch *batch) {
     product_state_release(batch->state);
     batch->turn->is_fresh = false;
+    forget_look_ups(batch);
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         request->has_rows = false;
         request->is_included = false;
@@ -65,7 +74,12 @@ static enum status read_product(struct batch *batch, const struct inventory_requ
         query.reservation_id = with_rows_of->reservation_id;
         query.customer_id = query.reservation_id == NULL ? with_rows_of->customer_id : NULL;
     }
-    return batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
+    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
+    if (status != STATUS_PRECONDITION_FAILED) {
+        return status;
+    }
+    error_wrap(err, "somebody else commits under our lease");
+    return err->status = STATUS_LEASE_LOST;
 }
 
 /* Reads the product unless it is known well enough; with the rows of the first request that needs its own. */
@@ -80,15 +94,18 @@ static enum status know_product(struct batch *batch, struct error *err) {
             first = request;
         }
     }
-    bool was_known = batch->state->token[0] != '\0';
-    int64_t known_version = batch->state->product.version;
     forget(batch);
     enum status status = read_product(batch, first, batch->state, err);
+    if (status == STATUS_MALFORMED && first != NULL) { /* it may be in the rows of that one alone */
+        first = NULL;
+        status = read_product(batch, NULL, batch->state, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }
     batch->turn->is_fresh = true;
-    batch->turn->met_others = was_known && batch->state->product.version != known_version;
+    batch->turn->met_others = batch->turn->met_others ||
+                              (batch->version_before != 0 && batch->state->product.version != batch->version_before);
     if (first != NULL) {
         first->has_rows = true;
     }
@@ -152,11 +169,24 @@ static enum status gather_for(struct batch *batch, struct inventory_request *req
     return STATUS_OK;
 }
 
+/* Is it this request's own failure, with which the others have nothing to do? */
+static bool fails_alone(const struct inventory_request *request, enum status status) {
+    return status == STATUS_MALFORMED || (status != STATUS_OK && request->operation == INVENTORY_READ);
+}
+
 static enum status gather(struct batch *batch, bool *out_changed, struct error *err) {
     enum status status = know_product(batch, err);
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        if (status == STATUS_OK && !*out_changed) {
-            status = gather_for(batch, request, out_changed, err);
+        if (status != STATUS_OK || *out_changed) {
+            break;
+        }
+        struct error failure = {.status = STATUS_OK};
+        status = request->gathered = gather_for(batch, request, out_changed, &failure);
+        if (fails_alone(request, status)) {
+            request->failure = failure;
+            status = STATUS_OK;
+        } else if (status != STATUS_OK || *out_changed) {
+            *err = failure;
         }
     }
     return status;
@@ -273,9 +303,12 @@ static bool expire(struct batch *batch, struct inventory_request *request) {
 
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
     const struct idempotency_record *record = find_record(batch, request);
-    request->status = STATUS_OK;
+    request->status = request->gathered;
     request->is_repeat = false;
     request->units = 0;
+    if (request->status != STATUS_OK) {
+        return true;
+    }
     if (record != NULL) {
         return repeat(request, record);
     }
@@ -334,7 +367,8 @@ static void look_up_all(struct batch *batch) {
 static bool must_be_proved(const struct batch *batch) {
     bool rests = false;
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        rests = rests || (request->is_included && !request->is_repeat && request->operation != INVENTORY_READ);
+        rests = rests || (request->is_included && !request->is_repeat && request->gathered == STATUS_OK &&
+                          request->operation != INVENTORY_READ);
     }
     return rests && !batch->turn->is_fresh;
 }
@@ -440,14 +474,26 @@ static void answer(struct batch *batch) {
     }
 }
 
+/* Rows that were read for a request that waits for the next turn are kept for it. */
+static void trim(struct batch *batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+        if (request->has_rows && !request->entry.served && request->operation == INVENTORY_RELEASE) {
+            return;
+        }
+    }
+    product_state_trim(batch->state);
+}
+
 void inventory_batch_serve(void *context, struct product_turn *turn) {
     struct inventory_batch_context *own = context;
     struct batch batch = {.context = own, .store = own->store, .turn = turn, .state = turn->known};
     struct error err = {.status = STATUS_OK};
+    batch.version_before = batch.state->token[0] == '\0' ? 0 : batch.state->product.version;
+    forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
     enum status status = serve(&batch, &err);
     if (status == STATUS_OK) {
         answer(&batch);
-        product_state_trim(batch.state);
+        trim(&batch);
     } else {
         fail_all(&batch, status, &err);
         forget(&batch);

@@ -50,10 +50,11 @@ struct inventory_request {
 
     /* While it is served. */
     bool is_included;
-    bool has_rows;      /* release, expire: `known` has its rows */
-    bool is_looked_up;  /* its key was looked up, and */
-    bool needs_look_up; /* it must be, before it can be refused */
-    bool has_record;    /* this was found: */
+    enum status gathered; /* what it alone needs: STATUS_OK, or why that cannot be had */
+    bool has_rows;        /* release: `known` has its rows; read: the picture is taken */
+    bool is_looked_up;    /* its key was looked up for the product as it is known, and */
+    bool needs_look_up;   /* it must be, before it can be refused */
+    bool has_record;      /* this was found: */
     struct idempotency_record record;
 };
 

@@ -115,12 +115,16 @@ static enum status run(struct inventory_service *service, const char *product_id
     return note_missing_store(service, request->status, err);
 }
 
-/* The key that a request has, or that a release of one reservation gets: with a line break, which no key of a caller's has. */
+/*
+ * The key that a request has, or that a release of one reservation gets: with line breaks, which no key of a caller's has. The
+ * customer is in it, so that a stranger's release of the same reservation is no repeat, and finds nothing.
+ */
 static bool write_key(const struct inventory_change *change, char out[KEY_TEXT_BYTES]) {
     if (change->idempotency_key != NULL) {
         snprintf(out, KEY_TEXT_BYTES, "%s", change->idempotency_key);
     } else if (change->reservation_id != NULL) {
-        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld", change->reservation_id, (long long)change->quantity);
+        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld\n%s", change->reservation_id, (long long)change->quantity,
+                 change->customer_id);
     } else {
         return false;
     }
@@ -201,7 +205,7 @@ static enum status read_in_turn(struct inventory_service *service, const char *p
     struct inventory_request request = {.operation = INVENTORY_READ, .picture = state};
     bool had_turn = false;
     enum status status = run(service, product_id, 0, &request, &had_turn, err);
-    if (status == STATUS_OK && !had_turn) {
+    if (status == STATUS_PRECONDITION_FAILED || (status == STATUS_OK && !had_turn)) {
         return error_set(err, STATUS_UNAVAILABLE, "product %s did not stand still to be read", product_id);
     }
     return status;

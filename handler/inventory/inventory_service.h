@@ -4,7 +4,7 @@
  *     lane (turn, lease) -> batch: read the product unless it is known, decide in memory, one transaction -> answers
  *
  * Rules        An Idempotency-Key belongs to one product. Its record is kept for 24 hours at least.
- *              A release that names a reservation and has no key gets one from the reservation and the quantity: sent again, it
+ *              A release that names a reservation and has no key gets one from all that it asks for: sent again, it
  *              changes nothing. To release as much of it once more, send a key.
  * Threads: any; all but init, cancel and release block.
  * Layer: inventory. May include lease/, storage/, base/.

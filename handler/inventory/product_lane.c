@@ -232,7 +232,7 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
 
 /* ---- leading ---- */
 
-/* The leader's part is over: the next leads, with the lease unless its time is up. */
+/* A turn is over: the first in the queue leads, with the lease unless its time is up. */
 static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     bool more = !TAILQ_EMPTY(&lane->queue);
     if (lane->lease != NULL && (!more || negative_control("lanes") || is_run_over(lanes, lane))) {
@@ -306,7 +306,7 @@ static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane,
     }
 }
 
-/* With the lock held at first and at last. Ends with `leader` ended or, when its batch was too full for it, leading still. */
+/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading again. */
 static void lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader, int duration_s,
                  int64_t deadline_ms) {
     struct product_turn turn;
@@ -323,11 +323,7 @@ static void lead(struct product_lanes *lanes, struct product_lane *lane, struct 
     } else {
         fail_to_lead(lanes, lane, leader, status, &failure);
     }
-    if (leader->stage == LANE_ENDED) {
-        pass_on(lanes, lane);
-    } else {
-        leader->stage = LANE_LEADING;
-    }
+    pass_on(lanes, lane);
 }
 
 enum status product_lane_run(struct product_lanes *lanes, const char *product_id, int lease_duration_s,

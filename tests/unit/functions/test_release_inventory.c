@@ -154,7 +154,7 @@ START_TEST(a_failure_is_answered_as_its_status_says) {
     } rows[] = {{STORE_READ, STATUS_UNAVAILABLE, 503},
                 {STORE_COMMIT, STATUS_UNAVAILABLE, 503},
                 {STORE_COMMIT, STATUS_PRECONDITION_FAILED, 409},
-                {STORE_READ, STATUS_MALFORMED, 500}};
+                {STORE_COMMIT, STATUS_MALFORMED, 500}};
     reserve(_i, 5, "CUST-123", id);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         app.store.next[rows[i].operation] = rows[i].status;

@@ -211,6 +211,19 @@ START_TEST(releases_of_several_customers_read_their_own_rows) {
 }
 END_TEST
 
+START_TEST(a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_read) {
+    for (int i = 0; i < 100; i++) {
+        reserve_now(i < 60 ? "A" : "B", 1);
+    }
+    struct caller callers[] = {releases("A", 60, NULL), releases("B", 40, NULL), reserves("C", 1, NULL)};
+    call_together(callers, 3);
+    ck_assert_int_eq(callers[0].released.released, 60);
+    ck_assert_int_eq(callers[1].released.released, 40);
+    ck_assert(callers[2].reserved.reserved);
+    assert_product(99, 103, 1);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_commit_is_everybodys) {
     struct caller callers[] = {reserves("A", 1, NULL), reserves("B", 1000, NULL)};
     app.store.next[STORE_COMMIT] = STATUS_UNAVAILABLE;
@@ -253,6 +266,26 @@ START_TEST(a_known_product_that_another_instance_has_changed_is_read_again) {
     ck_assert_int_eq(caller.reserved.available, 94);
     ck_assert_int_eq(caller.reserved.version, 4);
     ck_assert_int_eq(reads, 3);
+}
+END_TEST
+
+static bool met_others;
+
+static void serve_and_note(void *context, struct product_turn *turn) {
+    inventory_batch_serve(context, turn);
+    met_others = turn->met_others;
+}
+
+/* _i 0: the commit finds out, 1: the proof of a refusal does, 2: there was nobody. */
+START_TEST(that_another_instance_was_met_is_told) {
+    reserve_now("A", 1);
+    if (_i < 2) {
+        reserve_elsewhere("B", 2);
+    }
+    app.service.lanes.serve = serve_and_note;
+    struct caller caller = reserves("A", _i == 1 ? 1000 : 1, NULL);
+    call_now(&caller);
+    ck_assert_int_eq(met_others, _i < 2);
 }
 END_TEST
 
@@ -373,6 +406,26 @@ START_TEST(one_key_at_the_same_time_makes_one_reservation) {
 }
 END_TEST
 
+/* The second use of "key" does not fit into the transaction of the first. _i 1: that sells all there is. */
+START_TEST(a_key_used_twice_in_a_batch_is_a_repeat_in_the_next_turn_too) {
+    enum { FIRST = 1, FULL = 50, AGAIN = 51, COUNT = 52 };
+    static struct caller callers[COUNT];
+    static char keys[COUNT][16];
+    int64_t quantity = 1 + _i;
+    struct caller elsewhere = reserves("A", quantity, "used elsewhere"); /* so that all are looked up */
+    elsewhere.service = &other;
+    call_now(&elsewhere);
+    callers[0] = reserves("A", quantity, "used elsewhere");
+    for (int i = FIRST; i < COUNT; i++) {
+        snprintf(keys[i], sizeof keys[i], "key-%d", i);
+        callers[i] = reserves("A", quantity, keys[i == AGAIN ? FIRST : i]);
+    }
+    call_together(callers, COUNT);
+    ck_assert_int_eq(callers[FULL].reserved.reserved, _i == 0);
+    assert_same_answer(&callers[FIRST], &callers[AGAIN]);
+}
+END_TEST
+
 START_TEST(a_key_that_another_instance_has_used_does_not_harm_those_it_is_served_with) {
     struct caller first = reserves("A", 5, "key-1");
     first.service = &other;
@@ -419,6 +472,17 @@ START_TEST(a_release_of_one_reservation_sent_again_frees_nothing_more) {
     call_now(&rest);
     ck_assert_int_eq(rest.released.released, 2);
     assert_product(90, 6, 1);
+}
+END_TEST
+
+START_TEST(a_release_of_somebody_elses_reservation_finds_none_though_the_owner_has_sent_the_same) {
+    struct caller reserve = reserves("A", 5, NULL);
+    call_now(&reserve);
+    struct caller own = releases("A", 5, reserve.reserved.reservation.id),
+                  strangers = releases("B", 5, reserve.reserved.reservation.id);
+    call_now(&own);
+    call_now(&strangers);
+    ck_assert_int_eq(strangers.released.released, 0);
 }
 END_TEST
 
@@ -480,6 +544,85 @@ START_TEST(a_product_that_does_not_stand_still_is_read_with_its_lease) {
 }
 END_TEST
 
+static void *get_restless(void *status) {
+    struct product_state state;
+    int64_t now_ms = 0;
+    product_state_init(&state);
+    *(enum status *)status = inventory_service_get(&app.service, "PROD-001", &state, &now_ms, NULL);
+    product_state_release(&state);
+    return NULL;
+}
+
+START_TEST(a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_with) {
+    pthread_t reader;
+    enum status status = STATUS_OK;
+    struct caller caller = reserves("A", 3, NULL);
+    ops.read = read_restless;
+    restless = 2;
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    ck_assert_int_eq(pthread_create(&reader, NULL, get_restless, &status), 0);
+    wait_until_queued(1);
+    ck_assert_int_eq(pthread_create(&caller.thread, NULL, call, &caller), 0);
+    wait_until_queued(2);
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    pthread_join(reader, NULL);
+    pthread_join(caller.thread, NULL);
+    ck_assert_int_eq(status, STATUS_UNAVAILABLE);
+    ck_assert_msg(caller.status == STATUS_OK, "%s", caller.err.message);
+    assert_product(97, 2, 1);
+}
+END_TEST
+
+static enum status find_malformed(struct inventory_store *store, const char *product_id, const char *key_hash,
+                                  struct idempotency_record *out, struct error *err) {
+    (void)store, (void)product_id, (void)key_hash, (void)out;
+    return error_set(err, STATUS_MALFORMED, "it is not as this program writes it");
+}
+
+/* The first, poisoned one, and the other in one batch. */
+static void call_poisoned(struct caller *poisoned, struct caller *good) {
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    ck_assert_int_eq(pthread_create(&poisoned->thread, NULL, call, poisoned), 0);
+    wait_until_queued(1);
+    ck_assert_int_eq(pthread_create(&good->thread, NULL, call, good), 0);
+    wait_until_queued(2);
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    pthread_join(poisoned->thread, NULL);
+    pthread_join(good->thread, NULL);
+    ck_assert_int_eq(poisoned->status, STATUS_MALFORMED);
+    ck_assert_msg(good->status == STATUS_OK, "%s", good->err.message);
+    ck_assert(good->reserved.reserved);
+}
+
+START_TEST(a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with) {
+    reserve_now("OLD", 95);
+    ops.find_record = find_malformed;
+    struct caller poisoned = reserves("A", 6, "key-1"), good = reserves("B", 5, NULL);
+    call_poisoned(&poisoned, &good);
+}
+END_TEST
+
+static enum status read_malformed(struct inventory_store *store, const char *product_id,
+                                  const struct inventory_query *query, struct product_state *state, struct error *err) {
+    if (query->customer_id != NULL) {
+        return error_set(err, STATUS_MALFORMED, "row r-1 is not as this program writes it");
+    }
+    return uncounted->read(store, product_id, query, state, err);
+}
+
+/* _i 1: of a product that is known, so that the customer's rows are read by themselves. */
+START_TEST(rows_that_cannot_be_read_are_no_failure_of_those_they_are_served_with) {
+    if (_i == 1) {
+        reserve_now("OLD", 1);
+    }
+    ops.read = read_malformed;
+    struct caller poisoned = releases("A", 6, NULL), good = reserves("B", 5, NULL);
+    call_poisoned(&poisoned, &good);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inventory_batch");
     TCase *batch = tcase_create("batch");
@@ -488,9 +631,11 @@ int main(void) {
     tcase_add_test(batch, more_than_a_transaction_holds_goes_into_the_next);
     tcase_add_test(batch, each_is_decided_after_those_who_came_before_it);
     tcase_add_test(batch, releases_of_several_customers_read_their_own_rows);
+    tcase_add_test(batch, a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_read);
     tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
     tcase_add_test(batch, a_known_product_is_not_read_again);
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
+    tcase_add_loop_test(batch, that_another_instance_was_met_is_told, 0, 3);
     tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, a_release_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, what_expires_of_a_known_product_is_read_when_it_is_due);
@@ -499,12 +644,17 @@ int main(void) {
     tcase_add_test(batch, a_key_used_for_another_request_is_refused);
     tcase_add_test(batch, a_key_belongs_to_its_product);
     tcase_add_test(batch, one_key_at_the_same_time_makes_one_reservation);
+    tcase_add_loop_test(batch, a_key_used_twice_in_a_batch_is_a_repeat_in_the_next_turn_too, 0, 2);
     tcase_add_test(batch, a_key_that_another_instance_has_used_does_not_harm_those_it_is_served_with);
     tcase_add_test(batch, a_key_whose_request_was_refused_may_succeed_later);
     tcase_add_test(batch, a_release_of_one_reservation_sent_again_frees_nothing_more);
+    tcase_add_test(batch, a_release_of_somebody_elses_reservation_finds_none_though_the_owner_has_sent_the_same);
     tcase_add_test(batch, keys_are_kept_for_a_day_and_then_purged);
     tcase_add_test(batch, expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_took);
     tcase_add_test(batch, a_product_that_does_not_stand_still_is_read_with_its_lease);
+    tcase_add_test(batch, a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_with);
+    tcase_add_test(batch, a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with);
+    tcase_add_loop_test(batch, rows_that_cannot_be_read_are_no_failure_of_those_they_are_served_with, 0, 2);
     suite_add_tcase(suite, batch);
     return check_main(suite);
 }

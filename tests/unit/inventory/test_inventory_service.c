@@ -148,6 +148,13 @@ START_TEST(a_product_that_moved_on_under_the_lease_means_that_it_was_lost) {
 }
 END_TEST
 
+START_TEST(a_product_that_does_not_stand_still_under_the_lease_means_that_it_was_lost) {
+    app.store.next[STORE_READ] = STATUS_PRECONDITION_FAILED;
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
+    assert_product("PROD-001", 100, 1, 0);
+}
+END_TEST
+
 START_TEST(a_lease_lost_during_the_work_commits_nothing) {
     app.service.batch.processing_time_ms = 60000;
     app.lease_options.renew_fraction = 0.002; /* of 30 s */
@@ -389,6 +396,7 @@ int main(void) {
     tcase_add_test(service, expired_units_are_for_sale_however_many_rows_they_stand_in);
     tcase_add_test(service, release_takes_expired_rows_along);
     tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
+    tcase_add_test(service, a_product_that_does_not_stand_still_under_the_lease_means_that_it_was_lost);
     tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
     tcase_add_test(service, no_commit_starts_on_a_lease_that_is_not_held_any_more);
     tcase_add_test(service, with_less_of_the_lease_left_than_a_commit_may_take_it_is_renewed_first);

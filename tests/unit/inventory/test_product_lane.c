@@ -232,6 +232,24 @@ START_TEST(a_lease_is_handed_on_for_a_second_and_no_longer) {
 }
 END_TEST
 
+START_TEST(a_leader_that_is_not_served_yet_gives_the_lease_back_when_its_turn_is_over) {
+    struct clock_fake clock;
+    stop_clock(&clock);
+    open_lanes(&clock.base, LONG_MS);
+    struct visitor visitor;
+    limit = 0;
+    queue_behind(&visitor, NULL, 0);
+    clock_fake_advance(&clock, PRODUCT_LANE_TURN_MS - 1 + _i);
+    let_one_pass();
+    wait_at_gate(2);
+    limit = MAX_LIMIT;
+    set_gate(false);
+    ck_assert_int_eq(finish(&visitor), STATUS_OK);
+    ck_assert_int_eq(visitor.turn, 2);
+    ck_assert_uint_eq(acquired(), _i == 0 ? 1 : 2);
+}
+END_TEST
+
 /* How long after the first lease was asked for the second was, the first turn having ended by time. */
 static int64_t gap_between_leases_ms(void) {
     struct clock_fake clock;
@@ -467,6 +485,7 @@ int main(void) {
     tcase_add_test(lane, who_does_not_fit_into_a_batch_stands_at_the_front_of_the_next);
     tcase_add_test(lane, answers_come_before_the_lease_is_given_back);
     tcase_add_loop_test(lane, a_lease_is_handed_on_for_a_second_and_no_longer, 0, 2);
+    tcase_add_loop_test(lane, a_leader_that_is_not_served_yet_gives_the_lease_back_when_its_turn_is_over, 0, 2);
     tcase_add_test(lane, where_others_were_met_they_get_a_pause_to_come_in);
     tcase_add_test(lane, where_nobody_else_was_met_there_is_no_pause);
     tcase_add_test(lane, others_that_nobody_has_met_get_a_pause_each_few_turns);
