@@ -383,6 +383,16 @@ START_TEST(an_older_version_after_a_newer_one_was_answered_is_found) {
 }
 END_TEST
 
+START_TEST(a_refusal_that_is_older_than_an_answer_is_found) {
+    struct history_record *a = reserve(0, "A", 8, 2, 2);
+    release(100, "A", 8, 8, 3, 10);
+    struct history_record *stale = refuse(200, "B", 5, 2, 2);
+    (void)a;
+    store(3, 0);
+    expect(CHECKER_STALE, stale);
+}
+END_TEST
+
 START_TEST(a_commit_on_an_older_version_is_found) {
     struct history_record *a = reserve(0, "A", 2, 5, 8), *late = reserve(100, "B", 2, 4, 6);
     store(5, 2, row_of(a), row_of(late));
@@ -598,6 +608,7 @@ int main(void) {
     tcase_add_test(found, a_key_that_is_forgotten_is_found);
     tcase_add_test(found, one_reservation_for_two_requests_is_found);
     tcase_add_test(found, an_older_version_after_a_newer_one_was_answered_is_found);
+    tcase_add_test(found, a_refusal_that_is_older_than_an_answer_is_found);
     tcase_add_test(found, a_commit_on_an_older_version_is_found);
     tcase_add_test(found, two_instances_that_made_one_version_are_found);
     tcase_add_test(found, one_version_made_twice_by_one_instance_is_found);
