@@ -7,13 +7,6 @@
 
 enum { MAX_VIOLATIONS = 100 };
 
-void checker_need(bool holds) {
-    if (!holds) {
-        fprintf(stderr, "checker: no memory\n");
-        abort();
-    }
-}
-
 void *checker_allocate(size_t count, size_t size) {
     void *memory = calloc(count + 1, size);
     checker_need(memory != NULL);
