@@ -7,13 +7,6 @@
 
 enum { MAX_VIOLATIONS = 100 };
 
-void checker_need(bool holds) {
-    if (!holds) {
-        fprintf(stderr, "checker: no memory\n");
-        abort();
-    }
-}
-
 void *checker_allocate(size_t count, size_t size) {
     void *memory = calloc(count + 1, size);
     checker_need(memory != NULL);
@@ -133,11 +126,12 @@ static void check_answer(const struct checker_model *model, const struct history
 /* ---- real time ---- */
 
 /* What was decided after `window.from_ms` at `version` may be no older than what had been answered by then. */
-static void check_order(const struct checker_model *model, const struct history_record *record, int64_t from_ms) {
+static void check_order(const struct checker_model *model, enum checker_rule rule, const struct history_record *record,
+                        int64_t from_ms) {
     const struct history_record *evidence[2] = {record, NULL};
     int64_t newest = checker_model_newest_version(model, from_ms, &evidence[1]);
     if (record->version < newest) {
-        checker_violate(model->report, CHECKER_ORDER, evidence, 2,
+        checker_violate(model->report, rule, evidence, 2,
                         "version %" PRId64 " was answered to what was sent after version %" PRId64 " had been answered",
                         record->version, newest);
     }
@@ -153,7 +147,7 @@ static void check_product(const struct checker_input *input, const struct checke
             check_lifetime(&model, change);
         }
         if (change->outcome == HISTORY_DONE) {
-            check_order(&model, change->record, change->window.from_ms);
+            check_order(&model, CHECKER_ORDER, change->record, change->window.from_ms);
         }
     }
     for (size_t i = 0; i < input->record_count; i++) {
@@ -162,8 +156,10 @@ static void check_product(const struct checker_input *input, const struct checke
             continue;
         }
         check_answer(&model, record);
-        if (record->outcome == HISTORY_REFUSED || (record->kind == HISTORY_GET && record->outcome == HISTORY_DONE)) {
-            check_order(&model, record, record->sent_ms);
+        if (record->outcome == HISTORY_REFUSED) {
+            check_order(&model, CHECKER_STALE, record, record->sent_ms);
+        } else if (record->kind == HISTORY_GET && record->outcome == HISTORY_DONE) {
+            check_order(&model, CHECKER_ORDER, record, record->sent_ms);
         }
     }
     checker_replay_run(&model);

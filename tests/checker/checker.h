@@ -37,6 +37,7 @@
     X(LIFETIME,    "a reservation lasts as long as it should, and no longer") \
     X(KEY,         "a key makes one reservation, and its repeats are answered as it was") \
     X(ORDER,       "what was asked after an answer has no older version") \
+    X(STALE,       "a refusal is no older than what had been answered when it was asked for") \
     X(TRANSACTION, "one version is one commit, of one instance") \
     X(REPLAY,      "the quantities answered follow from the commits in order") \
     X(RELEASE,     "a release frees what is reserved, once") \

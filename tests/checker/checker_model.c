@@ -232,7 +232,7 @@ static int compare_rows(const void *left, const void *right) {
 }
 
 struct checker_row *checker_model_find_row(const struct checker_model *model, const char *id) {
-    struct checker_row wanted;
+    struct checker_row wanted = {.by = NULL};
     snprintf(wanted.as.id, sizeof wanted.as.id, "%s", id);
     return bsearch(&wanted, model->rows, model->row_count, sizeof *model->rows, compare_rows);
 }

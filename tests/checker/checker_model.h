@@ -7,6 +7,9 @@
 #ifndef CHECKER_CHECKER_MODEL_H
 #define CHECKER_CHECKER_MODEL_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "checker/checker.h"
 
 enum { CHECKER_AHEAD_MS = 100 }; /* how far the history's clock may drift from the wall clock in a run */
@@ -69,7 +72,12 @@ struct checker_model {
     size_t answer_count;
 };
 
-void checker_need(bool holds);
+static inline void checker_need(bool holds) {
+    if (!holds) {
+        fprintf(stderr, "checker: no memory\n");
+        abort();
+    }
+}
 void *checker_allocate(size_t count, size_t size);
 
 /* Adds a violation; evidence NULL where there is none. */

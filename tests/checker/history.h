@@ -64,25 +64,25 @@ struct history_record {
     enum history_kind kind;
     int client;
     int instance;
-    char product[HISTORY_NAME_BYTES];         /* "" for reconcile */
-    char customer[HISTORY_NAME_BYTES];        /* reserve, release */
-    char key[HISTORY_NAME_BYTES];             /* Idempotency-Key; "": none */
-    char wanted_reservation[UUID_TEXT_BYTES]; /* release: of this one alone; "": of any */
-    int64_t quantity;                         /* asked for */
+    char product[HISTORY_NAME_BYTES];            /* "" for reconcile */
+    char customer[HISTORY_NAME_BYTES];           /* reserve, release */
+    char key[HISTORY_NAME_BYTES];                /* Idempotency-Key; "": none */
+    char wanted_reservation[HISTORY_NAME_BYTES]; /* release: of this one alone; "": of any */
+    int64_t quantity;                            /* asked for */
     int64_t sent_ms;
 
     int64_t answered_ms; /* HISTORY_NEVER: it was not */
     int status;          /* 0: no answer */
     enum history_outcome outcome;
-    char code[HISTORY_NAME_BYTES];        /* of an error answer, or the message of one that the rules gave */
-    int64_t version;                      /* the ETag; 0: none */
-    int64_t total;                        /* get */
-    int64_t available;                    /* reserve, release, get: where the answer has a version */
-    int64_t reserved;                     /* get */
-    int64_t released;                     /* release */
-    char reservation_id[UUID_TEXT_BYTES]; /* reserve, done */
-    int64_t expires_ms;                   /* reserve, done */
-    struct history_reservation *active;   /* get */
+    char code[HISTORY_NAME_BYTES];           /* of an error answer, or the message of one that the rules gave */
+    int64_t version;                         /* the ETag; 0: none */
+    int64_t total;                           /* get */
+    int64_t available;                       /* reserve, release, get: where the answer has a version */
+    int64_t reserved;                        /* get */
+    int64_t released;                        /* release */
+    char reservation_id[HISTORY_NAME_BYTES]; /* reserve, done */
+    int64_t expires_ms;                      /* reserve, done */
+    struct history_reservation *active;      /* get */
     size_t active_count;
 };
 

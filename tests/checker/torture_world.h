@@ -57,7 +57,6 @@ struct torture_world {
 struct torture_random {
     uint64_t state;
 };
-uint64_t torture_random_next(struct torture_random *random);
 /* 0 to `limit` - 1, and true once in 1 / `probability` times. */
 int torture_random_below(struct torture_random *random, int limit);
 bool torture_random_chance(struct torture_random *random, double probability);
@@ -70,7 +69,7 @@ void torture_world_open(struct torture_world *world, const struct torture_option
 void torture_world_close(struct torture_world *world);
 
 /* Ends an instance with SIGKILL and starts it anew. */
-void torture_world_restart(struct torture_world *world, int instance);
+void torture_world_restart(struct torture_world *world, int index);
 
 /* Writes what the instances have logged since they were last started to the files of those before. */
 void torture_world_keep_logs(struct torture_world *world);

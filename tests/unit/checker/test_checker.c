@@ -285,6 +285,18 @@ START_TEST(an_expired_reservation_is_free_whether_its_row_is_there_or_not) {
 }
 END_TEST
 
+START_TEST(a_repeated_release_of_one_reservation_is_legal) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 2, 3, 8);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect_legal();
+}
+END_TEST
+
 /* ---- what is not ---- */
 
 START_TEST(an_answer_that_the_api_does_not_give_is_found) {
@@ -300,6 +312,67 @@ START_TEST(a_picture_that_does_not_add_up_is_found) {
     picture->available++;
     store(2, 1, row_of(a));
     expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_picture_with_an_empty_reservation_is_found) {
+    struct history_record *picture = get(100, 1, 1, row("x", "A", 0, 50));
+    expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_reservation_that_is_twice_in_a_picture_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 2, row_of(a), row_of(a));
+    store(2, 1, row_of(a));
+    expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_picture_with_more_than_there_is_is_found) {
+    struct history_record *a = reserve(0, "A", 11, 2, 0), *picture = get(100, 2, 1, row_of(a));
+    picture->available = 0;
+    store(2, 1, row_of(a));
+    expect(CHECKER_OVERSOLD, picture);
+}
+END_TEST
+
+START_TEST(an_answer_with_fewer_than_none_available_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, -1);
+    store(2, 1, row_of(a));
+    expect(CHECKER_OVERSOLD, a);
+    ck_assert_int_eq(report.violations[0].rule, CHECKER_OVERSOLD);
+}
+END_TEST
+
+START_TEST(more_released_than_asked_for_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4), *released = release(100, "A", 4, 5, 3, 9);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 1;
+    store(3, 1, rest);
+    expect(CHECKER_RELEASE, released);
+    ck_assert_msg(strstr(report.violations[0].text, "asked for") != NULL, "%s", report.violations[0].text);
+}
+END_TEST
+
+START_TEST(a_picture_of_a_reservation_that_lasts_too_long_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 1, row_of(a));
+    picture->active[0].reserved_ms -= 1000;
+    store(2, 1, row_of(a));
+    expect(CHECKER_LIFETIME, picture);
+}
+END_TEST
+
+START_TEST(a_reservation_that_was_there_before_it_was_made_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 3, 7), *picture = get(0, 2, 1, row_of(a));
+    store(3, 1, row_of(a));
+    expect(CHECKER_REPLAY, picture);
+}
+END_TEST
+
+START_TEST(a_reconciliation_that_fails_is_found) {
+    struct history_record *wrong = add(HISTORY_RECONCILE, 0, HISTORY_WRONG);
+    wrong->product[0] = '\0';
+    expect(CHECKER_ANSWER, wrong);
 }
 END_TEST
 
@@ -319,18 +392,6 @@ START_TEST(a_reservation_that_lasts_too_long_is_found) {
     struct history_record *a = reserve(0, "A", 6, 2, 4);
     a->expires_ms += 600000;
     expect(CHECKER_LIFETIME, a);
-}
-END_TEST
-
-START_TEST(a_repeated_release_of_one_reservation_is_legal) {
-    struct history_record *a = reserve(0, "A", 4, 2, 6);
-    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 2, 3, 8);
-    strcpy(once->wanted_reservation, a->reservation_id);
-    strcpy(twice->wanted_reservation, a->reservation_id);
-    struct history_reservation rest = row_of(a);
-    rest.quantity = 2;
-    store(3, 1, rest);
-    expect_legal();
 }
 END_TEST
 
@@ -383,6 +444,16 @@ START_TEST(an_older_version_after_a_newer_one_was_answered_is_found) {
 }
 END_TEST
 
+START_TEST(a_refusal_that_is_older_than_an_answer_is_found) {
+    struct history_record *a = reserve(0, "A", 8, 2, 2);
+    release(100, "A", 8, 8, 3, 10);
+    struct history_record *stale = refuse(200, "B", 5, 2, 2);
+    (void)a;
+    store(3, 0);
+    expect(CHECKER_STALE, stale);
+}
+END_TEST
+
 START_TEST(a_commit_on_an_older_version_is_found) {
     struct history_record *a = reserve(0, "A", 2, 5, 8), *late = reserve(100, "B", 2, 4, 6);
     store(5, 2, row_of(a), row_of(late));
@@ -429,8 +500,8 @@ END_TEST
 START_TEST(a_lost_update_beside_an_unknown_outcome_is_found) {
     struct history_record *a = reserve(0, "A", 5, 2, 5);
     lose_reserve(50, "C", 1);
-    struct history_record *b = reserve(100, "B", 3, 3, 7); /* 7, and with C's 6, are too many */
-    store(3, 2, row_of(a), row_of(b));
+    struct history_record *b = reserve(100, "B", 3, 3, 7); /* 2 would be right, and 1 after C's */
+    store(4, 3, row_of(a), row_of(b), row("x", "C", 1, 60));
     expect(CHECKER_REPLAY, b);
 }
 END_TEST
@@ -589,6 +660,14 @@ int main(void) {
     tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
     tcase_add_test(found, an_answer_that_the_api_does_not_give_is_found);
     tcase_add_test(found, a_picture_that_does_not_add_up_is_found);
+    tcase_add_test(found, a_picture_with_an_empty_reservation_is_found);
+    tcase_add_test(found, a_reservation_that_is_twice_in_a_picture_is_found);
+    tcase_add_test(found, a_picture_with_more_than_there_is_is_found);
+    tcase_add_test(found, an_answer_with_fewer_than_none_available_is_found);
+    tcase_add_test(found, more_released_than_asked_for_is_found);
+    tcase_add_test(found, a_picture_of_a_reservation_that_lasts_too_long_is_found);
+    tcase_add_test(found, a_reservation_that_was_there_before_it_was_made_is_found);
+    tcase_add_test(found, a_reconciliation_that_fails_is_found);
     tcase_add_test(found, a_refusal_of_what_is_available_is_found);
     tcase_add_test(found, more_reserved_than_there_is_is_found);
     tcase_add_test(found, a_reservation_that_lasts_too_long_is_found);
@@ -598,6 +677,7 @@ int main(void) {
     tcase_add_test(found, a_key_that_is_forgotten_is_found);
     tcase_add_test(found, one_reservation_for_two_requests_is_found);
     tcase_add_test(found, an_older_version_after_a_newer_one_was_answered_is_found);
+    tcase_add_test(found, a_refusal_that_is_older_than_an_answer_is_found);
     tcase_add_test(found, a_commit_on_an_older_version_is_found);
     tcase_add_test(found, two_instances_that_made_one_version_are_found);
     tcase_add_test(found, one_version_made_twice_by_one_instance_is_found);
