@@ -21,6 +21,7 @@ START_TEST(a_percentile_is_a_value_that_was_measured_and_not_exceeded_by_so_many
     add_down_from(1000);
     ck_assert_double_eq(samples_percentile(&samples, 0), 1);
     ck_assert_double_eq(samples_percentile(&samples, 0.1), 1);
+    ck_assert_double_eq(samples_percentile(&samples, 7), 70);
     ck_assert_double_eq(samples_percentile(&samples, 50), 500);
     ck_assert_double_eq(samples_percentile(&samples, 50.01), 501);
     ck_assert_double_eq(samples_percentile(&samples, 99), 990);
