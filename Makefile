@@ -5,6 +5,7 @@
 #   release    what ships; copied to bin/ and used by `make run`, `make test`
 #   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
 #   valgrind   little optimised, for readable traces
+#   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
@@ -25,11 +26,12 @@ runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan
 
 flags_release := -O2 -g $(hardening)
 flags_clang := $(flags_release)
+flags_control := $(flags_release) -DLEASEHOLD_NEGATIVE_CONTROL
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, clang)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang)
 endif
 
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler \

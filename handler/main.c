@@ -151,6 +151,8 @@ static void stop(struct app *app) {
     inventory_service_release(&app->inventory);
     if (app->settings.store_kind == STORE_MEMORY) {
         inventory_store_memory_release(&app->memory_store);
+    } else {
+        inventory_store_table_release(&app->table_store);
     }
     http_transport_free(app->transport); /* answers what is still in flight, which the lease manager waits for */
     lease_manager_free(app->leases);

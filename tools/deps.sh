@@ -62,6 +62,7 @@ install_azurite() {
     if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/azurite ]; then
         return
     fi
+    [ ! -L node_modules ] || die "node_modules is a link: npm would empty the folder that it leads to; update that one"
     # Where npm is there it came with a Node of the user's own choice, which Debian's packages would fight with.
     if ! command -v npm >/dev/null; then
         command -v apt-get >/dev/null || die "Node $OLDEST_NODE or newer with npm is needed for Azurite"

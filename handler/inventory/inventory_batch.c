@@ -376,7 +376,9 @@ static enum status work(struct batch *batch, struct error *err) {
     if (!changes || duration_ms == 0) {
         return STATUS_OK;
     }
-    return lease_manager_wait(batch->context->leases, batch->turn->lease, duration_ms, err);
+    enum status status = know_product(batch, err); /* work on a product that is there */
+    return status == STATUS_OK ? lease_manager_wait(batch->context->leases, batch->turn->lease, duration_ms, err)
+                               : status;
 }
 
 static enum status serve(struct batch *batch, struct error *err) {

@@ -72,14 +72,15 @@ struct inventory_store_ops {
 
     /*
      * Visits every product of which a reservation may have expired, or a record may be past its keeping time, at `now_ms`; each
-     * once, in no particular order. Costs requests in proportion to those.
+     * once, in no particular order. Costs requests in proportion to those. Records may be found an hour late.
      */
     enum status (*find_due)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit,
                             void *context, struct error *err);
 
     /*
      * All reservations of a product that had expired at `now_ms` have been taken away: takes away its records past their
-     * keeping time, and what made find_due visit it. Needs no lease; safe to repeat, and to be cut off anywhere.
+     * keeping time, and what made find_due visit it. Needs no lease; safe to repeat, and to be cut off anywhere. Belongs
+     * to the last find_due: what that did not meet is left for the next one.
      */
     enum status (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
                               int *out_records_purged, struct error *err);

@@ -14,6 +14,7 @@
 
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/negative_control.h"
 #include "inventory/lease_log.h"
 
 enum { OTHERS_REMEMBERED_MS = 10000 };
@@ -204,7 +205,8 @@ static bool owes_pause(const struct product_lanes *lanes, struct product_lane *l
 /* The leader's part is over: the next leads, with the lease unless its time is up. */
 static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     bool more = !TAILQ_EMPTY(&lane->queue);
-    if (lane->lease != NULL && (!more || clock_now_ms(lanes->clock) - lane->lease_since_ms >= PRODUCT_LANE_TURN_MS)) {
+    if (lane->lease != NULL && (!more || negative_control("lanes") ||
+                                clock_now_ms(lanes->clock) - lane->lease_since_ms >= PRODUCT_LANE_TURN_MS)) {
         lane->pauses = more && owes_pause(lanes, lane);
         /* Before anybody else leads: who comes next must not meet our own lease. */
         pthread_mutex_unlock(&lanes->lock);
@@ -228,7 +230,7 @@ static void take_batch(struct product_lanes *lanes, struct product_lane *lane, s
         entry->stage = LANE_TAKEN;
         lanes->queued_count--;
         entry = TAILQ_FIRST(&lane->queue);
-    } while (entry != NULL);
+    } while (entry != NULL && !negative_control("lanes"));
 }
 
 /* Ends those who were served; the others stand at the front again. */

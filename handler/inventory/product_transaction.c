@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/negative_control.h"
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
 
@@ -79,7 +80,8 @@ static struct transaction *transaction_new(const struct product_state *state, co
     if (transaction == NULL) {
         return NULL;
     }
-    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity_of_product(after));
+    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, negative_control("if-match") ? "*" : state->token,
+        product_entity_of_product(after));
     for (size_t i = 0; i < state->reservation_count; i++) {
         add_reservation(transaction, after->id, &state->reservations[i]);
     }
@@ -221,6 +223,10 @@ enum status product_transaction_send(struct storage_client *client, const char *
             *err = failure;
         }
         open = open || is_open(status);
+        if (open && negative_control("lost-answers")) {
+            status = error_set(err, STATUS_PRECONDITION_FAILED, "the answer was lost");
+            break;
+        }
         if (!open) {
             status = refusal(state, status, err);
             break;

@@ -50,6 +50,7 @@ struct lease_manager {
 };
 
 static int64_t tick(void *context, int64_t now_ms);
+static void tell_lost(struct managed *managed);
 
 static int64_t min_ms(int64_t a_ms, int64_t b_ms) {
     return a_ms < b_ms ? a_ms : b_ms;
@@ -246,13 +247,13 @@ static bool pause_until(struct lease_manager *manager, int64_t until_ms) {
 }
 
 /* 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0, which would not grow. */
-static int64_t longer_wait_ms(int64_t wait_ms) {
+static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
     uint16_t random = 0; /* without entropy there is less jitter, which hurts nobody */
     if (crypto_random(&random, sizeof random) != STATUS_OK) {
         random = 0;
     }
     wait_ms += wait_ms / 2 + wait_ms * random / (2 * INT64_C(0xffff)) + 1;
-    return wait_ms < MAX_ACQUIRE_WAIT_MS ? wait_ms : MAX_ACQUIRE_WAIT_MS;
+    return min_ms(wait_ms, max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
 
 /* What storage has granted, or may have. */
@@ -318,7 +319,7 @@ static enum status ask_until_had(struct lease_manager *manager, const struct lea
             return status;
         }
         next_ms = min_ms(now_ms + wait_ms, patience_ms);
-        wait_ms = longer_wait_ms(wait_ms);
+        wait_ms = longer_wait_ms(wait_ms, manager->options->acquire_retry_ms);
     }
 }
 
@@ -392,13 +393,26 @@ enum status lease_manager_acquire(struct lease_manager *manager, const struct le
 
 /* --- a lease in hand --- */
 
+/* Where its owner is the first to notice the loss, nobody else will tell of it. */
+static void tell_unnoticed_loss(struct managed *managed, int64_t now_ms) {
+    struct lease_manager *manager = managed->manager;
+    pthread_mutex_lock(&manager->lock);
+    bool unnoticed = lease_renewal_notice_loss(&manager->renewal, &managed->lease, now_ms);
+    pthread_mutex_unlock(&manager->lock);
+    if (unnoticed) {
+        tell_lost(managed);
+    }
+}
+
 void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
     if (lease == NULL) {
         return;
     }
     struct managed *managed = (struct managed *)lease;
+    int64_t now_ms = clock_now_ms(manager->clock);
+    tell_unnoticed_loss(managed, now_ms);
     pthread_mutex_lock(&manager->lock);
-    take_back(managed, clock_now_ms(manager->clock));
+    take_back(managed, now_ms);
     unlock_and_wake(manager);
 }
 
@@ -496,7 +510,7 @@ enum status lease_manager_break(struct lease_manager *manager, const char *name,
     return store->ops->break_lease(store, name, clock_now_ms(manager->clock) + STORAGE_DEADLINE_MS, err);
 }
 
-/* --- the I/O thread: answers, events, the tick --- */
+/* --- the I/O thread: answers, events, the tick. A loss that its owner notices first is told on the owner's. --- */
 
 /* Infinite leases have no events, so the times are those of a clock. */
 static struct lease_event describe(const struct managed *managed, int64_t now_ms) {

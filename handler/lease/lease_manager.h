@@ -9,7 +9,8 @@
  *
  * Life         acquire makes a lease; release ends the caller's part in it and returns at once: the request to storage
  *              goes out on the I/O thread and is repeated until storage has heard it or the lease has run out.
- * Events       renewed, renewal_failed and lost come on the I/O thread with no lock held. They must not block. From
+ * Events       renewed, renewal_failed and lost come on the I/O thread with no lock held; a loss that its owner is the first
+ *              to notice comes on the owner's, inside release. They must not block. From
  *              inside one, every function here but acquire, wait, ensure, break and close may be called, release of that very
  *              lease too. After release has returned, no new event of that lease begins; one that is running may still
  *              run.

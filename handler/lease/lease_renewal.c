@@ -157,18 +157,27 @@ static void lose(struct lease_renewal *renewal, struct lease *lease) {
     timer_heap_remove(&renewal->heap, &lease->timer);
 }
 
+bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+    bool in_hand = lease->state == LEASE_HELD || lease->state == LEASE_RENEWING;
+    if (!in_hand || lease_is_safe(lease, renewal->options, now_ms)) {
+        return false;
+    }
+    timer_heap_remove(&renewal->turns, &lease->turn);
+    lose(renewal, lease);
+    lease->in_flight++;
+    return true;
+}
+
 static struct lease_action act(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
     timer_heap_remove(&renewal->turns, &lease->turn);
     if (lease->state == LEASE_RELEASING) {
         return begin_release(renewal, lease, now_ms);
     }
     assert(lease->state == LEASE_HELD || lease->state == LEASE_RENEWING);
-    if (lease_is_safe(lease, renewal->options, now_ms)) {
-        return begin_renewal(renewal, lease, now_ms);
+    if (lease_renewal_notice_loss(renewal, lease, now_ms)) {
+        return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
     }
-    lose(renewal, lease);
-    lease->in_flight++;
-    return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
+    return begin_renewal(renewal, lease, now_ms);
 }
 
 /* The one that has to be sent soonest of those that wait for their turn, if there is room for it. */

@@ -138,6 +138,12 @@ bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct l
 enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
                                               int retry_after_ms, int64_t now_ms);
 
+/*
+ * Has a lease in hand passed safety, without a tell of it having begun? Then it is LOST from now on, and in flight until
+ * lease_renewal_told: its owner is to be told.
+ */
+bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+
 /* Its owner has been told. */
 void lease_renewal_told(struct lease *lease);
 

@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "base/timespan.h"
 #include "base/utf8.h"
+#include "lease/lease_names.h"
 #include "settings/config_source.h"
 #include "settings/setting.h"
 #include "settings/setting_rules.h"
@@ -18,10 +19,7 @@
 #define HOUR_MS (60 * MINUTE_MS)
 #define DAY_MS (24 * HOUR_MS)
 
-enum {
-    TEXT_MAX_LENGTH = 1024,
-    METADATA_MAX_BYTES = 7 * 1024, /* Set Blob Metadata allows 8 KiB; the lease store adds two of its own */
-};
+enum { TEXT_MAX_LENGTH = 1024 };
 
 /* The settings as far as they have been read, with those that become something else in the end. */
 struct draft {
@@ -154,9 +152,9 @@ static enum status read_table(const struct config_source *source, struct draft *
 /* `name` is the NAME of DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
 static enum status add_metadata(const char *name, const char *value, size_t bytes, struct http_headers *metadata,
                                 struct error *err) {
-    if (!setting_metadata_name_is_valid(name) || !setting_metadata_value_is_valid(value) ||
-        bytes > METADATA_MAX_BYTES) {
-        char full_name[sizeof METADATA + METADATA_NAME_MAX_LENGTH];
+    if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(value) ||
+        bytes > LEASE_METADATA_MAX_BYTES) {
+        char full_name[sizeof METADATA + LEASE_METADATA_NAME_MAX_LENGTH];
         snprintf(full_name, sizeof full_name, METADATA "%s", name);
         const struct setting setting = {
             .name = full_name,

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/timespan.h"
+#include "lease/lease_names.h"
 #include "settings/app_settings.h"
 
 #define DIGITS "0123456789"
@@ -69,22 +70,19 @@ enum status setting_parse_safety_threshold(const struct setting *setting, const 
 
 enum status setting_parse_container_name(const struct setting *setting, const char *text, void *out) {
     (void)setting;
-    size_t length = strlen(text);
-    if (length < 3 || length >= LEASE_CONTAINER_NAME_BYTES || !consists_of(text, LOWER DIGITS "-") || text[0] == '-' ||
-        text[length - 1] == '-' || strstr(text, "--") != NULL) {
+    if (!lease_container_is_valid(text)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    memcpy(out, text, length + 1);
+    memcpy(out, text, strlen(text) + 1);
     return STATUS_OK;
 }
 
 enum status setting_parse_blob_prefix(const struct setting *setting, const char *text, void *out) {
     (void)setting;
-    size_t length = strlen(text);
-    if (length > BLOB_PREFIX_MAX_LENGTH || !consists_of(text, UNRESERVED "/")) {
+    if (!lease_prefix_is_valid(text)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    memcpy(out, text, length + 1);
+    memcpy(out, text, strlen(text) + 1);
     return STATUS_OK;
 }
 
@@ -214,23 +212,4 @@ enum status setting_parse_route_prefix(const struct setting *setting, const char
     }
     snprintf(out, ROUTE_PREFIX_BYTES, "%.*s", (int)length, text);
     return STATUS_OK;
-}
-
-bool setting_metadata_name_is_valid(const char *name) {
-    size_t length = strlen(name);
-    return length >= 1 && length <= METADATA_NAME_MAX_LENGTH && consists_of(name, UPPER LOWER DIGITS "_") &&
-           !is_one_of(name[0], DIGITS);
-}
-
-bool setting_metadata_value_is_valid(const char *value) {
-    size_t length = strlen(value);
-    if (length < 1 || length > METADATA_VALUE_MAX_LENGTH || value[0] == ' ' || value[length - 1] == ' ') {
-        return false;
-    }
-    for (size_t i = 0; i < length; i++) {
-        if (value[i] < ' ' || value[i] > '~') {
-            return false;
-        }
-    }
-    return true;
 }

@@ -17,9 +17,6 @@
 
 enum {
     ENDPOINT_MAX_LENGTH = STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */
-    BLOB_PREFIX_MAX_LENGTH = 100,
-    METADATA_NAME_MAX_LENGTH = 128,
-    METADATA_VALUE_MAX_LENGTH = 1024,
     SEED_MAX_TOTAL = 1000000000,
 };
 
@@ -49,9 +46,5 @@ enum status setting_parse_log_level(const struct setting *setting, const char *t
 
 /* char[ROUTE_PREFIX_BYTES], without slashes around it; may be empty. */
 enum status setting_parse_route_prefix(const struct setting *setting, const char *text, void *out);
-
-/* May blob metadata be called lease_NAME (a C# identifier, of ASCII; source as for containers)? Be `value`? */
-bool setting_metadata_name_is_valid(const char *name);
-bool setting_metadata_value_is_valid(const char *value);
 
 #endif

@@ -1,5 +1,7 @@
 #include "support/inventory_due_contract.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -193,6 +195,74 @@ START_TEST(products_can_be_finished_while_others_are_still_to_be_visited) {
 }
 END_TEST
 
+/* One thread that waits for the others, and then finishes its product, or (NULL) searches. */
+struct worker {
+    pthread_t thread;
+    pthread_barrier_t *begin;
+    atomic_bool *searched; /* has the search come to its end? */
+    const char *product;
+    int64_t at_ms;
+    enum status status;
+};
+
+static enum status visit_nothing(void *context, const char *product_id, struct error *error) {
+    (void)context, (void)product_id, (void)error;
+    return STATUS_OK;
+}
+
+/* At an earlier time nothing is over, so that nothing is asked of storage, whose locks would put the threads in order. */
+static void finish_nothing(const struct worker *worker) {
+    int purged = 0;
+    do {
+        ck_assert_int_eq(store->ops->finish_due(store, worker->product, worker->at_ms - 2 * HOUR_MS, &purged, NULL),
+                         STATUS_OK);
+    } while (!atomic_load_explicit(worker->searched, memory_order_relaxed));
+}
+
+static void *work(void *context) {
+    struct worker *worker = context;
+    int purged = 0;
+    pthread_barrier_wait(worker->begin);
+    if (worker->product == NULL) {
+        worker->status = store->ops->find_due(store, worker->at_ms, visit_nothing, NULL, NULL);
+        atomic_store_explicit(worker->searched, true, memory_order_relaxed);
+    } else {
+        finish_nothing(worker);
+        worker->status = store->ops->finish_due(store, worker->product, worker->at_ms, &purged, NULL);
+    }
+    return NULL;
+}
+
+/* While another round begins: a thread whose job's lease was lost may be late with an old one. */
+START_TEST(products_are_finished_by_several_threads_at_once) {
+    enum { WORKERS = 4 };
+    int64_t minute_ms = old_minute_ms(), later_ms = minute_ms + HOUR_MS;
+    const char *const products[WORKERS] = {"A", "B", "B", NULL};
+    struct worker workers[WORKERS];
+    pthread_barrier_t begin;
+    atomic_bool searched = false;
+    for (int i = 0; i < 2; i++) {
+        reserve_and_commit(products[i], "C1", 1, minute_ms - LIFETIME_MS);
+        read_all(products[i]);
+        inventory_expire(&state, later_ms, 0);
+        ck_assert_int_eq(commit(&state), STATUS_OK);
+    }
+    visits.ids[0] = '\0';
+    ck_assert_int_eq(store->ops->find_due(store, later_ms, note_product, visits.ids, &err), STATUS_OK);
+    ck_assert_int_eq(pthread_barrier_init(&begin, NULL, WORKERS), 0);
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.begin = &begin, .searched = &searched, .product = products[i], .at_ms = later_ms};
+        ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
+        ck_assert_int_eq(workers[i].status, STATUS_OK);
+    }
+    pthread_barrier_destroy(&begin);
+    assert_due(later_ms, "");
+}
+END_TEST
+
 static enum status refuse(void *context, const char *product_id, struct error *error) {
     (void)product_id;
     ++*(int *)context;
@@ -224,6 +294,7 @@ TCase *inventory_due_contract(struct inventory_store *(*open)(void), void (*clos
     tcase_add_test(contract, a_key_can_be_used_again_once_its_record_is_purged);
     tcase_add_test(contract, more_records_than_a_transaction_holds_are_purged);
     tcase_add_test(contract, products_can_be_finished_while_others_are_still_to_be_visited);
+    tcase_add_test(contract, products_are_finished_by_several_threads_at_once);
     tcase_add_test(contract, a_search_ends_where_its_visitor_says_so);
     return contract;
 }

@@ -22,7 +22,7 @@ enum {
     LEASES_PER_ACQUIRER = 32, /* what a thread leaves behind, and its connection, should not be seen in a lease */
     ACQUIRER_STACK_BYTES = 256 * 1024,
     LATE_BUCKETS = 60 * 1000, /* one for each millisecond; the last is for all that is later */
-    SAMPLE_MS = 50,
+    LOOK_MS = 250,            /* seldom: counting the heap takes its time, which is then a renewal's */
     CLOSE_TIMEOUT_MS = 30000,
     NAME_BYTES = 32,
 };
@@ -278,7 +278,7 @@ static void renew_all(struct load *load, struct lease_load_figures *out, int64_t
             stopper = stop_for(options->stop_ms);
         }
         look_around(out, heap_before);
-        pause_ms(SAMPLE_MS);
+        pause_ms(LOOK_MS);
     }
     load->phase = CLOSING;
     int64_t ended_ms = now_ms();

@@ -64,11 +64,11 @@ static void add(struct slow_leases *leases, const char *path) {
 
 /* The length of "/account/container". */
 static size_t container_length(const char *path) {
-    const char *slash = path;
-    for (int i = 0; i < 2 && slash != NULL; i++) {
-        slash = strchr(slash + 1, '/');
+    size_t length = 0;
+    for (int i = 0; i < 2 && path[length] == '/'; i++) {
+        length += 1 + strcspn(path + length + 1, "/");
     }
-    return slash != NULL ? (size_t)(slash - path) : strlen(path);
+    return length;
 }
 
 static bool is_held(const struct stored *stored, int64_t now_ms) {

@@ -228,6 +228,43 @@ START_TEST(a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_a
 }
 END_TEST
 
+/* _i 1: a renewal hangs. The transport is not told that the clock has moved: its tick does not come first. */
+START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
+    struct lease_heard heard = LEASE_HEARD_INIT;
+    struct lease_request request = lease_heard_request("a", &heard);
+    struct lease *lease = lease_fixture_acquire(&request);
+    lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
+    if (_i == 1) {
+        lease_fixture_advance(20000);
+        lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
+        clock_fake_advance(&lease_fixture.fake_clock, 7000);
+    } else {
+        clock_fake_advance(&lease_fixture.fake_clock, 27000);
+    }
+    ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
+    lease_manager_release(lease_fixture.manager, lease);
+    lease_heard_assert(&heard, 0, 0, 1);
+    ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
+    lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
+    if (_i == 1) {
+        lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
+        lease_heard_assert(&heard, 0, 0, 1);
+    }
+}
+END_TEST
+
+START_TEST(a_lease_released_in_time_is_not_told_lost) {
+    struct lease_heard heard = LEASE_HEARD_INIT;
+    struct lease_request request = lease_heard_request("a", &heard);
+    struct lease *lease = lease_fixture_acquire(&request);
+    lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
+    clock_fake_advance(&lease_fixture.fake_clock, 26999);
+    lease_manager_release(lease_fixture.manager, lease);
+    lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
+    lease_heard_assert(&heard, 0, 0, 0);
+}
+END_TEST
+
 START_TEST(a_lease_may_be_released_from_inside_each_of_its_events) {
     static const enum status answers[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
     struct lease_heard heard = LEASE_HEARD_INIT;
@@ -357,6 +394,8 @@ static void add_keeping(Suite *suite) {
     tcase_add_test(tests, a_release_that_cannot_be_submitted_is_repeated);
     tcase_add_test(tests, releasing_nothing_is_fine);
     tcase_add_test(tests, a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing);
+    tcase_add_loop_test(tests, a_loss_that_its_owner_notices_first_is_told_when_it_lets_go, 0, 2);
+    tcase_add_test(tests, a_lease_released_in_time_is_not_told_lost);
     tcase_add_loop_test(tests, a_lease_may_be_released_from_inside_each_of_its_events, 0, 3);
     tcase_add_test(tests, a_wait_ends_when_its_time_is_over);
     tcase_add_test(tests, a_wait_ends_when_the_lease_is_lost);
