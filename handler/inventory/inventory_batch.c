@@ -21,16 +21,20 @@ struct batch {
     int64_t now_ms; /* storage's time at which all is decided */
 };
 
-#define FOR_EACH(request, batch)                                                                               \
-    for (struct inventory_request *request = (struct inventory_request *)TAILQ_FIRST(&(batch)->turn->entries); \
-         request != NULL; request = (struct inventory_request *)TAILQ_NEXT(&request->entry, link))
+static struct inventory_request *first_request(const struct batch *batch) {
+    return (struct inventory_request *)TAILQ_FIRST(&batch->turn->entries);
+}
+
+static struct inventory_request *next_request(const struct inventory_request *request) {
+    return (struct inventory_request *)TAILQ_NEXT(&request->entry, link);
+}
 
 /* ---- what is known of the product ---- */
 
 static void forget(struct batch *batch) {
     product_state_release(batch->state);
     batch->turn->is_fresh = false;
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         request->has_rows = false;
         request->is_included = false;
     }
@@ -71,7 +75,7 @@ static enum status know_product(struct batch *batch, struct error *err) {
         return STATUS_OK;
     }
     struct inventory_request *first = NULL;
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         if (first == NULL && request->operation == INVENTORY_RELEASE && !request->has_record) {
             first = request;
         }
@@ -150,7 +154,7 @@ static enum status gather_for(struct batch *batch, struct inventory_request *req
 
 static enum status gather(struct batch *batch, bool *out_changed, struct error *err) {
     enum status status = know_product(batch, err);
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         if (status == STATUS_OK && !*out_changed) {
             status = gather_for(batch, request, out_changed, err);
         }
@@ -292,7 +296,7 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
 static void decide(struct batch *batch) {
     batch->now_ms = batch->store->ops->now_ms(batch->store);
     bool included = true;
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         included = included && decide_one(batch, request);
         request->is_included = included;
     }
@@ -320,7 +324,7 @@ static enum status commit(struct batch *batch, struct error *err) {
 
 /* A key of this batch was used before: each is looked up before all is decided anew. */
 static void look_up_all(struct batch *batch) {
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         request->needs_look_up = request->key_hash[0] != '\0';
     }
     forget(batch);
@@ -329,7 +333,7 @@ static void look_up_all(struct batch *batch) {
 /* With nothing to commit: is there an answer that rests on the product as it was known before this lease? */
 static bool must_be_proved(const struct batch *batch) {
     bool rests = false;
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         rests = rests || (request->is_included && !request->is_repeat && request->operation != INVENTORY_READ);
     }
     return rests && !batch->turn->is_fresh;
@@ -369,7 +373,7 @@ static enum status attempt(struct batch *batch, bool *out_again, struct error *e
 /* The simulated work; ends early, with its status, when the lease is lost or the program stops. */
 static enum status work(struct batch *batch, struct error *err) {
     bool changes = false;
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         changes = changes || request->operation == INVENTORY_RESERVE || request->operation == INVENTORY_RELEASE;
     }
     int64_t duration_ms = batch->context->processing_time_ms;
@@ -411,7 +415,7 @@ static void log_success(const struct batch *batch, const struct inventory_reques
 
 /* The whole batch shares the failure: what was not included could not have fared better. */
 static void fail_all(struct batch *batch, enum status status, const struct error *failure) {
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         request->entry.served = true;
         request->status = status;
         request->failure = *failure;
@@ -420,7 +424,7 @@ static void fail_all(struct batch *batch, enum status status, const struct error
 
 static void answer(struct batch *batch) {
     int renewals = lease_manager_renewal_count(batch->context->leases, batch->turn->lease);
-    FOR_EACH(request, batch) {
+    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         if (request->operation == INVENTORY_EXPIRE) { /* committed, whether that was all or not */
             request->expired_count += (int)request->units;
         }

@@ -50,7 +50,7 @@ struct lease_manager {
 };
 
 static int64_t tick(void *context, int64_t now_ms);
-static void tell_lost(struct managed *managed);
+static void announce_loss(struct managed *managed);
 
 static int64_t min_ms(int64_t a_ms, int64_t b_ms) {
     return a_ms < b_ms ? a_ms : b_ms;
@@ -399,9 +399,13 @@ static void tell_unnoticed_loss(struct managed *managed, int64_t now_ms) {
     pthread_mutex_lock(&manager->lock);
     bool unnoticed = lease_renewal_notice_loss(&manager->renewal, &managed->lease, now_ms);
     pthread_mutex_unlock(&manager->lock);
-    if (unnoticed) {
-        tell_lost(managed);
+    if (!unnoticed) {
+        return;
     }
+    announce_loss(managed);
+    pthread_mutex_lock(&manager->lock);
+    lease_renewal_told(&managed->lease);
+    pthread_mutex_unlock(&manager->lock);
 }
 
 void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
@@ -551,10 +555,9 @@ static void tell(struct managed *managed, enum lease_outcome outcome, const stru
     }
 }
 
-/* Tells the owner and ends the lease's time in flight; `managed` may be freed afterwards. */
-static void tell_and_settle(struct managed *managed, enum lease_outcome outcome, const struct lease_event *event) {
+/* Its owner has been told: ends the lease's time in flight; `managed` may be freed afterwards. */
+static void settle_told(struct managed *managed) {
     struct lease_manager *manager = managed->manager;
-    tell(managed, outcome, event);
     pthread_mutex_lock(&manager->lock);
     lease_renewal_told(&managed->lease);
     settle(managed);
@@ -587,17 +590,18 @@ static void renewal_answered(void *context, enum status status, const struct err
     event.reason = reason_of(status, err);
     pthread_cond_broadcast(&manager->woken);
     pthread_mutex_unlock(&manager->lock);
-    tell_and_settle(managed, outcome, &event);
+    tell(managed, outcome, &event);
+    settle_told(managed);
 }
 
-static void tell_lost(struct managed *managed) {
+static void announce_loss(struct managed *managed) {
     struct lease_manager *manager = managed->manager;
     pthread_mutex_lock(&manager->lock);
     struct lease_event event = describe(managed, clock_now_ms(manager->clock));
     event.reason = "it was not renewed before its safety threshold";
     pthread_cond_broadcast(&manager->woken);
     pthread_mutex_unlock(&manager->lock);
-    tell_and_settle(managed, LEASE_OUTCOME_LOST, &event);
+    tell(managed, LEASE_OUTCOME_LOST, &event);
 }
 
 static void release_answered(void *context, enum status status, const struct error *err) {
@@ -638,7 +642,8 @@ static void perform(struct lease_manager *manager, const struct lease_action *ac
         }
         break;
     case LEASE_ACTION_TELL_LOST:
-        tell_lost(managed);
+        announce_loss(managed);
+        settle_told(managed);
         break;
     }
 }
