@@ -129,11 +129,12 @@ bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite
 	@$(build) VARIANT=release benches
 	@bench/leases.sh
 
-bench-hot: ## one product on sale: 64 clients against Azurite, beside a bare client; HOT="--strict ..." (see bench/hot.c)
+bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off and a bare client; HOT="--strict ..." (see bench/hot.c)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs benches
+	@$(build) VARIANT=control programs
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
-	    build/release/bench/hot $(HOT)
+	    build/release/bench/hot --control $(CURDIR)/build/control/bin/handler $(HOT)
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint

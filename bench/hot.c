@@ -141,7 +141,7 @@ static double run_bare_round(void) {
         int64_t ended_us = load_now_us();
         longest_transaction_ms = fmax(longest_transaction_ms, (double)(ended_us - now_us) / 1000);
         now_us = ended_us;
-        if (now_us < begun_us + WARM_UP_MS * 1000) {
+        if (now_us < begun_us + WARM_UP_MS * INT64_C(1000)) {
             counted_from_us = now_us;
             azurite_us = cpu_us(&azurite.process);
             own_us = own_cpu_us();
@@ -166,7 +166,7 @@ static double run_handler_round(struct throughput *to, const char *negative_cont
     load_open(&load, &app.port, 1, options.clients, PATH, BODY);
     size_t mark = azurite_mark(&azurite);
     int64_t handler_us = cpu_us(&app.process), azurite_us = cpu_us(&azurite.process), begun_us = load_now_us();
-    load_run(&load, WARM_UP_MS + options.seconds * 1000, PATIENCE_MS, &result);
+    load_run(&load, WARM_UP_MS + options.seconds * INT64_C(1000), PATIENCE_MS, &result);
     int64_t wall_us = load_now_us() - begun_us;
     handler_us = cpu_us(&app.process) - handler_us;
     azurite_us = cpu_us(&azurite.process) - azurite_us;
@@ -288,7 +288,7 @@ static void measure_fairness(void) {
         ports[i] = apps[i].port;
     }
     load_open(&load, ports, INSTANCES, options.clients, PATH, BODY);
-    load_run(&load, options.fair_seconds * 1000, PATIENCE_MS, &fair);
+    load_run(&load, options.fair_seconds * INT64_C(1000), PATIENCE_MS, &fair);
     load_close(&load);
     for (int i = 0; i < INSTANCES; i++) {
         stop_handler(&apps[i]);
@@ -393,7 +393,7 @@ static double print_fairness(void) {
     return least;
 }
 
-static void judge(bool met, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void judge(bool met, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     printf("  %-7s ", met ? "met" : "MISSED");

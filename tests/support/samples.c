@@ -36,7 +36,7 @@ double samples_percentile(struct samples *samples, double percent) {
         return NAN;
     }
     sort(samples);
-    /* A hair less, so that 99 % of 1000 values are 990 of them although 0.99 is none of the numbers that a double can be. */
+    /* A hair less, so that 7 % of 100 values are 7 of them, although 7 / 100 * 100 is a hair more in doubles. */
     double rank = ceil(percent / 100 * (double)samples->count - 1e-9);
     return samples->values[rank < 1 ? 0 : (size_t)rank - 1];
 }

@@ -34,7 +34,7 @@ static void answer_with(const struct http_fake_answer *answer, int times) {
 }
 
 START_TEST(every_client_sends_once_even_in_no_time_and_its_answer_is_read) {
-    answer_with(&(struct http_fake_answer){.status = 409, .headers = "ETag: \"41\"\r\n", .body = "ETag: \"7\""}, 3);
+    answer_with(&(struct http_fake_answer){.status = 409, .headers = "ETag: \"41\"\r\n"}, 3);
     open_clients(3);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 3);
@@ -48,6 +48,15 @@ START_TEST(every_client_sends_once_even_in_no_time_and_its_answer_is_read) {
     ck_assert_str_eq(request->method, "POST");
     ck_assert_str_eq(request->target, "/reserve");
     ck_assert_str_eq(request->body, "{\"quantity\":1}");
+}
+END_TEST
+
+START_TEST(what_looks_like_a_header_in_the_body_is_none) {
+    answer_with(&(struct http_fake_answer){.body = "{\r\nETag: \"7\"\r\nConnection: close\r\n}"}, 1);
+    open_clients(1);
+    load_run(&load, 0, PATIENCE_MS, &result);
+    ck_assert_uint_eq(result.count, 1);
+    ck_assert_int_eq(result.answers[0].version, 0);
 }
 END_TEST
 
@@ -106,6 +115,7 @@ int main(void) {
     TCase *tcase = tcase_create("load_client");
     tcase_add_checked_fixture(tcase, start, end);
     tcase_add_test(tcase, every_client_sends_once_even_in_no_time_and_its_answer_is_read);
+    tcase_add_test(tcase, what_looks_like_a_header_in_the_body_is_none);
     tcase_add_test(tcase, a_client_sends_again_on_its_connection_until_time_is_over);
     tcase_add_test(tcase, an_answer_that_never_comes_is_told_with_the_time_it_was_waited_for);
     tcase_add_test(tcase, an_answer_cut_short_is_none_and_the_client_comes_back);

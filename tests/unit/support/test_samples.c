@@ -28,6 +28,13 @@ START_TEST(a_percentile_is_a_value_that_was_measured_and_not_exceeded_by_so_many
 }
 END_TEST
 
+START_TEST(a_rank_that_doubles_cannot_hold_is_not_rounded_up) {
+    add_down_from(100);
+    ck_assert_double_eq(samples_percentile(&samples, 7), 7);
+    ck_assert_double_eq(samples_percentile(&samples, 55), 55);
+}
+END_TEST
+
 START_TEST(of_few_values_the_99th_percentile_is_the_greatest) {
     add_down_from(64);
     ck_assert_double_eq(samples_percentile(&samples, 99), 64);
@@ -63,6 +70,7 @@ int main(void) {
     TCase *tcase = tcase_create("samples");
     tcase_add_checked_fixture(tcase, NULL, release);
     tcase_add_test(tcase, a_percentile_is_a_value_that_was_measured_and_not_exceeded_by_so_many);
+    tcase_add_test(tcase, a_rank_that_doubles_cannot_hold_is_not_rounded_up);
     tcase_add_test(tcase, of_few_values_the_99th_percentile_is_the_greatest);
     tcase_add_test(tcase, the_median_of_an_even_number_lies_between_the_two_in_the_middle);
     tcase_add_test(tcase, a_value_added_after_a_question_counts_in_the_next);
