@@ -15,7 +15,7 @@
 #include "support/function_app.h"
 #include "support/process.h"
 
-enum { LONG_MS = 60000, SHORT_MS = 30, THREADS = 8, ROUNDS = 200, MAX_TURNS = 4096, MAX_LIMIT = 1000 };
+enum { LONG_MS = 60000, SHORT_MS = 30, THREADS = 8, ROUNDS = 200, MAX_TURNS = 4096, MAX_LIMIT = 1000, TRIES = 4 };
 
 /* A request on a thread of its own. */
 struct visitor {
@@ -256,13 +256,14 @@ static int64_t gap_between_leases_ms(void) {
     stop_clock(&clock);
     open_lanes(&clock.base, LONG_MS);
     struct visitor first, next;
+    at_gate = 0;
     queue_behind(&first, &next, 1);
     clock_fake_advance(&clock, PRODUCT_LANE_TURN_MS);
     int64_t opened_ms = clock_now_ms(clock_system());
     set_gate(false);
     ck_assert_int_eq(finish(&first), STATUS_OK);
     ck_assert_int_eq(finish(&next), STATUS_OK);
-    return lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).at_ms - opened_ms;
+    return lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, acquired() - 1).at_ms - opened_ms;
 }
 
 START_TEST(where_others_were_met_they_get_a_pause_to_come_in) {
@@ -271,8 +272,14 @@ START_TEST(where_others_were_met_they_get_a_pause_to_come_in) {
 }
 END_TEST
 
+/* A machine under load makes a gap of its own now and then, but not each time. */
 START_TEST(where_nobody_else_was_met_there_is_no_pause) {
-    ck_assert_int_lt(gap_between_leases_ms(), PRODUCT_LANE_PAUSE_MS);
+    int64_t gap_ms = gap_between_leases_ms();
+    for (int i = 0; i < TRIES && gap_ms >= PRODUCT_LANE_PAUSE_MS; i++) {
+        product_lanes_release(&lanes);
+        gap_ms = gap_between_leases_ms();
+    }
+    ck_assert_int_lt(gap_ms, PRODUCT_LANE_PAUSE_MS);
 }
 END_TEST
 
@@ -295,24 +302,40 @@ START_TEST(others_that_nobody_has_met_get_a_pause_each_few_turns) {
 }
 END_TEST
 
-/* _i 0: callers come one after the other with short breaks, 1: the breaks are long enough for others to come in. */
+/* Callers come one after the other, each `break_ms` after the last: how long the slowest of them took, until a run must be over. */
+static int64_t slowest_visit_ms(struct clock_fake *clock, int64_t break_ms) {
+    struct visitor visitor = {.product = "P"};
+    int64_t slowest_ms = 0;
+    for (int64_t passed_ms = 0; passed_ms < PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS; passed_ms += break_ms) {
+        int64_t begun_ms = clock_now_ms(clock_system());
+        visit(&visitor);
+        ck_assert_int_eq(visitor.status, STATUS_OK);
+        int64_t took_ms = clock_now_ms(clock_system()) - begun_ms;
+        slowest_ms = took_ms > slowest_ms ? took_ms : slowest_ms;
+        clock_fake_advance(clock, break_ms);
+    }
+    return slowest_ms;
+}
+
 START_TEST(a_run_goes_on_over_moments_in_which_nobody_asks) {
     struct clock_fake clock;
     stop_clock(&clock);
     open_lanes(&clock.base, LONG_MS);
     meets_others = true;
-    struct visitor visitor = {.product = "P"};
-    int64_t longest_ms = 0;
-    for (int passed_ms = 0; passed_ms < PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
-         passed_ms += PRODUCT_LANE_PAUSE_MS - 1 + _i) {
-        int64_t begun_ms = clock_now_ms(clock_system());
-        visit(&visitor);
-        ck_assert_int_eq(visitor.status, STATUS_OK);
-        int64_t took_ms = clock_now_ms(clock_system()) - begun_ms;
-        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
-        clock_fake_advance(&clock, PRODUCT_LANE_PAUSE_MS - 1 + _i);
+    ck_assert_int_ge(slowest_visit_ms(&clock, PRODUCT_LANE_PAUSE_MS - 1), PRODUCT_LANE_PAUSE_MS);
+}
+END_TEST
+
+START_TEST(a_run_ends_with_a_break_that_is_long_enough_for_others_to_come_in) {
+    struct clock_fake clock;
+    stop_clock(&clock);
+    open_lanes(&clock.base, LONG_MS);
+    meets_others = true;
+    int64_t slowest_ms = PRODUCT_LANE_PAUSE_MS;
+    for (int i = 0; i < TRIES && slowest_ms >= PRODUCT_LANE_PAUSE_MS; i++) {
+        slowest_ms = slowest_visit_ms(&clock, PRODUCT_LANE_PAUSE_MS);
     }
-    ck_assert_int_eq(longest_ms >= PRODUCT_LANE_PAUSE_MS, _i == 0);
+    ck_assert_int_lt(slowest_ms, PRODUCT_LANE_PAUSE_MS);
 }
 END_TEST
 
@@ -490,7 +513,8 @@ int main(void) {
     tcase_add_test(lane, where_others_were_met_they_get_a_pause_to_come_in);
     tcase_add_test(lane, where_nobody_else_was_met_there_is_no_pause);
     tcase_add_test(lane, others_that_nobody_has_met_get_a_pause_each_few_turns);
-    tcase_add_loop_test(lane, a_run_goes_on_over_moments_in_which_nobody_asks, 0, 2);
+    tcase_add_test(lane, a_run_goes_on_over_moments_in_which_nobody_asks);
+    tcase_add_test(lane, a_run_ends_with_a_break_that_is_long_enough_for_others_to_come_in);
     tcase_add_test(lane, products_do_not_wait_for_each_other);
     tcase_add_test(lane, a_turn_that_does_not_come_in_time_is_a_conflict);
     tcase_add_loop_test(lane, who_gave_up_waiting_does_not_stand_in_the_way, 0, 2);
