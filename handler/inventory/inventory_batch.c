@@ -9,6 +9,7 @@
 enum {
     COMMIT_MS = 5000,      /* a commit ends within so much, and starts only with that much of its lease left */
     READ_AHEAD_MS = 30000, /* rows that expire within so much are read, so that they are at hand when they do */
+    GATHER_MS = 1000,      /* what is not read by then is read in the next turn, so that nobody waits for all of it */
     MAX_ROUNDS = 5,        /* each is caused by another instance, or by a key that was used before */
     KEEP_MS = (24 * 60 + 10) * 60 * 1000, /* 24 hours from the answer on, which follows this by less than 10 minutes */
 };
@@ -20,6 +21,8 @@ struct batch {
     struct product_state *state;
     int64_t version_before; /* that was known when the turn began; 0: none */
     int64_t now_ms;         /* storage's time at which all is decided */
+    bool is_proved;         /* the state has been read since all who are served had come */
+    enum status decided;    /* STATUS_OK, or why what was decided is not whole and may not be committed */
 };
 
 static struct inventory_request *first_request(const struct batch *batch) {
@@ -42,6 +45,7 @@ static void forget_look_ups(struct batch *batch) {
 static void forget(struct batch *batch) {
     product_state_release(batch->state);
     batch->turn->is_fresh = false;
+    batch->is_proved = false;
     forget_look_ups(batch);
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         request->has_rows = false;
@@ -82,10 +86,20 @@ static enum status read_product(struct batch *batch, const struct inventory_requ
     return err->status = STATUS_LEASE_LOST;
 }
 
+static bool waits_for_look_up(const struct inventory_request *request) {
+    return request->needs_look_up && !request->is_looked_up && !request->has_record;
+}
+
+/* Is the product known well enough for this turn? A refusal needs more than a success: see must_be_proved. */
+static bool is_known(const struct batch *batch) {
+    bool refusal_ahead = waits_for_look_up(first_request(batch));
+    return batch->state->token[0] != '\0' && (batch->is_proved || !refusal_ahead) &&
+           has_what_expired(batch->state, batch->store->ops->now_ms(batch->store));
+}
+
 /* Reads the product unless it is known well enough; with the rows of the first request that needs its own. */
 static enum status know_product(struct batch *batch, struct error *err) {
-    int64_t now_ms = batch->store->ops->now_ms(batch->store);
-    if (batch->state->token[0] != '\0' && has_what_expired(batch->state, now_ms)) {
+    if (is_known(batch)) {
         return STATUS_OK;
     }
     struct inventory_request *first = NULL;
@@ -104,6 +118,7 @@ static enum status know_product(struct batch *batch, struct error *err) {
         return status;
     }
     batch->turn->is_fresh = true;
+    batch->is_proved = true;
     batch->turn->met_others = batch->turn->met_others ||
                               (batch->version_before != 0 && batch->state->product.version != batch->version_before);
     if (first != NULL) {
@@ -126,6 +141,7 @@ static enum status read_rows(struct batch *batch, struct inventory_request *requ
         } else {
             status = product_state_merge(batch->state, &rows);
             request->has_rows = status == STATUS_OK;
+            batch->is_proved = true;
         }
     }
     product_state_release(&rows);
@@ -175,10 +191,15 @@ static bool fails_alone(const struct inventory_request *request, enum status sta
 }
 
 static enum status gather(struct batch *batch, bool *out_changed, struct error *err) {
+    int64_t until_ms = clock_now_ms(batch->context->clock) + GATHER_MS;
     enum status status = know_product(batch, err);
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         if (status != STATUS_OK || *out_changed) {
             break;
+        }
+        request->is_gathered = request == first_request(batch) || clock_now_ms(batch->context->clock) < until_ms;
+        if (!request->is_gathered) {
+            continue;
         }
         struct error failure = {.status = STATUS_OK};
         status = request->gathered = gather_for(batch, request, out_changed, &failure);
@@ -230,9 +251,9 @@ static bool has_room(const struct batch *batch, const struct inventory_request *
 
 /* With nothing to grant: refused, unless its key may say that it was granted before. */
 static bool refuse(const struct batch *batch, struct inventory_request *request) {
-    request->needs_look_up = request->key_hash[0] != '\0' && !request->is_looked_up;
+    request->needs_look_up = request->key_hash[0] != '\0';
     request->available = inventory_available(batch->state, batch->now_ms);
-    return !request->needs_look_up;
+    return !request->needs_look_up || request->is_looked_up;
 }
 
 /* Carried out: notes the answer, and keeps it for repeats. */
@@ -251,8 +272,9 @@ static bool grant(struct batch *batch, struct inventory_request *request, int64_
     memcpy(record.key_hash, request->key_hash, sizeof record.key_hash);
     memcpy(record.request_hash, request->request_hash, sizeof record.request_hash);
     snprintf(record.reservation_id, sizeof record.reservation_id, "%s", reservation_id);
-    request->status = product_state_add_record(batch->state, &record);
-    return true;
+    batch->decided =
+        product_state_add_record(batch->state, &record); /* without it a repeat would be carried out again */
+    return batch->decided == STATUS_OK;
 }
 
 static bool reserve(struct batch *batch, struct inventory_request *request) {
@@ -305,7 +327,6 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     const struct idempotency_record *record = find_record(batch, request);
     request->status = request->gathered;
     request->is_repeat = false;
-    request->units = 0;
     if (request->status != STATUS_OK) {
         return true;
     }
@@ -325,13 +346,24 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     return true;
 }
 
-/* In order of arrival, up to the first that has to wait. */
+/* Would it, as things are, be refused, or can only its rows tell? */
+static bool may_be_refused(const struct batch *batch, const struct inventory_request *request) {
+    return request->operation == INVENTORY_RELEASE || request->quantity > batch->state->product.available;
+}
+
+/* In order of arrival, up to the first that has to wait. If that is for a look-up, others will need one: they have it together. */
 static void decide(struct batch *batch) {
     batch->now_ms = batch->store->ops->now_ms(batch->store);
-    bool included = true;
+    batch->decided = STATUS_OK;
+    bool included = true, look_up = false;
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        included = included && decide_one(batch, request);
+        request->units = 0;
+        included = included && request->is_gathered && decide_one(batch, request);
         request->is_included = included;
+        look_up = look_up || (!included && waits_for_look_up(request));
+        if (look_up && request->key_hash[0] != '\0' && may_be_refused(batch, request)) {
+            request->needs_look_up = true;
+        }
     }
     if (batch->state->change_count > 0) {
         inventory_expire(batch->state, batch->now_ms, 0); /* on the way */
@@ -363,14 +395,27 @@ static void look_up_all(struct batch *batch) {
     forget(batch);
 }
 
-/* With nothing to commit: is there an answer that rests on the product as it was known before this lease? */
+/*
+ * With nothing to commit: is there an answer that rests on the product as it was known before it was asked for? That it was
+ * read under this very lease proves nothing: the lease may have been broken since.
+ */
 static bool must_be_proved(const struct batch *batch) {
     bool rests = false;
     for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
         rests = rests || (request->is_included && !request->is_repeat && request->gathered == STATUS_OK &&
                           request->operation != INVENTORY_READ);
     }
-    return rests && !batch->turn->is_fresh;
+    return rests && !batch->is_proved;
+}
+
+static bool must_be_decided_again(const struct batch *batch) {
+    if (!has_what_expired(batch->state, batch->now_ms)) {
+        return true; /* time has passed since it was read */
+    }
+    if (batch->state->change_count > 0) {
+        return false; /* the commit proves all */
+    }
+    return must_be_proved(batch) || !first_request(batch)->is_included; /* which waits for a look-up alone */
 }
 
 /* One attempt at serving all. *out_again: what was known has proved wrong, and it is to be tried again. */
@@ -379,12 +424,14 @@ static enum status attempt(struct batch *batch, bool *out_again, struct error *e
     enum status status = gather(batch, &changed, err);
     if (status == STATUS_OK && !changed) {
         decide(batch);
-        *out_again = !has_what_expired(batch->state, batch->now_ms); /* time has passed since it was read */
-        if (!*out_again && batch->state->change_count == 0) {
-            *out_again = must_be_proved(batch);
+        if (batch->decided != STATUS_OK) {
+            return error_set(err, batch->decided, "deciding: %s", status_text(batch->decided));
         }
-        if (*out_again) {
-            forget(batch);
+        if (must_be_decided_again(batch)) {
+            *out_again = true;
+            if (batch->state->change_count > 0 || !batch->is_proved) {
+                forget(batch);
+            }
             return STATUS_OK;
         }
         if (batch->state->change_count == 0) {
