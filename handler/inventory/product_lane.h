@@ -59,7 +59,7 @@ struct product_turn {
     int renewals_before; /* of that lease, before this turn */
     struct lane_entries entries;
     struct product_state *known; /* serve's to use and to keep up; without a token: nothing is known */
-    bool is_fresh;               /* serve's: `known` was read or committed under this very lease */
+    bool is_fresh;               /* serve's: `known` was read under this very lease */
     bool met_others;             /* set by serve: another instance has changed the product since we last looked */
 };
 
