@@ -79,6 +79,8 @@ static enum status open_inventory(struct app *app, struct error *err) {
         status = inventory_service_init(&app->inventory, store, app->leases, app->clock, &app->settings.inventory,
                                         app->settings.lease.acquire_timeout_ms);
     }
+    app->lease_store.is_wanted = inventory_service_wants_lease;
+    app->lease_store.context = &app->inventory;
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "opening the inventory");
 }
 

@@ -39,6 +39,9 @@ enum {
     PRODUCT_LANE_MAX_IDLE = 1024,
 };
 
+/* A product's lease is called that and its id. */
+#define PRODUCT_LEASE_PREFIX "inventory-"
+
 enum lane_stage { LANE_WAITING, LANE_LEADING, LANE_TAKEN, LANE_ENDED };
 
 /* A request's place in the lane: on its caller's stack, zeroed; the lane's own but for what serve sets. */
