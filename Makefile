@@ -52,7 +52,7 @@ link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_
 libs = -lcivetweb $(library_libs) -lm # Debian's civetweb has no pkg-config file
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease
-test_libs = $(shell pkg-config --libs check)
+test_libs = $(shell pkg-config --libs check libssl)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
