@@ -6,6 +6,7 @@
 #                              test      libcheck
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
+#                              fuzz      clang with libFuzzer and its sanitizers
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -18,6 +19,7 @@ declare -A packages=(
     [test]="check"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck"
     [valgrind]="valgrind"
+    [fuzz]="clang libclang-rt-14-dev"
 )
 readonly OLDEST_NODE=18
 
