@@ -41,7 +41,7 @@ run_target() {
 # What was found: the report, and the bytes.
 show_finding() {
     local result=$1 bytes
-    grep -vE '^#[0-9]+' "$result/output" | tail -n 80
+    grep -vE '^(#[0-9]+|INFO:|stat::|Dictionary:|Base64:|0x|.NEW_FUNC)' "$result/output" | tail -n 80
     for bytes in "$result"/{crash,leak,timeout,oom}-*; do
         echo "reproduce with: build/fuzz/tests/fuzz/fuzz_${result##*/} ${bytes#"$PWD"/}"
         od -A d -t x1z "$bytes" | head -n 64
