@@ -14,9 +14,11 @@ enum { MOST_VARIABLES = 8 };
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define DIGITS "0123456789"
-#define SECRET "c2VjcmV0LTEyMzQ1Njc4OTA" /* the seeds' keys begin so */
+#define LEASING "DistributedLeasing__"
 
-static char folder[] = "/tmp/leasehold-fuzz-XXXXXX";
+enum { SECRET_BYTES = 17 };
+
+static char folder[] = "/dev/shm/leasehold-fuzz-XXXXXX"; /* in memory: on a disk it takes a hundred times as long */
 
 static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *where) {
     (void)about;
@@ -62,7 +64,8 @@ static void check_inventory(const struct app_settings *settings) {
 
 static void check_accepted(const struct app_settings *settings) {
     const struct http_headers *metadata = &settings->lease_store.metadata;
-    REQUIRE(settings->port >= 1 && settings->port <= 65535 && utf8_is_valid(settings->instance, strlen(settings->instance)));
+    REQUIRE(settings->port >= 1 && settings->port <= 65535);
+    REQUIRE(settings->instance[0] != '\0' && strpbrk(settings->instance, "\r\n") == NULL);
     REQUIRE(input_consists_of(settings->route_prefix, UPPER LOWER DIGITS "._~-/", 0, ROUTE_PREFIX_BYTES - 1));
     REQUIRE(settings->route_prefix[0] != '/' && (unsigned)settings->log_level <= LOG_NONE);
     REQUIRE(settings->account.blob_endpoint[0] != '\0');
@@ -86,9 +89,35 @@ static void write_file(const char *name, const char *text) {
     REQUIRE(fwrite(text, 1, strlen(text), file) == strlen(text) && fclose(file) == 0);
 }
 
-/* Lines up to an empty one are the environment. */
-static size_t take_environment(struct input *input, char *environment[MOST_VARIABLES + 1]) {
+/* 16 digits that are not in the input, whose hash (FNV-1a) they are: no fuzzer puts them where they may be shown. */
+static void make_secret(const uint8_t *data, size_t size, char out[SECRET_BYTES]) {
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ data[i]) * UINT64_C(1099511628211);
+    }
+    snprintf(out, SECRET_BYTES, "%016llx", (unsigned long long)hash);
+}
+
+static char *join(const char *left, const char *middle, const char *right) {
+    char *joined;
+    REQUIRE(asprintf(&joined, "%s%s%s", left, middle, right) >= 0);
+    return joined;
+}
+
+/*
+ * The first line, unless it is empty, is a connection string, to which a key is added; a client secret is there too. Lines up to
+ * an empty one are other variables.
+ */
+static size_t take_environment(struct input *input, const char *secret, char *environment[MOST_VARIABLES + 1]) {
+    char *line = input_take_line(input);
+    char *key = join(line, ";AccountKey=", secret);
     size_t count = 0;
+    environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "");
+    if (line[0] != '\0') {
+        environment[count++] = join(LEASING "ConnectionString=", key, "");
+    }
+    free(key);
+    free(line);
     for (; count < MOST_VARIABLES; count++) {
         environment[count] = input_take_line(input);
         if (environment[count][0] == '\0') {
@@ -100,7 +129,7 @@ static size_t take_environment(struct input *input, char *environment[MOST_VARIA
     return count;
 }
 
-static void load(char *const *environment) {
+static void load(char *const *environment, const char *secret) {
     struct app_settings settings, before;
     memset(&settings, 0x5a, sizeof settings);
     before = settings;
@@ -112,15 +141,16 @@ static void load(char *const *environment) {
     } else {
         REQUIRE(memcmp(&settings, &before, sizeof before) == 0 && status == STATUS_INVALID_ARGUMENT);
         REQUIRE(err.message[0] != '\0' && strpbrk(err.message, "\r\n") == NULL);
-        REQUIRE(strstr(err.message, SECRET) == NULL);
+        REQUIRE(strstr(err.message, secret) == NULL);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const char *const files[] = {"local.settings.json", "appsettings.json", "host.json"};
     struct input input = input_of(data, size);
-    char *environment[MOST_VARIABLES + 1];
-    size_t count = take_environment(&input, environment);
+    char secret[SECRET_BYTES], *environment[MOST_VARIABLES + 1];
+    make_secret(data, size, secret);
+    size_t count = take_environment(&input, secret, environment);
     for (size_t i = 0; i < 2; i++) { /* each on a line */
         char *text = input_take_line(&input);
         write_file(files[i], text[0] == '\0' ? "{}" : text);
@@ -129,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = input_take_text(&input);
     write_file(files[2], text[0] == '\0' ? "{}" : text);
     free(text);
-    load(environment);
+    load(environment, secret);
     for (size_t i = 0; i < count; i++) {
         free(environment[i]);
     }
