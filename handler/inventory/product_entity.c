@@ -136,7 +136,8 @@ bool product_entity_read_product(const cJSON *entity, struct product *product, c
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
            inventory_is_product_id(product->id) && read_count(entity, "total", MAX_COUNT, &product->total) &&
            read_count(entity, "available", product->total, &product->available) &&
-           read_count(entity, "version", MAX_COUNT, &product->version) && read_time(entity, "dueAt", &product->due_ms) &&
+           read_count(entity, "version", MAX_COUNT, &product->version) &&
+           read_time(entity, "dueAt", &product->due_ms) &&
            product_entity_copy_text(entity, "commitIds", product->commit_ids, sizeof product->commit_ids) &&
            json_int64(entity, "indexedDue", &product->indexed_due_ms) &&
            json_int64(entity, "indexedKeep", &product->indexed_keep_ms) &&

@@ -25,7 +25,8 @@ static bool append_field(char *out, uint64_t bits, int least, int most) {
             last++;
         }
         if (has(bits, first)) {
-            length += (size_t)snprintf(field + length, sizeof field - length, "%s%d-%d", length > 0 ? "," : "", first, last);
+            length +=
+                (size_t)snprintf(field + length, sizeof field - length, "%s%d-%d", length > 0 ? "," : "", first, last);
             first = last;
         }
     }

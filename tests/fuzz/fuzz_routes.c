@@ -126,12 +126,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t length;
     body = input_take_bytes(&input, &length);
     if (headers.status == STATUS_OK && path[0] == '/') { /* no server passes on anything else */
-        const struct http_request request = {.method = method,
-                                             .path = path,
-                                             .query = query,
-                                             .headers = &headers,
-                                             .body = body,
-                                             .body_length = length};
+        const struct http_request request = {
+            .method = method, .path = path, .query = query, .headers = &headers, .body = body, .body_length = length};
         check_request(prefix, &request, outcome);
     }
     http_headers_release(&headers);

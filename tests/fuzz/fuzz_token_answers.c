@@ -72,8 +72,8 @@ static void check_answer(const struct strbuf *body, bool from_az) {
     struct token token;
     struct error err = {0};
     begin(&token);
-    enum status status = from_az ? token_answer_read_cli(body, &at, &token, &err)
-                                 : token_answer_read(body, &at, &token, &err);
+    enum status status =
+        from_az ? token_answer_read_cli(body, &at, &token, &err) : token_answer_read(body, &at, &token, &err);
     REQUIRE(status == STATUS_OK || status == STATUS_MALFORMED);
     end(&token, status, &err, NOW_MS);
 }

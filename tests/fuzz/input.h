@@ -23,12 +23,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A promise that must hold whatever comes in; ends the program, which is a finding. */
-#define REQUIRE(promise) \
-    do { \
-        if (!(promise)) { \
+#define REQUIRE(promise)                                                          \
+    do {                                                                          \
+        if (!(promise)) {                                                         \
             fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #promise); \
-            abort(); \
-        } \
+            abort();                                                              \
+        }                                                                         \
     } while (0)
 
 /* What is left of the bytes; not NUL-terminated. */

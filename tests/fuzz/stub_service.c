@@ -139,7 +139,8 @@ enum status reconcile_run(struct inventory_service *service, struct reconcile_re
     (void)service;
     enum status status = finish(err);
     if (status == STATUS_OK) {
-        *out = (struct reconcile_result){.processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
+        *out =
+            (struct reconcile_result){.processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
     }
     return status;
 }
