@@ -8,6 +8,7 @@
 #   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
 #   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
+#   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
 VARIANT ?= release
@@ -16,7 +17,7 @@ BUILD := build/$(VARIANT)
 ifeq ($(VARIANT),package)
 CC := tools/package/package-cc.sh
 else ifeq ($(origin CC),default)
-CC := gcc
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
 endif
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
@@ -24,6 +25,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 hardening := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 sanitize_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize_tsan := -fsanitize=thread -fno-omit-frame-pointer
+sanitize_fuzz := -fsanitize=fuzzer,address,undefined # brings libFuzzer's main, so that only fuzz targets can be linked
 # As two shared libraries, gcc's UBSan writes to stderr what run-tests.sh wants in a file. clang's are static anyway.
 runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 
@@ -34,8 +36,9 @@ flags_package := -O2 $(hardening) -ffunction-sections -fdata-sections
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
+flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package, fuzz)
 endif
 
 # The package's libraries are where its compiler looks by itself.
@@ -59,6 +62,8 @@ devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/dev
 torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
+fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
@@ -69,14 +74,16 @@ object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a
 devhost_lib := $(BUILD)/libdevhost.a
 support_lib := $(BUILD)/libsupport.a
+fuzz_lib := $(BUILD)/libfuzz.a
 library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
+fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources))
+               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
 
@@ -85,10 +92,10 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long torture asan tsan valgrind lint format clean examples bench-leases bench-hot \
+.PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean examples bench-leases bench-hot \
         package
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -133,6 +140,11 @@ valgrind: ## the same tests under valgrind
 	@$(build) VARIANT=valgrind programs tests
 	@tools/run-tests.sh valgrind
 
+fuzz: ## every parser of outside data under libFuzzer with AddressSanitizer and UBSan, FUZZ_SECONDS=10 each (FUZZ=words: only those targets)
+	@tools/deps.sh build fuzz
+	@$(build) VARIANT=fuzz fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
+
 examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
 	@tools/deps.sh build
 	@$(build) VARIANT=release $(example_programs)
@@ -171,9 +183,10 @@ help: ## this list
 	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 # The build of one variant
-.PHONY: programs tests benches objects
+.PHONY: programs tests fuzzers benches objects
 programs: $(programs)
 tests: $(test_programs) $(torture_program) $(bench_programs) $(example_programs) $(preload_libraries)
+fuzzers: $(fuzz_programs)
 benches: $(bench_programs)
 objects: $(all_objects)
 
@@ -191,7 +204,8 @@ bin/handler bin/devhost: bin/%: $(BUILD)/bin/%
 $(handler_lib): $(call object,$(handler_sources))
 $(devhost_lib): $(call object,$(devhost_sources))
 $(support_lib): $(call object,$(support_sources))
-$(handler_lib) $(devhost_lib) $(support_lib): $(BUILD)/sources
+$(fuzz_lib): $(call object,$(fuzz_sources))
+$(handler_lib) $(devhost_lib) $(support_lib) $(fuzz_lib): $(BUILD)/sources
 	@mkdir -p $(@D)
 	@rm -f $@.new
 	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
@@ -200,6 +214,12 @@ $(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
+
+# A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
+$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(handler_lib) $(libs)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
@@ -225,7 +245,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

@@ -131,22 +131,20 @@ static enum status add_json(struct config_source *source, const cJSON *value, co
     return status;
 }
 
-/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1. */
-static enum status read_text(int file, char *text, size_t *out_length, struct error *err) {
-    size_t length = 0;
+/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1; *length (0 at first) also tells how far it came when it fails. */
+static enum status read_text(int file, char *text, size_t *length, struct error *err) {
     ssize_t count;
-    while ((count = read(file, text + length, CONFIG_FILE_MAX_BYTES + 1 - length)) != 0) {
+    while ((count = read(file, text + *length, CONFIG_FILE_MAX_BYTES + 1 - *length)) != 0) {
         if (count < 0 && errno != EINTR) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "cannot be read: %s", strerror(errno));
         }
         if (count > 0) {
-            length += (size_t)count;
+            *length += (size_t)count;
         }
-        if (length > CONFIG_FILE_MAX_BYTES) {
+        if (*length > CONFIG_FILE_MAX_BYTES) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "is over %d bytes", CONFIG_FILE_MAX_BYTES);
         }
     }
-    *out_length = length;
     return STATUS_OK;
 }
 
@@ -165,7 +163,7 @@ static enum status parse_file(int file, cJSON **out, struct error *err) {
         *out = NULL;
         status = error_set(err, STATUS_INVALID_ARGUMENT, "is not a JSON object");
     }
-    wipe_and_free(text, CONFIG_FILE_MAX_BYTES + 1);
+    wipe_and_free(text, length);
     return status == STATUS_MALFORMED ? STATUS_INVALID_ARGUMENT : status;
 }
 

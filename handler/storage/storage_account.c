@@ -97,7 +97,7 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
     if (length < 0 || (size_t)length >= sizeof tables) {
         return false;
     }
-    memcpy(out, tables, sizeof tables);
+    memcpy(out, tables, (size_t)length + 1);
     return true;
 }
 

@@ -226,6 +226,16 @@ START_TEST(the_table_endpoint_is_the_blob_endpoint_with_another_word_in_its_host
 }
 END_TEST
 
+START_TEST(nothing_but_the_endpoint_is_written_where_it_goes) {
+    char out[STORAGE_ENDPOINT_BYTES];
+    memset(out, 'x', sizeof out);
+    ck_assert(storage_endpoint_for_tables("https://acme.blob.core.windows.net", out));
+    for (size_t i = strlen(out) + 1; i < sizeof out; i++) {
+        ck_assert_int_eq(out[i], 'x');
+    }
+}
+END_TEST
+
 START_TEST(wiping_leaves_no_byte) {
     ck_assert_int_eq(parse("UseDevelopmentStorage=true"), STATUS_OK);
     storage_account_wipe(&account);
@@ -251,6 +261,7 @@ int main(void) {
     tcase_add_loop_test(tcase, only_https_and_this_machine_are_private, 0, (int)(sizeof ways / sizeof ways[0]));
     tcase_add_test(tcase, an_address_that_does_not_fit_is_refused);
     tcase_add_test(tcase, the_table_endpoint_is_the_blob_endpoint_with_another_word_in_its_host);
+    tcase_add_test(tcase, nothing_but_the_endpoint_is_written_where_it_goes);
     tcase_add_test(tcase, wiping_leaves_no_byte);
     return check_main(suite);
 }
