@@ -285,7 +285,10 @@ int http_exchange_serve(const struct http_exchange_rules *rules, struct mg_conne
 
 /* Could civetweb read all but a method that it does not know (it looks at headers after that), or a target that is no path? */
 static bool is_stray(const struct mg_request_info *info) {
-    if (info->http_version == NULL || memcmp(info->http_version - 5, "HTTP/", 5) != 0) {
+    static const char prefix[] = "HTTP/"; /* behind the target and a space; civetweb passes over it where it is there */
+    size_t length = sizeof prefix - 1;
+    if (info->http_version == NULL || info->http_version < info->request_uri + 2 + length ||
+        memcmp(info->http_version - length, prefix, length) != 0) {
         return false;
     }
     bool has_version = strcmp(info->http_version, "1.0") == 0 || strcmp(info->http_version, "1.1") == 0;

@@ -164,7 +164,8 @@ static enum status server_new(struct http_server **out, const struct http_server
                                              .silence_ms = SILENCE_MS};
     struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        error_set(err, STATUS_NO_MEMORY, "out of memory");
+        return STATUS_NO_MEMORY;
     }
     enum status status = connection_table_new(&server->connections, &limits, find_ends, err);
     if (status != STATUS_OK) {

@@ -305,6 +305,28 @@ START_TEST(headers_over_64_kib_are_refused) {
 }
 END_TEST
 
+START_TEST(a_url_over_8_kib_is_refused) {
+    char request[HTTP_SERVER_MAX_URL_BYTES + 64];
+    for (int over = 0; over <= 1; over++) {
+        for (size_t path_bytes = 2; path_bytes <= HTTP_SERVER_MAX_URL_BYTES;
+             path_bytes *= 4096) { /* a long query, then a long path */
+            char url[HTTP_SERVER_MAX_URL_BYTES + 2] = "";
+            memset(url, 'a', (size_t)(HTTP_SERVER_MAX_URL_BYTES + over));
+            url[0] = '/';
+            url[path_bytes - 1] = '?';
+            snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", url);
+            ask_once(request);
+            if (over == 0) {
+                ck_assert_int_ne(answer.status, 414);
+            } else {
+                assert_error(414, "UriTooLong");
+            }
+        }
+    }
+    ck_assert_int_eq(atomic_load(&call_count), 2);
+}
+END_TEST
+
 START_TEST(more_headers_than_civetweb_reads_are_refused) {
     ask_with_headers("POST /x HTTP/1.1\r\n", 62, 1, "Content-Length: 2\r\n\r\nhi");
     ck_assert_str_eq(answer.body, "POST /x||hi");
@@ -608,6 +630,7 @@ int main(void) {
     tcase_add_test(tcase, an_uninvited_body_over_the_limit_is_not_invited);
     tcase_add_test(tcase, what_civetweb_refuses_is_answered_in_the_api_s_shape);
     tcase_add_test(tcase, headers_over_64_kib_are_refused);
+    tcase_add_test(tcase, a_url_over_8_kib_is_refused);
     tcase_add_test(tcase, more_headers_than_civetweb_reads_are_refused);
     tcase_add_test(tcase, a_body_whose_end_is_ambiguous_is_refused);
     tcase_add_test(tcase, a_body_cut_short_never_reaches_the_handler);
