@@ -22,7 +22,7 @@
 #include "storage/storage_request.h"
 
 enum {
-    SERVER_THREADS = 256, /* a request that waits for its turn keeps one */
+    SERVER_THREADS = 256, /* a request that waits for its turn keeps one; one more is told to come again */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,

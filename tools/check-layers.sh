@@ -46,7 +46,7 @@ find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors=
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")
         only("<curl/", "^handler/storage/http_transport[.]c$")
-        only("civetweb.h", "^handler/server/http_server[.]c$")
+        only("civetweb.h", "^handler/server/http_(server|exchange)[.]c$")
     }
     !devhost && !example && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
         if (FILENAME !~ "^handler/(settings/|main[.]c$|base/negative_control[.]c$)") complain("the environment is for settings/; main.c hands it over")
