@@ -23,10 +23,15 @@ static void check_parts(const char *endpoint) {
 }
 
 static bool is_loopback(const char *endpoint) {
-    static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
+    static const char *const hosts[] = {"http://localhost", "http://[::1]"};
+    unsigned a, b, c;
+    int length = 0;
+    if (sscanf(endpoint + strlen("http://"), "127.%3u.%3u.%3u%n", &a, &b, &c, &length) == 3) {
+        return a < 256 && b < 256 && c < 256 && strchr(":/", endpoint[strlen("http://") + (size_t)length]) != NULL;
+    }
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        size_t length = strlen(hosts[i]);
-        if (strncasecmp(endpoint, hosts[i], length) == 0 && strspn(endpoint + length, NAMES ".-_") == 0) {
+        size_t host = strlen(hosts[i]);
+        if (strncasecmp(endpoint, hosts[i], host) == 0 && strspn(endpoint + host, NAMES ".-_") == 0) {
             return true;
         }
     }
