@@ -35,7 +35,7 @@ struct sign_in_options {
     char *identity_endpoint, *identity_header; /* App Service's */
     char imds_host[STORAGE_ENDPOINT_BYTES];    /* "http://169.254.169.254" */
     char authority[STORAGE_ENDPOINT_BYTES];    /* "https://login.microsoftonline.com" */
-    char *const *environment;                  /* az's, as environ */
+    char *const *environment;                  /* for az: "NAME=value", NULL at the end */
 };
 
 /* Is all there that this way to sign in needs? */

@@ -106,7 +106,7 @@ struct token_source_principal {
 void token_source_principal_init(struct token_source_principal *source, const struct token_client *client,
                                  const char *secret, const char *certificate_path);
 
-/* The developer's own login: az account get-access-token. `environment` is az's, as environ. */
+/* The developer's own login: az account get-access-token. `environment` is az's: "NAME=value", NULL at the end. */
 struct token_source_cli {
     struct token_source base;
     char *const *environment;
