@@ -7,8 +7,8 @@
 #   valgrind   little optimised, for readable traces
 #   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
-#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
 #   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
+#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
 VARIANT ?= release
@@ -38,7 +38,7 @@ flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
 flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package, fuzz)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, fuzz, package)
 endif
 
 # The package's libraries are where its compiler looks by itself.
