@@ -7,6 +7,7 @@
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
 #                              package   what unpacks, builds and packs what is deployed
+#                              package-test   what tries it
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -20,6 +21,7 @@ declare -A packages=(
     [lint]="clang clang-format clang-tidy cppcheck shellcheck"
     [valgrind]="valgrind"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
+    [package-test]="debootstrap unzip"
 )
 readonly OLDEST_NODE=18
 
