@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "storage/ca_bundle.h"
 #include "storage/tick_timer.h"
 
@@ -23,6 +24,8 @@ struct call {
     struct call *next;     /* in transport->submitted or ->open */
     CURL *easy;
     struct curl_slist *header_lines;
+    char *body; /* libcurl's own copy would not be wiped */
+    size_t body_length;
     struct http_call_group *group;
     http_transport_done done;
     void *context;
@@ -40,6 +43,7 @@ struct call {
 struct http_transport {
     const struct clock *clock;
     const char *ca_bundle; /* NULL: this system has none */
+    char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
     CURLM *multi;          /* of the I/O thread alone, but for curl_multi_wakeup */
     struct tick_timer timer;
     pthread_t thread;
@@ -68,7 +72,14 @@ void http_reply_release(struct http_reply *reply) {
 
 static void call_free(struct call *call) {
     curl_easy_cleanup(call->easy);
+    for (struct curl_slist *line = call->header_lines; line; line = line->next) {
+        crypto_wipe(line->data, strlen(line->data)); /* Authorization is among them */
+    }
     curl_slist_free_all(call->header_lines);
+    if (call->body) {
+        crypto_wipe(call->body, call->body_length);
+        free(call->body);
+    }
     http_reply_release(&call->reply);
     free(call);
 }
@@ -214,7 +225,7 @@ static CURLcode set_request(struct call *call, const struct http_call *wanted) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, wanted->body_length ? wanted->body : ""));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body ? call->body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->header_lines));
@@ -256,6 +267,19 @@ static CURLcode set_callbacks(struct call *call) {
     return code;
 }
 
+static enum status copy_body(struct call *call, const struct http_call *wanted) {
+    if (wanted->body_length == 0) {
+        return STATUS_OK;
+    }
+    call->body = malloc(wanted->body_length);
+    if (!call->body) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(call->body, wanted->body, wanted->body_length);
+    call->body_length = wanted->body_length;
+    return STATUS_OK;
+}
+
 static enum status call_new(struct call **out, const struct http_call *wanted, const struct http_transport *transport,
                             http_transport_done done, void *context) {
     struct call *call = calloc(1, sizeof *call);
@@ -271,6 +295,9 @@ static enum status call_new(struct call **out, const struct http_call *wanted, c
     call->context = context;
     call->easy = curl_easy_init();
     enum status status = call->easy ? build_header_lines(&call->header_lines, wanted->headers) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        status = copy_body(call, wanted);
+    }
     if (status == STATUS_OK) {
         CURLcode code = set_connection(call->easy, transport->ca_bundle);
         keep_first(&code, set_request(call, wanted));
@@ -448,6 +475,7 @@ static void release(struct http_transport *transport) {
     curl_multi_cleanup(transport->multi);
     tick_timer_release(&transport->timer);
     pthread_mutex_destroy(&transport->lock);
+    free(transport->ca_file);
     free(transport);
 }
 
@@ -490,6 +518,17 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
         return status;
     }
     *out = transport;
+    return STATUS_OK;
+}
+
+enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) {
+    char *copy = strdup(path);
+    if (!copy) {
+        return STATUS_NO_MEMORY;
+    }
+    free(transport->ca_file);
+    transport->ca_file = copy;
+    transport->ca_bundle = copy;
     return STATUS_OK;
 }
 
