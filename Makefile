@@ -157,11 +157,12 @@ package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
 
-test-package: package ## the package in bare Debian 11 and 12 roots, and built twice (as root; some minutes the first time)
+test-package: package ## the package: in bare Debian 11 and 12 roots, by its own end-to-end tests, and built twice (as root)
 	@tools/deps.sh build azurite test package-test
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
-	@KINDS=package tools/run-tests.sh release
+	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint

@@ -79,8 +79,8 @@ static _Noreturn void fail_with_log(const char *what) {
     ck_abort_msg("%s; the handler said:\n%s", what, log);
 }
 
-/* As root: chroot is not for others. */
-static void start_handler(const char *release) {
+/* As root: chroot is not for others. `setting`: one more, or NULL. */
+static void start_handler(const char *release, const char *setting) {
     char root[PATH_BYTES], port_setting[SETTING_BYTES], connection_setting[SETTING_BYTES];
     path_in_root(release, "", root);
     port = free_port();
@@ -97,6 +97,7 @@ static void start_handler(const char *release) {
                                 port_setting,
                                 connection_setting,
                                 "Inventory__SeedProducts=PROD-001=100",
+                                setting != NULL ? setting : "TZ=UTC",
                                 "bin/handler",
                                 NULL};
     process_start(&handler, &(struct process_options){.argv = argv});
@@ -202,7 +203,7 @@ END_TEST
 
 START_TEST(a_bare_root_reserves_over_http) {
     azurite_start(&azurite, AZURITE_IN_MEMORY);
-    start_handler(releases[_i]);
+    start_handler(releases[_i], NULL);
     assert_reserves();
     assert_stops();
 }
@@ -213,7 +214,16 @@ START_TEST(a_bare_root_reserves_over_https_with_the_certificates_that_it_keeps) 
     const char *release = releases[_i % RELEASES];
     azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
     install_ca(release, ca_bundle_places[_i / RELEASES]);
-    start_handler(release);
+    start_handler(release, NULL);
+    assert_reserves();
+    assert_stops();
+}
+END_TEST
+
+START_TEST(a_root_without_certificates_reserves_over_https_with_those_that_ssl_cert_file_names) {
+    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
+    install_ca(releases[_i], APP_FOLDER "/our-ca.pem");
+    start_handler(releases[_i], "SSL_CERT_FILE=" APP_FOLDER "/our-ca.pem");
     assert_reserves();
     assert_stops();
 }
@@ -222,7 +232,7 @@ END_TEST
 START_TEST(a_server_that_the_roots_certificates_do_not_vouch_for_is_refused) {
     azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.impostor);
     install_ca(releases[_i], ca_bundle_places[0]);
-    start_handler(releases[_i]);
+    start_handler(releases[_i], NULL);
     struct http_reply reply = ask_to_reserve();
     ck_assert_int_eq(reply.status, 503);
     http_reply_release(&reply);
@@ -232,7 +242,7 @@ END_TEST
 
 START_TEST(a_root_without_certificates_says_what_is_missing) {
     azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
-    start_handler(releases[_i]);
+    start_handler(releases[_i], NULL);
     if (!process_wait_for_output(&handler, 0, "this system's CA certificates were not found", WAIT_MS)) {
         fail_with_log("it does not say that certificates are missing");
     }
@@ -252,6 +262,8 @@ int main(void) {
     tcase_add_loop_test(tests, a_bare_root_reserves_over_http, 0, RELEASES);
     tcase_add_loop_test(tests, a_bare_root_reserves_over_https_with_the_certificates_that_it_keeps, 0,
                         RELEASES * CA_PLACES);
+    tcase_add_loop_test(tests, a_root_without_certificates_reserves_over_https_with_those_that_ssl_cert_file_names, 0,
+                        RELEASES);
     tcase_add_loop_test(tests, a_server_that_the_roots_certificates_do_not_vouch_for_is_refused, 0, RELEASES);
     tcase_add_loop_test(tests, a_root_without_certificates_says_what_is_missing, 0, RELEASES);
     suite_add_tcase(suite, tests);
