@@ -61,7 +61,8 @@ handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
 torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
-test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
+test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
+                           tests/package/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
@@ -93,7 +94,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Commands
 .PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean examples bench-leases bench-hot \
-        package
+        package test-package
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -167,6 +168,13 @@ package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@tools/package/libraries.sh
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
+
+test-package: package ## the package: in bare Debian 11 and 12 roots, by its own end-to-end tests, and built twice (as root)
+	@tools/deps.sh build azurite test package-test
+	@$(build) VARIANT=release programs tests
+	@tools/package/roots.sh
+	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint

@@ -8,6 +8,7 @@
 #                              valgrind  valgrind
 #                              fuzz      clang with libFuzzer and its sanitizers
 #                              package   what unpacks, builds and packs what is deployed
+#                              package-test   what tries it
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -22,6 +23,7 @@ declare -A packages=(
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
+    [package-test]="debootstrap unzip"
 )
 readonly OLDEST_NODE=18
 
