@@ -46,7 +46,8 @@ handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
 torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
-test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c))
+test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
+                                 tests/deploy/test_*.c))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
@@ -73,7 +74,8 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long torture asan tsan valgrind lint format clean examples bench-leases bench-hot
+.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind lint format clean examples bench-leases bench-hot \
+        deploy
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -102,6 +104,11 @@ test-long: ## the tests that take minutes
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
 	@KINDS=long tools/run-tests.sh release
+
+test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
+	@tools/deps.sh build test azure
+	@$(build) VARIANT=release build/release/tests/deploy/test_azure build/release/tests/deploy/test_az_arguments
+	@KINDS=deploy tools/run-tests.sh release
 
 torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS, SEED): is anything oversold?
 	@tools/deps.sh build azurite test
@@ -136,7 +143,10 @@ bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off 
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
 	    build/release/bench/hot --control $(CURDIR)/build/control/bin/handler $(HOT)
 
-lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
+deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
+	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
+
+lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck, yamllint
 	@tools/deps.sh build test lint
 	@tools/lint.sh
 

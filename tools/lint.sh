@@ -68,7 +68,7 @@ check_cppcheck() {
 }
 
 check_scripts() {
-    shellcheck --external-sources .ci/run bench/*.sh tools/*.sh
+    shellcheck --external-sources .ci/run bench/*.sh deploy/*.sh tools/*.sh tests/deploy/bin/* tests/deploy/func/*
 }
 
 failed=()
