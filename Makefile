@@ -75,7 +75,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Commands
 .PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind lint format clean examples bench-leases bench-hot \
-        deploy
+        deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -145,6 +145,10 @@ bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off 
 
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
 	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
+
+docs: ## draw the diagrams of docs/ beside their pages; look whether links lead somewhere
+	@tools/deps.sh docs
+	@tools/docs.sh
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck, yamllint
 	@tools/deps.sh build test lint

@@ -3,7 +3,7 @@
     az_parse.py az_newer.txt FILE...
 
 A FILE is a list of commands, one a line, quoted for a shell, or a .md document, of which the `sh` blocks are read. Each
-command that az does not take is printed with what az says; the last line counts. Options in az_newer.txt may be unknown.
+command that az does not take is printed with what az says; the last line counts. What is in az_newer.txt may be unknown.
 """
 import contextlib
 import io
@@ -29,7 +29,7 @@ def read_commands(path):
         text = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     lines = text.replace("\\\n", " ").splitlines()
     opened = [re.sub(r"^\w+=\$\((.*)\)$", r"\1", line.strip()) for line in lines]
-    return [line for line in opened if re.match(r"az\s", line)]
+    return [re.sub(r" > \S+$", "", line) for line in opened if re.match(r"az\s", line)]
 
 
 def parse(words):
@@ -42,7 +42,7 @@ def parse(words):
     loader.load_command_table(words)
     command = invocation._rudimentary_get_command(words)  # pylint: disable=protected-access
     if command not in loader.command_table:
-        return command, "no such command"
+        return " ".join(words[:next(i for i, word in enumerate(words + ["-"]) if word.startswith("-"))]), "no such command"
     loader.command_table = {command: loader.command_table[command]}
     loader.command_name = invocation.data["command_string"] = command
     loader.load_arguments(command)
@@ -71,6 +71,8 @@ def judge(line, newer):
     """What is wrong with a command line: "" if nothing."""
     words = shlex.split(line, comments=True)[1:]
     command, said = parse(words)
+    if said == "no such command" and (command, "*") in newer:
+        return ""
     if said.startswith("unrecognized arguments:"):
         unknown = {word for word in said.split()[2:] if word.startswith("-")}
         if unknown <= {option for of, option in newer if of == command}:
