@@ -7,13 +7,17 @@
 #   valgrind   little optimised, for readable traces
 #   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
+#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
+#   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
 VARIANT ?= release
 BUILD := build/$(VARIANT)
 
-ifeq ($(origin CC),default)
-CC := gcc
+ifeq ($(VARIANT),package)
+CC := tools/package/package-cc.sh
+else ifeq ($(origin CC),default)
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
 endif
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
@@ -21,26 +25,37 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 hardening := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 sanitize_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize_tsan := -fsanitize=thread -fno-omit-frame-pointer
+sanitize_fuzz := -fsanitize=fuzzer,address,undefined # brings libFuzzer's main, so that only fuzz targets can be linked
 # As two shared libraries, gcc's UBSan writes to stderr what run-tests.sh wants in a file. clang's are static anyway.
 runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 
 flags_release := -O2 -g $(hardening)
 flags_clang := $(flags_release)
 flags_control := $(flags_release) -DLEASEHOLD_NEGATIVE_CONTROL
+flags_package := -O2 $(hardening) -ffunction-sections -fdata-sections
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
+flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, control, clang)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package, fuzz)
 endif
 
-compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler \
-                $(shell pkg-config --cflags libcurl libcjson libcrypto) $(CFLAGS)
+# The package's libraries are where its compiler looks by itself.
+ifneq ($(VARIANT),package)
+library_flags = $(shell pkg-config --cflags libcurl libcjson libcrypto)
+library_libs = $(shell pkg-config --libs libcurl libcjson libcrypto)
+else
+library_libs := -lcurl -lcjson -lssl -lcrypto
+runtime_package := -static-libgcc -Wl,--gc-sections
+endif
+
+compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
-libs = -lcivetweb $(shell pkg-config --libs libcurl libcjson libcrypto) -lm # Debian's civetweb has no pkg-config file
+libs = -lcivetweb $(library_libs) -lm # Debian's civetweb has no pkg-config file
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease
-test_libs = $(shell pkg-config --libs check)
+test_libs = $(shell pkg-config --libs check libssl)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
@@ -48,6 +63,8 @@ torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
                                  tests/deploy/test_*.c))
+fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
@@ -58,14 +75,16 @@ object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a
 devhost_lib := $(BUILD)/libdevhost.a
 support_lib := $(BUILD)/libsupport.a
+fuzz_lib := $(BUILD)/libfuzz.a
 library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
+fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources))
+               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
 
@@ -74,10 +93,10 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind lint format clean examples bench-leases bench-hot \
-        deploy docs
+.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean examples bench-leases \
+        bench-hot package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -127,6 +146,11 @@ valgrind: ## the same tests under valgrind
 	@$(build) VARIANT=valgrind programs tests
 	@tools/run-tests.sh valgrind
 
+fuzz: ## every parser of outside data under libFuzzer with AddressSanitizer and UBSan, FUZZ_SECONDS=10 each (FUZZ=words: only those targets)
+	@tools/deps.sh build fuzz
+	@$(build) VARIANT=fuzz fuzzers
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
+
 examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
 	@tools/deps.sh build
 	@$(build) VARIANT=release $(example_programs)
@@ -142,6 +166,13 @@ bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off 
 	@$(build) VARIANT=control programs
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
 	    build/release/bench/hot --control $(CURDIR)/build/control/bin/handler $(HOT)
+
+package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
+	@tools/deps.sh build package
+	@tools/package/inputs.sh
+	@tools/package/libraries.sh
+	@$(build) VARIANT=package build/package/bin/handler
+	@tools/package/assemble.sh
 
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
 	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
@@ -159,15 +190,16 @@ format: ## lay out the C files as .clang-format says
 	@find bench examples handler tools tests -name '*.[ch]' -exec clang-format -i {} +
 
 clean: ## remove what was built (node_modules and Azurite's data stay)
-	rm -rf build bin
+	rm -rf build bin dist
 
 help: ## this list
 	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 # The build of one variant
-.PHONY: programs tests benches objects
+.PHONY: programs tests fuzzers benches objects
 programs: $(programs)
 tests: $(test_programs) $(torture_program) $(bench_programs) $(example_programs) $(preload_libraries)
+fuzzers: $(fuzz_programs)
 benches: $(bench_programs)
 objects: $(all_objects)
 
@@ -185,7 +217,8 @@ bin/handler bin/devhost: bin/%: $(BUILD)/bin/%
 $(handler_lib): $(call object,$(handler_sources))
 $(devhost_lib): $(call object,$(devhost_sources))
 $(support_lib): $(call object,$(support_sources))
-$(handler_lib) $(devhost_lib) $(support_lib): $(BUILD)/sources
+$(fuzz_lib): $(call object,$(fuzz_sources))
+$(handler_lib) $(devhost_lib) $(support_lib) $(fuzz_lib): $(BUILD)/sources
 	@mkdir -p $(@D)
 	@rm -f $@.new
 	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
@@ -194,6 +227,12 @@ $(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
+
+# A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
+$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(handler_lib) $(libs)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
@@ -219,7 +258,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

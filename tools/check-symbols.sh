@@ -13,8 +13,9 @@ readonly OBJECTS=build/release/obj
 # file:prefix where another word says it better.
 readonly OTHER_PREFIXES="status.c:error_"
 
-# What is preloaded stands in for the C library, and has its names.
-sources=$(find bench examples handler tools/devhost tests -name '*.c' -not -path 'tests/preload/*' | sort)
+# What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces.
+sources=$(find bench examples handler tools/devhost tests -name '*.c' -not -path 'tests/preload/*' \
+    -not -path 'tests/fuzz/stub_*' | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 
 # "path/x.o: NAME TYPE ..." for each symbol.
@@ -30,7 +31,7 @@ awk -v other="$OTHER_PREFIXES" -v top="$OBJECTS/" '
         source = substr($1, length(top) + 1)
         sub(/\.o:$/, ".c", source)
         if ($3 == "U") { used[$2] = 1; next }
-        if ($2 == "main" || $2 ~ /^__/) next # the sanitizers and the compiler have theirs
+        if ($2 == "main" || $2 ~ /^(__|LLVMFuzzer)/) next # the sanitizers, the compiler and libFuzzer have theirs
         defined_in[$2] = source
     }
     END {

@@ -6,6 +6,8 @@
 #                              test      libcheck
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
+#                              package   what unpacks, builds and packs what is deployed
+#                              fuzz      clang with libFuzzer and its sanitizers
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
 #                              docs      graphviz
 #
@@ -20,6 +22,8 @@ declare -A packages=(
     [test]="check"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
     [valgrind]="valgrind"
+    [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
+    [fuzz]="clang libclang-rt-14-dev"
     [azure]="azure-cli"
     [docs]="graphviz"
 )

@@ -50,7 +50,7 @@ use_tool() {
     valgrind)
         export CK_TIMEOUT_MULTIPLIER=20
         program_timeout_s=1800
-        wrapper=(valgrind --quiet --leak-check=full --error-exitcode=99 --trace-children=yes
+        wrapper=(valgrind --quiet --fair-sched=yes --leak-check=full --error-exitcode=99 --trace-children=yes
             '--trace-children-skip=*/node,*/azurite' "--log-file=$reports.%p")
         ;;
     esac

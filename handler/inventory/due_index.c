@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "inventory/due_purge.h"
 #include "storage/table_client.h"
 
@@ -95,8 +96,9 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
         list->capacity = capacity;
     }
     if (row_key == NULL || !product_entity_read_due_key(row_key, &list->rows[list->count])) {
-        return error_set(err, STATUS_MALFORMED, "row %s of what is due is not as this program writes it",
-                         row_key == NULL ? "?" : row_key);
+        log_event(LOG_WARNING, "Row %.200s of what is due is not as this program writes it; it is left as it is",
+                  row_key == NULL ? "?" : row_key);
+        return STATUS_OK; /* the others are due all the same */
     }
     list->count++;
     return STATUS_OK;

@@ -1,196 +1,16 @@
 #include "inventory/inventory_batch.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "inventory/batch_known.h"
 
 enum {
-    COMMIT_MS = 5000,      /* a commit ends within so much, and starts only with that much of its lease left */
-    READ_AHEAD_MS = 30000, /* rows that expire within so much are read, so that they are at hand when they do */
-    MAX_ROUNDS = 5,        /* each is caused by another instance, or by a key that was used before */
+    COMMIT_MS = 5000, /* a commit ends within so much, and starts only with that much of its lease left */
+    MAX_ROUNDS = 5,   /* each is caused by another instance, or by a key that has to be looked up */
     KEEP_MS = (24 * 60 + 10) * 60 * 1000, /* 24 hours from the answer on, which follows this by less than 10 minutes */
 };
-
-struct batch {
-    const struct inventory_batch_context *context;
-    struct inventory_store *store;
-    struct product_turn *turn;
-    struct product_state *state;
-    int64_t version_before; /* that was known when the turn began; 0: none */
-    int64_t now_ms;         /* storage's time at which all is decided */
-};
-
-static struct inventory_request *first_request(const struct batch *batch) {
-    return (struct inventory_request *)TAILQ_FIRST(&batch->turn->entries);
-}
-
-static struct inventory_request *next_request(const struct inventory_request *request) {
-    return (struct inventory_request *)TAILQ_NEXT(&request->entry, link);
-}
-
-/* ---- what is known of the product ---- */
-
-/* That there was no record under a key is true of the product as it was then: a later one may come from that very key. */
-static void forget_look_ups(struct batch *batch) {
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        request->is_looked_up = request->has_record;
-    }
-}
-
-static void forget(struct batch *batch) {
-    product_state_release(batch->state);
-    batch->turn->is_fresh = false;
-    forget_look_ups(batch);
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        request->has_rows = false;
-        request->is_included = false;
-    }
-}
-
-/* What is known of the product is not what is stored. Under a lease that it was read under, that cannot be. */
-static enum status note_change(struct batch *batch, struct error *err) {
-    bool was_fresh = batch->turn->is_fresh;
-    batch->turn->met_others = true;
-    forget(batch);
-    if (!was_fresh) {
-        return STATUS_OK;
-    }
-    char why[sizeof err->message];
-    snprintf(why, sizeof why, "%s", err->message);
-    return error_set(err, STATUS_LEASE_LOST, "somebody else has committed under our lease: %s", why);
-}
-
-/* Does the state hold all that has expired at `now_ms`? */
-static bool has_what_expired(const struct product_state *state, int64_t now_ms) {
-    return now_ms < state->product.due_ms || now_ms <= state->complete_until_ms;
-}
-
-static enum status read_product(struct batch *batch, const struct inventory_request *with_rows_of,
-                                struct product_state *out, struct error *err) {
-    struct inventory_query query = {.until_ms = batch->store->ops->now_ms(batch->store) + READ_AHEAD_MS};
-    if (with_rows_of != NULL && with_rows_of->operation == INVENTORY_RELEASE) {
-        query.reservation_id = with_rows_of->reservation_id;
-        query.customer_id = query.reservation_id == NULL ? with_rows_of->customer_id : NULL;
-    }
-    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
-    if (status != STATUS_PRECONDITION_FAILED) {
-        return status;
-    }
-    error_wrap(err, "somebody else commits under our lease");
-    return err->status = STATUS_LEASE_LOST;
-}
-
-/* Reads the product unless it is known well enough; with the rows of the first request that needs its own. */
-static enum status know_product(struct batch *batch, struct error *err) {
-    int64_t now_ms = batch->store->ops->now_ms(batch->store);
-    if (batch->state->token[0] != '\0' && has_what_expired(batch->state, now_ms)) {
-        return STATUS_OK;
-    }
-    struct inventory_request *first = NULL;
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        if (first == NULL && request->operation == INVENTORY_RELEASE && !request->has_record) {
-            first = request;
-        }
-    }
-    forget(batch);
-    enum status status = read_product(batch, first, batch->state, err);
-    if (status == STATUS_MALFORMED && first != NULL) { /* it may be in the rows of that one alone */
-        first = NULL;
-        status = read_product(batch, NULL, batch->state, err);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    batch->turn->is_fresh = true;
-    batch->turn->met_others = batch->turn->met_others ||
-                              (batch->version_before != 0 && batch->state->product.version != batch->version_before);
-    if (first != NULL) {
-        first->has_rows = true;
-    }
-    return STATUS_OK;
-}
-
-/* Reads the rows that a release needs, of the very version that is known. *out_changed: that is no longer the stored one. */
-static enum status read_rows(struct batch *batch, struct inventory_request *request, bool *out_changed,
-                             struct error *err) {
-    struct product_state rows;
-    product_state_init(&rows);
-    enum status status = read_product(batch, request, &rows, err);
-    if (status == STATUS_OK) {
-        *out_changed = strcmp(rows.token, batch->state->token) != 0;
-        if (*out_changed) {
-            error_set(err, STATUS_OK, "its version is %lld, not %lld", (long long)rows.product.version,
-                      (long long)batch->state->product.version);
-        } else {
-            status = product_state_merge(batch->state, &rows);
-            request->has_rows = status == STATUS_OK;
-        }
-    }
-    product_state_release(&rows);
-    return status;
-}
-
-static enum status look_up(struct batch *batch, struct inventory_request *request, struct error *err) {
-    enum status status =
-        batch->store->ops->find_record(batch->store, batch->turn->product_id, request->key_hash, &request->record, err);
-    request->is_looked_up = status == STATUS_OK || status == STATUS_NOT_FOUND;
-    request->has_record = status == STATUS_OK;
-    return request->is_looked_up ? STATUS_OK : status;
-}
-
-static enum status take_picture(struct batch *batch, struct inventory_request *request, struct error *err) {
-    struct inventory_query query = {.all = true};
-    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, request->picture, err);
-    request->has_rows = status == STATUS_OK;
-    return status;
-}
-
-/* What this request needs beside the product. *out_changed as above. */
-static enum status gather_for(struct batch *batch, struct inventory_request *request, bool *out_changed,
-                              struct error *err) {
-    enum status status = STATUS_OK;
-    if (request->needs_look_up && !request->is_looked_up) {
-        status = look_up(batch, request, err);
-    }
-    if (status != STATUS_OK || request->has_record || request->has_rows) {
-        return status;
-    }
-    switch (request->operation) {
-    case INVENTORY_RELEASE:
-        return read_rows(batch, request, out_changed, err);
-    case INVENTORY_READ:
-        return take_picture(batch, request, err);
-    case INVENTORY_RESERVE:
-    case INVENTORY_EXPIRE:
-        break;
-    }
-    return STATUS_OK;
-}
-
-/* Is it this request's own failure, with which the others have nothing to do? */
-static bool fails_alone(const struct inventory_request *request, enum status status) {
-    return status == STATUS_MALFORMED || (status != STATUS_OK && request->operation == INVENTORY_READ);
-}
-
-static enum status gather(struct batch *batch, bool *out_changed, struct error *err) {
-    enum status status = know_product(batch, err);
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        if (status != STATUS_OK || *out_changed) {
-            break;
-        }
-        struct error failure = {.status = STATUS_OK};
-        status = request->gathered = gather_for(batch, request, out_changed, &failure);
-        if (fails_alone(request, status)) {
-            request->failure = failure;
-            status = STATUS_OK;
-        } else if (status != STATUS_OK || *out_changed) {
-            *err = failure;
-        }
-    }
-    return status;
-}
 
 /* ---- deciding: each answers whether the request is included; if not, it waits for the next turn ---- */
 
@@ -230,9 +50,9 @@ static bool has_room(const struct batch *batch, const struct inventory_request *
 
 /* With nothing to grant: refused, unless its key may say that it was granted before. */
 static bool refuse(const struct batch *batch, struct inventory_request *request) {
-    request->needs_look_up = request->key_hash[0] != '\0' && !request->is_looked_up;
+    request->needs_look_up = request->key_hash[0] != '\0';
     request->available = inventory_available(batch->state, batch->now_ms);
-    return !request->needs_look_up;
+    return !request->needs_look_up || request->is_looked_up;
 }
 
 /* Carried out: notes the answer, and keeps it for repeats. */
@@ -251,8 +71,9 @@ static bool grant(struct batch *batch, struct inventory_request *request, int64_
     memcpy(record.key_hash, request->key_hash, sizeof record.key_hash);
     memcpy(record.request_hash, request->request_hash, sizeof record.request_hash);
     snprintf(record.reservation_id, sizeof record.reservation_id, "%s", reservation_id);
-    request->status = product_state_add_record(batch->state, &record);
-    return true;
+    batch->decided =
+        product_state_add_record(batch->state, &record); /* without it a repeat would be carried out again */
+    return batch->decided == STATUS_OK;
 }
 
 static bool reserve(struct batch *batch, struct inventory_request *request) {
@@ -305,7 +126,6 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     const struct idempotency_record *record = find_record(batch, request);
     request->status = request->gathered;
     request->is_repeat = false;
-    request->units = 0;
     if (request->status != STATUS_OK) {
         return true;
     }
@@ -325,13 +145,24 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     return true;
 }
 
-/* In order of arrival, up to the first that has to wait. */
+/* Would it, as things are, be refused, or can only its rows tell? */
+static bool may_be_refused(const struct batch *batch, const struct inventory_request *request) {
+    return request->operation == INVENTORY_RELEASE || request->quantity > batch->state->product.available;
+}
+
+/* In order of arrival, up to the first that has to wait. If that is for a look-up, others will need one: they have it together. */
 static void decide(struct batch *batch) {
     batch->now_ms = batch->store->ops->now_ms(batch->store);
-    bool included = true;
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
-        included = included && decide_one(batch, request);
+    batch->decided = STATUS_OK;
+    bool included = true, look_up = false;
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
+        request->units = 0;
+        included = included && request->is_gathered && decide_one(batch, request);
         request->is_included = included;
+        look_up = look_up || (!included && batch_waits_for_look_up(request));
+        if (look_up && request->key_hash[0] != '\0' && may_be_refused(batch, request)) {
+            request->needs_look_up = true;
+        }
     }
     if (batch->state->change_count > 0) {
         inventory_expire(batch->state, batch->now_ms, 0); /* on the way */
@@ -357,34 +188,49 @@ static enum status commit(struct batch *batch, struct error *err) {
 
 /* A key of this batch was used before: each is looked up before all is decided anew. */
 static void look_up_all(struct batch *batch) {
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         request->needs_look_up = request->key_hash[0] != '\0';
     }
-    forget(batch);
+    batch_forget(batch);
 }
 
-/* With nothing to commit: is there an answer that rests on the product as it was known before this lease? */
+/*
+ * With nothing to commit: is there an answer that rests on the product as it was known before it was asked for? That it was
+ * read under this very lease proves nothing: the lease may have been broken since.
+ */
 static bool must_be_proved(const struct batch *batch) {
     bool rests = false;
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         rests = rests || (request->is_included && !request->is_repeat && request->gathered == STATUS_OK &&
                           request->operation != INVENTORY_READ);
     }
-    return rests && !batch->turn->is_fresh;
+    return rests && !batch->is_proved;
+}
+
+static bool must_be_decided_again(const struct batch *batch) {
+    if (!batch_has_what_expired(batch->state, batch->now_ms)) {
+        return true; /* time has passed since it was read */
+    }
+    if (batch->state->change_count > 0) {
+        return false; /* the commit proves all */
+    }
+    return must_be_proved(batch) || !batch_first(batch)->is_included; /* which waits for a look-up alone */
 }
 
 /* One attempt at serving all. *out_again: what was known has proved wrong, and it is to be tried again. */
 static enum status attempt(struct batch *batch, bool *out_again, struct error *err) {
     bool changed = false;
-    enum status status = gather(batch, &changed, err);
+    enum status status = batch_gather(batch, &changed, err);
     if (status == STATUS_OK && !changed) {
         decide(batch);
-        *out_again = !has_what_expired(batch->state, batch->now_ms); /* time has passed since it was read */
-        if (!*out_again && batch->state->change_count == 0) {
-            *out_again = must_be_proved(batch);
+        if (batch->decided != STATUS_OK) {
+            return error_set(err, batch->decided, "deciding: %s", status_text(batch->decided));
         }
-        if (*out_again) {
-            forget(batch);
+        if (must_be_decided_again(batch)) {
+            *out_again = true;
+            if (batch->state->change_count > 0 || !batch->is_proved) {
+                batch_forget(batch);
+            }
             return STATUS_OK;
         }
         if (batch->state->change_count == 0) {
@@ -394,7 +240,7 @@ static enum status attempt(struct batch *batch, bool *out_again, struct error *e
         changed = status == STATUS_PRECONDITION_FAILED;
     }
     if (changed) {
-        status = note_change(batch, err);
+        status = batch_note_change(batch, err);
         *out_again = status == STATUS_OK;
     } else if (status == STATUS_ALREADY_EXISTS) {
         look_up_all(batch);
@@ -407,14 +253,14 @@ static enum status attempt(struct batch *batch, bool *out_again, struct error *e
 /* The simulated work; ends early, with its status, when the lease is lost or the program stops. */
 static enum status work(struct batch *batch, struct error *err) {
     bool changes = false;
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         changes = changes || request->operation == INVENTORY_RESERVE || request->operation == INVENTORY_RELEASE;
     }
     int64_t duration_ms = batch->context->processing_time_ms;
     if (!changes || duration_ms == 0) {
         return STATUS_OK;
     }
-    enum status status = know_product(batch, err); /* work on a product that is there */
+    enum status status = batch_know_product(batch, err); /* work on a product that is there */
     return status == STATUS_OK ? lease_manager_wait(batch->context->leases, batch->turn->lease, duration_ms, err)
                                : status;
 }
@@ -449,7 +295,7 @@ static void log_success(const struct batch *batch, const struct inventory_reques
 
 /* The whole batch shares the failure: what was not included could not have fared better. */
 static void fail_all(struct batch *batch, enum status status, const struct error *failure) {
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         request->entry.served = true;
         request->status = status;
         request->failure = *failure;
@@ -458,7 +304,7 @@ static void fail_all(struct batch *batch, enum status status, const struct error
 
 static void answer(struct batch *batch) {
     int renewals = lease_manager_renewal_count(batch->context->leases, batch->turn->lease);
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         if (request->operation == INVENTORY_EXPIRE) { /* committed, whether that was all or not */
             request->expired_count += (int)request->units;
         }
@@ -476,7 +322,7 @@ static void answer(struct batch *batch) {
 
 /* Rows that were read for a request that waits for the next turn are kept for it. */
 static void trim(struct batch *batch) {
-    for (struct inventory_request *request = first_request(batch); request != NULL; request = next_request(request)) {
+    for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         if (request->has_rows && !request->entry.served && request->operation == INVENTORY_RELEASE) {
             return;
         }
@@ -489,13 +335,13 @@ void inventory_batch_serve(void *context, struct product_turn *turn) {
     struct batch batch = {.context = own, .store = own->store, .turn = turn, .state = turn->known};
     struct error err = {.status = STATUS_OK};
     batch.version_before = batch.state->token[0] == '\0' ? 0 : batch.state->product.version;
-    forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
+    batch_forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
     enum status status = serve(&batch, &err);
     if (status == STATUS_OK) {
         answer(&batch);
         trim(&batch);
     } else {
         fail_all(&batch, status, &err);
-        forget(&batch);
+        batch_forget(&batch);
     }
 }

@@ -49,6 +49,7 @@ struct inventory_request {
     bool is_repeat;                 /* it was answered before */
 
     /* While it is served. */
+    bool is_gathered; /* what it needs was read; if not, it waits for the next turn */
     bool is_included;
     enum status gathered; /* what it alone needs: STATUS_OK, or why that cannot be had */
     bool has_rows;        /* release: `known` has its rows; read: the picture is taken */

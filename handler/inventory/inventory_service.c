@@ -95,6 +95,20 @@ static enum status note_missing_store(struct inventory_service *service, enum st
     return error_set(err, STATUS_UNAVAILABLE, "the store has disappeared: %s", err == NULL ? "" : err->message);
 }
 
+bool inventory_service_wants_lease(void *context, const char *lease_name) {
+    struct inventory_service *service = context;
+    size_t prefix = strlen(PRODUCT_LEASE_PREFIX);
+    if (strcmp(lease_name, RECONCILIATION_LEASE_NAME) == 0 || strncmp(lease_name, PRODUCT_LEASE_PREFIX, prefix) != 0) {
+        return true;
+    }
+    struct product_state state;
+    product_state_init(&state);
+    enum status status =
+        service->store->ops->read(service->store, lease_name + prefix, &(struct inventory_query){0}, &state, NULL);
+    product_state_release(&state);
+    return status != STATUS_NOT_FOUND;
+}
+
 /* ---- one request ---- */
 
 /* Runs it through the product's lane. A turn that did not come in time is an answer, not a failure: *out_had_turn is false. */

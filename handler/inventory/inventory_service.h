@@ -60,6 +60,12 @@ void inventory_service_release(struct inventory_service *service);
 /* Makes the store ready if it is not known to be: every operation does this first, so that storage may come late. STATUS_UNAVAILABLE, ... */
 enum status inventory_service_prepare(struct inventory_service *service, struct error *err) MUST_CHECK;
 
+/*
+ * A lease_store_blob_wanted whose context is a struct inventory_service: no blob is created for a product that does not exist,
+ * however many are asked for. Where the store does not tell: yes.
+ */
+bool inventory_service_wants_lease(void *context, const char *lease_name);
+
 /* Stopping: waits for turns end with STATUS_CANCELLED. */
 void inventory_service_cancel(struct inventory_service *service);
 

@@ -125,10 +125,19 @@ static bool read_time(const cJSON *entity, const char *property, int64_t *out_ms
     return true;
 }
 
+/* Leaves sums of them and of any number of rows below INT64_MAX. */
+#define MAX_COUNT (INT64_MAX / 2)
+
+static bool read_count(const cJSON *entity, const char *property, int64_t most, int64_t *out) {
+    return json_int64(entity, property, out) && *out >= 0 && *out <= most;
+}
+
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
-           json_int64(entity, "total", &product->total) && json_int64(entity, "available", &product->available) &&
-           json_int64(entity, "version", &product->version) && read_time(entity, "dueAt", &product->due_ms) &&
+           inventory_is_product_id(product->id) && read_count(entity, "total", MAX_COUNT, &product->total) &&
+           read_count(entity, "available", product->total, &product->available) &&
+           read_count(entity, "version", MAX_COUNT, &product->version) &&
+           read_time(entity, "dueAt", &product->due_ms) &&
            product_entity_copy_text(entity, "commitIds", product->commit_ids, sizeof product->commit_ids) &&
            json_int64(entity, "indexedDue", &product->indexed_due_ms) &&
            json_int64(entity, "indexedKeep", &product->indexed_keep_ms) &&
@@ -142,7 +151,7 @@ bool product_entity_read_reservation(const cJSON *entity, const char *row_key, s
     }
     memcpy(row->id, id, sizeof row->id);
     return product_entity_copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
-           json_int64(entity, "quantity", &row->quantity) && row->quantity > 0 &&
+           read_count(entity, "quantity", INVENTORY_MAX_QUANTITY, &row->quantity) && row->quantity > 0 &&
            read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
 }
 

@@ -147,8 +147,8 @@ static void wait_in_lane(struct product_lanes *lanes, struct product_lane *lane,
 
 static enum status acquire_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
                                  int64_t deadline_ms, struct error *err) {
-    char name[sizeof "inventory-" + PRODUCT_ID_BYTES];
-    snprintf(name, sizeof name, "inventory-%s", lane->product_id);
+    char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
+    snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", lane->product_id);
     struct lease_request request = {
         .name = name, .duration_s = duration_s, .wait_until_ms = deadline_ms, .listener = lease_log_listener()};
     enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);

@@ -39,6 +39,9 @@ enum {
     PRODUCT_LANE_MAX_IDLE = 1024,
 };
 
+/* A product's lease is called that and its id. */
+#define PRODUCT_LEASE_PREFIX "inventory-"
+
 enum lane_stage { LANE_WAITING, LANE_LEADING, LANE_TAKEN, LANE_ENDED };
 
 /* A request's place in the lane: on its caller's stack, zeroed; the lane's own but for what serve sets. */
@@ -59,7 +62,7 @@ struct product_turn {
     int renewals_before; /* of that lease, before this turn */
     struct lane_entries entries;
     struct product_state *known; /* serve's to use and to keep up; without a token: nothing is known */
-    bool is_fresh;               /* serve's: `known` was read or committed under this very lease */
+    bool is_fresh;               /* serve's: `known` was read under this very lease */
     bool met_others;             /* set by serve: another instance has changed the product since we last looked */
 };
 

@@ -30,6 +30,7 @@ struct lease_store_ops {
      * STATUS_UNAVAILABLE          storage kept failing; it may be ours all the same
      * STATUS_CANCELLED            the program is stopping; likewise
      * STATUS_CONTAINER_NOT_FOUND  and it may not be created
+     * STATUS_NOT_FOUND            there is nothing by that name that a lease would be for
      * STATUS_UNAUTHORIZED, ...
      */
     enum status (*acquire)(struct lease_store *store, const char *name, const char *lease_id, int duration_s,

@@ -80,6 +80,9 @@ static enum status create_blob(struct lease_store_blob *store, const char *name,
 static enum status create_missing(struct lease_store_blob *store, enum status missing, const char *name,
                                   const char *blob, int64_t deadline_ms, struct error *err) {
     enum status status = STATUS_OK;
+    if (store->is_wanted != NULL && !store->is_wanted(store->context, name)) {
+        return error_set(err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard", name);
+    }
     if (missing == STATUS_CONTAINER_NOT_FOUND) {
         status = create_container(store, deadline_ms, err);
     }

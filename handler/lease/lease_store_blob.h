@@ -22,10 +22,16 @@ struct lease_store_blob_options {
         metadata; /* NAME and value; stored on a new blob as lease_NAME, beside leaseName and createdAt */
 };
 
+/* Asked on an acquire's thread, which it may block, before a missing blob is created. False: no blob for that name, ever. */
+typedef bool (*lease_store_blob_wanted)(void *context, const char *name);
+
 struct lease_store_blob {
     struct lease_store base;
     struct storage_client *client;
     const struct lease_store_blob_options *options;
+    lease_store_blob_wanted
+        is_wanted; /* NULL after init: every name is. What is not wanted is STATUS_NOT_FOUND to acquire */
+    void *context;
 };
 
 /* Borrows both, which must outlive it. Needs no release. */

@@ -131,22 +131,20 @@ static enum status add_json(struct config_source *source, const cJSON *value, co
     return status;
 }
 
-/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1. */
-static enum status read_text(int file, char *text, size_t *out_length, struct error *err) {
-    size_t length = 0;
+/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1; *length (0 at first) also tells how far it came when it fails. */
+static enum status read_text(int file, char *text, size_t *length, struct error *err) {
     ssize_t count;
-    while ((count = read(file, text + length, CONFIG_FILE_MAX_BYTES + 1 - length)) != 0) {
+    while ((count = read(file, text + *length, CONFIG_FILE_MAX_BYTES + 1 - *length)) != 0) {
         if (count < 0 && errno != EINTR) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "cannot be read: %s", strerror(errno));
         }
         if (count > 0) {
-            length += (size_t)count;
+            *length += (size_t)count;
         }
-        if (length > CONFIG_FILE_MAX_BYTES) {
+        if (*length > CONFIG_FILE_MAX_BYTES) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "is over %d bytes", CONFIG_FILE_MAX_BYTES);
         }
     }
-    *out_length = length;
     return STATUS_OK;
 }
 
@@ -165,7 +163,7 @@ static enum status parse_file(int file, cJSON **out, struct error *err) {
         *out = NULL;
         status = error_set(err, STATUS_INVALID_ARGUMENT, "is not a JSON object");
     }
-    wipe_and_free(text, CONFIG_FILE_MAX_BYTES + 1);
+    wipe_and_free(text, length);
     return status == STATUS_MALFORMED ? STATUS_INVALID_ARGUMENT : status;
 }
 
@@ -190,23 +188,6 @@ static enum status read_json_file(const char *folder, const char *name, cJSON **
     return status;
 }
 
-/* The strings of a file that is done with: there are secrets among them. */
-static void wipe_json(cJSON *value) {
-    if (cJSON_IsString(value)) {
-        crypto_wipe(value->valuestring, strlen(value->valuestring));
-    }
-    for (cJSON *child = value->child; child != NULL; child = child->next) {
-        wipe_json(child);
-    }
-}
-
-static void wipe_and_delete(cJSON *json) {
-    if (json != NULL) {
-        wipe_json(json);
-        cJSON_Delete(json);
-    }
-}
-
 /* Values holds the app settings; what is beside it (Host, ConnectionStrings) is the host's. */
 static enum status add_local_values(struct config_source *source, const cJSON *json, struct error *err) {
     if (cJSON_IsTrue(cJSON_GetObjectItem(json, "IsEncrypted"))) {
@@ -227,7 +208,7 @@ static enum status add_local_settings(struct config_source *source, const char *
     if (status == STATUS_OK && json != NULL) {
         status = add_local_values(source, json, err);
     }
-    wipe_and_delete(json);
+    json_delete_wiped(json);
     return status;
 }
 
@@ -239,7 +220,7 @@ static enum status add_file(struct config_source *source, const char *folder, co
     if (status == STATUS_OK && json != NULL) {
         status = add_json(source, json, parent);
     }
-    wipe_and_delete(json);
+    json_delete_wiped(json);
     return status;
 }
 

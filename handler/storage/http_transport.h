@@ -13,7 +13,7 @@
  *              dead, also after the whole request has left; here that is an answer, STATUS_UNAVAILABLE.
  *              Nothing is sent once the call's timeout is over on the clock, however long the program was stopped or suspended.
  *              At most 256 connections to a host are open; more calls wait their turn, and their timeout runs meanwhile.
- *              TLS certificates are always verified, TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
+ *              TLS certificates are always verified, by the authorities that the system trusts (ca_bundle.h), TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
  * Threads: submit, send, cancel and wake_at may be called from any thread; new, free and set_tick from one that is not the
  *          I/O thread.
  * Layer: storage. May include base/.
@@ -75,6 +75,12 @@ typedef void (*http_transport_done)(void *context, enum status status, struct ht
 
 /* Starts the thread. `clock` must outlive it. STATUS_NO_MEMORY, STATUS_INTERNAL. */
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) MUST_CHECK;
+
+/*
+ * The certificate authorities that servers are verified against, as a PEM file, in place of the system's. Before any call; copied.
+ * STATUS_NO_MEMORY. That the file can be used shows with the first call.
+ */
+enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) MUST_CHECK;
 
 /* Answers every call still open with STATUS_CANCELLED, ends the thread and frees. NULL is fine. */
 void http_transport_free(struct http_transport *transport);

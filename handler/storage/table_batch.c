@@ -6,6 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
+/* No control character: RFC 9110 section 8.8.3. A line break in it would end the header that it goes into. */
+static bool is_etag(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
 /* ---- writing ---- */
 
 #define CRLF "\r\n"
@@ -67,6 +77,8 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     strbuf_append_string(out, "Accept: application/json;odata=minimalmetadata" CRLF "DataServiceVersion: 3.0;" CRLF);
     if (operation->kind == TABLE_INSERT) {
         strbuf_append_string(out, "Prefer: return-no-content" CRLF);
+    } else if (!is_etag(operation->if_match, strlen(operation->if_match))) {
+        out->status = STATUS_INVALID_ARGUMENT;
     } else {
         strbuf_appendf(out, "If-Match: %s" CRLF, operation->if_match);
     }
@@ -175,7 +187,8 @@ static bool read_header(struct span line, struct headers *headers) {
         return read_boundary(value, headers->boundary);
     }
     if (begins_with(line, "ETag:")) {
-        return value.length == 0 || copy_span(value, headers->etag, sizeof(headers->etag));
+        return value.length == 0 ||
+               (is_etag(value.text, value.length) && copy_span(value, headers->etag, sizeof(headers->etag)));
     }
     return true;
 }

@@ -27,7 +27,8 @@ void table_batch_append_entity_path(struct strbuf *out, const char *table, const
 
 /*
  * Appends the body for `operations` on `table` at `endpoint` ("https://ACCOUNT.table.core.windows.net"). `id` (a UUID)
- * makes the boundaries batch_ID and changeset_ID. A failure is remembered by `out`.
+ * makes the boundaries batch_ID and changeset_ID. A failure is remembered by `out`; STATUS_INVALID_ARGUMENT is an `if_match`
+ * that is empty or holds a control character.
  */
 void table_batch_write(const char *endpoint, const char *table, const struct table_operation *operations, size_t count,
                        const char *id, struct strbuf *out);

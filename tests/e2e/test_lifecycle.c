@@ -204,6 +204,23 @@ START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
 }
 END_TEST
 
+START_TEST(who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_storage) {
+    start_handler(NULL);
+    struct http_ask ask = {.port = app.port, .path = RESERVE, .body = FIVE_UNITS};
+    ck_assert_int_eq(http_ask_status(ask), 200); /* makes container and table */
+    size_t mark = azurite_mark(&azurite);
+    ask.path = "/api/inventory/NO-SUCH/reserve";
+    ck_assert_int_eq(http_ask_status(ask), 404);
+    ask.path = "/api/inventory/NO-SUCH/release";
+    ck_assert_int_eq(http_ask_status(ask), 404);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+    char *requests = azurite_requests_since(&azurite, mark);
+    ck_assert_ptr_nonnull(strstr(requests, "lease-inventory-NO-SUCH?comp=lease"));
+    ck_assert_msg(strstr(requests, "lease-inventory-NO-SUCH HTTP") == NULL, "a blob was made: %s", requests);
+    free(requests);
+}
+END_TEST
+
 /* setting, what the line must say beside its name */
 static const char *const bad_settings[][2] = {
     {"DistributedLeasing:ConnectionString=AccountName=x;AccountKey=%%%", "connection string"},
@@ -254,6 +271,7 @@ int main(void) {
     tcase_add_test(lifecycle, storage_may_come_after_the_handler_and_go_and_come_again);
     tcase_add_test(lifecycle, without_storage_a_stop_is_prompt_too);
     tcase_add_test(lifecycle, an_undisturbed_reserve_costs_four_requests_and_a_get_one);
+    tcase_add_test(lifecycle, who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_storage);
     suite_add_tcase(suite, lifecycle);
     TCase *settings = tcase_create("bad settings");
     tcase_set_timeout(settings, 120);

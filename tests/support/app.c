@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "support/http_client.h"
 
-enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 32 };
+enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 64 };
 
 static const char *required_env(const char *name) {
     const char *value = getenv(name);
@@ -105,7 +105,7 @@ void app_start(struct app *app, const struct app_options *options) {
     snprintf(devhost, sizeof devhost, "%s/devhost", required_env("LEASEHOLD_BIN"));
     const char *const argv[] = {
         devhost, "--app", app->folder, "--port", "0", options->shape == NULL ? NULL : "--shape", options->shape, NULL};
-    process_start(&app->process, &(struct process_options){.argv = argv});
+    process_start(&app->process, &(struct process_options){.argv = argv, .env = options->env});
     bool serves = process_wait_for_output(&app->process, 0, "/api/inventory/{productId}/reserve", START_TIMEOUT_MS);
     if (!serves) {
         char *output = process_output_from(&app->process, 0);
@@ -139,6 +139,10 @@ void app_start_handler(struct app *app, const struct app_options *options) {
     for (const char *const *setting = options->settings; setting != NULL && *setting != NULL; setting++) {
         ck_assert_uint_lt(count, MAX_ENV - 3);
         env[count++] = *setting;
+    }
+    for (const char *const *variable = options->env; variable != NULL && *variable != NULL; variable++) {
+        ck_assert_uint_lt(count, MAX_ENV - 3);
+        env[count++] = *variable;
     }
     if (options->connection_string != NULL) {
         snprintf(connection, sizeof connection, "DistributedLeasing:ConnectionString=%s", options->connection_string);

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <ftw.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,23 @@
 
 #include "support/raw_http.h"
 
-enum { START_TIMEOUT_MS = 40000, STOP_TIMEOUT_MS = 10000, FENCE_TIMEOUT_MS = 20000, START_ATTEMPTS = 5 };
+enum {
+    START_TIMEOUT_MS = 40000,
+    STOP_TIMEOUT_MS = 10000,
+    FENCE_TIMEOUT_MS = 20000,
+    START_ATTEMPTS = 5,
+    MAX_ARGUMENTS = 20
+};
 
 /* ---- starting ---- */
+
+static bool is_https(const struct azurite *azurite) {
+    return azurite->https.key[0] != '\0';
+}
+
+static const char *scheme_of(const struct azurite *azurite) {
+    return is_https(azurite) ? "https" : "http";
+}
 
 static void launch(struct azurite *azurite) {
     const char *program = getenv("LEASEHOLD_AZURITE");
@@ -22,31 +37,38 @@ static void launch(struct azurite *azurite) {
     snprintf(blob_port, sizeof blob_port, "%d", azurite->blob_port);
     snprintf(table_port, sizeof table_port, "%d", azurite->table_port);
     /* Port 0 lets the kernel choose, so that nobody can take the port between finding and using it. */
-    const char *in_memory = azurite->persistence == AZURITE_IN_MEMORY ? "--inMemoryPersistence" : NULL;
-    const char *const argv[] = {program,
-                                "--disableTelemetry",
-                                "--skipApiVersionCheck",
-                                "--queuePort",
-                                "0",
-                                "--blobPort",
-                                blob_port,
-                                "--tablePort",
-                                table_port,
-                                in_memory,
-                                NULL};
+    const char *argv[MAX_ARGUMENTS] = {program,
+                                       "--disableTelemetry",
+                                       "--skipApiVersionCheck",
+                                       "--queuePort",
+                                       "0",
+                                       "--blobPort",
+                                       blob_port,
+                                       "--tablePort",
+                                       table_port};
+    size_t count = 9;
+    if (azurite->persistence == AZURITE_IN_MEMORY) {
+        argv[count++] = "--inMemoryPersistence";
+    }
+    if (is_https(azurite)) {
+        const char *const more[] = {"--cert", azurite->https.certificate, "--key", azurite->https.key, "--oauth",
+                                    "basic"};
+        memcpy(&argv[count], more, sizeof more);
+    }
     process_start(&azurite->process, &(struct process_options){.argv = argv, .cwd = azurite->folder});
 }
 
 /*
  * Reads the port behind "Azurite Blob service is successfully listening at http://127.0.0.1:"; 0: it does not say so.
  */
-static int listening_port(struct process *process, const char *service) {
+static int listening_port(struct azurite *azurite, const char *service) {
     char said[128];
-    snprintf(said, sizeof said, "Azurite %s service is successfully listening at http://127.0.0.1:", service);
-    if (!process_wait_for_output(process, 0, said, START_TIMEOUT_MS)) {
+    snprintf(said, sizeof said, "Azurite %s service is successfully listening at %s://127.0.0.1:", service,
+             scheme_of(azurite));
+    if (!process_wait_for_output(&azurite->process, 0, said, START_TIMEOUT_MS)) {
         return 0;
     }
-    char *output = process_output_from(process, 0);
+    char *output = process_output_from(&azurite->process, 0);
     int port = (int)strtol(strstr(output, said) + strlen(said), NULL, 10);
     free(output);
     return port;
@@ -54,8 +76,8 @@ static int listening_port(struct process *process, const char *service) {
 
 static bool try_start(struct azurite *azurite) {
     launch(azurite);
-    int blob_port = listening_port(&azurite->process, "Blob");
-    int table_port = blob_port > 0 ? listening_port(&azurite->process, "Table") : 0;
+    int blob_port = listening_port(azurite, "Blob");
+    int table_port = blob_port > 0 ? listening_port(azurite, "Table") : 0;
     if (table_port == 0) {
         return false;
     }
@@ -74,21 +96,35 @@ static void start(struct azurite *azurite) {
     }
 }
 
-void azurite_start(struct azurite *azurite, enum azurite_persistence persistence) {
-    *azurite = (struct azurite){.persistence = persistence};
+static void make_folder(struct azurite *azurite) {
     const char *temp = getenv("TMPDIR");
     snprintf(azurite->folder, sizeof azurite->folder, "%s/leasehold-azurite-XXXXXX",
              temp != NULL && strlen(temp) < 32 ? temp : "/tmp");
     ck_assert_msg(mkdtemp(azurite->folder) != NULL, "mkdtemp: %s", strerror(errno));
-    start(azurite);
-    azurite_write_connection_string(azurite->blob_port, azurite->table_port, azurite->connection_string);
+}
+
+static void write_connection_string(const char *scheme, int blob_port, int table_port,
+                                    char out[AZURITE_CONNECTION_STRING_BYTES]) {
+    snprintf(out, AZURITE_CONNECTION_STRING_BYTES,
+             "DefaultEndpointsProtocol=%s;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
+             ";BlobEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT,
+             scheme, scheme, blob_port, scheme, table_port);
 }
 
 void azurite_write_connection_string(int blob_port, int table_port, char out[AZURITE_CONNECTION_STRING_BYTES]) {
-    snprintf(out, AZURITE_CONNECTION_STRING_BYTES,
-             "DefaultEndpointsProtocol=http;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
-             ";BlobEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT,
-             blob_port, table_port);
+    write_connection_string("http", blob_port, table_port, out);
+}
+
+void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
+                         const struct certificate_files *https) {
+    *azurite = (struct azurite){.persistence = persistence, .https = *https};
+    make_folder(azurite);
+    start(azurite);
+    write_connection_string(scheme_of(azurite), azurite->blob_port, azurite->table_port, azurite->connection_string);
+}
+
+void azurite_start(struct azurite *azurite, enum azurite_persistence persistence) {
+    azurite_start_https(azurite, persistence, &(struct certificate_files){.key = ""});
 }
 
 void azurite_stop(struct azurite *azurite) {
@@ -122,14 +158,25 @@ void azurite_release(struct azurite *azurite) {
 /* ---- the access log ---- */
 
 /* Sends a request that does nothing and waits for its answer. */
-static void send_fence(int port, const char *path) {
-    char text[128];
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+static void send_fence(int port, const char *text) {
     struct raw_response response = {.status = 0};
     int fd = raw_http_connect(port);
     raw_http_send(fd, text);
     raw_http_read(fd, &response, false);
     raw_response_release(&response);
+    close(fd);
+}
+
+/* The same by TLS; whose certificate it is does not matter here. */
+static void send_fence_https(int port, const char *text) {
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    int fd = raw_http_connect(port);
+    SSL *ssl = SSL_new(context);
+    char first;
+    ck_assert(ssl != NULL && SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1);
+    ck_assert(SSL_write(ssl, text, (int)strlen(text)) > 0 && SSL_read(ssl, &first, 1) == 1);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
     close(fd);
 }
 
@@ -142,9 +189,10 @@ static void wait_for_log(struct azurite *azurite) {
         return;
     }
     static int count;
-    char path[64];
+    char path[64], text[160];
     snprintf(path, sizeof path, "/log-fence-%d-%d", (int)getpid(), ++count);
-    send_fence(azurite->blob_port, path);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    (is_https(azurite) ? send_fence_https : send_fence)(azurite->blob_port, text);
     ck_assert_msg(process_wait_for_output(&azurite->process, 0, path, FENCE_TIMEOUT_MS),
                   "Azurite does not log its requests");
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "support/certificates.h"
 #include "support/process.h"
 
 /* Azurite's well-known account (its README, "Default Storage Account"): no secret. */
@@ -26,6 +27,7 @@ enum azurite_persistence { AZURITE_ON_DISK, AZURITE_IN_MEMORY };
 struct azurite {
     struct process process;
     enum azurite_persistence persistence;
+    struct certificate_files https; /* empty paths: http */
     char folder[64];
     int blob_port;
     int table_port;
@@ -33,6 +35,12 @@ struct azurite {
 };
 
 void azurite_start(struct azurite *azurite, enum azurite_persistence persistence);
+
+/*
+ * The same over https, with this certificate. It takes access tokens (jwt.h) beside the key, and the connection string says https.
+ */
+void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
+                         const struct certificate_files *https);
 
 /* Ends it: nothing listens on its ports any more. Its files stay. */
 void azurite_stop(struct azurite *azurite);

@@ -61,7 +61,7 @@ static int hex_digit(char c) {
     return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-static void form_decode(struct strbuf *out, const char *text, size_t length) {
+static void percent_decode(struct strbuf *out, const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '%' && i + 2 < length && isxdigit((unsigned char)text[i + 1]) &&
             isxdigit((unsigned char)text[i + 2])) {
@@ -71,6 +71,20 @@ static void form_decode(struct strbuf *out, const char *text, size_t length) {
             strbuf_append(out, text[i] == '+' ? " " : &text[i], 1);
         }
     }
+}
+
+/* What is no UTF-8 becomes U+FFFD here already: names that are the same then are one name. */
+static void form_decode(struct strbuf *out, const char *text, size_t length) {
+    struct strbuf bytes;
+    strbuf_init(&bytes, QUERY_TEXT_BYTES);
+    percent_decode(&bytes, text, length);
+    for (size_t at = 0; at < bytes.length;) {
+        uint32_t code_point;
+        size_t taken = utf8_decode(bytes.data + at, bytes.length - at, &code_point);
+        strbuf_append(out, taken > 0 ? bytes.data + at : "\xef\xbf\xbd", taken > 0 ? taken : 3);
+        at += taken > 0 ? taken : 1;
+    }
+    strbuf_release(&bytes);
 }
 
 /* Decodes the pair that starts at `pair`; answers where the next one starts, NULL after the last. */

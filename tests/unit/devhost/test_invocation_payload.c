@@ -106,6 +106,15 @@ START_TEST(text_is_escaped_and_what_is_not_utf_8_is_replaced) {
 }
 END_TEST
 
+START_TEST(names_that_are_one_after_decoding_are_one_member) {
+    cJSON *parsed = build("a%ff=1&a%FE=2&a\xef\xbf\xbd=3", "", 0);
+    const cJSON *query = cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query");
+    ck_assert_int_eq(cJSON_GetArraySize(query), 1);
+    ck_assert_str_eq(json_string(query, "a\xef\xbf\xbd"), "1,2,3");
+    cJSON_Delete(parsed);
+}
+END_TEST
+
 START_TEST(the_query_is_decoded_and_repeated_names_are_joined) {
     cJSON *parsed = build("a=1+2%20%C3%A9&b&A=3&=x&c=&d=%2&e=%zz=&&a=4", "", 0);
     assert_json(cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query"),
@@ -235,6 +244,7 @@ int main(void) {
     tcase_add_test(tcase, no_body_is_no_member);
     tcase_add_test(tcase, a_binary_body_is_base64);
     tcase_add_test(tcase, text_is_escaped_and_what_is_not_utf_8_is_replaced);
+    tcase_add_test(tcase, names_that_are_one_after_decoding_are_one_member);
     tcase_add_test(tcase, the_query_is_decoded_and_repeated_names_are_joined);
     tcase_add_test(tcase, headers_are_lists_and_repeated_names_share_one);
     tcase_add_test(tcase, a_timer_payload_has_its_status_under_the_binding_s_name);

@@ -23,7 +23,22 @@ static struct function_app app;
 static struct inventory_service other;
 static struct inventory_store_ops ops; /* the app's, counted */
 static const struct inventory_store_ops *uncounted;
-static int reads, commits;
+static int reads, commits, look_ups, turns;
+
+/* The app's clock; what a test adds is the time that storage has taken. */
+static _Atomic int64_t passed_ms;
+
+static int64_t now_ms(const struct clock *clock) {
+    (void)clock;
+    return clock_now_ms(clock_system()) + passed_ms;
+}
+
+static int64_t wall_ms(const struct clock *clock) {
+    (void)clock;
+    return clock_wall_ms(clock_system());
+}
+
+static const struct clock slow_clock = {.now_ms = now_ms, .wall_ms = wall_ms};
 
 static enum status count_read(struct inventory_store *store, const char *product_id,
                               const struct inventory_query *query, struct product_state *state, struct error *err) {
@@ -37,14 +52,28 @@ static enum status count_commit(struct inventory_store *store, struct product_st
     return uncounted->commit(store, state, deadline_ms, err);
 }
 
+static enum status count_look_up(struct inventory_store *store, const char *product_id, const char *key_hash,
+                                 struct idempotency_record *out, struct error *err) {
+    look_ups++;
+    return uncounted->find_record(store, product_id, key_hash, out, err);
+}
+
+static void count_turn(void *context, struct product_turn *turn) {
+    turns++;
+    inventory_batch_serve(context, turn);
+}
+
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
     uncounted = app.store.base.ops;
     ops = *uncounted;
     ops.read = count_read;
     ops.commit = count_commit;
+    ops.find_record = count_look_up;
     app.store.base.ops = &ops;
-    reads = commits = 0;
+    app.service.lanes.serve = count_turn;
+    reads = commits = look_ups = turns = 0;
+    passed_ms = 0;
     ck_assert_int_eq(
         inventory_service_init(&other, &app.store.base, app.leases, clock_system(), &app.options, TIMEOUT_MS),
         STATUS_OK);
@@ -303,6 +332,37 @@ START_TEST(a_refusal_does_not_rest_on_what_was_known_long_ago) {
 }
 END_TEST
 
+static struct caller late;
+
+/* Behind this commit another instance sells back all, our lease having been broken; and somebody waits for the next turn. */
+static enum status commit_and_lose(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                                   struct error *err) {
+    ops.commit = count_commit;
+    ck_assert_int_eq(pthread_create(&late.thread, NULL, call, &late), 0);
+    wait_until_queued(1);
+    enum status status = uncounted->commit(store, state, deadline_ms, err);
+    struct product_state theirs;
+    product_state_init(&theirs);
+    ck_assert_int_eq(uncounted->read(store, "PROD-001", &(struct inventory_query){.all = true}, &theirs, err),
+                     STATUS_OK);
+    ck_assert_int_eq(inventory_release(&theirs, "A", NULL, 100, uncounted->now_ms(store), 0), 100);
+    ck_assert_int_eq(uncounted->commit(store, &theirs, deadline_ms, err), STATUS_OK);
+    product_state_release(&theirs);
+    return status;
+}
+
+START_TEST(a_refusal_does_not_rest_on_what_was_read_under_a_lease_that_may_have_been_broken_since) {
+    late = reserves("B", 1, NULL);
+    ops.commit = commit_and_lose;
+    reserve_now("A", 100);
+    pthread_join(late.thread, NULL);
+    ck_assert_int_eq(late.status, STATUS_OK);
+    ck_assert(late.reserved.reserved);
+    ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), 1); /* the lease was handed on */
+    assert_product(99, 4, 1);
+}
+END_TEST
+
 START_TEST(a_release_does_not_rest_on_what_was_known_long_ago) {
     reserve_now("A", 10);
     reserve_elsewhere("A", 5);
@@ -448,6 +508,47 @@ START_TEST(a_key_whose_request_was_refused_may_succeed_later) {
     call_now(&release);
     call_now(&caller);
     ck_assert(caller.reserved.reserved);
+}
+END_TEST
+
+START_TEST(keys_that_are_refused_together_are_looked_up_together_and_once) {
+    reserve_now("OLD", 99);
+    reads = turns = 0;
+    struct caller callers[] = {reserves("A", 5, "key-1"), reserves("A", 5, "key-2"),
+                               releases("A", 1, "01947f22-1e50-8359-890a-cfd76342913c"), reserves("A", 1, "key-3")};
+    call_together(callers, 4);
+    ck_assert(!callers[0].reserved.reserved && !callers[1].reserved.reserved);
+    ck_assert_int_eq(callers[2].released.released, 0);
+    ck_assert(callers[3].reserved.reserved);
+    ck_assert_int_eq(look_ups, 3); /* not the last one's, which nothing stands in the way of */
+    ck_assert_int_eq(turns, 1);
+}
+END_TEST
+
+static enum status look_up_slowly(struct inventory_store *store, const char *product_id, const char *key_hash,
+                                  struct idempotency_record *out, struct error *err) {
+    passed_ms += 600;
+    return count_look_up(store, product_id, key_hash, out, err);
+}
+
+START_TEST(who_is_served_together_does_not_wait_for_all_that_the_others_need) {
+    enum { COUNT = 5 };
+    static char keys[COUNT][16];
+    struct caller callers[COUNT];
+    reserve_now("OLD", 100);
+    turns = 0;
+    app.service.batch.clock = &slow_clock;
+    ops.find_record = look_up_slowly;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(keys[i], sizeof keys[i], "key-%d", i);
+        callers[i] = reserves("A", 5, keys[i]);
+    }
+    call_together(callers, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert(!callers[i].reserved.reserved);
+    }
+    ck_assert_int_eq(look_ups, COUNT);
+    ck_assert_int_eq(turns, 3); /* with two of them, and two, and one */
 }
 END_TEST
 
@@ -637,6 +738,7 @@ int main(void) {
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
     tcase_add_loop_test(batch, that_another_instance_was_met_is_told, 0, 3);
     tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_known_long_ago);
+    tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_read_under_a_lease_that_may_have_been_broken_since);
     tcase_add_test(batch, a_release_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, what_expires_of_a_known_product_is_read_when_it_is_due);
     tcase_add_loop_test(batch, the_same_key_gets_the_same_answer_and_changes_nothing_from_any_instance, 0, 2);
@@ -647,6 +749,8 @@ int main(void) {
     tcase_add_loop_test(batch, a_key_used_twice_in_a_batch_is_a_repeat_in_the_next_turn_too, 0, 2);
     tcase_add_test(batch, a_key_that_another_instance_has_used_does_not_harm_those_it_is_served_with);
     tcase_add_test(batch, a_key_whose_request_was_refused_may_succeed_later);
+    tcase_add_test(batch, keys_that_are_refused_together_are_looked_up_together_and_once);
+    tcase_add_test(batch, who_is_served_together_does_not_wait_for_all_that_the_others_need);
     tcase_add_test(batch, a_release_of_one_reservation_sent_again_frees_nothing_more);
     tcase_add_test(batch, a_release_of_somebody_elses_reservation_finds_none_though_the_owner_has_sent_the_same);
     tcase_add_test(batch, keys_are_kept_for_a_day_and_then_purged);

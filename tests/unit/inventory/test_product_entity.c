@@ -112,6 +112,41 @@ START_TEST(each_property_of_a_product_must_be_there) {
 }
 END_TEST
 
+/* Numbers that would break the arithmetic, or that no commit of ours can have left. */
+START_TEST(numbers_that_cannot_be_are_not_read) {
+    static const char *const rows[][2] = {{"total", "-1"},
+                                          {"total", "9223372036854775807"},
+                                          {"available", "-1"},
+                                          {"available", "9007199254740994"}, /* over the total */
+                                          {"version", "9223372036854775807"},
+                                          {"PartitionKey", "a/b"}};
+    struct product read;
+    char token[INVENTORY_TOKEN_BYTES];
+    cJSON *entity = product_entity_of_product(&product);
+    cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
+    ck_assert(product_entity_read_product(entity, &read, token));
+    cJSON_ReplaceItemInObjectCaseSensitive(entity, rows[_i][0], cJSON_CreateString(rows[_i][1]));
+    ck_assert(!product_entity_read_product(entity, &read, token));
+    cJSON_Delete(entity);
+}
+END_TEST
+
+START_TEST(a_reservation_has_one_to_a_million_units) {
+    static const struct {
+        const char *quantity;
+        bool is_read;
+    } rows[] = {{"0", false}, {"-1", false}, {"1", true}, {"1000000", true}, {"1000001", false}};
+    cJSON *entity = product_entity_of_reservation("PROD-001", &reservation);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct reservation row;
+        cJSON_ReplaceItemInObjectCaseSensitive(entity, "quantity", cJSON_CreateString(rows[i].quantity));
+        ck_assert_msg(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row) == rows[i].is_read,
+                      "%s", rows[i].quantity);
+    }
+    cJSON_Delete(entity);
+}
+END_TEST
+
 START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
     struct product read, nothing_due = product;
     char token[INVENTORY_TOKEN_BYTES];
@@ -207,6 +242,8 @@ int main(void) {
     tcase_add_test(tcase, a_record_is_read_back);
     tcase_add_loop_test(tcase, each_property_of_a_record_must_be_there, 0, 8);
     tcase_add_loop_test(tcase, each_property_of_a_product_must_be_there, 0, 9);
+    tcase_add_loop_test(tcase, numbers_that_cannot_be_are_not_read, 0, 6);
+    tcase_add_test(tcase, a_reservation_has_one_to_a_million_units);
     tcase_add_test(tcase, a_product_of_which_nothing_is_due_says_so_with_the_last_moment);
     tcase_add_test(tcase, a_due_row_is_written_exactly_and_read_back);
     tcase_add_test(tcase, the_longest_due_key_is_not_cut);

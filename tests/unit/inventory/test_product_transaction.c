@@ -171,7 +171,7 @@ START_TEST(behind_sixteen_later_commits_nobody_knows) {
 END_TEST
 
 START_TEST(what_happened_is_still_asked_when_the_commits_time_is_over) {
-    commit.deadline_ms = clock_now_ms(clock_system()) + 200;
+    commit.deadline_ms = clock_now_ms(clock_system()) + 1000;
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
     start_commit();
     char id[UUID_TEXT_BYTES];

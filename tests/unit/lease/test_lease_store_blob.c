@@ -107,6 +107,25 @@ START_TEST(a_missing_container_is_created_with_the_blob_and_the_acquire_repeated
 }
 END_TEST
 
+static bool is_not_wanted(void *context, const char *name) {
+    ck_assert_ptr_eq(context, &store);
+    return strcmp(name, "a") != 0;
+}
+
+/* _i 1: the container is missing too. */
+START_TEST(a_missing_blob_that_is_not_wanted_is_not_created) {
+    store.is_wanted = is_not_wanted;
+    store.context = &store;
+    answer(404, _i == 0 ? "BlobNotFound" : "ContainerNotFound");
+    ck_assert_int_eq(acquire("a"), STATUS_NOT_FOUND);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+    answer(404, "BlobNotFound");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("b"), STATUS_OK);
+}
+END_TEST
+
 START_TEST(a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add) {
     int64_t created_ms;
     http_headers_add(&options.metadata, "Owner", "warehouse 7");
@@ -299,6 +318,7 @@ int main(void) {
     tcase_add_test(tests, an_acquire_that_finds_everything_in_place_is_one_request);
     tcase_add_test(tests, a_missing_blob_is_created_and_the_acquire_repeated);
     tcase_add_test(tests, a_missing_container_is_created_with_the_blob_and_the_acquire_repeated);
+    tcase_add_loop_test(tests, a_missing_blob_that_is_not_wanted_is_not_created, 0, 2);
     tcase_add_test(tests, a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add);
     tcase_add_test(tests, somebody_else_may_be_first_to_create);
     tcase_add_test(tests, a_container_deleted_before_its_blob_was_there_is_created_again);

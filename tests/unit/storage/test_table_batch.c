@@ -116,6 +116,19 @@ START_TEST(a_body_over_its_limit_is_remembered_as_too_large) {
 }
 END_TEST
 
+START_TEST(an_etag_that_would_end_its_header_is_not_written) {
+    static const char *const etags[] = {"", "x\r\nIf-Match: *", "x\ny", "x\ry", "x\x7f"};
+    for (size_t i = 0; i < sizeof etags / sizeof etags[0]; i++) {
+        const struct table_operation operation = {TABLE_DELETE, "p", "r", etags[i], NULL};
+        struct strbuf out;
+        strbuf_init(&out, 4096);
+        table_batch_write("https://acct.table.core.windows.net", "t", &operation, 1, "3f2a", &out);
+        ck_assert_int_eq(strbuf_status(&out), STATUS_INVALID_ARGUMENT);
+        strbuf_release(&out);
+    }
+}
+END_TEST
+
 /* ---- reading what services say ---- */
 
 static const char *const line_ends[] = {"\r\n", "\n"};
@@ -185,6 +198,14 @@ START_TEST(a_failure_whose_body_is_no_such_json_keeps_its_status) {
         ck_assert_str_eq(answer.code, "");
         ck_assert_str_eq(answer.message, "");
     }
+}
+END_TEST
+
+START_TEST(an_etag_with_a_control_character_is_malformed) {
+    struct table_batch_answer answer;
+    ck_assert_int_eq(read_text("multipart/mixed; boundary=b",
+                               "--b\r\n" PART "HTTP/1.1 204 No Content\r\nETag: x\ry\r\n\r\n\r\n--b--", 1, &answer),
+                     STATUS_MALFORMED);
 }
 END_TEST
 
@@ -328,6 +349,7 @@ int main(void) {
     tcase_add_test(writing, an_entity_is_written_on_one_line_whatever_is_in_it);
     tcase_add_test(writing, quotes_in_keys_are_doubled_and_everything_that_a_url_reserves_is_encoded);
     tcase_add_test(writing, a_body_over_its_limit_is_remembered_as_too_large);
+    tcase_add_test(writing, an_etag_that_would_end_its_header_is_not_written);
     suite_add_tcase(suite, writing);
     TCase *reading = tcase_create("reading");
     tcase_add_loop_test(reading, azures_success_tells_the_first_operations_etag, 0, 2);
@@ -346,6 +368,7 @@ int main(void) {
     tcase_add_loop_test(hostile, no_changed_byte_makes_the_reader_leave_the_body, 0, 2);
     tcase_add_test(hostile, what_is_no_batch_answer_is_refused);
     tcase_add_test(hostile, an_etag_or_boundary_too_long_for_its_place_is_refused);
+    tcase_add_test(hostile, an_etag_with_a_control_character_is_malformed);
     tcase_add_loop_test(hostile, a_hostile_body_of_megabytes_is_read_in_linear_time, 0, FILLER_COUNT);
     suite_add_tcase(suite, hostile);
     return check_main(suite);

@@ -1,0 +1,82 @@
+/* Connection strings: what is accepted, written out again, says the same; what is refused shows no secret. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/crypto.h"
+#include "base/utf8.h"
+#include "fuzz/input.h"
+#include "storage/storage_account.h"
+
+enum { SECRET_LEAST_LENGTH = 12 };
+
+/* What follows `name` up to the next ';', where it is long enough and no word that a message might hold by chance, is in none. */
+static void check_not_shown(const char *text, const char *name, const char *message) {
+    for (const char *found = text; (found = strcasestr(found, name)) != NULL;) {
+        found += strlen(name);
+        char *value = strndup(found, strcspn(found, ";"));
+        REQUIRE(value != NULL);
+        if (strlen(value) >= SECRET_LEAST_LENGTH && strpbrk(value, "0123456789") != NULL) {
+            REQUIRE(strstr(message, value) == NULL);
+        }
+        free(value);
+    }
+}
+
+static void check_endpoint(const char *endpoint) {
+    char again[STORAGE_ENDPOINT_BYTES];
+    REQUIRE(storage_endpoint_parse(endpoint, again, NULL) == STATUS_OK && strcmp(again, endpoint) == 0);
+}
+
+static void append(struct strbuf *out, const char *name, const char *value) {
+    if (value[0] != '\0') {
+        strbuf_appendf(out, "%s=%s;", name, value);
+    }
+}
+
+/* Every part that an account has, as a connection string. */
+static void append_account(struct strbuf *out, const struct storage_account *account) {
+    append(out, "AccountName", account->name);
+    append(out, "BlobEndpoint", account->blob_endpoint);
+    append(out, "TableEndpoint", account->table_endpoint);
+    append(out, "SharedAccessSignature", account->sas);
+    if (account->sas[0] == '\0') {
+        strbuf_append_string(out, "AccountKey=");
+        crypto_base64_encode(account->key, account->key_length, out);
+    }
+}
+
+static void check_accepted(const struct storage_account *account) {
+    bool has_key = account->key_length > 0;
+    REQUIRE(has_key != (account->sas[0] != '\0'));
+    REQUIRE(!has_key || account->name[0] != '\0');
+    check_endpoint(account->blob_endpoint);
+    if (account->table_endpoint[0] != '\0') {
+        check_endpoint(account->table_endpoint);
+    }
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    append_account(&text, account);
+    struct storage_account again;
+    REQUIRE(storage_account_parse(text.data, &again, NULL) == STATUS_OK);
+    REQUIRE(memcmp(account, &again, sizeof again) == 0);
+    strbuf_release(&text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct input input = input_of(data, size);
+    char *text = input_take_text(&input);
+    struct storage_account account, before;
+    memset(&account, 0x5a, sizeof account);
+    before = account;
+    struct error err = {0};
+    if (storage_account_parse(text, &account, &err) == STATUS_OK) {
+        check_accepted(&account);
+    } else {
+        REQUIRE(memcmp(&account, &before, sizeof before) == 0);
+        REQUIRE(err.status == STATUS_INVALID_ARGUMENT && utf8_count_printable(err.message) > 0);
+        check_not_shown(text, "AccountKey=", err.message);
+        check_not_shown(text, "sig=", err.message);
+    }
+    free(text);
+    return 0;
+}

@@ -1,0 +1,91 @@
+/* What storage answers beyond success: statuses, error codes, bodies in XML and JSON, Retry-After; and the dates in headers. */
+#include <string.h>
+
+#include "base/utc.h"
+#include "base/utf8.h"
+#include "fuzz/input.h"
+#include "storage/retry_policy.h"
+#include "storage/storage_error.h"
+
+#define WALL_MS INT64_C(1737297930000) /* 2025-01-19T14:45:30Z */
+#define LAST_MS INT64_C(253402300799999)
+
+static const int statuses[] = {200, 206, 304, 400, 401, 403, 404, 408, 409, 412, 413, 429, 500, 503, 599};
+
+enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], MOST_RETRY_AFTER_MS = 3600 * 1000 };
+
+static bool ends(const char *text, size_t bytes) {
+    return memchr(text, '\0', bytes) != NULL;
+}
+
+/* Every date that is understood is written as it was read, and both forms say the same. */
+static void check_dates(const char *text) {
+    int64_t ms = -1, again_ms = -1;
+    char formatted[UTC_TEXT_BYTES];
+    if (utc_parse_http(text, &ms)) {
+        REQUIRE(ms >= 0 && ms <= LAST_MS && ms % 1000 == 0);
+        utc_format_http(ms, formatted);
+        REQUIRE(strcmp(formatted, text) == 0);
+        utc_format_iso8601(ms, formatted);
+        REQUIRE(utc_parse_iso8601(formatted, &again_ms) && again_ms == ms);
+    } else {
+        REQUIRE(ms == -1);
+    }
+    ms = -1;
+    if (utc_parse_iso8601(text, &ms)) {
+        REQUIRE(ms >= 0 && ms <= LAST_MS);
+        utc_format_iso8601_ms(ms, formatted);
+        REQUIRE(utc_parse_iso8601(formatted, &again_ms) && again_ms == ms);
+        REQUIRE(strncmp(formatted, text, strlen("2025-01-19T14:45:30")) == 0);
+    } else {
+        REQUIRE(ms == -1);
+    }
+}
+
+static void check_reply(const struct http_reply *reply) {
+    struct error err, before;
+    memset(&err, 0x5a, sizeof err);
+    before = err;
+    enum status status = storage_error_read(reply, "PUT /leases/x?comp=lease", WALL_MS, &err);
+    if (reply->status < 300) {
+        REQUIRE(status == STATUS_OK && memcmp(&err, &before, sizeof err) == 0);
+        return;
+    }
+    REQUIRE(status != STATUS_OK && err.status == status && err.http_status == reply->status);
+    REQUIRE(ends(err.message, sizeof err.message) && ends(err.code, sizeof err.code));
+    REQUIRE(ends(err.request_id, sizeof err.request_id));
+    REQUIRE(strpbrk(err.message, "\r\n") == NULL && strpbrk(err.code, "\r\n") == NULL);
+    REQUIRE(err.retry_after_ms >= 0 && err.retry_after_ms <= MOST_RETRY_AFTER_MS);
+    REQUIRE(status == storage_error_status(reply->status, err.code));
+}
+
+static void add(struct http_headers *headers, const char *name, const char *value) {
+    if (value[0] != '\0') {
+        http_headers_add(headers, name, value);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct input input = input_of(data, size);
+    struct http_reply reply;
+    http_reply_init(&reply);
+    reply.status = statuses[input_take_choice(&input, STATUS_COUNT)];
+    reply.body.max_bytes = SIZE_MAX;
+    char *code = input_take_line(&input), *retry_after = input_take_line(&input), *id = input_take_line(&input);
+    size_t length;
+    char *body = input_take_bytes(&input, &length);
+    add(&reply.headers, "x-ms-error-code", code);
+    add(&reply.headers, "retry-after", retry_after);
+    add(&reply.headers, "x-ms-request-id", id);
+    strbuf_append(&reply.body, body, length);
+    check_dates(retry_after);
+    int after_ms = retry_policy_parse_retry_after_ms(retry_after, WALL_MS);
+    REQUIRE(after_ms >= 0 && after_ms <= MOST_RETRY_AFTER_MS);
+    check_reply(&reply);
+    http_reply_release(&reply);
+    free(body);
+    free(id);
+    free(retry_after);
+    free(code);
+    return 0;
+}

@@ -1,0 +1,132 @@
+/* Text itself: UTF-8, JSON, JSON as configuration files have it, base64, percent-encoding. */
+#include <math.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/json.h"
+#include "base/json_syntax.h"
+#include "base/utf8.h"
+#include "fuzz/input.h"
+
+#define UNRESERVED "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+
+/* One code point, encoded by the table of RFC 3629. */
+static size_t encode(uint32_t code_point, char out[4]) {
+    static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t length = code_point < 0x80 ? 1 : code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (code_point & 0x3f));
+        code_point >>= 6;
+    }
+    out[0] = (char)(marks[length] | code_point);
+    return length;
+}
+
+static void check_utf8(const char *bytes, size_t length) {
+    size_t at = 0;
+    while (at < length) {
+        uint32_t code_point;
+        char again[4];
+        size_t taken = utf8_decode(bytes + at, length - at, &code_point);
+        if (taken == 0) {
+            break;
+        }
+        REQUIRE(code_point <= 0x10ffff && (code_point < 0xd800 || code_point > 0xdfff));
+        REQUIRE(encode(code_point, again) == taken && memcmp(again, bytes + at, taken) == 0);
+        at += taken;
+    }
+    REQUIRE(utf8_is_valid(bytes, length) == (at == length));
+}
+
+/* Changes `text`. */
+static void check_line(char *text) {
+    bool was_valid = utf8_is_valid(text, strlen(text));
+    utf8_make_line(text);
+    REQUIRE(strpbrk(text, "\r\n\t\x7f") == NULL);
+    REQUIRE(!was_valid || utf8_is_valid(text, strlen(text)));
+}
+
+/* A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes null. */
+static bool has_infinity(const cJSON *value) {
+    bool found = cJSON_IsNumber(value) && isinf(value->valuedouble);
+    for (const cJSON *child = value->child; child != NULL && !found; child = child->next) {
+        found = has_infinity(child);
+    }
+    return found;
+}
+
+/* Printed and read again it is the same value; and a configuration file may hold it. */
+static void check_value(const cJSON *value, const char *bytes, size_t length) {
+    cJSON *again = NULL;
+    char *text = cJSON_PrintUnformatted(value);
+    REQUIRE(text != NULL && json_parse(text, strlen(text), &again, NULL) == STATUS_OK);
+    REQUIRE(cJSON_Compare(value, again, true) || has_infinity(value));
+    cJSON_Delete(again);
+    again = NULL;
+    REQUIRE(json_parse_config(bytes, length, &again, NULL) == STATUS_OK);
+    REQUIRE(cJSON_Compare(value, again, true) || has_infinity(value));
+    cJSON_Delete(again);
+    cJSON_free(text);
+    REQUIRE(utf8_is_valid(bytes, length) && memchr(bytes, '\0', length) == NULL);
+}
+
+static void check_json(const char *bytes, size_t length) {
+    cJSON *value = NULL;
+    struct error err = {0};
+    bool is_syntax = json_syntax_check(bytes, length, &err) == STATUS_OK;
+    REQUIRE(is_syntax || (err.status == STATUS_MALFORMED && err.message[0] != '\0'));
+    if (json_parse(bytes, length, &value, &err) == STATUS_OK) {
+        REQUIRE(is_syntax);
+        check_value(value, bytes, length);
+        cJSON_Delete(value);
+    } else { /* only the keys are compared beyond the syntax */
+        REQUIRE(value == NULL && err.status == STATUS_MALFORMED);
+        REQUIRE(!is_syntax || strstr(err.message, "twice") != NULL);
+    }
+}
+
+static void check_config(const char *bytes, size_t length) {
+    cJSON *value = NULL;
+    if (json_parse_config(bytes, length, &value, NULL) == STATUS_OK) {
+        char *text = cJSON_PrintUnformatted(value);
+        REQUIRE(text != NULL && input_is_json(text, strlen(text)));
+        cJSON_free(text);
+    }
+    cJSON_Delete(value);
+}
+
+static void check_encodings(const char *bytes, size_t length, const char *text) {
+    struct strbuf out, again;
+    strbuf_init(&out, SIZE_MAX);
+    strbuf_init(&again, SIZE_MAX);
+    if (crypto_base64_decode(text, &out) == STATUS_OK) {
+        crypto_base64_encode(out.data, out.length, &again);
+        REQUIRE(strcmp(again.data, text) == 0);
+    } else {
+        REQUIRE(out.length == 0);
+    }
+    strbuf_clear(&out);
+    strbuf_clear(&again);
+    crypto_base64_encode(bytes, length, &out);
+    REQUIRE(crypto_base64_decode(out.data, &again) == STATUS_OK);
+    REQUIRE(again.length == length && (length == 0 || memcmp(again.data, bytes, length) == 0));
+    strbuf_clear(&out);
+    strbuf_append_percent_encoded(&out, text);
+    REQUIRE(strspn(out.data, UNRESERVED "%") == out.length);
+    strbuf_release(&again);
+    strbuf_release(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct input input = input_of(data, size), same = input;
+    size_t length;
+    char *bytes = input_take_bytes(&input, &length), *text = input_take_text(&same);
+    check_utf8(bytes, length);
+    check_json(bytes, length);
+    check_config(bytes, length);
+    check_encodings(bytes, length, text);
+    check_line(text);
+    free(text);
+    free(bytes);
+    return 0;
+}

@@ -1,0 +1,146 @@
+#include "fuzz/stub_service.h"
+
+#include <string.h>
+
+#include "fuzz/input.h"
+#include "inventory/inventory_service.h"
+#include "inventory/reconcile.h"
+
+enum { NOW_MS = 1000000, DONE = 0, NOT_ENOUGH = 1, NO_LEASE = 2, FIRST_FAILURE = 3 };
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define RESERVATION_ID "01a20926-afc4-8504-a6dc-2b2239e0bd4d"
+
+static unsigned outcome;
+static int calls;
+
+void stub_service_begin(unsigned next_outcome) {
+    outcome = next_outcome;
+    calls = 0;
+}
+
+int stub_service_calls(void) {
+    return calls;
+}
+
+bool stub_service_is_product_id(const char *text) {
+    return input_consists_of(text, LETTERS "0123456789._~-", 1, 128) && strcmp(text, "reconciliation-job") != 0;
+}
+
+/* 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that continue a character are not counted. */
+static bool is_customer_id(const char *text) {
+    int count = 0;
+    for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {
+        bool is_control = *byte < 0x20 || *byte == 0x7f || (*byte == 0xc2 && byte[1] < 0xa0);
+        if (is_control) {
+            return false;
+        }
+        count += (*byte & 0xc0) != 0x80;
+    }
+    return count >= 1 && count <= 128;
+}
+
+static bool is_reservation_id(const char *text) {
+    static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    for (size_t i = 0; i < sizeof pattern - 1; i++) {
+        bool fits = pattern[i] == '-' ? text[i] == '-' : text[i] != '\0' && strchr("0123456789abcdef", text[i]) != NULL;
+        if (!fits) {
+            return false;
+        }
+    }
+    return text[sizeof pattern - 1] == '\0';
+}
+
+static void check_change(const struct inventory_change *change) {
+    REQUIRE(stub_service_is_product_id(change->product_id));
+    REQUIRE(is_customer_id(change->customer_id));
+    REQUIRE(change->quantity >= 1 && change->quantity <= 1000000);
+    REQUIRE(change->reservation_id == NULL || is_reservation_id(change->reservation_id));
+    const char *key = change->idempotency_key;
+    size_t length = key == NULL ? 1 : strlen(key);
+    REQUIRE(length >= 1 && length <= 128);
+    for (size_t i = 0; key != NULL && i < length; i++) {
+        REQUIRE(key[i] >= 0x20 && key[i] <= 0x7e);
+    }
+}
+
+/* Each status in turn, with a message such as only the log may see. */
+static enum status finish(struct error *err) {
+    static const enum status failures[] = {
+#define STATUS_ITEM(name, text) STATUS_##name,
+        STATUS_TABLE(STATUS_ITEM)
+#undef STATUS_ITEM
+    };
+    calls++;
+    if (outcome < FIRST_FAILURE) {
+        return STATUS_OK;
+    }
+    enum status status = failures[1 + (outcome - FIRST_FAILURE) % (sizeof failures / sizeof failures[0] - 1)];
+    error_set(err, status, "a secret detail");
+    err->retry_after_ms = (int)outcome * 999;
+    return status;
+}
+
+static struct reservation reservation_of(const char *customer_id, int64_t quantity) {
+    struct reservation row = {.id = RESERVATION_ID, .quantity = quantity, .reserved_ms = 1, .expires_ms = INT64_MAX};
+    snprintf(row.customer_id, sizeof row.customer_id, "%s", customer_id);
+    return row;
+}
+
+enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,
+                                      struct reserve_result *out, struct error *err) {
+    (void)service;
+    check_change(change);
+    enum status status = finish(err);
+    if (status == STATUS_OK) {
+        *out = (struct reserve_result){
+            .reserved = outcome == DONE,
+            .acquired_lease = outcome != NO_LEASE,
+            .available = 3,
+            .version = 7,
+            .reservation = reservation_of(change->customer_id, change->quantity),
+        };
+    }
+    return status;
+}
+
+enum status inventory_service_release_units(struct inventory_service *service, const struct inventory_change *change,
+                                            struct release_result *out, struct error *err) {
+    (void)service;
+    check_change(change);
+    enum status status = finish(err);
+    if (status == STATUS_OK) {
+        *out = (struct release_result){
+            .acquired_lease = outcome != NO_LEASE,
+            .released = outcome == DONE ? change->quantity : 0,
+            .available = 3,
+            .version = 7,
+        };
+    }
+    return status;
+}
+
+enum status inventory_service_get(struct inventory_service *service, const char *product_id,
+                                  struct product_state *state, int64_t *out_now_ms, struct error *err) {
+    (void)service;
+    REQUIRE(stub_service_is_product_id(product_id));
+    enum status status = finish(err);
+    if (status == STATUS_OK) {
+        const struct reservation row = reservation_of("CUST \xc3\xbc \"1\"", 5);
+        state->product = (struct product){.total = 10, .available = 5, .version = 7, .due_ms = row.expires_ms};
+        snprintf(state->product.id, sizeof state->product.id, "%s", product_id);
+        REQUIRE(product_state_add(state, &row) == STATUS_OK);
+        *out_now_ms = NOW_MS;
+    }
+    return status;
+}
+
+enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
+    (void)service;
+    enum status status = finish(err);
+    if (status == STATUS_OK) {
+        *out =
+            (struct reconcile_result){.processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
+    }
+    return status;
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Runs the fuzz targets, as many at once as there are processors.
+#
+#   tools/fuzz.sh [WORD...]     only targets whose name holds one of the words
+#
+# One line a target; of one with a finding, what was reported and the bytes that lead there. At the end "N passed, N failed".
+# A target failed when it found something, ran nothing, or has no seeds.
+# FUZZ_SECONDS=N is the time for each (10). What a run has learned stays in build/fuzz/corpus/ and helps the next one;
+# seeds are in tests/data/fuzz/. Findings are kept in build/fuzz/findings/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/session.sh
+
+readonly seconds=${FUZZ_SECONDS:-10} build=$PWD/build/fuzz seeds=$PWD/tests/data/fuzz words=("$@")
+readonly findings=$build/findings
+jobs=$(nproc)
+readonly jobs
+export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1"
+export UBSAN_OPTIONS="print_stacktrace=1"
+
+# The sanitizers of clang 14 cannot live with the wide address randomisation of newer kernels.
+wrapper=()
+if setarch -R true 2>/dev/null; then
+    wrapper=(setarch -R)
+fi
+
+# Runs target $1 to its end: its output in findings/$1/output, its exit code in findings/$1/exit_code.
+run_target() {
+    local name=$1 result=$findings/$1 corpus=$build/corpus/$1 dictionary=() session exit_code=0
+    mkdir -p "$result" "$corpus"
+    [ ! -e "$seeds/$name.dict" ] || dictionary=("-dict=$seeds/$name.dict")
+    session_start timeout --kill-after=10 $((seconds + 120)) "${wrapper[@]}" "$build/tests/fuzz/fuzz_$name" \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 \
+        -artifact_prefix="$result/" "${dictionary[@]}" "$corpus" "$seeds/$name" >"$result/output" 2>&1
+    session=$!
+    trap 'trap "" INT TERM HUP; session_end "$session" KILL 0; exit 1' INT TERM HUP
+    { wait "$session" || exit_code=$?; } 2>/dev/null
+    echo "$exit_code" >"$result/exit_code"
+}
+
+# What was found: the report, and the bytes.
+show_finding() {
+    local result=$1 bytes
+    grep -vE '^(#[0-9]+|INFO:|stat::|Dictionary:|Base64:|0x|.NEW_FUNC)' "$result/output" | tail -n 80
+    for bytes in "$result"/{crash,leak,timeout,oom}-*; do
+        echo "reproduce with: build/fuzz/tests/fuzz/fuzz_${result##*/} ${bytes#"$PWD"/}"
+        od -A d -t x1z "$bytes" | head -n 64
+    done
+    echo "exit code $(<"$result/exit_code")"
+}
+
+report_target() {
+    local name=$1 result=$findings/$1 runs=0 each_second=0 features=0 found verdict=ok
+    runs=$(awk '$1 == "stat::number_of_executed_units:" { print $2 }' "$result/output")
+    each_second=$(awk '$1 == "stat::average_exec_per_sec:" { print $2 }' "$result/output")
+    features=$(awk '/^#[0-9]+/ { for (i = 1; i < NF; i++) if ($i == "ft:") features = $(i + 1) } END { print features + 0 }' \
+        "$result/output")
+    found=$(find "$result" -type f \( -name 'crash-*' -o -name 'leak-*' -o -name 'timeout-*' -o -name 'oom-*' \) | wc -l)
+    if [ "$(<"$result/exit_code")" -ne 0 ] || [ "$found" -ne 0 ] || [ "${runs:-0}" -lt 2 ]; then
+        verdict=FAIL
+        failed=$((failed + 1))
+    else
+        passed=$((passed + 1))
+    fi
+    printf '%-4s  %-20s %10d executions %8d a second %6d features %3d findings\n' "$verdict" "$name" "${runs:-0}" \
+        "${each_second:-0}" "$features" "$found"
+    [ "$verdict" = ok ] || show_finding "$result" | sed 's/^/      | /'
+}
+
+report_next() {
+    local pid
+    wait -n -p pid "${!running[@]}" || true
+    report_target "${running[$pid]}"
+    unset "running[$pid]"
+}
+
+wanted() {
+    local word
+    for word in "${words[@]}"; do
+        [[ $1 != *"$word"* ]] || return 0
+    done
+    [ "${#words[@]}" -eq 0 ]
+}
+
+declare -A running=()
+passed=0
+failed=0
+stop() {
+    trap '' INT TERM HUP
+    [ "${#running[@]}" -eq 0 ] || kill "${!running[@]}" 2>/dev/null || true
+    wait
+    echo "stopped" >&2
+    exit 130
+}
+trap stop INT TERM HUP
+
+shopt -s nullglob
+rm -rf "$findings"
+for source in tests/fuzz/fuzz_*.c; do
+    name=${source##*/fuzz_}
+    name=${name%.c}
+    wanted "$name" || continue
+    while [ "${#running[@]}" -ge "$jobs" ]; do
+        report_next
+    done
+    run_target "$name" &
+    running[$!]=$name
+done
+while [ "${#running[@]}" -gt 0 ]; do
+    report_next
+done
+
+if [ $((passed + failed)) -eq 0 ]; then
+    echo "no fuzz target was found" >&2
+    failed=1
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
