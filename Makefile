@@ -62,7 +62,7 @@ devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/dev
 torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
-                           tests/package/test_*.c))
+                           tests/package/test_*.c tests/deploy/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c)
@@ -93,8 +93,8 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean examples bench-leases bench-hot \
-        package test-package
+.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean examples bench-leases \
+        bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -123,6 +123,11 @@ test-long: ## the tests that take minutes
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
 	@KINDS=long tools/run-tests.sh release
+
+test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
+	@tools/deps.sh build test azure
+	@$(build) VARIANT=release build/release/tests/deploy/test_azure build/release/tests/deploy/test_az_arguments
+	@KINDS=deploy tools/run-tests.sh release
 
 torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS, SEED): is anything oversold?
 	@tools/deps.sh build azurite test
@@ -176,7 +181,14 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
 	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
 
-lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
+deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
+	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
+
+docs: ## draw the diagrams of docs/ beside their pages; look whether links lead somewhere
+	@tools/deps.sh docs
+	@tools/docs.sh
+
+lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck, yamllint
 	@tools/deps.sh build test lint
 	@tools/lint.sh
 

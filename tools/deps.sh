@@ -9,6 +9,8 @@
 #                              fuzz      clang with libFuzzer and its sanitizers
 #                              package   what unpacks, builds and packs what is deployed
 #                              package-test   what tries it
+#                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
+#                              docs      graphviz
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -19,11 +21,13 @@ declare -A packages=(
     [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev ca-certificates curl"
     [azurite]=""
     [test]="check"
-    [lint]="clang clang-format clang-tidy cppcheck shellcheck"
+    [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [package-test]="debootstrap unzip"
+    [azure]="azure-cli"
+    [docs]="graphviz"
 )
 readonly OLDEST_NODE=18
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check that reads the program rather than runs it. Goes through all of them, then says which failed.
 #
-#   tools/lint.sh [CHECK...]     format layers scripts compilers symbols library cppcheck tidy
+#   tools/lint.sh [CHECK...]     format layers scripts workflows compilers symbols library cppcheck tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -68,11 +68,15 @@ check_cppcheck() {
 }
 
 check_scripts() {
-    shellcheck --external-sources .ci/run bench/*.sh tools/*.sh tools/*/*.sh
+    shellcheck --external-sources .ci/run bench/*.sh deploy/*.sh tools/*.sh tools/*/*.sh tests/deploy/bin/* tests/deploy/func/*
+}
+
+check_workflows() {
+    tools/check-workflows.sh
 }
 
 failed=()
-[ $# -gt 0 ] || set -- format layers scripts compilers symbols library cppcheck tidy
+[ $# -gt 0 ] || set -- format layers scripts workflows compilers symbols library cppcheck tidy
 for check in "$@"; do
     echo "lint: $check"
     "check_$check" || failed+=("$check")

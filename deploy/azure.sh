@@ -1,0 +1,290 @@
+#!/usr/bin/env bash
+# Brings Leasehold to Azure: a resource group with a storage account without keys, a function app that has an identity of
+# its own, what that identity may do, settings, and the package. README.md explains the commands that it runs.
+#
+# What is there already is left alone: run it again after a failure and it goes on, run it again after success and it
+# changes nothing, run it with a new package and it publishes that.
+set -euo pipefail
+cwd=$PWD
+cd "$(dirname "$0")/.."
+# shellcheck source=deploy/common.sh
+. deploy/common.sh
+
+usage() {
+    cat <<'USAGE'
+usage: deploy/azure.sh --name APP --location REGION [OPTION...]
+
+  --name APP            the function app, and its part of https://APP.azurewebsites.net: unique in the world
+  --location REGION     westeurope, eastus, ...
+  --group GROUP         the resource group, which becomes the app's own (by default: APP)
+  --storage ACCOUNT     the storage account, unique in the world (by default: APP without its hyphens)
+  --plan PLAN           flex (by default), premium or consumption
+  --setting NAME=VALUE  an app setting, as often as you like; "Inventory:SeedProducts=PROD-001=100", ...
+  --package FILE        what is published (by default: dist/leasehold.zip, which `make package` makes)
+  --dry-run             call nothing; print the commands of a first run, as they can be pasted
+
+Needs the Azure CLI 2.60 or newer, and `az login` before.
+USAGE
+}
+
+name=
+location=
+group=
+account=
+plan=flex
+package=dist/leasehold.zip
+settings=()
+keys_allowed= # whether the storage account's keys may be used
+principal=    # the app's identity
+scope=        # the storage account's id
+site=         # the app's id
+sum=          # the package's checksum
+
+# Takes a setting as the documents write it; Azure wants __ for each colon.
+add_setting() {
+    local key=${1%%=*} value=${1#*=}
+    [[ $1 == *=* ]] || die "--setting is $1: it must be NAME=VALUE"
+    check_name --setting "$key" '[A-Za-z][A-Za-z0-9_]*(:[A-Za-z0-9_]+)*' "a name is of A-Z a-z 0-9 _ and :"
+    settings+=("${key//:/__}=$value")
+}
+
+read_options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --dry-run) dry_run=true ;;
+        --help) usage && exit ;;
+        --name | --location | --group | --storage | --plan | --package | --setting)
+            [ $# -ge 2 ] || die "$1 wants a value"
+            case $1 in
+            --name) name=$2 ;;
+            --location) location=$2 ;;
+            --group) group=$2 ;;
+            --storage) account=$2 ;;
+            --plan) plan=$2 ;;
+            --package) if [[ $2 == /* ]]; then package=$2; else package=$cwd/$2; fi ;;
+            --setting) add_setting "$2" ;;
+            esac
+            shift
+            ;;
+        *) die "unknown option: $1 (--help lists them)" ;;
+        esac
+        shift
+    done
+}
+
+check_options() {
+    local default_account=${name//-/}
+    check_app_name "$name"
+    check_name --location "$location" '[a-z0-9]+' "a region's short name, like westeurope (az account list-locations)"
+    group=${group:-$name}
+    check_group_name "$group"
+    account=${account:-${default_account:0:24}}
+    check_name --storage "$account" '[a-z0-9]{3,24}' "3 to 24 of a-z and 0-9"
+    check_name --plan "$plan" 'flex|premium|consumption' "flex, premium or consumption"
+    check_name --package "$package" '.*\.zip' "a .zip"
+    $dry_run || [ -f "$package" ] || die "there is no $package: \`make package\` makes it"
+}
+
+# The Azure CLI is there, new enough and logged in.
+check_az() {
+    local version
+    $dry_run && return
+    command -v az >/dev/null || die "the Azure CLI is not there: https://learn.microsoft.com/cli/azure/install-azure-cli"
+    version=$(az version --query '"azure-cli"' --output tsv)
+    printf '2.60.0\n%s\n' "$version" | sort --check=quiet --version-sort || die "this is Azure CLI $version: 2.60 is needed"
+    az account show --output none || die "not logged in: run az login, and az account set --subscription where you have several"
+}
+
+ensure_group() {
+    if ! own_group_exists "$group" "$name"; then
+        change az group create --name "$group" --location "$location" --tags "leasehold=$name" --output none
+    fi
+}
+
+# Azure can make an app of the two older plans only while the account's keys may be used; lock_account ends that.
+ensure_account() {
+    local wanted=false
+    [ "$plan" = flex ] || wanted=true
+    keys_allowed=$(look_up az storage account list --resource-group "$group" \
+        --query "[?name=='$account'].[allowSharedKeyAccess]" --output tsv)
+    if [ -z "$keys_allowed" ]; then
+        change az storage account create --resource-group "$group" --name "$account" --location "$location" \
+            --sku Standard_LRS --kind StorageV2 --min-tls-version TLS1_2 --allow-blob-public-access false \
+            --allow-shared-key-access "$wanted" --output none
+        keys_allowed=$wanted
+    fi
+}
+
+ensure_premium_plan() {
+    local found
+    found=$(look_up az functionapp plan list --resource-group "$group" --query "[?name=='$name-plan'].id" --output tsv)
+    if [ -z "$found" ]; then
+        change az functionapp plan create --resource-group "$group" --name "$name-plan" --location "$location" \
+            --sku EP1 --is-linux true --output none
+    fi
+}
+
+create_app() {
+    local where=(--flexconsumption-location "$location" --deployment-storage-auth-type SystemAssignedIdentity)
+    case $plan in
+    premium)
+        ensure_premium_plan
+        where=(--plan "$name-plan")
+        ;;
+    consumption) where=(--consumption-plan-location "$location") ;;
+    esac
+    if [ "$plan" != flex ]; then
+        where+=(--os-type Linux --functions-version 4 --assign-identity '[system]')
+        if [ "$keys_allowed" = false ]; then
+            change az storage account update --resource-group "$group" --name "$account" \
+                --allow-shared-key-access true --output none
+            keys_allowed=true
+        fi
+    fi
+    change az functionapp create --resource-group "$group" --name "$name" --storage-account "$account" \
+        "${where[@]}" --runtime custom --https-only true --output none
+}
+
+ensure_app() {
+    local found
+    found=$(look_up az functionapp list --resource-group "$group" --query "[?name=='$name'].id" --output tsv)
+    [ -n "$found" ] || create_app
+    ask principal az functionapp identity show --resource-group "$group" --name "$name" --query principalId --output tsv
+    if [ -z "$principal" ]; then # a run that was interrupted while it made the app
+        change az functionapp identity assign --resource-group "$group" --name "$name" --identities '[system]' --output none
+        ask principal az functionapp identity show --resource-group "$group" --name "$name" --query principalId --output tsv
+    fi
+}
+
+# $1: a role that the app needs on the storage account.
+ensure_role() {
+    local held
+    held=$(look_up az role assignment list --scope "$scope" \
+        --query "[?principalId=='$principal' && roleDefinitionName=='$1'].id" --output tsv)
+    if [ -z "$held" ]; then
+        change_patiently az role assignment create --assignee-object-id "$principal" \
+            --assignee-principal-type ServicePrincipal --role "$1" --scope "$scope" --output none
+    fi
+}
+
+# Blob Data Owner rather than Contributor: the host asks for it, since it keeps its own locks and keys in the same account
+# (https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity).
+ensure_roles() {
+    ask scope az storage account show --resource-group "$group" --name "$account" --query id --output tsv
+    ensure_role "Storage Blob Data Owner"
+    ensure_role "Storage Table Data Contributor"
+}
+
+# Reads the app's settings into `current`.
+read_settings() {
+    local key value
+    current=()
+    while IFS=$'\t' read -r key value; do
+        [ -z "$key" ] || current[$key]=$value
+    done < <(look_up az functionapp config appsettings list --resource-group "$group" --name "$name" \
+        --query "[].[name,value]" --output tsv)
+    wait $! || die "the app's settings cannot be read"
+}
+
+set_settings() {
+    local setting key missing=()
+    for setting in "${settings[@]}"; do
+        key=${setting%%=*}
+        if [ -z "${current[$key]+set}" ] || [ "${current[$key]}" != "${setting#*=}" ]; then
+            missing+=("$setting")
+        fi
+    done
+    if [ "${#missing[@]}" -gt 0 ]; then
+        change az functionapp config appsettings set --resource-group "$group" --name "$name" \
+            --settings "${missing[@]}" --output none
+    fi
+}
+
+# `az functionapp create` has put connection strings with the account's key there, and the host would prefer them.
+delete_key_settings() {
+    local key unwanted=()
+    local candidates=(AzureWebJobsStorage)
+    [ "$plan" = flex ] || candidates+=(WEBSITE_CONTENTAZUREFILECONNECTIONSTRING WEBSITE_CONTENTSHARE)
+    for key in "${candidates[@]}"; do
+        if $dry_run || [ -n "${current[$key]+set}" ]; then
+            unwanted+=("$key")
+        fi
+    done
+    if [ "${#unwanted[@]}" -gt 0 ]; then
+        change az functionapp config appsettings delete --resource-group "$group" --name "$name" \
+            --setting-names "${unwanted[@]}" --output none
+    fi
+}
+
+ensure_settings() {
+    local -A current
+    local blobs="https://$account.blob.core.windows.net"
+    settings=("AzureWebJobsStorage__accountName=$account" "DistributedLeasing__StorageAccountUri=$blobs" "${settings[@]}")
+    if [ "$plan" != flex ]; then
+        settings+=("WEBSITE_RUN_FROM_PACKAGE=$blobs/packages/leasehold.zip")
+    fi
+    read_settings
+    set_settings
+    delete_key_settings
+    $dry_run || [ -n "${current[APPLICATIONINSIGHTS_CONNECTION_STRING]+set}" ] ||
+        echo "${0##*/}: warning: the app has no Application Insights; its log can be read as a stream alone" >&2
+}
+
+lock_account() {
+    if [ "$keys_allowed" != false ]; then
+        change az storage account update --resource-group "$group" --name "$account" --allow-shared-key-access false --output none
+    fi
+}
+
+# Core Tools know how to publish a custom handler to this plan best; without them the zip goes up as it is.
+publish_flex() {
+    local command=(func azure functionapp publish "$name" --custom)
+    if [ -d "${package%.zip}" ] && command -v func >/dev/null; then
+        echo "(cd $(show "${package%.zip}") && $(show "${command[@]}"))"
+        $dry_run || (cd "${package%.zip}" && "${command[@]}")
+    else
+        change az functionapp deployment source config-zip --resource-group "$group" --name "$name" --src "$package" --output none
+    fi
+}
+
+# The two older plans take their code from a file share, which has no access without keys, or from a blob, which has.
+publish_as_blob() {
+    change az storage container-rm create --resource-group "$group" --storage-account "$account" --name packages --output none
+    change az storage blob upload --account-name "$account" --container-name packages --name leasehold.zip \
+        --file "$package" --overwrite true --auth-mode login --no-progress --output none ||
+        die "to upload the package you need the role Storage Blob Data Contributor on the account, Owner is not enough:" \
+            "az role assignment create --assignee YOU --role 'Storage Blob Data Contributor' --scope $scope"
+    change az functionapp restart --resource-group "$group" --name "$name" --output none
+    change az rest --method post --url "$site/syncfunctiontriggers?api-version=2022-03-01" --output none
+}
+
+# The app bears the checksum of its package as a tag, so that the same one is not published twice.
+publish() {
+    local published
+    ask site az functionapp show --resource-group "$group" --name "$name" --query id --output tsv
+    published=$(look_up az functionapp list --resource-group "$group" --query "[?name=='$name'].tags.leaseholdPackage" --output tsv)
+    if $dry_run; then
+        echo "sum=\$(sha256sum $(show "$package") | cut -c1-64)"
+        sum="\$sum"
+    else
+        sum=$(sha256sum "$package" | cut -c1-64)
+    fi
+    if [ "$published" = "$sum" ]; then return; fi
+    if [ "$plan" = flex ]; then publish_flex; else publish_as_blob; fi
+    change az tag update --resource-id "$site" --operation merge --tags "leaseholdPackage=$sum" --output none
+}
+
+read_options "$@"
+check_options
+check_az
+ensure_group
+ensure_account
+ensure_app
+ensure_roles
+ensure_settings
+lock_account
+publish
+if ! $dry_run; then
+    echo "$name runs this package. Its host name: az functionapp show -g $group -n $name --query defaultHostName"
+    echo "Its keys: az functionapp keys list -g $group -n $name"
+fi

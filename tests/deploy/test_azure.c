@@ -1,0 +1,288 @@
+/*
+ * deploy/azure.sh and deploy/teardown.sh, against the az of tests/deploy/bin, which keeps a small Azure in a folder.
+ *
+ * golden/ has every call of a first run, plan by plan; test_az_arguments.c has the real az judge them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/check_main.h"
+#include "support/process.h"
+#include "support/temp_folder.h"
+
+enum { WAIT_MS = 240000, COMMAND_BYTES = 4096, PATH_BYTES = 1024, MOST_SHOWN = 3000 };
+
+static struct temp_folder folder;
+static struct process shell;
+static char *output;
+
+static const char *const plans[] = {"flex", "premium", "consumption"};
+enum { PLANS = 3 };
+
+static void set_up(void) {
+    temp_folder_make(&folder);
+    temp_folder_write_folder(&folder, "azure");
+    temp_folder_write(&folder, "leasehold.zip", "a package");
+}
+
+static void tear_down(void) {
+    process_release(&shell);
+    free(output);
+    output = NULL;
+    temp_folder_remove(&folder);
+}
+
+/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure. */
+static const char prelude[] =
+    "A=$AZ_WORLD W=${AZ_WORLD%/azure}\n"
+    "azure() { deploy/azure.sh --name shop-1 --location westeurope --package $W/leasehold.zip \"$@\"; }\n"
+    "teardown() { deploy/teardown.sh --name shop-1 \"$@\"; }\n"
+    "nothing_there() { rm -rf $A; mkdir $A; }\n"
+    "what_is_there() { (cd $A; rm -f calls changes; sort settings roles; cat group account app identity tag; ls); }\n";
+
+/* Runs a bash program after the prelude. */
+static int bash(const char *program) {
+    const char *root = getenv("LEASEHOLD_ROOT");
+    ck_assert_msg(root != NULL, "LEASEHOLD_ROOT is not set: run the tests with `make test-deploy`");
+    char path[PATH_BYTES], world[PATH_BYTES], whole[COMMAND_BYTES];
+    snprintf(path, sizeof path, "PATH=%s/tests/deploy/bin:/usr/bin:/bin", root);
+    snprintf(world, sizeof world, "AZ_WORLD=%s/azure", folder.path);
+    snprintf(whole, sizeof whole, "%s%s", prelude, program);
+    const char *const argv[] = {"bash", "-euo", "pipefail", "-c", whole, NULL};
+    const char *const env[] = {path, world, NULL};
+    process_release(&shell);
+    process_start(&shell, &(struct process_options){.argv = argv, .env = env, .cwd = root});
+    int exit_code = process_wait(&shell, WAIT_MS);
+    free(output);
+    output = process_output_from(&shell, 0);
+    size_t length = strlen(output);
+    memmove(output, length > MOST_SHOWN ? output + length - MOST_SHOWN : output,
+            (length > MOST_SHOWN ? MOST_SHOWN : length) + 1);
+    return exit_code;
+}
+
+static void assert_goes_well(const char *program) {
+    int exit_code = bash(program);
+    ck_assert_msg(exit_code == EXIT_SUCCESS, "%s\nexit code %d:\n%s", program, exit_code, output);
+}
+
+static void assert_goes_well_for(const char *plan, const char *program) {
+    char whole[COMMAND_BYTES];
+    snprintf(whole, sizeof whole, "plan=%s\n%s", plan, program);
+    assert_goes_well(whole);
+}
+
+/* It fails, and says `said`. */
+static void assert_refused(const char *program, const char *said) {
+    int exit_code = bash(program);
+    ck_assert_msg(exit_code == EXIT_FAILURE, "%s\nexit code %d:\n%s", program, exit_code, output);
+    ck_assert_msg(strstr(output, said) != NULL, "%s\nsays nothing of \"%s\":\n%s", program, said, output);
+}
+
+START_TEST(a_first_run_makes_all_that_the_golden_list_says) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan --setting 'Inventory:SeedProducts=PROD-001=100;PROD-002=50'\n"
+                                    "diff -u tests/deploy/golden/$plan.txt $A/calls");
+}
+END_TEST
+
+START_TEST(a_second_run_changes_nothing) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan; rm $A/changes; azure --plan $plan; [ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(in_the_end_no_key_opens_the_account_and_no_setting_has_one) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan; [ $(cat $A/account) = false ]\n"
+                                    "! grep -E 'AccountKey|^AzureWebJobsStorage\t|CONTENT' $A/settings");
+}
+END_TEST
+
+START_TEST(a_dry_run_calls_nothing_and_its_commands_can_be_pasted) {
+    assert_goes_well_for(plans[_i],
+                         "say=(--plan $plan --setting \"Inventory:SeedProducts=PROD-001=1;it's a \\$HOME\")\n"
+                         "azure --dry-run \"${say[@]}\" >$W/pasted; [ ! -e $A/calls ]\n"
+                         "bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand; nothing_there\n"
+                         "azure \"${say[@]}\"; diff -u $A/changes $W/by_hand\n"
+                         "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $A/settings");
+}
+END_TEST
+
+/* Whatever call fails, before or after it has done its work: the next run brings Azure to where one good run does. */
+START_TEST(an_interrupted_run_is_completed_by_the_next) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan; changes=$(wc -l <$A/changes); [ $changes -ge 9 ]\n"
+                                    "what_is_there >$W/good\n"
+                                    "for ((broken = 1; broken <= changes; broken++)); do\n"
+                                    "  for when in break_after break_before; do\n"
+                                    "    nothing_there; touch $A/$when; echo $broken >$A/break_at\n"
+                                    "    azure --plan $plan || true\n"
+                                    "    [ $(wc -l <$A/changes) -ge $broken ]; rm $A/break_*; azure --plan $plan\n"
+                                    "    what_is_there | diff -u $W/good -\n"
+                                    "  done\n"
+                                    "done");
+}
+END_TEST
+
+START_TEST(an_app_that_was_made_by_half_gets_its_identity) {
+    assert_goes_well("touch $A/half_made; ! azure; azure; [ -e $A/identity ]; [ $(wc -l <$A/roles) = 2 ]");
+}
+END_TEST
+
+START_TEST(a_role_is_asked_for_again_until_the_identity_is_known) {
+    assert_goes_well(
+        "echo 6 >$A/role_failures; azure; [ $(grep -c '^sleep 10$' $A/calls) = 6 ]; [ $(wc -l <$A/roles) = 2 ]");
+}
+END_TEST
+
+START_TEST(a_role_that_cannot_be_had_ends_the_run_before_anything_is_published) {
+    assert_refused("echo 7 >$A/role_failures; azure", "run this again later");
+    assert_goes_well("! grep -E 'config-zip|appsettings' $A/calls");
+}
+END_TEST
+
+START_TEST(a_new_package_is_published_and_nothing_else_changes) {
+    assert_goes_well("azure; rm $A/changes; echo new >>$W/leasehold.zip; azure\n"
+                     "[ \"$(cut -d' ' -f2-3 $A/changes)\" = $'functionapp deployment\\ntag update' ]");
+}
+END_TEST
+
+START_TEST(a_setting_that_has_another_value_is_set_alone) {
+    assert_goes_well("azure --setting Inventory:ReservationLifetime=00:10:00; rm $A/changes\n"
+                     "azure --setting Inventory:ReservationLifetime=00:20:00\n"
+                     "grep -- '--settings Inventory__ReservationLifetime=00:20:00 --output none' $A/changes\n"
+                     "[ $(wc -l <$A/changes) = 1 ]");
+}
+END_TEST
+
+START_TEST(core_tools_publish_the_folder_where_they_are) {
+    assert_goes_well("mkdir $W/leasehold; PATH=$PWD/tests/deploy/func:$PATH azure\n"
+                     "grep -x 'in WORLD/leasehold: func azure functionapp publish shop-1 --custom' $A/changes\n"
+                     "! grep config-zip $A/changes");
+}
+END_TEST
+
+/* What the script changes, but for the tag by which it knows the package again, is what README has its readers paste. */
+START_TEST(the_commands_in_the_readme_do_what_the_script_does) {
+    assert_goes_well("azure; grep -v '^az tag' $A/changes | sed 's,WORLD/,dist/,; s/ --output none$//' >$W/wanted\n"
+                     "awk '/^name=/ && fence ~ /^```sh/ { on = 1 } on && /^```/ { exit } on; { fence = $0 }' README.md "
+                     ">$W/pasted\n"
+                     "nothing_there; mkdir $W/dist; mv $W/leasehold.zip $W/dist; cd $W; bash -euo pipefail pasted >&2\n"
+                     "diff -u wanted $A/changes");
+}
+END_TEST
+
+static const struct {
+    const char *options, *said;
+} refused[] = {
+    {"--name Shop", "--name is Shop"},
+    {"--name a", "--name is a:"},
+    {"--name -shop", "--name is -shop"},
+    {"--name shop-", "--name is shop-"},
+    {"--name \"shop'|| @\"", "--name is shop'"},
+    {"--name $(printf 'a%.0s' {1..61})", "2 to 60"},
+    {"--location 'West Europe'", "--location is West Europe"},
+    {"--location ''", "--location is missing"},
+    {"--group shop.", "--group is shop."},
+    {"--group $(printf 'a%.0s' {1..91})", "1 to 90"},
+    {"--storage Shop", "--storage is Shop"},
+    {"--storage ab", "3 to 24"},
+    {"--storage abcdefghijklmnopqrstuvwxy", "3 to 24"},
+    {"--name a-b", "--storage is ab"},
+    {"--plan dedicated", "flex, premium or consumption"},
+    {"--setting Inventory", "NAME=VALUE"},
+    {"--setting 'Inv entory=1'", "--setting is Inv entory"},
+    {"--package $W/none.zip", "make package"},
+    {"--package", "--package wants a value"},
+    {"--quiet", "unknown option: --quiet"},
+};
+enum { REFUSED = sizeof refused / sizeof refused[0] };
+
+START_TEST(what_azure_would_refuse_is_refused_before_anything_is_called) {
+    char program[COMMAND_BYTES];
+    snprintf(program, sizeof program, "azure %s", refused[_i].options);
+    assert_refused(program, refused[_i].said);
+    assert_goes_well("[ ! -e $A/calls ]");
+}
+END_TEST
+
+START_TEST(names_as_long_as_azure_allows_are_taken) {
+    assert_goes_well("azure --dry-run --name $(printf 'a%.0s' {1..60}) --group \"$(printf '(%.0s' {1..89})_\" "
+                     "--storage abcdefghijklmnopqrstuvwx");
+}
+END_TEST
+
+START_TEST(an_old_az_and_one_that_is_not_logged_in_change_nothing) {
+    assert_refused("echo 2.59.9 >$A/version; azure", "this is Azure CLI 2.59.9: 2.60 is needed");
+    assert_refused("echo 2.100.0 >$A/version; touch $A/logged_out; azure", "run az login");
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(a_resource_group_of_others_is_left_alone) {
+    assert_refused("echo >$A/group; azure", "it is not this app's own");
+    assert_refused("echo shop-2 >$A/group; teardown --yes", "it is not this app's own");
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(a_question_that_az_cannot_answer_ends_the_run) {
+    assert_refused("azure; rm $A/account $A/changes; mkdir $A/account; azure", "it was: az storage account list");
+    assert_refused("rm -r $A/account; azure; rm $A/settings $A/changes; mkdir $A/settings; azure",
+                   "settings cannot be read");
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(teardown_removes_everything_when_it_is_told_the_name) {
+    assert_goes_well("azure; rm $A/calls; echo shop-1 | teardown; [ ! -e $A/group ]\n"
+                     "diff -u tests/deploy/golden/teardown.txt $A/calls");
+}
+END_TEST
+
+START_TEST(teardown_removes_nothing_when_it_is_told_another) {
+    assert_refused("azure; rm $A/changes; echo shop-2 | teardown", "nothing was removed");
+    assert_refused("teardown </dev/null", "");
+    assert_goes_well("[ ! -e $A/changes ]; teardown --dry-run; [ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there) {
+    assert_goes_well("azure; teardown --yes </dev/null; [ ! -e $A/group ]\n"
+                     "teardown </dev/null | grep 'nothing to remove'");
+}
+END_TEST
+
+static void add_azure(Suite *suite) {
+    TCase *azure = tcase_create("azure.sh");
+    tcase_set_timeout(azure, 300);
+    tcase_add_checked_fixture(azure, set_up, tear_down);
+    tcase_add_loop_test(azure, a_first_run_makes_all_that_the_golden_list_says, 0, PLANS);
+    tcase_add_loop_test(azure, a_second_run_changes_nothing, 0, PLANS);
+    tcase_add_loop_test(azure, in_the_end_no_key_opens_the_account_and_no_setting_has_one, 0, PLANS);
+    tcase_add_loop_test(azure, a_dry_run_calls_nothing_and_its_commands_can_be_pasted, 0, PLANS);
+    tcase_add_loop_test(azure, an_interrupted_run_is_completed_by_the_next, 0, PLANS);
+    tcase_add_test(azure, an_app_that_was_made_by_half_gets_its_identity);
+    tcase_add_test(azure, a_role_is_asked_for_again_until_the_identity_is_known);
+    tcase_add_test(azure, a_role_that_cannot_be_had_ends_the_run_before_anything_is_published);
+    tcase_add_test(azure, a_new_package_is_published_and_nothing_else_changes);
+    tcase_add_test(azure, a_setting_that_has_another_value_is_set_alone);
+    tcase_add_test(azure, core_tools_publish_the_folder_where_they_are);
+    tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
+    tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
+    tcase_add_test(azure, names_as_long_as_azure_allows_are_taken);
+    tcase_add_test(azure, an_old_az_and_one_that_is_not_logged_in_change_nothing);
+    tcase_add_test(azure, a_resource_group_of_others_is_left_alone);
+    tcase_add_test(azure, a_question_that_az_cannot_answer_ends_the_run);
+    suite_add_tcase(suite, azure);
+}
+
+int main(void) {
+    Suite *suite = suite_create("azure");
+    add_azure(suite);
+    TCase *teardown = tcase_create("teardown.sh");
+    tcase_add_checked_fixture(teardown, set_up, tear_down);
+    tcase_add_test(teardown, teardown_removes_everything_when_it_is_told_the_name);
+    tcase_add_test(teardown, teardown_removes_nothing_when_it_is_told_another);
+    tcase_add_test(teardown, teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there);
+    suite_add_tcase(suite, teardown);
+    return check_main(suite);
+}
