@@ -21,7 +21,9 @@ static char *old_path;
 
 /* posix_spawnp looks where this program's own PATH says. */
 static void set_up(void) {
-    old_path = strdup(getenv("PATH"));
+    const char *path = getenv("PATH");
+    ck_assert_ptr_nonnull(path);
+    old_path = strdup(path);
     az_stub_make(&az);
     ck_assert_int_eq(setenv("PATH", az.path + strlen("PATH="), 1), 0);
     clock_fake_init(&the_clock, 5000, clock_wall_ms(clock_system()));
@@ -112,11 +114,10 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     sigaddset(&blocked, SIGINT);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
-    az_stub_do(&az,
-               "cat\nwhile read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
-               "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
-               "esac; done </proc/$$/status\n"
-               "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
+    az_stub_do(&az, "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
+                    "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
+                    "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
+                    "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
     enum status status = fetch();
     pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
