@@ -190,6 +190,8 @@ START_TEST(a_request_in_the_handler_s_hands_has_no_limit) {
     echo_server_let_go();
     read_answer(held);
     ck_assert_str_eq(answer.body, "GET /wait||");
+    char connection[16];
+    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection), "keep-alive");
     close(held);
     close(silent);
 }
@@ -295,6 +297,10 @@ END_TEST
 
 START_TEST(who_has_been_silent_longest_goes_first) {
     int oldest = connect_silently();
+    assert_served("/x"); /* it has been accepted by now */
+    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 2;) {
+        poll(NULL, 0, 1); /* the others are younger by the server's clock */
+    }
     open_crowd(THREAD_COUNT);
     ck_assert(raw_http_is_closed(oldest));
     struct pollfd others[THREAD_COUNT];
