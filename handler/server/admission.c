@@ -3,7 +3,10 @@
 #include "base/condition.h"
 
 void admission_init(struct admission *admission, int max_call_count) {
-    *admission = (struct admission){.max_call_count = max_call_count};
+    admission->max_call_count = max_call_count;
+    atomic_init(&admission->call_count, 0);
+    atomic_init(&admission->draining, false);
+    admission->in_hand_count = 0;
     pthread_mutex_init(&admission->lock, NULL);
     condition_init(&admission->idle);
 }
@@ -30,17 +33,15 @@ void admission_leave(struct admission *admission) {
 }
 
 bool admission_begin_call(struct admission *admission) {
-    pthread_mutex_lock(&admission->lock);
-    bool has_room = admission->call_count < admission->max_call_count;
-    admission->call_count += has_room;
-    pthread_mutex_unlock(&admission->lock);
+    bool has_room = atomic_fetch_add(&admission->call_count, 1) < admission->max_call_count;
+    if (!has_room) {
+        admission_end_call(admission);
+    }
     return has_room;
 }
 
 void admission_end_call(struct admission *admission) {
-    pthread_mutex_lock(&admission->lock);
-    admission->call_count--;
-    pthread_mutex_unlock(&admission->lock);
+    atomic_fetch_sub(&admission->call_count, 1);
 }
 
 void admission_drain(struct admission *admission) {
@@ -49,11 +50,8 @@ void admission_drain(struct admission *admission) {
     pthread_mutex_unlock(&admission->lock);
 }
 
-bool admission_is_draining(struct admission *admission) {
-    pthread_mutex_lock(&admission->lock);
-    bool draining = admission->draining;
-    pthread_mutex_unlock(&admission->lock);
-    return draining;
+bool admission_is_draining(const struct admission *admission) {
+    return admission->draining;
 }
 
 bool admission_wait_idle(struct admission *admission, int64_t timeout_ms) {

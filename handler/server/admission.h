@@ -10,16 +10,17 @@
 #define SERVER_ADMISSION_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct admission {
+    int max_call_count;
+    atomic_int call_count;
+    atomic_bool draining; /* set under the lock */
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t idle;
-    int max_call_count;
     int in_hand_count;
-    int call_count;
-    bool draining;
 };
 
 void admission_init(struct admission *admission, int max_call_count);
@@ -34,7 +35,7 @@ bool admission_begin_call(struct admission *admission);
 void admission_end_call(struct admission *admission);
 
 void admission_drain(struct admission *admission);
-bool admission_is_draining(struct admission *admission);
+bool admission_is_draining(const struct admission *admission);
 
 /* Waits until no request is in hand, at most `timeout_ms`. Is none left? */
 bool admission_wait_idle(struct admission *admission, int64_t timeout_ms);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -11,15 +12,21 @@
 
 enum { NO_SOCKET = -1 };
 #define NEVER INT64_MAX
+#define AWAKE INT64_MIN
 
+/*
+ * Its own thread moves it along without a lock, as it does several times a request; the watcher may see the parts of two moves. That
+ * does no harm: whoever is ended because of it had been waited for too long the moment before, and is served if his request is here.
+ */
 struct connection {
-    bool is_open;
-    bool is_new;  /* its first request has not been answered */
+    _Atomic(enum connection_phase) phase;
+    _Atomic(enum connection_ending) ending;
+    atomic_int_least64_t since_ms;
+    atomic_int_least64_t deadline_ms;
+    bool is_new; /* its first request has not been answered; its thread's */
+
+    bool is_open; /* the table's lock guards the rest */
     bool is_shut; /* its socket has been shut down for `ending` */
-    enum connection_phase phase;
-    enum connection_ending ending;
-    int64_t since_ms;
-    int64_t deadline_ms;
     const void *owner;
     struct sockaddr_in peer; /* both are known once it is to be ended */
     in_port_t port;
@@ -31,11 +38,13 @@ struct connection_table {
     DIR *sockets; /* /proc/self/fd, kept open so that it can be read when no more files can be opened */
     pthread_t watcher;
 
-    pthread_mutex_t lock; /* guards the rest, and is held while a socket of ours is closed or shut down */
+    atomic_int_least64_t wakes_ms; /* when the watcher looks again by itself; AWAKE: it is looking */
+    atomic_int open_count;
+
+    pthread_mutex_t
+        lock; /* guards the rest, and is held while the watcher looks and while a socket of ours is closed */
     pthread_cond_t changed;
     bool stopping;
-    int64_t wakes_ms; /* when the watcher looks again by itself */
-    int open_count;
     int ending_count; /* of them, those to be ended */
     struct connection connections[];
 };
@@ -54,9 +63,19 @@ static int excess(const struct connection_table *table) {
 }
 
 /* Lock held. Has the watcher look by then. */
-static void wake_by(struct connection_table *table, int64_t when_ms) {
+static void wake_by_locked(struct connection_table *table, int64_t when_ms) {
     if (when_ms < table->wakes_ms) {
         pthread_cond_signal(&table->changed);
+    }
+}
+
+/* The same without the lock. While the watcher looks, nobody can tell whether it has seen the newest. */
+static void wake_by(struct connection_table *table, int64_t when_ms) {
+    int64_t wakes_ms = table->wakes_ms;
+    if (wakes_ms == AWAKE || when_ms < wakes_ms) {
+        pthread_mutex_lock(&table->lock);
+        wake_by_locked(table, when_ms);
+        pthread_mutex_unlock(&table->lock);
     }
 }
 
@@ -133,13 +152,14 @@ static void mark(struct connection_table *table, struct connection *connection, 
     }
     connection->ending = ending;
     connection->is_shut = false;
-    connection->deadline_ms = NEVER;
 }
 
 static void mark_overdue(struct connection_table *table, int64_t at_ms) {
     for (int i = 0; i < table->limits.max_count; i++) {
         struct connection *connection = &table->connections[i];
-        if (connection->is_open && connection->deadline_ms <= at_ms) {
+        int_least64_t deadline_ms = connection->deadline_ms;
+        if (connection->is_open && deadline_ms <= at_ms &&
+            atomic_compare_exchange_strong(&connection->deadline_ms, &deadline_ms, NEVER)) {
             mark(table, connection, CONNECTION_OVERDUE);
         }
     }
@@ -172,8 +192,9 @@ static int64_t mark_crowd(struct connection_table *table, int64_t at_ms) {
     return NEVER;
 }
 
-static int64_t next_deadline(const struct connection_table *table) {
-    int64_t next = NEVER;
+/* Looks again within request_ms while there are connections, so that a phase with that limit need not wake it: it would each time. */
+static int64_t next_look(const struct connection_table *table, int64_t at_ms) {
+    int64_t next = table->open_count == 0 ? NEVER : at_ms + table->limits.request_ms;
     for (int i = 0; i < table->limits.max_count; i++) {
         const struct connection *connection = &table->connections[i];
         if (connection->is_open && connection->deadline_ms < next) {
@@ -191,15 +212,15 @@ static void *watch(void *context) {
         mark_overdue(table, at_ms);
         int64_t look_again_ms = mark_crowd(table, at_ms);
         shut_all_due(table);
-        int64_t deadline_ms = next_deadline(table);
-        table->wakes_ms = look_again_ms < deadline_ms ? look_again_ms : deadline_ms;
+        int64_t next_ms = next_look(table, at_ms);
+        table->wakes_ms = look_again_ms < next_ms ? look_again_ms : next_ms;
         if (table->wakes_ms == NEVER) {
             pthread_cond_wait(&table->changed, &table->lock);
         } else {
             struct timespec until = condition_deadline(table->wakes_ms > at_ms ? table->wakes_ms - at_ms : 0);
             condition_wait_until(&table->changed, &table->lock, &until);
         }
-        table->wakes_ms = INT64_MIN; /* it is awake */
+        table->wakes_ms = AWAKE;
     }
     pthread_mutex_unlock(&table->lock);
     return NULL;
@@ -228,7 +249,7 @@ enum status connection_table_new(struct connection_table **out, const struct con
     }
     table->limits = *limits;
     table->find_ends = find_ends;
-    table->wakes_ms = INT64_MIN;
+    table->wakes_ms = AWAKE;
     pthread_mutex_init(&table->lock, NULL);
     condition_init(&table->changed);
     if (pthread_create(&table->watcher, NULL, watch, table) != 0) {
@@ -265,13 +286,16 @@ struct connection *connection_table_open(struct connection_table *table, const v
     struct connection *connection = unused(table);
     if (connection != NULL) {
         int64_t at_ms = now_ms();
-        *connection = (struct connection){.is_open = true,
-                                          .is_new = true,
-                                          .since_ms = at_ms,
-                                          .deadline_ms = at_ms + table->limits.request_ms,
-                                          .owner = owner};
+        connection->phase = CONNECTION_HEAD;
+        connection->ending = CONNECTION_STAYS;
+        connection->since_ms = at_ms;
+        connection->deadline_ms = at_ms + table->limits.request_ms;
+        connection->is_new = true;
+        connection->is_open = true;
+        connection->is_shut = false;
+        connection->owner = owner;
         table->open_count++;
-        wake_by(table, excess(table) > 0 ? at_ms : connection->deadline_ms);
+        wake_by_locked(table, excess(table) > 0 ? at_ms : connection->deadline_ms);
     }
     pthread_mutex_unlock(&table->lock);
     return connection;
@@ -292,51 +316,40 @@ static int64_t deadline_of(const struct connection_table *table, const struct co
     }
 }
 
-/* Lock held. */
 static void move_until(struct connection_table *table, struct connection *connection, enum connection_phase phase,
                        int64_t at_ms, int64_t deadline_ms) {
     bool goes_on = phase == CONNECTION_BODY && connection->is_new; /* head and body are one wait */
-    connection->since_ms = goes_on ? connection->since_ms : at_ms;
+    if (!goes_on) {
+        connection->since_ms = at_ms;
+    }
     connection->is_new = connection->is_new && phase != CONNECTION_HEAD;
-    connection->phase = phase;
     connection->deadline_ms = deadline_ms;
-    wake_by(table, excess(table) > 0 && is_waited_for(connection) ? at_ms : deadline_ms);
+    connection->phase = phase;
+    bool is_crowded = table->open_count > table->limits.crowd_count;
+    wake_by(table, is_crowded && is_waited_for(connection) ? at_ms : deadline_ms);
 }
 
 void connection_table_move(struct connection_table *table, struct connection *connection, enum connection_phase phase) {
-    pthread_mutex_lock(&table->lock);
     int64_t at_ms = now_ms();
     move_until(table, connection, phase, at_ms, deadline_of(table, connection, phase, at_ms));
-    pthread_mutex_unlock(&table->lock);
 }
 
 void connection_table_move_within(struct connection_table *table, struct connection *connection,
                                   enum connection_phase phase, int64_t limit_ms) {
-    pthread_mutex_lock(&table->lock);
     int64_t at_ms = now_ms();
     move_until(table, connection, phase, at_ms, at_ms + limit_ms);
-    pthread_mutex_unlock(&table->lock);
 }
 
-enum connection_phase connection_table_phase(struct connection_table *table, const struct connection *connection) {
-    pthread_mutex_lock(&table->lock);
-    enum connection_phase phase = connection->phase;
-    pthread_mutex_unlock(&table->lock);
-    return phase;
+enum connection_phase connection_table_phase(const struct connection *connection) {
+    return connection->phase;
 }
 
-enum connection_ending connection_table_ending(struct connection_table *table, const struct connection *connection) {
-    pthread_mutex_lock(&table->lock);
-    enum connection_ending ending = connection->ending;
-    pthread_mutex_unlock(&table->lock);
-    return ending;
+enum connection_ending connection_table_ending(const struct connection *connection) {
+    return connection->ending;
 }
 
-int connection_table_count(struct connection_table *table) {
-    pthread_mutex_lock(&table->lock);
-    int count = table->open_count;
-    pthread_mutex_unlock(&table->lock);
-    return count;
+int connection_table_count(const struct connection_table *table) {
+    return table->open_count;
 }
 
 void connection_table_begin_close(struct connection_table *table, struct connection *connection) {

@@ -69,9 +69,9 @@ void connection_table_move(struct connection_table *table, struct connection *co
 void connection_table_move_within(struct connection_table *table, struct connection *connection,
                                   enum connection_phase phase, int64_t limit_ms);
 
-enum connection_phase connection_table_phase(struct connection_table *table, const struct connection *connection);
-enum connection_ending connection_table_ending(struct connection_table *table, const struct connection *connection);
-int connection_table_count(struct connection_table *table);
+enum connection_phase connection_table_phase(const struct connection *connection);
+enum connection_ending connection_table_ending(const struct connection *connection);
+int connection_table_count(const struct connection_table *table);
 
 /* Around the closing of its socket: what lies between must be short. `connection` is gone with the first; NULL is fine. */
 void connection_table_begin_close(struct connection_table *table, struct connection *connection);

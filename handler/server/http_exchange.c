@@ -34,10 +34,9 @@ static void move(const struct exchange *exchange, enum connection_phase phase) {
 }
 
 static bool must_close(const struct exchange *exchange) {
-    struct connection_table *connections = exchange->rules->connections;
     return admission_is_draining(exchange->rules->admission) ||
-           connection_table_count(connections) > exchange->rules->max_kept_connections ||
-           connection_table_ending(connections, exchange->connection) != CONNECTION_STAYS;
+           connection_table_count(exchange->rules->connections) > exchange->rules->max_kept_connections ||
+           connection_table_ending(exchange->connection) != CONNECTION_STAYS;
 }
 
 static void refuse(struct exchange *exchange, enum http_refusal refusal) {
@@ -168,7 +167,7 @@ static void discard_unread(const struct exchange *exchange) {
 
 /* What to say of a request that did not come whole. */
 static enum http_refusal refusal_of_part(const struct exchange *exchange, enum http_refusal unless_ended) {
-    switch (connection_table_ending(exchange->rules->connections, exchange->connection)) {
+    switch (connection_table_ending(exchange->connection)) {
     case CONNECTION_OVERDUE:
         return HTTP_REFUSAL_SLOW;
     case CONNECTION_CROWDED_OUT:
@@ -324,7 +323,7 @@ void http_exchange_catch_up(const struct http_exchange_rules *rules, const struc
     const struct mg_request_info *info = mg_get_request_info(conn);
     struct connection *connection = mg_get_user_connection_data(conn);
     if (info != NULL && info->request_uri != NULL && info->local_uri == NULL &&
-        connection_table_phase(rules->connections, connection) == CONNECTION_HEAD) {
+        connection_table_phase(connection) == CONNECTION_HEAD) {
         exchange_with(rules, (struct mg_connection *)(uintptr_t)conn, answer_stray, DISCARDS_REST);
     }
 }

@@ -174,6 +174,20 @@ START_TEST(an_answer_that_nobody_takes_is_given_up_at_the_limit) {
 }
 END_TEST
 
+START_TEST(an_answer_that_is_taken_too_slowly_is_given_up_at_the_limit) {
+    static char block[64 * 1024];
+    int64_t start_ms = now_ms();
+    int fd = send_on_new(GET("/large"));
+    ck_assert_int_gt(recv(fd, block, sizeof block, 0), 0);
+    while (!http_server_wait_idle(server, TRICKLE_MS)) {
+        ck_assert_int_gt(recv(fd, block, sizeof block, 0), 0);
+    }
+    ck_assert_int_ge(now_ms() - start_ms, SHORT_MS);
+    ck_assert_int_le(now_ms() - start_ms, SHORT_MS + SLACK_MS);
+    close(fd);
+}
+END_TEST
+
 START_TEST(an_answer_that_is_taken_comes_whole) {
     int fd = send_on_new(GET("/large"));
     read_answer(fd);
@@ -185,13 +199,17 @@ END_TEST
 START_TEST(a_request_in_the_handler_s_hands_has_no_limit) {
     int held = send_on_new(GET("/wait"));
     echo_server_await_held();
-    int silent = connect_silently(); /* its end tells that the limit has passed */
-    ck_assert(raw_http_is_closed(silent));
+    for (int i = 0; i < 2; i++) { /* their ends tell that the limit has passed */
+        int silent = connect_silently();
+        ck_assert(raw_http_is_closed(silent));
+        close(silent);
+    }
     echo_server_let_go();
     read_answer(held);
     ck_assert_str_eq(answer.body, "GET /wait||");
+    char connection[16];
+    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection), "keep-alive");
     close(held);
-    close(silent);
 }
 END_TEST
 
@@ -295,6 +313,10 @@ END_TEST
 
 START_TEST(who_has_been_silent_longest_goes_first) {
     int oldest = connect_silently();
+    assert_served("/x"); /* it has been accepted by now */
+    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 2;) {
+        poll(NULL, 0, 1); /* the others are younger by the server's clock */
+    }
     open_crowd(THREAD_COUNT);
     ck_assert(raw_http_is_closed(oldest));
     struct pollfd others[THREAD_COUNT];
@@ -341,6 +363,7 @@ int main(void) {
     tcase_add_test(slow, head_and_body_have_one_limit_together_and_a_kept_connection_s_body_its_own);
     tcase_add_test(slow, a_connection_that_says_nothing_is_closed_at_the_limit);
     tcase_add_test(slow, an_answer_that_nobody_takes_is_given_up_at_the_limit);
+    tcase_add_test(slow, an_answer_that_is_taken_too_slowly_is_given_up_at_the_limit);
     tcase_add_test(slow, a_request_in_the_handler_s_hands_has_no_limit);
     suite_add_tcase(suite, slow);
     TCase *many = tcase_create("many clients");
