@@ -112,22 +112,22 @@ END_TEST
 /* What every source makes of a bad answer. */
 static const struct {
     int status;
-    const char *body;
     enum status made;
+    const char *body;
     const char *says;
 } bad[] = {
-    {200, "garbage " SECRET, STATUS_MALFORMED, "the identity endpoint of App Service: the answer is not JSON"},
-    {200, "", STATUS_MALFORMED, "the identity endpoint of App Service: the answer is not JSON"},
-    {204, "", STATUS_UNAUTHORIZED, "the identity endpoint of App Service: it answered 204"},
-    {302, "", STATUS_UNAUTHORIZED, "the identity endpoint of App Service: it answered 302"},
-    {400, "{\"error\":\"" SECRET "\"}", STATUS_UNAUTHORIZED, "the identity endpoint of App Service: it answered 400"},
-    {401, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " SECRET "\"}", STATUS_UNAUTHORIZED,
+    {200, STATUS_MALFORMED, "garbage " SECRET, "the identity endpoint of App Service: the answer is not JSON"},
+    {200, STATUS_MALFORMED, "", "the identity endpoint of App Service: the answer is not JSON"},
+    {204, STATUS_UNAUTHORIZED, "", "the identity endpoint of App Service: it answered 204"},
+    {302, STATUS_UNAUTHORIZED, "", "the identity endpoint of App Service: it answered 302"},
+    {400, STATUS_UNAUTHORIZED, "{\"error\":\"" SECRET "\"}", "the identity endpoint of App Service: it answered 400"},
+    {401, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " SECRET "\"}",
      "the identity endpoint of App Service: it answered 401 invalid_client AADSTS7000215"},
-    {403, SECRET, STATUS_UNAUTHORIZED, "the identity endpoint of App Service: it answered 403"},
-    {408, SECRET, STATUS_UNAVAILABLE, "the identity endpoint of App Service: it answered 408"},
-    {429, SECRET, STATUS_UNAVAILABLE, "the identity endpoint of App Service: it answered 429"},
-    {500, SECRET, STATUS_UNAVAILABLE, "the identity endpoint of App Service: it answered 500"},
-    {503, SECRET, STATUS_UNAVAILABLE, "the identity endpoint of App Service: it answered 503"},
+    {403, STATUS_UNAUTHORIZED, SECRET, "the identity endpoint of App Service: it answered 403"},
+    {408, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 408"},
+    {429, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 429"},
+    {500, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 500"},
+    {503, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 503"},
 };
 
 START_TEST(a_bad_answer_is_told_without_repeating_it) {

@@ -21,7 +21,9 @@ static char *old_path;
 
 /* posix_spawnp looks where this program's own PATH says. */
 static void set_up(void) {
-    old_path = strdup(getenv("PATH"));
+    const char *path = getenv("PATH");
+    ck_assert_ptr_nonnull(path);
+    old_path = strdup(path);
     az_stub_make(&az);
     ck_assert_int_eq(setenv("PATH", az.path + strlen("PATH="), 1), 0);
     clock_fake_init(&the_clock, 5000, clock_wall_ms(clock_system()));
