@@ -20,27 +20,28 @@ static void check_parts(const char *endpoint) {
     REQUIRE(utf8_count_printable(endpoint) == (int64_t)strlen(endpoint));
 }
 
-/* Of an http address: is what stands before its path this machine, a port at most behind it? */
-static bool is_loopback(const char *address) {
-    const char *authority = address + strlen("http://");
-    size_t length = strcspn(authority, "/?#");
-    char host[64] = "";
-    if (length >= sizeof host) {
-        return false;
-    }
-    memcpy(host, authority, length);
-    char *port = strchr(host[0] == '[' && strchr(host, ']') != NULL ? strchr(host, ']') : host, ':');
-    if (port != NULL) {
-        *port++ = '\0';
-        if (!input_consists_of(port, "0123456789", 0, 63)) {
-            return false;
-        }
-    }
+static bool is_this_machine(const char *host) {
     unsigned a, b, c;
     int end = 0;
     bool is_127 = sscanf(host, "127.%3u.%3u.%3u%n", &a, &b, &c, &end) == 3 && host[end] == '\0';
     return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
            (is_127 && a < 256 && b < 256 && c < 256);
+}
+
+/* Of an http address: is what stands before its path this machine, a port at most behind it? */
+static bool is_loopback(const char *address) {
+    const char *authority = address + strlen("http://");
+    char *host = strndup(authority, strcspn(authority, "/?#"));
+    REQUIRE(host != NULL);
+    char *port = strchr(host[0] == '[' && strchr(host, ']') != NULL ? strchr(host, ']') : host, ':');
+    bool has_good_port = true;
+    if (port != NULL) {
+        *port++ = '\0';
+        has_good_port = input_consists_of(port, "0123456789", 0, SIZE_MAX);
+    }
+    bool answer = has_good_port && is_this_machine(host);
+    free(host);
+    return answer;
 }
 
 static void check_tables(const char *endpoint) {
