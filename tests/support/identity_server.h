@@ -44,6 +44,7 @@ struct identity_answer {
     const char *body;  /* this instead of JSON with a token */
     size_t body_length;
     int64_t lifetime_s;        /* what the answer says; 0: 3600 */
+    int64_t refresh_in_s;      /* when the answer wants to be asked again; 0: it does not say */
     int64_t actual_lifetime_s; /* what the token itself says; 0: the same */
 };
 
