@@ -17,8 +17,8 @@
 #include "lease/lease_store_blob.h"
 #include "server/http_server.h"
 #include "settings/app_settings.h"
-#include "storage/credential.h"
 #include "storage/http_transport.h"
+#include "storage/sign_in.h"
 #include "storage/storage_request.h"
 
 enum {
@@ -34,8 +34,7 @@ struct app {
     struct app_settings settings;
     const struct clock *clock;
     struct http_transport *transport;
-    struct credential_shared_key shared_key;
-    struct credential_sas sas;
+    struct sign_in sign_in;
     struct storage_client storage;
     struct lease_store_blob lease_store;
     struct lease_manager *leases;
@@ -49,18 +48,17 @@ struct app {
 
 static enum status connect_storage(struct app *app, struct error *err) {
     const struct storage_account *account = &app->settings.account;
-    struct credential *credential = &app->shared_key.base;
-    if (account->sas[0] != '\0') {
-        credential_sas_init(&app->sas, account);
-        credential = &app->sas.base;
-    } else {
-        credential_shared_key_init(&app->shared_key, account);
-    }
     enum status status = http_transport_new(&app->transport, app->clock, err);
+    if (status == STATUS_OK && app->settings.ca_file != NULL) {
+        status = http_transport_set_ca_file(app->transport, app->settings.ca_file);
+    }
+    if (status == STATUS_OK) {
+        status = sign_in_start(&app->sign_in, account, &app->settings.authentication, app->transport, app->clock, err);
+    }
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&app->storage, app->transport, app->clock, account, credential);
+    storage_client_init(&app->storage, app->transport, app->clock, account, app->sign_in.credential);
     lease_store_blob_init(&app->lease_store, &app->storage, &app->settings.lease_store);
     return lease_manager_new(&app->leases, &app->settings.lease, &app->lease_store.base, app->transport, app->clock,
                              err);
@@ -138,6 +136,7 @@ static bool wind_down(struct app *app) {
     if (left > 0) {
         log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
     }
+    sign_in_stop(&app->sign_in);
     return idle;
 }
 
@@ -157,6 +156,7 @@ static void stop(struct app *app) {
     http_transport_free(app->transport); /* answers what is still in flight, which the lease manager waits for */
     lease_manager_free(app->leases);
     storage_client_release(&app->storage);
+    sign_in_release(&app->sign_in);
     app_settings_release(&app->settings);
 }
 
@@ -176,6 +176,7 @@ int main(int argc, char **argv, char **environment) {
         log_event(LOG_ERROR, "%s", err.message);
         return status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE;
     }
+    app.settings.authentication.environment = environment;
     log_configure(app.settings.log_level, app.settings.instance);
     if (start(&app, &err) != STATUS_OK) {
         log_event(LOG_ERROR, "Leasehold cannot start: %s", err.message);

@@ -3,10 +3,14 @@
 #include <assert.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +59,20 @@ void crypto_base64_encode(const void *data, size_t length, struct strbuf *out) {
     crypto_wipe(text, sizeof text);
 }
 
+void crypto_base64url_encode(const void *data, size_t length, struct strbuf *out) {
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    crypto_base64_encode(data, length, &text);
+    for (size_t i = 0; i < text.length && text.data[i] != '='; i++) {
+        char c = text.data[i];
+        strbuf_append_char(out, c == '+' ? '-' : c == '/' ? '_' : c);
+    }
+    if (strbuf_status(&text) != STATUS_OK && out->status == STATUS_OK) {
+        out->status = strbuf_status(&text);
+    }
+    strbuf_release_wipe(&text);
+}
+
 /* The last group of four characters, two of which at most are padding: are the bits that encode no byte zero (RFC 4648, 3.5)? */
 static bool unused_bits_are_zero(const unsigned char *last_group, size_t padding) {
     unsigned char bytes[3];
@@ -90,6 +108,110 @@ enum status crypto_base64_decode(const char *text, struct strbuf *out) {
     }
     crypto_wipe(bytes, sizeof bytes);
     return strbuf_status(out);
+}
+
+enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = CRYPTO_SIGNATURE_MAX_BYTES * 8 };
+
+/* OpenSSL would ask for a passphrase on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is OpenSSL's */
+static int no_passphrase(char *buffer, int size, int is_writing, void *user) {
+    (void)buffer, (void)size, (void)is_writing, (void)user;
+    return -1;
+}
+
+static enum status read_key(const char *pem, size_t length, EVP_PKEY **out, struct error *err) {
+    BIO *text = BIO_new_mem_buf(pem, (int)length);
+    EVP_PKEY *key = text == NULL ? NULL : PEM_read_bio_PrivateKey(text, NULL, no_passphrase, NULL);
+    BIO_free(text);
+    if (text == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read a key");
+    }
+    if (key == NULL) {
+        return error_set(err, STATUS_UNAUTHORIZED, "holds no private key in PEM form without a passphrase");
+    }
+    int bits = EVP_PKEY_get_bits(key);
+    if (!EVP_PKEY_is_a(key, "RSA") || bits < RSA_LEAST_BITS || bits > RSA_MOST_BITS) {
+        EVP_PKEY_free(key);
+        return error_set(err, STATUS_UNAUTHORIZED, "holds a key that is not RSA of %d to %d bits", RSA_LEAST_BITS,
+                         RSA_MOST_BITS);
+    }
+    *out = key;
+    return STATUS_OK;
+}
+
+/* The certificate of `key` among those in the text; NULL: it is not there. */
+static X509 *find_certificate(BIO *text, const EVP_PKEY *key) {
+    X509 *certificate;
+    while ((certificate = PEM_read_bio_X509(text, NULL, no_passphrase, NULL)) != NULL) {
+        if (X509_check_private_key(certificate, key) == 1) {
+            break;
+        }
+        X509_free(certificate);
+    }
+    return certificate;
+}
+
+static enum status read_thumbprint(const char *pem, size_t length, const EVP_PKEY *key, unsigned char out[SHA256_BYTES],
+                                   struct error *err) {
+    BIO *text = BIO_new_mem_buf(pem, (int)length);
+    if (text == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory to read a certificate");
+    }
+    X509 *certificate = find_certificate(text, key);
+    BIO_free(text);
+    if (certificate == NULL) {
+        return error_set(err, STATUS_UNAUTHORIZED, "does not hold the certificate of its private key");
+    }
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_length = 0;
+    bool ok = X509_digest(certificate, EVP_sha256(), digest, &digest_length) == 1 && digest_length == SHA256_BYTES;
+    X509_free(certificate);
+    if (!ok) {
+        return error_set(err, STATUS_INTERNAL, "OpenSSL could not digest a certificate");
+    }
+    memcpy(out, digest, SHA256_BYTES);
+    return STATUS_OK;
+}
+
+enum status crypto_identity_read(const char *pem, size_t length, struct crypto_identity *out, struct error *err) {
+    assert(length <= INT_MAX);
+    EVP_PKEY *key = NULL;
+    struct crypto_identity identity;
+    enum status status = read_key(pem, length, &key, err);
+    if (status == STATUS_OK) {
+        status = read_thumbprint(pem, length, key, identity.thumbprint, err);
+    }
+    ERR_clear_error(); /* the queue is this thread's, and libcurl reads it too */
+    if (status != STATUS_OK) {
+        EVP_PKEY_free(key);
+        return status;
+    }
+    identity.key = key;
+    *out = identity;
+    return STATUS_OK;
+}
+
+void crypto_identity_release(struct crypto_identity *identity) {
+    EVP_PKEY_free(identity->key);
+    identity->key = NULL;
+}
+
+enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data, size_t length,
+                              unsigned char out[CRYPTO_SIGNATURE_MAX_BYTES], size_t *out_length) {
+    size_t signature_length = CRYPTO_SIGNATURE_MAX_BYTES;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    bool ok = EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, identity->key) == 1 &&
+              EVP_DigestSign(context, out, &signature_length, data, length) == 1;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    if (!ok) {
+        return STATUS_INTERNAL;
+    }
+    *out_length = signature_length;
+    return STATUS_OK;
 }
 
 void crypto_wipe(void *data, size_t length) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/json_syntax.h"
 
 static int compare_keys(const void *left, const void *right) {
@@ -147,6 +148,24 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
     explicit_bzero(copy, length); /* settings hold connection strings */
     free(copy);
     return status;
+}
+
+/* The depth is at most JSON_MAX_DEPTH. */
+static void wipe_strings(cJSON *value) {
+    if (cJSON_IsString(value)) {
+        crypto_wipe(value->valuestring, strlen(value->valuestring));
+    }
+    for (cJSON *child = value->child; child != NULL; child = child->next) {
+        wipe_strings(child);
+    }
+}
+
+void json_delete_wiped(cJSON *root) {
+    if (root == NULL) {
+        return;
+    }
+    wipe_strings(root);
+    cJSON_Delete(root);
 }
 
 const char *json_string(const cJSON *object, const char *key) {

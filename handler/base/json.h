@@ -33,6 +33,9 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
 /* The string member `key` of `object`, borrowed; NULL where there is none or it is not a string. Keys compare by case. */
 const char *json_string(const cJSON *object, const char *key);
 
+/* cJSON_Delete that wipes every string first: for trees with secrets. NULL is fine. */
+void json_delete_wiped(cJSON *root);
+
 /*
  * The member `key` as a whole number: a JSON number within +-(2^53 - 1), where doubles are exact, or a string of digits, "-" in
  * front allowed, as table storage writes Edm.Int64. False: neither; untouched.

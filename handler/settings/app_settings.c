@@ -10,6 +10,7 @@
 #include "base/timespan.h"
 #include "base/utf8.h"
 #include "lease/lease_names.h"
+#include "settings/account_settings.h"
 #include "settings/config_source.h"
 #include "settings/setting.h"
 #include "settings/setting_rules.h"
@@ -24,18 +25,17 @@ enum { TEXT_MAX_LENGTH = 1024 };
 /* The settings as far as they have been read, with those that become something else in the end. */
 struct draft {
     struct app_settings settings;
-    char account_uri[STORAGE_ENDPOINT_BYTES]; /* "" where not given */
-    char table_uri[STORAGE_ENDPOINT_BYTES];
+    struct account_uris uris;
     int64_t renew_interval_ms; /* 0 where not given */
 };
 
 static const struct setting_choice modes[] = {
-    {"Auto", AUTH_AUTO},
-    {"ManagedIdentity", AUTH_MANAGED_IDENTITY},
-    {"WorkloadIdentity", AUTH_WORKLOAD_IDENTITY},
-    {"FederatedCredential", AUTH_WORKLOAD_IDENTITY},
-    {"ServicePrincipal", AUTH_SERVICE_PRINCIPAL},
-    {"Development", AUTH_DEVELOPMENT},
+    {"Auto", SIGN_IN_AUTO},
+    {"ManagedIdentity", SIGN_IN_MANAGED_IDENTITY},
+    {"WorkloadIdentity", SIGN_IN_WORKLOAD_IDENTITY},
+    {"FederatedCredential", SIGN_IN_WORKLOAD_IDENTITY},
+    {"ServicePrincipal", SIGN_IN_SERVICE_PRINCIPAL},
+    {"Development", SIGN_IN_DEVELOPMENT},
     {NULL, 0},
 };
 static const struct setting_choice stores[] = {{"Table", STORE_TABLE}, {"Memory", STORE_MEMORY}, {NULL, 0}};
@@ -47,7 +47,6 @@ static const struct setting_choice stores[] = {{"Table", STORE_TABLE}, {"Memory"
 
 #define INTO(member) .offset = offsetof(struct draft, member)
 #define FROM(lowest, highest) .least = (lowest), .most = (highest)
-#define ADDRESS "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), "
 #define TRUE_OR_FALSE .parse = setting_parse_bool, .allowed = "true or false"
 #define TEXT \
     .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), .allowed = "1 to 1024 characters, none of them a control"
@@ -62,20 +61,31 @@ static const struct setting table[] = {
     {"Logging:LogLevel:Default", INTO(settings.log_level), .parse = setting_parse_log_level,
      .allowed = "Trace, Debug, Information, Warning, Error, Critical, None"},
 
-    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(account_uri), .parse = setting_parse_endpoint,
-     .allowed = ADDRESS "like https://ACCOUNT.blob.core.windows.net"},
-    {LEASING "UseManagedIdentity", INTO(settings.authentication.use_managed_identity), TRUE_OR_FALSE},
+    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob), .parse = setting_parse_endpoint,
+     .allowed = BLOB_ADDRESS_ALLOWED},
+    {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE},
     {LEASING "Authentication:Mode", INTO(settings.authentication.mode), .parse = setting_parse_choice, .choices = modes,
      .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"},
     {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT},
+    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT},
     {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id), TEXT},
     {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id), TEXT},
     {WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE", INTO(settings.authentication.workload_token_file_path),
      TEXT},
-    {PRINCIPAL "TenantId", INTO(settings.authentication.principal_tenant_id), TEXT},
-    {PRINCIPAL "ClientId", INTO(settings.authentication.principal_client_id), TEXT},
-    {PRINCIPAL "ClientSecret", INTO(settings.authentication.principal_client_secret), TEXT, .is_secret = true},
-    {PRINCIPAL "CertificatePath", INTO(settings.authentication.principal_certificate_path), TEXT},
+    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id), TEXT},
+    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id), TEXT},
+    {PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET", INTO(settings.authentication.principal_client_secret), TEXT,
+     .is_secret = true},
+    {PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH",
+     INTO(settings.authentication.principal_certificate_path), TEXT},
+    {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority), .parse = setting_parse_endpoint,
+     .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com"},
+    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host), .parse = setting_parse_any_endpoint,
+     .allowed = "an http or https address without a query, like http://169.254.169.254"},
+    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT},
+    {"IDENTITY_HEADER", INTO(settings.authentication.identity_header), TEXT, .is_secret = true},
+    {"SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file, FROM(1, TEXT_MAX_LENGTH),
+     .allowed = "a file that can be read, with certificates in PEM form"},
 
     {LEASING "ContainerName", INTO(settings.lease_store.container), .parse = setting_parse_container_name,
      .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"},
@@ -101,8 +111,8 @@ static const struct setting table[] = {
 
     {"Inventory:Store", INTO(settings.store_kind),
      .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory"},
-    {"Inventory:TableServiceUri", INTO(table_uri), .parse = setting_parse_endpoint,
-     .allowed = ADDRESS "like https://ACCOUNT.table.core.windows.net"},
+    {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_endpoint,
+     .allowed = TABLE_ADDRESS_ALLOWED},
     {"Inventory:TableName", INTO(settings.table_name), .parse = setting_parse_table_name,
      .allowed = "3 to 63 letters and digits, a letter first, not \"tables\""},
     {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms), .parse = setting_parse_ms,
@@ -114,14 +124,7 @@ static const struct setting table[] = {
 };
 /* clang-format on */
 
-/* Not in the table: its parser has more to say than yes or no. */
-static const struct setting connection_string = {
-    LEASING "ConnectionString",
-    .is_secret = true,
-    .allowed = "an Azure Storage connection string or UseDevelopmentStorage=true",
-};
-
-/* Nor this: any name. */
+/* Not in the table: any name. */
 #define METADATA LEASING "Metadata:"
 
 static struct draft default_draft(void) {
@@ -131,7 +134,9 @@ static struct draft default_draft(void) {
                 .port = 8080,
                 .route_prefix = "api", /* the host's own default */
                 .log_level = LOG_INFORMATION,
-                .authentication = {.mode = AUTH_AUTO},
+                .authentication = {.mode = SIGN_IN_AUTO,
+                                   .imds_host = "http://169.254.169.254",
+                                   .authority = "https://login.microsoftonline.com"},
                 .lease = lease_options_default(),
                 .lease_store = {.container = "leases", .blob_prefix = "lease-", .create_container = true},
                 .store_kind = STORE_TABLE,
@@ -211,46 +216,6 @@ static enum status settle_renewal(const struct config_source *source, struct dra
     return STATUS_OK;
 }
 
-static enum status sign_in(const struct config_source *source, const struct draft *draft, struct storage_account *out,
-                           struct error *err) {
-    const char *text = setting_text(&connection_string, source);
-    if (text == NULL) {
-        const char *why = draft->account_uri[0] == '\0'
-                              ? ""
-                              : " (signing in with a token, as " LEASING
-                                "StorageAccountUri alone asks for, is not available in this version)";
-        return error_set(err, STATUS_INVALID_ARGUMENT, "%s is not set; allowed: %s%s", connection_string.name,
-                         connection_string.allowed, why);
-    }
-    struct error detail = {0};
-    enum status status = storage_account_parse(text, out, &detail);
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(err, status, "%s: %s; allowed: %s", connection_string.name, detail.message,
-                                           connection_string.allowed);
-}
-
-static enum status settle_account(const struct config_source *source, struct draft *draft, struct error *err) {
-    struct storage_account *account = &draft->settings.account;
-    enum status status = sign_in(source, draft, account, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (draft->account_uri[0] != '\0') {
-        snprintf(account->blob_endpoint, sizeof account->blob_endpoint, "%s", draft->account_uri);
-        storage_endpoint_for_tables(draft->account_uri, account->table_endpoint);
-    }
-    if (draft->table_uri[0] != '\0') {
-        snprintf(account->table_endpoint, sizeof account->table_endpoint, "%s", draft->table_uri);
-    }
-    if (account->table_endpoint[0] == '\0' && draft->settings.store_kind == STORE_TABLE) {
-        return error_set(
-            err, STATUS_INVALID_ARGUMENT,
-            "Inventory:TableServiceUri is not set, and the blob endpoint does not tell it; allowed: " ADDRESS
-            "like https://ACCOUNT.table.core.windows.net");
-    }
-    return STATUS_OK;
-}
-
 static void name_instance(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
     const char *in_azure = config_source_get(source, "WEBSITE_INSTANCE_ID");
     const char *given = config_source_get(source, "HANDLER_INSTANCE");
@@ -273,7 +238,7 @@ static enum status fill(const struct config_source *source, struct draft *draft,
     if (status == STATUS_OK) {
         status = settle_renewal(source, draft, err);
     }
-    return status == STATUS_OK ? settle_account(source, draft, err) : status;
+    return status == STATUS_OK ? account_settings_settle(source, &draft->uris, &draft->settings, err) : status;
 }
 
 enum status app_settings_load(const char *folder, char *const *environment, struct app_settings *out,
@@ -296,12 +261,20 @@ enum status app_settings_load(const char *folder, char *const *environment, stru
 }
 
 void app_settings_release(struct app_settings *settings) {
-    struct authentication_settings *authentication = &settings->authentication;
+    struct sign_in_options *authentication = &settings->authentication;
     char *texts[] = {
-        authentication->managed_identity_client_id, authentication->workload_tenant_id,
-        authentication->workload_client_id,         authentication->workload_token_file_path,
-        authentication->principal_tenant_id,        authentication->principal_client_id,
-        authentication->principal_client_secret,    authentication->principal_certificate_path,
+        authentication->managed_identity_client_id,
+        authentication->azure_client_id,
+        authentication->workload_tenant_id,
+        authentication->workload_client_id,
+        authentication->workload_token_file_path,
+        authentication->principal_tenant_id,
+        authentication->principal_client_id,
+        authentication->principal_client_secret,
+        authentication->principal_certificate_path,
+        authentication->identity_endpoint,
+        authentication->identity_header,
+        settings->ca_file,
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (texts[i] != NULL) {

@@ -9,9 +9,7 @@
  *              A bad value is one line: the setting's name, the value (never a secret) and what is allowed.
  *              A default never contradicts what is set: AutoRenewInterval's is 2/3 of the duration, and 3/4 of the
  *              safety threshold where that lies at or below 2/3.
- *              In this version a connection string is what signs in. Without one nothing loads. With one,
- *              StorageAccountUri only replaces its blob endpoint (and, with ".blob." read as ".table.", its table
- *              endpoint), TableServiceUri its table endpoint.
+ *              Which account, and who signs in to it: account_settings.h.
  * Threads: none of its own.
  * Layer: settings. May include everything below main.
  */
@@ -28,27 +26,12 @@
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
+#include "storage/sign_in.h"
 #include "storage/storage_account.h"
 
 enum { EXIT_BAD_SETTING = 64, INSTANCE_NAME_BYTES = 64, ROUTE_PREFIX_BYTES = 128 };
 
-enum authentication_mode {
-    AUTH_AUTO,
-    AUTH_MANAGED_IDENTITY,
-    AUTH_WORKLOAD_IDENTITY,
-    AUTH_SERVICE_PRINCIPAL,
-    AUTH_DEVELOPMENT,
-};
 enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
-
-/* Signing in with tokens: read and checked; NULL where not set. */
-struct authentication_settings {
-    enum authentication_mode mode;
-    bool use_managed_identity; /* false where not set: the default beside a connection string */
-    char *managed_identity_client_id;
-    char *workload_tenant_id, *workload_client_id, *workload_token_file_path; /* else AZURE_TENANT_ID, ... */
-    char *principal_tenant_id, *principal_client_id, *principal_client_secret, *principal_certificate_path;
-};
 
 struct app_settings {
     int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 when no host has set it */
@@ -61,7 +44,9 @@ struct app_settings {
 
     enum log_level log_level;
     struct storage_account account;
-    struct authentication_settings authentication;
+    bool use_managed_identity;             /* tokens sign in; `account` has no key and no SAS */
+    struct sign_in_options authentication; /* its strings are freed with this; `environment` is the caller's to fill */
+    char *ca_file;                         /* SSL_CERT_FILE; NULL: the system's */
     struct lease_options lease;
     struct lease_store_blob_options lease_store;
     enum inventory_store_kind store_kind;

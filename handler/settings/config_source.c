@@ -190,23 +190,6 @@ static enum status read_json_file(const char *folder, const char *name, cJSON **
     return status;
 }
 
-/* The strings of a file that is done with: there are secrets among them. */
-static void wipe_json(cJSON *value) {
-    if (cJSON_IsString(value)) {
-        crypto_wipe(value->valuestring, strlen(value->valuestring));
-    }
-    for (cJSON *child = value->child; child != NULL; child = child->next) {
-        wipe_json(child);
-    }
-}
-
-static void wipe_and_delete(cJSON *json) {
-    if (json != NULL) {
-        wipe_json(json);
-        cJSON_Delete(json);
-    }
-}
-
 /* Values holds the app settings; what is beside it (Host, ConnectionStrings) is the host's. */
 static enum status add_local_values(struct config_source *source, const cJSON *json, struct error *err) {
     if (cJSON_IsTrue(cJSON_GetObjectItem(json, "IsEncrypted"))) {
@@ -227,7 +210,7 @@ static enum status add_local_settings(struct config_source *source, const char *
     if (status == STATUS_OK && json != NULL) {
         status = add_local_values(source, json, err);
     }
-    wipe_and_delete(json);
+    json_delete_wiped(json);
     return status;
 }
 
@@ -239,7 +222,7 @@ static enum status add_file(struct config_source *source, const char *folder, co
     if (status == STATUS_OK && json != NULL) {
         status = add_json(source, json, parent);
     }
-    wipe_and_delete(json);
+    json_delete_wiped(json);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/timespan.h"
 #include "lease/lease_names.h"
@@ -97,22 +98,18 @@ enum status setting_parse_table_name(const struct setting *setting, const char *
     return STATUS_OK;
 }
 
-/* In the clear a SAS could be read and an answer changed on the way, so that is for this machine alone. */
-static bool is_https_or_loopback(const char *address) {
-    static const char *const loopbacks[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
-    for (size_t i = 0; i < sizeof loopbacks / sizeof loopbacks[0]; i++) {
-        size_t length = strlen(loopbacks[i]);
-        if (strncasecmp(address, loopbacks[i], length) == 0 && strchr(":/", address[length]) != NULL) {
-            return true; /* a port, a path or (strchr finds the NUL too) nothing follows: not localhost.example.com */
-        }
-    }
-    return strncasecmp(address, "https://", strlen("https://")) == 0;
+/* In the clear a SAS or a token could be read and an answer changed on the way, so that is for this machine alone. */
+enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out) {
+    return storage_endpoint_is_private(text) ? setting_parse_any_endpoint(setting, text, out) : STATUS_INVALID_ARGUMENT;
 }
 
-enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out) {
     (void)setting;
-    bool allowed = strlen(text) <= ENDPOINT_MAX_LENGTH && is_https_or_loopback(text);
-    return allowed ? storage_endpoint_parse(text, out, NULL) : STATUS_INVALID_ARGUMENT;
+    return strlen(text) <= ENDPOINT_MAX_LENGTH ? storage_endpoint_parse(text, out, NULL) : STATUS_INVALID_ARGUMENT;
+}
+
+enum status setting_parse_readable_file(const struct setting *setting, const char *text, void *out) {
+    return access(text, R_OK) == 0 ? setting_parse_text(setting, text, out) : STATUS_INVALID_ARGUMENT;
 }
 
 static char *trim(char *text) {

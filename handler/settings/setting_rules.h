@@ -35,8 +35,14 @@ enum status setting_parse_blob_prefix(const struct setting *setting, const char 
 /* char[TABLE_NAME_BYTES] ("Understanding the Table Service Data Model") */
 enum status setting_parse_table_name(const struct setting *setting, const char *text, void *out);
 
-/* char[STORAGE_ENDPOINT_BYTES]: https, or http where the host is 127.0.0.1, localhost or ::1. */
+/* char[STORAGE_ENDPOINT_BYTES]: https, or http to this machine (storage_endpoint_is_private). */
 enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out);
+
+/* The same with http to anywhere: for what platforms have on their own network. */
+enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out);
+
+/* char *, to be freed: the path of a file that can be read now. */
+enum status setting_parse_readable_file(const struct setting *setting, const char *text, void *out);
 
 /* struct app_settings: its seeds and what its inventory options say of them, from "ID=N;ID=N". */
 enum status setting_parse_seed_products(const struct setting *setting, const char *text, void *out);

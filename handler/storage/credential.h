@@ -1,5 +1,5 @@
 /*
- * credential.h - how requests prove who sends them. One file per kind: credential_shared_key.c, credential_sas.c, ...
+ * credential.h - how requests prove who sends them. One file per kind: credential_shared_key.c, credential_sas.c, token_cache.c.
  *
  * Rules        authorize is called for every attempt, after x-ms-date and all other headers and query parameters are set; it adds
  *              its header or query parameters to what is about to be sent, never to the caller's request.
@@ -28,6 +28,7 @@ struct credential_request {
     size_t body_length;
     struct http_headers *headers; /* Authorization goes here */
     struct strbuf *url;           /* complete; a SAS is appended here */
+    unsigned generation;          /* filled in: which of its tokens was used, if it has any */
 };
 
 struct credential {
@@ -35,10 +36,10 @@ struct credential {
     enum status (*authorize)(struct credential *credential, struct credential_request *request, struct error *err);
 
     /*
-     * Storage has refused (401, 403) what authorize added: forget it, if it is a token. Answers whether another request may
-     * fare better. NULL: never.
+     * Storage did not believe what authorize added, as of `generation`: forget it, if it is a token. Answers whether another
+     * request may fare better. NULL: never.
      */
-    bool (*refused)(struct credential *credential);
+    bool (*refused)(struct credential *credential, unsigned generation);
 };
 
 struct credential_shared_key {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "storage/tick_timer.h"
 
 enum {
@@ -22,6 +23,8 @@ struct call {
     struct call *next;     /* in transport->submitted or ->open */
     CURL *easy;
     struct curl_slist *header_lines;
+    char *body; /* libcurl's own copy would not be wiped */
+    size_t body_length;
     struct http_call_group *group;
     http_transport_done done;
     void *context;
@@ -38,7 +41,8 @@ struct call {
 
 struct http_transport {
     const struct clock *clock;
-    CURLM *multi; /* of the I/O thread alone, but for curl_multi_wakeup */
+    char *ca_file; /* NULL: the system's */
+    CURLM *multi;  /* of the I/O thread alone, but for curl_multi_wakeup */
     struct tick_timer timer;
     pthread_t thread;
 
@@ -66,7 +70,14 @@ void http_reply_release(struct http_reply *reply) {
 
 static void call_free(struct call *call) {
     curl_easy_cleanup(call->easy);
+    for (struct curl_slist *line = call->header_lines; line; line = line->next) {
+        crypto_wipe(line->data, strlen(line->data)); /* Authorization is among them */
+    }
     curl_slist_free_all(call->header_lines);
+    if (call->body) {
+        crypto_wipe(call->body, call->body_length);
+        free(call->body);
+    }
     http_reply_release(&call->reply);
     free(call);
 }
@@ -212,7 +223,7 @@ static CURLcode set_request(struct call *call, const struct http_call *wanted) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, wanted->body_length ? wanted->body : ""));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body ? call->body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->header_lines));
@@ -222,12 +233,15 @@ static CURLcode set_request(struct call *call, const struct http_call *wanted) {
     return code;
 }
 
-static CURLcode set_connection(CURL *easy) {
+static CURLcode set_connection(CURL *easy, const char *ca_file) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L));
+    if (ca_file) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file));
+    }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
@@ -251,7 +265,20 @@ static CURLcode set_callbacks(struct call *call) {
     return code;
 }
 
-static enum status call_new(struct call **out, const struct http_call *wanted, const struct clock *clock,
+static enum status copy_body(struct call *call, const struct http_call *wanted) {
+    if (wanted->body_length == 0) {
+        return STATUS_OK;
+    }
+    call->body = malloc(wanted->body_length);
+    if (!call->body) {
+        return STATUS_NO_MEMORY;
+    }
+    memcpy(call->body, wanted->body, wanted->body_length);
+    call->body_length = wanted->body_length;
+    return STATUS_OK;
+}
+
+static enum status call_new(struct call **out, const struct http_call *wanted, const struct http_transport *transport,
                             http_transport_done done, void *context) {
     struct call *call = calloc(1, sizeof *call);
     if (!call) {
@@ -260,14 +287,17 @@ static enum status call_new(struct call **out, const struct http_call *wanted, c
     http_reply_init(&call->reply);
     call->reply.body.max_bytes = wanted->max_response_bytes;
     call->group = wanted->group;
-    call->clock = clock;
-    call->deadline_ms = clock_now_ms(clock) + wanted->timeout_ms;
+    call->clock = transport->clock;
+    call->deadline_ms = clock_now_ms(call->clock) + wanted->timeout_ms;
     call->done = done;
     call->context = context;
     call->easy = curl_easy_init();
     enum status status = call->easy ? build_header_lines(&call->header_lines, wanted->headers) : STATUS_NO_MEMORY;
     if (status == STATUS_OK) {
-        CURLcode code = set_connection(call->easy);
+        status = copy_body(call, wanted);
+    }
+    if (status == STATUS_OK) {
+        CURLcode code = set_connection(call->easy, transport->ca_file);
         keep_first(&code, set_request(call, wanted));
         keep_first(&code, set_callbacks(call));
         if (code != CURLE_OK) {
@@ -434,6 +464,7 @@ static void release(struct http_transport *transport) {
     curl_multi_cleanup(transport->multi);
     tick_timer_release(&transport->timer);
     pthread_mutex_destroy(&transport->lock);
+    free(transport->ca_file);
     free(transport);
 }
 
@@ -478,6 +509,16 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     return STATUS_OK;
 }
 
+enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) {
+    char *copy = strdup(path);
+    if (!copy) {
+        return STATUS_NO_MEMORY;
+    }
+    free(transport->ca_file);
+    transport->ca_file = copy;
+    return STATUS_OK;
+}
+
 void http_transport_free(struct http_transport *transport) {
     if (!transport) {
         return;
@@ -497,7 +538,7 @@ enum status http_transport_submit(struct http_transport *transport, const struct
                                   http_transport_done done, void *context) {
     assert(call->timeout_ms > 0); /* 0 is "for ever" to libcurl */
     struct call *queued;
-    enum status status = call_new(&queued, call, transport->clock, done, context);
+    enum status status = call_new(&queued, call, transport, done, context);
     if (status != STATUS_OK) {
         return status;
     }

@@ -76,6 +76,12 @@ typedef void (*http_transport_done)(void *context, enum status status, struct ht
 /* Starts the thread. `clock` must outlive it. STATUS_NO_MEMORY, STATUS_INTERNAL. */
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) MUST_CHECK;
 
+/*
+ * The certificate authorities that servers are verified against, as a PEM file, in place of the system's. Before any call; copied.
+ * STATUS_NO_MEMORY. That the file can be used shows with the first call.
+ */
+enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) MUST_CHECK;
+
 /* Answers every call still open with STATUS_CANCELLED, ends the thread and frees. NULL is fine. */
 void http_transport_free(struct http_transport *transport);
 

@@ -1,5 +1,6 @@
 #include "storage/storage_account.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,37 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
     }
     memcpy(out, tables, sizeof tables);
     return true;
+}
+
+/* 127.0.0.0/8 in its usual form; others (127.1) are names as far as we know. */
+static bool is_loopback_ipv4(const char *host, size_t length) {
+    char text[INET_ADDRSTRLEN];
+    struct in_addr address;
+    if (length >= sizeof text) {
+        return false;
+    }
+    memcpy(text, host, length);
+    text[length] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
+static bool is_host(const char *host, size_t length, const char *name) {
+    return length == strlen(name) && strncasecmp(host, name, length) == 0;
+}
+
+bool storage_endpoint_is_private(const char *url) {
+    size_t scheme = scheme_length(url);
+    const char *host = url + scheme;
+    size_t length = host_length(host);
+    const char *rest = host + length;
+    rest += *rest == ':' ? 1 + strspn(rest + 1, "0123456789") : 0;
+    if (scheme == strlen("https://")) {
+        return true;
+    }
+    if (scheme == 0 || (*rest != '\0' && *rest != '/' && *rest != '?')) { /* localhost:x@elsewhere */
+        return false;
+    }
+    return is_host(host, length, "localhost") || is_host(host, length, "[::1]") || is_loopback_ipv4(host, length);
 }
 
 /* --- connection strings --- */
@@ -261,6 +293,16 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
     return status;
 }
 
+/* In the clear a SAS could be read and an answer changed on the way. */
+static enum status refuse_open_endpoints(const struct storage_account *account, struct error *err) {
+    bool is_private = storage_endpoint_is_private(account->blob_endpoint) &&
+                      (!account->table_endpoint[0] || storage_endpoint_is_private(account->table_endpoint));
+    return is_private ? STATUS_OK
+                      : error_set(err, STATUS_INVALID_ARGUMENT,
+                                  "it would sign in over http to another machine; http is for localhost, 127.0.0.0/8 "
+                                  "and [::1] alone");
+}
+
 static enum status set_endpoints(struct storage_account *account, const struct settings *settings, struct error *err) {
     enum status status = set_endpoint(settings, BLOB_ENDPOINT, "blob", account->blob_endpoint, err);
     if (status == STATUS_OK) {
@@ -275,7 +317,7 @@ static enum status set_endpoints(struct storage_account *account, const struct s
     if (!account->table_endpoint[0]) {
         storage_endpoint_for_tables(account->blob_endpoint, account->table_endpoint);
     }
-    return STATUS_OK;
+    return refuse_open_endpoints(account, err);
 }
 
 static enum status set_development(struct storage_account *account, const struct settings *settings,
@@ -300,7 +342,8 @@ static enum status set_development(struct storage_account *account, const struct
     snprintf(account->blob_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10000/%s", host, address, DEVELOPMENT_NAME);
     snprintf(account->table_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10002/%s", host, address, DEVELOPMENT_NAME);
     memcpy(account->name, DEVELOPMENT_NAME, sizeof DEVELOPMENT_NAME);
-    return set_key(account, DEVELOPMENT_KEY, err);
+    status = refuse_open_endpoints(account, err);
+    return status == STATUS_OK ? set_key(account, DEVELOPMENT_KEY, err) : status;
 }
 
 static enum status set_account(struct storage_account *account, const struct settings *settings, struct error *err) {

@@ -34,7 +34,7 @@ struct storage_account {
  * Reads a connection string. Either an account key, or a SAS, or UseDevelopmentStorage=true (Azurite's well-known account on
  * 127.0.0.1:10000 and 10002; DevelopmentStorageProxyUri moves the host). Names are case-insensitive, white space around parts is
  * dropped, settings of other services are passed over. An endpoint that is not given comes from AccountName, or else, for tables,
- * from the blob endpoint.
+ * from the blob endpoint. An endpoint with http is refused unless it is this machine (storage_endpoint_is_private).
  *
  * STATUS_INVALID_ARGUMENT   not a connection string that signs in; the message says what is missing or wrong and never
  *                           repeats a key or signature
@@ -53,6 +53,9 @@ enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_B
  * `out` untouched.
  */
 bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_ENDPOINT_BYTES]);
+
+/* Does nobody on the way hear what is said to this URL: https, or a host that is this machine (localhost, 127.0.0.0/8, [::1])? */
+bool storage_endpoint_is_private(const char *url);
 
 /* Overwrites all of it. */
 void storage_account_wipe(struct storage_account *account);

@@ -53,6 +53,7 @@ enum status storage_request_status(const struct storage_request *request) {
 struct attempt {
     struct strbuf url;
     struct http_headers headers;
+    unsigned generation; /* see credential.h */
 };
 
 static void attempt_release(struct attempt *attempt) {
@@ -117,6 +118,7 @@ static enum status sign(struct attempt *attempt, struct storage_client *client, 
         .url = &attempt->url,
     };
     enum status status = client->credential->authorize(client->credential, &signed_request, err);
+    attempt->generation = signed_request.generation;
     free(path);
     return status;
 }
@@ -171,13 +173,23 @@ static void hear_nothing(const char *what, struct error *err) {
     log_event(LOG_DEBUG, "%s", err->message);
 }
 
-/* Storage refused the credential: is another try worth it? */
-static bool can_renew(struct storage_client *client, enum status status) {
-    return status == STATUS_UNAUTHORIZED && client->credential->refused &&
-           client->credential->refused(client->credential);
+/*
+ * Storage did not believe the credential: is another try worth it? A 403 with another code has believed it, and does not allow
+ * what was asked; a new token would say the same. Azure answers an expired token with 401, Azurite with AuthenticationFailed.
+ */
+static bool can_renew(struct storage_client *client, enum status status, const struct error *err, unsigned generation) {
+    bool disbelieved = err->http_status == 401 || strcmp(err->code, "AuthenticationFailed") == 0;
+    return status == STATUS_UNAUTHORIZED && disbelieved && client->credential->refused &&
+           client->credential->refused(client->credential, generation);
 }
 
 /* --- sending and waiting --- */
+
+/* What came of one attempt: did it leave, and with which token? */
+struct sent {
+    bool left;
+    unsigned generation;
+};
 
 /* One operation of storage_client_send. */
 struct send {
@@ -189,7 +201,8 @@ struct send {
 };
 
 /* On STATUS_OK `reply` holds the answer, else it is as it was. */
-static enum status send_once(const struct send *send, int64_t timeout_ms, struct http_reply *reply, struct error *err) {
+static enum status send_once(const struct send *send, int64_t timeout_ms, struct sent *sent, struct http_reply *reply,
+                             struct error *err) {
     struct attempt attempt;
     enum status status = attempt_init(&attempt, send->client, send->request, send->request_id, err);
     if (status != STATUS_OK) {
@@ -198,6 +211,7 @@ static enum status send_once(const struct send *send, int64_t timeout_ms, struct
     }
     struct http_call call = call_of(&attempt, send->request, timeout_ms);
     call.group = &send->client->sends;
+    *sent = (struct sent){.left = true, .generation = attempt.generation};
     status = http_transport_send(send->client->transport, &call, reply, err);
     attempt_release(&attempt);
     if (status != STATUS_OK) {
@@ -245,7 +259,7 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
 static enum status send_until_deadline(const struct send *send, struct http_reply *reply, struct error *err) {
     struct storage_client *client = send->client;
     bool renewed = false;
-    for (int attempts = 1;; attempts++) {
+    for (int attempts = 1, spent = 0;; attempts++) {
         int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
         if (left_ms <= 0 && attempts == 1) {
             return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->what);
@@ -254,9 +268,12 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
             return err->status; /* the last attempt's */
         }
         int64_t timeout_ms = left_ms < STORAGE_ATTEMPT_TIMEOUT_MS ? left_ms : STORAGE_ATTEMPT_TIMEOUT_MS;
-        enum status status = send_once(send, timeout_ms, reply, err);
-        bool renew = !renewed && can_renew(client, status); /* refused is not done: it does not count as an attempt */
-        if (!renew && (status != STATUS_UNAVAILABLE || attempts - renewed == send->request->max_attempts)) {
+        struct sent sent = {0};
+        enum status status = send_once(send, timeout_ms, &sent, reply, err);
+        bool renew = !renewed && can_renew(client, status, err, sent.generation);
+        bool counts = sent.left && !renew; /* what was refused, or waited here for a token, is not done */
+        spent += counts;
+        if (!renew && (status != STATUS_UNAVAILABLE || (counts && spent == send->request->max_attempts))) {
             return status;
         }
         renewed = renewed || renew;
@@ -296,6 +313,7 @@ struct submission {
     struct storage_client *client;
     storage_done done;
     void *context;
+    unsigned generation;
     char what[WHAT_BYTES];
 };
 
@@ -307,7 +325,8 @@ static void finish_submission(void *context, enum status status, struct http_rep
     } else {
         hear_nothing(submission->what, &failure);
     }
-    can_renew(submission->client, status); /* so that the caller's next attempt fares better */
+    can_renew(submission->client, status, &failure,
+              submission->generation); /* so that the caller's next attempt fares better */
     submission->done(submission->context, status, status == STATUS_OK ? reply : NULL, &failure);
     free(submission);
 }
@@ -332,6 +351,7 @@ enum status storage_client_submit(struct storage_client *client, const struct st
     status = attempt_init(&attempt, client, request, request_id, NULL);
     if (status == STATUS_OK) {
         struct http_call call = call_of(&attempt, request, timeout_ms);
+        submission->generation = attempt.generation;
         status = http_transport_submit(client->transport, &call, finish_submission, submission);
         attempt_release(&attempt);
     }

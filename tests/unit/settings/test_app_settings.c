@@ -66,18 +66,79 @@ END_TEST
 #define NOT_SIGNED_IN                                                                                 \
     "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string or " \
     "UseDevelopmentStorage=true"
+#define OR_AN_ADDRESS ", or DistributedLeasing:StorageAccountUri to sign in without a key"
+#define ADDRESS "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net"
+#define WITH_TOKENS "DistributedLeasing:UseManagedIdentity=true"
+#define MODE "DistributedLeasing:Authentication:Mode="
 
-START_TEST(without_a_connection_string_nothing_loads) {
-    assert_refused(NOT_SIGNED_IN, "A=B");
-    assert_refused(NOT_SIGNED_IN, "DistributedLeasing:ConnectionString=");
+START_TEST(without_a_connection_string_and_an_address_nothing_loads) {
+    assert_refused(NOT_SIGNED_IN OR_AN_ADDRESS, "A=B");
+    assert_refused(NOT_SIGNED_IN OR_AN_ADDRESS, "DistributedLeasing:ConnectionString=");
 }
 END_TEST
 
-START_TEST(an_address_alone_is_told_that_tokens_are_not_available) {
-    assert_refused(NOT_SIGNED_IN
-                   " (signing in with a token, as DistributedLeasing:StorageAccountUri alone asks for, is not "
-                   "available in this version)",
-                   "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net");
+static void assert_signs_in_with_tokens(const char *blob_endpoint, const char *table_endpoint) {
+    ck_assert(loader.settings.use_managed_identity);
+    ck_assert_uint_eq(loader.settings.account.key_length, 0);
+    ck_assert_str_eq(loader.settings.account.sas, "");
+    ck_assert_str_eq(loader.settings.account.blob_endpoint, blob_endpoint);
+    ck_assert_str_eq(loader.settings.account.table_endpoint, table_endpoint);
+}
+
+START_TEST(an_address_alone_signs_in_with_tokens) {
+    load_ok(ADDRESS);
+    assert_signs_in_with_tokens("https://shop.blob.core.windows.net", "https://shop.table.core.windows.net");
+    ck_assert_int_eq(loader.settings.authentication.mode, SIGN_IN_AUTO);
+    load_ok("DistributedLeasing__Endpoint=https://127.0.0.1:10000/devstoreaccount1",
+            "Inventory__TableServiceUri=https://127.0.0.1:10002/devstoreaccount1");
+    assert_signs_in_with_tokens("https://127.0.0.1:10000/devstoreaccount1", "https://127.0.0.1:10002/devstoreaccount1");
+    assert_refused(NOT_SIGNED_IN ", since DistributedLeasing:UseManagedIdentity is false", ADDRESS,
+                   "DistributedLeasing:UseManagedIdentity=false");
+}
+END_TEST
+
+START_TEST(a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for) {
+    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net");
+    ck_assert(!loader.settings.use_managed_identity);
+    ck_assert_uint_gt(loader.settings.account.key_length, 0);
+    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net", WITH_TOKENS);
+    assert_signs_in_with_tokens("https://other.blob.core.windows.net", "https://other.table.core.windows.net");
+    assert_refused("DistributedLeasing:StorageAccountUri is not set, and DistributedLeasing:UseManagedIdentity=true "
+                   "needs it; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net",
+                   ACCOUNT_SIGN_IN, WITH_TOKENS);
+}
+END_TEST
+
+START_TEST(a_key_is_not_sent_over_http_to_another_machine) {
+    ck_assert_int_eq(load(ACCOUNT_SIGN_IN ";DefaultEndpointsProtocol=http"), STATUS_INVALID_ARGUMENT);
+    ck_assert_str_eq(loader.err.message,
+                     "DistributedLeasing:ConnectionString: it would sign in over http to another machine; http is for "
+                     "localhost, 127.0.0.0/8 and [::1] alone; allowed: an Azure Storage connection string or "
+                     "UseDevelopmentStorage=true");
+}
+END_TEST
+
+#define NEEDED_BY(mode) " is not set; allowed: a text, which DistributedLeasing:Authentication:Mode=" mode " needs"
+
+START_TEST(a_mode_chosen_by_name_must_have_all_that_it_needs) {
+    static const char workload[] = MODE "WorkloadIdentity", principal[] = MODE "ServicePrincipal";
+    assert_refused(WORKLOAD "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS, workload);
+    assert_refused(WORKLOAD "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS, workload,
+                   "AZURE_TENANT_ID=t");
+    assert_refused(WORKLOAD "TokenFilePath (or AZURE_FEDERATED_TOKEN_FILE)" NEEDED_BY("WorkloadIdentity"), ADDRESS,
+                   workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c");
+    load_ok(ADDRESS, workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f");
+    assert_refused(PRINCIPAL "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS, principal);
+    assert_refused(PRINCIPAL "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS, principal,
+                   PRINCIPAL "TenantId=t");
+    assert_refused(PRINCIPAL "ClientSecret (or AZURE_CLIENT_SECRET) or CertificatePath (or "
+                             "AZURE_CLIENT_CERTIFICATE_PATH)" NEEDED_BY("ServicePrincipal"),
+                   ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c");
+    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c", PRINCIPAL "ClientSecret=s");
+    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c", PRINCIPAL "CertificatePath=/p");
+    load_ok(ADDRESS, MODE "ManagedIdentity");
+    load_ok(ADDRESS, MODE "Development");
+    load_ok(SIGN_IN, workload); /* a connection string signs in: the mode does not matter */
 }
 END_TEST
 
@@ -200,11 +261,29 @@ START_TEST(workload_identity_falls_back_to_the_variables_of_azure) {
     ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "t");
     ck_assert_str_eq(loader.settings.authentication.workload_client_id, "c");
     ck_assert_str_eq(loader.settings.authentication.workload_token_file_path, "/f");
-    ck_assert_ptr_null(loader.settings.authentication.principal_tenant_id);
-    ck_assert_ptr_null(loader.settings.authentication.principal_client_id);
     ck_assert_ptr_null(loader.settings.authentication.managed_identity_client_id);
+    ck_assert_ptr_null(loader.settings.authentication.principal_client_secret);
     load_ok(SIGN_IN, "AZURE_TENANT_ID=t", WORKLOAD "TenantId=main");
     ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "main");
+}
+END_TEST
+
+START_TEST(a_service_principal_falls_back_to_the_variables_of_azure) {
+    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s",
+            "AZURE_CLIENT_CERTIFICATE_PATH=/p", PRINCIPAL "ClientId=main");
+    ck_assert_str_eq(loader.settings.authentication.principal_tenant_id, "t");
+    ck_assert_str_eq(loader.settings.authentication.principal_client_id, "main");
+    ck_assert_str_eq(loader.settings.authentication.principal_client_secret, "s");
+    ck_assert_str_eq(loader.settings.authentication.principal_certificate_path, "/p");
+    ck_assert_str_eq(loader.settings.authentication.azure_client_id, "c");
+}
+END_TEST
+
+START_TEST(the_secrets_of_azures_variables_are_never_shown) {
+    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
+                   "AZURE_CLIENT_SECRET=hunter2\n");
+    assert_refused("IDENTITY_HEADER has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
+                   "IDENTITY_HEADER=hunter2\n");
 }
 END_TEST
 
@@ -354,8 +433,13 @@ int main(void) {
     tcase_add_test(tests, a_client_secret_is_never_shown);
     tcase_add_test(tests, a_connection_string_is_never_shown);
     tcase_add_test(tests, a_secret_in_the_wrong_place_is_not_shown);
-    tcase_add_test(tests, without_a_connection_string_nothing_loads);
-    tcase_add_test(tests, an_address_alone_is_told_that_tokens_are_not_available);
+    tcase_add_test(tests, without_a_connection_string_and_an_address_nothing_loads);
+    tcase_add_test(tests, an_address_alone_signs_in_with_tokens);
+    tcase_add_test(tests, a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for);
+    tcase_add_test(tests, a_key_is_not_sent_over_http_to_another_machine);
+    tcase_add_test(tests, a_mode_chosen_by_name_must_have_all_that_it_needs);
+    tcase_add_test(tests, a_service_principal_falls_back_to_the_variables_of_azure);
+    tcase_add_test(tests, the_secrets_of_azures_variables_are_never_shown);
     tcase_add_test(tests, the_connection_string_signs_in_and_gives_the_endpoints);
     tcase_add_test(tests, an_address_replaces_the_endpoints_of_the_connection_string);
     tcase_add_test(tests, an_address_that_does_not_tell_the_table_endpoint_leaves_it);

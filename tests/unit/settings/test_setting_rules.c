@@ -42,7 +42,7 @@ static const struct field {
     FIELD("Logging:LogLevel:Default", INT, log_level, "2", "Trace, Debug, Information, Warning, Error, Critical, None"),
     FIELD("DistributedLeasing:StorageAccountUri", CHARS, account.blob_endpoint,
           "http://127.0.0.1:10000/devstoreaccount1", ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
-    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, authentication.use_managed_identity, "false", "true or false"),
+    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, use_managed_identity, "false", "true or false"),
     FIELD("DistributedLeasing:Authentication:Mode", INT, authentication.mode, "0",
           "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"),
     FIELD(IDENTITY "ClientId", STRING, authentication.managed_identity_client_id, NULL, TEXT_ALLOWED),
@@ -53,6 +53,14 @@ static const struct field {
     FIELD(PRINCIPAL "ClientId", STRING, authentication.principal_client_id, NULL, TEXT_ALLOWED),
     FIELD(PRINCIPAL "ClientSecret", STRING, authentication.principal_client_secret, NULL, TEXT_ALLOWED),
     FIELD(PRINCIPAL "CertificatePath", STRING, authentication.principal_certificate_path, NULL, TEXT_ALLOWED),
+    FIELD("AZURE_CLIENT_ID", STRING, authentication.azure_client_id, NULL, TEXT_ALLOWED),
+    FIELD("AZURE_AUTHORITY_HOST", CHARS, authentication.authority, "https://login.microsoftonline.com",
+          ADDRESS_ALLOWED "https://login.microsoftonline.com"),
+    FIELD("AZURE_POD_IDENTITY_AUTHORITY_HOST", CHARS, authentication.imds_host, "http://169.254.169.254",
+          "an http or https address without a query, like http://169.254.169.254"),
+    FIELD("IDENTITY_ENDPOINT", STRING, authentication.identity_endpoint, NULL, TEXT_ALLOWED),
+    FIELD("IDENTITY_HEADER", STRING, authentication.identity_header, NULL, TEXT_ALLOWED),
+    FIELD("SSL_CERT_FILE", STRING, ca_file, NULL, "a file that can be read, with certificates in PEM form"),
     FIELD("DistributedLeasing:ContainerName", CHARS, lease_store.container, "leases",
           "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"),
     FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease_store.create_container, "true", "true or false"),
@@ -159,6 +167,13 @@ static const struct example {
     {PRINCIPAL "ClientId", "id", "id"},
     {PRINCIPAL "ClientSecret", "s~e'c;r=e\"t", "s~e'c;r=e\"t"},
     {PRINCIPAL "CertificatePath", "/cert.pem", "/cert.pem"},
+    {"AZURE_CLIENT_ID", "id", "id"},
+    {"AZURE_AUTHORITY_HOST", "https://login.chinacloudapi.cn/", "https://login.chinacloudapi.cn"},
+    {"AZURE_AUTHORITY_HOST", "http://127.3.2.1:8080", "http://127.3.2.1:8080"},
+    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://10.0.0.1:80/", "http://10.0.0.1:80"},
+    {"IDENTITY_ENDPOINT", "http://169.254.129.2:8081/msi/token", "http://169.254.129.2:8081/msi/token"},
+    {"IDENTITY_HEADER", "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a", "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a"},
+    {"SSL_CERT_FILE", "/dev/null", "/dev/null"},
     {"DistributedLeasing:ContainerName", "abc", "abc"},
     {"DistributedLeasing:ContainerName", "1-b-3", "1-b-3"},
     {"DistributedLeasing:ContainerName", X60 "abc", X60 "abc"},
@@ -202,7 +217,8 @@ enum { GOOD_COUNT = sizeof good / sizeof good[0] };
 START_TEST(a_setting_takes_what_is_allowed) {
     char entry[400];
     snprintf(entry, sizeof entry, "%s=%s", good[_i].name, good[_i].value);
-    load_ok(SIGN_IN, entry);
+    /* Who asks for tokens must say where. */
+    load_ok(SIGN_IN, entry, "DistributedLeasing:Endpoint=https://x.blob.core.windows.net");
     assert_field(field_of(good[_i].name), good[_i].expected);
 }
 END_TEST
@@ -221,7 +237,7 @@ static const struct example bad[] = {
     {"DistributedLeasing:StorageAccountUri", "ftp://a.blob.core.windows.net", NULL},
     {"DistributedLeasing:StorageAccountUri", "http://a.blob.core.windows.net", NULL},
     {"DistributedLeasing:StorageAccountUri", "http://localhost.example.com", NULL},
-    {"DistributedLeasing:StorageAccountUri", "http://127.0.0.10", NULL},
+    {"DistributedLeasing:StorageAccountUri", "http://127.0.0.1.example.com", NULL},
     {"DistributedLeasing:StorageAccountUri", "https://a.blob.core.windows.net/?x=1", NULL},
     {"DistributedLeasing:StorageAccountUri", "https://", NULL},
     {"DistributedLeasing:UseManagedIdentity", "yes", NULL},
@@ -233,6 +249,13 @@ static const struct example bad[] = {
     {PRINCIPAL "TenantId", "\x01", " "},
     {PRINCIPAL "ClientId", "\x1b[31m", " [31m"},
     {PRINCIPAL "CertificatePath", "\r", " "},
+    {"AZURE_CLIENT_ID", "a\tb", "a b"},
+    {"AZURE_AUTHORITY_HOST", "http://login.microsoftonline.com", NULL},
+    {"AZURE_AUTHORITY_HOST", "http://localhost:x", NULL},
+    {"AZURE_AUTHORITY_HOST", "login.microsoftonline.com", NULL},
+    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", "169.254.169.254", NULL},
+    {"IDENTITY_ENDPOINT", "a\nb", "a b"},
+    {"SSL_CERT_FILE", "/nowhere/ca.pem", NULL},
     {"DistributedLeasing:ContainerName", "ab", NULL},
     {"DistributedLeasing:ContainerName", X60 "abcd", NULL},
     {"DistributedLeasing:ContainerName", X60 X10 X10 X10 "123456789\u00E4x", X60 X10 X10 X10 "123456789..."},
@@ -317,7 +340,7 @@ static bool is_among(const char *name, const struct example *examples, size_t co
 START_TEST(every_setting_is_tested_with_good_and_bad_values) {
     const char *name = fields[_i].name;
     ck_assert_msg(is_among(name, good, GOOD_COUNT), "%s", name);
-    bool is_secret = strstr(name, "Secret") != NULL; /* has a test of its own */
+    bool is_secret = strstr(name, "Secret") != NULL || strstr(name, "HEADER") != NULL; /* has a test of its own */
     ck_assert_msg(is_secret || is_among(name, bad, BAD_COUNT), "%s", name);
 }
 END_TEST

@@ -35,10 +35,10 @@ END_TEST
 START_TEST(protocol_and_suffix_are_https_and_azures_by_default) {
     ck_assert_int_eq(parse("AccountName=acme;AccountKey=" KEY), STATUS_OK);
     ck_assert_str_eq(account.blob_endpoint, "https://acme.blob.core.windows.net");
-    ck_assert_int_eq(
-        parse("AccountName=acme;AccountKey=" KEY ";DefaultEndpointsProtocol=http;EndpointSuffix=core.chinacloudapi.cn"),
-        STATUS_OK);
-    ck_assert_str_eq(account.table_endpoint, "http://acme.table.core.chinacloudapi.cn");
+    ck_assert_int_eq(parse("AccountName=acme;AccountKey=" KEY
+                           ";DefaultEndpointsProtocol=HTTPS;EndpointSuffix=core.chinacloudapi.cn"),
+                     STATUS_OK);
+    ck_assert_str_eq(account.table_endpoint, "HTTPS://acme.table.core.chinacloudapi.cn");
 }
 END_TEST
 
@@ -66,7 +66,7 @@ START_TEST(a_sas_may_come_with_endpoints_alone) {
     ck_assert_str_eq(account.table_endpoint, "https://acme.table.core.windows.net");
     ck_assert_str_eq(account.name, "");
     ck_assert_uint_eq(account.key_length, 0);
-    ck_assert_int_eq(parse("BlobEndpoint=http://10.0.0.1:10000/acme;SharedAccessSignature=sig=" SECRET), STATUS_OK);
+    ck_assert_int_eq(parse("BlobEndpoint=https://10.0.0.1:10000/acme;SharedAccessSignature=sig=" SECRET), STATUS_OK);
     ck_assert_str_eq(account.table_endpoint, "");
 }
 END_TEST
@@ -77,9 +77,9 @@ START_TEST(development_storage_is_azurite_with_its_well_known_key) {
     ck_assert_str_eq(account.blob_endpoint, "http://127.0.0.1:10000/devstoreaccount1");
     ck_assert_str_eq(account.table_endpoint, "http://127.0.0.1:10002/devstoreaccount1");
     ck_assert_uint_eq(account.key_length, 64);
-    ck_assert_int_eq(parse("usedevelopmentstorage=TRUE;DevelopmentStorageProxyUri=http://azurite:8080/x"), STATUS_OK);
-    ck_assert_str_eq(account.blob_endpoint, "http://azurite:10000/devstoreaccount1");
-    ck_assert_str_eq(account.table_endpoint, "http://azurite:10002/devstoreaccount1");
+    ck_assert_int_eq(parse("usedevelopmentstorage=TRUE;DevelopmentStorageProxyUri=https://azurite:8080/x"), STATUS_OK);
+    ck_assert_str_eq(account.blob_endpoint, "https://azurite:10000/devstoreaccount1");
+    ck_assert_str_eq(account.table_endpoint, "https://azurite:10002/devstoreaccount1");
 }
 END_TEST
 
@@ -97,6 +97,10 @@ static const struct {
     {"AccountName=;AccountKey=" SECRET, "AccountName is empty"},
     {"AccountName=acme;AccountKey=", "AccountKey is empty"},
     {"AccountName=acme;" SECRET, "Name=Value"},
+    {"AccountName=acme;AccountKey=" KEY ";DefaultEndpointsProtocol=http", "over http to another machine"},
+    {"BlobEndpoint=http://10.0.0.1/acme;SharedAccessSignature=sig=" SECRET, "over http to another machine"},
+    {"BlobEndpoint=https://a;TableEndpoint=http://b;SharedAccessSignature=sig=" SECRET, "over http to another machine"},
+    {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite", "over http to another machine"},
     {"AccountName=ac/me;AccountKey=" SECRET, "AccountName must be"},
     {"AccountName=acme;SharedAccessSignature=sv=" SECRET, "SharedAccessSignature is not a SAS"},
     {"AccountName=acme;SharedAccessSignature=sig=" SECRET " x", "SharedAccessSignature is not a SAS"},
@@ -167,6 +171,38 @@ START_TEST(an_address_is_taken_or_refused) {
 }
 END_TEST
 
+static const struct {
+    const char *url;
+    bool is_private;
+} ways[] = {
+    {"https://a.blob.core.windows.net/x?y", true},
+    {"HTTPS://10.0.0.1", true},
+    {"http://localhost", true},
+    {"HTTP://LocalHost:10000/a", true},
+    {"http://127.0.0.1:10000/a?b", true},
+    {"http://127.255.3.9/", true},
+    {"http://[::1]:1?b", true},
+    {"http://a.blob.core.windows.net", false},
+    {"http://localhost.example.com", false},
+    {"http://127.0.0.1.example.com", false},
+    {"http://127.1", false},
+    {"http://128.0.0.1", false},
+    {"http://1270.0.0.1", false},
+    {"http://[::2]", false},
+    {"http://[::ffff:10.0.0.1]", false},
+    {"http://localhost@example.com", false},
+    {"http://localhost:80@example.com", false},
+    {"http://localhost:x@example.com", false},
+    {"http://", false},
+    {"localhost", false},
+    {"", false},
+};
+
+START_TEST(only_https_and_this_machine_are_private) {
+    ck_assert_msg(storage_endpoint_is_private(ways[_i].url) == ways[_i].is_private, "%s", ways[_i].url);
+}
+END_TEST
+
 START_TEST(an_address_that_does_not_fit_is_refused) {
     char text[STORAGE_ENDPOINT_BYTES + 1], out[STORAGE_ENDPOINT_BYTES];
     memset(text, 'a', sizeof text);
@@ -212,6 +248,7 @@ int main(void) {
                         (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(tcase, a_key_longer_than_there_is_room_for_is_refused);
     tcase_add_loop_test(tcase, an_address_is_taken_or_refused, 0, (int)(sizeof addresses / sizeof addresses[0]));
+    tcase_add_loop_test(tcase, only_https_and_this_machine_are_private, 0, (int)(sizeof ways / sizeof ways[0]));
     tcase_add_test(tcase, an_address_that_does_not_fit_is_refused);
     tcase_add_test(tcase, the_table_endpoint_is_the_blob_endpoint_with_another_word_in_its_host);
     tcase_add_test(tcase, wiping_leaves_no_byte);

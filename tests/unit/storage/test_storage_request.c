@@ -23,6 +23,8 @@ struct credential_fake {
     bool renews;
     int authorized;
     int refused;
+    unsigned refused_generation;
+    int tokenless; /* so often it has no token */
     char path[128];
 };
 
@@ -40,13 +42,19 @@ static enum status authorize(struct credential *base, struct credential_request 
     struct credential_fake *self = (struct credential_fake *)base;
     self->authorized++;
     snprintf(self->path, sizeof self->path, "%s", signed_request->path);
+    if (self->tokenless > 0) {
+        self->tokenless--;
+        return error_set(failure, STATUS_UNAVAILABLE, "no token yet");
+    }
+    signed_request->generation = (unsigned)self->authorized;
     http_headers_addf(signed_request->headers, "Authorization", "Fake %d", self->authorized);
     return self->answer == STATUS_OK ? STATUS_OK : error_set(failure, self->answer, "no token yet");
 }
 
-static bool refused(struct credential *base) {
+static bool refused(struct credential *base, unsigned generation) {
     struct credential_fake *self = (struct credential_fake *)base;
     self->refused++;
+    self->refused_generation = generation;
     return self->renews;
 }
 
@@ -338,6 +346,39 @@ START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one)
 }
 END_TEST
 
+START_TEST(the_token_that_was_refused_is_named) {
+    credential.renews = true;
+    http_fake_push(fake, &(struct http_fake_answer){.status = 200});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_uint_eq(credential.refused_generation, 2);
+}
+END_TEST
+
+/* Azurite answers an expired token with AuthenticationFailed; the other codes have believed the token. */
+START_TEST(a_403_asks_for_another_token_only_if_this_one_was_not_believed) {
+    credential.renews = true;
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 403, .headers = "x-ms-error-code: AuthenticationFailed\r\n"});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(credential.refused, 1);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 403,
+                                                    .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(credential.refused, 1);
+}
+END_TEST
+
+START_TEST(waiting_for_a_token_is_no_attempt) {
+    credential.tokenless = 2;
+    request.max_attempts = 1;
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(credential.authorized, 3);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
 START_TEST(a_refused_credential_that_cannot_renew_itself_is_final) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 403});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
@@ -419,6 +460,7 @@ START_TEST(a_submitted_request_that_is_refused_renews_the_credential) {
     sem_wait(&outcome.answered);
     ck_assert_int_eq(outcome.status, STATUS_UNAUTHORIZED);
     ck_assert_int_eq(credential.refused, 1);
+    ck_assert_uint_eq(credential.refused_generation, 1);
 }
 END_TEST
 
@@ -511,6 +553,9 @@ static void add_attempts(Suite *suite) {
     tcase_add_test(attempts, retry_after_past_the_deadline_gives_up_at_once);
     tcase_add_test(attempts, a_request_of_one_attempt_is_not_tried_again);
     tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
+    tcase_add_test(attempts, the_token_that_was_refused_is_named);
+    tcase_add_test(attempts, a_403_asks_for_another_token_only_if_this_one_was_not_believed);
+    tcase_add_test(attempts, waiting_for_a_token_is_no_attempt);
     tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
     tcase_add_test(attempts, a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
 }

@@ -1,0 +1,91 @@
+#include "storage/token_http.h"
+#include "storage/token_source.h"
+
+enum { URL_MAX_BYTES = 4096 };
+
+static enum status ask(const struct token_source_imds *self, const struct token_context *context, bool is_probe,
+                       struct http_reply *out, struct error *err) {
+    struct strbuf url;
+    struct http_headers headers;
+    strbuf_init(&url, URL_MAX_BYTES);
+    http_headers_init(&headers);
+    strbuf_append_string(&url, self->host);
+    strbuf_append_string(&url, "/metadata/identity/oauth2/token?api-version=2018-02-01");
+    token_http_add_field(&url, "resource", TOKEN_RESOURCE);
+    if (self->client_id != NULL) {
+        token_http_add_field(&url, "client_id", self->client_id);
+    }
+    if (!is_probe) { /* IMDS answers nothing but errors to those who do not send it, and at once */
+        http_headers_add(&headers, "Metadata", "true");
+    }
+    enum status status = strbuf_status(&url);
+    if (status != STATUS_OK) {
+        error_set(err, status, "building the request: %s", status_text(status));
+    } else {
+        status = token_http_ask(context, url.data, &headers, NULL, is_probe ? TOKEN_IMDS_PROBE_MS : TOKEN_FETCH_MS, out,
+                                err);
+    }
+    http_headers_release(&headers);
+    strbuf_release(&url);
+    return status;
+}
+
+/* IMDS answers 400. A 403 is somebody else's, on the way (Docker Desktop, a proxy), who does not let us through. */
+static enum status probe(struct token_source_imds *self, const struct token_context *context, struct error *err) {
+    struct http_reply reply;
+    http_reply_init(&reply);
+    enum status status = ask(self, context, true, &reply, err);
+    if (status == STATUS_UNAVAILABLE) {
+        status = error_set(err, STATUS_NOT_FOUND, "nothing answers at %s", self->host);
+    } else if (status == STATUS_OK && reply.status == 403) {
+        status = error_set(err, STATUS_NOT_FOUND, "%s is out of bounds (403)", self->host);
+    }
+    self->probe = status != STATUS_OK;
+    http_reply_release(&reply);
+    return status;
+}
+
+/* "Use managed identities on a virtual machine to acquire an access token", error handling and retry guidance. */
+static enum status take(const struct token_context *context, const struct http_reply *reply, struct token *out,
+                        struct error *err) {
+    enum status status = token_http_take(context, reply, out, err);
+    if (status != STATUS_UNAUTHORIZED) {
+        return status;
+    }
+    if (reply->status == 404 || reply->status == 410) {
+        return error_set(err, STATUS_UNAVAILABLE, "IMDS is being updated (%d)", reply->status);
+    }
+    if (reply->status == 400) {
+        return error_set(err, STATUS_NOT_FOUND, "IMDS knows no such identity on this machine (400)");
+    }
+    return status;
+}
+
+static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
+                         struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)source;
+    struct http_reply reply;
+    http_reply_init(&reply);
+    enum status status = self->probe ? probe(self, context, err) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = ask(self, context, false, &reply, err);
+    }
+    if (status == STATUS_OK) {
+        status = take(context, &reply, out, err);
+    }
+    if (status != STATUS_OK) {
+        error_wrap(err, "IMDS");
+    }
+    http_reply_release(&reply);
+    return status;
+}
+
+void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id,
+                            bool probe_first) {
+    *source = (struct token_source_imds){
+        .base = {.name = "a managed identity (IMDS)", .fetch = fetch},
+        .host = host,
+        .client_id = client_id,
+        .probe = probe_first,
+    };
+}
