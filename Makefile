@@ -7,12 +7,15 @@
 #   valgrind   little optimised, for readable traces
 #   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
+#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
 VARIANT ?= release
 BUILD := build/$(VARIANT)
 
-ifeq ($(origin CC),default)
+ifeq ($(VARIANT),package)
+CC := tools/package/package-cc.sh
+else ifeq ($(origin CC),default)
 CC := gcc
 endif
 
@@ -27,17 +30,26 @@ runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan
 flags_release := -O2 -g $(hardening)
 flags_clang := $(flags_release)
 flags_control := $(flags_release) -DLEASEHOLD_NEGATIVE_CONTROL
+flags_package := -O2 $(hardening) -ffunction-sections -fdata-sections
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, control, clang)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package)
 endif
 
-compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler \
-                $(shell pkg-config --cflags libcurl libcjson libcrypto) $(CFLAGS)
+# The package's libraries are where its compiler looks by itself.
+ifneq ($(VARIANT),package)
+library_flags = $(shell pkg-config --cflags libcurl libcjson libcrypto)
+library_libs = $(shell pkg-config --libs libcurl libcjson libcrypto)
+else
+library_libs := -lcurl -lcjson -lssl -lcrypto
+runtime_package := -static-libgcc -Wl,--gc-sections
+endif
+
+compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
-libs = -lcivetweb $(shell pkg-config --libs libcurl libcjson libcrypto) -lm # Debian's civetweb has no pkg-config file
+libs = -lcivetweb $(library_libs) -lm # Debian's civetweb has no pkg-config file
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease
 test_libs = $(shell pkg-config --libs check libssl)
@@ -73,7 +85,8 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long torture asan tsan valgrind lint format clean examples bench-leases bench-hot
+.PHONY: all help deps run test test-long torture asan tsan valgrind lint format clean examples bench-leases bench-hot \
+        package
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -136,6 +149,13 @@ bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off 
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
 	    build/release/bench/hot --control $(CURDIR)/build/control/bin/handler $(HOT)
 
+package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
+	@tools/deps.sh build package
+	@tools/package/inputs.sh
+	@tools/package/libraries.sh
+	@$(build) VARIANT=package build/package/bin/handler
+	@tools/package/assemble.sh
+
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint
 	@tools/lint.sh
@@ -145,7 +165,7 @@ format: ## lay out the C files as .clang-format says
 	@find bench examples handler tools tests -name '*.[ch]' -exec clang-format -i {} +
 
 clean: ## remove what was built (node_modules and Azurite's data stay)
-	rm -rf build bin
+	rm -rf build bin dist
 
 help: ## this list
 	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12

@@ -6,6 +6,7 @@
 #                              test      libcheck
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
+#                              package   what unpacks, builds and packs what is deployed
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -18,6 +19,7 @@ declare -A packages=(
     [test]="check"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck"
     [valgrind]="valgrind"
+    [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
 )
 readonly OLDEST_NODE=18
 

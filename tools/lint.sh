@@ -68,7 +68,7 @@ check_cppcheck() {
 }
 
 check_scripts() {
-    shellcheck --external-sources .ci/run bench/*.sh tools/*.sh
+    shellcheck --external-sources .ci/run bench/*.sh tools/*.sh tools/*/*.sh
 }
 
 failed=()

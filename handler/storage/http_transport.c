@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "storage/ca_bundle.h"
 #include "storage/tick_timer.h"
 
 enum {
@@ -41,8 +42,9 @@ struct call {
 
 struct http_transport {
     const struct clock *clock;
-    char *ca_file; /* NULL: the system's */
-    CURLM *multi;  /* of the I/O thread alone, but for curl_multi_wakeup */
+    const char *ca_bundle; /* NULL: this system has none */
+    char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
+    CURLM *multi;          /* of the I/O thread alone, but for curl_multi_wakeup */
     struct tick_timer timer;
     pthread_t thread;
 
@@ -297,7 +299,7 @@ static enum status call_new(struct call **out, const struct http_call *wanted, c
         status = copy_body(call, wanted);
     }
     if (status == STATUS_OK) {
-        CURLcode code = set_connection(call->easy, transport->ca_file);
+        CURLcode code = set_connection(call->easy, transport->ca_bundle);
         keep_first(&code, set_request(call, wanted));
         keep_first(&code, set_callbacks(call));
         if (code != CURLE_OK) {
@@ -413,6 +415,15 @@ static enum status translate(CURLcode code) {
     }
 }
 
+/* What people should read about a call that libcurl gave up. */
+static const char *explain(const struct http_transport *transport, const struct call *call, CURLcode code) {
+    if (code == CURLE_PEER_FAILED_VERIFICATION && !transport->ca_bundle) {
+        return "this system's CA certificates were not found, so the server's cannot be checked: install the package "
+               "ca-certificates, or name a file of them in SSL_CERT_FILE";
+    }
+    return call->detail[0] ? call->detail : curl_easy_strerror(code);
+}
+
 static void finish_done(struct http_transport *transport) {
     CURLMsg *message;
     int left;
@@ -434,7 +445,7 @@ static void finish_done(struct http_transport *transport) {
         } else if (call->status != STATUS_OK) {
             finish(transport, call, call->status, call->stopped_because);
         } else {
-            finish(transport, call, translate(code), call->detail[0] ? call->detail : curl_easy_strerror(code));
+            finish(transport, call, translate(code), explain(transport, call, code));
         }
     }
 }
@@ -498,6 +509,7 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
         return status;
     }
     transport->clock = clock;
+    transport->ca_bundle = ca_bundle_find(ca_bundle_places);
     transport->submitted_tail = &transport->submitted;
     pthread_mutex_init(&transport->lock, NULL);
     status = start_thread(transport, err);
@@ -516,6 +528,7 @@ enum status http_transport_set_ca_file(struct http_transport *transport, const c
     }
     free(transport->ca_file);
     transport->ca_file = copy;
+    transport->ca_bundle = copy;
     return STATUS_OK;
 }
 

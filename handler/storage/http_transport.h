@@ -13,7 +13,7 @@
  *              dead, also after the whole request has left; here that is an answer, STATUS_UNAVAILABLE.
  *              Nothing is sent once the call's timeout is over on the clock, however long the program was stopped or suspended.
  *              At most 256 connections to a host are open; more calls wait their turn, and their timeout runs meanwhile.
- *              TLS certificates are always verified, TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
+ *              TLS certificates are always verified, by the authorities that the system trusts (ca_bundle.h), TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
  * Threads: submit, send, cancel and wake_at may be called from any thread; new, free and set_tick from one that is not the
  *          I/O thread.
  * Layer: storage. May include base/.
