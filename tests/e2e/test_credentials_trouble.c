@@ -1,7 +1,6 @@
-/* Tokens that end, are revoked or cannot be had, while callers call. */
+/* Endpoints that give no token: down, slow, or answering what is no answer. */
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include "support/http_client.h"
 #include "support/login.h"
 
-enum { LOG_TIMEOUT_MS = 30000, STOP_MS = 5000, CLIENTS = 8, HUGE_BYTES = 48 * 1024 * 1024 };
+enum { LOG_TIMEOUT_MS = 30000, HUGE_BYTES = 48 * 1024 * 1024 };
 #define PRODUCT "/api/inventory/PROD-001"
 #define TWO_UNITS "{\"quantity\":2,\"customerId\":\"CUST-123\"}"
 
@@ -65,13 +64,10 @@ static void assert_status(int status, const char *path, const char *body) {
 }
 
 /* A caller who cannot be served is told so as the API says, and when to come again. */
-static void assert_unavailable(void) {
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = PRODUCT});
-    ck_assert_msg(reply.status == 503, "%d %s\n%s", reply.status, reply.body.data,
-                  process_output_from(&app.process, 0));
-    ck_assert_ptr_nonnull(strstr(reply.body.data, "\"code\":\"StorageUnavailable\""));
-    ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
-    http_reply_release(&reply);
+static void assert_is_unavailable(const struct http_reply *reply, const char *log) {
+    ck_assert_msg(reply->status == 503, "%d %s\n%s", reply->status, reply->body.data, log);
+    ck_assert_ptr_nonnull(strstr(reply->body.data, "\"code\":\"StorageUnavailable\""));
+    ck_assert_ptr_nonnull(http_headers_get(&reply->headers, "Retry-After"));
 }
 
 static void wait_for_requests(size_t count) {
@@ -80,143 +76,6 @@ static void wait_for_requests(size_t count) {
                      process_output_from(&app.process, 0));
     }
 }
-
-/* --- callers --- */
-
-struct callers {
-    pthread_t threads[CLIENTS];
-    atomic_bool stop;
-    atomic_int answers, failures;
-};
-
-static void *call_in_turn(void *context) {
-    struct callers *callers = context;
-    for (int i = 0; !atomic_load(&callers->stop); i++) {
-        static const char *const paths[] = {PRODUCT "/reserve", PRODUCT, PRODUCT "/release"};
-        const char *body = i % 3 == 1 ? NULL : TWO_UNITS;
-        int status = http_ask_status((struct http_ask){.port = app.port, .path = paths[i % 3], .body = body});
-        /* With several callers for one customer, somebody finds all released, or all reserved. */
-        bool fine = status == 200 || (i % 3 == 2 && status == 404);
-        atomic_fetch_add(fine ? &callers->answers : &callers->failures, 1);
-    }
-    return NULL;
-}
-
-static void start_callers(struct callers *callers) {
-    atomic_init(&callers->stop, false), atomic_init(&callers->answers, 0), atomic_init(&callers->failures, 0);
-    for (int i = 0; i < CLIENTS; i++) {
-        ck_assert_int_eq(pthread_create(&callers->threads[i], NULL, call_in_turn, callers), 0);
-    }
-}
-
-static void stop_callers(struct callers *callers) {
-    atomic_store(&callers->stop, true);
-    for (int i = 0; i < CLIENTS; i++) {
-        pthread_join(callers->threads[i], NULL);
-    }
-}
-
-/* --- tokens that end --- */
-
-START_TEST(tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error) {
-    enum { LIFETIME_S = 4, TOKENS = 5 };
-    prepare(LOGIN_SECRET);
-    identity_server_answer(login.server, &(struct identity_answer){.lifetime_s = LIFETIME_S});
-    start_handler();
-    struct callers callers;
-    int64_t start_ms = process_now_ms();
-    start_callers(&callers);
-    wait_for_requests(TOKENS);
-    int64_t took_ms = process_now_ms() - start_ms;
-    stop_callers(&callers);
-    size_t count = identity_server_count(login.server);
-    stop_handler();
-    ck_assert_msg(callers.failures == 0, "%d of %d\n%s", callers.failures, callers.failures + callers.answers,
-                  process_output_from(&app.process, 0));
-    ck_assert_int_gt(callers.answers, CLIENTS * 3);
-    ck_assert_int_ge(took_ms, LIFETIME_S * 1000); /* the first token has ended meanwhile */
-    ck_assert_uint_le(count, TOKENS + 1);         /* one for each half of a lifetime, not one for each caller */
-}
-END_TEST
-
-START_TEST(those_who_wait_for_the_first_token_share_it) {
-    prepare(LOGIN_APP_SERVICE);
-    identity_server_answer(login.server, &(struct identity_answer){.hang = true});
-    start_handler();
-    struct callers callers;
-    start_callers(&callers);
-    wait_for_requests(1);
-    identity_server_answer(login.server, &(struct identity_answer){.delay_ms = 0});
-    identity_server_let_go(login.server);
-    while (callers.answers < CLIENTS * 3 && callers.failures == 0) {
-        sched_yield();
-    }
-    stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", process_output_from(&app.process, 0));
-    ck_assert_uint_eq(identity_server_count(login.server), 1);
-    stop_handler();
-}
-END_TEST
-
-/* How many requests Azurite answered 403 since `mark`. */
-static int refusals_since(size_t mark) {
-    char *requests = azurite_requests_since(&azurite, mark);
-    int count = 0;
-    for (const char *at = requests; (at = strstr(at, "\" 403")) != NULL; at++) {
-        count++;
-    }
-    free(requests);
-    return count;
-}
-
-START_TEST(a_token_that_storage_refuses_is_replaced_once_and_the_request_repeated) {
-    prepare(LOGIN_IMDS);
-    identity_server_answer_next(login.server, 1, &(struct identity_answer){.actual_lifetime_s = -60});
-    size_t mark = azurite_mark(&azurite);
-    start_handler();
-    assert_status(200, PRODUCT, NULL);
-    assert_status(200, PRODUCT "/reserve", TWO_UNITS);
-    assert_status(200, PRODUCT "/release", TWO_UNITS);
-    stop_handler();
-    ck_assert_uint_eq(identity_server_count(login.server), 2);
-    int refusals = refusals_since(mark);
-    ck_assert_msg(refusals > 0 && refusals <= 3, "%d", refusals); /* the preparation's and the first caller's */
-}
-END_TEST
-
-START_TEST(a_token_that_is_revoked_in_mid_traffic_is_replaced_unnoticed) {
-    prepare(LOGIN_CERTIFICATE);
-    identity_server_answer_next(login.server, 1, &(struct identity_answer){.actual_lifetime_s = 3});
-    size_t mark = azurite_mark(&azurite);
-    start_handler();
-    struct callers callers;
-    start_callers(&callers);
-    wait_for_requests(2);
-    int answers = callers.answers;
-    while (callers.answers < answers + 3 * CLIENTS && callers.failures == 0) {
-        sched_yield();
-    }
-    stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", process_output_from(&app.process, 0));
-    ck_assert_uint_eq(identity_server_count(login.server), 2);
-    ck_assert_int_gt(refusals_since(mark), 0);
-    stop_handler();
-}
-END_TEST
-
-START_TEST(tokens_that_are_all_refused_are_not_asked_for_without_end) {
-    prepare(LOGIN_SECRET);
-    login_add_setting(&login, "DistributedLeasing:AcquireTimeout=00:00:01");
-    identity_server_answer(login.server, &(struct identity_answer){.actual_lifetime_s = -60});
-    start_handler();
-    for (int i = 0; i < 20; i++) {
-        assert_unavailable();
-    }
-    wait_for_log(0, "AuthenticationFailed");
-    ck_assert_uint_le(identity_server_count(login.server), 4);
-    stop_handler();
-}
-END_TEST
 
 /* --- endpoints in trouble --- */
 
@@ -278,27 +137,69 @@ static struct identity_answer answer_of(const struct trouble *trouble, const cha
     return answer;
 }
 
-/* Ten at once is quicker than each with a program of its own after the other, and says the same. */
-START_TEST(without_a_token_the_caller_gets_503_and_the_log_says_why) {
-    const struct trouble *trouble = &troubles[_i];
-    char *huge = huge_body();
+/* One app that meets one trouble, and a caller of its own. */
+struct victim {
+    struct login login;
+    struct app app;
+    pthread_t caller;
+    struct http_reply reply;
+};
+
+static void *ask_victim(void *context) {
+    struct victim *victim = context;
+    victim->reply = http_ask((struct http_ask){.port = victim->app.port, .path = PRODUCT});
+    return NULL;
+}
+
+static void start_victim(struct victim *victim, const struct trouble *trouble, const char *huge) {
     const struct identity_answer answer = answer_of(trouble, huge);
-    prepare(LOGIN_SECRET);
-    login_add_setting(&login, "DistributedLeasing:AcquireTimeout=00:00:00.100");
-    identity_server_answer(login.server, &answer);
-    start_handler();
-    wait_for_requests(1);
-    wait_for_log(0, "No token to sign in to storage with");
-    wait_for_log(0, trouble->log);
-    ck_assert_ptr_null(strstr(process_output_from(&app.process, 0), "X-Evil"));
-    assert_unavailable();
-    stop_handler();
+    login_prepare(&victim->login, LOGIN_SECRET, false, &azurite, &certificates);
+    identity_server_answer(victim->login.server, &answer);
+    login_start_handler(&victim->login, &victim->app);
+}
+
+static void call_victim(struct victim *victim) {
+    ck_assert(app_wait_for_log(&victim->app, 0, "listens on", LOG_TIMEOUT_MS));
+    ck_assert_int_eq(pthread_create(&victim->caller, NULL, ask_victim, victim), 0);
+}
+
+static void judge_victim(struct victim *victim, const struct trouble *trouble) {
+    pthread_join(victim->caller, NULL);
+    int exit_code = app_stop(&victim->app, SIGTERM);
+    char *output = process_output_from(&victim->app.process, 0);
+    const char *why = strstr(output, "No token to sign in to storage with");
+    ck_assert_msg(why != NULL && strstr(why, trouble->log) != NULL, "%s: '%s' is not in the log:\n%s", trouble->name,
+                  trouble->log, output);
+    ck_assert_msg(strstr(output, "X-Evil") == NULL, "%s:\n%s", trouble->name, output);
+    ck_assert_msg(exit_code == 0, "%s: exit code %d\n%s", trouble->name, exit_code, output);
+    assert_is_unavailable(&victim->reply, output);
+    http_reply_release(&victim->reply);
+    free(output);
+    app_release(&victim->app);
+    login_release(&victim->login);
+}
+
+/* All at once, for each caller waits until the store gives up. */
+START_TEST(without_a_token_the_caller_gets_503_and_the_log_says_why) {
+    char *huge = huge_body();
+    struct victim *victims = calloc(TROUBLES, sizeof *victims);
+    ck_assert_ptr_nonnull(victims);
+    for (size_t i = 0; i < TROUBLES; i++) {
+        start_victim(&victims[i], &troubles[i], huge);
+    }
+    for (size_t i = 0; i < TROUBLES; i++) {
+        call_victim(&victims[i]);
+    }
+    for (size_t i = 0; i < TROUBLES; i++) {
+        judge_victim(&victims[i], &troubles[i]);
+    }
+    free(victims);
     free(huge);
 }
 END_TEST
 
 START_TEST(while_the_present_token_is_good_no_trouble_is_noticed) {
-    static const int chosen[] = {0, 3, 6, 12, TROUBLES - 1};
+    static const int chosen[] = {0, 3, 6, TROUBLES - 1};
     char *huge = huge_body();
     prepare(LOGIN_WORKLOAD);
     const struct identity_answer good = {.refresh_in_s = 1};
@@ -319,18 +220,25 @@ START_TEST(while_the_present_token_is_good_no_trouble_is_noticed) {
 }
 END_TEST
 
+static void *ask_once(void *status) {
+    *(int *)status = http_ask_status((struct http_ask){.port = app.port, .path = PRODUCT});
+    return NULL;
+}
+
 START_TEST(an_endpoint_that_comes_back_is_found_again) {
     prepare(LOGIN_APP_SERVICE);
-    login_add_setting(&login, "DistributedLeasing:AcquireTimeout=00:00:01");
     identity_server_answer_next(login.server, 1, &(struct identity_answer){.lifetime_s = 3});
     identity_server_answer(login.server, &(struct identity_answer){.status = 500});
     start_handler();
     assert_status(200, PRODUCT, NULL);
     wait_for_log(0, "No token to sign in to storage with"); /* the first has ended */
-    assert_unavailable();
+    pthread_t caller;
+    int status = 0;
+    ck_assert_int_eq(pthread_create(&caller, NULL, ask_once, &status), 0);
     identity_server_answer(login.server, &(struct identity_answer){.status = 0});
     wait_for_log(0, "Signed in to storage again");
-    assert_status(200, PRODUCT, NULL);
+    pthread_join(caller, NULL);
+    ck_assert_int_eq(status, 200); /* who came meanwhile has waited for it */
     stop_handler();
 }
 END_TEST
@@ -367,124 +275,24 @@ END_TEST
 START_TEST(an_endpoint_that_is_not_there_is_told) {
     prepare(LOGIN_NONE);
     login_add_setting(&login, "DistributedLeasing:Authentication:Mode=ManagedIdentity");
-    login_add_setting(&login, "DistributedLeasing:AcquireTimeout=00:00:01");
     start_handler();
     wait_for_log(0, "No token to sign in to storage with");
     wait_for_log(0, "IMDS");
-    assert_unavailable();
     stop_handler();
 }
 END_TEST
-
-/* --- stopping --- */
-
-static void assert_stops_in_time(void) {
-    int64_t start_ms = process_now_ms();
-    stop_handler();
-    ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
-}
-
-static void *ask_once(void *status) {
-    *(int *)status = http_ask_status((struct http_ask){.port = app.port, .path = PRODUCT});
-    return NULL;
-}
-
-static const enum login_way waited_for[] = {LOGIN_APP_SERVICE, LOGIN_IMDS, LOGIN_WORKLOAD, LOGIN_CERTIFICATE};
-
-START_TEST(a_stop_does_not_wait_for_an_endpoint_that_hangs) {
-    prepare(waited_for[_i]);
-    identity_server_answer(login.server, &(struct identity_answer){.hang = true});
-    start_handler();
-    wait_for_requests(1);
-    pthread_t caller;
-    int status = 0;
-    ck_assert_int_eq(pthread_create(&caller, NULL, ask_once, &status), 0);
-    assert_stops_in_time();
-    pthread_join(caller, NULL);
-    ck_assert_msg(status == 503 || status == 0, "%d", status); /* 0: it came too late to be served at all */
-}
-END_TEST
-
-static void wait_for_az(void) {
-    int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
-    bool called = false;
-    while (!called) {
-        char *calls = az_stub_calls(&login.az);
-        called = calls[0] != '\0';
-        free(calls);
-        ck_assert_int_lt(process_now_ms(), deadline_ms);
-        sched_yield();
-    }
-}
-
-START_TEST(a_stop_ends_an_az_that_hangs) {
-    prepare(LOGIN_CLI);
-    az_stub_hang(&login.az);
-    start_handler();
-    wait_for_az();
-    assert_stops_in_time(); /* that az and its children have gone as well, tools/run-tests.sh sees */
-}
-END_TEST
-
-static const struct {
-    const char *script, *log;
-} az_troubles[] = {
-    {"echo \"ERROR: Please run 'az login' to setup account.\" >&2\nexit 1\n", "az login"},
-    {"echo no JSON at all\n", "not JSON"},
-    {"exit 0\n", "az"},
-    {"kill -KILL $$\n", "az"},
-    {"while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; "
-     "done\n",
-     "az"},
-    {"while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa >&2; "
-     "done\n",
-     "az"},
-};
-
-START_TEST(an_az_in_trouble_is_told_and_asked_again) {
-    prepare(LOGIN_CLI);
-    login_add_setting(&login, "DistributedLeasing:AcquireTimeout=00:00:00.100");
-    az_stub_do(&login.az, az_troubles[_i].script);
-    start_handler();
-    wait_for_log(0, "No token to sign in to storage with");
-    wait_for_log(0, az_troubles[_i].log);
-    assert_unavailable();
-    az_stub_answer(&login.az, login.cli_token, 3600);
-    wait_for_log(0, "Signed in to storage again");
-    assert_status(200, PRODUCT, NULL);
-    stop_handler();
-}
-END_TEST
-
-static TCase *add_case(Suite *suite, const char *name) {
-    TCase *tcase = tcase_create(name);
-    tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
-    tcase_add_checked_fixture(tcase, NULL, tear_down);
-    suite_add_tcase(suite, tcase);
-    return tcase;
-}
 
 int main(void) {
     Suite *suite = suite_create("credentials_trouble");
-    TCase *ends = add_case(suite, "tokens that end");
-    tcase_add_test(ends, tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error);
-    tcase_add_test(ends, those_who_wait_for_the_first_token_share_it);
-    tcase_add_test(ends, a_token_that_storage_refuses_is_replaced_once_and_the_request_repeated);
-    tcase_add_test(ends, a_token_that_is_revoked_in_mid_traffic_is_replaced_unnoticed);
-    tcase_add_test(ends, tokens_that_are_all_refused_are_not_asked_for_without_end);
-    TCase *trouble = add_case(suite, "endpoints in trouble");
-    tcase_add_loop_test(trouble, without_a_token_the_caller_gets_503_and_the_log_says_why, 0, TROUBLES);
-    tcase_add_test(trouble, while_the_present_token_is_good_no_trouble_is_noticed);
-    tcase_add_test(trouble, an_endpoint_that_comes_back_is_found_again);
-    tcase_add_loop_test(trouble, imds_is_asked_again_as_it_wants_to_be, 0,
-                        sizeof imds_statuses / sizeof *imds_statuses);
-    tcase_add_test(trouble, a_slow_endpoint_is_waited_for);
-    tcase_add_test(trouble, an_endpoint_that_is_not_there_is_told);
-    TCase *stopping = add_case(suite, "stopping");
-    tcase_add_loop_test(stopping, a_stop_does_not_wait_for_an_endpoint_that_hangs, 0,
-                        sizeof waited_for / sizeof *waited_for);
-    tcase_add_test(stopping, a_stop_ends_an_az_that_hangs);
-    tcase_add_loop_test(stopping, an_az_in_trouble_is_told_and_asked_again, 0,
-                        sizeof az_troubles / sizeof *az_troubles);
+    TCase *tcase = tcase_create("trouble");
+    tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
+    tcase_add_checked_fixture(tcase, NULL, tear_down);
+    tcase_add_test(tcase, without_a_token_the_caller_gets_503_and_the_log_says_why);
+    tcase_add_test(tcase, while_the_present_token_is_good_no_trouble_is_noticed);
+    tcase_add_test(tcase, an_endpoint_that_comes_back_is_found_again);
+    tcase_add_loop_test(tcase, imds_is_asked_again_as_it_wants_to_be, 0, sizeof imds_statuses / sizeof *imds_statuses);
+    tcase_add_test(tcase, a_slow_endpoint_is_waited_for);
+    tcase_add_test(tcase, an_endpoint_that_is_not_there_is_told);
+    suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
