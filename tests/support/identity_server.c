@@ -304,6 +304,7 @@ static void serve(void *context, const struct http_request *request, struct http
     const char *fault = judge(server, request, complaint);
     char *assertion = field(request->body, "client_assertion");
     *record = (struct identity_request){.endpoint = endpoint_of(request),
+                                        .at_ms = process_now_ms(),
                                         .complaint = copy(fault == NULL ? "" : fault),
                                         .assertion = assertion == NULL ? copy("") : assertion,
                                         .token = copy("")};

@@ -53,6 +53,7 @@ enum identity_endpoint { IDENTITY_NOWHERE, IDENTITY_APP_SERVICE, IDENTITY_IMDS, 
 /* A request as it came; lives as long as the server. */
 struct identity_request {
     enum identity_endpoint endpoint;
+    int64_t at_ms;   /* when, on process.h's clock */
     char *complaint; /* what is wrong with it; "" if nothing */
     char *assertion; /* what came as client_assertion, decoded; "" if none */
     char *token;     /* what it was answered with; "" if no token */
