@@ -1,6 +1,7 @@
 #include "leasectl/table.h"
 
 #include <libsmartcols/libsmartcols.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,10 +65,7 @@ static char *print(struct libscols_table *table) {
     return ended;
 }
 
-char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
-    if (cJSON_GetArraySize(rows) == 0) {
-        return headings(columns, count);
-    }
+static char *draw(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
     struct libscols_table *table = scols_new_table();
     if (table == NULL) {
         return NULL;
@@ -79,5 +77,23 @@ char *table_text(const struct table_column *columns, size_t count, const cJSON *
         text = print(table);
     }
     scols_unref_table(table);
+    return text;
+}
+
+/*
+ * What can be printed is the user's locale's affair. It is in force for the drawing alone: elsewhere it would change how letters
+ * compare without case, in settings and HTTP headers (an I in Turkish is no capital i).
+ */
+char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
+    if (cJSON_GetArraySize(rows) == 0) {
+        return headings(columns, count);
+    }
+    locale_t users = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    locale_t before = users == (locale_t)0 ? (locale_t)0 : uselocale(users);
+    char *text = draw(columns, count, rows, on_terminal);
+    if (users != (locale_t)0) {
+        uselocale(before);
+        freelocale(users);
+    }
     return text;
 }
