@@ -83,6 +83,11 @@ START_TEST(a_mode_by_name_is_that_source_alone) {
     use_identity_endpoint();
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.app_service.base);
+    sign_in_stop(&sign_in);
+    sign_in_release(&sign_in);
+    options.identity_header = NULL; /* App Service gives both */
+    start_as(SIGN_IN_MANAGED_IDENTITY);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.base);
 }
 END_TEST
 
