@@ -11,7 +11,8 @@
  *     from being filled with silence. Connections are kept alive while a quarter of the workers is free of them, and then longer
  *     than the host's client keeps idle ones (.NET's SocketsHttpHandler: one to two minutes), so that it is the client
  *     who closes and no request meets a connection that is just being closed.
- *   - Its own timeouts are for each read and write: a byte now and then keeps it waiting. connection_table's deadlines are for all.
+ *   - Its own timeouts are for each read and write: a byte now and then keeps it waiting. connection_table's deadlines are for all,
+ *     and come first.
  *   - A worker receives into one buffer, which it never clears, allocated once. White space ahead of a request is skipped by the
  *     parser but not counted by who looks for the empty line behind the head: what came before, on this connection or another,
  *     could be read as a request. So a request must begin where the buffer does (http_exchange.c).
@@ -33,13 +34,13 @@
 #include "server/connection_table.h"
 #include "server/http_exchange.h"
 
-enum { SILENCE_MS = 130 * 1000, NUMBER_TEXT_BYTES = 32, START_LOG_BYTES = 256 };
+enum { OWN_TIMEOUT_LATER_MS = 10 * 1000, SILENCE_MS = 130 * 1000, NUMBER_TEXT_BYTES = 32, START_LOG_BYTES = 256 };
 
 /* civetweb's, as text. The buffer has room for more than we take of a head, so that we can say so; the queues for a crowd. */
 #define RECEIVE_BUFFER_BYTES "131072"
 #define CONNECTION_QUEUE "256"
 #define LISTEN_BACKLOG "4096"
-#define KEEP_ALIVE_TIMEOUT_MS "130000"
+#define KEEP_ALIVE_TIMEOUT_MS "140000"
 
 struct http_server {
     struct mg_context *civetweb;
@@ -121,7 +122,7 @@ static struct mg_context *start_civetweb(struct http_server *server, const struc
     char timeout[NUMBER_TEXT_BYTES];
     snprintf(port, sizeof port, "127.0.0.1:%d", options->port);
     snprintf(threads, sizeof threads, "%d", options->thread_count + spare_count(options));
-    snprintf(timeout, sizeof timeout, "%d", request_timeout_ms(options));
+    snprintf(timeout, sizeof timeout, "%d", request_timeout_ms(options) + OWN_TIMEOUT_LATER_MS);
     /* clang-format off */
     const char *settings[] = {
         "listening_ports", port,

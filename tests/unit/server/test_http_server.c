@@ -311,7 +311,7 @@ START_TEST(a_url_over_8_kib_is_refused) {
         for (size_t path_bytes = 2; path_bytes <= HTTP_SERVER_MAX_URL_BYTES;
              path_bytes *= 4096) { /* a long query, then a long path */
             char url[HTTP_SERVER_MAX_URL_BYTES + 2] = "";
-            memset(url, 'a', (size_t)(HTTP_SERVER_MAX_URL_BYTES + over));
+            memset(url, 'a', HTTP_SERVER_MAX_URL_BYTES + (size_t)over);
             url[0] = '/';
             url[path_bytes - 1] = '?';
             snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", url);
