@@ -60,7 +60,7 @@ enum status json_parse(const char *text, size_t length, cJSON **out, struct erro
     }
     status = check_keys(value, err);
     if (status != STATUS_OK) {
-        cJSON_Delete(value);
+        json_delete_wiped(value);
         return status;
     }
     *out = value;

@@ -534,12 +534,39 @@ static TCase *config_tests(void) {
     return tcase;
 }
 
+static int secrets_freed;
+
+/* Sees what is given back. */
+static void free_and_look(void *memory) {
+    secrets_freed += memory != NULL && strncmp(memory, "hunter2", 7) == 0;
+    free(memory);
+}
+
+static int secrets_freed_by(void (*delete)(cJSON *)) {
+    static const char text[] = "{\"a\":\"hunter2\",\"b\":[{\"c\":\"hunter2\"},1,null]}";
+    cJSON *root = NULL;
+    ck_assert_int_eq(json_parse(text, sizeof text - 1, &root, NULL), STATUS_OK);
+    secrets_freed = 0;
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = malloc, .free_fn = free_and_look});
+    delete (root);
+    cJSON_InitHooks(NULL);
+    return secrets_freed;
+}
+
+START_TEST(a_tree_with_secrets_is_wiped_before_it_is_freed) {
+    ck_assert_int_eq(secrets_freed_by(cJSON_Delete), 2); /* or the look sees nothing */
+    ck_assert_int_eq(secrets_freed_by(json_delete_wiped), 0);
+    json_delete_wiped(NULL);
+}
+END_TEST
+
 static TCase *member_tests(void) {
     TCase *tcase = tcase_create("members");
     tcase_add_test(tcase, a_string_member_is_found_by_its_exact_key);
     tcase_add_loop_test(tcase, whole_numbers_are_read_exactly_or_not_at_all, 0, sizeof numbers / sizeof numbers[0]);
     tcase_add_loop_test(tcase, random_whole_numbers_are_written_exactly, 0, 4);
     tcase_add_test(tcase, adding_a_number_tells_when_there_is_no_memory);
+    tcase_add_test(tcase, a_tree_with_secrets_is_wiped_before_it_is_freed);
     return tcase;
 }
 

@@ -83,6 +83,11 @@ START_TEST(a_mode_by_name_is_that_source_alone) {
     use_identity_endpoint();
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.app_service.base);
+    sign_in_stop(&sign_in);
+    sign_in_release(&sign_in);
+    options.identity_header = NULL; /* App Service gives both */
+    start_as(SIGN_IN_MANAGED_IDENTITY);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.base);
 }
 END_TEST
 
@@ -116,6 +121,7 @@ START_TEST(auto_passes_over_what_is_not_configured) {
     options.principal_tenant_id = options.workload_tenant_id = tenant;
     options.principal_client_id = options.workload_client_id = id;
     start_as(SIGN_IN_AUTO);
+    sign_in_stop(&sign_in); /* the sources are its thread's */
     ck_assert_ptr_null(sign_in.automatic.choices[0].source);
     ck_assert_ptr_null(sign_in.automatic.choices[1].source);
     ck_assert_ptr_eq(sign_in.automatic.choices[2].source, &sign_in.imds.base);

@@ -114,11 +114,10 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     sigaddset(&blocked, SIGINT);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
-    az_stub_do(&az,
-               "cat\nwhile read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
-               "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
-               "esac; done </proc/$$/status\n"
-               "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
+    az_stub_do(&az, "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
+                    "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
+                    "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
+                    "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
     enum status status = fetch();
     pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
