@@ -101,10 +101,20 @@ static const struct {
     {offsetof(struct certificates, server), true, "protocol version"},
 };
 
+/* OpenSSL itself is told to speak any version, so that it is the handler that refuses an old one. */
+static void write_openssl_conf(char out[CERTIFICATE_PATH_BYTES + 16]) {
+    temp_folder_write(&certificates.folder, "openssl.cnf",
+                      "openssl_conf = default\n[default]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n"
+                      "[any]\nMinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n");
+    snprintf(out, CERTIFICATE_PATH_BYTES + 16, "OPENSSL_CONF=%s/openssl.cnf", certificates.folder.path);
+}
+
 START_TEST(a_server_with_a_fault_is_sent_nothing_and_the_log_says_why) {
+    char openssl_conf[CERTIFICATE_PATH_BYTES + 16];
+    write_openssl_conf(openssl_conf);
     start_server((const struct certificate_files *)(const void *)((const char *)&certificates + faults[_i].files),
                  faults[_i].only_tls_1_1);
-    start_handler(hasty, (const char *const[]){trusted_ca, NULL});
+    start_handler(hasty, (const char *const[]){trusted_ca, openssl_conf, NULL});
     wait_for_log(faults[_i].log);
     assert_refused();
     stop_handler();

@@ -230,8 +230,15 @@ static void write_token(enum identity_endpoint endpoint, const struct identity_a
     append_json(out, json);
 }
 
+/* What is worth most comes first, where a message that is cut short still has it. */
 static void write_echo(const struct http_request *request, struct strbuf *out) {
-    strbuf_appendf(out, " Your request was: %s %s?%s", request->method, request->path, request->query);
+    const char *header = http_headers_get(request->headers, "X-IDENTITY-HEADER");
+    const char *proof = strstr(request->body, "&client_secret=");
+    if (proof == NULL) {
+        proof = strstr(request->body, "&client_assertion=");
+    }
+    strbuf_appendf(out, " You sent %s%s", header == NULL ? "" : header, proof == NULL ? "" : proof);
+    strbuf_appendf(out, "\n%s %s?%s", request->method, request->path, request->query);
     for (size_t i = 0; i < request->headers->count; i++) {
         strbuf_appendf(out, "\n%s: %s", request->headers->items[i].name, request->headers->items[i].value);
     }
@@ -241,7 +248,7 @@ static void write_echo(const struct http_request *request, struct strbuf *out) {
 static void write_error(int status, const char *why, const struct http_request *echoed,
                         struct http_response *response) {
     struct strbuf description;
-    strbuf_init(&description, MAX_BODY_BYTES * 2);
+    strbuf_init(&description, MAX_BODY_BYTES * 4);
     strbuf_appendf(&description, "AADSTS7000215: %s.", why);
     if (echoed != NULL) {
         write_echo(echoed, &description);

@@ -20,7 +20,11 @@ enum { MAX_TOKEN_BYTES = 64 * 1024, SIGNATURE_BYTES = 256, LONGEST_ASSERTION_S =
 
 /* What stands for the two characters of `from` is in `to`. */
 static char exchange(char c, const char *from, const char *to) {
-    return c == from[0] ? to[0] : c == from[1] ? to[1] : c;
+    const char *found = strchr(from, c);
+    if (found != NULL) {
+        c = to[found - from];
+    }
+    return c;
 }
 
 static void append_base64url(struct strbuf *out, const void *data, size_t length) {

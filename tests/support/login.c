@@ -31,10 +31,6 @@ void login_add_setting(struct login *login, const char *setting) {
     add(&login->settings, "%s", setting);
 }
 
-void login_add_env(struct login *login, const char *variable) {
-    add(&login->env, "%s", variable);
-}
-
 static void add_authentication(struct login *login, const char *name, const char *value) {
     add(&login->settings, "DistributedLeasing:Authentication:%s=%s", name, value);
 }

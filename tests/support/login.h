@@ -59,9 +59,8 @@ void login_prepare(struct login *login, enum login_way way, bool automatic, cons
                    const struct certificates *certificates);
 void login_release(struct login *login);
 
-/* Adds "Name=value" to what the app is started with. */
+/* Adds "Name=value" to the app's settings. */
 void login_add_setting(struct login *login, const char *setting);
-void login_add_env(struct login *login, const char *variable);
 
 /* Starts the app behind a host, and waits until it serves; or the handler alone. */
 void login_start_app(const struct login *login, struct app *app);

@@ -30,8 +30,11 @@ static void append_base64url(struct strbuf *out, const void *data, size_t length
     strbuf_init(&plain, 4096);
     crypto_base64_encode(data, length, &plain);
     for (const char *c = plain.data; *c != '\0' && *c != '='; c++) {
-        const char *found = strchr("+-/_", *c);
-        strbuf_append_char(out, found != NULL && (*c == '+' || *c == '/') ? found[1] : *c);
+        if (*c == '+' || *c == '/') {
+            strbuf_append_string(out, *c == '+' ? "-" : "_");
+        } else {
+            strbuf_append_char(out, *c);
+        }
     }
     strbuf_release(&plain);
 }
