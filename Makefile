@@ -162,7 +162,8 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
-	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" PROGRAM_TIMEOUT_S=1500 \
+	    tools/run-tests.sh release package/ functions lifecycle
 
 lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck
 	@tools/deps.sh build test lint
