@@ -182,7 +182,8 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
-	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" PROGRAM_TIMEOUT_S=1500 \
+	    tools/run-tests.sh release package/ functions lifecycle
 
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
 	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)

@@ -8,6 +8,7 @@
 # report from the sanitizer or valgrind.
 # LEASEHOLD_BIN=FOLDER puts the programs of another folder to the test.
 # KINDS="..." chooses the folders of tests/ (by default "unit integration e2e").
+# PROGRAM_TIMEOUT_S=N is how long a program may take (600).
 # JOBS=N runs N programs at once (by default one for each processor, at most 4).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,7 +26,7 @@ export LEASEHOLD_ROOT=$PWD
 export LEASEHOLD_BIN=${LEASEHOLD_BIN:-$build/bin}
 export LEASEHOLD_AZURITE=$PWD/node_modules/.bin/azurite
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60}
-program_timeout_s=600
+program_timeout_s=${PROGRAM_TIMEOUT_S:-600}
 wrapper=()
 
 # Sets up the tool of this variant to write its reports to files beginning with $1, so that a program that a test started

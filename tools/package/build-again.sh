@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 readonly FOLDER=${1:?usage: tools/package/build-again.sh FOLDER}
 
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+SOURCE_DATE_EPOCH=$(stat -c %Y dist/leasehold/host.json) # there may have been a commit since
 export SOURCE_DATE_EPOCH
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$FOLDER"
 mkdir -p "$FOLDER/build/package"

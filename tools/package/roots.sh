@@ -38,7 +38,7 @@ for release in "${RELEASES[@]}"; do
         fi
         mv "$root.new" "$root"
     fi
-    rm -rf "${root:?}/$APP"
+    rm -rf "${root:?}/$APP" "$root/etc/ssl" "$root/etc/pki" # a test that was ended in the middle leaves certificates
     mkdir -p "$root/$APP"
     unzip -q dist/leasehold.zip -d "$root/$APP"
 done
