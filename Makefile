@@ -7,8 +7,8 @@
 #   valgrind   little optimised, for readable traces
 #   control    the release flags with the faults of handler/base/negative_control.h to be switched on
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
-#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
 #   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
+#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
 # CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
 
 VARIANT ?= release
@@ -38,7 +38,7 @@ flags_asan := -O1 -g $(sanitize_asan)
 flags_tsan := -O1 -g $(sanitize_tsan)
 flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(flags_$(VARIANT)),)
-$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, package, fuzz)
+$(error VARIANT is one of release, asan, tsan, valgrind, control, clang, fuzz, package)
 endif
 
 # The package's libraries are where its compiler looks by itself.
@@ -53,19 +53,21 @@ endif
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
 libs = -lcivetweb $(library_libs) -lm # Debian's civetweb has no pkg-config file
+leasectl_libs = $(shell pkg-config --libs smartcols expat) # of which the handler needs neither
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease
 test_libs = $(shell pkg-config --libs check libssl)
 
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
+leasectl_sources := $(sort $(filter-out tools/leasectl/main.c,$(wildcard tools/leasectl/*.c)))
 torture_sources := tests/checker/torture.c
 support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
-                                 tests/deploy/test_*.c))
+                           tests/package/test_*.c tests/deploy/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
-main_sources := $(wildcard handler/main.c tools/devhost/main.c)
+main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
 preload_sources := $(sort $(wildcard tests/preload/*.c))
@@ -74,6 +76,7 @@ library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handl
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a
 devhost_lib := $(BUILD)/libdevhost.a
+leasectl_lib := $(BUILD)/libleasectl.a
 support_lib := $(BUILD)/libsupport.a
 fuzz_lib := $(BUILD)/libfuzz.a
 library := $(BUILD)/libleasehold.a
@@ -83,10 +86,10 @@ torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
-all_objects := $(call object,$(handler_sources) $(devhost_sources) $(support_sources) $(test_sources) $(main_sources) \
+all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
                $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
-built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost
-programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost)
+built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
+programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost bin/leasectl)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -94,14 +97,14 @@ MAKEFLAGS += --no-builtin-rules
 
 # Commands
 .PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean examples bench-leases \
-        bench-hot package deploy docs
+        bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-all: ## build bin/handler and bin/devhost
+all: ## build bin/handler, bin/devhost and bin/leasectl
 	@tools/deps.sh build
 	@$(build) programs
 
@@ -174,6 +177,13 @@ package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
 
+test-package: package ## the package: in bare Debian 11 and 12 roots, by its own end-to-end tests, and built twice (as root)
+	@tools/deps.sh build azurite test package-test
+	@$(build) VARIANT=release programs tests
+	@tools/package/roots.sh
+	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" tools/run-tests.sh release package/ functions lifecycle
+
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
 	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
 
@@ -205,28 +215,31 @@ objects: $(all_objects)
 
 $(BUILD)/bin/handler: $(call object,handler/main.c) $(handler_lib)
 $(BUILD)/bin/devhost: $(call object,tools/devhost/main.c) $(devhost_lib) $(handler_lib)
+$(BUILD)/bin/leasectl: $(call object,tools/leasectl/main.c) $(leasectl_lib) $(handler_lib)
+$(BUILD)/bin/leasectl: libs += $(leasectl_libs)
 $(built_programs):
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs)
 
-bin/handler bin/devhost: bin/%: $(BUILD)/bin/%
+bin/handler bin/devhost bin/leasectl: bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)
 	@install $< $@ # a new file, so that a handler that is running keeps its own
 
 $(handler_lib): $(call object,$(handler_sources))
 $(devhost_lib): $(call object,$(devhost_sources))
+$(leasectl_lib): $(call object,$(leasectl_sources))
 $(support_lib): $(call object,$(support_sources))
 $(fuzz_lib): $(call object,$(fuzz_sources))
-$(handler_lib) $(devhost_lib) $(support_lib) $(fuzz_lib): $(BUILD)/sources
+$(handler_lib) $(devhost_lib) $(leasectl_lib) $(support_lib) $(fuzz_lib): $(BUILD)/sources
 	@mkdir -p $(@D)
 	@rm -f $@.new
 	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
 
-$(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
+$(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
+	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(handler_lib)
@@ -260,7 +273,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 
 $(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
-$(call object,$(devhost_sources) tools/devhost/main.c): extra_flags = -Itools
+$(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags

@@ -10,19 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "functions/dispatch.h"
-#include "inventory/inventory_service.h"
-#include "inventory/inventory_store_memory.h"
-#include "inventory/inventory_store_table.h"
-#include "lease/lease_manager.h"
-#include "lease/lease_store_blob.h"
 #include "server/http_server.h"
-#include "settings/app_settings.h"
-#include "storage/http_transport.h"
-#include "storage/sign_in.h"
-#include "storage/storage_request.h"
+#include "wiring/parts.h"
 
 enum {
-    SERVER_THREADS = 256, /* a request that waits for its turn keeps one */
+    SERVER_THREADS = 256, /* a request that waits for its turn keeps one; one more is told to come again */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -31,62 +23,17 @@ enum {
 };
 
 struct app {
-    struct app_settings settings;
-    const struct clock *clock;
-    struct http_transport *transport;
-    struct sign_in sign_in;
-    struct storage_client storage;
-    struct lease_store_blob lease_store;
-    struct lease_manager *leases;
-    struct inventory_store_table table_store;
-    struct inventory_store_memory memory_store;
-    struct inventory_service inventory;
+    struct parts parts;
     struct dispatch dispatch;
     struct http_server *server;
     pthread_t preparer;
 };
 
-static enum status connect_storage(struct app *app, struct error *err) {
-    const struct storage_account *account = &app->settings.account;
-    enum status status = http_transport_new(&app->transport, app->clock, err);
-    if (status == STATUS_OK && app->settings.ca_file != NULL) {
-        status = http_transport_set_ca_file(app->transport, app->settings.ca_file);
-    }
-    if (status == STATUS_OK) {
-        status = sign_in_start(&app->sign_in, account, &app->settings.authentication, app->transport, app->clock, err);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    storage_client_init(&app->storage, app->transport, app->clock, account, app->sign_in.credential);
-    lease_store_blob_init(&app->lease_store, &app->storage, &app->settings.lease_store);
-    return lease_manager_new(&app->leases, &app->settings.lease, &app->lease_store.base, app->transport, app->clock,
-                             err);
-}
-
-static enum status open_inventory(struct app *app, struct error *err) {
-    struct inventory_store *store = &app->table_store.base;
-    enum status status = STATUS_OK;
-    if (app->settings.store_kind == STORE_MEMORY) {
-        status = inventory_store_memory_init(&app->memory_store, app->clock);
-        store = &app->memory_store.base;
-    } else {
-        inventory_store_table_init(&app->table_store, &app->storage, app->settings.table_name);
-    }
-    if (status == STATUS_OK) {
-        status = inventory_service_init(&app->inventory, store, app->leases, app->clock, &app->settings.inventory,
-                                        app->settings.lease.acquire_timeout_ms);
-    }
-    app->lease_store.is_wanted = inventory_service_wants_lease;
-    app->lease_store.context = &app->inventory;
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "opening the inventory");
-}
-
 /* Storage may come later than we do: the host wants an answer on its poll, and each request tries again. */
 static void *prepare_inventory(void *context) {
     struct app *app = context;
     struct error err;
-    enum status status = inventory_service_prepare(&app->inventory, &err);
+    enum status status = inventory_service_prepare(&app->parts.inventory, &err);
     if (status != STATUS_OK && status != STATUS_CANCELLED) {
         log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s", err.message);
     }
@@ -94,11 +41,12 @@ static void *prepare_inventory(void *context) {
 }
 
 static enum status serve(struct app *app, struct error *err) {
-    struct http_server_options options = {.port = app->settings.port,
+    struct http_server_options options = {.port = app->parts.settings.port,
                                           .thread_count = SERVER_THREADS,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES};
-    app->dispatch = (struct dispatch){.service = &app->inventory, .route_prefix = app->settings.route_prefix};
+    app->dispatch =
+        (struct dispatch){.service = &app->parts.inventory, .route_prefix = app->parts.settings.route_prefix};
     enum status status = http_server_start(&app->server, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
         return status;
@@ -110,35 +58,17 @@ static enum status serve(struct app *app, struct error *err) {
     return STATUS_OK;
 }
 
-static enum status start(struct app *app, struct error *err) {
-    app->clock = clock_system();
-    enum status status = connect_storage(app, err);
-    if (status == STATUS_OK) {
-        status = open_inventory(app, err);
-    }
-    if (status == STATUS_OK) {
-        status = serve(app, err);
-    }
-    return status;
-}
-
 /* Lets requests finish, then cuts them short, then gives every lease back. False: some request would not end. */
 static bool wind_down(struct app *app) {
-    int64_t start_ms = clock_now_ms(app->clock);
+    int64_t start_ms = clock_now_ms(app->parts.clock);
     http_server_drain(app->server);
-    inventory_service_cancel(&app->inventory);
-    lease_manager_cancel_acquires(app->leases);
+    parts_cancel_turns(&app->parts);
     bool idle = http_server_wait_idle(app->server, STOP_FINISH_MS);
-    lease_manager_cancel_waits(app->leases);
-    storage_client_cancel(&app->storage);
+    parts_cancel_requests(&app->parts);
     if (!idle) {
         idle = http_server_wait_idle(app->server, STOP_CUT_SHORT_MS);
     }
-    int left = lease_manager_close(app->leases, start_ms + STOP_RELEASE_MS);
-    if (left > 0) {
-        log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
-    }
-    sign_in_stop(&app->sign_in);
+    parts_close(&app->parts, start_ms + STOP_RELEASE_MS);
     return idle;
 }
 
@@ -149,17 +79,7 @@ static void stop(struct app *app) {
     }
     http_server_stop(app->server);
     pthread_join(app->preparer, NULL);
-    inventory_service_release(&app->inventory);
-    if (app->settings.store_kind == STORE_MEMORY) {
-        inventory_store_memory_release(&app->memory_store);
-    } else {
-        inventory_store_table_release(&app->table_store);
-    }
-    http_transport_free(app->transport); /* answers what is still in flight, which the lease manager waits for */
-    lease_manager_free(app->leases);
-    storage_client_release(&app->storage);
-    sign_in_release(&app->sign_in);
-    app_settings_release(&app->settings);
+    parts_release(&app->parts);
 }
 
 int main(int argc, char **argv, char **environment) {
@@ -173,14 +93,13 @@ int main(int argc, char **argv, char **environment) {
     pthread_sigmask(SIG_BLOCK, &stop_signals, NULL); /* in every thread: they are waited for below */
     signal(SIGPIPE, SIG_IGN);
 
-    enum status status = app_settings_load(".", environment, &app.settings, &err);
+    enum status status = parts_load(&app.parts, environment, &err);
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, "%s", err.message);
         return status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE;
     }
-    app.settings.authentication.environment = environment;
-    log_configure(app.settings.log_level, app.settings.instance);
-    if (start(&app, &err) != STATUS_OK) {
+    log_configure(app.parts.settings.log_level, app.parts.settings.instance);
+    if (parts_start(&app.parts, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
         log_event(LOG_ERROR, "Leasehold cannot start: %s", err.message);
         return EXIT_FAILURE;
     }

@@ -6,10 +6,10 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 # Top to bottom. A file may include its own floor and those below.
-readonly FLOORS="main settings server functions inventory lease storage base"
+readonly FLOORS="main wiring settings server functions inventory lease storage base"
 
 # shellcheck disable=SC2016 # awk's dollars
-find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
+find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
     function complain(why) {
         printf "%s:%d: %s\n", FILENAME, FNR, why
         bad = 1
@@ -24,9 +24,10 @@ find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors=
     }
     FNR == 1 {
         split(FILENAME, path, "/")
-        devhost = path[1] == "tools"
+        devhost = path[1] == "tools" && path[2] == "devhost"
+        leasectl = path[1] == "tools" && path[2] == "leasectl"
         example = path[1] == "examples"
-        floor = path[2] ~ /\.[ch]$/ ? "main" : path[2]
+        floor = leasectl || path[2] ~ /\.[ch]$/ ? "main" : path[2]
         if (!devhost && !example && !(floor in depth)) complain("no such floor: " floor)
     }
     { if (sub(/^[ \t]*#[ \t]*include[ \t]*"/, "include ")) { sub(/".*/, ""); ours = 1 } else ours = 0 }
@@ -38,6 +39,11 @@ find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors=
         if (devhost) {
             if (target[1] !~ /^(devhost|server|base)$/ && $2 != "storage/http_transport.h")
                 complain("devhost uses server/, base/ and storage/http_transport.h, not " $2)
+        } else if (leasectl && target[1] ~ /^(leasectl|wiring|functions)$/) {
+            if (target[1] == "functions" && $2 != "functions/inventory_picture.h")
+                complain("leasectl uses of functions/ the picture alone, not " $2)
+        } else if (leasectl && target[1] == "server") {
+            complain("leasectl serves nothing")
         } else if (!(target[1] in depth))
             complain("an include names its floor: \"base/status.h\", not \"" $2 "\"")
         else if (depth[target[1]] < depth[floor])
@@ -46,7 +52,9 @@ find examples handler tools/devhost -name '*.[ch]' | sort | xargs awk -v floors=
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")
         only("<curl/", "^handler/storage/http_transport[.]c$")
-        only("civetweb.h", "^handler/server/http_server[.]c$")
+        only("<expat.h>", "^tools/leasectl/blob_list[.]c$")
+        only("<libsmartcols", "^tools/leasectl/table[.]c$")
+        only("civetweb.h", "^handler/server/http_(server|exchange)[.]c$")
     }
     !devhost && !example && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
         if (FILENAME !~ "^handler/(settings/|main[.]c$|base/negative_control[.]c$)") complain("the environment is for settings/; main.c hands it over")

@@ -6,8 +6,9 @@
 #                              test      libcheck
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
-#                              package   what unpacks, builds and packs what is deployed
 #                              fuzz      clang with libFuzzer and its sanitizers
+#                              package   what unpacks, builds and packs what is deployed
+#                              package-test   what tries it
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
 #                              docs      graphviz
 #
@@ -17,13 +18,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev ca-certificates curl"
+    [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
     [azurite]=""
     [test]="check"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
     [valgrind]="valgrind"
-    [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [fuzz]="clang libclang-rt-14-dev"
+    [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
+    [package-test]="debootstrap unzip"
     [azure]="azure-cli"
     [docs]="graphviz"
 )

@@ -6,6 +6,7 @@
 # One line a program, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
 # failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
 # report from the sanitizer or valgrind.
+# LEASEHOLD_BIN=FOLDER puts the programs of another folder to the test.
 # KINDS="..." chooses the folders of tests/ (by default "unit integration e2e").
 # JOBS=N runs N programs at once (by default one for each processor, at most 4).
 set -euo pipefail
@@ -21,7 +22,7 @@ processors=$(nproc)
 readonly jobs=${JOBS:-$((processors < 4 ? processors : 4))}
 
 export LEASEHOLD_ROOT=$PWD
-export LEASEHOLD_BIN=$build/bin
+export LEASEHOLD_BIN=${LEASEHOLD_BIN:-$build/bin}
 export LEASEHOLD_AZURITE=$PWD/node_modules/.bin/azurite
 export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60}
 program_timeout_s=600

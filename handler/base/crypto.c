@@ -64,8 +64,12 @@ void crypto_base64url_encode(const void *data, size_t length, struct strbuf *out
     strbuf_init(&text, SIZE_MAX);
     crypto_base64_encode(data, length, &text);
     for (size_t i = 0; i < text.length && text.data[i] != '='; i++) {
-        char c = text.data[i];
-        strbuf_append_char(out, c == '+' ? '-' : c == '/' ? '_' : c);
+        if (text.data[i] == '+') {
+            text.data[i] = '-';
+        } else if (text.data[i] == '/') {
+            text.data[i] = '_';
+        }
+        strbuf_append_char(out, text.data[i]);
     }
     if (strbuf_status(&text) != STATUS_OK && out->status == STATUS_OK) {
         out->status = strbuf_status(&text);

@@ -150,6 +150,7 @@ static enum status gather_for(struct batch *batch, struct inventory_request *req
         return take_picture(batch, request, err);
     case INVENTORY_RESERVE:
     case INVENTORY_EXPIRE:
+    case INVENTORY_SET_TOTAL:
         break;
     }
     return STATUS_OK;

@@ -122,6 +122,20 @@ int64_t inventory_release(struct product_state *state, const char *customer_id, 
     return released;
 }
 
+bool inventory_set_total(struct product_state *state, int64_t total) {
+    assert(total >= 0);
+    int64_t more = total - state->product.total;
+    if (state->product.available + more < 0 || state->change_count >= INVENTORY_MAX_CHANGES) {
+        return false;
+    }
+    if (more != 0) {
+        state->product.total = total;
+        state->product.available += more;
+        state->change_count++; /* no row, but something to commit */
+    }
+    return true;
+}
+
 int64_t inventory_available(const struct product_state *state, int64_t now_ms) {
     int64_t units = state->product.available;
     for (size_t i = 0; i < state->reservation_count; i++) {

@@ -48,6 +48,12 @@ int64_t inventory_release(struct product_state *state, const char *customer_id, 
 int inventory_release_changes(const struct product_state *state, const char *customer_id, const char *reservation_id,
                               int64_t quantity, int64_t now_ms);
 
+/*
+ * Makes `total` (>= 0) the product's total, and `available` larger or smaller by as much. False: more than that is in its rows (or no
+ * change is left), and nothing has changed.
+ */
+bool inventory_set_total(struct product_state *state, int64_t total);
+
 /* Units that a caller may be told are available: the product's, and those of expired rows that are still there. */
 int64_t inventory_available(const struct product_state *state, int64_t now_ms);
 

@@ -122,6 +122,20 @@ static bool expire(struct batch *batch, struct inventory_request *request) {
     return !inventory_has_expired(batch->state, batch->now_ms);
 }
 
+static bool set_total(struct batch *batch, struct inventory_request *request) {
+    if (!has_room(batch, request, 1)) {
+        return false;
+    }
+    const struct product *product = &batch->state->product;
+    if (request->quantity < product->total - product->available) {
+        inventory_expire(batch->state, batch->now_ms, 1);
+    }
+    request->is_set = inventory_set_total(batch->state, request->quantity);
+    request->total = product->total;
+    request->available = inventory_available(batch->state, batch->now_ms);
+    return request->is_set || !inventory_has_expired(batch->state, batch->now_ms);
+}
+
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
     const struct idempotency_record *record = find_record(batch, request);
     request->status = request->gathered;
@@ -139,6 +153,8 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
         return release(batch, request);
     case INVENTORY_EXPIRE:
         return expire(batch, request);
+    case INVENTORY_SET_TOTAL:
+        return set_total(batch, request);
     case INVENTORY_READ:
         break;
     }

@@ -25,14 +25,20 @@
 #include "inventory/product_lane.h"
 
 /* EXPIRE takes away every reservation that has expired; READ takes a picture of all rows. */
-enum inventory_operation { INVENTORY_RESERVE, INVENTORY_RELEASE, INVENTORY_EXPIRE, INVENTORY_READ };
+enum inventory_operation {
+    INVENTORY_RESERVE,
+    INVENTORY_RELEASE,
+    INVENTORY_EXPIRE,
+    INVENTORY_READ,
+    INVENTORY_SET_TOTAL
+};
 
 struct inventory_request {
     struct lane_entry entry; /* first */
     enum inventory_operation operation;
-    const char *customer_id;    /* reserve, release */
-    const char *reservation_id; /* release: NULL, any of the customer's */
-    int64_t quantity;
+    const char *customer_id;             /* reserve, release */
+    const char *reservation_id;          /* release: NULL, any of the customer's */
+    int64_t quantity;                    /* set total: the new one */
     char key_hash[INVENTORY_HASH_BYTES]; /* "": a repeat is a request of its own */
     char request_hash[INVENTORY_HASH_BYTES];
     struct product_state *picture; /* read: initialized */
@@ -43,6 +49,8 @@ struct inventory_request {
     int64_t units;        /* reserved, or released; 0: refused by the rules */
     int64_t available;
     int64_t version;
+    int64_t total;                  /* set total: as it was left, */
+    bool is_set;                    /* set, or refused by the rules */
     struct reservation reservation; /* reserve, with units > 0: its id and times */
     int expired_count;              /* expire: reservations taken away */
     int renewal_count;              /* of the lease while the batch was served */

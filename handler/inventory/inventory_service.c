@@ -15,6 +15,7 @@ enum status inventory_service_init(struct inventory_service *service, struct inv
     service->leases = leases;
     service->clock = clock;
     service->options = options;
+    service->preparation.done = options->is_prepared;
     if (pthread_mutex_init(&service->preparation.lock, NULL) != 0) {
         return STATUS_INTERNAL;
     }
@@ -90,7 +91,7 @@ static enum status note_missing_store(struct inventory_service *service, enum st
         return status;
     }
     pthread_mutex_lock(&service->preparation.lock);
-    service->preparation.done = false;
+    service->preparation.done = service->options->is_prepared;
     pthread_mutex_unlock(&service->preparation.lock);
     return error_set(err, STATUS_UNAVAILABLE, "the store has disappeared: %s", err == NULL ? "" : err->message);
 }
@@ -195,6 +196,21 @@ enum status inventory_service_release_units(struct inventory_service *service, c
                                        .released = request.units,
                                        .available = request.available,
                                        .version = request.version};
+    }
+    return status;
+}
+
+enum status inventory_service_set_total(struct inventory_service *service, const char *product_id, int64_t total,
+                                        struct total_result *out, struct error *err) {
+    struct inventory_request request = {.operation = INVENTORY_SET_TOTAL, .quantity = total};
+    bool had_turn = false;
+    enum status status = run(service, product_id, 0, &request, &had_turn, err);
+    if (status == STATUS_OK) {
+        *out = (struct total_result){.acquired_lease = had_turn,
+                                     .set = had_turn && request.is_set,
+                                     .total = request.total,
+                                     .available = request.available,
+                                     .version = request.version};
     }
     return status;
 }

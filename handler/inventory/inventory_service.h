@@ -1,5 +1,5 @@
 /*
- * inventory_service.h - reserve, release and get, each change inside its lease.
+ * inventory_service.h - reserve, release, get and what operators change, each change inside its lease.
  *
  *     lane (turn, lease) -> batch: read the product unless it is known, decide in memory, one transaction -> answers
  *
@@ -31,6 +31,7 @@ struct inventory_options {
     int64_t processing_time_ms;      /* >= 0: simulated work inside the critical section */
     const struct seed_product *seeds;
     size_t seed_count;
+    bool is_prepared; /* the store is others' to make ready; here it is used as it is */
 };
 
 struct inventory_service {
@@ -121,6 +122,18 @@ enum status inventory_service_release_units(struct inventory_service *service, c
  */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;
+
+struct total_result {
+    bool acquired_lease;
+    bool set;          /* false: more than that is reserved, and nothing has changed */
+    int64_t total;     /* units, as they are now, set or not: */
+    int64_t available; /* the rest is reserved */
+    int64_t version;
+};
+
+/* Changes a product's total to `total` (>= 0), and what is available by as much. */
+enum status inventory_service_set_total(struct inventory_service *service, const char *product_id, int64_t total,
+                                        struct total_result *out, struct error *err) MUST_CHECK;
 
 /*
  * Takes away a product's expired reservations, with its own lease. *out_count: how many; also when it fails half-way.

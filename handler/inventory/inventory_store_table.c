@@ -14,6 +14,7 @@ enum {
     FILTER_MAX_BYTES = 8192,
     PICTURE_TRIES = 3,
     PICTURE_MS = 10000,
+    LISTING_MS = 60000,
 };
 #define LAST_UUID_TIME_MS ((INT64_C(1) << 48) - 1)
 
@@ -27,21 +28,14 @@ static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
 
 /* ---- prepare ---- */
 
-static enum status insert_seed(struct inventory_store_table *store, const struct seed_product *seed,
-                               struct error *err) {
-    struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
-    memcpy(product.id, seed->id, sizeof product.id);
-    enum status status = uuid_v4(product.commit_ids);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "no random bytes");
-    }
-    cJSON *entity = product_entity_of_product(&product);
+static enum status insert(struct inventory_store_table *store, const struct product *product, struct error *err) {
+    cJSON *entity = product_entity_of_product(product);
     if (entity == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a product's entity");
     }
-    status = table_insert(store->client, store->table, entity, storage_deadline_ms(store), err);
+    enum status status = table_insert(store->client, store->table, entity, storage_deadline_ms(store), err);
     cJSON_Delete(entity);
-    return status == STATUS_ALREADY_EXISTS ? STATUS_OK : status;
+    return status;
 }
 
 static enum status create_table(struct inventory_store_table *store, struct error *err) {
@@ -49,18 +43,35 @@ static enum status create_table(struct inventory_store_table *store, struct erro
     return status == STATUS_ALREADY_EXISTS ? STATUS_OK : status;
 }
 
+/* Creates a product, and the table if that is missing. `commit_id` receives the id of the commit that this is. STATUS_ALREADY_EXISTS. */
+static enum status create_product(struct inventory_store_table *store, const struct seed_product *seed,
+                                  char commit_id[UUID_TEXT_BYTES], struct error *err) {
+    struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
+    memcpy(product.id, seed->id, sizeof product.id);
+    enum status status = uuid_v4(commit_id);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "no random bytes");
+    }
+    memcpy(product.commit_ids, commit_id, UUID_TEXT_BYTES);
+    status = insert(store, &product, err);
+    if (status == STATUS_CONTAINER_NOT_FOUND) {
+        status = create_table(store, err);
+        if (status == STATUS_OK) {
+            status = insert(store, &product, err);
+        }
+    }
+    return status;
+}
+
 static enum status table_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
                                  struct error *err) {
     struct inventory_store_table *store = table_of(base);
     enum status status = count == 0 ? create_table(store, err) : STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = insert_seed(store, &seeds[i], err);
-        if (status != STATUS_CONTAINER_NOT_FOUND) {
-            continue;
-        }
-        status = create_table(store, err);
-        if (status == STATUS_OK) {
-            status = insert_seed(store, &seeds[i], err);
+        char commit_id[UUID_TEXT_BYTES];
+        status = create_product(store, &seeds[i], commit_id, err);
+        if (status == STATUS_ALREADY_EXISTS) {
+            status = STATUS_OK;
         }
     }
     if (status != STATUS_OK) {
@@ -271,6 +282,67 @@ static enum status table_find_due(struct inventory_store *base, int64_t now_ms, 
 static enum status table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
                                     int *out_records_purged, struct error *err) {
     return due_index_finish(&table_of(base)->due, product_id, now_ms, out_records_purged, err);
+}
+
+/* ---- for operators ---- */
+
+/* It was absent when it was looked for, and is there now: by somebody else, or by our own insert, whose answer was lost? */
+static enum status who_added(struct inventory_store_table *store, const char *product_id, const char *commit_id,
+                             struct error *err) {
+    struct product found;
+    char token[INVENTORY_TOKEN_BYTES];
+    enum status status = product_transaction_read_product(store->client, store->table, product_id,
+                                                          storage_deadline_ms(store), &found, token, err);
+    if (status == STATUS_OK && strstr(found.commit_ids, commit_id) != NULL) {
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && found.version <= INVENTORY_COMMIT_IDS) {
+        return error_set(err, STATUS_ALREADY_EXISTS, "somebody else has just added it");
+    }
+    error_wrap(err, "it is there now, but nobody knows who added it");
+    return STATUS_UNAVAILABLE;
+}
+
+enum status inventory_store_table_add(struct inventory_store_table *store, const struct seed_product *product,
+                                      struct error *err) {
+    struct product found;
+    char token[INVENTORY_TOKEN_BYTES], commit_id[UUID_TEXT_BYTES];
+    enum status status = product_transaction_read_product(store->client, store->table, product->id,
+                                                          storage_deadline_ms(store), &found, token, err);
+    if (status == STATUS_OK) {
+        return error_set(err, STATUS_ALREADY_EXISTS, "it is there already");
+    }
+    if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND) {
+        return status;
+    }
+    status = create_product(store, product, commit_id, err);
+    return status == STATUS_ALREADY_EXISTS ? who_added(store, product->id, commit_id, err) : status;
+}
+
+struct listing {
+    inventory_store_table_visitor visit;
+    void *context;
+};
+
+static enum status list_row(void *context, const cJSON *entity, struct error *err) {
+    const struct listing *listing = context;
+    struct product product;
+    char token[INVENTORY_TOKEN_BYTES];
+    if (!product_entity_read_product(entity, &product, token)) {
+        return error_set(err, STATUS_MALFORMED, "a product's row is not as this program writes it");
+    }
+    return listing->visit(listing->context, &product, err);
+}
+
+enum status inventory_store_table_list(struct inventory_store_table *store, inventory_store_table_visitor visit,
+                                       void *context, struct error *err) {
+    struct listing listing = {.visit = visit, .context = context};
+    enum status status = table_query(store->client, store->table, "RowKey eq '" PRODUCT_ROW "'",
+                                     clock_now_ms(store->client->clock) + LISTING_MS, list_row, &listing, NULL, err);
+    if (status != STATUS_OK) {
+        error_wrap(err, "listing table %s", store->table);
+    }
+    return status;
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {

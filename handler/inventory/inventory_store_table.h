@@ -31,4 +31,23 @@ struct inventory_store_table {
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table);
 void inventory_store_table_release(struct inventory_store_table *store);
 
+/*
+ * For operators: creates a product, and the table if need be. Only one of those who add the same product at once succeeds.
+ * STATUS_ALREADY_EXISTS  it is there, and was not changed
+ * STATUS_UNAVAILABLE     nobody knows: it was added once or not at all
+ */
+enum status inventory_store_table_add(struct inventory_store_table *store, const struct seed_product *product,
+                                      struct error *err) MUST_CHECK;
+
+/* Takes a product as its row is, without its reservations. Any status but STATUS_OK ends the list with it. */
+typedef enum status (*inventory_store_table_visitor)(void *context, const struct product *product, struct error *err);
+
+/*
+ * For operators: visits every product, by id. The table is read from end to end, so it costs in proportion to all its rows.
+ * STATUS_CONTAINER_NOT_FOUND  there is no table
+ * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
+ */
+enum status inventory_store_table_list(struct inventory_store_table *store, inventory_store_table_visitor visit,
+                                       void *context, struct error *err) MUST_CHECK;
+
 #endif

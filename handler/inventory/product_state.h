@@ -85,7 +85,7 @@ struct product_state {
     struct idempotency_record *records; /* to be written by the next commit; their version is the one it makes */
     size_t record_count;
     size_t record_capacity;
-    int change_count; /* rows and records that the next commit writes */
+    int change_count; /* rows and records that the next commit writes, and 1 for each change of the total */
 };
 
 /* Is the row, in memory, there no more? */

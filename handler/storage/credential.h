@@ -52,7 +52,10 @@ struct credential_sas {
     const struct storage_account *account;
 };
 
-/* Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account. */
+/*
+ * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account. White space in x-ms- headers is sent as it is
+ * signed: none at the ends, one space between words outside of quotes.
+ */
 void credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account);
 
 /* A SAS, appended to each URL. Borrows the account. */

@@ -1,10 +1,13 @@
 #include <ctype.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/crypto.h"
 #include "storage/credential.h"
+
+#define X_MS "x-ms-" /* what the names of the service's own headers begin with */
 
 static int is_blank(char c) {
     return c == ' ' || c == '\t';
@@ -20,6 +23,28 @@ static void append_trimmed(struct strbuf *out, const char *text) {
         length--;
     }
     strbuf_append(out, text, length);
+}
+
+/* White space at the ends goes, and inside becomes one space each, but for what is in quotes. */
+static void append_folded(struct strbuf *out, const char *text) {
+    bool is_quoted = false, is_gap = false;
+    size_t start = out->length;
+    const char *end = text + strlen(text);
+    while (end > text && is_blank(end[-1])) {
+        end--;
+    }
+    for (; text < end; text++) {
+        if (is_blank(*text) && !is_quoted) {
+            is_gap = true;
+            continue;
+        }
+        if (is_gap && out->length > start) {
+            strbuf_append_char(out, ' ');
+        }
+        is_gap = false;
+        is_quoted ^= *text == '"';
+        strbuf_append_char(out, *text);
+    }
 }
 
 static void append_lower(struct strbuf *out, const char *text) {
@@ -83,7 +108,7 @@ static const struct http_header **sorted(const struct http_headers *items, const
 
 static void append_canonicalized_headers(struct strbuf *out, const struct http_headers *headers) {
     size_t count;
-    const struct http_header **list = sorted(headers, "x-ms-", compare_headers, &count);
+    const struct http_header **list = sorted(headers, X_MS, compare_headers, &count);
     if (!list) {
         out->status = STATUS_NO_MEMORY;
         return;
@@ -91,7 +116,7 @@ static void append_canonicalized_headers(struct strbuf *out, const struct http_h
     for (size_t i = 0; i < count; i++) {
         append_lower(out, list[i]->name);
         strbuf_append_char(out, ':');
-        append_trimmed(out, list[i]->value);
+        append_folded(out, list[i]->value);
         strbuf_append_char(out, '\n');
     }
     free(list);
@@ -159,6 +184,29 @@ void credential_shared_key_string_to_sign(const struct storage_account *account,
     }
 }
 
+/*
+ * Not every server folds what it gets before it checks the signature (Azurite does not). So what is sent is folded too: to HTTP it
+ * is the same value (RFC 2616 section 2.2, LWS).
+ */
+static enum status fold_headers(struct http_headers *headers) {
+    struct strbuf folded;
+    strbuf_init(&folded, SIZE_MAX);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < headers->count && status == STATUS_OK; i++) {
+        if (strncasecmp(headers->items[i].name, X_MS, strlen(X_MS)) != 0) {
+            continue;
+        }
+        strbuf_clear(&folded);
+        append_folded(&folded, headers->items[i].value);
+        status = strbuf_status(&folded);
+        if (status == STATUS_OK) {
+            memcpy(headers->items[i].value, folded.data, folded.length + 1); /* never longer */
+        }
+    }
+    strbuf_release(&folded);
+    return status;
+}
+
 static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
     const struct storage_account *account = ((const struct credential_shared_key *)credential)->account;
     struct strbuf text, signature;
@@ -167,6 +215,9 @@ static enum status authorize(struct credential *credential, struct credential_re
     strbuf_init(&signature, SIZE_MAX);
     credential_shared_key_string_to_sign(account, request, &text);
     enum status status = strbuf_status(&text);
+    if (status == STATUS_OK) {
+        status = fold_headers(request->headers);
+    }
     if (status == STATUS_OK) {
         status = crypto_hmac_sha256(account->key, account->key_length, text.data, text.length, mac);
     }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -424,6 +425,14 @@ static const char *explain(const struct http_transport *transport, const struct 
     return call->detail[0] ? call->detail : curl_easy_strerror(code);
 }
 
+/* Of a forged signature and of an old TLS, OpenSSL speaks in its own tongue alone. */
+static void fail(struct http_transport *transport, struct call *call, CURLcode code) {
+    char text[2 * CURL_ERROR_SIZE];
+    const char *hint = " (the server's certificate is not signed by whom it names, or it speaks no TLS 1.2)";
+    snprintf(text, sizeof text, "%s%s", explain(transport, call, code), code == CURLE_SSL_CONNECT_ERROR ? hint : "");
+    finish(transport, call, translate(code), text);
+}
+
 static void finish_done(struct http_transport *transport) {
     CURLMsg *message;
     int left;
@@ -445,7 +454,7 @@ static void finish_done(struct http_transport *transport) {
         } else if (call->status != STATUS_OK) {
             finish(transport, call, call->status, call->stopped_because);
         } else {
-            finish(transport, call, translate(code), explain(transport, call, code));
+            fail(transport, call, code);
         }
     }
 }

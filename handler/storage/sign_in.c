@@ -8,16 +8,17 @@ static bool is_set(const char *text) {
     return text != NULL && *text != '\0';
 }
 
-bool sign_in_has_app_service(const struct sign_in_options *options) {
+static bool has_app_service(const struct sign_in_options *options) {
     return is_set(options->identity_endpoint) && is_set(options->identity_header);
 }
 
-bool sign_in_has_workload(const struct sign_in_options *options) {
+static bool has_workload(const struct sign_in_options *options) {
     return is_set(options->workload_tenant_id) && is_set(options->workload_client_id) &&
            is_set(options->workload_token_file_path);
 }
 
-bool sign_in_has_principal(const struct sign_in_options *options) {
+/* The secret goes first. */
+static bool has_principal(const struct sign_in_options *options) {
     return is_set(options->principal_tenant_id) && is_set(options->principal_client_id) &&
            (is_set(options->principal_client_secret) || is_set(options->principal_certificate_path));
 }
@@ -41,7 +42,7 @@ static struct token_source *use_managed_identity(struct sign_in *sign_in, const 
     if (!is_set(client_id)) {
         client_id = is_auto && is_set(options->azure_client_id) ? options->azure_client_id : NULL;
     }
-    if (sign_in_has_app_service(options)) {
+    if (has_app_service(options)) {
         token_source_app_service_init(&sign_in->app_service, options->identity_endpoint, options->identity_header,
                                       client_id);
         return &sign_in->app_service.base;
@@ -63,9 +64,9 @@ static void add_choice(struct sign_in *sign_in, const char *label, struct token_
 
 static struct token_source *use_auto(struct sign_in *sign_in, const struct sign_in_options *options) {
     token_source_auto_init(&sign_in->automatic);
-    add_choice(sign_in, "service principal", sign_in_has_principal(options) ? use_principal(sign_in, options) : NULL,
+    add_choice(sign_in, "service principal", has_principal(options) ? use_principal(sign_in, options) : NULL,
                "tenant, client, and secret or certificate are not all set");
-    add_choice(sign_in, "workload identity", sign_in_has_workload(options) ? use_workload(sign_in, options) : NULL,
+    add_choice(sign_in, "workload identity", has_workload(options) ? use_workload(sign_in, options) : NULL,
                "tenant, client and token file are not all set");
     add_choice(sign_in, "managed identity", use_managed_identity(sign_in, options), NULL);
     add_choice(sign_in, "developer's login", use_cli(sign_in, options), NULL);

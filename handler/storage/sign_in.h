@@ -38,12 +38,6 @@ struct sign_in_options {
     char *const *environment;                  /* for az: "NAME=value", NULL at the end */
 };
 
-/* Is all there that this way to sign in needs? */
-bool sign_in_has_app_service(const struct sign_in_options *options);
-bool sign_in_has_workload(const struct sign_in_options *options);
-bool sign_in_has_principal(
-    const struct sign_in_options *options); /* by secret or by certificate; the secret goes first */
-
 struct sign_in {
     struct credential *credential; /* to sign with */
     struct credential_shared_key shared_key;

@@ -317,6 +317,9 @@ static enum status set_endpoints(struct storage_account *account, const struct s
     if (!account->table_endpoint[0]) {
         storage_endpoint_for_tables(account->blob_endpoint, account->table_endpoint);
     }
+    if (!settings->values[TABLE_ENDPOINT] && !storage_endpoint_is_private(account->table_endpoint)) {
+        account->table_endpoint[0] = '\0'; /* made from a name, perhaps for nobody: who wants tables must say where */
+    }
     return refuse_open_endpoints(account, err);
 }
 

@@ -34,7 +34,8 @@ struct storage_account {
  * Reads a connection string. Either an account key, or a SAS, or UseDevelopmentStorage=true (Azurite's well-known account on
  * 127.0.0.1:10000 and 10002; DevelopmentStorageProxyUri moves the host). Names are case-insensitive, white space around parts is
  * dropped, settings of other services are passed over. An endpoint that is not given comes from AccountName, or else, for tables,
- * from the blob endpoint. An endpoint with http is refused unless it is this machine (storage_endpoint_is_private).
+ * from the blob endpoint. An endpoint with http is refused unless it is this machine
+ * (storage_endpoint_is_private); a table endpoint that would only be made so is left "".
  *
  * STATUS_INVALID_ARGUMENT   not a connection string that signs in; the message says what is missing or wrong and never
  *                           repeats a key or signature

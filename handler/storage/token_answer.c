@@ -81,7 +81,7 @@ static bool seconds_until(int64_t date_s, const struct token_moment *at, int64_t
 
 /* Strings of a tree that held a token are wiped with it. */
 static enum status parse_object(const struct strbuf *body, cJSON **out, struct error *err) {
-    cJSON *root;
+    cJSON *root = NULL;
     struct error detail;
     enum status status = json_parse(body->data, body->length, &root, &detail);
     if (status == STATUS_NO_MEMORY) {
@@ -114,7 +114,7 @@ static enum status read_object(const cJSON *root, const struct token_moment *at,
 
 enum status token_answer_read(const struct strbuf *body, const struct token_moment *at, struct token *out,
                               struct error *err) {
-    cJSON *root;
+    cJSON *root = NULL;
     enum status status = parse_object(body, &root, err);
     if (status == STATUS_OK) {
         status = read_object(root, at, out, err);
@@ -147,7 +147,7 @@ static enum status read_cli_object(const cJSON *root, const struct token_moment 
 
 enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at, struct token *out,
                                   struct error *err) {
-    cJSON *root;
+    cJSON *root = NULL;
     enum status status = parse_object(output, &root, err);
     if (status == STATUS_OK) {
         status = read_cli_object(root, at, out, err);
@@ -162,7 +162,7 @@ static bool is_error_name(const char *text) {
 }
 
 void token_answer_error_code(const struct strbuf *body, char out[TOKEN_CODE_BYTES]) {
-    cJSON *root;
+    cJSON *root = NULL;
     out[0] = '\0';
     if (parse_object(body, &root, NULL) != STATUS_OK) {
         return;

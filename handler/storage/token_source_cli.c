@@ -10,7 +10,7 @@
 #include "base/crypto.h"
 #include "storage/token_source.h"
 
-enum { EXIT_POLL_MS = 20 };
+enum { EXIT_POLL_MS = 20, OUTPUT_POLL_MS = 1000 };
 
 /* One run of az. */
 struct run {
@@ -111,7 +111,7 @@ static enum status read_output(const struct run *run, const struct token_context
     char block[4096];
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
-        status = wait_for(run, context, run->output, EXIT_POLL_MS * 50, err);
+        status = wait_for(run, context, run->output, OUTPUT_POLL_MS, err);
         if (status != STATUS_OK) {
             break;
         }
@@ -167,7 +167,7 @@ static void finish(struct run *run) {
 static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
                          struct error *err) {
     const struct token_source_cli *self = (const struct token_source_cli *)source;
-    struct run run;
+    struct run run = {.output = -1};
     struct strbuf output;
     strbuf_init(&output, TOKEN_ANSWER_MAX_BYTES);
     enum status status = start(self, context, &run, err);

@@ -7,8 +7,6 @@
 #include "settings/setting_rules.h"
 #include "storage/storage_account.h"
 
-#define NAMES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
 /* The address taken apart as RFC 3986 appendix B does it: up to the scheme, the authority, the path. */
 static void check_parts(const char *endpoint) {
     const char *authority = strstr(endpoint, "://");
@@ -22,15 +20,28 @@ static void check_parts(const char *endpoint) {
     REQUIRE(utf8_count_printable(endpoint) == (int64_t)strlen(endpoint));
 }
 
-static bool is_loopback(const char *endpoint) {
-    static const char *const hosts[] = {"http://127.0.0.1", "http://localhost", "http://[::1]"};
-    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        size_t length = strlen(hosts[i]);
-        if (strncasecmp(endpoint, hosts[i], length) == 0 && strspn(endpoint + length, NAMES ".-_") == 0) {
-            return true;
-        }
+static bool is_this_machine(const char *host) {
+    unsigned a, b, c;
+    int end = 0;
+    bool is_127 = sscanf(host, "127.%3u.%3u.%3u%n", &a, &b, &c, &end) == 3 && host[end] == '\0';
+    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           (is_127 && a < 256 && b < 256 && c < 256);
+}
+
+/* Of an http address: is what stands before its path this machine, a port at most behind it? */
+static bool is_loopback(const char *address) {
+    const char *authority = address + strlen("http://");
+    char *host = strndup(authority, strcspn(authority, "/?#"));
+    REQUIRE(host != NULL);
+    char *port = strchr(host[0] == '[' && strchr(host, ']') != NULL ? strchr(host, ']') : host, ':');
+    bool has_good_port = true;
+    if (port != NULL) {
+        *port++ = '\0';
+        has_good_port = input_consists_of(port, "0123456789", 0, SIZE_MAX);
     }
-    return false;
+    bool answer = has_good_port && is_this_machine(host);
+    free(host);
+    return answer;
 }
 
 static void check_tables(const char *endpoint) {
@@ -63,6 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         REQUIRE(strlen(setting) + strlen("table") - strlen("blob") < STORAGE_ENDPOINT_BYTES);
     } else {
         REQUIRE(strcmp(setting, "before") == 0);
+    }
+    if (storage_endpoint_is_private(text) && strncasecmp(text, "http://", 7) == 0) {
+        REQUIRE(is_loopback(text));
     }
     free(text);
     return 0;

@@ -112,7 +112,8 @@ static size_t take_environment(struct input *input, const char *secret, char *en
     char *line = input_take_line(input);
     char *key = join(line, ";AccountKey=", secret);
     size_t count = 0;
-    environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "");
+    const char *flaw = line[0] == '\0' ? "\x01" : ""; /* with which it is refused */
+    environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, flaw);
     if (line[0] != '\0') {
         environment[count++] = join(LEASING "ConnectionString=", key, "");
     }

@@ -9,6 +9,16 @@
 
 #define MOST_MS INT64_C(922337203685477) /* a TimeSpan holds 2^63 - 1 ticks of 100 ns */
 
+/* The number behind the colon with that index. */
+static long number_behind(const char *text, int index) {
+    for (int i = 0; i <= index; i++) {
+        text = strchr(text, ':');
+        REQUIRE(text != NULL);
+        text++;
+    }
+    return strtol(text, NULL, 10);
+}
+
 static void check_timespan(const char *text) {
     int64_t ms = -1, again_ms = -1;
     if (!timespan_parse(text, &ms)) {
@@ -22,6 +32,8 @@ static void check_timespan(const char *text) {
     timespan_format(ms, formatted);
     REQUIRE(memchr(formatted, '\0', sizeof formatted) != NULL);
     REQUIRE(timespan_parse(formatted, &again_ms) && again_ms == ms);
+    REQUIRE(number_behind(formatted, 0) == number_behind(text, 0));
+    REQUIRE(number_behind(formatted, 1) == number_behind(text, 1));
 }
 
 static void check_numbers(const char *text) {

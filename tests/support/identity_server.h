@@ -44,6 +44,7 @@ struct identity_answer {
     const char *body;  /* this instead of JSON with a token */
     size_t body_length;
     int64_t lifetime_s;        /* what the answer says; 0: 3600 */
+    int64_t refresh_in_s;      /* when the answer wants to be asked again; 0: it does not say */
     int64_t actual_lifetime_s; /* what the token itself says; 0: the same */
 };
 
@@ -52,6 +53,7 @@ enum identity_endpoint { IDENTITY_NOWHERE, IDENTITY_APP_SERVICE, IDENTITY_IMDS, 
 /* A request as it came; lives as long as the server. */
 struct identity_request {
     enum identity_endpoint endpoint;
+    int64_t at_ms;   /* when, on process.h's clock */
     char *complaint; /* what is wrong with it; "" if nothing */
     char *assertion; /* what came as client_assertion, decoded; "" if none */
     char *token;     /* what it was answered with; "" if no token */

@@ -18,12 +18,17 @@ enum { MAX_TOKEN_BYTES = 64 * 1024, SIGNATURE_BYTES = 256, LONGEST_ASSERTION_S =
 
 /* --- base64url (RFC 4648 section 5, no padding) --- */
 
+/* What stands for the two characters of `from` is in `to`. */
+static char exchange(char c, const char *from, const char *to) {
+    return c == from[0] ? to[0] : c == from[1] ? to[1] : c;
+}
+
 static void append_base64url(struct strbuf *out, const void *data, size_t length) {
     struct strbuf plain;
     strbuf_init(&plain, MAX_TOKEN_BYTES);
     crypto_base64_encode(data, length, &plain);
     for (const char *c = plain.data; *c != '\0' && *c != '='; c++) {
-        strbuf_append_char(out, *c == '+' ? '-' : *c == '/' ? '_' : *c);
+        strbuf_append_char(out, exchange(*c, "+/", "-_"));
     }
     strbuf_release(&plain);
 }
@@ -35,7 +40,7 @@ static bool decode_base64url(const char *text, size_t length, struct strbuf *out
     bool ok =
         memchr(text, '+', length) == NULL && memchr(text, '/', length) == NULL && memchr(text, '=', length) == NULL;
     for (size_t i = 0; i < length; i++) {
-        strbuf_append_char(&plain, text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i]);
+        strbuf_append_char(&plain, exchange(text[i], "-_", "+/"));
     }
     while (plain.length % 4 != 0) {
         strbuf_append_char(&plain, '=');

@@ -302,7 +302,7 @@ void slow_store_start(struct slow_store *store, int64_t delay_ms) {
     ck_assert_msg(store->pid > 0, "fork: %s", strerror(errno));
     close(listen_fd);
     snprintf(store->connection_string, sizeof store->connection_string,
-             "DefaultEndpointsProtocol=http;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
+             "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
              ";BlobEndpoint=http://127.0.0.1:%d/" AZURITE_ACCOUNT,
              store->port);
 }

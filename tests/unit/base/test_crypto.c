@@ -1,8 +1,14 @@
 #include "base/crypto.h"
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "support/certificates.h"
 #include "support/check_main.h"
 
 enum { MAX_TEXT_BYTES = 100000 };
@@ -181,6 +187,153 @@ START_TEST(a_result_over_its_limit_is_told) {
 }
 END_TEST
 
+static const struct {
+    const char *bytes;
+    const char *text;
+} url_vectors[] = {{"", ""},           {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"\xfb\xff\xbe", "-_--"},
+                   {"\xff\xff", "__8"}};
+
+START_TEST(base64url_has_no_padding_and_its_own_two_characters) {
+    struct strbuf out;
+    strbuf_init(&out, 100);
+    crypto_base64url_encode(url_vectors[_i].bytes, strlen(url_vectors[_i].bytes), &out);
+    ck_assert_str_eq(out.data, url_vectors[_i].text);
+    strbuf_release(&out);
+    strbuf_init(&out, 5);
+    crypto_base64url_encode("foob", 4, &out);
+    ck_assert_int_eq(strbuf_status(&out), STATUS_TOO_LARGE);
+    strbuf_release(&out);
+}
+END_TEST
+
+/* --- keys and certificates --- */
+
+static struct certificates certificates;
+static struct crypto_identity identity;
+static struct error err;
+
+static void make_certificates(void) {
+    certificates_make(&certificates);
+}
+
+static void remove_certificates(void) {
+    certificates_remove(&certificates);
+}
+
+/* Appends the file to `out`. */
+static void add_file(struct strbuf *out, const char *path) {
+    char text[20000];
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    strbuf_append(out, text, fread(text, 1, sizeof text, file));
+    fclose(file);
+}
+
+/* What openssl's own program makes of it, without colons, in lower case. */
+static void openssl_fingerprint(const char *path, char out[SHA256_TEXT_BYTES]) {
+    char command[256], line[256] = "";
+    snprintf(command, sizeof command, "openssl x509 -in %s -noout -fingerprint -sha256", path);
+    FILE *program = popen(command, "r"); /* NOLINT(cert-env33-c): the path is our own */
+    ck_assert_ptr_nonnull(program);
+    ck_assert_ptr_nonnull(fgets(line, sizeof line, program));
+    pclose(program);
+    char *at = strchr(line, '=') + 1;
+    size_t length = 0;
+    for (; *at != '\0' && length < SHA256_TEXT_BYTES - 1; at++) {
+        if (*at != ':' && *at != '\n') {
+            out[length++] = (char)(*at >= 'A' ? *at + 'a' - 'A' : *at);
+        }
+    }
+    out[length] = '\0';
+}
+
+START_TEST(the_thumbprint_is_what_openssl_says) {
+    struct strbuf pem;
+    char expected[SHA256_TEXT_BYTES], text[SHA256_TEXT_BYTES];
+    strbuf_init(&pem, 100000);
+    add_file(&pem, certificates.app);
+    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s", err.message);
+    openssl_fingerprint(certificates.app, expected);
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        snprintf(text + 2 * i, 3, "%02x", identity.thumbprint[i]);
+    }
+    ck_assert_str_eq(text, expected);
+    crypto_identity_release(&identity);
+    strbuf_release(&pem);
+}
+END_TEST
+
+static bool is_signature_of(const char *path, const char *data, const unsigned char *signature, size_t length) {
+    FILE *file = fopen(path, "r");
+    X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    EVP_MD_CTX *verifier = EVP_MD_CTX_new();
+    bool ok = EVP_DigestVerifyInit(verifier, NULL, EVP_sha256(), NULL, X509_get0_pubkey(certificate)) == 1 &&
+              EVP_DigestVerify(verifier, signature, length, (const unsigned char *)data, strlen(data)) == 1;
+    EVP_MD_CTX_free(verifier);
+    X509_free(certificate);
+    fclose(file);
+    return ok;
+}
+
+START_TEST(what_the_key_signs_the_certificate_confirms) {
+    struct strbuf pem;
+    unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
+    size_t length = 0;
+    strbuf_init(&pem, 100000);
+    add_file(&pem, certificates.ca); /* another certificate first: the key's own is looked for */
+    add_file(&pem, certificates.app);
+    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(crypto_sign_rs256(&identity, "header.claims", 13, signature, &length), STATUS_OK);
+    ck_assert(is_signature_of(certificates.app, "header.claims", signature, length));
+    ck_assert(!is_signature_of(certificates.app, "header.claimz", signature, length));
+    crypto_identity_release(&identity);
+    strbuf_release(&pem);
+}
+END_TEST
+
+static void assert_no_identity(const char *pem, size_t length, const char *says) {
+    ck_assert_int_eq(crypto_identity_read(pem, length, &identity, &err), STATUS_UNAUTHORIZED);
+    ck_assert_str_eq(err.message, says);
+}
+
+/* Appends a private RSA key, under `cipher` where that is not NULL. */
+static void add_new_key(struct strbuf *out, unsigned bits, const EVP_CIPHER *cipher) {
+    EVP_PKEY *key = EVP_RSA_gen(bits);
+    BIO *text = BIO_new(BIO_s_mem());
+    unsigned char passphrase[] = "hunter2";
+    ck_assert_int_eq(
+        PEM_write_bio_PrivateKey(text, key, cipher, cipher ? passphrase : NULL, cipher ? 7 : 0, NULL, NULL), 1);
+    char *data;
+    long length = BIO_get_mem_data(text, &data);
+    strbuf_append(out, data, (size_t)length);
+    BIO_free(text);
+    EVP_PKEY_free(key);
+}
+
+START_TEST(a_file_without_a_usable_key_and_its_certificate_is_refused) {
+    static const char no_key[] = "holds no private key in PEM form without a passphrase";
+    static const char not_rsa[] = "holds a key that is not RSA of 2048 to 8192 bits";
+    struct strbuf pem;
+    strbuf_init(&pem, 100000);
+    assert_no_identity("", 0, no_key);
+    add_file(&pem, certificates.server.certificate);
+    assert_no_identity(pem.data, pem.length, no_key);
+    add_file(&pem, certificates.server.key); /* P-256 */
+    assert_no_identity(pem.data, pem.length, not_rsa);
+    strbuf_clear(&pem);
+    add_new_key(&pem, 2048, NULL);
+    add_file(&pem, certificates.ca);
+    assert_no_identity(pem.data, pem.length, "does not hold the certificate of its private key");
+    strbuf_clear(&pem);
+    add_new_key(&pem, 1024, NULL);
+    assert_no_identity(pem.data, pem.length, not_rsa);
+    strbuf_clear(&pem);
+    add_new_key(&pem, 2048, EVP_aes_256_cbc());
+    assert_no_identity(pem.data, pem.length, no_key);
+    strbuf_release(&pem);
+}
+END_TEST
+
 START_TEST(wiping_overwrites_what_it_is_given_and_no_more) {
     char secret[] = "secret!";
     crypto_wipe(secret, 6);
@@ -203,6 +356,14 @@ int main(void) {
     tcase_add_test(tcase, a_text_that_is_accepted_is_the_only_one_for_its_bytes);
     tcase_add_test(tcase, a_result_over_its_limit_is_told);
     tcase_add_test(tcase, wiping_overwrites_what_it_is_given_and_no_more);
+    tcase_add_loop_test(tcase, base64url_has_no_padding_and_its_own_two_characters, 0,
+                        sizeof url_vectors / sizeof url_vectors[0]);
     suite_add_tcase(suite, tcase);
+    TCase *identities = tcase_create("identities");
+    tcase_add_checked_fixture(identities, make_certificates, remove_certificates);
+    tcase_add_test(identities, the_thumbprint_is_what_openssl_says);
+    tcase_add_test(identities, what_the_key_signs_the_certificate_confirms);
+    tcase_add_test(identities, a_file_without_a_usable_key_and_its_certificate_is_refused);
+    suite_add_tcase(suite, identities);
     return check_main(suite);
 }

@@ -311,6 +311,42 @@ START_TEST(customer_ids_are_printable_text_of_at_most_128_characters) {
 }
 END_TEST
 
+START_TEST(what_is_available_changes_by_as_much_as_the_total) {
+    stored_row("C1", 30, MINUTE_MS);
+    ck_assert(inventory_set_total(&state, 150));
+    ck_assert_int_eq(state.product.total, 150);
+    ck_assert_int_eq(state.product.available, 120);
+    ck_assert_int_eq(state.change_count, 1); /* there is something to commit */
+    ck_assert(inventory_set_total(&state, 40));
+    ck_assert_int_eq(state.product.available, 10);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(a_total_goes_down_to_what_is_reserved_and_no_further) {
+    stored_row("C1", 30, MINUTE_MS);
+    ck_assert(!inventory_set_total(&state, 29));
+    ck_assert_int_eq(state.product.total, 100);
+    ck_assert_int_eq(state.product.available, 70);
+    ck_assert_int_eq(state.change_count, 0);
+    ck_assert(inventory_set_total(&state, 30));
+    ck_assert_int_eq(state.product.available, 0);
+}
+END_TEST
+
+START_TEST(the_same_total_is_no_change) {
+    ck_assert(inventory_set_total(&state, 100));
+    ck_assert_int_eq(state.change_count, 0);
+}
+END_TEST
+
+START_TEST(a_total_is_not_changed_without_room_for_it) {
+    state.change_count = INVENTORY_MAX_CHANGES;
+    ck_assert(!inventory_set_total(&state, 101));
+    ck_assert_int_eq(state.product.total, 100);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inventory");
     TCase *rules = tcase_create("rules");
@@ -332,6 +368,10 @@ int main(void) {
     tcase_add_test(rules, a_new_row_takes_its_place_by_expiry);
     tcase_add_test(rules, a_torn_picture_does_not_add_up);
     tcase_add_loop_test(rules, random_operations_keep_the_sum, 0, 10);
+    tcase_add_test(rules, what_is_available_changes_by_as_much_as_the_total);
+    tcase_add_test(rules, a_total_goes_down_to_what_is_reserved_and_no_further);
+    tcase_add_test(rules, the_same_total_is_no_change);
+    tcase_add_test(rules, a_total_is_not_changed_without_room_for_it);
     tcase_add_test(rules, product_ids_are_url_safe_words);
     tcase_add_test(rules, customer_ids_are_printable_text_of_at_most_128_characters);
     suite_add_tcase(suite, rules);

@@ -71,6 +71,110 @@ START_TEST(rows_that_this_program_did_not_write_are_refused) {
 }
 END_TEST
 
+/* ---- for operators ---- */
+
+static enum status added(struct error *err) {
+    const struct seed_product product = {.id = "P", .total = 10};
+    return inventory_store_table_add(&table, &product, err);
+}
+
+static void push_absent(void) {
+    push_answer(404, "{\"odata.error\":{\"code\":\"ResourceNotFound\"}}");
+}
+
+static void push_there(void) {
+    push_answer(409, "{\"odata.error\":{\"code\":\"EntityAlreadyExists\"}}");
+}
+
+START_TEST(a_product_is_added_after_a_look_at_what_is_there) {
+    struct error err;
+    push_absent();
+    push_answer(201, "{}");
+    ck_assert_msg(added(&err) == STATUS_OK, "%s", err.message);
+    const char *body = http_fake_request(fake, 1)->body;
+    ck_assert_ptr_nonnull(strstr(body, "\"total\":\"10\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"available\":\"10\""));
+    ck_assert_ptr_nonnull(strstr(body, "\"version\":\"1\""));
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(a_product_that_is_there_is_not_added) {
+    struct error err;
+    push_product(7, OTHERS_ID);
+    ck_assert_int_eq(added(&err), STATUS_ALREADY_EXISTS);
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+static void *add_on_a_thread(void *context) {
+    commit.status = added(&commit.err);
+    return context;
+}
+
+static enum status count_product(void *context, const struct product *product, struct error *err) {
+    (void)err;
+    ck_assert_str_eq(product->id, "P");
+    ++*(int *)context;
+    return STATUS_OK;
+}
+
+/* The insert's answer is lost, and its repeat meets a row of `version`, whose commits are ours or another's. */
+static void lose_the_answer(int version, bool is_ours) {
+    static const char key[] = "\"commitIds\":\"";
+    push_absent();
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
+    ck_assert_int_eq(pthread_create(&commit.thread, NULL, add_on_a_thread, NULL), 0);
+    http_fake_wait(fake, 2);
+    const char *found = strstr(http_fake_request(fake, 1)->body, key);
+    ck_assert_ptr_nonnull(found);
+    char ids[2 * UUID_TEXT_BYTES];
+    snprintf(ids, sizeof ids, "%s,%.36s", OTHERS_ID, is_ours ? found + strlen(key) : OTHERS_ID);
+    push_there();
+    push_product(version, ids);
+    http_fake_let_go(fake);
+    ck_assert_int_eq(pthread_join(commit.thread, NULL), 0);
+    ck_assert_uint_eq(http_fake_count(fake), 4);
+}
+
+START_TEST(an_addition_whose_answer_was_lost_is_known_by_its_commit) {
+    lose_the_answer(2, true);
+    ck_assert_msg(commit.status == STATUS_OK, "%s", commit.err.message);
+}
+END_TEST
+
+START_TEST(a_product_that_somebody_else_added_meanwhile_is_not_ours) {
+    lose_the_answer(16, false);
+    ck_assert_int_eq(commit.status, STATUS_ALREADY_EXISTS);
+}
+END_TEST
+
+START_TEST(who_added_a_product_cannot_be_told_when_its_first_commit_is_forgotten) {
+    lose_the_answer(17, false);
+    ck_assert_int_eq(commit.status, STATUS_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(a_list_visits_the_products_of_all_pages) {
+    struct error err;
+    int count = 0;
+    push_two_pages();
+    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_OK);
+    ck_assert_int_eq(count, 1);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "RowKey%20eq%20%27product%27"));
+}
+END_TEST
+
+START_TEST(a_list_with_a_row_that_this_program_did_not_write_is_refused) {
+    struct error err;
+    int count = 0;
+    push_answer(200, "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}");
+    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_MALFORMED);
+    ck_assert_int_eq(count, 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inventory_store_table");
     TCase *tcase = tcase_create("against a script");
@@ -79,6 +183,13 @@ int main(void) {
     tcase_add_test(tcase, a_product_that_moves_on_between_the_pages_each_time_cannot_be_read_so);
     tcase_add_test(tcase, a_record_that_this_program_did_not_write_is_refused);
     tcase_add_loop_test(tcase, rows_that_this_program_did_not_write_are_refused, 0, 4);
+    tcase_add_test(tcase, a_product_is_added_after_a_look_at_what_is_there);
+    tcase_add_test(tcase, a_product_that_is_there_is_not_added);
+    tcase_add_test(tcase, an_addition_whose_answer_was_lost_is_known_by_its_commit);
+    tcase_add_test(tcase, a_product_that_somebody_else_added_meanwhile_is_not_ours);
+    tcase_add_test(tcase, who_added_a_product_cannot_be_told_when_its_first_commit_is_forgotten);
+    tcase_add_test(tcase, a_list_visits_the_products_of_all_pages);
+    tcase_add_test(tcase, a_list_with_a_row_that_this_program_did_not_write_is_refused);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

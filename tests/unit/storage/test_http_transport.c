@@ -7,10 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "support/certificates.h"
 #include "support/check_main.h"
 #include "support/clock_fake.h"
 #include "support/fault_proxy.h"
 #include "support/http_fake.h"
+#include "support/tls_server.h"
 
 enum { TIMEOUT_MS = 90000, MAX_BYTES = 1024 * 1024 };
 
@@ -672,6 +674,57 @@ START_TEST(taking_the_tick_away_waits_until_it_has_ended) {
 }
 END_TEST
 
+/* --- TLS --- */
+
+static struct certificates certificates;
+
+static void make_certificates(void) {
+    set_up();
+    certificates_make(&certificates);
+}
+
+static void remove_certificates(void) {
+    tear_down();
+    certificates_remove(&certificates);
+}
+
+/* Asks a server with that certificate; nothing reaches it unless the answer is its 503. */
+static enum status ask_over_tls(const struct certificate_files *files, bool only_tls_1_1) {
+    struct tls_server *server = tls_server_start(files, only_tls_1_1);
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
+    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    enum status status = send_call(&call);
+    struct tls_server_counts counts = tls_server_count(server);
+    ck_assert_int_eq(counts.connections, 1);
+    ck_assert_int_eq(counts.bytes > 0, status == STATUS_OK);
+    tls_server_stop(server);
+    return status;
+}
+
+START_TEST(a_server_is_trusted_through_the_given_authorities) {
+    ck_assert_int_eq(http_transport_set_ca_file(transport, certificates.ca), STATUS_OK);
+    ck_assert_msg(ask_over_tls(&certificates.server, false) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(reply.status, 503);
+}
+END_TEST
+
+static void assert_distrusted(const struct certificate_files *files, bool only_tls_1_1, const char *says) {
+    ck_assert_int_eq(ask_over_tls(files, only_tls_1_1), STATUS_UNAVAILABLE);
+    ck_assert_msg(strstr(err.message, says) != NULL, "%s", err.message);
+}
+
+START_TEST(a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why) {
+    assert_distrusted(&certificates.server, false, "unable to get local issuer certificate"); /* the system's alone */
+    ck_assert_int_eq(http_transport_set_ca_file(transport, certificates.ca), STATUS_OK);
+    assert_distrusted(&certificates.impostor, false, "not signed by whom it names");
+    assert_distrusted(&certificates.expired, false, "certificate has expired");
+    assert_distrusted(&certificates.stranger, false, "subject name matches target host name '127.0.0.1'");
+    assert_distrusted(&certificates.server, true, "speaks no TLS 1.2");
+    ck_assert_int_eq(http_transport_set_ca_file(transport, "/nowhere/ca.pem"), STATUS_OK);
+    assert_distrusted(&certificates.server, false, "/nowhere/ca.pem");
+}
+END_TEST
+
 static TCase *new_case(Suite *suite, const char *name) {
     TCase *tcase = tcase_create(name);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
@@ -721,6 +774,12 @@ int main(void) {
     tcase_add_test(messages, times_are_of_the_clock_that_was_given);
     add_failures(suite);
     add_threads(suite);
+
+    TCase *tls = tcase_create("tls");
+    tcase_add_checked_fixture(tls, make_certificates, remove_certificates);
+    tcase_add_test(tls, a_server_is_trusted_through_the_given_authorities);
+    tcase_add_test(tls, a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why);
+    suite_add_tcase(suite, tls);
 
     TCase *timer = new_case(suite, "timer");
     tcase_add_test(timer, the_tick_runs_at_its_time_and_not_a_millisecond_before);

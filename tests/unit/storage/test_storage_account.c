@@ -58,6 +58,15 @@ START_TEST(given_endpoints_come_before_made_ones_and_lose_their_slashes) {
 }
 END_TEST
 
+START_TEST(a_table_endpoint_that_would_be_made_with_http_is_left_out) {
+    ck_assert_int_eq(parse("DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=" KEY
+                           ";BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"),
+                     STATUS_OK);
+    ck_assert_str_eq(account.blob_endpoint, "http://127.0.0.1:10000/devstoreaccount1");
+    ck_assert_str_eq(account.table_endpoint, "");
+}
+END_TEST
+
 START_TEST(a_sas_may_come_with_endpoints_alone) {
     ck_assert_int_eq(
         parse("BlobEndpoint=https://acme.blob.core.windows.net/;SharedAccessSignature=?sv=1&sig=" SECRET "%3D"),
@@ -252,6 +261,7 @@ int main(void) {
     tcase_add_test(tcase, protocol_and_suffix_are_https_and_azures_by_default);
     tcase_add_test(tcase, names_have_no_case_and_white_space_and_empty_parts_do_not_count);
     tcase_add_test(tcase, given_endpoints_come_before_made_ones_and_lose_their_slashes);
+    tcase_add_test(tcase, a_table_endpoint_that_would_be_made_with_http_is_left_out);
     tcase_add_test(tcase, a_sas_may_come_with_endpoints_alone);
     tcase_add_test(tcase, development_storage_is_azurite_with_its_well_known_key);
     tcase_add_loop_test(tcase, what_does_not_sign_in_is_refused_by_name_and_without_secrets, 0,

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/utc.h"
 #include "base/uuid.h"
 #include "storage/storage_error.h"
@@ -257,6 +259,59 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
     request.max_attempts = 1;
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_ptr_null(strstr(err.message, "SECRET"));
+}
+END_TEST
+
+/* What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be asserted meanwhile. */
+static void capture_begin(FILE *file, int saved[2]) {
+    fflush(NULL);
+    saved[0] = dup(STDOUT_FILENO);
+    saved[1] = dup(STDERR_FILENO);
+    dup2(fileno(file), STDOUT_FILENO);
+    dup2(fileno(file), STDERR_FILENO);
+}
+
+static void capture_end(FILE *file, const int saved[2], char *out, size_t size) {
+    fflush(NULL);
+    dup2(saved[0], STDOUT_FILENO);
+    dup2(saved[1], STDERR_FILENO);
+    close(saved[0]);
+    close(saved[1]);
+    rewind(file);
+    out[fread(out, 1, size - 1, file)] = '\0';
+    fclose(file);
+}
+
+START_TEST(no_log_line_holds_a_sas_or_a_key_at_trace) {
+    static char written[65536];
+    struct credential_sas sas;
+    struct credential_shared_key shared_key;
+    struct credential *const credentials[] = {&sas.base, &shared_key.base};
+    int saved[2];
+    FILE *file = tmpfile();
+    ck_assert_ptr_nonnull(file);
+    snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
+    snprintf(account.name, sizeof account.name, "acme");
+    account.key_length = 16;
+    credential_sas_init(&sas, &account);
+    credential_shared_key_init(&shared_key, &account);
+    http_headers_add(&request.query, "prefix", "SECRET");
+    request.max_attempts = 1;
+    log_configure(LOG_TRACE, "1");
+    capture_begin(file, saved);
+    for (size_t i = 0; i < 2; i++) {
+        client.credential = credentials[i];
+        http_fake_push(fake, &(struct http_fake_answer){.status = 403});
+        (void)!send_within(10000);
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+        (void)!send_within(10000);
+    }
+    capture_end(file, saved, written, sizeof written);
+    const char *signature = strstr(sent_header(2, "Authorization"), ":");
+    ck_assert_ptr_nonnull(strstr(written, "PUT /leases/lease-x?comp=lease: 403")); /* it does log */
+    ck_assert_ptr_null(strstr(written, "SECRET"));
+    ck_assert_ptr_nonnull(signature);
+    ck_assert_ptr_null(strstr(written, signature + 1));
 }
 END_TEST
 
@@ -542,6 +597,7 @@ static void add_answers(Suite *suite) {
     tcase_add_test(answers, a_table_error_is_told_in_full);
     tcase_add_test(answers, an_answer_that_is_no_error_document_still_counts);
     tcase_add_test(answers, no_message_holds_a_sas_or_a_parameter);
+    tcase_add_test(answers, no_log_line_holds_a_sas_or_a_key_at_trace);
 }
 
 static void add_attempts(Suite *suite) {

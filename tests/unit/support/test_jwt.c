@@ -30,7 +30,8 @@ static void append_base64url(struct strbuf *out, const void *data, size_t length
     strbuf_init(&plain, 4096);
     crypto_base64_encode(data, length, &plain);
     for (const char *c = plain.data; *c != '\0' && *c != '='; c++) {
-        strbuf_append_char(out, *c == '+' ? '-' : *c == '/' ? '_' : *c);
+        const char *found = strchr("+-/_", *c);
+        strbuf_append_char(out, found != NULL && (*c == '+' || *c == '/') ? found[1] : *c);
     }
     strbuf_release(&plain);
 }
@@ -163,7 +164,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("jwt");
     TCase *tcase = tcase_create("jwt");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_unchecked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, an_assertion_is_taken_only_as_entra_id_takes_it, 0,
                         sizeof assertions / sizeof *assertions);
     tcase_add_test(tcase, what_is_no_token_at_all_is_no_assertion);

@@ -1,0 +1,85 @@
+#include "server/http_answer.h"
+
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utc.h"
+
+enum { ERROR_BODY_BYTES = 1024 };
+
+static const struct refusal {
+    int status;
+    const char *code;
+    const char *message;
+} refusals[] = {
+    [HTTP_REFUSAL_UNREADABLE] = {400, "BadRequest", "The request could not be understood."},
+    [HTTP_REFUSAL_AMBIGUOUS] = {400, "BadRequest", "The request can be read in more than one way."},
+    [HTTP_REFUSAL_BODY] = {400, "BadRequest", "The request's body could not be read."},
+    [HTTP_REFUSAL_SLOW] = {408, "RequestTimeout", "The request took too long to arrive."},
+    [HTTP_REFUSAL_LONG_URL] = {414, "UriTooLong", "The request's URL is too long."},
+    [HTTP_REFUSAL_LARGE_HEAD] = {431, "RequestHeadersTooLarge", "The request has too many headers, or too large ones."},
+    [HTTP_REFUSAL_OWN_FAULT] = {500, "InternalError",
+                                "The server encountered an internal error. Please retry the request."},
+    [HTTP_REFUSAL_BUSY] = {503, "ServiceUnavailable", "The server is busy. Please retry the request."},
+    [HTTP_REFUSAL_NO_MEMORY] = {503, "ServiceUnavailable", "The server is out of memory. Please retry the request."},
+    [HTTP_REFUSAL_STOPPING] = {503, "ServiceUnavailable", "The server is stopping. Please retry the request."},
+    [HTTP_REFUSAL_VERSION] = {505, "HttpVersionNotSupported", "Only HTTP/1.0 and HTTP/1.1 are supported."},
+};
+
+void http_answer_refuse(struct http_response *response, enum http_refusal refusal) {
+    const struct refusal *said = &refusals[refusal];
+    http_response_release(response);
+    http_response_init(response, ERROR_BODY_BYTES);
+    response->status = said->status;
+    http_headers_add(&response->headers, "Content-Type", "application/json");
+    if (said->status == 503) {
+        http_headers_add(&response->headers, "Retry-After", "1");
+    }
+    strbuf_appendf(&response->body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", said->code, said->message);
+}
+
+void http_answer_make_sendable(struct http_response *response) {
+    if (strbuf_status(&response->body) == STATUS_OK && response->headers.status == STATUS_OK &&
+        response->status >= 200 && response->status <= 599) {
+        return;
+    }
+    log_event(LOG_ERROR, "An answer could not be built (status %d, body %s, headers %s)", response->status,
+              status_name(strbuf_status(&response->body)), status_name(response->headers.status));
+    http_answer_refuse(response, HTTP_REFUSAL_OWN_FAULT);
+}
+
+/* Is this one of the headers that frame a message, and so are ours alone to write? */
+static bool is_framing_header(const char *name) {
+    return strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0 ||
+           strcasecmp(name, "Connection") == 0;
+}
+
+static void append_head(struct strbuf *out, const struct http_response *response, const char *reason, bool bodiless,
+                        bool close) {
+    strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason);
+    if (http_headers_get(&response->headers, "Date") == NULL) {
+        char date[UTC_TEXT_BYTES];
+        utc_format_http(clock_wall_ms(clock_system()), date);
+        strbuf_appendf(out, "Date: %s\r\n", date);
+    }
+    for (size_t i = 0; i < response->headers.count; i++) {
+        const struct http_header *header = &response->headers.items[i];
+        if (!is_framing_header(header->name)) {
+            strbuf_appendf(out, "%s: %s\r\n", header->name, header->value);
+        }
+    }
+    if (!bodiless) {
+        strbuf_appendf(out, "Content-Length: %zu\r\n", response->body.length);
+    }
+    strbuf_appendf(out, "Connection: %s\r\n\r\n", close ? "close" : "keep-alive");
+}
+
+void http_answer_append(struct strbuf *out, const struct http_response *response, const char *reason, bool is_head,
+                        bool close) {
+    bool bodiless = response->status == 204 || response->status == 304;
+    append_head(out, response, reason, bodiless, close);
+    if (!bodiless && !is_head) {
+        strbuf_append(out, response->body.data, response->body.length);
+    }
+}

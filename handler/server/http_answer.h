@@ -1,0 +1,42 @@
+/*
+ * http_answer.h - an answer as it goes out, and what a server says by itself, in the API's error shape.
+ *
+ * Threads: any.
+ * Layer: server. May include everything below.
+ */
+#ifndef SERVER_HTTP_ANSWER_H
+#define SERVER_HTTP_ANSWER_H
+
+#include <stdbool.h>
+
+#include "base/http_message.h"
+
+/* Why a server turns a request down. The connection ends with it. */
+enum http_refusal {
+    HTTP_REFUSAL_UNREADABLE, /* 400 BadRequest */
+    HTTP_REFUSAL_AMBIGUOUS,  /* 400 BadRequest */
+    HTTP_REFUSAL_BODY,       /* 400 BadRequest */
+    HTTP_REFUSAL_SLOW,       /* 408 RequestTimeout */
+    HTTP_REFUSAL_LONG_URL,   /* 414 UriTooLong */
+    HTTP_REFUSAL_LARGE_HEAD, /* 431 RequestHeadersTooLarge */
+    HTTP_REFUSAL_OWN_FAULT,  /* 500 InternalError */
+    HTTP_REFUSAL_BUSY,       /* 503 ServiceUnavailable, with Retry-After; so are the next two */
+    HTTP_REFUSAL_NO_MEMORY,
+    HTTP_REFUSAL_STOPPING,
+    HTTP_REFUSAL_VERSION, /* 505 HttpVersionNotSupported */
+};
+
+/* Puts the refusal in place of what is there. */
+void http_answer_refuse(struct http_response *response, enum http_refusal refusal);
+
+/* Puts a 500 in place of an answer that cannot be sent (see http_server.h), and tells the log. */
+void http_answer_make_sendable(struct http_response *response);
+
+/*
+ * Appends the answer: status line, Date, the headers but those that frame a message, Content-Length, Connection, and the body
+ * unless it answers HEAD (`is_head`) or is a 204 or 304.
+ */
+void http_answer_append(struct strbuf *out, const struct http_response *response, const char *reason, bool is_head,
+                        bool close);
+
+#endif

@@ -1,0 +1,86 @@
+#include "wiring/parts.h"
+
+#include "base/log.h"
+
+enum status parts_load(struct parts *parts, char *const *environment, struct error *err) {
+    enum status status = app_settings_load(".", environment, &parts->settings, err);
+    if (status == STATUS_OK) {
+        parts->settings.authentication.environment = environment;
+    }
+    return status;
+}
+
+static enum status connect_storage(struct parts *parts, struct error *err) {
+    const struct storage_account *account = &parts->settings.account;
+    enum status status = http_transport_new(&parts->transport, parts->clock, err);
+    if (status == STATUS_OK && parts->settings.ca_file != NULL) {
+        status = http_transport_set_ca_file(parts->transport, parts->settings.ca_file);
+    }
+    if (status == STATUS_OK) {
+        status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication, parts->transport,
+                               parts->clock, err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    storage_client_init(&parts->storage, parts->transport, parts->clock, account, parts->sign_in.credential);
+    lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
+    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, parts->transport,
+                             parts->clock, err);
+}
+
+static enum status open_inventory(struct parts *parts, struct error *err) {
+    struct inventory_store *store = &parts->table_store.base;
+    enum status status = STATUS_OK;
+    if (parts->settings.store_kind == STORE_MEMORY) {
+        status = inventory_store_memory_init(&parts->memory_store, parts->clock);
+        store = &parts->memory_store.base;
+    } else {
+        inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);
+    }
+    if (status == STATUS_OK) {
+        status = inventory_service_init(&parts->inventory, store, parts->leases, parts->clock,
+                                        &parts->settings.inventory, parts->settings.lease.acquire_timeout_ms);
+    }
+    parts->lease_store.is_wanted = inventory_service_wants_lease;
+    parts->lease_store.context = &parts->inventory;
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "opening the inventory");
+}
+
+enum status parts_start(struct parts *parts, struct error *err) {
+    parts->clock = clock_system();
+    enum status status = connect_storage(parts, err);
+    return status == STATUS_OK ? open_inventory(parts, err) : status;
+}
+
+void parts_cancel_turns(struct parts *parts) {
+    inventory_service_cancel(&parts->inventory);
+    lease_manager_cancel_acquires(parts->leases);
+}
+
+void parts_cancel_requests(struct parts *parts) {
+    lease_manager_cancel_waits(parts->leases);
+    storage_client_cancel(&parts->storage);
+}
+
+void parts_close(struct parts *parts, int64_t deadline_ms) {
+    int left = lease_manager_close(parts->leases, deadline_ms);
+    if (left > 0) {
+        log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
+    }
+    sign_in_stop(&parts->sign_in);
+}
+
+void parts_release(struct parts *parts) {
+    inventory_service_release(&parts->inventory);
+    if (parts->settings.store_kind == STORE_MEMORY) {
+        inventory_store_memory_release(&parts->memory_store);
+    } else {
+        inventory_store_table_release(&parts->table_store);
+    }
+    http_transport_free(parts->transport); /* answers what is still in flight, which the lease manager waits for */
+    lease_manager_free(parts->leases);
+    storage_client_release(&parts->storage);
+    sign_in_release(&parts->sign_in);
+    app_settings_release(&parts->settings);
+}

@@ -1,0 +1,58 @@
+/*
+ * parts.h - the parts between the settings and whoever uses them, put together: storage, leases, inventory.
+ *
+ * The handler serves requests with them, leasectl an operator's commands.
+ *
+ * Life         load, start; then stopping, in this order: cancel_turns, cancel_requests, close, release. What runs meanwhile on other
+ *              threads has ended before release.
+ * Threads: load, start, close and release belong to the owner; the cancels may be called from any thread.
+ * Layer: wiring. May include settings/ and what lies below, but not server/ and functions/.
+ */
+#ifndef WIRING_PARTS_H
+#define WIRING_PARTS_H
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "inventory/inventory_service.h"
+#include "inventory/inventory_store_memory.h"
+#include "inventory/inventory_store_table.h"
+#include "lease/lease_manager.h"
+#include "lease/lease_store_blob.h"
+#include "settings/app_settings.h"
+#include "storage/http_transport.h"
+#include "storage/sign_in.h"
+#include "storage/storage_request.h"
+
+struct parts {
+    struct app_settings settings; /* may be amended between load and start */
+    const struct clock *clock;
+    struct http_transport *transport;
+    struct sign_in sign_in;
+    struct storage_client storage;
+    struct lease_store_blob lease_store;
+    struct lease_manager *leases;
+    struct inventory_store_table table_store;
+    struct inventory_store_memory memory_store;
+    struct inventory_service inventory;
+};
+
+/*
+ * Reads the settings of the working directory and of `environment`, which must outlive the parts.
+ * STATUS_INVALID_ARGUMENT (EXIT_BAD_SETTING), STATUS_NO_MEMORY: nothing to release.
+ */
+enum status parts_load(struct parts *parts, char *const *environment, struct error *err) MUST_CHECK;
+
+/* Sends nothing to storage yet. A failure is the end of the program: it leaves what it had started. */
+enum status parts_start(struct parts *parts, struct error *err) MUST_CHECK;
+
+/* Nobody waits for a turn or a lease any more; what is in hand goes on. */
+void parts_cancel_turns(struct parts *parts);
+
+/* What is in hand ends as soon as it can: no more work under a lease, no more requests. */
+void parts_cancel_requests(struct parts *parts);
+
+/* Gives every lease back, until `deadline_ms` on the clock at most. */
+void parts_close(struct parts *parts, int64_t deadline_ms);
+void parts_release(struct parts *parts);
+
+#endif

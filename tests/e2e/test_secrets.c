@@ -1,0 +1,305 @@
+/* A whole run at Trace over every way to sign in, with errors of every kind: no secret is in what the programs say or show. */
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/check_main.h"
+#include "support/http_client.h"
+#include "support/login.h"
+
+enum { LOG_TIMEOUT_MS = 30000, SEEN_MAX_BYTES = 64 * 1024 * 1024 };
+#define CANARY "CUST-canary-0d7be3a6" /* no secret, but it is to be found as one would be */
+
+static struct certificates certificates;
+static struct azurite azurite;
+
+/* One way to sign in, and everything of it that others can see. */
+static struct witness {
+    struct login login;
+    struct app app;
+    struct strbuf seen;
+    pthread_t callers[2];
+} witnesses[LOGIN_NONE];
+
+static void start_storage(void) {
+    certificates_make(&certificates);
+    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
+}
+
+static void stop_storage(void) {
+    azurite_release(&azurite);
+    certificates_remove(&certificates);
+}
+
+static void tear_down(void) {
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        app_release(&witnesses[way].app);
+        login_release(&witnesses[way].login);
+        strbuf_release(&witnesses[way].seen);
+    }
+}
+
+static void prepare(struct witness *witness, int way) {
+    strbuf_init(&witness->seen, SEEN_MAX_BYTES);
+    login_prepare(&witness->login, (enum login_way)way, false, &azurite, &certificates);
+    login_add_setting(&witness->login, "Logging:LogLevel:Default=Trace");
+}
+
+/* --- what can be seen --- */
+
+static int call(struct witness *witness, const char *method, const char *path, const char *body) {
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = witness->app.port, .method = method, .path = path, .body = body});
+    int status = reply.status;
+    for (size_t i = 0; i < reply.headers.count; i++) {
+        strbuf_appendf(&witness->seen, "%s: %s\n", reply.headers.items[i].name, reply.headers.items[i].value);
+    }
+    strbuf_append(&witness->seen, reply.body.data, reply.body.length);
+    http_reply_release(&reply);
+    return status;
+}
+
+/* Reads /proc/PID/NAME whole; "" when the process has gone. The caller's. */
+static char *read_process_file(pid_t pid, const char *name, size_t *length) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    FILE *file = fopen(path, "r");
+    struct strbuf text;
+    strbuf_init(&text, SEEN_MAX_BYTES);
+    char block[4096];
+    size_t got;
+    while (file != NULL && (got = fread(block, 1, sizeof block, file)) > 0) {
+        strbuf_append(&text, block, got);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    *length = text.length;
+    return text.length == 0 ? strdup("") : text.data;
+}
+
+static pid_t parent_of(pid_t pid) {
+    size_t length;
+    char *stat = read_process_file(pid, "stat", &length);
+    const char *end = strrchr(stat, ')'); /* the name before it may hold anything */
+    int parent = 0;
+    if (end != NULL) {
+        sscanf(end, ") %*c %d", &parent);
+    }
+    free(stat);
+    return parent;
+}
+
+static bool descends_from(pid_t pid, pid_t ancestor) {
+    while (pid > 1 && pid != ancestor) {
+        pid = parent_of(pid);
+    }
+    return pid == ancestor;
+}
+
+/* The command lines of the handler and of all that it has started, as ps shows them; answers how many there are. */
+static int look_at_command_lines(struct witness *witness) {
+    int count = 0;
+    DIR *processes = opendir("/proc");
+    ck_assert_ptr_nonnull(processes);
+    const struct dirent *entry;
+    while ((entry = readdir(processes)) != NULL) {
+        pid_t other = (pid_t)atoi(entry->d_name);
+        if (other > 0 && descends_from(other, witness->app.process.pid)) {
+            size_t length;
+            char *line = read_process_file(other, "cmdline", &length);
+            strbuf_append(&witness->seen, line, length);
+            free(line);
+            count++;
+        }
+    }
+    closedir(processes);
+    return count;
+}
+
+static void look_at_output(struct witness *witness) {
+    char *output = process_output_from(&witness->app.process, 0);
+    strbuf_append_string(&witness->seen, output);
+    free(output);
+}
+
+static void assert_no_secret(const struct witness *witness) {
+    const struct strbuf *seen = &witness->seen;
+    struct secret_search secrets = {.count = 0};
+    ck_assert_int_eq(strbuf_status(seen), STATUS_OK);
+    login_add_secrets(&witness->login, &certificates, &secrets);
+    ck_assert_uint_gt(secrets.count, 0);
+    secret_search_add(&secrets, "a signed request", "SharedKey " AZURITE_ACCOUNT ":");
+    secret_search_add(&secrets, "a request with a token", "Bearer eyJ");
+    const char *found = secret_search_find(&secrets, seen->data, seen->length);
+    ck_assert_msg(found == NULL, "%s is to be seen, signed in with %s:\n%s", found, login_name(witness->login.way),
+                  seen->data);
+    secret_search_release(&secrets);
+}
+
+/* That nothing was found is worth something only if it would have been. */
+static void assert_found(const struct witness *witness, const char *text) {
+    struct secret_search search = {.count = 0};
+    secret_search_add(&search, "no secret", text);
+    ck_assert_ptr_nonnull(secret_search_find(&search, witness->seen.data, witness->seen.length));
+    secret_search_release(&search);
+}
+
+/* --- what is done --- */
+
+#define TIMER "{\"Data\":{\"timer\":{}},\"Metadata\":{}}"
+
+static bool asks_server(const struct witness *witness) {
+    return witness->login.way >= LOGIN_APP_SERVICE && witness->login.way != LOGIN_CLI;
+}
+
+/* The first answer repeats the whole request in its error; tokens follow, each to be renewed after a second. */
+static void start_handler(struct witness *witness, int way) {
+    prepare(witness, way);
+    identity_server_answer_next(witness->login.server, 1, &(struct identity_answer){.status = 500, .echo = true});
+    identity_server_answer(witness->login.server, &(struct identity_answer){.refresh_in_s = 1});
+    login_start_handler(&witness->login, &witness->app);
+}
+
+static void wait_for_log(struct witness *witness, const char *text) {
+    if (!app_wait_for_log(&witness->app, 0, text, LOG_TIMEOUT_MS)) {
+        ck_abort_msg("%s: '%s' is not in the log:\n%s", login_name(witness->login.way), text,
+                     process_output_from(&witness->app.process, 0));
+    }
+}
+
+static void use_functions(struct witness *witness) {
+    static const char units[] = "{\"quantity\":2,\"customerId\":\"" CANARY "\"}";
+    wait_for_log(witness, "listens on");
+    ck_assert_int_eq(call(witness, "POST", "/api/inventory/PROD-001/reserve", units), 200);
+    ck_assert_int_eq(call(witness, "GET", "/api/inventory/PROD-001", NULL), 200);
+    ck_assert_int_eq(call(witness, "POST", "/api/inventory/PROD-001/release", units), 200);
+    ck_assert_int_eq(call(witness, "GET", "/api/inventory/PROD-404", NULL), 404);
+    ck_assert_int_eq(call(witness, "POST", "/api/inventory/PROD-001/reserve", "{"), 400);
+    ck_assert_int_eq(call(witness, "POST", "/ReconcileInventory", TIMER), 200);
+}
+
+/* From the next renewal on tokens are refused by storage, and then no more are to be had, with the request repeated again. */
+static void have_tokens_refused(struct witness *witness) {
+    if (!asks_server(witness)) {
+        return;
+    }
+    size_t before = identity_server_count(witness->login.server);
+    identity_server_answer_next(witness->login.server, 1, &(struct identity_answer){.actual_lifetime_s = -60});
+    identity_server_answer(witness->login.server, &(struct identity_answer){.status = 401, .echo = true});
+    ck_assert(identity_server_wait(witness->login.server, before + 1, LOG_TIMEOUT_MS));
+    int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
+    while (call(witness, "GET", "/api/inventory/PROD-001", NULL) == 200) {
+        ck_assert_int_lt(process_now_ms(), deadline_ms);
+    }
+    wait_for_log(witness, ": 403 in ");
+}
+
+static void *call_reserve(void *witness) {
+    http_ask_status((struct http_ask){.port = ((struct witness *)witness)->app.port,
+                                      .path = "/api/inventory/PROD-002/reserve",
+                                      .body = "{\"quantity\":1,\"customerId\":\"x\"}"});
+    return NULL;
+}
+
+static void *call_get(void *witness) {
+    ck_assert_int_eq(call(witness, "GET", "/api/inventory/PROD-001", NULL), 503);
+    return NULL;
+}
+
+static void end(struct witness *witness) {
+    look_at_command_lines(witness);
+    int exit_code = app_stop(&witness->app, SIGTERM);
+    look_at_output(witness);
+    ck_assert_msg(exit_code == 0, "%s", witness->seen.data);
+}
+
+/* Each way goes through: an endpoint's error, work, refused tokens, storage that is gone, an end. Together, since there is much to wait for. */
+START_TEST(a_run_at_trace_shows_no_secret) {
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        start_handler(&witnesses[way], way);
+    }
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        use_functions(&witnesses[way]);
+    }
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        have_tokens_refused(&witnesses[way]);
+    }
+    process_signal(&azurite.process, SIGKILL); /* the fixture started it, and reaps it */
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        pthread_create(&witnesses[way].callers[0], NULL, call_get, &witnesses[way]);
+        pthread_create(&witnesses[way].callers[1], NULL, call_reserve, &witnesses[way]);
+    }
+    for (int way = 0; way < LOGIN_NONE; way++) {
+        pthread_join(witnesses[way].callers[0], NULL), pthread_join(witnesses[way].callers[1], NULL);
+        end(&witnesses[way]);
+        assert_found(&witnesses[way], CANARY);
+        assert_found(&witnesses[way], "Successfully reserved 2 units"); /* in the log */
+        assert_no_secret(&witnesses[way]);
+    }
+}
+END_TEST
+
+START_TEST(az_is_called_without_secrets_in_its_command_line) {
+    struct witness *witness = &witnesses[LOGIN_CLI];
+    prepare(witness, LOGIN_CLI);
+    az_stub_hang(&witness->login.az);
+    login_start_handler(&witness->login, &witness->app);
+    wait_for_log(witness, "listens on");
+    int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
+    while (look_at_command_lines(witness) < 3) { /* the handler, az and its sleep */
+        ck_assert_int_lt(process_now_ms(), deadline_ms);
+    }
+    end(witness);
+    assert_found(witness, "get-access-token");
+    assert_no_secret(witness);
+}
+END_TEST
+
+/* Settings that are wrong are shown in the line that stops the handler: never a secret. */
+static const struct {
+    const char *setting, *secret;
+} wrong_settings[] = {
+    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=not/base64/but/secret", "not/base64/but/secret"},
+    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=" AZURITE_KEY ";BlobEndpoint=nonsense", AZURITE_KEY},
+    {"DistributedLeasing:ConnectionString=a-bare-secret-that-is-no-string", "a-bare-secret-that-is-no-string"},
+    {"DistributedLeasing:ConnectionString=BlobEndpoint=https://x;SharedAccessSignature=sig=c2VjcmV0c2VjcmV0 x",
+     "c2VjcmV0c2VjcmV0"},
+    {"DistributedLeasing:StorageAccountUri=https://a.blob.core.windows.net/?sig=c2VjcmV0c2VjcmV0", "c2VjcmV0c2VjcmV0"},
+    {"DistributedLeasing:StorageAccountUri=https://user:a-password-here@a.blob.core.windows.net", "a-password-here"},
+};
+
+START_TEST(a_wrong_setting_is_told_without_its_secret) {
+    const char *const settings[] = {wrong_settings[_i].setting, NULL};
+    struct app app;
+    struct secret_search secrets = {.count = 0};
+    app_start_handler(&app, &(struct app_options){.settings = settings});
+    ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
+    char *output = process_output_from(&app.process, 0);
+    secret_search_add(&secrets, "the setting's secret", wrong_settings[_i].secret);
+    ck_assert_ptr_nonnull(strstr(output, "DistributedLeasing:"));
+    ck_assert_msg(secret_search_find(&secrets, output, strlen(output)) == NULL, "%s", output);
+    secret_search_release(&secrets);
+    free(output);
+    app_release(&app);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("secrets");
+    TCase *settings = tcase_create("settings");
+    tcase_add_loop_test(settings, a_wrong_setting_is_told_without_its_secret, 0,
+                        sizeof wrong_settings / sizeof *wrong_settings);
+    suite_add_tcase(suite, settings);
+    TCase *tcase = tcase_create("secrets");
+    tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
+    tcase_add_checked_fixture(tcase, NULL, tear_down);
+    tcase_add_test(tcase, az_is_called_without_secrets_in_its_command_line);
+    tcase_add_test(tcase, a_run_at_trace_shows_no_secret);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

@@ -1,0 +1,135 @@
+#include "leasectl/arguments.h"
+
+#include <string.h>
+
+#include "support/check_main.h"
+
+enum { MAX_WORDS = 8 };
+
+static struct error err;
+static struct arguments arguments;
+
+/* The words of a command line, without the program's name. */
+static enum status parse(const char *const *words) {
+    static char copies[MAX_WORDS][256];
+    static char program[] = "leasectl";
+    char *argv[MAX_WORDS + 2] = {program};
+    int argc = 1;
+    for (; words[argc - 1] != NULL; argc++) {
+        ck_assert_int_le(argc, MAX_WORDS);
+        strcpy(copies[argc - 1], words[argc - 1]);
+        argv[argc] = copies[argc - 1];
+    }
+    return arguments_parse(argc, argv, &arguments, &err);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void expect(const char *const *words, enum command command, const char *name, int64_t total) {
+    ck_assert_msg(parse(words) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(arguments.command, command);
+    ck_assert_pstr_eq(arguments.name, name);
+    ck_assert_int_eq(arguments.total, total);
+}
+
+static void refuse(const char *const *words, const char *why) {
+    arguments = (struct arguments){.total = 77};
+    ck_assert_int_eq(parse(words), STATUS_INVALID_ARGUMENT);
+    ck_assert_msg(strstr(err.message, why) != NULL, "%s", err.message);
+    ck_assert_int_eq(arguments.total, 77);
+}
+
+START_TEST(every_command_is_understood) {
+    expect(WORDS("products", "list"), COMMAND_PRODUCTS_LIST, NULL, 0);
+    expect(WORDS("products", "set", "PROD-001", "150"), COMMAND_PRODUCTS_SET, "PROD-001", 150);
+    expect(WORDS("products", "add", "list", "0"), COMMAND_PRODUCTS_ADD, "list", 0);
+    expect(WORDS("show", "PROD-001"), COMMAND_SHOW, "PROD-001", 0);
+    expect(WORDS("leases", "list"), COMMAND_LEASES_LIST, NULL, 0);
+    expect(WORDS("leases", "break", "inventory-PROD-001"), COMMAND_LEASES_BREAK, "inventory-PROD-001", 0);
+    expect(WORDS("watch"), COMMAND_WATCH, NULL, 0);
+    expect(WORDS("help"), COMMAND_HELP, NULL, 0);
+}
+END_TEST
+
+START_TEST(options_may_stand_anywhere) {
+    expect(WORDS("--json", "show", "P"), COMMAND_SHOW, "P", 0);
+    ck_assert(arguments.json);
+    expect(WORDS("products", "--json", "set", "P", "7"), COMMAND_PRODUCTS_SET, "P", 7);
+    ck_assert(arguments.json);
+    expect(WORDS("watch", "--json"), COMMAND_WATCH, NULL, 0);
+    ck_assert(arguments.json);
+    expect(WORDS("watch"), COMMAND_WATCH, NULL, 0);
+    ck_assert(!arguments.json);
+}
+END_TEST
+
+START_TEST(help_is_given_whatever_else_is_asked) {
+    expect(WORDS("--help"), COMMAND_HELP, NULL, 0);
+    expect(WORDS("products", "set", "--help"), COMMAND_HELP, NULL, 0);
+    expect(WORDS("-h", "nonsense"), COMMAND_HELP, NULL, 0);
+}
+END_TEST
+
+START_TEST(the_help_names_every_command_and_exit_code) {
+    static const char *const words[] = {"products list", "products set", "products add", "show",   "leases list",
+                                        "leases break",  "watch",        "--json",       "--help", "0 done",
+                                        "1 it failed",   "2 there is",   "64 a command"};
+    ck_assert_ptr_nonnull(strstr(arguments_help(), words[_i]));
+}
+END_TEST
+
+START_TEST(what_is_no_command_is_refused) {
+    refuse((const char *const[]){NULL}, "no command");
+    refuse(WORDS("frob"), "frob: no such command");
+    refuse(WORDS("products"), "no such command");
+    refuse(WORDS("products", "remove", "P"), "no such command");
+    refuse(WORDS("--frob", "watch"), "--frob: no such option");
+    refuse(WORDS("watch", "-x"), "-x: no such option");
+}
+END_TEST
+
+START_TEST(operands_are_counted) {
+    refuse(WORDS("products", "list", "P"), "0 operands, not 1");
+    refuse(WORDS("show"), "1 operands, not 0");
+    refuse(WORDS("products", "set", "P"), "2 operands, not 1");
+    refuse(WORDS("products", "add", "P", "1", "2"), "2 operands, not 3");
+    refuse(WORDS("watch", "P"), "0 operands, not 1");
+}
+END_TEST
+
+START_TEST(a_total_is_a_whole_number_that_a_seed_may_have) {
+    expect(WORDS("products", "set", "P", "1000000000"), COMMAND_PRODUCTS_SET, "P", 1000000000);
+    refuse(WORDS("products", "set", "P", "1000000001"), "from 0 to 1000000000");
+    refuse(WORDS("products", "set", "P", ""), "from 0 to 1000000000");
+    refuse(WORDS("products", "set", "P", "1.5"), "from 0 to 1000000000");
+    refuse(WORDS("products", "set", "P", "+1"), "from 0 to 1000000000");
+    refuse(WORDS("products", "set", "--", "P", "-1"), "from 0 to 1000000000");
+}
+END_TEST
+
+START_TEST(names_are_those_that_products_and_leases_can_have) {
+    refuse(WORDS("show", "a/b"), "a/b");
+    refuse(WORDS("show", ""), "PRODUCT");
+    refuse(WORDS("products", "add", "reconciliation-job", "1"), "reconciliation-job");
+    expect(WORDS("leases", "break", "inventory-reconciliation-job"), COMMAND_LEASES_BREAK,
+           "inventory-reconciliation-job", 0);
+    expect(WORDS("leases", "break", "jobs/nightly"), COMMAND_LEASES_BREAK, "jobs/nightly", 0);
+    refuse(WORDS("leases", "break", "a b"), "a b");
+    refuse(WORDS("leases", "break", ""), "no lease");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("arguments");
+    TCase *parsing = tcase_create("parsing");
+    tcase_add_test(parsing, every_command_is_understood);
+    tcase_add_test(parsing, options_may_stand_anywhere);
+    tcase_add_test(parsing, help_is_given_whatever_else_is_asked);
+    tcase_add_loop_test(parsing, the_help_names_every_command_and_exit_code, 0, 13);
+    tcase_add_test(parsing, what_is_no_command_is_refused);
+    tcase_add_test(parsing, operands_are_counted);
+    tcase_add_test(parsing, a_total_is_a_whole_number_that_a_seed_may_have);
+    tcase_add_test(parsing, names_are_those_that_products_and_leases_can_have);
+    suite_add_tcase(suite, parsing);
+    return check_main(suite);
+}

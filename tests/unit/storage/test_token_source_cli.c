@@ -1,0 +1,200 @@
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "storage/token_source.h"
+#include "support/az_stub.h"
+#include "support/check_main.h"
+#include "support/clock_fake.h"
+
+static struct az_stub az;
+static struct clock_fake the_clock;
+static struct token_context context;
+static struct token_source_cli source;
+static struct token token;
+static struct error err;
+static char *old_path;
+
+/* posix_spawnp looks where this program's own PATH says. */
+static void set_up(void) {
+    const char *path = getenv("PATH");
+    ck_assert_ptr_nonnull(path);
+    old_path = strdup(path);
+    az_stub_make(&az);
+    ck_assert_int_eq(setenv("PATH", az.path + strlen("PATH="), 1), 0);
+    clock_fake_init(&the_clock, 5000, clock_wall_ms(clock_system()));
+    context = (struct token_context){.clock = &the_clock.base, .stop_fd = eventfd(0, EFD_CLOEXEC)};
+    token_source_cli_init(&source, environ);
+    token_init(&token);
+    memset(&err, 0, sizeof err);
+}
+
+static void tear_down(void) {
+    token_release(&token);
+    close(context.stop_fd);
+    az_stub_remove(&az);
+    setenv("PATH", old_path, 1);
+    free(old_path);
+}
+
+static enum status fetch(void) {
+    return source.base.fetch(&source.base, &context, &token, &err);
+}
+
+/* The number that the script wrote to the file `name`: a process that should have ended with it. */
+static pid_t written_pid(const char *name) {
+    char path[256], text[32] = "";
+    snprintf(path, sizeof path, "%s/%s", az.folder.path, name);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, file));
+    fclose(file);
+    return (pid_t)strtol(text, NULL, 10);
+}
+
+static bool has_ended(pid_t pid) {
+    for (int i = 0; i < 1000; i++) {
+        if (kill(pid, 0) != 0) {
+            return true;
+        }
+        usleep(5000);
+    }
+    return false;
+}
+
+START_TEST(az_is_asked_as_documented) {
+    az_stub_answer(&az, "ey.az", 3600);
+    ck_assert_msg(fetch() == STATUS_OK, "%s", err.message);
+    ck_assert_str_eq(token.text.data, "ey.az");
+    ck_assert_int_ge(token.expires_ms, 5000 + 3590 * 1000);
+    ck_assert_int_le(token.expires_ms, 5000 + 3610 * 1000);
+    char *calls = az_stub_calls(&az);
+    ck_assert_str_eq(calls, "account get-access-token --output json --resource https://storage.azure.com/\n");
+    free(calls);
+}
+END_TEST
+
+START_TEST(without_az_or_a_login_this_is_no_way_to_sign_in) {
+    ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
+    ck_assert_str_eq(err.message, "az: it gave no token; is somebody logged in? (az login)");
+    setenv("PATH", "/nowhere", 1);
+    ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
+    ck_assert_str_eq(err.message, "az: it is not installed");
+}
+END_TEST
+
+static const struct {
+    const char *script;
+    enum status status;
+} bad[] = {
+    {"echo garbage hunter2", STATUS_MALFORMED},
+    {"true", STATUS_MALFORMED},
+    {"echo '{\"accessToken\":\"hunter2\"}'", STATUS_MALFORMED},
+    {"head -c 65537 /dev/zero", STATUS_TOO_LARGE},
+    {"cat /dev/zero", STATUS_TOO_LARGE},
+    {"echo '{\"accessToken\":\"hunter2\",\"expires_on\":99999999999}'; kill -9 $$", STATUS_NOT_FOUND},
+};
+
+START_TEST(what_az_should_not_say_is_refused_without_repeating_it) {
+    az_stub_do(&az, bad[_i].script);
+    ck_assert_int_eq(fetch(), bad[_i].status);
+    ck_assert_ptr_null(strstr(err.message, "hunter2"));
+    ck_assert_uint_eq(token.text.length, 0);
+}
+END_TEST
+
+START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    az_stub_do(&az, "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
+                    "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
+                    "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
+                    "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
+    enum status status = fetch();
+    pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    ck_assert_msg(status == STATUS_OK, "%s", err.message);
+}
+END_TEST
+
+#define HANG "echo $$ >\"${0%/*}/pid\"; sleep 1000 & echo $! >\"${0%/*}/child\"; "
+
+/* Moves the clock on once az is there. */
+static void *let_time_pass(void *user) {
+    (void)user;
+    char path[256];
+    snprintf(path, sizeof path, "%s/child", az.folder.path);
+    while (access(path, F_OK) != 0) {
+        usleep(1000);
+    }
+    clock_fake_advance(&the_clock, TOKEN_FETCH_MS);
+    return NULL;
+}
+
+static void assert_timed_out(const char *script) {
+    pthread_t time;
+    az_stub_do(&az, script);
+    ck_assert_int_eq(pthread_create(&time, NULL, let_time_pass, NULL), 0);
+    ck_assert_int_eq(fetch(), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(err.message, "az: it took longer than 15 s");
+    pthread_join(time, NULL);
+    ck_assert(has_ended(written_pid("pid")));
+    ck_assert(has_ended(written_pid("child")));
+}
+
+START_TEST(an_az_that_hangs_is_ended_with_its_children) {
+    assert_timed_out(HANG "wait");
+}
+END_TEST
+
+START_TEST(an_az_that_closes_its_output_and_hangs_is_ended) {
+    assert_timed_out(HANG "exec >&-; wait");
+}
+END_TEST
+
+static void *stop(void *user) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/child", az.folder.path);
+    while (access(path, F_OK) != 0) {
+        usleep(1000);
+    }
+    eventfd_write(context.stop_fd, 1);
+    return user;
+}
+
+START_TEST(az_is_ended_when_the_program_stops) {
+    pthread_t stopper;
+    az_stub_do(&az, HANG "wait");
+    ck_assert_int_eq(pthread_create(&stopper, NULL, stop, NULL), 0);
+    int64_t before_ms = clock_now_ms(clock_system());
+    ck_assert_int_eq(fetch(), STATUS_CANCELLED);
+    pthread_join(stopper, NULL);
+    ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, 5000);
+    ck_assert(has_ended(written_pid("pid")));
+    ck_assert(has_ended(written_pid("child")));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("token_source_cli");
+    TCase *tcase = tcase_create("token_source_cli");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, az_is_asked_as_documented);
+    tcase_add_test(tcase, without_az_or_a_login_this_is_no_way_to_sign_in);
+    tcase_add_loop_test(tcase, what_az_should_not_say_is_refused_without_repeating_it, 0,
+                        (int)(sizeof bad / sizeof bad[0]));
+    tcase_add_test(tcase, az_has_no_signals_blocked_and_nothing_to_read);
+    tcase_add_test(tcase, an_az_that_hangs_is_ended_with_its_children);
+    tcase_add_test(tcase, an_az_that_closes_its_output_and_hangs_is_ended);
+    tcase_add_test(tcase, az_is_ended_when_the_program_stops);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}

@@ -1,0 +1,123 @@
+#include "leasectl/arguments.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "inventory/inventory.h"
+#include "lease/lease_names.h"
+#include "settings/setting.h"
+#include "settings/setting_rules.h"
+
+enum operands { TAKES_NOTHING, TAKES_LEASE, TAKES_PRODUCT, TAKES_PRODUCT_AND_TOTAL };
+
+static const struct {
+    const char *words[2]; /* the second NULL: there is but one */
+    enum operands operands;
+} commands[COMMANDS] = {
+    [COMMAND_HELP] = {{"help", NULL}, TAKES_NOTHING},
+    [COMMAND_PRODUCTS_LIST] = {{"products", "list"}, TAKES_NOTHING},
+    [COMMAND_PRODUCTS_SET] = {{"products", "set"}, TAKES_PRODUCT_AND_TOTAL},
+    [COMMAND_PRODUCTS_ADD] = {{"products", "add"}, TAKES_PRODUCT_AND_TOTAL},
+    [COMMAND_SHOW] = {{"show", NULL}, TAKES_PRODUCT},
+    [COMMAND_LEASES_LIST] = {{"leases", "list"}, TAKES_NOTHING},
+    [COMMAND_LEASES_BREAK] = {{"leases", "break"}, TAKES_LEASE},
+    [COMMAND_WATCH] = {{"watch", NULL}, TAKES_NOTHING},
+};
+
+const char *arguments_help(void) {
+    return "Usage: leasectl [--json] COMMAND\n"
+           "\n"
+           "  products list                every product: its total, what is available and what is reserved\n"
+           "  products set PRODUCT TOTAL   changes a product's total, and what is available by as much\n"
+           "  products add PRODUCT TOTAL   creates a product that is absent\n"
+           "  show PRODUCT                 one product with its reservations\n"
+           "  leases list                  every lease's blob, and whether somebody holds the lease\n"
+           "  leases break NAME            ends a lease at once; NAME as in the list: inventory-PROD-001\n"
+           "  watch                        products and their leases every 2 seconds, until Ctrl-C\n"
+           "\n"
+           "  --json    JSON instead of tables: one line, and for watch one line each time\n"
+           "  --help    this text\n"
+           "\n"
+           "Settings are the handler's: the environment, then local.settings.json and appsettings.json of the working\n"
+           "directory. TOTAL is a whole number from 0 to 1000000000.\n"
+           "\n"
+           "Exit codes: 0 done; 1 it failed; 2 there is no such product or lease, or it was refused: nothing has "
+           "changed;\n"
+           "64 a command line or setting that is not allowed.\n";
+}
+
+/* Options may stand anywhere. */
+static enum status read_options(int argc, char **argv, struct arguments *arguments, struct error *err) {
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    optind = 0; /* begin anew */
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (option == 'j') {
+            arguments->json = true;
+        } else if (option == 'h') {
+            arguments->command = COMMAND_HELP;
+        } else {
+            return error_set(err, STATUS_INVALID_ARGUMENT, "%s: no such option; see leasectl --help", argv[optind - 1]);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* How many of the words are a command's, or 0: they are not that command. */
+static int match(enum command command, char *const *words, int count) {
+    if (count < 1 || strcmp(words[0], commands[command].words[0]) != 0) {
+        return 0;
+    }
+    if (commands[command].words[1] == NULL) {
+        return 1;
+    }
+    return count > 1 && strcmp(words[1], commands[command].words[1]) == 0 ? 2 : 0;
+}
+
+static enum status read_operands(enum operands operands, char *const *words, int count, struct arguments *arguments,
+                                 struct error *err) {
+    static const int counts[] = {0, 1, 1, 2};
+    if (count != counts[operands]) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "the command takes %d operands, not %d; see leasectl --help",
+                         counts[operands], count);
+    }
+    if (operands >= TAKES_PRODUCT && !inventory_is_product_id(words[0])) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "a PRODUCT is 1 to 128 of A-Z a-z 0-9 . _ ~ -, and not reconciliation-job: \"%s\"", words[0]);
+    }
+    if (operands == TAKES_LEASE && !lease_name_is_valid(words[0])) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "no lease can be called \"%s\"", words[0]);
+    }
+    if (operands == TAKES_PRODUCT_AND_TOTAL && !setting_whole_number(words[1], 0, SEED_MAX_TOTAL, &arguments->total)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "TOTAL is a whole number from 0 to %d: \"%s\"", SEED_MAX_TOTAL,
+                         words[1]);
+    }
+    arguments->name = operands == TAKES_NOTHING ? NULL : words[0];
+    return STATUS_OK;
+}
+
+enum status arguments_parse(int argc, char **argv, struct arguments *out, struct error *err) {
+    struct arguments draft = {.command = COMMANDS};
+    enum status status = read_options(argc, argv, &draft, err);
+    int used = 0;
+    for (enum command c = COMMAND_HELP; draft.command == COMMANDS && c < COMMANDS && status == STATUS_OK; c++) {
+        used = match(c, argv + optind, argc - optind);
+        draft.command = used > 0 ? c : COMMANDS;
+    }
+    if (status == STATUS_OK && draft.command == COMMANDS) {
+        status =
+            error_set(err, STATUS_INVALID_ARGUMENT,
+                      argc > optind ? "%s: no such command; see leasectl --help" : "no command; see leasectl --help%s",
+                      argc > optind ? argv[optind] : "");
+    }
+    if (status == STATUS_OK && draft.command != COMMAND_HELP) {
+        status =
+            read_operands(commands[draft.command].operands, argv + optind + used, argc - optind - used, &draft, err);
+    }
+    if (status == STATUS_OK) {
+        *out = draft;
+    }
+    return status;
+}

@@ -1,0 +1,118 @@
+/*
+ * main.c - leasectl: stock administration for operators. Arguments -> settings -> parts -> one command -> stop in reverse.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "leasectl/arguments.h"
+#include "leasectl/interrupt.h"
+#include "leasectl/leases.h"
+#include "leasectl/output.h"
+#include "leasectl/products.h"
+#include "leasectl/watch.h"
+#include "wiring/parts.h"
+
+enum { EXIT_REFUSED = 2, STOP_RELEASE_MS = 4200 };
+
+static enum status run(struct parts *parts, const struct arguments *arguments, struct interrupt *interrupt,
+                       struct error *err) {
+    struct output output = {.json = arguments->json, .on_terminal = isatty(STDOUT_FILENO) == 1};
+    switch (arguments->command) {
+    case COMMAND_PRODUCTS_LIST:
+        return products_list(parts, &output, err);
+    case COMMAND_PRODUCTS_SET:
+        return products_set(parts, &output, arguments->name, arguments->total, err);
+    case COMMAND_PRODUCTS_ADD:
+        return products_add(parts, &output, arguments->name, arguments->total, err);
+    case COMMAND_SHOW:
+        return products_show(parts, &output, arguments->name, err);
+    case COMMAND_LEASES_LIST:
+        return leases_list(parts, &output, err);
+    case COMMAND_LEASES_BREAK:
+        return leases_break(parts, &output, arguments->name, err);
+    case COMMAND_WATCH:
+        return watch_run(parts, &output, interrupt, err);
+    case COMMAND_HELP:
+    case COMMANDS:
+        break;
+    }
+    return error_set(err, STATUS_INTERNAL, "no such command");
+}
+
+/* The handler's settings; but its log, which would stand between the rows, is for the handler, and so is making the store ready. */
+static enum status load(struct parts *parts, char *const *environment, struct error *err) {
+    enum status status = parts_load(parts, environment, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct app_settings *settings = &parts->settings;
+    if (settings->store_kind == STORE_MEMORY) {
+        return error_set(
+            err, STATUS_INVALID_ARGUMENT,
+            "Inventory:Store is Memory: its products are in the handler's own memory, where leasectl cannot see them");
+    }
+    settings->inventory.is_prepared = true;
+    log_configure(settings->log_level > LOG_WARNING ? settings->log_level : LOG_WARNING, settings->instance);
+    return STATUS_OK;
+}
+
+static void stop(struct parts *parts) {
+    parts_cancel_turns(parts);
+    parts_cancel_requests(parts);
+    parts_close(parts, clock_now_ms(parts->clock) + STOP_RELEASE_MS);
+    parts_release(parts);
+}
+
+static bool changes_something(enum command command) {
+    return command == COMMAND_PRODUCTS_SET || command == COMMAND_PRODUCTS_ADD || command == COMMAND_LEASES_BREAK;
+}
+
+static enum status start_and_run(struct parts *parts, const struct arguments *arguments, struct interrupt *interrupt,
+                                 struct error *err) {
+    enum status status = parts_start(parts, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = interrupt_start(interrupt, parts, !changes_something(arguments->command), err);
+    if (status == STATUS_OK) {
+        status = run(parts, arguments, interrupt, err);
+        interrupt_stop(interrupt);
+    }
+    stop(parts);
+    return status;
+}
+
+static int fail(enum status status, const struct error *err) {
+    fprintf(stderr, "leasectl: %s\n", err->message);
+    if (status == STATUS_INVALID_ARGUMENT) {
+        return EXIT_BAD_SETTING;
+    }
+    bool refused = status == STATUS_NOT_FOUND || status == STATUS_ALREADY_EXISTS || status == STATUS_LEASE_CONFLICT ||
+                   status == STATUS_PRECONDITION_FAILED;
+    return refused ? EXIT_REFUSED : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv, char **environment) {
+    static struct parts parts;
+    static struct interrupt interrupt;
+    struct arguments arguments;
+    struct error err = {.status = STATUS_OK};
+    signal(SIGPIPE, SIG_IGN);
+    interrupt_block(&interrupt);
+
+    enum status status = arguments_parse(argc, argv, &arguments, &err);
+    if (status == STATUS_OK && arguments.command == COMMAND_HELP) {
+        status = output_text(arguments_help(), &err);
+        return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
+    }
+    if (status == STATUS_OK) {
+        status = load(&parts, environment, &err);
+    }
+    if (status == STATUS_OK) {
+        status = start_and_run(&parts, &arguments, &interrupt, &err);
+    }
+    return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
+}

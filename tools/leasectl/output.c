@@ -1,0 +1,34 @@
+#include "leasectl/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status output_text(const char *text, struct error *err) {
+    if (text == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for what is to be printed");
+    }
+    if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
+        return error_set(err, STATUS_UNAVAILABLE, "writing the result: %s", strerror(errno));
+    }
+    return STATUS_OK;
+}
+
+enum status output_json(const cJSON *value, struct error *err) {
+    char *text = value == NULL ? NULL : cJSON_PrintUnformatted(value);
+    enum status status = output_text(text, err);
+    cJSON_free(text);
+    return status == STATUS_OK ? output_text("\n", err) : status;
+}
+
+enum status output_rows(const struct output *output, const struct table_column *columns, size_t count,
+                        const cJSON *rows, struct error *err) {
+    if (output->json) {
+        return output_json(rows, err);
+    }
+    char *text = table_text(columns, count, rows, output->on_terminal);
+    enum status status = output_text(text, err);
+    free(text);
+    return status;
+}

@@ -1,0 +1,191 @@
+#include "leasectl/products.h"
+
+#include <stdio.h>
+
+#include "base/utc.h"
+#include "functions/inventory_picture.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const struct table_column product_columns[] = {
+    {"productId", "PRODUCT", false},        {"totalQuantity", "TOTAL", true}, {"availableQuantity", "AVAILABLE", true},
+    {"reservedQuantity", "RESERVED", true}, {"version", "VERSION", true},
+};
+
+/* ---- list ---- */
+
+static enum status append_row(cJSON *rows, const struct product *product, int64_t available, struct error *err) {
+    cJSON *row = cJSON_CreateObject();
+    bool complete = cJSON_AddStringToObject(row, "productId", product->id) != NULL &&
+                    json_add_int64(row, "totalQuantity", product->total) &&
+                    json_add_int64(row, "availableQuantity", available) &&
+                    json_add_int64(row, "reservedQuantity", product->total - available) &&
+                    json_add_int64(row, "version", product->version);
+    if (!complete || !cJSON_AddItemToArray(rows, row)) {
+        cJSON_Delete(row);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a list of products");
+    }
+    return STATUS_OK;
+}
+
+struct listing {
+    struct inventory_store *store;
+    cJSON *rows;
+};
+
+/* The row knows nothing of time: where a reservation may have expired since, those that have are read with it. */
+static enum status list_product(void *context, const struct product *product, struct error *err) {
+    struct listing *listing = context;
+    int64_t now_ms = listing->store->ops->now_ms(listing->store);
+    if (product->due_ms > now_ms) {
+        return append_row(listing->rows, product, product->available, err);
+    }
+    struct product_state state;
+    product_state_init(&state);
+    struct inventory_query query = {.until_ms = now_ms};
+    enum status status = listing->store->ops->read(listing->store, product->id, &query, &state, err);
+    if (status == STATUS_OK) {
+        status = append_row(listing->rows, &state.product, inventory_available(&state, now_ms), err);
+    }
+    product_state_release(&state);
+    return status;
+}
+
+enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
+    struct listing listing = {.store = &parts->table_store.base, .rows = cJSON_CreateArray()};
+    enum status status = inventory_store_table_list(&parts->table_store, list_product, &listing, err);
+    if (status == STATUS_OK) {
+        *out = listing.rows;
+    } else {
+        cJSON_Delete(listing.rows);
+    }
+    return status;
+}
+
+enum status products_list(struct parts *parts, const struct output *output, struct error *err) {
+    cJSON *rows = NULL;
+    enum status status = products_rows(parts, &rows, err);
+    if (status == STATUS_OK) {
+        status = output_rows(output, product_columns, COUNT(product_columns), rows, err);
+    }
+    cJSON_Delete(rows);
+    return status;
+}
+
+/* In an operator's words. */
+static enum status explain(enum status status, const char *product_id, struct error *err) {
+    return status == STATUS_NOT_FOUND ? error_set(err, status, "there is no product %s", product_id) : status;
+}
+
+/* ---- set, add ---- */
+
+/* One product as it was left, as a list of one. */
+static enum status print_product(const struct output *output, const char *product_id, int64_t total, int64_t available,
+                                 int64_t version, struct error *err) {
+    struct product product = {.total = total, .version = version};
+    snprintf(product.id, sizeof product.id, "%s", product_id);
+    cJSON *rows = cJSON_CreateArray();
+    enum status status = append_row(rows, &product, available, err);
+    if (status == STATUS_OK) {
+        status = output->json ? output_json(cJSON_GetArrayItem(rows, 0), err)
+                              : output_rows(output, product_columns, COUNT(product_columns), rows, err);
+    }
+    cJSON_Delete(rows);
+    return status;
+}
+
+enum status products_set(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
+                         struct error *err) {
+    struct total_result result;
+    enum status status = inventory_service_set_total(&parts->inventory, product_id, total, &result, err);
+    if (status != STATUS_OK) {
+        return explain(status, product_id, err);
+    }
+    if (!result.acquired_lease) {
+        return error_set(err, STATUS_LEASE_CONFLICT, "others have been at product %s all the time; try again",
+                         product_id);
+    }
+    if (!result.set) {
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "the total of %s cannot be %lld: %lld units are reserved; it stays %lld", product_id,
+                         (long long)total, (long long)(result.total - result.available), (long long)result.total);
+    }
+    return print_product(output, product_id, result.total, result.available, result.version, err);
+}
+
+enum status products_add(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
+                         struct error *err) {
+    struct seed_product product = {.total = total};
+    snprintf(product.id, sizeof product.id, "%s", product_id);
+    enum status status = inventory_store_table_add(&parts->table_store, &product, err);
+    if (status != STATUS_OK) {
+        error_wrap(err, "adding product %s", product_id);
+        return status;
+    }
+    return print_product(output, product_id, total, total, 1, err);
+}
+
+/* ---- show ---- */
+
+/* None: null. */
+static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t none_ms) {
+    char text[UTC_TEXT_BYTES];
+    utc_format_iso8601_ms(time_ms, text);
+    return (time_ms == none_ms ? cJSON_AddNullToObject(object, name) : cJSON_AddStringToObject(object, name, text)) !=
+           NULL;
+}
+
+/* GetInventory's picture, and what an operator wants to know beside it. NULL: no memory. */
+static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
+    const struct product *product = &state->product;
+    cJSON *picture = inventory_picture_json(state, now_ms);
+    bool complete = json_add_int64(picture, "version", product->version) &&
+                    cJSON_AddStringToObject(picture, "etag", state->token) != NULL &&
+                    add_time(picture, "dueAt", product->due_ms, INT64_MAX) &&
+                    add_time(picture, "indexedDueAt", product->indexed_due_ms, 0) &&
+                    add_time(picture, "indexedKeepUntil", product->indexed_keep_ms, 0);
+    if (!complete) {
+        cJSON_Delete(picture);
+        return NULL;
+    }
+    return picture;
+}
+
+static enum status print_picture(const struct output *output, const cJSON *picture, struct error *err) {
+    static const struct table_column fact_columns[] = {{"name", NULL, false}, {"value", NULL, false}};
+    static const struct table_column reservation_columns[] = {
+        {"reservationId", "RESERVATION", false}, {"customerId", "CUSTOMER", false},  {"quantity", "QUANTITY", true},
+        {"reservedAt", "RESERVED AT", false},    {"expiresAt", "EXPIRES AT", false},
+    };
+    cJSON *facts = cJSON_CreateArray();
+    const cJSON *member;
+    cJSON_ArrayForEach(member, picture) {
+        cJSON *fact = cJSON_IsArray(member) ? NULL : cJSON_CreateObject();
+        cJSON_AddStringToObject(fact, "name", member->string);
+        cJSON_AddItemReferenceToObject(fact, "value", cJSON_GetObjectItemCaseSensitive(picture, member->string));
+        cJSON_AddItemToArray(facts, fact);
+    }
+    enum status status = output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
+    cJSON_Delete(facts);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(picture, "activeReservations");
+    status = output_text("\n", err);
+    return status == STATUS_OK ? output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err)
+                               : status;
+}
+
+enum status products_show(struct parts *parts, const struct output *output, const char *product_id, struct error *err) {
+    struct product_state state;
+    product_state_init(&state);
+    int64_t now_ms = 0;
+    enum status status = inventory_service_get(&parts->inventory, product_id, &state, &now_ms, err);
+    if (status == STATUS_OK) {
+        cJSON *picture = make_picture(&state, now_ms);
+        status = output->json || picture == NULL ? output_json(picture, err) : print_picture(output, picture, err);
+        cJSON_Delete(picture);
+    }
+    product_state_release(&state);
+    return explain(status, product_id, err);
+}

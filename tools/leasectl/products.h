@@ -1,0 +1,37 @@
+/*
+ * products.h - leasectl's commands for products.
+ *
+ * Rules        Units whose reservation has expired count as available, as for everybody who asks.
+ * Threads: the main one.
+ * Layer: leasectl. May include everything but server/.
+ */
+#ifndef LEASECTL_PRODUCTS_H
+#define LEASECTL_PRODUCTS_H
+
+#include "base/json.h"
+#include "base/status.h"
+#include "leasectl/output.h"
+#include "wiring/parts.h"
+
+/*
+ * Every product, by id: [{"productId","totalQuantity","availableQuantity","reservedQuantity","version"}, ...]. The caller's (cJSON_Delete).
+ * Statuses of inventory_store_table_list.
+ */
+enum status products_rows(struct parts *parts, cJSON **out, struct error *err) MUST_CHECK;
+
+/*
+ * The commands; each prints its result. Besides storage's statuses:
+ * STATUS_NOT_FOUND            no such product
+ * STATUS_ALREADY_EXISTS       add: it is there
+ * STATUS_PRECONDITION_FAILED  set: more than that is reserved
+ * STATUS_LEASE_CONFLICT       set: its turn did not come
+ */
+enum status products_list(struct parts *parts, const struct output *output, struct error *err) MUST_CHECK;
+enum status products_set(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
+                         struct error *err) MUST_CHECK;
+enum status products_add(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
+                         struct error *err) MUST_CHECK;
+enum status products_show(struct parts *parts, const struct output *output, const char *product_id,
+                          struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,99 @@
+#include "leasectl/table.h"
+
+#include <libsmartcols/libsmartcols.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+
+static bool add_columns(struct libscols_table *table, const struct table_column *columns, size_t count) {
+    bool complete = true;
+    for (size_t i = 0; i < count && complete; i++) {
+        int flags = (columns[i].is_number ? SCOLS_FL_RIGHT : 0) | (i == 0 ? SCOLS_FL_TRUNC : 0);
+        const char *title = columns[i].title == NULL ? "" : columns[i].title;
+        complete = scols_table_new_column(table, title, 1, flags) != NULL;
+    }
+    return complete;
+}
+
+static const char *text_of(const cJSON *value) {
+    return cJSON_IsString(value) || cJSON_IsRaw(value) ? value->valuestring : "-";
+}
+
+static bool add_rows(struct libscols_table *table, const struct table_column *columns, size_t count,
+                     const cJSON *rows) {
+    const cJSON *row;
+    cJSON_ArrayForEach(row, rows) {
+        struct libscols_line *line = scols_table_new_line(table, NULL);
+        if (line == NULL) {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (scols_line_set_data(line, i, text_of(cJSON_GetObjectItemCaseSensitive(row, columns[i].key))) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* libsmartcols prints nothing for a table without rows. */
+static char *headings(const struct table_column *columns, size_t count) {
+    struct strbuf text;
+    strbuf_init(&text, 1024);
+    for (size_t i = 0; i < count && columns[0].title != NULL; i++) {
+        strbuf_appendf(&text, "%s%s", i == 0 ? "" : " ", columns[i].title);
+    }
+    strbuf_append_string(&text, columns[0].title == NULL ? "" : "\n");
+    char *copy = strbuf_status(&text) == STATUS_OK ? strdup(text.data) : NULL;
+    strbuf_release(&text);
+    return copy;
+}
+
+/* The string ends without a line break. */
+static char *print(struct libscols_table *table) {
+    char *text = NULL;
+    if (scols_print_table_to_string(table, &text) != 0) {
+        return NULL;
+    }
+    char *ended = NULL;
+    if (text != NULL && asprintf(&ended, "%s\n", text) < 0) {
+        ended = NULL;
+    }
+    free(text);
+    return ended;
+}
+
+static char *draw(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
+    struct libscols_table *table = scols_new_table();
+    if (table == NULL) {
+        return NULL;
+    }
+    char *text = NULL;
+    scols_table_set_termforce(table, on_terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+    if (scols_table_enable_noheadings(table, columns[0].title == NULL) == 0 && add_columns(table, columns, count) &&
+        add_rows(table, columns, count, rows)) {
+        text = print(table);
+    }
+    scols_unref_table(table);
+    return text;
+}
+
+/*
+ * What can be printed is the user's locale's affair. It is in force for the drawing alone: elsewhere it would change how letters
+ * compare without case, in settings and HTTP headers (an I in Turkish is no capital i).
+ */
+char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
+    if (cJSON_GetArraySize(rows) == 0) {
+        return headings(columns, count);
+    }
+    locale_t users = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    locale_t before = users == (locale_t)0 ? (locale_t)0 : uselocale(users);
+    char *text = draw(columns, count, rows, on_terminal);
+    if (users != (locale_t)0) {
+        uselocale(before);
+        freelocale(users);
+    }
+    return text;
+}

@@ -1,0 +1,28 @@
+/*
+ * table.h - rows of JSON as a table for people. libsmartcols draws it: it measures UTF-8, fits a terminal, and shows control characters
+ * as escapes, so that nothing that storage holds can play tricks on the terminal.
+ *
+ * Threads: any.
+ * Layer: leasectl. May include everything but server/.
+ */
+#ifndef LEASECTL_TABLE_H
+#define LEASECTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+
+struct table_column {
+    const char *key;   /* a row's member: text, a number of json_add_int64's, or null */
+    const char *title; /* NULL in the first: the table has no headings */
+    bool is_number;
+};
+
+/*
+ * The table as lines, the caller's (free); NULL: no memory. On a terminal it is made to fit, by cutting the first column. No rows:
+ * the headings alone.
+ */
+char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal);
+
+#endif
