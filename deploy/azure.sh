@@ -107,6 +107,7 @@ ensure_account() {
     [ "$plan" = flex ] || wanted=true
     keys_allowed=$(look_up az storage account list --resource-group "$group" \
         --query "[?name=='$account'].[allowSharedKeyAccess]" --output tsv)
+    keys_allowed=${keys_allowed,,} # in a list az writes True, False and, where it was never said, None
     if [ -z "$keys_allowed" ]; then
         change az storage account create --resource-group "$group" --name "$account" --location "$location" \
             --sku Standard_LRS --kind StorageV2 --min-tls-version TLS1_2 --allow-blob-public-access false \
