@@ -95,7 +95,7 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean examples bench-leases bench-hot \
+.PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean leasectl examples bench-leases bench-hot \
         package
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
@@ -147,6 +147,10 @@ fuzz: ## every parser of outside data under libFuzzer with AddressSanitizer and 
 	@tools/deps.sh build fuzz
 	@$(build) VARIANT=fuzz fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
+
+leasectl: ## build bin/leasectl, stock administration from the command line (docs/leasectl.md)
+	@tools/deps.sh build
+	@$(build) bin/leasectl
 
 examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
 	@tools/deps.sh build
