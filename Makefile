@@ -98,7 +98,7 @@ MAKEFLAGS += --no-builtin-rules
 .PHONY: all help deps run test test-long torture asan tsan valgrind fuzz lint format clean leasectl examples bench-leases bench-hot \
         package
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
