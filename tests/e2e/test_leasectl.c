@@ -141,7 +141,8 @@ START_TEST(handlers_sell_what_was_added_and_what_a_total_has_grown_by) {
     expect(WORDS("products", "add", "NEW-1", "10"), 0, "NEW-1");
     instance_expect_reserve(holder, "NEW-1", 10, 200, "\"success\":true");
     instance_expect_reserve(holder, "NEW-1", 1, 409, "Available: 0");
-    expect(WORDS("products", "set", "NEW-1", "15"), 0, "NEW-1      15         5       10       3");
+    ck_assert_str_eq(run(WORDS("products", "set", "NEW-1", "15"), 0), "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
+                                                                      "NEW-1      15         5       10       3\n");
     instance_expect_reserve(holder, "NEW-1", 5, 200, "\"success\":true");
     expect(WORDS("products", "set", "NEW-1", "14"), EXIT_REFUSED,
            "the total of NEW-1 cannot be 14: 15 units are reserved; it stays 15");
@@ -344,6 +345,32 @@ START_TEST(a_change_whose_answer_is_lost_happens_once) {
 }
 END_TEST
 
+/* A set whose commit storage has carried out, and whose answer does not come. */
+static void start_set_without_answer(enum fault_kind kind) {
+    go_through_proxies();
+    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    int rule = fault_proxy_add(
+        table_proxy, &(struct fault_rule){.path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
+    start(WORDS("products", "set", "PROD-001", "150"));
+    fault_proxy_await(table_proxy, rule, 1);
+    process_signal(&tool, SIGINT);
+}
+
+START_TEST(a_commit_on_its_way_is_finished_on_ctrl_c) {
+    start_set_without_answer(FAULT_DELAY_ANSWER);
+    ck_assert_ptr_nonnull(strstr(finish(0), "PROD-001   150       150        0       2\n"));
+}
+END_TEST
+
+START_TEST(a_second_signal_cuts_short_what_is_on_its_way) {
+    start_set_without_answer(FAULT_HANG_AFTER);
+    process_signal(&tool, SIGTERM);
+    int64_t start_ms = process_now_ms();
+    finish(1);
+    ck_assert_int_le(process_now_ms() - start_ms, 3000); /* one attempt would take 4 s */
+}
+END_TEST
+
 /* ---- leases ---- */
 
 START_TEST(a_broken_lease_is_lost_to_its_holder) {
@@ -497,30 +524,42 @@ START_TEST(storage_that_cannot_be_reached_is_a_failure) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("leasectl");
-    TCase *tcase = tcase_create("an operator");
+/* A case of its own for each, so that one can be run alone (CK_RUN_CASE). */
+static TCase *add_case(Suite *suite, const char *name) {
+    TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, an_empty_account_can_be_filled);
-    tcase_add_test(tcase, handlers_sell_what_was_added_and_what_a_total_has_grown_by);
-    tcase_add_test(tcase, a_product_is_shown_as_GetInventory_shows_it);
-    tcase_add_test(tcase, what_has_expired_is_available_in_the_list_too);
-    tcase_add_test(tcase, settings_come_from_the_handlers_own_file);
-    tcase_add_test(tcase, a_set_waits_for_the_reserve_in_progress);
-    tcase_add_test(tcase, a_set_that_gets_no_turn_is_refused);
-    tcase_add_test(tcase, a_set_that_waits_ends_on_ctrl_c);
-    tcase_add_test(tcase, a_lease_that_is_given_back_after_a_set_is_free_at_once);
-    tcase_add_test(tcase, a_product_that_many_add_at_once_is_there_once);
-    tcase_add_test(tcase, nothing_is_lost_while_three_handlers_reserve);
-    tcase_add_test(tcase, a_change_whose_answer_is_lost_happens_once);
-    tcase_add_test(tcase, a_broken_lease_is_lost_to_its_holder);
-    tcase_add_test(tcase, a_pipe_that_watches_gets_one_snapshot_after_the_other);
-    tcase_add_test(tcase, a_script_that_watches_gets_an_object_a_line);
-    tcase_add_test(tcase, a_watch_outlives_an_outage);
-    tcase_add_test(tcase, a_terminal_that_watches_is_left_as_it_was);
-    tcase_add_test(tcase, a_bad_command_line_or_setting_ends_it_with_64);
-    tcase_add_test(tcase, storage_that_cannot_be_reached_is_a_failure);
     suite_add_tcase(suite, tcase);
+    return tcase;
+}
+
+int main(void) {
+    Suite *suite = suite_create("leasectl");
+    TCase *products = add_case(suite, "products");
+    tcase_add_test(products, an_empty_account_can_be_filled);
+    tcase_add_test(products, handlers_sell_what_was_added_and_what_a_total_has_grown_by);
+    tcase_add_test(products, a_product_is_shown_as_GetInventory_shows_it);
+    tcase_add_test(products, what_has_expired_is_available_in_the_list_too);
+    tcase_add_test(products, settings_come_from_the_handlers_own_file);
+    TCase *turns = add_case(suite, "turns");
+    tcase_add_test(turns, a_set_waits_for_the_reserve_in_progress);
+    tcase_add_test(turns, a_set_that_gets_no_turn_is_refused);
+    tcase_add_test(turns, a_set_that_waits_ends_on_ctrl_c);
+    tcase_add_test(turns, a_commit_on_its_way_is_finished_on_ctrl_c);
+    tcase_add_test(turns, a_second_signal_cuts_short_what_is_on_its_way);
+    tcase_add_test(turns, a_lease_that_is_given_back_after_a_set_is_free_at_once);
+    tcase_add_test(turns, a_broken_lease_is_lost_to_its_holder);
+    TCase *races = add_case(suite, "races");
+    tcase_add_test(races, a_product_that_many_add_at_once_is_there_once);
+    tcase_add_test(races, nothing_is_lost_while_three_handlers_reserve);
+    tcase_add_test(races, a_change_whose_answer_is_lost_happens_once);
+    TCase *watching = add_case(suite, "watching");
+    tcase_add_test(watching, a_pipe_that_watches_gets_one_snapshot_after_the_other);
+    tcase_add_test(watching, a_script_that_watches_gets_an_object_a_line);
+    tcase_add_test(watching, a_watch_outlives_an_outage);
+    tcase_add_test(watching, a_terminal_that_watches_is_left_as_it_was);
+    TCase *refusals = add_case(suite, "refusals");
+    tcase_add_test(refusals, a_bad_command_line_or_setting_ends_it_with_64);
+    tcase_add_test(refusals, storage_that_cannot_be_reached_is_a_failure);
     return check_main(suite);
 }
