@@ -226,10 +226,10 @@ $(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib)
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
-$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(handler_lib)
+$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(handler_lib) $(libs)
+	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
