@@ -96,10 +96,10 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean examples bench-leases \
-        bench-hot package test-package deploy docs
+.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean leasectl examples \
+        bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/%,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -153,6 +153,10 @@ fuzz: ## every parser of outside data under libFuzzer with AddressSanitizer and 
 	@tools/deps.sh build fuzz
 	@$(build) VARIANT=fuzz fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
+
+leasectl: ## build bin/leasectl, stock administration from the command line (docs/leasectl.md)
+	@tools/deps.sh build
+	@$(build) bin/leasectl
 
 examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
 	@tools/deps.sh build
@@ -243,10 +247,10 @@ $(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib)
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
-$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(handler_lib)
+$(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(handler_lib) $(libs)
+	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o

@@ -44,6 +44,8 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
                 complain("leasectl uses of functions/ the picture alone, not " $2)
         } else if (leasectl && target[1] == "server") {
             complain("leasectl serves nothing")
+        } else if (floor == "wiring" && target[1] ~ /^(server|functions)$/) {
+            complain("wiring is for those who serve and those who do not: no " $2)
         } else if (!(target[1] in depth))
             complain("an include names its floor: \"base/status.h\", not \"" $2 "\"")
         else if (depth[target[1]] < depth[floor])

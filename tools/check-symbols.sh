@@ -14,7 +14,7 @@ readonly OBJECTS=build/release/obj
 readonly OTHER_PREFIXES="status.c:error_"
 
 # What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces.
-sources=$(find bench examples handler tools/devhost tests -name '*.c' -not -path 'tests/preload/*' \
+sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/preload/*' \
     -not -path 'tests/fuzz/stub_*' | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 

@@ -14,7 +14,7 @@ enum {
     FILTER_MAX_BYTES = 8192,
     PICTURE_TRIES = 3,
     PICTURE_MS = 10000,
-    LISTING_MS = 60000,
+    LISTING_MS = 30000,
 };
 #define LAST_UUID_TIME_MS ((INT64_C(1) << 48) - 1)
 

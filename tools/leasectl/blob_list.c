@@ -42,15 +42,23 @@ static void on_text(void *context, const char *text, int length) {
     strbuf_append(&page->text, text, (size_t)length);
 }
 
+/* What does not fit is not what we wrote, and as good as not there; half of a character would be worse. */
+static void copy_text(const struct page *page, char *out, size_t size) {
+    if (strbuf_status(&page->text) == STATUS_OK && page->text.length < size) {
+        memcpy(out, page->text.data, page->text.length + 1);
+    }
+}
+
 static void take_member(struct page *page, const char *name) {
+    struct blob_item *item = &page->item;
     if (page->in_metadata) {
         if (strcasecmp(name, "createdAt") == 0) {
-            snprintf(page->item.created_at, sizeof page->item.created_at, "%s", page->text.data);
+            copy_text(page, item->created_at, sizeof item->created_at);
         }
     } else if (strcmp(name, "LeaseState") == 0) {
-        snprintf(page->item.lease_state, sizeof page->item.lease_state, "%s", page->text.data);
+        copy_text(page, item->lease_state, sizeof item->lease_state);
     } else if (strcmp(name, "LeaseDuration") == 0) {
-        snprintf(page->item.lease_duration, sizeof page->item.lease_duration, "%s", page->text.data);
+        copy_text(page, item->lease_duration, sizeof item->lease_duration);
     }
 }
 

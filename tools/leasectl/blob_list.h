@@ -19,7 +19,7 @@ enum {
     BLOB_LIST_TEXT_BYTES = 4097
 }; /* a blob's name has 1,024 characters at most ("Naming containers, blobs, and metadata") */
 
-/* One blob; "" for what it does not have. A name that XML cannot hold comes percent-encoded ("List Blobs", Encoded). */
+/* One blob, in UTF-8; "" for what it does not have or what does not fit. A name that XML cannot hold comes percent-encoded ("List Blobs", Encoded). */
 struct blob_item {
     char name[BLOB_LIST_TEXT_BYTES];
     char lease_state[32];    /* available, leased, expired, breaking, broken */

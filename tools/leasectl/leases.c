@@ -4,7 +4,7 @@
 
 #include "leasectl/blob_list.h"
 
-enum { LISTING_MS = 60000 }; /* for all pages together */
+enum { LISTING_MS = 30000 }; /* for all pages together */
 
 struct listing {
     size_t prefix_length;

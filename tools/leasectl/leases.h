@@ -23,7 +23,11 @@ enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) MUS
 /* Prints them. */
 enum status leases_list(struct parts *parts, const struct output *output, struct error *err) MUST_CHECK;
 
-/* Ends somebody's lease at once; what its holder has not committed by now fails. STATUS_NOT_FOUND: there is no such lease, or nobody holds it. */
+/*
+ * Ends somebody's lease at once; what its holder has not committed when it notices fails. One that is broken already may be broken
+ * again ("Lease Blob", outcomes by lease state).
+ * STATUS_NOT_FOUND  there is no such lease, or nobody holds it
+ */
 enum status leases_break(struct parts *parts, const struct output *output, const char *name,
                          struct error *err) MUST_CHECK;
 

@@ -80,6 +80,16 @@ START_TEST(who_knows_the_product_learns_of_its_new_total) {
 }
 END_TEST
 
+START_TEST(a_refusal_rests_on_the_product_as_it_is) {
+    ck_assert(reserves(30));
+    expect_set(90, 60, 3);
+    struct inventory_change change = {.product_id = "PROD-001", .customer_id = "C1", .quantity = 30};
+    struct release_result released;
+    ck_assert_int_eq(inventory_service_release_units(&app.service, &change, &released, &err), STATUS_OK);
+    expect_set(10, 10, 5); /* known with 30 reserved */
+}
+END_TEST
+
 START_TEST(a_total_below_what_is_reserved_is_refused) {
     ck_assert(reserves(30));
     ck_assert_int_eq(set(29), STATUS_OK);
@@ -159,6 +169,7 @@ int main(void) {
     tcase_add_checked_fixture(totals, set_up, tear_down);
     tcase_add_test(totals, a_new_total_is_a_commit_like_any_other);
     tcase_add_test(totals, who_knows_the_product_learns_of_its_new_total);
+    tcase_add_test(totals, a_refusal_rests_on_the_product_as_it_is);
     tcase_add_test(totals, a_total_below_what_is_reserved_is_refused);
     tcase_add_test(totals, what_has_expired_is_not_in_the_way);
     tcase_add_test(totals, more_may_have_expired_than_one_commit_takes_away);

@@ -123,6 +123,17 @@ START_TEST(a_name_or_marker_that_is_too_long_is_malformed_rather_than_cut) {
 }
 END_TEST
 
+START_TEST(a_member_that_is_too_long_is_not_there_rather_than_cut) {
+    push(PAGE(BLOB("lease-a", "<LeaseState>leased</LeaseState>",
+                   "<Metadata><createdAt>0123456789012345678901234567890123456789012345678901234567890123</createdAt>"
+                   "</Metadata>"),
+              ""));
+    ck_assert_int_eq(list(), STATUS_OK);
+    ck_assert_str_eq(items[0].lease_state, "leased");
+    ck_assert_str_eq(items[0].created_at, "");
+}
+END_TEST
+
 START_TEST(a_visitor_that_fails_ends_the_list) {
     struct strbuf marker;
     int most = 1;
@@ -152,6 +163,7 @@ int main(void) {
     tcase_add_test(listing, characters_that_xml_escapes_are_read_as_they_are);
     tcase_add_loop_test(listing, an_answer_that_is_no_such_list_is_malformed, 0, 5);
     tcase_add_loop_test(listing, a_name_or_marker_that_is_too_long_is_malformed_rather_than_cut, 0, 2);
+    tcase_add_test(listing, a_member_that_is_too_long_is_not_there_rather_than_cut);
     tcase_add_test(listing, a_visitor_that_fails_ends_the_list);
     tcase_add_test(listing, a_container_that_is_missing_is_told);
     suite_add_tcase(suite, listing);
