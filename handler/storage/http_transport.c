@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "storage/ca_bundle.h"
 #include "storage/tick_timer.h"
+#include "storage/wiped_memory.h"
 
 enum {
     MAX_HEADER_BYTES = 64 * 1024,
@@ -476,8 +477,10 @@ static void *io_main(void *user) {
 
 static CURLcode global_result;
 
+/* Its buffers hold requests with their Authorization, and answers with tokens. */
 static void init_libcurl(void) {
-    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    global_result =
+        curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_memory_free, wiped_memory_realloc, strdup, calloc);
 }
 
 static void release(struct http_transport *transport) {

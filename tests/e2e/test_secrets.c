@@ -1,5 +1,7 @@
 /* A whole run at Trace over every way to sign in, with errors of every kind: no secret is in what the programs say or show. */
 #include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -260,6 +262,76 @@ START_TEST(az_is_called_without_secrets_in_its_command_line) {
 }
 END_TEST
 
+/* --- memory --- */
+
+/* Searches the mapping from `start` to `end`, by pieces that overlap so that no secret lies between two. */
+static bool mapping_holds(int memory, uintptr_t start, uintptr_t end, const struct secret_search *search) {
+    enum { PIECE_BYTES = 1024 * 1024, OVERLAP_BYTES = 1024 };
+    static char piece[PIECE_BYTES];
+    for (uintptr_t at = start; at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
+        size_t length = end - at < PIECE_BYTES ? end - at : PIECE_BYTES;
+        ssize_t got = pread(memory, piece, length, (off_t)at); /* fails where nothing is behind the mapping */
+        if (got > 0 && secret_search_find(search, piece, (size_t)got) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is one of the secrets in the memory that the process may write to? The sanitizers' own is too large to hold any. */
+static bool memory_holds(pid_t pid, const struct secret_search *search) {
+    const uintptr_t largest_bytes = (uintptr_t)256 * 1024 * 1024;
+    char path[64];
+    size_t length;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    int memory = open(path, O_RDONLY | O_CLOEXEC);
+    ck_assert_msg(memory >= 0, "%s", path);
+    char *maps = read_process_file(pid, "maps", &length), *rest = maps, *line;
+    while (!found && (line = strsep(&rest, "\n")) != NULL) {
+        uintptr_t start, end;
+        char rights[8];
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &start, &end, rights) == 3 && strncmp(rights, "rw", 2) == 0 &&
+            end - start <= largest_bytes) {
+            found = mapping_holds(memory, start, end, search);
+        }
+    }
+    free(maps);
+    close(memory);
+    return found;
+}
+
+/* A token's last part, which no other token has. */
+static const char *signature_of(struct witness *witness, size_t index) {
+    return strrchr(identity_server_request(witness->login.server, index)->token, '.') + 1;
+}
+
+/* What a core dump would show: the token of now, and maybe its predecessor in a buffer that is in use. */
+START_TEST(tokens_that_have_been_replaced_are_nowhere_in_memory) {
+    enum { TOKENS = 5 };
+    struct witness *witness = &witnesses[LOGIN_APP_SERVICE];
+    prepare(witness, LOGIN_APP_SERVICE);
+    identity_server_answer_next(witness->login.server, TOKENS - 1, &(struct identity_answer){.refresh_in_s = 1});
+    login_start_handler(&witness->login, &witness->app);
+    wait_for_log(witness, "listens on");
+    for (size_t count = 1; count <= TOKENS; count++) {
+        ck_assert(identity_server_wait(witness->login.server, count, LOG_TIMEOUT_MS));
+        ck_assert_int_eq(call(witness, "GET", "/api/inventory/PROD-001", NULL), 200);
+    }
+    wait_for_log(witness, "to be renewed in 3");
+    ck_assert_int_eq(call(witness, "GET", "/api/inventory/PROD-001", NULL), 200);
+    struct secret_search past = {.count = 0}, present = {.count = 0};
+    for (size_t i = 0; i < TOKENS - 2; i++) {
+        secret_search_add(&past, "a past token", signature_of(witness, i));
+    }
+    secret_search_add(&present, "the present token", signature_of(witness, TOKENS - 1));
+    ck_assert(memory_holds(witness->app.process.pid, &present));
+    ck_assert(!memory_holds(witness->app.process.pid, &past));
+    secret_search_release(&past), secret_search_release(&present);
+    ck_assert_int_eq(app_stop(&witness->app, SIGTERM), 0);
+}
+END_TEST
+
 /* Settings that are wrong are shown in the line that stops the handler: never a secret. */
 static const struct {
     const char *setting, *secret;
@@ -299,6 +371,7 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
     tcase_add_checked_fixture(tcase, NULL, tear_down);
     tcase_add_test(tcase, az_is_called_without_secrets_in_its_command_line);
+    tcase_add_test(tcase, tokens_that_have_been_replaced_are_nowhere_in_memory);
     tcase_add_test(tcase, a_run_at_trace_shows_no_secret);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

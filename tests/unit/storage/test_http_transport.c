@@ -695,7 +695,7 @@ static enum status ask_over_tls(const struct certificate_files *files, bool only
     struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
     enum status status = send_call(&call);
     struct tls_server_counts counts = tls_server_count(server);
-    ck_assert_int_eq(counts.connections, 1);
+    ck_assert_int_le(counts.connections, 1); /* 0: given up before the server's thread had seen it */
     ck_assert_int_eq(counts.bytes > 0, status == STATUS_OK);
     tls_server_stop(server);
     return status;
