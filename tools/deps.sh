@@ -25,7 +25,7 @@ declare -A packages=(
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
-    [package-test]="debootstrap unzip"
+    [package-test]="debootstrap mount unzip util-linux"
     [azure]="azure-cli"
     [docs]="graphviz"
 )

@@ -1,7 +1,7 @@
 /*
  * The package where it is going to live: unpacked into root file systems that have nothing but what every Debian 11 or 12 has
- * (tools/package/roots.sh), with storage outside of them. The handler runs there as a user without rights and sees no
- * environment but what a host gives it.
+ * (tools/package/roots.sh), with storage outside of them. The handler runs there as a user without rights, with /proc, and
+ * sees no environment but what a host gives it.
  */
 #include <netinet/in.h>
 #include <signal.h>
@@ -79,7 +79,7 @@ static _Noreturn void fail_with_log(const char *what) {
     ck_abort_msg("%s; the handler said:\n%s", what, log);
 }
 
-/* As root: chroot is not for others. `setting`: one more, or NULL. */
+/* As root: mount and chroot are not for others. `setting`: one more, or NULL. */
 static void start_handler(const char *release, const char *setting) {
     char root[PATH_BYTES], port_setting[SETTING_BYTES], connection_setting[SETTING_BYTES];
     path_in_root(release, "", root);
@@ -87,8 +87,12 @@ static void start_handler(const char *release, const char *setting) {
     snprintf(port_setting, sizeof port_setting, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", port);
     snprintf(connection_setting, sizeof connection_setting, "DistributedLeasing__ConnectionString=%s",
              azurite.connection_string);
-    const char *const argv[] = {"chroot",
-                                "--userspec=65534:65534",
+    /* Containers have /proc; this one is mounted for the handler alone, and gone with it. */
+    const char *const argv[] = {"unshare",
+                                "--mount",
+                                "sh",
+                                "-ec",
+                                "mount -t proc proc \"$0/proc\"; exec chroot --userspec=65534:65534 \"$0\" \"$@\"",
                                 root,
                                 "/usr/bin/env",
                                 "-i",
