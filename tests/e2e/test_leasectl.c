@@ -429,17 +429,27 @@ START_TEST(a_pipe_that_watches_gets_one_snapshot_after_the_other) {
 END_TEST
 
 START_TEST(a_script_that_watches_gets_an_object_a_line) {
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    static const char *const ids[] = {"A", "B", "C"};
+    for (int i = 0; i < 3; i++) {
+        run(WORDS("products", "add", ids[i], "1"), 0);
+        run(WORDS("products", "set", ids[i], "2"), 0); /* makes its lease's blob */
+    }
     start(WORDS("watch", "--json"));
     wait_for_output("\n", 2);
     process_signal(&tool, SIGTERM);
-    char line[1024];
+    char line[2048];
     snprintf(line, sizeof line, "%s", finish(0));
     *strchr(line, '\n') = '\0';
     cJSON *snapshot = NULL;
     ck_assert_int_eq(json_parse(line, strlen(line), &snapshot, NULL), STATUS_OK);
     ck_assert_ptr_nonnull(json_string(snapshot, "time"));
-    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(snapshot, "products")), 1);
+    const cJSON *products = cJSON_GetObjectItemCaseSensitive(snapshot, "products");
+    ck_assert_int_eq(cJSON_GetArraySize(products), 3);
+    for (int i = 0; i < 3; i++) {
+        const cJSON *product = cJSON_GetArrayItem(products, i);
+        ck_assert_str_eq(json_string(product, "productId"), ids[i]);
+        ck_assert_pstr_eq(json_string(product, "leaseState"), "available");
+    }
     cJSON_Delete(snapshot);
 }
 END_TEST
