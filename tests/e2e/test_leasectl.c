@@ -30,6 +30,9 @@ enum {
 
 #define WORK(time) "Inventory:ProcessingTime=" time
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define SCREEN_ENTER "\033[?1049h\033[?25l"
+#define SCREEN_CLEAR "\033[H\033[J"
+#define SCREEN_LEAVE "\033[?25h\033[?1049l"
 #define LEASE_CONFLICT "?comp=lease HTTP/1.1\" 409"
 
 static struct app *const holder = &instance_pair.holder;
@@ -426,17 +429,27 @@ START_TEST(a_pipe_that_watches_gets_one_snapshot_after_the_other) {
 END_TEST
 
 START_TEST(a_script_that_watches_gets_an_object_a_line) {
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    static const char *const ids[] = {"A", "B", "C"};
+    for (int i = 0; i < 3; i++) {
+        run(WORDS("products", "add", ids[i], "1"), 0);
+        run(WORDS("products", "set", ids[i], "2"), 0); /* makes its lease's blob */
+    }
     start(WORDS("watch", "--json"));
     wait_for_output("\n", 2);
     process_signal(&tool, SIGTERM);
-    char line[1024];
+    char line[2048];
     snprintf(line, sizeof line, "%s", finish(0));
     *strchr(line, '\n') = '\0';
     cJSON *snapshot = NULL;
     ck_assert_int_eq(json_parse(line, strlen(line), &snapshot, NULL), STATUS_OK);
     ck_assert_ptr_nonnull(json_string(snapshot, "time"));
-    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(snapshot, "products")), 1);
+    const cJSON *products = cJSON_GetObjectItemCaseSensitive(snapshot, "products");
+    ck_assert_int_eq(cJSON_GetArraySize(products), 3);
+    for (int i = 0; i < 3; i++) {
+        const cJSON *product = cJSON_GetArrayItem(products, i);
+        ck_assert_str_eq(json_string(product, "productId"), ids[i]);
+        ck_assert_pstr_eq(json_string(product, "leaseState"), "available");
+    }
     cJSON_Delete(snapshot);
 }
 END_TEST
@@ -456,56 +469,88 @@ START_TEST(a_watch_outlives_an_outage) {
 }
 END_TEST
 
-/* Reads what the terminal shows until it has `text`, or until the other side is gone. */
+/* Reads what the terminal shows until it has `text`. */
 static void read_terminal(int terminal, char *shown_text, size_t size, const char *text) {
-    size_t length = 0;
+    size_t length = strlen(shown_text);
     int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
-    while (text == NULL || strstr(shown_text, text) == NULL) {
+    while (strstr(shown_text, text) == NULL) {
         struct pollfd ready = {.fd = terminal, .events = POLLIN};
         ck_assert_msg(process_now_ms() < deadline_ms, "%s", shown_text);
         if (poll(&ready, 1, 100) == 0) {
             continue;
         }
         ssize_t got = read(terminal, shown_text + length, size - length - 1);
-        if (got <= 0) {
-            ck_assert_msg(text == NULL, "no \"%s\" in %s", text, shown_text);
-            return;
-        }
+        ck_assert_msg(got > 0, "no \"%s\" in %s", text, shown_text);
         length += (size_t)got;
         shown_text[length] = '\0';
     }
 }
 
-START_TEST(a_terminal_that_watches_is_left_as_it_was) {
-    static char drawn[65536], rest[65536];
-    run(WORDS("products", "add", "PROD-001", "100"), 0);
-    struct winsize size = {.ws_row = 24, .ws_col = 80};
-    struct termios before, after;
-    int terminal, side, status;
-    ck_assert_int_eq(openpty(&terminal, &side, NULL, NULL, &size), 0);
-    ck_assert_int_eq(tcgetattr(side, &before), 0);
+/* A watch on a terminal of its own. */
+struct screen {
+    int terminal; /* what the user has */
+    int side;     /* what the program has */
+    pid_t pid;
+    char drawn[65536];
+};
+
+static struct screen screen;
+
+static void watch_on_terminal(unsigned short rows) {
+    struct winsize size = {.ws_row = rows, .ws_col = 80};
     char connection[AZURITE_CONNECTION_STRING_BYTES + 64];
     snprintf(connection, sizeof connection, "%s", connection_setting());
     const char *path = program();
-    pid_t pid = fork();
-    if (pid == 0) {
-        login_tty(side); /* its controlling terminal: Ctrl-C comes from the line discipline */
+    ck_assert_int_eq(openpty(&screen.terminal, &screen.side, NULL, NULL, &size), 0);
+    screen.drawn[0] = '\0';
+    screen.pid = fork();
+    if (screen.pid == 0) {
+        login_tty(screen.side); /* its controlling terminal: Ctrl-C comes from the line discipline */
         putenv(connection);
         execl(path, path, "watch", (char *)NULL);
         _exit(127);
     }
-    read_terminal(terminal, drawn, sizeof drawn, "PROD-001   100       100        0       1 -");
-    ck_assert_int_eq(strncmp(drawn, "\033[?1049h\033[?25l\033[H\033[J", strlen("\033[?1049h\033[?25l\033[H\033[J")), 0);
-    ck_assert_int_eq(write(terminal, "\003", 1), 1);
-    read_terminal(terminal, rest, sizeof rest, "\033[?25h\033[?1049l");
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+}
+
+static void press_ctrl_c(void) {
+    static char rest[65536];
+    int status;
+    rest[0] = '\0';
+    ck_assert_int_eq(write(screen.terminal, "\003", 1), 1);
+    read_terminal(screen.terminal, rest, sizeof rest, SCREEN_LEAVE);
+    ck_assert_int_eq(waitpid(screen.pid, &status, 0), screen.pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    ck_assert_int_eq(tcgetattr(side, &after), 0);
+}
+
+START_TEST(a_terminal_that_watches_is_left_as_it_was) {
+    struct termios before, after;
+    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    watch_on_terminal(24);
+    ck_assert_int_eq(tcgetattr(screen.side, &before), 0);
+    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, "PROD-001   100       100        0       1 -");
+    ck_assert_int_eq(strncmp(screen.drawn, SCREEN_ENTER, strlen(SCREEN_ENTER)), 0);
+    press_ctrl_c();
+    ck_assert_int_eq(tcgetattr(screen.side, &after), 0);
     ck_assert_uint_eq(before.c_lflag, after.c_lflag);
     ck_assert_uint_eq(before.c_iflag, after.c_iflag);
     ck_assert_uint_eq(before.c_oflag, after.c_oflag);
-    close(side);
-    close(terminal);
+    close(screen.side);
+    close(screen.terminal);
+}
+END_TEST
+
+START_TEST(a_screen_has_as_many_lines_as_fit) {
+    run(WORDS("products", "add", "P-1", "1"), 0);
+    run(WORDS("products", "add", "P-2", "1"), 0);
+    run(WORDS("products", "add", "P-3", "1"), 0);
+    watch_on_terminal(4); /* the time, the headings, a product, and where the cursor stays */
+    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, SCREEN_CLEAR "2");
+    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, "\r\n" SCREEN_CLEAR); /* the next one begins */
+    ck_assert_ptr_nonnull(strstr(screen.drawn, "P-1"));
+    ck_assert_ptr_null(strstr(screen.drawn, "P-2"));
+    press_ctrl_c();
+    close(screen.side);
+    close(screen.terminal);
 }
 END_TEST
 
@@ -564,6 +609,7 @@ int main(void) {
     tcase_add_test(watching, a_script_that_watches_gets_an_object_a_line);
     tcase_add_test(watching, a_watch_outlives_an_outage);
     tcase_add_test(watching, a_terminal_that_watches_is_left_as_it_was);
+    tcase_add_test(watching, a_screen_has_as_many_lines_as_fit);
     TCase *refusals = add_case(suite, "refusals");
     tcase_add_test(refusals, a_bad_command_line_or_setting_ends_it_with_64);
     tcase_add_test(refusals, storage_that_cannot_be_reached_is_a_failure);

@@ -98,19 +98,27 @@ static enum status read_operands(enum operands operands, char *const *words, int
     return STATUS_OK;
 }
 
+/* Which command the words begin with, and how many of them are its name. */
+static enum status find_command(char *const *words, int count, enum command *out, int *out_used, struct error *err) {
+    for (enum command c = COMMAND_HELP; c < COMMANDS; c++) {
+        *out_used = match(c, words, count);
+        if (*out_used > 0) {
+            *out = c;
+            return STATUS_OK;
+        }
+    }
+    if (count == 0) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "no command; see leasectl --help");
+    }
+    return error_set(err, STATUS_INVALID_ARGUMENT, "%s: no such command; see leasectl --help", words[0]);
+}
+
 enum status arguments_parse(int argc, char **argv, struct arguments *out, struct error *err) {
     struct arguments draft = {.command = COMMANDS};
-    enum status status = read_options(argc, argv, &draft, err);
     int used = 0;
-    for (enum command c = COMMAND_HELP; draft.command == COMMANDS && c < COMMANDS && status == STATUS_OK; c++) {
-        used = match(c, argv + optind, argc - optind);
-        draft.command = used > 0 ? c : COMMANDS;
-    }
-    if (status == STATUS_OK && draft.command == COMMANDS) {
-        status =
-            error_set(err, STATUS_INVALID_ARGUMENT,
-                      argc > optind ? "%s: no such command; see leasectl --help" : "no command; see leasectl --help%s",
-                      argc > optind ? argv[optind] : "");
+    enum status status = read_options(argc, argv, &draft, err);
+    if (status == STATUS_OK && draft.command != COMMAND_HELP) {
+        status = find_command(argv + optind, argc - optind, &draft.command, &used, err);
     }
     if (status == STATUS_OK && draft.command != COMMAND_HELP) {
         status =

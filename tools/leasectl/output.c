@@ -27,7 +27,7 @@ enum status output_rows(const struct output *output, const struct table_column *
     if (output->json) {
         return output_json(rows, err);
     }
-    char *text = table_text(columns, count, rows, output->on_terminal);
+    char *text = table_text(columns, count, rows, false);
     enum status status = output_text(text, err);
     free(text);
     return status;

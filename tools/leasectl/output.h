@@ -19,7 +19,7 @@ struct output {
     bool on_terminal; /* stdout is one */
 };
 
-/* Prints and flushes. STATUS_UNAVAILABLE: it could not be written (nobody reads any more, the disk is full). */
+/* Prints and flushes. NULL: there was no memory for it. STATUS_NO_MEMORY, STATUS_UNAVAILABLE: it could not be written (nobody reads any more, the disk is full). */
 enum status output_text(const char *text, struct error *err) MUST_CHECK;
 
 /* A value as one line. NULL: no memory for it. STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */

@@ -151,29 +151,46 @@ static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
     return picture;
 }
 
+/* All that is not a list, as rows of name and value, which are borrowed from the picture. NULL: no memory. */
+static cJSON *list_facts(const cJSON *picture) {
+    cJSON *facts = cJSON_CreateArray();
+    bool complete = facts != NULL;
+    for (const cJSON *member = picture->child; member != NULL && complete; member = member->next) {
+        if (cJSON_IsArray(member)) {
+            continue;
+        }
+        cJSON *fact = cJSON_CreateObject(), *value = cJSON_GetObjectItemCaseSensitive(picture, member->string);
+        complete = cJSON_AddStringToObject(fact, "name", member->string) != NULL &&
+                   cJSON_AddItemReferenceToObject(fact, "value", value) && cJSON_AddItemToArray(facts, fact);
+        if (!complete) {
+            cJSON_Delete(fact);
+        }
+    }
+    if (!complete) {
+        cJSON_Delete(facts);
+        facts = NULL;
+    }
+    return facts;
+}
+
 static enum status print_picture(const struct output *output, const cJSON *picture, struct error *err) {
     static const struct table_column fact_columns[] = {{"name", NULL, false}, {"value", NULL, false}};
     static const struct table_column reservation_columns[] = {
         {"reservationId", "RESERVATION", false}, {"customerId", "CUSTOMER", false},  {"quantity", "QUANTITY", true},
         {"reservedAt", "RESERVED AT", false},    {"expiresAt", "EXPIRES AT", false},
     };
-    cJSON *facts = cJSON_CreateArray();
-    const cJSON *member;
-    cJSON_ArrayForEach(member, picture) {
-        cJSON *fact = cJSON_IsArray(member) ? NULL : cJSON_CreateObject();
-        cJSON_AddStringToObject(fact, "name", member->string);
-        cJSON_AddItemReferenceToObject(fact, "value", cJSON_GetObjectItemCaseSensitive(picture, member->string));
-        cJSON_AddItemToArray(facts, fact);
-    }
-    enum status status = output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
-    cJSON_Delete(facts);
-    if (status != STATUS_OK) {
-        return status;
-    }
     const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(picture, "activeReservations");
-    status = output_text("\n", err);
-    return status == STATUS_OK ? output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err)
-                               : status;
+    cJSON *facts = list_facts(picture);
+    enum status status =
+        facts == NULL ? output_text(NULL, err) : output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
+    cJSON_Delete(facts);
+    if (status == STATUS_OK) {
+        status = output_text("\n", err);
+    }
+    if (status == STATUS_OK) {
+        status = output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err);
+    }
+    return status;
 }
 
 enum status products_show(struct parts *parts, const struct output *output, const char *product_id, struct error *err) {

@@ -65,13 +65,13 @@ static char *print(struct libscols_table *table) {
     return ended;
 }
 
-static char *draw(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
+static char *draw(const struct table_column *columns, size_t count, const cJSON *rows, bool fits) {
     struct libscols_table *table = scols_new_table();
     if (table == NULL) {
         return NULL;
     }
     char *text = NULL;
-    scols_table_set_termforce(table, on_terminal ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
+    scols_table_set_termforce(table, fits ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
     if (scols_table_enable_noheadings(table, columns[0].title == NULL) == 0 && add_columns(table, columns, count) &&
         add_rows(table, columns, count, rows)) {
         text = print(table);
@@ -84,13 +84,13 @@ static char *draw(const struct table_column *columns, size_t count, const cJSON 
  * What can be printed is the user's locale's affair. It is in force for the drawing alone: elsewhere it would change how letters
  * compare without case, in settings and HTTP headers (an I in Turkish is no capital i).
  */
-char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal) {
+char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool fits) {
     if (cJSON_GetArraySize(rows) == 0) {
         return headings(columns, count);
     }
     locale_t users = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
     locale_t before = users == (locale_t)0 ? (locale_t)0 : uselocale(users);
-    char *text = draw(columns, count, rows, on_terminal);
+    char *text = draw(columns, count, rows, fits);
     if (users != (locale_t)0) {
         uselocale(before);
         freelocale(users);

@@ -20,9 +20,9 @@ struct table_column {
 };
 
 /*
- * The table as lines, the caller's (free); NULL: no memory. On a terminal it is made to fit, by cutting the first column. No rows:
- * the headings alone.
+ * The table as lines, the caller's (free); NULL: no memory. `fits`: made to fit the terminal by cutting the first column,
+ * for who redraws it; else nothing is cut. No rows: the headings alone.
  */
-char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool on_terminal);
+char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool fits);
 
 #endif

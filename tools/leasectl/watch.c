@@ -99,14 +99,14 @@ static enum status take_snapshot(struct parts *parts, cJSON **out, struct error 
 
 /* ---- showing it ---- */
 
-/* Cuts the text to as many lines as the terminal has, the last of which stays free. */
+/* Cuts the table to as many lines as the terminal has beside the time, without scrolling. */
 static void cut_to_screen(char *text) {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 4) {
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 3) {
         return;
     }
     char *end = text;
-    for (int line = 0; end != NULL && line < size.ws_row - 3; line++) { /* a clearing line, the time, and the last */
+    for (int line = 0; end != NULL && line < size.ws_row - 2; line++) { /* the time, and where the cursor stays */
         end = strchr(end, '\n');
         end = end == NULL ? NULL : end + 1;
     }
