@@ -68,12 +68,18 @@ void http_headers_addf(struct http_headers *headers, const char *name, const cha
     if (headers->status != STATUS_OK) {
         return;
     }
-    char *value;
-    va_list arguments;
+    /* Not vasprintf: the buffers that it grows through are not wiped. */
+    va_list arguments, again;
     va_start(arguments, format);
-    int length = vasprintf(&value, format, arguments);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *value = length < 0 ? NULL : malloc((size_t)length + 1);
+    if (value != NULL) {
+        vsnprintf(value, (size_t)length + 1, format, again);
+    }
+    va_end(again);
     va_end(arguments);
-    if (length < 0) {
+    if (value == NULL) {
         headers->status = STATUS_NO_MEMORY;
         return;
     }
