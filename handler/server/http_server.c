@@ -37,7 +37,7 @@
 enum { OWN_TIMEOUT_LATER_MS = 10 * 1000, SILENCE_MS = 130 * 1000, NUMBER_TEXT_BYTES = 32, START_LOG_BYTES = 256 };
 
 /* civetweb's, as text. The buffer has room for more than we take of a head, so that we can say so; the queues for a crowd. */
-#define RECEIVE_BUFFER_BYTES "131072"
+#define RECEIVE_BUFFER_BYTES "98304"
 #define CONNECTION_QUEUE "256"
 #define LISTEN_BACKLOG "4096"
 #define KEEP_ALIVE_TIMEOUT_MS "140000"
@@ -108,7 +108,7 @@ static void on_connection_closed(const struct mg_connection *conn) {
 
 /* Workers on top of those that serve requests. */
 static int spare_count(const struct http_server_options *options) {
-    return options->thread_count / 4 + 2;
+    return options->thread_count / 16 + 2; /* each costs its start some 30 µs and 16 KiB */
 }
 
 static int request_timeout_ms(const struct http_server_options *options) {

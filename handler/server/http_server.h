@@ -12,13 +12,13 @@
  *              outside 200 to 599) becomes a 500, told in the log.
  *              What never reaches the handler is answered in the same error shape as the rest of the API, and ends its connection:
  *              400 BadRequest (unreadable; a head or a body's end that can be read in more than one way, see http_framing.h; a
- *              body that is cut short; a head over twice its limit), 408, 414, 431, 505, and 503 with Retry-After while
+ *              body that is cut short; a head over one and a half times its limit), 408, 414, 431, 505, and 503 with Retry-After while
  *              draining, out of memory, or with thread_count requests in the handler's hands: at once, none waits in a queue.
  * Limits       A URL has at most HTTP_SERVER_MAX_URL_BYTES; a head HTTP_SERVER_MAX_HEAD_BYTES and 63 headers.
  *              Head and body together must come within request_timeout_ms of the connection; on a connection that is kept, the next
  *              head within 130 s of the last answer, and its body within request_timeout_ms of it. An answer must be taken in
  *              request_timeout_ms. Who is slower is told 408, if anything, and the connection ends. The handler has no limit here.
- *              A connection holds a thread while it is open. There are thread_count of them for requests and a quarter more for
+ *              A connection holds a thread while it is open. There are thread_count of them for requests and a sixteenth more for
  *              those who are turned away. While more than thread_count connections are open, the one that we have longest waited for,
  *              silent or in mid-request, is ended, with 503 if it had begun (connection_table.h). The last quarter of thread_count
  *              serves one request a connection.
