@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crypto.h"
 #include "storage/ca_bundle.h"
 #include "storage/tick_timer.h"
 #include "storage/wiped_memory.h"
@@ -26,8 +25,6 @@ struct call {
     struct call *next;     /* in transport->submitted or ->open */
     CURL *easy;
     struct curl_slist *header_lines;
-    char *body; /* libcurl's own copy would not be wiped */
-    size_t body_length;
     struct http_call_group *group;
     http_transport_done done;
     void *context;
@@ -74,14 +71,7 @@ void http_reply_release(struct http_reply *reply) {
 
 static void call_free(struct call *call) {
     curl_easy_cleanup(call->easy);
-    for (struct curl_slist *line = call->header_lines; line; line = line->next) {
-        crypto_wipe(line->data, strlen(line->data)); /* Authorization is among them */
-    }
     curl_slist_free_all(call->header_lines);
-    if (call->body) {
-        crypto_wipe(call->body, call->body_length);
-        free(call->body);
-    }
     http_reply_release(&call->reply);
     free(call);
 }
@@ -227,7 +217,7 @@ static CURLcode set_request(struct call *call, const struct http_call *wanted) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body ? call->body : ""));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, wanted->body_length ? wanted->body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->header_lines));
@@ -269,19 +259,6 @@ static CURLcode set_callbacks(struct call *call) {
     return code;
 }
 
-static enum status copy_body(struct call *call, const struct http_call *wanted) {
-    if (wanted->body_length == 0) {
-        return STATUS_OK;
-    }
-    call->body = malloc(wanted->body_length);
-    if (!call->body) {
-        return STATUS_NO_MEMORY;
-    }
-    memcpy(call->body, wanted->body, wanted->body_length);
-    call->body_length = wanted->body_length;
-    return STATUS_OK;
-}
-
 static enum status call_new(struct call **out, const struct http_call *wanted, const struct http_transport *transport,
                             http_transport_done done, void *context) {
     struct call *call = calloc(1, sizeof *call);
@@ -297,9 +274,6 @@ static enum status call_new(struct call **out, const struct http_call *wanted, c
     call->context = context;
     call->easy = curl_easy_init();
     enum status status = call->easy ? build_header_lines(&call->header_lines, wanted->headers) : STATUS_NO_MEMORY;
-    if (status == STATUS_OK) {
-        status = copy_body(call, wanted);
-    }
     if (status == STATUS_OK) {
         CURLcode code = set_connection(call->easy, transport->ca_bundle);
         keep_first(&code, set_request(call, wanted));

@@ -4,53 +4,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/login.h"
+#include "support/login_steps.h"
 
-enum { LOG_TIMEOUT_MS = 30000, STOP_MS = 5000 };
-#define PRODUCT "/api/inventory/PROD-001"
-
-static struct certificates certificates;
-static struct azurite azurite;
-static struct login login;
-static struct app app;
-
-static void start_storage(void) {
-    certificates_make(&certificates);
-    azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
-}
-
-static void stop_storage(void) {
-    azurite_release(&azurite);
-    certificates_remove(&certificates);
-}
-
-static void tear_down(void) {
-    app_release(&app);
-    login_release(&login);
-}
-
-static void prepare(enum login_way way) {
-    login_prepare(&login, way, false, &azurite, &certificates);
-}
-
-static void wait_for_log(const char *text) {
-    if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
-        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
-    }
-}
-
-static void start_handler(void) {
-    login_start_handler(&login, &app);
-    wait_for_log("listens on");
-}
-
-static void stop_handler(void) {
-    if (app_stop(&app, SIGTERM) != 0) {
-        ck_abort_msg("exit code %d:\n%s", app.process.exit_code, process_output_from(&app.process, 0));
-    }
-}
+enum { STOP_MS = 5000 };
 
 static void assert_stops_in_time(void) {
     int64_t start_ms = process_now_ms();
@@ -117,10 +73,10 @@ START_TEST(an_az_in_trouble_is_told_and_asked_again) {
     prepare(LOGIN_CLI);
     az_stub_do(&login.az, az_troubles[_i].script);
     start_handler();
-    wait_for_log("No token to sign in to storage with");
-    wait_for_log(az_troubles[_i].log);
+    wait_for_log(0, "No token to sign in to storage with");
+    wait_for_log(0, az_troubles[_i].log);
     az_stub_answer(&login.az, login.cli_token, 3600);
-    wait_for_log("Signed in to storage again");
+    wait_for_log(0, "Signed in to storage again");
     ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = PRODUCT}), 200);
     stop_handler();
 }
