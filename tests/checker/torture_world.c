@@ -161,14 +161,12 @@ static enum status take_entity(void *context, const cJSON *entity, struct error 
     (void)err;
     struct checker_product *out = context;
     const char *row_key = json_string(entity, "RowKey");
-    struct product product;
     struct reservation reservation;
-    char token[INVENTORY_TOKEN_BYTES];
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
-        ck_assert(product_entity_read_product(entity, &product, token));
-        out->stored_total = product.total;
-        out->stored_available = product.available;
-        out->stored_version = product.version;
+        /* As it is, not as handlers read it: what they would refuse is for the checker to tell. */
+        ck_assert(json_int64(entity, "total", &out->stored_total) &&
+                  json_int64(entity, "available", &out->stored_available) &&
+                  json_int64(entity, "version", &out->stored_version));
     } else if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) == 0) {
         ck_assert(product_entity_read_reservation(entity, row_key, &reservation));
         out->rows = realloc(out->rows, (out->row_count + 1) * sizeof *out->rows);
