@@ -53,7 +53,7 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
     }
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")
-        only("<curl/", "^handler/storage/http_transport[.]c$")
+        only("<curl/", "^handler/storage/http_transport([.]c|_call[.][ch])$")
         only("<expat.h>", "^tools/leasectl/blob_list[.]c$")
         only("<libsmartcols", "^tools/leasectl/table[.]c$")
         only("civetweb.h", "^handler/server/http_(server|exchange)[.]c$")

@@ -28,4 +28,12 @@ static inline int64_t clock_wall_ms(const struct clock *clock) {
     return clock->wall_ms(clock);
 }
 
+/* Of two times of one clock, or of two durations. */
+static inline int64_t clock_min_ms(int64_t a_ms, int64_t b_ms) {
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+static inline int64_t clock_max_ms(int64_t a_ms, int64_t b_ms) {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 void product_state_init(struct product_state *state) {
     memset(state, 0, sizeof *state);
 }
@@ -70,10 +72,6 @@ enum status product_state_add_record(struct product_state *state, const struct i
     return STATUS_OK;
 }
 
-static int64_t min_ms(int64_t a_ms, int64_t b_ms) {
-    return a_ms < b_ms ? a_ms : b_ms;
-}
-
 /* Rows that are not in memory expire behind complete_until_ms, and no earlier than was known before. */
 int64_t product_state_due_ms(const struct product_state *state) {
     if (state->product.available == state->product.total) {
@@ -85,7 +83,7 @@ int64_t product_state_due_ms(const struct product_state *state) {
     }
     for (size_t i = 0; i < state->reservation_count; i++) {
         if (!reservation_is_gone(&state->reservations[i])) {
-            due_ms = min_ms(due_ms, state->reservations[i].expires_ms);
+            due_ms = clock_min_ms(due_ms, state->reservations[i].expires_ms);
         }
     }
     return due_ms;

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "base/clock.h"
+
 void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options) {
     *renewal = (struct lease_renewal){.options = options};
     timer_heap_init(&renewal->heap);
@@ -249,17 +251,13 @@ bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct l
     return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && (is_due || waits_for_turn));
 }
 
-static int64_t max_ms(int64_t a_ms, int64_t b_ms) {
-    return a_ms > b_ms ? a_ms : b_ms;
-}
-
 static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int retry_after_ms, int64_t now_ms) {
     int64_t backoff_end_ms = now_ms + lease->retry_ms;
     int64_t asked_ms = now_ms + retry_after_ms;
     if (asked_ms >= safety_ms) {
         asked_ms = safety_ms - LEASE_LAST_ATTEMPT_MS;
     }
-    return max_ms(backoff_end_ms, asked_ms);
+    return clock_max_ms(backoff_end_ms, asked_ms);
 }
 
 static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct lease *lease, int retry_after_ms,
@@ -305,7 +303,7 @@ bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *l
     lease->in_flight--;
     renewal->sending--;
     bool done = status == STATUS_OK || is_not_ours(status) || lease->gone;
-    int64_t attempt_ms = now_ms + max_ms(lease->retry_ms, retry_after_ms);
+    int64_t attempt_ms = now_ms + clock_max_ms(lease->retry_ms, retry_after_ms);
     if (done || attempt_ms >= lease->release_by_ms) {
         end(renewal, lease);
         return done;

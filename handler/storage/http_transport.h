@@ -1,5 +1,5 @@
 /*
- * http_transport.h - all network I/O on one thread. http_transport.c is the one file that knows libcurl.
+ * http_transport.h - all network I/O on one thread. Nothing but this and its http_transport_call knows libcurl.
  *
  * One thread runs libcurl's multi interface: it owns every connection, enforces every timeout, and carries one timer, so
  * that the work of ten thousand leases needs no thread of its own.

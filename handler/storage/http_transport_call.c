@@ -1,0 +1,233 @@
+#include "storage/http_transport_call.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_HEADER_BYTES = 64 * 1024 };
+
+/* --- while it runs: libcurl calls back --- */
+
+/* Remembers why libcurl is told to give the call up; libcurl writes its own words into `detail` afterwards. */
+static void call_stop(struct transport_call *call, enum status status, const char *why) {
+    call->status = status;
+    call->stopped_because = why;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user) {
+    struct transport_call *call = user;
+    strbuf_append(&call->reply.body, data, size * count);
+    enum status status = strbuf_status(&call->reply.body);
+    if (status == STATUS_OK) {
+        return size * count;
+    }
+    call_stop(call, status, "the answer's body is too long, or there is no memory for it");
+    return 0;
+}
+
+static enum status add_header_line(struct http_headers *headers, const char *line, size_t length) {
+    const char *colon = memchr(line, ':', length);
+    if (!colon || colon == line) {
+        return STATUS_OK; /* the empty line at the end, or nothing that we could look up */
+    }
+    const char *value = colon + 1, *end = line + length;
+    while (value < end && (*value == ' ' || *value == '\t')) {
+        value++;
+    }
+    while (end > value && strchr("\r\n \t", end[-1])) {
+        end--;
+    }
+    char *copy = strndup(line, (size_t)(end - line));
+    if (!copy) {
+        return STATUS_NO_MEMORY;
+    }
+    copy[colon - line] = '\0';
+    http_headers_add(headers, copy, copy + (value - line));
+    free(copy);
+    return headers->status;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user) {
+    struct transport_call *call = user;
+    size_t length = size * count;
+    call->header_bytes += length;
+    if (call->header_bytes > MAX_HEADER_BYTES) {
+        call_stop(call, STATUS_TOO_LARGE, "the answer's headers are too long");
+        return 0;
+    }
+    if (length >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
+        http_headers_release(&call->reply.headers);
+        http_headers_init(&call->reply.headers);
+        call->headers_ended = false;
+        return length;
+    }
+    call->headers_ended = call->headers_ended || data[0] == '\r' || data[0] == '\n';
+    enum status status = add_header_line(&call->reply.headers, data, length);
+    if (status == STATUS_OK) {
+        return length;
+    }
+    if (status == STATUS_NO_MEMORY) {
+        call_stop(call, STATUS_NO_MEMORY, "no memory for the answer's headers");
+    } else {
+        call_stop(call, STATUS_UNAVAILABLE, "the answer's headers cannot be understood");
+    }
+    return 0;
+}
+
+/*
+ * libcurl asks here each time it is about to send the request. A second time is its own repeat after a kept connection
+ * died without a byte of an answer (Curl_retry_request); the server may have acted on the first, and a repeated
+ * transaction fails on its own success.
+ */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libcurl's */
+static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port) {
+    (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
+    struct transport_call *call = user;
+    if (call->sent) {
+        call_stop(call, STATUS_UNAVAILABLE, "the connection was closed before an answer came");
+        return CURL_PREREQFUNC_ABORT;
+    }
+    /* libcurl's own timeout does not see what passes while the machine is suspended, or before it has the call. */
+    if (clock_now_ms(call->clock) >= call->deadline_ms) {
+        call_stop(call, STATUS_UNAVAILABLE, "its time was over before it was sent");
+        return CURL_PREREQFUNC_ABORT;
+    }
+    call->sent = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* --- building it --- */
+
+static void keep_first(CURLcode *first, CURLcode code) {
+    if (*first == CURLE_OK) {
+        *first = code;
+    }
+}
+
+static enum status append_line(struct curl_slist **lines, const char *line) {
+    struct curl_slist *longer = curl_slist_append(*lines, line);
+    if (!longer) {
+        return STATUS_NO_MEMORY;
+    }
+    *lines = longer;
+    return STATUS_OK;
+}
+
+static enum status append_header(struct curl_slist **lines, const struct http_header *header) {
+    struct strbuf line;
+    strbuf_init(&line, SIZE_MAX);
+    /* "Name:" would tell libcurl to leave the header out; "Name;" is its way to write an empty one. */
+    strbuf_appendf(&line, header->value[0] ? "%s: %s" : "%s;", header->name, header->value);
+    enum status status = strbuf_status(&line);
+    if (status == STATUS_OK) {
+        status = append_line(lines, line.data);
+    }
+    strbuf_release_wipe(&line);
+    return status;
+}
+
+static enum status build_header_lines(struct curl_slist **lines, const struct http_headers *headers) {
+    enum status status = append_line(lines, "Expect:"); /* never wait for "100 Continue" */
+    /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
+    if (status == STATUS_OK && (!headers || !http_headers_get(headers, "Content-Type"))) {
+        status = append_line(lines, "Content-Type:");
+    }
+    for (size_t i = 0; status == STATUS_OK && headers && i < headers->count; i++) {
+        status = append_header(lines, &headers->items[i]);
+    }
+    return status;
+}
+
+static bool sends_body(const struct http_call *call) {
+    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
+           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
+}
+
+static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
+    CURL *easy = call->easy;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, wanted->url);
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
+    if (strcmp(wanted->method, "HEAD") == 0) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
+    } else if (sends_body(wanted)) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, wanted->body_length ? wanted->body : ""));
+    }
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->header_lines));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_USERAGENT, "leasehold/1.0"));
+    int64_t timeout_ms = wanted->timeout_ms < INT_MAX ? wanted->timeout_ms : INT_MAX;
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms));
+    return code;
+}
+
+static CURLcode set_connection(CURL *easy, const char *ca_file) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L));
+    if (ca_file) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file));
+    }
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
+    /* Else ending a call whose name is still being looked up waits for the resolver, and every other call with it. */
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L));
+    return code;
+}
+
+static CURLcode set_callbacks(struct transport_call *call) {
+    CURL *easy = call->easy;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->detail));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_WRITEDATA, call));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, call));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, call));
+    return code;
+}
+
+void http_transport_call_free(struct transport_call *call) {
+    curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->header_lines);
+    http_reply_release(&call->reply);
+    free(call);
+}
+
+enum status http_transport_call_new(struct transport_call **out, const struct http_call *wanted,
+                                    const struct clock *clock, const char *ca_file, http_transport_done done,
+                                    void *context) {
+    struct transport_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        return STATUS_NO_MEMORY;
+    }
+    http_reply_init(&call->reply);
+    call->reply.body.max_bytes = wanted->max_response_bytes;
+    call->group = wanted->group;
+    call->clock = clock;
+    call->deadline_ms = clock_now_ms(call->clock) + wanted->timeout_ms;
+    call->done = done;
+    call->context = context;
+    call->easy = curl_easy_init();
+    enum status status = call->easy ? build_header_lines(&call->header_lines, wanted->headers) : STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        CURLcode code = set_connection(call->easy, ca_file);
+        keep_first(&code, set_request(call, wanted));
+        keep_first(&code, set_callbacks(call));
+        if (code != CURLE_OK) {
+            status = code == CURLE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
+        }
+    }
+    if (status != STATUS_OK) {
+        http_transport_call_free(call);
+        return status;
+    }
+    *out = call;
+    return STATUS_OK;
+}
