@@ -36,10 +36,11 @@ struct credential {
     enum status (*authorize)(struct credential *credential, struct credential_request *request, struct error *err);
 
     /*
-     * Storage did not believe what authorize added, as of `generation`: forget it, if it is a token. Answers whether another
-     * request may fare better. NULL: never.
+     * Storage refused what authorize added, as of `generation`: if it is a token, another is to be had. One that was believed may
+     * still serve other requests until then (it knows whom it speaks for, who may not do this one thing); one that was not is
+     * forgotten. Answers whether another request may fare better. NULL: never.
      */
-    bool (*refused)(struct credential *credential, unsigned generation);
+    bool (*refused)(struct credential *credential, unsigned generation, bool is_believed);
 };
 
 struct credential_shared_key {

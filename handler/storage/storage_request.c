@@ -174,13 +174,13 @@ static void hear_nothing(const char *what, struct error *err) {
 }
 
 /*
- * Storage did not believe the credential: is another try worth it? A 403 with another code has believed it, and does not allow
- * what was asked; a new token would say the same. Azure answers an expired token with 401, Azurite with AuthenticationFailed.
+ * Storage refused the credential: is another try worth it? Azure answers an expired token with 401, Azurite with
+ * AuthenticationFailed; a 403 with another code has believed it, and does not allow what was asked.
  */
 static bool can_renew(struct storage_client *client, enum status status, const struct error *err, unsigned generation) {
-    bool disbelieved = err->http_status == 401 || strcmp(err->code, "AuthenticationFailed") == 0;
-    return status == STATUS_UNAUTHORIZED && disbelieved && client->credential->refused &&
-           client->credential->refused(client->credential, generation);
+    bool is_believed = err->http_status != 401 && strcmp(err->code, "AuthenticationFailed") != 0;
+    return status == STATUS_UNAUTHORIZED && err->http_status != 0 && client->credential->refused &&
+           client->credential->refused(client->credential, generation, is_believed);
 }
 
 /* --- sending and waiting --- */

@@ -4,8 +4,8 @@
  * Vocabulary   attempt    one HTTP call; each is dated and signed anew
  *              deadline   a time on the client's clock; no attempt starts or lasts past it
  * Rules        An answer below 300 is success; every other gets its status from storage_error.h, no answer STATUS_UNAVAILABLE.
- *              Only STATUS_UNAVAILABLE is tried again, and only by storage_client_send; after a refusal (401, or 403
- *              AuthenticationFailed) it tries once more where the credential can renew itself. A credential that has no token yet
+ *              Only STATUS_UNAVAILABLE is tried again, and only by storage_client_send; after a refusal (401, 403)
+ *              it tries once more where the credential has another to show (token_cache.h). A credential that has no token yet
  *              is waited for in the same way; a submit is not sent without one.
  *              Every answer's Date goes to the storage clock, and x-ms-date comes from it: an own clock that is wrong by more than
  *              the 15 minutes that storage tolerates costs one refused request, not all.

@@ -139,18 +139,38 @@ static enum status authorize(struct credential *credential, struct credential_re
     return status;
 }
 
-static bool refused(struct credential *credential, unsigned generation) {
+/* True: the token is forgotten, and there will be another. */
+static bool forget(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->refused_ms < TOKEN_REFUSAL_MS) {
+        return false;
+    }
+    token_release(&cache->token);
+    cache->refused_ms = now_ms;
+    cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
+    pthread_cond_signal(&cache->changed);
+    return true;
+}
+
+/* Nobody waits for the next token: what is done again without being told to, as a renewal is, will carry it. */
+static void refresh_early(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->believed_ms >= TOKEN_REFUSAL_MS && cache->token.refresh_ms > now_ms) {
+        cache->believed_ms = now_ms;
+        cache->token.refresh_ms = now_ms;
+        pthread_cond_signal(&cache->changed);
+    }
+}
+
+static bool refused(struct credential *credential, unsigned generation, bool is_believed) {
     struct token_cache *cache = (struct token_cache *)credential;
     bool retry = true;
     pthread_mutex_lock(&cache->lock);
     int64_t now_ms = clock_now_ms(cache->context.clock);
     if (generation == cache->generation && cache->token.text.length > 0) { /* else a newer one is there or on its way */
-        retry = now_ms - cache->refused_ms >= TOKEN_REFUSAL_MS;
-        if (retry) {
-            token_release(&cache->token);
-            cache->refused_ms = now_ms;
-            cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
-            pthread_cond_signal(&cache->changed);
+        if (is_believed) {
+            refresh_early(cache, now_ms);
+            retry = false;
+        } else {
+            retry = forget(cache, now_ms);
         }
     }
     pthread_mutex_unlock(&cache->lock);
@@ -165,7 +185,8 @@ enum status token_cache_start(struct token_cache *cache, struct token_source *so
     *cache = (struct token_cache){.base = {.authorize = authorize, .refused = refused},
                                   .source = source,
                                   .next_ms = now_ms,
-                                  .refused_ms = now_ms + NEVER_REFUSED};
+                                  .refused_ms = now_ms + NEVER_REFUSED,
+                                  .believed_ms = now_ms + NEVER_REFUSED};
     cache->context = (struct token_context){.transport = transport,
                                             .clock = clock,
                                             .group = &cache->group,

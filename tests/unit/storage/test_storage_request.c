@@ -25,6 +25,7 @@ struct credential_fake {
     bool renews;
     int authorized;
     int refused;
+    int believed; /* of these */
     unsigned refused_generation;
     int tokenless; /* so often it has no token */
     char path[128];
@@ -53,9 +54,10 @@ static enum status authorize(struct credential *base, struct credential_request 
     return self->answer == STATUS_OK ? STATUS_OK : error_set(failure, self->answer, "no token yet");
 }
 
-static bool refused(struct credential *base, unsigned generation) {
+static bool refused(struct credential *base, unsigned generation, bool is_believed) {
     struct credential_fake *self = (struct credential_fake *)base;
     self->refused++;
+    self->believed += is_believed;
     self->refused_generation = generation;
     return self->renews;
 }
@@ -412,16 +414,20 @@ START_TEST(the_token_that_was_refused_is_named) {
 END_TEST
 
 /* Azurite answers an expired token with AuthenticationFailed; the other codes have believed the token. */
-START_TEST(a_403_asks_for_another_token_only_if_this_one_was_not_believed) {
+START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     credential.renews = true;
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 403, .headers = "x-ms-error-code: AuthenticationFailed\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 1);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 401});
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(credential.refused, 2);
+    ck_assert_int_eq(credential.believed, 0);
     http_fake_push(fake, &(struct http_fake_answer){.status = 403,
                                                     .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
-    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
-    ck_assert_int_eq(credential.refused, 1);
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_eq(credential.refused, 3);
+    ck_assert_int_eq(credential.believed, 1);
 }
 END_TEST
 
@@ -610,7 +616,7 @@ static void add_attempts(Suite *suite) {
     tcase_add_test(attempts, a_request_of_one_attempt_is_not_tried_again);
     tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
     tcase_add_test(attempts, the_token_that_was_refused_is_named);
-    tcase_add_test(attempts, a_403_asks_for_another_token_only_if_this_one_was_not_believed);
+    tcase_add_test(attempts, a_403_that_believed_the_token_is_told_from_one_that_did_not);
     tcase_add_test(attempts, waiting_for_a_token_is_no_attempt);
     tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
     tcase_add_test(attempts, a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);

@@ -403,7 +403,11 @@ END_TEST
 /* --- refusals --- */
 
 static bool refused(unsigned number) {
-    return cache.base.refused(&cache.base, number);
+    return cache.base.refused(&cache.base, number, false);
+}
+
+static bool refused_but_believed(unsigned number) {
+    return cache.base.refused(&cache.base, number, true);
 }
 
 START_TEST(a_refused_token_is_fetched_anew_once_however_many_were_refused) {
@@ -435,6 +439,34 @@ START_TEST(a_new_token_that_is_refused_as_well_is_kept_for_ten_seconds) {
     assert_nothing_is_fetched();
     advance(1);
     ck_assert(refused(2));
+    wait_begun(3);
+}
+END_TEST
+
+START_TEST(a_believed_token_serves_on_while_the_next_is_fetched) {
+    start_with_token();
+    set_source(true, STATUS_OK);
+    advance(1000); /* the least between two fetches */
+    ck_assert(!refused_but_believed(1)); /* that one request is told so at once */
+    wait_begun(2);
+    assert_signed_with("Bearer token-1");
+    set_source(false, STATUS_OK);
+    wait_settled(2);
+    assert_signed_with("Bearer token-2");
+    ck_assert(refused_but_believed(1)); /* asked with the old one: the new one may do */
+}
+END_TEST
+
+START_TEST(believed_tokens_are_fetched_anew_every_ten_seconds_at_most) {
+    start_with_token();
+    advance(1000);
+    ck_assert(!refused_but_believed(1));
+    wait_settled(2);
+    set_source(true, STATUS_OK);
+    advance(TOKEN_REFUSAL_MS - 1);
+    ck_assert(!refused_but_believed(2));
+    assert_nothing_is_fetched();
+    ck_assert(refused(2)); /* that it is not believed is another matter */
     wait_begun(3);
 }
 END_TEST
@@ -487,6 +519,8 @@ int main(void) {
     tcase_add_test(tcase, a_refused_token_is_fetched_anew_once_however_many_were_refused);
     tcase_add_test(tcase, a_new_token_that_is_refused_as_well_is_kept_for_ten_seconds);
     tcase_add_test(tcase, a_refusal_does_not_make_a_failing_endpoint_asked_more_often);
+    tcase_add_test(tcase, a_believed_token_serves_on_while_the_next_is_fetched);
+    tcase_add_test(tcase, believed_tokens_are_fetched_anew_every_ten_seconds_at_most);
     tcase_add_test(tcase, stopping_does_not_wait_for_a_fetch_that_hangs_and_the_token_stays_good);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
