@@ -98,14 +98,28 @@ static enum status parse_object(const struct strbuf *body, cJSON **out, struct e
     return STATUS_OK;
 }
 
+/*
+ * Of both the earlier end: IMDS keeps tokens, and counts expires_in from when one was issued, not from its answer. A date that
+ * has passed then tells of clocks that are apart.
+ */
+static bool read_lifetime(const cJSON *root, const struct token_moment *at, int64_t *out_s) {
+    int64_t in_s, date_s, left_s;
+    bool has_in = json_int64(root, "expires_in", &in_s);
+    bool has_date = json_int64(root, "expires_on", &date_s) && seconds_until(date_s, at, &left_s);
+    bool by_date = has_date && (!has_in || (left_s > 0 && left_s < in_s));
+    if (has_in || has_date) {
+        *out_s = by_date ? left_s : in_s;
+    }
+    return has_in || has_date;
+}
+
 static enum status read_object(const cJSON *root, const struct token_moment *at, struct token *out, struct error *err) {
     const char *type = json_string(root, "token_type");
-    int64_t lifetime_s, date_s, refresh_in_s = 0;
+    int64_t lifetime_s, refresh_in_s = 0;
     if (type != NULL && strcasecmp(type, "Bearer") != 0) {
         return error_set(err, STATUS_MALFORMED, "the answer holds a token of another type than Bearer");
     }
-    if (!json_int64(root, "expires_in", &lifetime_s) &&
-        (!json_int64(root, "expires_on", &date_s) || !seconds_until(date_s, at, &lifetime_s))) {
+    if (!read_lifetime(root, at, &lifetime_s)) {
         return error_set(err, STATUS_MALFORMED, "the answer does not say when the token expires");
     }
     json_int64(root, "refresh_in", &refresh_in_s);

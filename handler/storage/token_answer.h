@@ -38,7 +38,9 @@ struct token_moment {
 };
 
 /*
- * Reads {"access_token", "expires_in" or "expires_on", "refresh_in"}. The lifetime begins `at`, before the answer was made.
+ * Reads {"access_token", "expires_in" and/or "expires_on", "refresh_in"}. The lifetime begins `at`, before the answer was made;
+ * of two ends the earlier counts ("How to use managed identities ... to acquire an access token": expires_in is counted from the
+ * time of issue, and tokens are cached).
  * It is refreshed after refresh_in where that is given, else 5 minutes before its end, or half-way if that is later.
  *
  * STATUS_MALFORMED   not that, or a token or a lifetime that cannot be; `out` untouched

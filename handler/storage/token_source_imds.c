@@ -30,15 +30,22 @@ static enum status ask(const struct token_source_imds *self, const struct token_
     return status;
 }
 
-/* IMDS answers 400. A 403 is somebody else's, on the way (Docker Desktop, a proxy), who does not let us through. */
+/*
+ * IMDS answers 400, or 410, 429, 5xx when in trouble. These are somebody else's: another cloud's metadata (401, 404, 405), or
+ * one on the way who does not let us through (Docker Desktop, a proxy: 403).
+ */
+static bool is_elses(int http_status) {
+    return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
+}
+
 static enum status probe(struct token_source_imds *self, const struct token_context *context, struct error *err) {
     struct http_reply reply;
     http_reply_init(&reply);
     enum status status = ask(self, context, true, &reply, err);
     if (status == STATUS_UNAVAILABLE) {
         status = error_set(err, STATUS_NOT_FOUND, "nothing answers at %s", self->host);
-    } else if (status == STATUS_OK && reply.status == 403) {
-        status = error_set(err, STATUS_NOT_FOUND, "%s is out of bounds (403)", self->host);
+    } else if (status == STATUS_OK && is_elses(reply.status)) {
+        status = error_set(err, STATUS_NOT_FOUND, "what answers at %s is not IMDS (%d)", self->host, reply.status);
     }
     self->probe = status != STATUS_OK;
     http_reply_release(&reply);
