@@ -169,6 +169,8 @@ static CURLcode set_connection(CURL *easy, const char *ca_file) {
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L));
     if (ca_file) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file));
+        /* Else libcurl adds the folder that it was built with, where a file was named to trust nobody else. */
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAPATH, NULL));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));

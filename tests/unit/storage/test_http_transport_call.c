@@ -1,0 +1,74 @@
+#include "storage/http_transport_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "support/certificates.h"
+#include "support/check_main.h"
+#include "support/tls_server.h"
+
+static struct certificates certificates;
+static struct tls_server *server;
+static struct strbuf said; /* by libcurl, of what it does */
+
+static void set_up(void) {
+    certificates_make(&certificates);
+    server = tls_server_start(&certificates.server, false);
+    strbuf_init(&said, SIZE_MAX);
+}
+
+static void tear_down(void) {
+    strbuf_release(&said);
+    tls_server_stop(server);
+    certificates_remove(&certificates);
+}
+
+static void ignore(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    (void)context, (void)status, (void)reply, (void)err;
+}
+
+static int keep(CURL *easy, curl_infotype type, char *text, size_t length, void *user) {
+    (void)easy, (void)user;
+    if (type == CURLINFO_TEXT) {
+        strbuf_append(&said, text, length);
+    }
+    return 0;
+}
+
+/* Without a transport: the call alone says whom it trusts. */
+static CURLcode call_trusting(const char *ca_file) {
+    char url[64];
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
+    const struct http_call wanted = {.method = "GET", .url = url, .timeout_ms = 10000};
+    struct transport_call *call = NULL;
+    ck_assert_int_eq(http_transport_call_new(&call, &wanted, clock_system(), ca_file, ignore, NULL), STATUS_OK);
+    curl_easy_setopt(call->easy, CURLOPT_VERBOSE, 1L);
+    curl_easy_setopt(call->easy, CURLOPT_DEBUGFUNCTION, keep);
+    CURLcode code = curl_easy_perform(call->easy);
+    http_transport_call_free(call);
+    return code;
+}
+
+/* Debian's libcurl asks the folder /etc/ssl/certs as well, unless it is told not to. */
+START_TEST(where_a_file_is_named_nobody_else_is_trusted) {
+    ck_assert_int_eq(call_trusting(certificates.ca), CURLE_OK);
+    ck_assert_msg(strstr(said.data, certificates.ca) != NULL, "%s", said.data);
+    ck_assert_msg(strstr(said.data, "CApath: none") != NULL, "%s", said.data);
+}
+END_TEST
+
+START_TEST(without_a_file_those_that_libcurl_knows_are_trusted) {
+    ck_assert_int_eq(call_trusting(NULL), CURLE_PEER_FAILED_VERIFICATION);
+    ck_assert_msg(strstr(said.data, "CApath: /") != NULL, "%s", said.data);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("http_transport_call");
+    TCase *tests = tcase_create("http_transport_call");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, where_a_file_is_named_nobody_else_is_trusted);
+    tcase_add_test(tests, without_a_file_those_that_libcurl_knows_are_trusted);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}
