@@ -13,6 +13,7 @@
 #define BASE_STATUS_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /* clang-format off */
 #define STATUS_TABLE(X) \
@@ -44,6 +45,7 @@ struct error {
     enum status status;
     int http_status;     /* of the storage answer; 0: there was none */
     int retry_after_ms;  /* what storage asked for; 0: nothing */
+    bool was_in_doubt;   /* an attempt before the one that failed so may have been carried out */
     char code[64];       /* x-ms-error-code or the OData error code; "" if none */
     char request_id[40]; /* x-ms-request-id; "" if none */
     char message[512];   /* for people, one line, cut when too long */

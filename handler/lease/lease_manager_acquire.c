@@ -66,10 +66,13 @@ struct grant {
     int64_t sent_ms; /* no earlier request than this one can have been granted last */
 };
 
-/* Does the status leave open whether storage has granted the lease? */
-static bool may_be_granted(enum status status) {
+/*
+ * Does the answer leave open whether storage has granted the lease? A conflict does not, whatever was asked before: it is somebody
+ * else's. Credentials that are refused only now say nothing of the attempt before.
+ */
+static bool may_be_granted(enum status status, const struct error *err) {
     return status == STATUS_OK || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-           status == STATUS_INTERNAL;
+           status == STATUS_INTERNAL || (status == STATUS_UNAUTHORIZED && err->was_in_doubt);
 }
 
 /* One try. However late it is made, it has the time of one attempt: its answer decides whether the lease was had. */
@@ -79,7 +82,7 @@ static enum status ask(struct lease_manager *manager, const struct lease *lease,
     deadline_ms = clock_max_ms(deadline_ms, clock_now_ms(manager->clock) + STORAGE_ATTEMPT_TIMEOUT_MS);
     enum status status =
         store->ops->acquire(store, lease->name, lease->id, lease->duration_s, deadline_ms, &grant->sent_ms, err);
-    grant->possible = may_be_granted(status);
+    grant->possible = may_be_granted(status, err);
     if (status != STATUS_OK) {
         grant->sent_ms = clock_now_ms(manager->clock);
     }

@@ -41,6 +41,8 @@
  *              the client. They must not block: no lease is renewed meanwhile. From inside one, leases may be asked
  *              about and released; acquire, ensure, wait, break and close may not be called. One that runs while
  *              its lease is released may end after release has returned; none is called once close has returned.
+ *              One exception: where leasehold_release is the first to notice that its lease was lost, lost is called on the
+ *              releasing thread before release returns. So release nothing with a lock held that lost takes.
  * Signals      Nothing here may be called in a signal handler. Block the signal in all threads (pthread_sigmask, before
  *              the first starts), let a thread sit in sigwait, or an event loop read a signalfd, and call
  *              leasehold_cancel from there. examples/ shows it.

@@ -258,7 +258,7 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
 
 static enum status send_until_deadline(const struct send *send, struct http_reply *reply, struct error *err) {
     struct storage_client *client = send->client;
-    bool renewed = false;
+    bool renewed = false, in_doubt = false;
     for (int attempts = 1, spent = 0;; attempts++) {
         int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
         if (left_ms <= 0 && attempts == 1) {
@@ -273,6 +273,8 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
         bool renew = !renewed && can_renew(client, status, err, sent.generation);
         bool counts = sent.left && !renew; /* what was refused, or waited here for a token, is not done */
         spent += counts;
+        err->was_in_doubt = in_doubt;
+        in_doubt = in_doubt || (sent.left && status == STATUS_UNAVAILABLE);
         if (!renew && (status != STATUS_UNAVAILABLE || (counts && spent == send->request->max_attempts))) {
             return status;
         }

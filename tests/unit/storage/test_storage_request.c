@@ -384,6 +384,17 @@ START_TEST(a_request_of_one_attempt_is_not_tried_again) {
 }
 END_TEST
 
+START_TEST(a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    http_fake_push(fake, &(struct http_fake_answer){.status = 409});
+    ck_assert_int_ne(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert(err.was_in_doubt);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 409});
+    ck_assert_int_ne(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert(!err.was_in_doubt);
+}
+END_TEST
+
 /* --- credentials --- */
 
 START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one) {
@@ -617,6 +628,7 @@ static void add_attempts(Suite *suite) {
     tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
     tcase_add_test(attempts, the_token_that_was_refused_is_named);
     tcase_add_test(attempts, a_403_that_believed_the_token_is_told_from_one_that_did_not);
+    tcase_add_test(attempts, a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt);
     tcase_add_test(attempts, waiting_for_a_token_is_no_attempt);
     tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
     tcase_add_test(attempts, a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
