@@ -178,9 +178,11 @@ static void hear_nothing(const char *what, struct error *err) {
  * AuthenticationFailed; a 403 with another code has believed it, and does not allow what was asked.
  */
 static bool can_renew(struct storage_client *client, enum status status, const struct error *err, unsigned generation) {
+    if (status != STATUS_UNAUTHORIZED || err->http_status == 0 || !client->credential->refused) {
+        return false;
+    }
     bool is_believed = err->http_status != 401 && strcmp(err->code, "AuthenticationFailed") != 0;
-    return status == STATUS_UNAUTHORIZED && err->http_status != 0 && client->credential->refused &&
-           client->credential->refused(client->credential, generation, is_believed);
+    return client->credential->refused(client->credential, generation, is_believed);
 }
 
 /* --- sending and waiting --- */
