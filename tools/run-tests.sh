@@ -53,7 +53,7 @@ use_tool() {
         export CK_TIMEOUT_MULTIPLIER=20
         program_timeout_s=1800
         wrapper=(valgrind --quiet --fair-sched=yes --leak-check=full --error-exitcode=99 --trace-children=yes
-            '--trace-children-skip=*/node,*/azurite' "--log-file=$reports.%p")
+            '--trace-children-skip=/bin/*,/usr/*,*/node,*/azurite' "--log-file=$reports.%p")
         ;;
     esac
 }

@@ -133,6 +133,16 @@ static enum status read_output(const struct run *run, const struct token_context
     return status;
 }
 
+/* 127 is what posix_spawnp's child ends with, or a shell, where there is no such program. */
+static enum status judge_exit(int code, struct error *err) {
+    if (WIFEXITED(code) && WEXITSTATUS(code) == 0) {
+        return STATUS_OK;
+    }
+    bool is_missing = WIFEXITED(code) && WEXITSTATUS(code) == 127;
+    return error_set(err, STATUS_NOT_FOUND,
+                     is_missing ? "it is not installed" : "it gave no token; is somebody logged in? (az login)");
+}
+
 /* It has closed its output, and should end now. */
 static enum status wait_for_exit(struct run *run, const struct token_context *context, struct error *err) {
     enum status status = STATUS_OK;
@@ -141,10 +151,7 @@ static enum status wait_for_exit(struct run *run, const struct token_context *co
         pid_t ended = waitpid(run->pid, &code, WNOHANG);
         if (ended == run->pid) {
             run->pid = 0;
-            if (WIFEXITED(code) && WEXITSTATUS(code) == 0) {
-                return STATUS_OK;
-            }
-            return error_set(err, STATUS_NOT_FOUND, "it gave no token; is somebody logged in? (az login)");
+            return judge_exit(code, err);
         }
         if (ended < 0 && errno != EINTR) {
             run->pid = 0;

@@ -81,6 +81,9 @@ END_TEST
 START_TEST(without_az_or_a_login_this_is_no_way_to_sign_in) {
     ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
     ck_assert_str_eq(err.message, "az: it gave no token; is somebody logged in? (az login)");
+    az_stub_do(&az, "exit 127"); /* as a script does whose interpreter is missing */
+    ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
+    ck_assert_str_eq(err.message, "az: it is not installed");
     setenv("PATH", "/nowhere", 1);
     ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
     ck_assert_str_eq(err.message, "az: it is not installed");
