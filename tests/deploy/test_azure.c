@@ -1,7 +1,8 @@
 /*
  * deploy/azure.sh and deploy/teardown.sh, against the az of tests/deploy/bin, which keeps a small Azure in a folder.
  *
- * golden/ has every call of a first run, plan by plan; test_az_arguments.c has the real az judge them.
+ * golden/ has every call of a first run, plan by plan, and of one that goes on after an interruption; test_az_arguments.c has
+ * the real az judge them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +34,15 @@ static void tear_down(void) {
     temp_folder_remove(&folder);
 }
 
-/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure. */
+/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure; $G, there, the app's group. */
 static const char prelude[] =
-    "A=$AZ_WORLD W=${AZ_WORLD%/azure}\n"
-    "azure() { deploy/azure.sh --name shop-1 --location westeurope --package $W/leasehold.zip \"$@\"; }\n"
+    "A=$AZ_WORLD W=${AZ_WORLD%/azure}; G=$A/shop-1\n"
+    "again() { deploy/azure.sh --name shop-1 --package $W/leasehold.zip \"$@\"; }\n"
+    "azure() { again --location westeurope \"$@\"; }\n"
     "teardown() { deploy/teardown.sh --name shop-1 \"$@\"; }\n"
     "nothing_there() { rm -rf $A; mkdir $A; }\n"
-    "what_is_there() { (cd $A; rm -f calls changes; sort settings roles; cat group account app identity tag; ls); }\n";
+    "what_is_there() { (cd $A; ls -d */; cd ${1:-shop-1}; sort settings roles; cat group account-* app-* tag; ls); }\n"
+    "nothing_changes() { rm -f $A/changes; \"$@\"; [ ! -e $A/changes ]; }\n";
 
 /* Runs a bash program after the prelude. */
 static int bash(const char *program) {
@@ -87,13 +90,13 @@ START_TEST(a_first_run_makes_all_that_the_golden_list_says) {
 END_TEST
 
 START_TEST(a_second_run_changes_nothing) {
-    assert_goes_well_for(plans[_i], "azure --plan $plan; rm $A/changes; azure --plan $plan; [ ! -e $A/changes ]");
+    assert_goes_well_for(plans[_i], "azure --plan $plan; nothing_changes azure --plan $plan");
 }
 END_TEST
 
 START_TEST(in_the_end_no_key_opens_the_account_and_no_setting_has_one) {
-    assert_goes_well_for(plans[_i], "azure --plan $plan; [ $(cat $A/account) = false ]\n"
-                                    "! grep -E 'AccountKey|^AzureWebJobsStorage\t|CONTENT' $A/settings");
+    assert_goes_well_for(plans[_i], "azure --plan $plan; [ $(cat $G/account-shop1) = false ]\n"
+                                    "! grep -E 'AccountKey|^AzureWebJobsStorage\t|CONTENT' $G/settings");
 }
 END_TEST
 
@@ -103,7 +106,7 @@ START_TEST(a_dry_run_calls_nothing_and_its_commands_can_be_pasted) {
                          "azure --dry-run \"${say[@]}\" >$W/pasted; [ ! -e $A/calls ]\n"
                          "bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand; nothing_there\n"
                          "azure \"${say[@]}\"; diff -u $A/changes $W/by_hand\n"
-                         "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $A/settings");
+                         "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $G/settings");
 }
 END_TEST
 
@@ -125,14 +128,21 @@ START_TEST(an_interrupted_run_is_completed_by_the_next) {
 }
 END_TEST
 
+START_TEST(a_region_may_be_written_in_two_ways) {
+    assert_goes_well("azure; echo West Europe >$G/location; nothing_changes azure");
+}
+END_TEST
+
+/* golden/interrupted.txt has what only a later run calls, for test_az_arguments.c. */
 START_TEST(an_app_that_was_made_by_half_gets_its_identity) {
-    assert_goes_well("touch $A/half_made; ! azure; azure; [ -e $A/identity ]; [ $(wc -l <$A/roles) = 2 ]");
+    assert_goes_well("touch $A/half_made; ! azure; rm $A/calls; again\n"
+                     "diff -u tests/deploy/golden/interrupted.txt $A/calls; [ -e $G/identity ]; [ $(wc -l <$G/roles) = 2 ]");
 }
 END_TEST
 
 START_TEST(a_role_is_asked_for_again_until_the_identity_is_known) {
     assert_goes_well(
-        "echo 6 >$A/role_failures; azure; [ $(grep -c '^sleep 10$' $A/calls) = 6 ]; [ $(wc -l <$A/roles) = 2 ]");
+        "echo 6 >$A/role_failures; azure; [ $(grep -c '^sleep 10$' $A/calls) = 6 ]; [ $(wc -l <$G/roles) = 2 ]");
 }
 END_TEST
 
@@ -153,6 +163,82 @@ START_TEST(a_setting_that_has_another_value_is_set_alone) {
                      "azure --setting Inventory:ReservationLifetime=00:20:00\n"
                      "grep -- '--settings Inventory__ReservationLifetime=00:20:00 --output none' $A/changes\n"
                      "[ $(wc -l <$A/changes) = 1 ]");
+}
+END_TEST
+
+/* What a first run may be given, and the resource group that it fills. */
+static const struct {
+    const char *options, *group;
+} first_runs[] = {
+    {"", "shop-1"},
+    {"--group stock", "stock"},
+    {"--storage stock9", "shop-1"},
+    {"--plan premium", "shop-1"},
+    {"--plan consumption", "shop-1"},
+    {"--setting Inventory:ReservationLifetime=00:10:00", "shop-1"},
+    {"--setting DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net", "shop-1"},
+    {"--group Stock --storage stock9 --plan premium", "Stock"},
+};
+enum { FIRST_RUNS = sizeof first_runs / sizeof first_runs[0] };
+
+START_TEST(an_option_that_a_later_run_leaves_out_stays_as_it_is) {
+    char program[COMMAND_BYTES / 2];
+    snprintf(program, sizeof program,
+             "publishing() { grep -E '^az (functionapp (deployment|restart)|storage (blob|container)|rest)' $A/changes; }\n"
+             "azure %s; publishing >$W/first; nothing_changes again\n"
+             "echo new >>$W/leasehold.zip; again; publishing | diff -u $W/first -\n"
+             "[ $(wc -l <$A/changes) = $(($(wc -l <$W/first) + 1)) ]; grep -x %s <(ls -I calls -I changes $A)\n",
+             first_runs[_i].options, first_runs[_i].group);
+    assert_goes_well(program);
+}
+END_TEST
+
+static const struct {
+    const char *first, *later, *said;
+} other_runs[] = {
+    {"", "--storage stock9", "--storage is stock9, but shop-1 has shop1"},
+    {"--storage stock9", "--storage shop1", "--storage is shop1, but shop-1 has stock9"},
+    {"", "--plan premium", "--plan is premium, but shop-1 has flex"},
+    {"--plan premium", "--plan consumption", "--plan is consumption, but shop-1 has premium"},
+    {"--plan consumption", "--plan flex", "--plan is flex, but shop-1 has consumption"},
+    {"", "--location eastus", "--location is eastus, but shop-1 has westeurope"},
+    {"", "--group stock", "--group is stock, but shop-1 has shop-1"},
+};
+enum { OTHER_RUNS = sizeof other_runs / sizeof other_runs[0] };
+
+START_TEST(a_later_run_that_asks_for_something_else_is_refused) {
+    char program[COMMAND_BYTES / 2];
+    snprintf(program, sizeof program, "azure %s; rm $A/changes; again %s", other_runs[_i].first, other_runs[_i].later);
+    assert_refused(program, other_runs[_i].said);
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+/* From the moment that the app is there: before that it has nothing that could be asked. */
+START_TEST(an_interrupted_run_is_completed_by_one_without_its_options) {
+    assert_goes_well_for(plans[_i],
+                         "azure --plan $plan --storage stock9; changes=$(wc -l <$A/changes); what_is_there >$W/good\n"
+                         "completed=0\n"
+                         "for ((broken = 3; broken <= changes; broken++)); do\n"
+                         "  nothing_there; echo $broken >$A/break_at; ! azure --plan $plan --storage stock9\n"
+                         "  rm $A/break_at; [ -e $G/app-shop-1 ] || continue\n"
+                         "  again; what_is_there | diff -u $W/good -; completed=$((completed + 1))\n"
+                         "done\n"
+                         "[ $completed -ge 6 ]");
+}
+END_TEST
+
+START_TEST(an_app_that_does_not_say_what_it_is_made_of_is_left_alone) {
+    assert_refused("azure; rm $A/changes; sed -i /accountName/d $G/settings; again", "say which with --storage");
+    assert_refused("[ ! -e $A/changes ]; echo Basic >$G/app-shop-1; again --storage shop1", "plan is Basic");
+    assert_goes_well("[ ! -e $A/changes ]; echo FlexConsumption >$G/app-shop-1; again --storage shop1; azure");
+}
+END_TEST
+
+START_TEST(a_first_run_is_told_what_it_lacks) {
+    assert_refused("again", "--location is missing");
+    assert_refused("azure --name a-b", "--storage is ab");
+    assert_goes_well("[ ! -e $A/changes ]; azure --name a-b --storage stock9");
 }
 END_TEST
 
@@ -183,13 +269,11 @@ static const struct {
     {"--name \"shop'|| @\"", "--name is shop'"},
     {"--name $(printf 'a%.0s' {1..61})", "2 to 60"},
     {"--location 'West Europe'", "--location is West Europe"},
-    {"--location ''", "--location is missing"},
     {"--group shop.", "--group is shop."},
     {"--group $(printf 'a%.0s' {1..91})", "1 to 90"},
     {"--storage Shop", "--storage is Shop"},
     {"--storage ab", "3 to 24"},
     {"--storage abcdefghijklmnopqrstuvwxy", "3 to 24"},
-    {"--name a-b", "--storage is ab"},
     {"--plan dedicated", "flex, premium or consumption"},
     {"--setting Inventory", "NAME=VALUE"},
     {"--setting 'Inv entory=1'", "--setting is Inv entory"},
@@ -221,22 +305,23 @@ START_TEST(an_old_az_and_one_that_is_not_logged_in_change_nothing) {
 END_TEST
 
 START_TEST(a_resource_group_of_others_is_left_alone) {
-    assert_refused("echo >$A/group; azure", "it is not this app's own");
-    assert_refused("echo shop-2 >$A/group; teardown --yes", "it is not this app's own");
+    assert_refused("mkdir $G; echo >$G/group; azure", "it is not this app's own");
+    assert_refused("echo shop-2 >$G/group; teardown --yes", "it is not this app's own");
     assert_goes_well("[ ! -e $A/changes ]");
 }
 END_TEST
 
 START_TEST(a_question_that_az_cannot_answer_ends_the_run) {
-    assert_refused("azure; rm $A/account $A/changes; mkdir $A/account; azure", "it was: az storage account list");
-    assert_refused("rm -r $A/account; azure; rm $A/settings $A/changes; mkdir $A/settings; azure",
+    assert_refused("azure; rm $G/account-shop1 $A/changes; mkdir $G/account-shop1; azure",
+                   "it was: az storage account list");
+    assert_refused("rm -r $G/account-shop1; azure; rm $G/settings $A/changes; mkdir $G/settings; azure",
                    "settings cannot be read");
     assert_goes_well("[ ! -e $A/changes ]");
 }
 END_TEST
 
 START_TEST(teardown_removes_everything_when_it_is_told_the_name) {
-    assert_goes_well("azure; rm $A/calls; echo shop-1 | teardown; [ ! -e $A/group ]\n"
+    assert_goes_well("azure; rm $A/calls; echo shop-1 | teardown; [ ! -e $G ]\n"
                      "diff -u tests/deploy/golden/teardown.txt $A/calls");
 }
 END_TEST
@@ -248,8 +333,13 @@ START_TEST(teardown_removes_nothing_when_it_is_told_another) {
 }
 END_TEST
 
+START_TEST(teardown_finds_the_resource_group_that_the_app_is_in) {
+    assert_goes_well("azure --group stock; teardown --yes; [ ! -e $A/stock ]");
+}
+END_TEST
+
 START_TEST(teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there) {
-    assert_goes_well("azure; teardown --yes </dev/null; [ ! -e $A/group ]\n"
+    assert_goes_well("azure; teardown --yes </dev/null; [ ! -e $G ]\n"
                      "teardown </dev/null | grep 'nothing to remove'");
 }
 END_TEST
@@ -262,11 +352,16 @@ static void add_azure(Suite *suite) {
     tcase_add_loop_test(azure, a_second_run_changes_nothing, 0, PLANS);
     tcase_add_loop_test(azure, in_the_end_no_key_opens_the_account_and_no_setting_has_one, 0, PLANS);
     tcase_add_loop_test(azure, a_dry_run_calls_nothing_and_its_commands_can_be_pasted, 0, PLANS);
+    tcase_add_test(azure, a_region_may_be_written_in_two_ways);
     tcase_add_test(azure, an_app_that_was_made_by_half_gets_its_identity);
     tcase_add_test(azure, a_role_is_asked_for_again_until_the_identity_is_known);
     tcase_add_test(azure, a_role_that_cannot_be_had_ends_the_run_before_anything_is_published);
     tcase_add_test(azure, a_new_package_is_published_and_nothing_else_changes);
     tcase_add_test(azure, a_setting_that_has_another_value_is_set_alone);
+    tcase_add_loop_test(azure, an_option_that_a_later_run_leaves_out_stays_as_it_is, 0, FIRST_RUNS);
+    tcase_add_loop_test(azure, a_later_run_that_asks_for_something_else_is_refused, 0, OTHER_RUNS);
+    tcase_add_test(azure, an_app_that_does_not_say_what_it_is_made_of_is_left_alone);
+    tcase_add_test(azure, a_first_run_is_told_what_it_lacks);
     tcase_add_test(azure, core_tools_publish_the_folder_where_they_are);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
@@ -284,11 +379,13 @@ int main(void) {
     tcase_set_timeout(interruptions, 300);
     tcase_add_checked_fixture(interruptions, set_up, tear_down);
     tcase_add_loop_test(interruptions, an_interrupted_run_is_completed_by_the_next, 0, 2 * PLANS);
+    tcase_add_loop_test(interruptions, an_interrupted_run_is_completed_by_one_without_its_options, 0, PLANS);
     suite_add_tcase(suite, interruptions);
     TCase *teardown = tcase_create("teardown.sh");
     tcase_add_checked_fixture(teardown, set_up, tear_down);
     tcase_add_test(teardown, teardown_removes_everything_when_it_is_told_the_name);
     tcase_add_test(teardown, teardown_removes_nothing_when_it_is_told_another);
+    tcase_add_test(teardown, teardown_finds_the_resource_group_that_the_app_is_in);
     tcase_add_test(teardown, teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there);
     suite_add_tcase(suite, teardown);
     return check_main(suite);
