@@ -44,6 +44,7 @@ principal=    # the app's identity
 scope=        # the storage account's id
 site=         # the app's id
 sum=          # the package's checksum
+folder=       # where the package is unpacked
 
 # Takes a setting as the documents write it; Azure wants __ for each colon.
 add_setting() {
@@ -292,12 +293,16 @@ lock_account() {
     fi
 }
 
-# Core Tools know how to publish a custom handler to this plan best; without them the zip goes up as it is.
+# Core Tools know how to publish a custom handler to this plan best, but take a folder alone. Without them, or without unzip,
+# the zip goes up as it is.
 publish_flex() {
     local command=(func azure functionapp publish "$name" --custom)
-    if [ -d "${package%.zip}" ] && command -v func >/dev/null; then
-        echo "(cd $(show "${package%.zip}") && $(show "${command[@]}"))"
-        $dry_run || (cd "${package%.zip}" && "${command[@]}")
+    if command -v func >/dev/null && command -v unzip >/dev/null; then
+        ask folder mktemp -d
+        $dry_run || trap 'rm -rf "$folder"' EXIT
+        change unzip -q "$package" -d "$folder"
+        echo "(cd $(show "$folder") && $(show "${command[@]}"))"
+        $dry_run || (cd "$folder" && "${command[@]}")
     else
         change az functionapp deployment source config-zip --resource-group "$group" --name "$name" --src "$package" --output none
     fi

@@ -242,10 +242,46 @@ START_TEST(a_first_run_is_told_what_it_lacks) {
 }
 END_TEST
 
-START_TEST(core_tools_publish_the_folder_where_they_are) {
-    assert_goes_well("mkdir $W/leasehold; PATH=$PWD/tests/deploy/func:$PATH azure\n"
-                     "grep -x 'in WORLD/leasehold: func azure functionapp publish shop-1 --custom' $A/changes\n"
-                     "! grep config-zip $A/changes");
+/* Beside the package lies what `make package` has made since. */
+static const char old_package[] =
+    "mkdir -p $W/in/bin $W/old $W/tmp; echo new >$W/old/host.json; echo old >$W/in/host.json\n"
+    "echo elf >$W/in/bin/handler; chmod 755 $W/in/bin/handler; (cd $W/in; zip -q -X -D -r ../old.zip .)\n"
+    "export TMPDIR=$W/tmp\n"
+    "F=$PWD/tests/deploy/func; with_func() { PATH=$F:$PATH \"$@\"; }\n";
+
+static void assert_old_package_goes_well(const char *program) {
+    char whole[COMMAND_BYTES];
+    snprintf(whole, sizeof whole, "%s%s", old_package, program);
+    assert_goes_well(whole);
+}
+
+START_TEST(core_tools_publish_what_is_in_the_package) {
+    assert_old_package_goes_well("with_func azure --package $W/old.zip; ! grep config-zip $A/changes\n"
+                                 "grep -x 'func azure functionapp publish shop-1 --custom' $A/changes\n"
+                                 "mv $A/published $W/published; (cd $W/in; with_func func)\n"
+                                 "diff -u $A/published $W/published; grep '^755 bin/handler' $W/published");
+}
+END_TEST
+
+START_TEST(core_tools_leave_no_folder_behind) {
+    assert_old_package_goes_well("touch $A/func_fails; ! with_func azure --package $W/old.zip; rm $A/func_fails\n"
+                                 "[ -e $A/published ]; [ ! -e $G/tag ]; rmdir $W/tmp; mkdir $W/tmp\n"
+                                 "with_func azure --package $W/old.zip; [ -e $G/tag ]; rmdir $W/tmp");
+}
+END_TEST
+
+START_TEST(a_dry_run_with_core_tools_can_be_pasted) {
+    assert_old_package_goes_well("with_func azure --package $W/old.zip --dry-run >$W/pasted; [ ! -e $A/calls ]\n"
+                                 "with_func bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand\n"
+                                 "mv $A/published $W/published; nothing_there; with_func azure --package $W/old.zip\n"
+                                 "diff -u $A/changes $W/by_hand; diff -u $A/published $W/published");
+}
+END_TEST
+
+START_TEST(without_unzip_the_package_goes_up_as_it_is) {
+    assert_old_package_goes_well("mkdir $W/tools; ln -s /usr/bin/* /bin/* $W/tools 2>/dev/null || true; rm $W/tools/unzip\n"
+                                 "PATH=$F:$PWD/tests/deploy/bin:$W/tools azure --package $W/old.zip\n"
+                                 "grep 'config-zip .* --src WORLD/old.zip' $A/changes; ! grep ^func $A/changes");
 }
 END_TEST
 
@@ -362,7 +398,10 @@ static void add_azure(Suite *suite) {
     tcase_add_loop_test(azure, a_later_run_that_asks_for_something_else_is_refused, 0, OTHER_RUNS);
     tcase_add_test(azure, an_app_that_does_not_say_what_it_is_made_of_is_left_alone);
     tcase_add_test(azure, a_first_run_is_told_what_it_lacks);
-    tcase_add_test(azure, core_tools_publish_the_folder_where_they_are);
+    tcase_add_test(azure, core_tools_publish_what_is_in_the_package);
+    tcase_add_test(azure, core_tools_leave_no_folder_behind);
+    tcase_add_test(azure, a_dry_run_with_core_tools_can_be_pasted);
+    tcase_add_test(azure, without_unzip_the_package_goes_up_as_it_is);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
     tcase_add_test(azure, names_as_long_as_azure_allows_are_taken);
