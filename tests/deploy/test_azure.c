@@ -285,6 +285,16 @@ START_TEST(without_unzip_the_package_goes_up_as_it_is) {
 }
 END_TEST
 
+START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
+    assert_goes_well(
+        "make -s deploy NAME=shop-1 LOCATION=westeurope "
+        "    DEPLOY=\"--package $W/leasehold.zip --setting 'Inventory:SeedProducts=P=1;Q=2' --storage stock9\"\n"
+        "grep $'^Inventory__SeedProducts\tP=1;Q=2$' $G/settings; [ -e $G/account-stock9 ]; rm $A/changes\n"
+        "export NAME=shop-1 DEPLOY=\"--package $W/leasehold.zip --setting 'A:B=\\$HOME \\`id\\` *  \\\"x\\\"'\"; make -s deploy\n"
+        "grep -Fx $'A__B\t$HOME `id` *  \"x\"' $G/settings; [ $(wc -l <$A/changes) = 1 ]");
+}
+END_TEST
+
 /* What the script changes, but for the tag by which it knows the package again, is what README has its readers paste. */
 START_TEST(the_commands_in_the_readme_do_what_the_script_does) {
     assert_goes_well("azure; grep -v '^az tag' $A/changes | sed 's,WORLD/,dist/,; s/ --output none$//' >$W/wanted\n"
@@ -402,6 +412,7 @@ static void add_azure(Suite *suite) {
     tcase_add_test(azure, core_tools_leave_no_folder_behind);
     tcase_add_test(azure, a_dry_run_with_core_tools_can_be_pasted);
     tcase_add_test(azure, without_unzip_the_package_goes_up_as_it_is);
+    tcase_add_test(azure, make_deploy_hands_on_options_as_they_are_quoted);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
     tcase_add_test(azure, names_as_long_as_azure_allows_are_taken);
