@@ -285,6 +285,18 @@ START_TEST(without_unzip_the_package_goes_up_as_it_is) {
 }
 END_TEST
 
+/* As Core Tools read it (GitIgnoreParser.cs): each line is the beginning of a path, and one with ! is stronger than all. */
+START_TEST(the_funcignore_leaves_what_is_in_the_package) {
+    assert_goes_well("{ find . -name .git -prune -o -path ./node_modules -prune -o -type f -printf '%P\\n'\n"
+                     "  printf '%s\\n' bin/handler bin/devhost bin/leasectl build/release/bin/handler dist/leasehold/host.json\n"
+                     "  sed 's,^/,,; s,/$,/x,; s,[*],x,' .gitignore; } | sort -u >$W/files\n"
+                     "grep -v '^#' .funcignore | sed 's,[.],[.],g; s,[*],[^/]+,g' >$W/patterns\n"
+                     "sed -n 's,^!,^,p' $W/patterns >$W/kept; sed -n '/^!/!s,^,^,p' $W/patterns >$W/left_out\n"
+                     "{ grep -vEf $W/left_out $W/files; grep -Ef $W/kept $W/files || true; } | sort >$W/published\n"
+                     "{ echo bin/handler; ls host.json */function.json; } | sort | diff -u - $W/published");
+}
+END_TEST
+
 START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
     assert_goes_well(
         "make -s deploy NAME=shop-1 LOCATION=westeurope "
@@ -412,6 +424,7 @@ static void add_azure(Suite *suite) {
     tcase_add_test(azure, core_tools_leave_no_folder_behind);
     tcase_add_test(azure, a_dry_run_with_core_tools_can_be_pasted);
     tcase_add_test(azure, without_unzip_the_package_goes_up_as_it_is);
+    tcase_add_test(azure, the_funcignore_leaves_what_is_in_the_package);
     tcase_add_test(azure, make_deploy_hands_on_options_as_they_are_quoted);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
