@@ -135,8 +135,9 @@ END_TEST
 
 /* golden/interrupted.txt has what only a later run calls, for test_az_arguments.c. */
 START_TEST(an_app_that_was_made_by_half_gets_its_identity) {
-    assert_goes_well("touch $A/half_made; ! azure; rm $A/calls; again\n"
-                     "diff -u tests/deploy/golden/interrupted.txt $A/calls; [ -e $G/identity ]; [ $(wc -l <$G/roles) = 2 ]");
+    assert_goes_well(
+        "touch $A/half_made; ! azure; rm $A/calls; again\n"
+        "diff -u tests/deploy/golden/interrupted.txt $A/calls; [ -e $G/identity ]; [ $(wc -l <$G/roles) = 2 ]");
 }
 END_TEST
 
@@ -183,12 +184,13 @@ enum { FIRST_RUNS = sizeof first_runs / sizeof first_runs[0] };
 
 START_TEST(an_option_that_a_later_run_leaves_out_stays_as_it_is) {
     char program[COMMAND_BYTES / 2];
-    snprintf(program, sizeof program,
-             "publishing() { grep -E '^az (functionapp (deployment|restart)|storage (blob|container)|rest)' $A/changes; }\n"
-             "azure %s; publishing >$W/first; nothing_changes again\n"
-             "echo new >>$W/leasehold.zip; again; publishing | diff -u $W/first -\n"
-             "[ $(wc -l <$A/changes) = $(($(wc -l <$W/first) + 1)) ]; grep -x %s <(ls -I calls -I changes $A)\n",
-             first_runs[_i].options, first_runs[_i].group);
+    snprintf(
+        program, sizeof program,
+        "publishing() { grep -E '^az (functionapp (deployment|restart)|storage (blob|container)|rest)' $A/changes; }\n"
+        "azure %s; publishing >$W/first; nothing_changes again\n"
+        "echo new >>$W/leasehold.zip; again; publishing | diff -u $W/first -\n"
+        "[ $(wc -l <$A/changes) = $(($(wc -l <$W/first) + 1)) ]; grep -x %s <(ls -I calls -I changes $A)\n",
+        first_runs[_i].options, first_runs[_i].group);
     assert_goes_well(program);
 }
 END_TEST
@@ -279,21 +281,23 @@ START_TEST(a_dry_run_with_core_tools_can_be_pasted) {
 END_TEST
 
 START_TEST(without_unzip_the_package_goes_up_as_it_is) {
-    assert_old_package_goes_well("mkdir $W/tools; ln -s /usr/bin/* /bin/* $W/tools 2>/dev/null || true; rm $W/tools/unzip\n"
-                                 "PATH=$F:$PWD/tests/deploy/bin:$W/tools azure --package $W/old.zip\n"
-                                 "grep 'config-zip .* --src WORLD/old.zip' $A/changes; ! grep ^func $A/changes");
+    assert_old_package_goes_well(
+        "mkdir $W/tools; ln -s /usr/bin/* /bin/* $W/tools 2>/dev/null || true; rm $W/tools/unzip\n"
+        "PATH=$F:$PWD/tests/deploy/bin:$W/tools azure --package $W/old.zip\n"
+        "grep 'config-zip .* --src WORLD/old.zip' $A/changes; ! grep ^func $A/changes");
 }
 END_TEST
 
 /* As Core Tools read it (GitIgnoreParser.cs): each line is the beginning of a path, and one with ! is stronger than all. */
 START_TEST(the_funcignore_leaves_what_is_in_the_package) {
-    assert_goes_well("{ find . -name .git -prune -o -path ./node_modules -prune -o -type f -printf '%P\\n'\n"
-                     "  printf '%s\\n' bin/handler bin/devhost bin/leasectl build/release/bin/handler dist/leasehold/host.json\n"
-                     "  sed 's,^/,,; s,/$,/x,; s,[*],x,' .gitignore; } | sort -u >$W/files\n"
-                     "grep -v '^#' .funcignore | sed 's,[.],[.],g; s,[*],[^/]+,g' >$W/patterns\n"
-                     "sed -n 's,^!,^,p' $W/patterns >$W/kept; sed -n '/^!/!s,^,^,p' $W/patterns >$W/left_out\n"
-                     "{ grep -vEf $W/left_out $W/files; grep -Ef $W/kept $W/files || true; } | sort >$W/published\n"
-                     "{ echo bin/handler; ls host.json */function.json; } | sort | diff -u - $W/published");
+    assert_goes_well(
+        "{ git -c safe.directory='*' ls-files\n"
+        "  printf '%s\\n' bin/handler bin/devhost bin/leasectl build/bin/handler dist/leasehold/host.json\n"
+        "  sed 's,^/,,; s,/$,/x,; s,[*],x,' .gitignore; } | sort -u >$W/files\n"
+        "grep -v '^#' .funcignore | sed 's,[.],[.],g; s,[*],[^/]+,g' >$W/patterns\n"
+        "sed -n 's,^!,^,p' $W/patterns >$W/kept; sed -n '/^!/!s,^,^,p' $W/patterns >$W/left_out\n"
+        "{ grep -vEf $W/left_out $W/files; grep -Ef $W/kept $W/files || true; } | sort >$W/published\n"
+        "{ echo bin/handler; ls host.json */function.json; } | sort | diff -u - $W/published");
 }
 END_TEST
 
@@ -302,7 +306,8 @@ START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
         "make -s deploy NAME=shop-1 LOCATION=westeurope "
         "    DEPLOY=\"--package $W/leasehold.zip --setting 'Inventory:SeedProducts=P=1;Q=2' --storage stock9\"\n"
         "grep $'^Inventory__SeedProducts\tP=1;Q=2$' $G/settings; [ -e $G/account-stock9 ]; rm $A/changes\n"
-        "export NAME=shop-1 DEPLOY=\"--package $W/leasehold.zip --setting 'A:B=\\$HOME \\`id\\` *  \\\"x\\\"'\"; make -s deploy\n"
+        "export NAME=shop-1 DEPLOY=\"--package $W/leasehold.zip --setting 'A:B=\\$HOME \\`id\\` *  \\\"x\\\"'\"; make "
+        "-s deploy\n"
         "grep -Fx $'A__B\t$HOME `id` *  \"x\"' $G/settings; [ $(wc -l <$A/changes) = 1 ]");
 }
 END_TEST
