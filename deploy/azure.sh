@@ -189,7 +189,11 @@ ensure_premium_plan() {
     fi
 }
 
+# Without --workspace the log would go to a workspace of the whole subscription's, which teardown.sh would leave behind. Its name
+# has the region in it, since one that was removed is kept for 14 days and can come back only where it was.
 create_app() {
+    local workspace=$name-$location
+    workspace=${workspace:0:63}
     local where=(--flexconsumption-location "$location" --deployment-storage-auth-type SystemAssignedIdentity)
     case $plan in
     premium)
@@ -206,8 +210,10 @@ create_app() {
             keys_allowed=true
         fi
     fi
+    change az monitor log-analytics workspace create --resource-group "$group" --workspace-name "$workspace" \
+        --location "$location" --output none
     change az functionapp create --resource-group "$group" --name "$name" --storage-account "$storage" \
-        "${where[@]}" --runtime custom --https-only true --output none
+        "${where[@]}" --runtime custom --https-only true --workspace "$workspace" --output none
 }
 
 ensure_app() {

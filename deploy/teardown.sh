@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application Insights, the storage
-# account, and with them all stock and reservations. The role assignments end with the account.
+# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application Insights with their log,
+# the storage account, and with them all stock and reservations. The role assignments end with the account.
 #
 #   deploy/teardown.sh --name APP [--group GROUP] [--yes] [--dry-run]
 #

@@ -360,6 +360,14 @@ START_TEST(names_as_long_as_azure_allows_are_taken) {
 }
 END_TEST
 
+/* Where the log would be by default, in a group of the whole subscription's, it would outlive the app. */
+START_TEST(the_log_has_a_workspace_in_the_apps_own_group) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan; [ -e $G/workspace-shop-1-westeurope ]\n"
+                                    "grep '^az functionapp create .* --workspace shop-1-westeurope ' $A/changes");
+    assert_goes_well("n=$(printf 'a%.0s' {1..60}); azure --dry-run --name $n | grep -E -- \"-name $n-we --location\"");
+}
+END_TEST
+
 START_TEST(an_old_az_and_one_that_is_not_logged_in_change_nothing) {
     assert_refused("echo 2.59.9 >$A/version; azure", "this is Azure CLI 2.59.9: 2.60 is needed");
     assert_refused("echo 2.100.0 >$A/version; touch $A/logged_out; azure", "run az login");
@@ -434,6 +442,7 @@ static void add_azure(Suite *suite) {
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
     tcase_add_test(azure, names_as_long_as_azure_allows_are_taken);
+    tcase_add_loop_test(azure, the_log_has_a_workspace_in_the_apps_own_group, 0, PLANS);
     tcase_add_test(azure, an_old_az_and_one_that_is_not_logged_in_change_nothing);
     tcase_add_test(azure, a_resource_group_of_others_is_left_alone);
     tcase_add_test(azure, a_question_that_az_cannot_answer_ends_the_run);
