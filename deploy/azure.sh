@@ -353,6 +353,6 @@ ensure_settings
 lock_account
 publish
 if ! $dry_run; then
-    echo "$name runs this package. Its host name: az functionapp show -g $group -n $name --query defaultHostName"
+    echo "$name runs this package. Its host name: az functionapp list -g $group --query [].defaultHostName --output tsv"
     echo "Its keys: az functionapp keys list -g $group -n $name"
 fi
