@@ -120,10 +120,10 @@ read_settings() {
 adopt_plan() {
     local sku
     sku=$(look_up az resource show --ids "$app" --api-version 2023-12-01 --query properties.sku --output tsv)
-    case $sku in
-    FlexConsumption) adopt plan flex ;;
-    ElasticPremium) adopt plan premium ;;
-    Dynamic) adopt plan consumption ;;
+    case ${sku,,} in
+    flexconsumption) adopt plan flex ;;
+    elasticpremium) adopt plan premium ;;
+    dynamic) adopt plan consumption ;;
     *) die "$name is not one of this script's: its plan is $sku" ;;
     esac
 }
@@ -173,6 +173,8 @@ ensure_account() {
         --query "[?name=='$storage'].[allowSharedKeyAccess]" --output tsv)
     keys_allowed=${keys_allowed,,} # in a list az writes True, False and, where it was never said, None
     if [ -z "$keys_allowed" ]; then
+        [ -z "$app" ] || die "there is no storage account $storage in $group, where $name has its stock: a new one could not" \
+            "bring that back, but see docs/operations.md, Backup and restoring"
         change az storage account create --resource-group "$group" --name "$storage" --location "$location" \
             --sku Standard_LRS --kind StorageV2 --min-tls-version TLS1_2 --allow-blob-public-access false \
             --allow-shared-key-access "$wanted" --output none

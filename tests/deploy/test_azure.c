@@ -237,6 +237,13 @@ START_TEST(an_app_that_does_not_say_what_it_is_made_of_is_left_alone) {
 }
 END_TEST
 
+/* A new account would take the name, and with it the way back. */
+START_TEST(an_account_that_was_removed_under_its_app_is_not_made_again) {
+    assert_refused("azure; rm $G/account-shop1 $A/changes; again", "no storage account shop1 in shop-1");
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
 START_TEST(a_first_run_is_told_what_it_lacks) {
     assert_refused("again", "--location is missing");
     assert_refused("azure --name a-b", "--storage is ab");
@@ -385,7 +392,7 @@ END_TEST
 START_TEST(a_question_that_az_cannot_answer_ends_the_run) {
     assert_refused("azure; rm $G/account-shop1 $A/changes; mkdir $G/account-shop1; azure",
                    "it was: az storage account list");
-    assert_refused("rm -r $G/account-shop1; azure; rm $G/settings $A/changes; mkdir $G/settings; azure",
+    assert_refused("nothing_there; azure; rm $G/settings $A/changes; mkdir $G/settings; azure",
                    "settings cannot be read");
     assert_goes_well("[ ! -e $A/changes ]");
 }
@@ -432,6 +439,7 @@ static void add_azure(Suite *suite) {
     tcase_add_loop_test(azure, an_option_that_a_later_run_leaves_out_stays_as_it_is, 0, FIRST_RUNS);
     tcase_add_loop_test(azure, a_later_run_that_asks_for_something_else_is_refused, 0, OTHER_RUNS);
     tcase_add_test(azure, an_app_that_does_not_say_what_it_is_made_of_is_left_alone);
+    tcase_add_test(azure, an_account_that_was_removed_under_its_app_is_not_made_again);
     tcase_add_test(azure, a_first_run_is_told_what_it_lacks);
     tcase_add_test(azure, core_tools_publish_what_is_in_the_package);
     tcase_add_test(azure, core_tools_leave_no_folder_behind);
