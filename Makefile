@@ -189,8 +189,8 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" PROGRAM_TIMEOUT_S=1500 \
 	    tools/run-tests.sh release package/ functions lifecycle
 
-deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region, and DEPLOY="..." for what else deploy/azure.sh takes
-	@deploy/azure.sh --name "$(NAME)" --location "$(LOCATION)" $(DEPLOY)
+deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
+	@printf '%s\n' "$$DEPLOY" | xargs deploy/azure.sh --name "$$NAME" --location "$$LOCATION"
 
 docs: ## draw the diagrams of docs/ beside their pages; look whether links lead somewhere
 	@tools/deps.sh docs

@@ -3,7 +3,7 @@
 # its own, what that identity may do, settings, and the package. README.md explains the commands that it runs.
 #
 # What is there already is left alone: run it again after a failure and it goes on, run it again after success and it
-# changes nothing, run it with a new package and it publishes that.
+# changes nothing, run it with a new package and it publishes that. An option that is left out then means: as it is.
 set -euo pipefail
 cwd=$PWD
 cd "$(dirname "$0")/.."
@@ -12,16 +12,18 @@ cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'USAGE'
-usage: deploy/azure.sh --name APP --location REGION [OPTION...]
+usage: deploy/azure.sh --name APP [OPTION...]
 
   --name APP            the function app, and its part of https://APP.azurewebsites.net: unique in the world
-  --location REGION     westeurope, eastus, ...
-  --group GROUP         the resource group, which becomes the app's own (by default: APP)
-  --storage ACCOUNT     the storage account, unique in the world (by default: APP without its hyphens)
-  --plan PLAN           flex (by default), premium or consumption
   --setting NAME=VALUE  an app setting, as often as you like; "Inventory:SeedProducts=PROD-001=100", ...
   --package FILE        what is published (by default: dist/leasehold.zip, which `make package` makes)
   --dry-run             call nothing; print the commands of a first run, as they can be pasted
+
+What a first run decides; a later one may leave it out, and cannot change it:
+  --location REGION     westeurope, eastus, ...: the one that must be given
+  --group GROUP         the resource group, which becomes the app's own (by default: APP)
+  --storage ACCOUNT     the storage account, unique in the world (by default: APP without its hyphens)
+  --plan PLAN           flex (by default), premium or consumption
 
 Needs the Azure CLI 2.60 or newer, and `az login` before.
 USAGE
@@ -30,15 +32,19 @@ USAGE
 name=
 location=
 group=
-account=
-plan=flex
+storage=
+plan=
 package=dist/leasehold.zip
 settings=()
+declare -A current
+app=          # the app's id, if it was there before
+group_exists=false
 keys_allowed= # whether the storage account's keys may be used
 principal=    # the app's identity
 scope=        # the storage account's id
 site=         # the app's id
 sum=          # the package's checksum
+folder=       # where the package is unpacked
 
 # Takes a setting as the documents write it; Azure wants __ for each colon.
 add_setting() {
@@ -59,7 +65,7 @@ read_options() {
             --name) name=$2 ;;
             --location) location=$2 ;;
             --group) group=$2 ;;
-            --storage) account=$2 ;;
+            --storage) storage=$2 ;;
             --plan) plan=$2 ;;
             --package) if [[ $2 == /* ]]; then package=$2; else package=$cwd/$2; fi ;;
             --setting) add_setting "$2" ;;
@@ -73,14 +79,11 @@ read_options() {
 }
 
 check_options() {
-    local default_account=${name//-/}
     check_app_name "$name"
-    check_name --location "$location" '[a-z0-9]+' "a region's short name, like westeurope (az account list-locations)"
-    group=${group:-$name}
-    check_group_name "$group"
-    account=${account:-${default_account:0:24}}
-    check_name --storage "$account" '[a-z0-9]{3,24}' "3 to 24 of a-z and 0-9"
-    check_name --plan "$plan" 'flex|premium|consumption' "flex, premium or consumption"
+    check_group_name "${group:-$name}"
+    check_name --location "$location" '[a-z0-9]*' "a region's short name, like westeurope (az account list-locations)"
+    check_name --storage "$storage" '([a-z0-9]{3,24})?' "3 to 24 of a-z and 0-9"
+    check_name --plan "$plan" '(flex|premium|consumption)?' "flex, premium or consumption"
     check_name --package "$package" '.*\.zip' "a .zip"
     $dry_run || [ -f "$package" ] || die "there is no $package: \`make package\` makes it"
 }
@@ -95,8 +98,69 @@ check_az() {
     az account show --output none || die "not logged in: run az login, and az account set --subscription where you have several"
 }
 
+# Takes for the option $1 what the app has, $2, if that is known. One that asks for something else ends the program: neither
+# an app nor its stock would move.
+adopt() {
+    local -n asked=$1
+    asked=${asked:-$2}
+    [ -z "$2" ] || [ "${asked,,}" = "${2,,}" ] || die "--$1 is $asked, but $name has $2, and that stays"
+}
+
+# Reads the app's settings into `current`.
+read_settings() {
+    local key value
+    current=()
+    while IFS=$'\t' read -r key value; do
+        [ -z "$key" ] || current[$key]=$value
+    done < <(look_up az functionapp config appsettings list --resource-group "$group" --name "$name" \
+        --query "[].[name,value]" --output tsv)
+    wait $! || die "the app's settings cannot be read"
+}
+
+adopt_plan() {
+    local sku
+    sku=$(look_up az resource show --ids "$app" --api-version 2023-12-01 --query properties.sku --output tsv)
+    case ${sku,,} in
+    flexconsumption) adopt plan flex ;;
+    elasticpremium) adopt plan premium ;;
+    dynamic) adopt plan consumption ;;
+    *) die "$name is not one of this script's: its plan is $sku" ;;
+    esac
+}
+
+# The host's account is where the app's stock is. Until a first run has come to the settings, a connection string names it.
+adopt_storage() {
+    read_settings
+    if [[ ";${current[AzureWebJobsStorage]-}" =~ \;AccountName=([a-z0-9]+) ]]; then
+        adopt storage "${BASH_REMATCH[1]}"
+    fi
+    adopt storage "${current[AzureWebJobsStorage__accountName]-}"
+    [ -n "$storage" ] || die "the settings of $name name no storage account: say which with --storage"
+}
+
+# Settles what no option says: by the app, if it is there.
+settle_options() {
+    local where short=${name//-/}
+    where=$(where_is "$name")
+    adopt group "${where%%$'\t'*}"
+    adopt location "${where##*$'\t'}"
+    group=${group:-$name}
+    if own_group_exists "$group" "$name"; then
+        group_exists=true
+        app=$(look_up az functionapp list --resource-group "$group" --query "[?name=='$name'].id" --output tsv)
+    fi
+    if [ -n "$app" ]; then
+        adopt_plan
+        adopt_storage
+    fi
+    [ -n "$location" ] || die "--location is missing: $name is not there yet"
+    plan=${plan:-flex}
+    storage=${storage:-${short:0:24}}
+    check_name --storage "$storage" '.{3,}' "3 to 24 of a-z and 0-9"
+}
+
 ensure_group() {
-    if ! own_group_exists "$group" "$name"; then
+    if ! $group_exists; then
         change az group create --name "$group" --location "$location" --tags "leasehold=$name" --output none
     fi
 }
@@ -106,10 +170,12 @@ ensure_account() {
     local wanted=false
     [ "$plan" = flex ] || wanted=true
     keys_allowed=$(look_up az storage account list --resource-group "$group" \
-        --query "[?name=='$account'].[allowSharedKeyAccess]" --output tsv)
+        --query "[?name=='$storage'].[allowSharedKeyAccess]" --output tsv)
     keys_allowed=${keys_allowed,,} # in a list az writes True, False and, where it was never said, None
     if [ -z "$keys_allowed" ]; then
-        change az storage account create --resource-group "$group" --name "$account" --location "$location" \
+        [ -z "$app" ] || die "there is no storage account $storage in $group, where $name has its stock: a new one could not" \
+            "bring that back, but see docs/operations.md, Backup and restoring"
+        change az storage account create --resource-group "$group" --name "$storage" --location "$location" \
             --sku Standard_LRS --kind StorageV2 --min-tls-version TLS1_2 --allow-blob-public-access false \
             --allow-shared-key-access "$wanted" --output none
         keys_allowed=$wanted
@@ -125,7 +191,11 @@ ensure_premium_plan() {
     fi
 }
 
+# Without --workspace the log would go to a workspace of the whole subscription's, which teardown.sh would leave behind. Its name
+# has the region in it, since one that was removed is kept for 14 days and can come back only where it was.
 create_app() {
+    local workspace=$name-$location
+    workspace=${workspace:0:63}
     local where=(--flexconsumption-location "$location" --deployment-storage-auth-type SystemAssignedIdentity)
     case $plan in
     premium)
@@ -137,19 +207,19 @@ create_app() {
     if [ "$plan" != flex ]; then
         where+=(--os-type Linux --functions-version 4 --assign-identity '[system]')
         if [ "$keys_allowed" = false ]; then
-            change az storage account update --resource-group "$group" --name "$account" \
+            change az storage account update --resource-group "$group" --name "$storage" \
                 --allow-shared-key-access true --output none
             keys_allowed=true
         fi
     fi
-    change az functionapp create --resource-group "$group" --name "$name" --storage-account "$account" \
-        "${where[@]}" --runtime custom --https-only true --output none
+    change az monitor log-analytics workspace create --resource-group "$group" --workspace-name "$workspace" \
+        --location "$location" --output none
+    change az functionapp create --resource-group "$group" --name "$name" --storage-account "$storage" \
+        "${where[@]}" --runtime custom --https-only true --workspace "$workspace" --output none
 }
 
 ensure_app() {
-    local found
-    found=$(look_up az functionapp list --resource-group "$group" --query "[?name=='$name'].id" --output tsv)
-    [ -n "$found" ] || create_app
+    [ -n "$app" ] || create_app
     ask principal az functionapp identity show --resource-group "$group" --name "$name" --query principalId --output tsv
     if [ -z "$principal" ]; then # a run that was interrupted while it made the app
         change az functionapp identity assign --resource-group "$group" --name "$name" --identities '[system]' --output none
@@ -171,25 +241,15 @@ ensure_role() {
 # Blob Data Owner rather than Contributor: the host asks for it, since it keeps its own locks and keys in the same account
 # (https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity).
 ensure_roles() {
-    ask scope az storage account show --resource-group "$group" --name "$account" --query id --output tsv
+    ask scope az storage account show --resource-group "$group" --name "$storage" --query id --output tsv
     ensure_role "Storage Blob Data Owner"
     ensure_role "Storage Table Data Contributor"
 }
 
-# Reads the app's settings into `current`.
-read_settings() {
-    local key value
-    current=()
-    while IFS=$'\t' read -r key value; do
-        [ -z "$key" ] || current[$key]=$value
-    done < <(look_up az functionapp config appsettings list --resource-group "$group" --name "$name" \
-        --query "[].[name,value]" --output tsv)
-    wait $! || die "the app's settings cannot be read"
-}
-
+# Sets those of the settings "$@" that are missing or have another value.
 set_settings() {
     local setting key missing=()
-    for setting in "${settings[@]}"; do
+    for setting in "$@"; do
         key=${setting%%=*}
         if [ -z "${current[$key]+set}" ] || [ "${current[$key]}" != "${setting#*=}" ]; then
             missing+=("$setting")
@@ -217,15 +277,19 @@ delete_key_settings() {
     fi
 }
 
+# The address of the stock is a default: --setting may have given it another.
 ensure_settings() {
-    local -A current
-    local blobs="https://$account.blob.core.windows.net"
-    settings=("AzureWebJobsStorage__accountName=$account" "DistributedLeasing__StorageAccountUri=$blobs" "${settings[@]}")
-    if [ "$plan" != flex ]; then
-        settings+=("WEBSITE_RUN_FROM_PACKAGE=$blobs/packages/leasehold.zip")
-    fi
+    local blobs="https://$storage.blob.core.windows.net"
+    local wanted=("AzureWebJobsStorage__accountName=$storage")
     read_settings
-    set_settings
+    if [ -z "${current[DistributedLeasing__StorageAccountUri]-}" ]; then
+        wanted+=("DistributedLeasing__StorageAccountUri=$blobs")
+    fi
+    wanted+=("${settings[@]}")
+    if [ "$plan" != flex ]; then
+        wanted+=("WEBSITE_RUN_FROM_PACKAGE=$blobs/packages/leasehold.zip")
+    fi
+    set_settings "${wanted[@]}"
     delete_key_settings
     $dry_run || [ -n "${current[APPLICATIONINSIGHTS_CONNECTION_STRING]+set}" ] ||
         echo "${0##*/}: warning: the app has no Application Insights; its log can be read as a stream alone" >&2
@@ -233,16 +297,20 @@ ensure_settings() {
 
 lock_account() {
     if [ "$keys_allowed" != false ]; then
-        change az storage account update --resource-group "$group" --name "$account" --allow-shared-key-access false --output none
+        change az storage account update --resource-group "$group" --name "$storage" --allow-shared-key-access false --output none
     fi
 }
 
-# Core Tools know how to publish a custom handler to this plan best; without them the zip goes up as it is.
+# Core Tools know how to publish a custom handler to this plan best, but take a folder alone. Without them, or without unzip,
+# the zip goes up as it is.
 publish_flex() {
     local command=(func azure functionapp publish "$name" --custom)
-    if [ -d "${package%.zip}" ] && command -v func >/dev/null; then
-        echo "(cd $(show "${package%.zip}") && $(show "${command[@]}"))"
-        $dry_run || (cd "${package%.zip}" && "${command[@]}")
+    if command -v func >/dev/null && command -v unzip >/dev/null; then
+        ask folder mktemp -d
+        $dry_run || trap 'rm -rf "$folder"' EXIT
+        change unzip -q "$package" -d "$folder"
+        echo "(cd $(show "$folder") && $(show "${command[@]}"))"
+        $dry_run || (cd "$folder" && "${command[@]}")
     else
         change az functionapp deployment source config-zip --resource-group "$group" --name "$name" --src "$package" --output none
     fi
@@ -250,8 +318,8 @@ publish_flex() {
 
 # The two older plans take their code from a file share, which has no access without keys, or from a blob, which has.
 publish_as_blob() {
-    change az storage container-rm create --resource-group "$group" --storage-account "$account" --name packages --output none
-    change az storage blob upload --account-name "$account" --container-name packages --name leasehold.zip \
+    change az storage container-rm create --resource-group "$group" --storage-account "$storage" --name packages --output none
+    change az storage blob upload --account-name "$storage" --container-name packages --name leasehold.zip \
         --file "$package" --overwrite true --auth-mode login --no-progress --output none ||
         die "to upload the package you need the role Storage Blob Data Contributor on the account, Owner is not enough:" \
             "az role assignment create --assignee YOU --role 'Storage Blob Data Contributor' --scope $scope"
@@ -278,6 +346,7 @@ publish() {
 read_options "$@"
 check_options
 check_az
+settle_options
 ensure_group
 ensure_account
 ensure_app
@@ -286,6 +355,6 @@ ensure_settings
 lock_account
 publish
 if ! $dry_run; then
-    echo "$name runs this package. Its host name: az functionapp show -g $group -n $name --query defaultHostName"
+    echo "$name runs this package. Its host name: az functionapp list -g $group --query [].defaultHostName --output tsv"
     echo "Its keys: az functionapp keys list -g $group -n $name"
 fi

@@ -76,6 +76,14 @@ check_group_name() {
     check_name --group "$1" '[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_()-]' "1 to 90 of A-Z a-z 0-9 _ ( ) . -, no . last"
 }
 
+# Prints the resource group and the region of the app $1, a tab between them; nothing if the subscription has no such app.
+where_is() {
+    local found
+    found=$(look_up az resource list --name "$1" --resource-type Microsoft.Web/sites --query "[].[resourceGroup,location]" \
+        --output tsv) || exit
+    echo "${found// /}" # a region may be written West Europe
+}
+
 # Whether the resource group $1 exists. One that is not the app's ($2) own ends the program: it would be removed with it.
 own_group_exists() {
     local exists tag

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application Insights, the storage
-# account, and with them all stock and reservations. The role assignments end with the account.
+# Removes what deploy/azure.sh has made: the resource group with the app, its plan, its Application Insights with their log,
+# the storage account, and with them all stock and reservations. The role assignments end with the account.
 #
 #   deploy/teardown.sh --name APP [--group GROUP] [--yes] [--dry-run]
 #
-# Asks for the app's name before it does so; --yes does not ask. A group that azure.sh has not made is left alone.
+# GROUP is by default the one that the app is in. Asks for the app's name before it removes anything; --yes does not ask. A
+# group that azure.sh has not made is left alone.
 set -euo pipefail
 # shellcheck source=deploy/common.sh
 . "$(dirname "$0")/common.sh"
@@ -26,8 +27,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 check_app_name "$name"
-group=${group:-$name}
-check_group_name "$group"
+check_group_name "${group:-$name}"
+if [ -z "$group" ]; then
+    group=$(where_is "$name")
+    group=${group%%$'\t'*}
+    group=${group:-$name}
+fi
 
 if ! $dry_run; then
     if ! own_group_exists "$group" "$name"; then

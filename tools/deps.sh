@@ -26,7 +26,7 @@ declare -A packages=(
     [fuzz]="clang libclang-rt-14-dev"
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [package-test]="debootstrap mount unzip util-linux"
-    [azure]="azure-cli"
+    [azure]="azure-cli unzip zip"
     [docs]="graphviz"
 )
 readonly OLDEST_NODE=18

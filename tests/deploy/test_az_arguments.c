@@ -14,6 +14,7 @@ static const char *const files[] = {
     "tests/deploy/golden/flex.txt",
     "tests/deploy/golden/premium.txt",
     "tests/deploy/golden/consumption.txt",
+    "tests/deploy/golden/interrupted.txt",
     "tests/deploy/golden/teardown.txt",
     "README.md",
     "docs/operations.md",

@@ -1,7 +1,8 @@
 /*
  * deploy/azure.sh and deploy/teardown.sh, against the az of tests/deploy/bin, which keeps a small Azure in a folder.
  *
- * golden/ has every call of a first run, plan by plan; test_az_arguments.c has the real az judge them.
+ * golden/ has every call of a first run, plan by plan, and of one that goes on after an interruption; test_az_arguments.c has
+ * the real az judge them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +34,15 @@ static void tear_down(void) {
     temp_folder_remove(&folder);
 }
 
-/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure. */
+/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure; $G, there, the app's group. */
 static const char prelude[] =
-    "A=$AZ_WORLD W=${AZ_WORLD%/azure}\n"
-    "azure() { deploy/azure.sh --name shop-1 --location westeurope --package $W/leasehold.zip \"$@\"; }\n"
+    "A=$AZ_WORLD W=${AZ_WORLD%/azure}; G=$A/shop-1\n"
+    "again() { deploy/azure.sh --name shop-1 --package $W/leasehold.zip \"$@\"; }\n"
+    "azure() { again --location westeurope \"$@\"; }\n"
     "teardown() { deploy/teardown.sh --name shop-1 \"$@\"; }\n"
     "nothing_there() { rm -rf $A; mkdir $A; }\n"
-    "what_is_there() { (cd $A; rm -f calls changes; sort settings roles; cat group account app identity tag; ls); }\n";
+    "what_is_there() { (cd $A; ls -d */; cd ${1:-shop-1}; sort settings roles; cat group account-* app-* tag; ls); }\n"
+    "nothing_changes() { rm -f $A/changes; \"$@\"; [ ! -e $A/changes ]; }\n";
 
 /* Runs a bash program after the prelude. */
 static int bash(const char *program) {
@@ -87,13 +90,13 @@ START_TEST(a_first_run_makes_all_that_the_golden_list_says) {
 END_TEST
 
 START_TEST(a_second_run_changes_nothing) {
-    assert_goes_well_for(plans[_i], "azure --plan $plan; rm $A/changes; azure --plan $plan; [ ! -e $A/changes ]");
+    assert_goes_well_for(plans[_i], "azure --plan $plan; nothing_changes azure --plan $plan");
 }
 END_TEST
 
 START_TEST(in_the_end_no_key_opens_the_account_and_no_setting_has_one) {
-    assert_goes_well_for(plans[_i], "azure --plan $plan; [ $(cat $A/account) = false ]\n"
-                                    "! grep -E 'AccountKey|^AzureWebJobsStorage\t|CONTENT' $A/settings");
+    assert_goes_well_for(plans[_i], "azure --plan $plan; [ $(cat $G/account-shop1) = false ]\n"
+                                    "! grep -E 'AccountKey|^AzureWebJobsStorage\t|CONTENT' $G/settings");
 }
 END_TEST
 
@@ -103,7 +106,7 @@ START_TEST(a_dry_run_calls_nothing_and_its_commands_can_be_pasted) {
                          "azure --dry-run \"${say[@]}\" >$W/pasted; [ ! -e $A/calls ]\n"
                          "bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand; nothing_there\n"
                          "azure \"${say[@]}\"; diff -u $A/changes $W/by_hand\n"
-                         "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $A/settings");
+                         "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $G/settings");
 }
 END_TEST
 
@@ -125,14 +128,22 @@ START_TEST(an_interrupted_run_is_completed_by_the_next) {
 }
 END_TEST
 
+START_TEST(a_region_may_be_written_in_two_ways) {
+    assert_goes_well("azure; echo West Europe >$G/location; nothing_changes azure");
+}
+END_TEST
+
+/* golden/interrupted.txt has what only a later run calls, for test_az_arguments.c. */
 START_TEST(an_app_that_was_made_by_half_gets_its_identity) {
-    assert_goes_well("touch $A/half_made; ! azure; azure; [ -e $A/identity ]; [ $(wc -l <$A/roles) = 2 ]");
+    assert_goes_well(
+        "touch $A/half_made; ! azure; rm $A/calls; again\n"
+        "diff -u tests/deploy/golden/interrupted.txt $A/calls; [ -e $G/identity ]; [ $(wc -l <$G/roles) = 2 ]");
 }
 END_TEST
 
 START_TEST(a_role_is_asked_for_again_until_the_identity_is_known) {
     assert_goes_well(
-        "echo 6 >$A/role_failures; azure; [ $(grep -c '^sleep 10$' $A/calls) = 6 ]; [ $(wc -l <$A/roles) = 2 ]");
+        "echo 6 >$A/role_failures; azure; [ $(grep -c '^sleep 10$' $A/calls) = 6 ]; [ $(wc -l <$G/roles) = 2 ]");
 }
 END_TEST
 
@@ -156,10 +167,155 @@ START_TEST(a_setting_that_has_another_value_is_set_alone) {
 }
 END_TEST
 
-START_TEST(core_tools_publish_the_folder_where_they_are) {
-    assert_goes_well("mkdir $W/leasehold; PATH=$PWD/tests/deploy/func:$PATH azure\n"
-                     "grep -x 'in WORLD/leasehold: func azure functionapp publish shop-1 --custom' $A/changes\n"
-                     "! grep config-zip $A/changes");
+/* What a first run may be given, and the resource group that it fills. */
+static const struct {
+    const char *options, *group;
+} first_runs[] = {
+    {"", "shop-1"},
+    {"--group stock", "stock"},
+    {"--storage stock9", "shop-1"},
+    {"--plan premium", "shop-1"},
+    {"--plan consumption", "shop-1"},
+    {"--setting Inventory:ReservationLifetime=00:10:00", "shop-1"},
+    {"--setting DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net", "shop-1"},
+    {"--group Stock --storage stock9 --plan premium", "Stock"},
+};
+enum { FIRST_RUNS = sizeof first_runs / sizeof first_runs[0] };
+
+START_TEST(an_option_that_a_later_run_leaves_out_stays_as_it_is) {
+    char program[COMMAND_BYTES / 2];
+    snprintf(
+        program, sizeof program,
+        "publishing() { grep -E '^az (functionapp (deployment|restart)|storage (blob|container)|rest)' $A/changes; }\n"
+        "azure %s; publishing >$W/first; nothing_changes again\n"
+        "echo new >>$W/leasehold.zip; again; publishing | diff -u $W/first -\n"
+        "[ $(wc -l <$A/changes) = $(($(wc -l <$W/first) + 1)) ]; grep -x %s <(ls -I calls -I changes $A)\n",
+        first_runs[_i].options, first_runs[_i].group);
+    assert_goes_well(program);
+}
+END_TEST
+
+static const struct {
+    const char *first, *later, *said;
+} other_runs[] = {
+    {"", "--storage stock9", "--storage is stock9, but shop-1 has shop1"},
+    {"--storage stock9", "--storage shop1", "--storage is shop1, but shop-1 has stock9"},
+    {"", "--plan premium", "--plan is premium, but shop-1 has flex"},
+    {"--plan premium", "--plan consumption", "--plan is consumption, but shop-1 has premium"},
+    {"--plan consumption", "--plan flex", "--plan is flex, but shop-1 has consumption"},
+    {"", "--location eastus", "--location is eastus, but shop-1 has westeurope"},
+    {"", "--group stock", "--group is stock, but shop-1 has shop-1"},
+};
+enum { OTHER_RUNS = sizeof other_runs / sizeof other_runs[0] };
+
+START_TEST(a_later_run_that_asks_for_something_else_is_refused) {
+    char program[COMMAND_BYTES / 2];
+    snprintf(program, sizeof program, "azure %s; rm $A/changes; again %s", other_runs[_i].first, other_runs[_i].later);
+    assert_refused(program, other_runs[_i].said);
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+/* From the moment that the app is there: before that it has nothing that could be asked. */
+START_TEST(an_interrupted_run_is_completed_by_one_without_its_options) {
+    assert_goes_well_for(plans[_i],
+                         "azure --plan $plan --storage stock9; changes=$(wc -l <$A/changes); what_is_there >$W/good\n"
+                         "completed=0\n"
+                         "for ((broken = 3; broken <= changes; broken++)); do\n"
+                         "  nothing_there; echo $broken >$A/break_at; ! azure --plan $plan --storage stock9\n"
+                         "  rm $A/break_at; [ -e $G/app-shop-1 ] || continue\n"
+                         "  again; what_is_there | diff -u $W/good -; completed=$((completed + 1))\n"
+                         "done\n"
+                         "[ $completed -ge 6 ]");
+}
+END_TEST
+
+START_TEST(an_app_that_does_not_say_what_it_is_made_of_is_left_alone) {
+    assert_refused("azure; rm $A/changes; sed -i /accountName/d $G/settings; again", "say which with --storage");
+    assert_refused("[ ! -e $A/changes ]; echo Basic >$G/app-shop-1; again --storage shop1", "plan is Basic");
+    assert_goes_well("[ ! -e $A/changes ]; echo FlexConsumption >$G/app-shop-1; again --storage shop1; azure");
+}
+END_TEST
+
+/* A new account would take the name, and with it the way back. */
+START_TEST(an_account_that_was_removed_under_its_app_is_not_made_again) {
+    assert_refused("azure; rm $G/account-shop1 $A/changes; again", "no storage account shop1 in shop-1");
+    assert_goes_well("[ ! -e $A/changes ]");
+}
+END_TEST
+
+START_TEST(a_first_run_is_told_what_it_lacks) {
+    assert_refused("again", "--location is missing");
+    assert_refused("azure --name a-b", "--storage is ab");
+    assert_goes_well("[ ! -e $A/changes ]; azure --name a-b --storage stock9");
+}
+END_TEST
+
+/* Beside the package lies what `make package` has made since. */
+static const char old_package[] =
+    "mkdir -p $W/in/bin $W/old $W/tmp; echo new >$W/old/host.json; echo old >$W/in/host.json\n"
+    "echo elf >$W/in/bin/handler; chmod 755 $W/in/bin/handler; (cd $W/in; zip -q -X -D -r ../old.zip .)\n"
+    "export TMPDIR=$W/tmp\n"
+    "F=$PWD/tests/deploy/func; with_func() { PATH=$F:$PATH \"$@\"; }\n";
+
+static void assert_old_package_goes_well(const char *program) {
+    char whole[COMMAND_BYTES];
+    snprintf(whole, sizeof whole, "%s%s", old_package, program);
+    assert_goes_well(whole);
+}
+
+START_TEST(core_tools_publish_what_is_in_the_package) {
+    assert_old_package_goes_well("with_func azure --package $W/old.zip; ! grep config-zip $A/changes\n"
+                                 "grep -x 'func azure functionapp publish shop-1 --custom' $A/changes\n"
+                                 "mv $A/published $W/published; (cd $W/in; with_func func)\n"
+                                 "diff -u $A/published $W/published; grep '^755 bin/handler' $W/published");
+}
+END_TEST
+
+START_TEST(core_tools_leave_no_folder_behind) {
+    assert_old_package_goes_well("touch $A/func_fails; ! with_func azure --package $W/old.zip; rm $A/func_fails\n"
+                                 "[ -e $A/published ]; [ ! -e $G/tag ]; rmdir $W/tmp; mkdir $W/tmp\n"
+                                 "with_func azure --package $W/old.zip; [ -e $G/tag ]; rmdir $W/tmp");
+}
+END_TEST
+
+START_TEST(a_dry_run_with_core_tools_can_be_pasted) {
+    assert_old_package_goes_well("with_func azure --package $W/old.zip --dry-run >$W/pasted; [ ! -e $A/calls ]\n"
+                                 "with_func bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand\n"
+                                 "mv $A/published $W/published; nothing_there; with_func azure --package $W/old.zip\n"
+                                 "diff -u $A/changes $W/by_hand; diff -u $A/published $W/published");
+}
+END_TEST
+
+START_TEST(without_unzip_the_package_goes_up_as_it_is) {
+    assert_old_package_goes_well(
+        "mkdir $W/tools; ln -s /usr/bin/* /bin/* $W/tools 2>/dev/null || true; rm $W/tools/unzip\n"
+        "PATH=$F:$PWD/tests/deploy/bin:$W/tools azure --package $W/old.zip\n"
+        "grep 'config-zip .* --src WORLD/old.zip' $A/changes; ! grep ^func $A/changes");
+}
+END_TEST
+
+/* As Core Tools read it (GitIgnoreParser.cs): each line is the beginning of a path, and one with ! is stronger than all. */
+START_TEST(the_funcignore_leaves_what_is_in_the_package) {
+    assert_goes_well(
+        "{ git -c safe.directory='*' ls-files\n"
+        "  printf '%s\\n' bin/handler bin/devhost bin/leasectl build/bin/handler dist/leasehold/host.json\n"
+        "  sed 's,^/,,; s,/$,/x,; s,[*],x,' .gitignore; } | sort -u >$W/files\n"
+        "grep -v '^#' .funcignore | sed 's,[.],[.],g; s,[*],[^/]+,g' >$W/patterns\n"
+        "sed -n 's,^!,^,p' $W/patterns >$W/kept; sed -n '/^!/!s,^,^,p' $W/patterns >$W/left_out\n"
+        "{ grep -vEf $W/left_out $W/files; grep -Ef $W/kept $W/files || true; } | sort >$W/published\n"
+        "{ echo bin/handler; ls host.json */function.json; } | sort | diff -u - $W/published");
+}
+END_TEST
+
+START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
+    assert_goes_well(
+        "make -s deploy NAME=shop-1 LOCATION=westeurope "
+        "    DEPLOY=\"--package $W/leasehold.zip --setting 'Inventory:SeedProducts=P=1;Q=2' --storage stock9\"\n"
+        "grep $'^Inventory__SeedProducts\tP=1;Q=2$' $G/settings; [ -e $G/account-stock9 ]; rm $A/changes\n"
+        "export NAME=shop-1 DEPLOY=\"--package $W/leasehold.zip --setting 'A:B=\\$HOME \\`id\\` *  \\\"x\\\"'\"; make "
+        "-s deploy\n"
+        "grep -Fx $'A__B\t$HOME `id` *  \"x\"' $G/settings; [ $(wc -l <$A/changes) = 1 ]");
 }
 END_TEST
 
@@ -183,13 +339,11 @@ static const struct {
     {"--name \"shop'|| @\"", "--name is shop'"},
     {"--name $(printf 'a%.0s' {1..61})", "2 to 60"},
     {"--location 'West Europe'", "--location is West Europe"},
-    {"--location ''", "--location is missing"},
     {"--group shop.", "--group is shop."},
     {"--group $(printf 'a%.0s' {1..91})", "1 to 90"},
     {"--storage Shop", "--storage is Shop"},
     {"--storage ab", "3 to 24"},
     {"--storage abcdefghijklmnopqrstuvwxy", "3 to 24"},
-    {"--name a-b", "--storage is ab"},
     {"--plan dedicated", "flex, premium or consumption"},
     {"--setting Inventory", "NAME=VALUE"},
     {"--setting 'Inv entory=1'", "--setting is Inv entory"},
@@ -213,6 +367,14 @@ START_TEST(names_as_long_as_azure_allows_are_taken) {
 }
 END_TEST
 
+/* Where the log would be by default, in a group of the whole subscription's, it would outlive the app. */
+START_TEST(the_log_has_a_workspace_in_the_apps_own_group) {
+    assert_goes_well_for(plans[_i], "azure --plan $plan; [ -e $G/workspace-shop-1-westeurope ]\n"
+                                    "grep '^az functionapp create .* --workspace shop-1-westeurope ' $A/changes");
+    assert_goes_well("n=$(printf 'a%.0s' {1..60}); azure --dry-run --name $n | grep -E -- \"-name $n-we --location\"");
+}
+END_TEST
+
 START_TEST(an_old_az_and_one_that_is_not_logged_in_change_nothing) {
     assert_refused("echo 2.59.9 >$A/version; azure", "this is Azure CLI 2.59.9: 2.60 is needed");
     assert_refused("echo 2.100.0 >$A/version; touch $A/logged_out; azure", "run az login");
@@ -221,22 +383,23 @@ START_TEST(an_old_az_and_one_that_is_not_logged_in_change_nothing) {
 END_TEST
 
 START_TEST(a_resource_group_of_others_is_left_alone) {
-    assert_refused("echo >$A/group; azure", "it is not this app's own");
-    assert_refused("echo shop-2 >$A/group; teardown --yes", "it is not this app's own");
+    assert_refused("mkdir $G; echo >$G/group; azure", "it is not this app's own");
+    assert_refused("echo shop-2 >$G/group; teardown --yes", "it is not this app's own");
     assert_goes_well("[ ! -e $A/changes ]");
 }
 END_TEST
 
 START_TEST(a_question_that_az_cannot_answer_ends_the_run) {
-    assert_refused("azure; rm $A/account $A/changes; mkdir $A/account; azure", "it was: az storage account list");
-    assert_refused("rm -r $A/account; azure; rm $A/settings $A/changes; mkdir $A/settings; azure",
+    assert_refused("azure; rm $G/account-shop1 $A/changes; mkdir $G/account-shop1; azure",
+                   "it was: az storage account list");
+    assert_refused("nothing_there; azure; rm $G/settings $A/changes; mkdir $G/settings; azure",
                    "settings cannot be read");
     assert_goes_well("[ ! -e $A/changes ]");
 }
 END_TEST
 
 START_TEST(teardown_removes_everything_when_it_is_told_the_name) {
-    assert_goes_well("azure; rm $A/calls; echo shop-1 | teardown; [ ! -e $A/group ]\n"
+    assert_goes_well("azure; rm $A/calls; echo shop-1 | teardown; [ ! -e $G ]\n"
                      "diff -u tests/deploy/golden/teardown.txt $A/calls");
 }
 END_TEST
@@ -248,8 +411,13 @@ START_TEST(teardown_removes_nothing_when_it_is_told_another) {
 }
 END_TEST
 
+START_TEST(teardown_finds_the_resource_group_that_the_app_is_in) {
+    assert_goes_well("azure --group stock; teardown --yes; [ ! -e $A/stock ]");
+}
+END_TEST
+
 START_TEST(teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there) {
-    assert_goes_well("azure; teardown --yes </dev/null; [ ! -e $A/group ]\n"
+    assert_goes_well("azure; teardown --yes </dev/null; [ ! -e $G ]\n"
                      "teardown </dev/null | grep 'nothing to remove'");
 }
 END_TEST
@@ -262,15 +430,27 @@ static void add_azure(Suite *suite) {
     tcase_add_loop_test(azure, a_second_run_changes_nothing, 0, PLANS);
     tcase_add_loop_test(azure, in_the_end_no_key_opens_the_account_and_no_setting_has_one, 0, PLANS);
     tcase_add_loop_test(azure, a_dry_run_calls_nothing_and_its_commands_can_be_pasted, 0, PLANS);
+    tcase_add_test(azure, a_region_may_be_written_in_two_ways);
     tcase_add_test(azure, an_app_that_was_made_by_half_gets_its_identity);
     tcase_add_test(azure, a_role_is_asked_for_again_until_the_identity_is_known);
     tcase_add_test(azure, a_role_that_cannot_be_had_ends_the_run_before_anything_is_published);
     tcase_add_test(azure, a_new_package_is_published_and_nothing_else_changes);
     tcase_add_test(azure, a_setting_that_has_another_value_is_set_alone);
-    tcase_add_test(azure, core_tools_publish_the_folder_where_they_are);
+    tcase_add_loop_test(azure, an_option_that_a_later_run_leaves_out_stays_as_it_is, 0, FIRST_RUNS);
+    tcase_add_loop_test(azure, a_later_run_that_asks_for_something_else_is_refused, 0, OTHER_RUNS);
+    tcase_add_test(azure, an_app_that_does_not_say_what_it_is_made_of_is_left_alone);
+    tcase_add_test(azure, an_account_that_was_removed_under_its_app_is_not_made_again);
+    tcase_add_test(azure, a_first_run_is_told_what_it_lacks);
+    tcase_add_test(azure, core_tools_publish_what_is_in_the_package);
+    tcase_add_test(azure, core_tools_leave_no_folder_behind);
+    tcase_add_test(azure, a_dry_run_with_core_tools_can_be_pasted);
+    tcase_add_test(azure, without_unzip_the_package_goes_up_as_it_is);
+    tcase_add_test(azure, the_funcignore_leaves_what_is_in_the_package);
+    tcase_add_test(azure, make_deploy_hands_on_options_as_they_are_quoted);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
     tcase_add_test(azure, names_as_long_as_azure_allows_are_taken);
+    tcase_add_loop_test(azure, the_log_has_a_workspace_in_the_apps_own_group, 0, PLANS);
     tcase_add_test(azure, an_old_az_and_one_that_is_not_logged_in_change_nothing);
     tcase_add_test(azure, a_resource_group_of_others_is_left_alone);
     tcase_add_test(azure, a_question_that_az_cannot_answer_ends_the_run);
@@ -284,11 +464,13 @@ int main(void) {
     tcase_set_timeout(interruptions, 300);
     tcase_add_checked_fixture(interruptions, set_up, tear_down);
     tcase_add_loop_test(interruptions, an_interrupted_run_is_completed_by_the_next, 0, 2 * PLANS);
+    tcase_add_loop_test(interruptions, an_interrupted_run_is_completed_by_one_without_its_options, 0, PLANS);
     suite_add_tcase(suite, interruptions);
     TCase *teardown = tcase_create("teardown.sh");
     tcase_add_checked_fixture(teardown, set_up, tear_down);
     tcase_add_test(teardown, teardown_removes_everything_when_it_is_told_the_name);
     tcase_add_test(teardown, teardown_removes_nothing_when_it_is_told_another);
+    tcase_add_test(teardown, teardown_finds_the_resource_group_that_the_app_is_in);
     tcase_add_test(teardown, teardown_does_not_ask_when_it_is_told_so_and_is_content_when_nothing_is_there);
     suite_add_tcase(suite, teardown);
     return check_main(suite);

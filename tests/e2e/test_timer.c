@@ -63,7 +63,7 @@ START_TEST(it_fires_by_hand) {
     start(NULL, "Inventory:ReservationLifetime=00:30:00");
     size_t from = process_output_length(&app.process);
     struct http_reply reply = http_ask((struct http_ask){
-        .port = app.port, .path = "/admin/functions/ReconcileInventory", .method = "POST", .body = "{\"input\":\"\"}"});
+        .port = app.port, .path = "/admin/functions/ReconcileInventory", .method = "POST", .body = "{}"});
     ck_assert_int_eq(reply.status, 202);
     http_reply_release(&reply);
     wait_for_log(from, "Executed 'Functions.ReconcileInventory' (Succeeded");
