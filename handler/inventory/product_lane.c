@@ -261,22 +261,27 @@ static void take_batch(struct product_lanes *lanes, struct product_lane *lane, s
     } while (entry != NULL && !negative_control("lanes"));
 }
 
-/* Ends those who were served; the others stand at the front again. */
+static void return_entry(struct product_lanes *lanes, struct lane_entry *entry, struct lane_entries *queue) {
+    TAILQ_INSERT_TAIL(queue, entry, link);
+    entry->stage = LANE_WAITING;
+    lanes->queued_count++;
+    pthread_cond_signal(&entry->changed);
+}
+
+/* Ends those who were served; the others stand at the front again, or behind all who have come meanwhile. */
 static void return_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
-    struct lane_entry *entry = TAILQ_FIRST(batch), *next;
-    for (; entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
+    struct lane_entries front = TAILQ_HEAD_INITIALIZER(front);
+    struct lane_entry *entry;
+    while ((entry = TAILQ_FIRST(batch)) != NULL) {
+        TAILQ_REMOVE(batch, entry, link);
         if (entry->served) {
-            TAILQ_REMOVE(batch, entry, link);
             end_entry(entry, entry->status, NULL);
         } else {
-            entry->stage = LANE_WAITING;
-            lanes->queued_count++;
-            pthread_cond_signal(&entry->changed);
+            return_entry(lanes, entry, entry->steps_back ? &lane->queue : &front);
         }
     }
-    TAILQ_CONCAT(batch, &lane->queue, link);
-    TAILQ_CONCAT(&lane->queue, batch, link);
+    TAILQ_CONCAT(&front, &lane->queue, link);
+    TAILQ_CONCAT(&lane->queue, &front, link);
 }
 
 /* Serves one batch with the lease in hand; without the lock. */
@@ -306,7 +311,7 @@ static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane,
     }
 }
 
-/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading again. */
+/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading or waiting again. */
 static void lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader, int duration_s,
                  int64_t deadline_ms) {
     struct product_turn turn;
@@ -344,9 +349,10 @@ enum status product_lane_run(struct product_lanes *lanes, const char *product_id
         log_event(LOG_DEBUG, "Waiting for a turn at product %s", product_id);
     }
     lane->is_led = true;
-    wait_in_lane(lanes, lane, entry, deadline_ms);
-    while (entry->stage == LANE_LEADING) {
-        lead(lanes, lane, entry, lease_duration_s, deadline_ms);
+    for (; entry->stage != LANE_ENDED; wait_in_lane(lanes, lane, entry, deadline_ms)) {
+        if (entry->stage == LANE_LEADING) {
+            lead(lanes, lane, entry, lease_duration_s, deadline_ms);
+        }
     }
     leave_lane(lanes, lane);
     pthread_mutex_unlock(&lanes->lock);
