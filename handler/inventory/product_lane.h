@@ -4,7 +4,7 @@
  * Vocabulary   lane    the queue of this handler's requests for one product
  *              leader  the request at its front, whose thread works for all: it acquires the lease and serves the batch
  *              batch   the requests that were in the lane when the lease was there: one transaction, in order of arrival
-              step back   to the end of the queue, with a part of the work done: nobody waits for all of it
+ *              step back   to the end of the queue, with a part of the work done: nobody waits for all of it
  *              turn    one batch, with the lease in hand
  *              run     turns one after the other, also when nobody is in the lane for a moment between two of them
  *              known   the product as the last turn left it, kept between turns: a commit on it needs no read before
