@@ -17,7 +17,7 @@
 #include "base/negative_control.h"
 #include "inventory/lease_log.h"
 
-enum { OTHERS_REMEMBERED_MS = 10000, EAGER_ROUND_MS = 200 };
+enum { OTHERS_REMEMBERED_MS = 10000 };
 
 struct product_lane {
     char product_id[PRODUCT_ID_BYTES]; /* first: what the tree compares */
@@ -145,35 +145,26 @@ static void wait_in_lane(struct product_lanes *lanes, struct product_lane *lane,
 
 /* ---- the lease, without the lock ---- */
 
+/*
+ * The waits between two tries grow, so who has waited for long would find a free lease no sooner than who had it just before. So
+ * after a turn of somebody else's they begin anew again and again, and the odds are five to one that it comes before who paused.
+ */
 static enum status acquire_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
                                  int64_t deadline_ms, struct error *err) {
     char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
     snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", lane->product_id);
-    struct lease_request request = {
-        .name = name, .duration_s = duration_s, .wait_until_ms = deadline_ms, .listener = lease_log_listener()};
+    int64_t eager_from_ms = clock_now_ms(lanes->clock) + PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
+    struct lease_request request = {.name = name,
+                                    .duration_s = duration_s,
+                                    .wait_until_ms = deadline_ms,
+                                    .eager_from_ms = eager_from_ms,
+                                    .listener = lease_log_listener()};
     enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);
     if (status == STATUS_OK) {
         lane->is_fresh = false;
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lane->lease), lane->product_id);
     }
     return status;
-}
-
-/*
- * The waits between two tries grow, so who has waited for long would find a free lease no sooner than who had it just before. So
- * after a turn of somebody else's they begin anew again and again, and the odds are five to one that it comes before who paused.
- */
-static enum status acquire_in_time(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
-                                   int64_t deadline_ms, struct error *err) {
-    int64_t until_ms = clock_now_ms(lanes->clock) + PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
-    for (;;) {
-        bool is_last = until_ms >= deadline_ms;
-        enum status status = acquire_lease(lanes, lane, duration_s, is_last ? deadline_ms : until_ms, err);
-        if (status != STATUS_LEASE_CONFLICT || is_last) {
-            return status;
-        }
-        until_ms = clock_now_ms(lanes->clock) + EAGER_ROUND_MS;
-    }
 }
 
 static void give_back(struct product_lanes *lanes, struct product_lane *lane) {
@@ -223,7 +214,7 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
     if (is_over && owes_pause(lanes, lane)) {
         let_others_in(lanes);
     }
-    enum status status = acquire_in_time(lanes, lane, duration_s, deadline_ms, err);
+    enum status status = acquire_lease(lanes, lane, duration_s, deadline_ms, err);
     if (!goes_on || is_over || clock_now_ms(lanes->clock) - now_ms >= PRODUCT_LANE_PAUSE_MS) {
         lane->run_since_ms = clock_now_ms(lanes->clock);
     }

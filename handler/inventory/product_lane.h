@@ -12,7 +12,7 @@
  *              queued up meanwhile. A run lasts for at most PRODUCT_LANE_TURN_MS; then the lease is given back, so that
  *              other instances get their chance. Where others have been seen lately (serve says so), this handler asks
  *              again only after PRODUCT_LANE_PAUSE_MS; otherwise only each PRODUCT_LANE_PROBE_TURNS-th time.
- *              Who has waited for long asks for the lease more often.
+ *              Who has waited for long asks for the lease more often, if never sooner than AcquireRetryInterval.
  *              Waiting in the lane counts towards AcquireTimeout, as waiting for the lease does.
  *              Storage that fails while the lease is asked for fails all who wait, at once.
  * Memory       Lanes in which nobody is are kept for what they know, at most PRODUCT_LANE_MAX_IDLE of them.
@@ -32,7 +32,10 @@
 #include "inventory/product_state.h"
 #include "lease/lease_manager.h"
 
-/* The pause is longer than anybody's wait between two tries for a lease (lease_manager.c), so that they find it free. */
+/*
+ * The pause is longer than anybody's wait between two tries for a lease (lease_manager_acquire.c), so that they find it free: unless
+ * AcquireRetryInterval is longer.
+ */
 enum {
     PRODUCT_LANE_TURN_MS = 1000,
     PRODUCT_LANE_PAUSE_MS = 250,

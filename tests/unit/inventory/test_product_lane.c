@@ -474,24 +474,46 @@ START_TEST(a_leader_whose_time_is_over_leaves_the_lead_to_the_next) {
 }
 END_TEST
 
-START_TEST(who_has_waited_for_long_asks_more_often) {
-    enum { PATIENT_MS = PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS, EAGER_MS = 1500, WAIT_MS = 40 };
-    app.lease_options.acquire_retry_ms = WAIT_MS;
-    open_lanes(clock_system(), PATIENT_MS + EAGER_MS);
+/* For a lease that somebody else has, with these settings. */
+static void ask_in_vain(int64_t retry_ms, int64_t timeout_ms) {
+    app.lease_options.acquire_retry_ms = retry_ms;
+    open_lanes(clock_system(), timeout_ms);
     lease_store_fake_set_holder(app.lease_service, "inventory-P", "somebody");
     struct visitor visitor;
     start(&visitor);
     ck_assert_int_eq(finish(&visitor), STATUS_LEASE_CONFLICT);
-    int64_t begun_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).at_ms;
-    /* Waits that have grown are of 200 ms; the last of all may be cut. */
-    int64_t shortest_ms = EAGER_MS;
+}
+
+/* How long after the first try that one was made. */
+static int64_t asked_after_ms(size_t index) {
+    return lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, index).at_ms -
+           lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).at_ms;
+}
+
+START_TEST(who_has_waited_for_long_asks_more_often) {
+    enum { PATIENT_MS = PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS, TIMEOUT_MS = 3000, WAIT_MS = 50 };
+    ask_in_vain(WAIT_MS, TIMEOUT_MS);
+    int64_t shortest_ms = TIMEOUT_MS, longest_ms = 0;
     for (size_t i = 1; i + 1 < acquired(); i++) {
-        int64_t before_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, i - 1).at_ms;
-        int64_t gap_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, i).at_ms - before_ms;
-        bool is_late = before_ms - begun_ms >= PATIENT_MS + EAGER_MS / 2;
-        shortest_ms = is_late && gap_ms >= WAIT_MS && gap_ms < shortest_ms ? gap_ms : shortest_ms;
+        bool is_late = asked_after_ms(i - 1) >= PATIENT_MS;
+        int64_t gap_ms = asked_after_ms(i) - asked_after_ms(i - 1);
+        ck_assert_int_ge(gap_ms, WAIT_MS);
+        shortest_ms = is_late ? clock_min_ms(gap_ms, shortest_ms) : shortest_ms;
+        longest_ms = is_late ? longest_ms : clock_max_ms(gap_ms, longest_ms);
     }
-    ck_assert_int_lt(shortest_ms, 150);
+    ck_assert_int_ge(longest_ms, 200);
+    ck_assert_int_lt(shortest_ms, 2 * WAIT_MS);
+}
+END_TEST
+
+START_TEST(nobody_asks_sooner_than_after_the_interval_however_long_it_is) {
+    enum { TIMEOUT_MS = 2500, WAIT_MS = 1000 };
+    ask_in_vain(WAIT_MS, TIMEOUT_MS);
+    ck_assert_uint_eq(acquired(), 4); /* the last wait is cut */
+    for (size_t i = 1; i + 1 < acquired(); i++) {
+        ck_assert_int_ge(asked_after_ms(i) - asked_after_ms(i - 1), WAIT_MS);
+    }
+    ck_assert_int_gt(asked_after_ms(3), TIMEOUT_MS - WAIT_MS / 4);
 }
 END_TEST
 
@@ -576,6 +598,7 @@ int main(void) {
     tcase_add_test(lane, storage_that_fails_fails_all_who_wait_for_the_lease);
     tcase_add_test(lane, a_leader_whose_time_is_over_leaves_the_lead_to_the_next);
     tcase_add_test(lane, who_has_waited_for_long_asks_more_often);
+    tcase_add_test(lane, nobody_asks_sooner_than_after_the_interval_however_long_it_is);
     tcase_add_test(lane, closing_sends_everybody_away_who_waits_and_lets_a_batch_end);
     tcase_add_test(lane, what_is_known_of_a_product_is_kept_between_turns_for_the_last_so_many);
     tcase_add_test(lane, no_two_have_a_turn_at_once_and_all_are_served);
