@@ -261,6 +261,21 @@ START_TEST(a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_r
 }
 END_TEST
 
+/* _i 1: with a key, whose record is one of the transaction's operations. */
+START_TEST(a_release_covers_as_many_reservations_as_a_transaction_holds_and_says_so) {
+    for (int i = 0; i < 100; i++) {
+        reserve_now("A", 1);
+    }
+    struct caller first = releases("A", 100, NULL), rest = releases("A", 100, NULL);
+    first.change.idempotency_key = _i == 1 ? "key-1" : NULL;
+    call_now(&first);
+    ck_assert_int_eq(first.released.released, 99 - _i);
+    ck_assert_int_eq(first.released.available, 99 - _i);
+    call_now(&rest);
+    ck_assert_int_eq(rest.released.released, 1 + _i);
+}
+END_TEST
+
 START_TEST(a_failure_of_the_commit_is_everybodys) {
     struct caller callers[] = {reserves("A", 1, NULL), reserves("B", 1000, NULL)};
     app.store.next[STORE_COMMIT] = STATUS_UNAVAILABLE;
@@ -858,6 +873,7 @@ int main(void) {
     tcase_add_test(batch, each_is_decided_after_those_who_came_before_it);
     tcase_add_test(batch, releases_of_several_customers_read_their_own_rows);
     tcase_add_test(batch, a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_read);
+    tcase_add_loop_test(batch, a_release_covers_as_many_reservations_as_a_transaction_holds_and_says_so, 0, 2);
     tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
     tcase_add_test(batch, a_known_product_is_not_read_again);
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
