@@ -9,6 +9,8 @@
 
 #define INTERNAL_ERROR_MESSAGE "An unexpected error occurred."
 
+enum { FAILURE_TEXT_BYTES = 1024 };
+
 /* Ready made, for when there is no memory to make it. */
 static const char internal_error_text[] =
     "{\"error\":{\"code\":\"InternalError\",\"message\":\"" INTERNAL_ERROR_MESSAGE "\"}}";
@@ -77,24 +79,37 @@ static const struct failure *failure_of(enum status status) {
     return &internal_error;
 }
 
-static void log_failure(const struct failure *failure, enum status status, const char *operation,
-                        const char *product_id, const struct error *err) {
-    if (failure->http_status == 404 || failure->http_status == 422) { /* the caller's affair */
-        return;
+/* All that is known of it, on one line. */
+static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const char *operation, const char *product_id,
+                     const struct error *err) {
+    snprintf(out, FAILURE_TEXT_BYTES, "%s%s%s: %s (%s%s%s%s%s)", operation, product_id == NULL ? "" : " ",
+             product_id == NULL ? "" : product_id, err->message, status_name(status), err->code[0] == '\0' ? "" : ", ",
+             err->code, err->request_id[0] == '\0' ? "" : ", request ", err->request_id);
+}
+
+static void answer_failure(struct http_response *response, const struct failure *failure, const struct error *err,
+                           const char *description, const char *message) {
+    if (failure->http_status != 404 && failure->http_status != 422) { /* those are the caller's affair */
+        log_event(failure->http_status == 500 ? LOG_ERROR : LOG_WARNING, "%s", description);
     }
-    log_event(failure->http_status == 500 ? LOG_ERROR : LOG_WARNING, "%s%s%s: %s (%s%s%s%s%s)", operation,
-              product_id == NULL ? "" : " ", product_id == NULL ? "" : product_id, err->message, status_name(status),
-              err->code[0] == '\0' ? "" : ", ", err->code, err->request_id[0] == '\0' ? "" : ", request ",
-              err->request_id);
+    if (failure->http_status == 503) {
+        int seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 > 0);
+        http_headers_addf(&response->headers, "Retry-After", "%d", seconds > 1 ? seconds : 1);
+    }
+    api_answer_error(response, failure->http_status, failure->code, "%s", message);
 }
 
 void api_answer_failure(struct http_response *response, enum status status, const char *operation,
                         const char *product_id, const struct error *err) {
     const struct failure *failure = failure_of(status);
-    log_failure(failure, status, operation, product_id, err);
-    if (failure->http_status == 503) {
-        int seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 > 0);
-        http_headers_addf(&response->headers, "Retry-After", "%d", seconds > 1 ? seconds : 1);
-    }
-    api_answer_error(response, failure->http_status, failure->code, "%s", failure->message);
+    char description[FAILURE_TEXT_BYTES];
+    describe(description, status, operation, product_id, err);
+    answer_failure(response, failure, err, description, failure->message);
+}
+
+void api_answer_failure_to_host(struct http_response *response, enum status status, const char *operation,
+                                const struct error *err) {
+    char description[FAILURE_TEXT_BYTES];
+    describe(description, status, operation, NULL, err);
+    answer_failure(response, failure_of(status), err, description, description);
 }

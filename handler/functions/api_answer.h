@@ -40,6 +40,10 @@ void api_answer_error(struct http_response *response, int http_status, const cha
 void api_answer_failure(struct http_response *response, enum status status, const char *operation,
                         const char *product_id, const struct error *err);
 
+/* The same for what the host asked for itself: the message is the log line, for whoever looks at the host's invocations. */
+void api_answer_failure_to_host(struct http_response *response, enum status status, const char *operation,
+                                const struct error *err);
+
 /* `body`, or NULL and `body` freed when something could not be added to it: see api_answer_json. */
 cJSON *api_answer_body(cJSON *body, bool complete);
 

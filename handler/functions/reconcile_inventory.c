@@ -24,7 +24,7 @@ static void run(struct inventory_service *service, struct http_response *respons
     struct error err = {0};
     enum status status = reconcile_run(service, &result, &err);
     if (status != STATUS_OK) {
-        api_answer_failure(response, status, "Reconciling", NULL, &err);
+        api_answer_failure_to_host(response, status, "Reconciling", &err);
         return;
     }
     char log[128] = "Another instance is reconciling";

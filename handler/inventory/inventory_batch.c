@@ -76,12 +76,20 @@ static bool grant(struct batch *batch, struct inventory_request *request, int64_
     return batch->decided == STATUS_OK;
 }
 
+/*
+ * What is refused is refused with all that has expired counted: the rows are known, or all is decided again
+ * (must_be_decided_again), so nothing has to be taken away first. What can be met goes on before those behind it for as long as
+ * taking away takes: they would have to do the same work for the same units, and it ends with the rows that have expired by now.
+ */
 static bool reserve(struct batch *batch, struct inventory_request *request) {
     if (!has_room(batch, request, 1)) {
         return false;
     }
     const struct reservation *reservation = NULL;
     bool reserved = false;
+    if (request->quantity > inventory_available(batch->state, batch->now_ms)) {
+        return refuse(batch, request);
+    }
     if (request->quantity > batch->state->product.available) {
         inventory_expire(batch->state, batch->now_ms, 2);
     }
@@ -91,12 +99,11 @@ static bool reserve(struct batch *batch, struct inventory_request *request) {
         error_set(&request->failure, request->status, "making a reservation");
         return true;
     }
-    if (reserved) {
-        request->reservation = *reservation;
-        return grant(batch, request, request->quantity, reservation->id);
+    if (!reserved) { /* its units are in more rows than one transaction can take away */
+        return false;
     }
-    /* More may have expired than one transaction can take away. */
-    return !inventory_has_expired(batch->state, batch->now_ms) && refuse(batch, request);
+    request->reservation = *reservation;
+    return grant(batch, request, request->quantity, reservation->id);
 }
 
 static bool release(struct batch *batch, struct inventory_request *request) {
@@ -115,11 +122,12 @@ static bool release(struct batch *batch, struct inventory_request *request) {
     return grant(batch, request, units, request->reservation_id == NULL ? "" : request->reservation_id);
 }
 
-/* Included when nothing expired is left; what it takes away before is committed all the same. */
+/* What has room is taken away. While that is not all, it steps back; with no room at all it waits as anybody does. */
 static bool expire(struct batch *batch, struct inventory_request *request) {
-    request->units += inventory_expire(batch->state, batch->now_ms, 0);
-    request->available = inventory_available(batch->state, batch->now_ms);
-    return !inventory_has_expired(batch->state, batch->now_ms);
+    request->units = inventory_expire(batch->state, batch->now_ms, 0);
+    bool more = inventory_has_expired(batch->state, batch->now_ms);
+    request->entry.steps_back = more && request->units > 0;
+    return !more || request->entry.steps_back;
 }
 
 static bool set_total(struct batch *batch, struct inventory_request *request) {
@@ -127,13 +135,14 @@ static bool set_total(struct batch *batch, struct inventory_request *request) {
         return false;
     }
     const struct product *product = &batch->state->product;
-    if (request->quantity < product->total - product->available) {
+    bool can_be_met = request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
+    if (can_be_met && request->quantity < product->total - product->available) {
         inventory_expire(batch->state, batch->now_ms, 1);
     }
     request->is_set = inventory_set_total(batch->state, request->quantity);
     request->total = product->total;
     request->available = inventory_available(batch->state, batch->now_ms);
-    return request->is_set || !inventory_has_expired(batch->state, batch->now_ms);
+    return request->is_set || !can_be_met;
 }
 
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
@@ -173,8 +182,9 @@ static void decide(struct batch *batch) {
     bool included = true, look_up = false;
     for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
         request->units = 0;
+        request->entry.steps_back = false;
         included = included && request->is_gathered && decide_one(batch, request);
-        request->is_included = included;
+        request->is_included = included && !request->entry.steps_back;
         look_up = look_up || (!included && batch_waits_for_look_up(request));
         if (look_up && request->key_hash[0] != '\0' && may_be_refused(batch, request)) {
             request->needs_look_up = true;

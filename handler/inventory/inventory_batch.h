@@ -3,6 +3,9 @@
  * arrival, committed as one transaction.
  *
  * Vocabulary   included  decided in this turn, and answered if its commit goes through; the rest waits for the next
+ *              more      than a transaction holds: an EXPIRE does a part of its work in each turn and steps back in between
+ *                        (product_lane.h). A reserve or a new total that can be met once more rows that have expired are
+ *                        away stays at the front until it is met; one that cannot be met is refused at once
  * Rules        Nothing is committed unless the lease is held with as much of it left as a commit may take.
  *              A product that another instance has changed since it was known is read again and decided anew; one that has
  *              changed although it was read under this very lease means that the lease was not ours: STATUS_LEASE_LOST.

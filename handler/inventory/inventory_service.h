@@ -109,8 +109,8 @@ enum status inventory_service_reserve(struct inventory_service *service, const s
                                       struct reserve_result *out, struct error *err) MUST_CHECK;
 
 /*
- * Releases up to that quantity. One transaction, so at most INVENTORY_MAX_CHANGES reservations at a time: `released` says
- * how far it came.
+ * Releases up to that quantity. One transaction, so at most INVENTORY_MAX_CHANGES reservations at a time, one fewer with a
+ * key: `released` says how far it came.
  */
 enum status inventory_service_release_units(struct inventory_service *service, const struct inventory_change *change,
                                             struct release_result *out, struct error *err) MUST_CHECK;

@@ -17,7 +17,7 @@
 #include "base/negative_control.h"
 #include "inventory/lease_log.h"
 
-enum { OTHERS_REMEMBERED_MS = 10000, EAGER_ROUND_MS = 200 };
+enum { OTHERS_REMEMBERED_MS = 10000 };
 
 struct product_lane {
     char product_id[PRODUCT_ID_BYTES]; /* first: what the tree compares */
@@ -145,35 +145,26 @@ static void wait_in_lane(struct product_lanes *lanes, struct product_lane *lane,
 
 /* ---- the lease, without the lock ---- */
 
+/*
+ * The waits between two tries grow, so who has waited for long would find a free lease no sooner than who had it just before. So
+ * after a turn of somebody else's they begin anew again and again, and the odds are five to one that it comes before who paused.
+ */
 static enum status acquire_lease(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
                                  int64_t deadline_ms, struct error *err) {
     char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
     snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", lane->product_id);
-    struct lease_request request = {
-        .name = name, .duration_s = duration_s, .wait_until_ms = deadline_ms, .listener = lease_log_listener()};
+    int64_t eager_from_ms = clock_now_ms(lanes->clock) + PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
+    struct lease_request request = {.name = name,
+                                    .duration_s = duration_s,
+                                    .wait_until_ms = deadline_ms,
+                                    .eager_from_ms = eager_from_ms,
+                                    .listener = lease_log_listener()};
     enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);
     if (status == STATUS_OK) {
         lane->is_fresh = false;
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lane->lease), lane->product_id);
     }
     return status;
-}
-
-/*
- * The waits between two tries grow, so who has waited for long would find a free lease no sooner than who had it just before. So
- * after a turn of somebody else's they begin anew again and again, and the odds are five to one that it comes before who paused.
- */
-static enum status acquire_in_time(struct product_lanes *lanes, struct product_lane *lane, int duration_s,
-                                   int64_t deadline_ms, struct error *err) {
-    int64_t until_ms = clock_now_ms(lanes->clock) + PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS;
-    for (;;) {
-        bool is_last = until_ms >= deadline_ms;
-        enum status status = acquire_lease(lanes, lane, duration_s, is_last ? deadline_ms : until_ms, err);
-        if (status != STATUS_LEASE_CONFLICT || is_last) {
-            return status;
-        }
-        until_ms = clock_now_ms(lanes->clock) + EAGER_ROUND_MS;
-    }
 }
 
 static void give_back(struct product_lanes *lanes, struct product_lane *lane) {
@@ -223,7 +214,7 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
     if (is_over && owes_pause(lanes, lane)) {
         let_others_in(lanes);
     }
-    enum status status = acquire_in_time(lanes, lane, duration_s, deadline_ms, err);
+    enum status status = acquire_lease(lanes, lane, duration_s, deadline_ms, err);
     if (!goes_on || is_over || clock_now_ms(lanes->clock) - now_ms >= PRODUCT_LANE_PAUSE_MS) {
         lane->run_since_ms = clock_now_ms(lanes->clock);
     }
@@ -261,22 +252,27 @@ static void take_batch(struct product_lanes *lanes, struct product_lane *lane, s
     } while (entry != NULL && !negative_control("lanes"));
 }
 
-/* Ends those who were served; the others stand at the front again. */
+static void return_entry(struct product_lanes *lanes, struct lane_entry *entry, struct lane_entries *queue) {
+    TAILQ_INSERT_TAIL(queue, entry, link);
+    entry->stage = LANE_WAITING;
+    lanes->queued_count++;
+    pthread_cond_signal(&entry->changed);
+}
+
+/* Ends those who were served; the others stand at the front again, or behind all who have come meanwhile. */
 static void return_batch(struct product_lanes *lanes, struct product_lane *lane, struct lane_entries *batch) {
-    struct lane_entry *entry = TAILQ_FIRST(batch), *next;
-    for (; entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
+    struct lane_entries front = TAILQ_HEAD_INITIALIZER(front);
+    struct lane_entry *entry;
+    while ((entry = TAILQ_FIRST(batch)) != NULL) {
+        TAILQ_REMOVE(batch, entry, link);
         if (entry->served) {
-            TAILQ_REMOVE(batch, entry, link);
             end_entry(entry, entry->status, NULL);
         } else {
-            entry->stage = LANE_WAITING;
-            lanes->queued_count++;
-            pthread_cond_signal(&entry->changed);
+            return_entry(lanes, entry, entry->steps_back ? &lane->queue : &front);
         }
     }
-    TAILQ_CONCAT(batch, &lane->queue, link);
-    TAILQ_CONCAT(&lane->queue, batch, link);
+    TAILQ_CONCAT(&front, &lane->queue, link);
+    TAILQ_CONCAT(&lane->queue, &front, link);
 }
 
 /* Serves one batch with the lease in hand; without the lock. */
@@ -306,7 +302,7 @@ static void fail_to_lead(struct product_lanes *lanes, struct product_lane *lane,
     }
 }
 
-/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading again. */
+/* With the lock held at first and at last. Ends with `leader` ended or, when it was not served yet, leading or waiting again. */
 static void lead(struct product_lanes *lanes, struct product_lane *lane, struct lane_entry *leader, int duration_s,
                  int64_t deadline_ms) {
     struct product_turn turn;
@@ -344,9 +340,10 @@ enum status product_lane_run(struct product_lanes *lanes, const char *product_id
         log_event(LOG_DEBUG, "Waiting for a turn at product %s", product_id);
     }
     lane->is_led = true;
-    wait_in_lane(lanes, lane, entry, deadline_ms);
-    while (entry->stage == LANE_LEADING) {
-        lead(lanes, lane, entry, lease_duration_s, deadline_ms);
+    for (; entry->stage != LANE_ENDED; wait_in_lane(lanes, lane, entry, deadline_ms)) {
+        if (entry->stage == LANE_LEADING) {
+            lead(lanes, lane, entry, lease_duration_s, deadline_ms);
+        }
     }
     leave_lane(lanes, lane);
     pthread_mutex_unlock(&lanes->lock);

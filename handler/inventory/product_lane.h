@@ -4,6 +4,7 @@
  * Vocabulary   lane    the queue of this handler's requests for one product
  *              leader  the request at its front, whose thread works for all: it acquires the lease and serves the batch
  *              batch   the requests that were in the lane when the lease was there: one transaction, in order of arrival
+ *              step back   to the end of the queue, with a part of the work done: nobody waits for all of it
  *              turn    one batch, with the lease in hand
  *              run     turns one after the other, also when nobody is in the lane for a moment between two of them
  *              known   the product as the last turn left it, kept between turns: a commit on it needs no read before
@@ -11,7 +12,7 @@
  *              queued up meanwhile. A run lasts for at most PRODUCT_LANE_TURN_MS; then the lease is given back, so that
  *              other instances get their chance. Where others have been seen lately (serve says so), this handler asks
  *              again only after PRODUCT_LANE_PAUSE_MS; otherwise only each PRODUCT_LANE_PROBE_TURNS-th time.
- *              Who has waited for long asks for the lease more often.
+ *              Who has waited for long asks for the lease more often, if never sooner than AcquireRetryInterval.
  *              Waiting in the lane counts towards AcquireTimeout, as waiting for the lease does.
  *              Storage that fails while the lease is asked for fails all who wait, at once.
  * Memory       Lanes in which nobody is are kept for what they know, at most PRODUCT_LANE_MAX_IDLE of them.
@@ -31,7 +32,10 @@
 #include "inventory/product_state.h"
 #include "lease/lease_manager.h"
 
-/* The pause is longer than anybody's wait between two tries for a lease (lease_manager.c), so that they find it free. */
+/*
+ * The pause is longer than anybody's wait between two tries for a lease (lease_manager_acquire.c), so that they find it free: unless
+ * AcquireRetryInterval is longer.
+ */
 enum {
     PRODUCT_LANE_TURN_MS = 1000,
     PRODUCT_LANE_PAUSE_MS = 250,
@@ -49,7 +53,8 @@ struct lane_entry {
     TAILQ_ENTRY(lane_entry) link;
     pthread_cond_t changed;
     enum lane_stage stage;
-    bool served;          /* by serve: it has been answered. One that is not stays at the front for the next batch. */
+    bool served;          /* by serve: it has been answered. One that is not stays at the front for the next batch, */
+    bool steps_back;      /* unless serve says that it has more to do than one turn: those behind it go first */
     enum status status;   /* what kept it from being served */
     struct error failure; /* the same for people */
 };

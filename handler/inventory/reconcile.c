@@ -44,9 +44,6 @@ static enum status list_product(void *context, const char *product_id, struct er
 static enum status reconcile_product(struct round *round, const char *product_id, int *out_released,
                                      struct error *err) {
     struct inventory_store *store = round->service->store;
-    if (!lease_manager_is_held(round->service->leases, round->job_lease)) {
-        return error_set(err, STATUS_CANCELLED, "the job's lease was lost before product %s", product_id);
-    }
     int purged = 0;
     enum status status = inventory_service_expire(round->service, product_id, out_released, err);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* a product may have been taken out of the store */
@@ -57,6 +54,14 @@ static enum status reconcile_product(struct round *round, const char *product_id
                   product_id, *out_released, purged);
     }
     return status;
+}
+
+/* The first that counts. */
+static void note_failure(struct round *round, enum status status, const struct error *err) {
+    if (round->failure.status == STATUS_OK) {
+        round->failure = *err;
+        round->failure.status = status;
+    }
 }
 
 /* With the lock held: what the end of a product's reconciliation means for the round. */
@@ -70,17 +75,26 @@ static void take_result(struct round *round, const char *product_id, int release
                   product_id);
     } else {
         round->ended = round->ended || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED;
-        if (round->failure.status == STATUS_OK) {
-            round->failure = *err;
-            round->failure.status = status;
-        }
+        note_failure(round, status, err);
     }
+}
+
+/* Is the job still ours to do? With the lock held, as above. */
+static bool has_job(struct round *round, const char *product_id) {
+    struct error err = {.status = STATUS_OK};
+    if (lease_manager_is_held(round->service->leases, round->job_lease)) {
+        return true;
+    }
+    round->ended = true;
+    enum status status = error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", product_id);
+    note_failure(round, status, &err);
+    return false;
 }
 
 static void *work_through(void *context) {
     struct round *round = context;
     pthread_mutex_lock(&round->lock);
-    while (!round->ended && round->next < round->count) {
+    while (!round->ended && round->next < round->count && has_job(round, round->products[round->next])) {
         const char *product_id = round->products[round->next++];
         struct error err = {.status = STATUS_OK};
         int released = 0;

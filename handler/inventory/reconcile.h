@@ -23,7 +23,12 @@ struct reconcile_result {
     char lease_id[UUID_TEXT_BYTES];
 };
 
-/* Takes expired reservations' rows away, product by product, each with its own lease. A busy product is left for the next round. */
+/*
+ * Takes expired reservations' rows away, product by product, each with its own lease. A busy product, or one whose lease is lost,
+ * is left for the next round.
+ * STATUS_LEASE_LOST   the job's own lease was lost before the last product; what was done until then is done
+ * and inventory_service.h's, of the first product that failed so.
+ */
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out,
                           struct error *err) MUST_CHECK;
 

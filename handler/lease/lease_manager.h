@@ -59,6 +59,7 @@ struct lease_request {
     int duration_s;        /* 0: the default */
     bool try_once;         /* do not wait for a held lease, whatever AcquireTimeout is */
     int64_t wait_until_ms; /* on the clock: wait for a held lease no longer than that; 0: AcquireTimeout from now on */
+    int64_t eager_from_ms; /* on the clock: from then on, the waits begin anew before they grow long; 0: never */
     struct lease_listener listener; /* copied; zero: nobody listens */
 };
 
@@ -71,9 +72,9 @@ enum status lease_manager_new(struct lease_manager **out, const struct lease_opt
                               struct error *err) MUST_CHECK;
 
 /*
- * Waits at most AcquireTimeout for a lease that somebody else holds, with growing, jittered waits; the last try is made
- * when it is over. While storage is unwell, the request is tried again for AcquireTimeout or STORAGE_DEADLINE_MS,
- * whichever is longer. A lease handed out is safe at that moment.
+ * Waits at most AcquireTimeout for a lease that somebody else holds, with growing, jittered waits of AcquireRetryInterval
+ * at least; the last one is cut, by a try when the time is over. While storage is unwell, the request is tried again for
+ * AcquireTimeout or STORAGE_DEADLINE_MS, whichever is longer. A lease handed out is safe at that moment.
  *
  * STATUS_LEASE_CONFLICT   somebody else held it all that time (not an error: nothing is logged)
  * STATUS_UNAVAILABLE      storage kept failing past the deadline, or its answer came too late to rely on the lease

@@ -9,7 +9,7 @@
 #include "lease/lease_manager_parts.h"
 #include "storage/storage_request.h"
 
-enum { MAX_ACQUIRE_WAIT_MS = 200 };
+enum { MAX_ACQUIRE_WAIT_MS = 200, EAGER_ROUND_MS = 200 };
 
 /* Makes what can fail for want of memory or randomness before storage is asked: a lease granted is never dropped. */
 static enum status prepare(struct lease_manager *manager, const struct lease_request *request,
@@ -58,6 +58,23 @@ static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
     }
     wait_ms += wait_ms / 2 + wait_ms * random / (2 * INT64_C(0xffff)) + 1;
     return clock_min_ms(wait_ms, clock_max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
+}
+
+/* The waits between tries. */
+struct waits {
+    int64_t first_ms, next_ms;
+    int64_t round_end_ms;
+};
+
+/* How long to wait at `now_ms`. What would last beyond the end of a round begins a new one, with the first wait. */
+static int64_t take_wait_ms(struct waits *waits, int64_t now_ms) {
+    if (now_ms + waits->next_ms > waits->round_end_ms) {
+        waits->next_ms = waits->first_ms;
+        waits->round_end_ms = now_ms + EAGER_ROUND_MS;
+    }
+    int64_t wait_ms = waits->next_ms;
+    waits->next_ms = longer_wait_ms(wait_ms, waits->first_ms);
+    return wait_ms;
 }
 
 /* What storage has granted, or may have. */
@@ -110,11 +127,13 @@ static void let_own_return(struct lease_manager *manager, const char *name, int6
 
 /* The same id in every try: it is ours alone, and a try whose answer was lost is answered by the next. */
 static enum status ask_until_had(struct lease_manager *manager, const struct lease *lease, int64_t patience_ms,
-                                 struct grant *grant, struct error *err) {
+                                 int64_t eager_from_ms, struct grant *grant, struct error *err) {
     int64_t begun_ms = clock_now_ms(manager->clock);
     int64_t deadline_ms = clock_max_ms(patience_ms, begun_ms + STORAGE_DEADLINE_MS);
     let_own_return(manager, lease->name, clock_max_ms(patience_ms, begun_ms + LEASE_RELEASE_TIMEOUT_MS));
-    int64_t wait_ms = manager->options->acquire_retry_ms;
+    int64_t first_ms = manager->options->acquire_retry_ms;
+    struct waits waits = {
+        .first_ms = first_ms, .next_ms = first_ms, .round_end_ms = eager_from_ms == 0 ? INT64_MAX : eager_from_ms};
     int64_t next_ms = begun_ms;
     for (;;) {
         if (!pause_until(manager, next_ms)) {
@@ -125,8 +144,7 @@ static enum status ask_until_had(struct lease_manager *manager, const struct lea
         if (status != STATUS_LEASE_CONFLICT || now_ms >= patience_ms) {
             return status;
         }
-        next_ms = clock_min_ms(now_ms + wait_ms, patience_ms);
-        wait_ms = longer_wait_ms(wait_ms, manager->options->acquire_retry_ms);
+        next_ms = clock_min_ms(now_ms + take_wait_ms(&waits, now_ms), patience_ms);
     }
 }
 
@@ -186,7 +204,8 @@ enum status lease_manager_acquire(struct lease_manager *manager, const struct le
         return status;
     }
     struct grant grant = {.possible = false};
-    status = ask_until_had(manager, &managed->lease, patience_end_ms(manager, request), &grant, err);
+    status =
+        ask_until_had(manager, &managed->lease, patience_end_ms(manager, request), request->eager_from_ms, &grant, err);
     if (!grant.possible) {
         discard(manager, managed);
         return status;

@@ -146,6 +146,16 @@ START_TEST(the_log_has_the_detail_and_the_client_does_not) {
 }
 END_TEST
 
+START_TEST(the_host_is_told_what_the_log_is) {
+    struct error err = failure_of(STATUS_UNAVAILABLE);
+    api_answer_failure_to_host(&response, STATUS_MALFORMED, "Reconciling", &err);
+    ck_assert_int_eq(response.status, 500);
+    ck_assert_str_eq(response.body.data,
+                     "{\"error\":{\"code\":\"InternalError\",\"message\":\"Reconciling: reading "
+                     "10.1.2.3:10002: secret detail (MALFORMED, OperationTimedOut, request req-7)\"}}");
+}
+END_TEST
+
 START_TEST(a_failure_without_product_or_storage_detail_is_logged_cleanly) {
     struct error err = {0};
     (void)error_set(&err, STATUS_INTERNAL, "no random bytes");
@@ -218,6 +228,7 @@ int main(void) {
     tcase_add_checked_fixture(failures, set_up, tear_down);
     tcase_add_loop_test(failures, each_status_has_its_answer, 0, sizeof failure_rows / sizeof failure_rows[0]);
     tcase_add_test(failures, the_log_has_the_detail_and_the_client_does_not);
+    tcase_add_test(failures, the_host_is_told_what_the_log_is);
     tcase_add_test(failures, a_failure_without_product_or_storage_detail_is_logged_cleanly);
     tcase_add_test(failures, retry_after_is_storages_own_in_whole_seconds);
     suite_add_tcase(suite, failures);

@@ -16,7 +16,7 @@
 #include "support/function_app.h"
 #include "support/process.h"
 
-enum { TIMEOUT_MS = 60000, LIFETIME_MS = 30 * 60 * 1000, MANY = 120 };
+enum { TIMEOUT_MS = 60000, LIFETIME_MS = 30 * 60 * 1000, MANY = 120, EXPIRED = 2000 };
 static const int64_t DAY_MS = 24 * 60 * 60 * 1000;
 
 static struct function_app app;
@@ -56,6 +56,14 @@ static enum status count_look_up(struct inventory_store *store, const char *prod
                                  struct idempotency_record *out, struct error *err) {
     look_ups++;
     return uncounted->find_record(store, product_id, key_hash, out, err);
+}
+
+/* This one goes through, and the next does not. */
+static enum status commit_once(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                               struct error *err) {
+    enum status status = uncounted->commit(store, state, deadline_ms, err);
+    app.store.next[STORE_COMMIT] = STATUS_UNAVAILABLE;
+    return status;
 }
 
 static void count_turn(void *context, struct product_turn *turn) {
@@ -141,12 +149,17 @@ static void wait_until_queued(int count) {
     } while (queued != count);
 }
 
-/* All in one batch, in this order. */
-static void call_together(struct caller *callers, int count) {
+/* Until the lease is back, which happens behind its caller's back. */
+static void wait_for_release(void) {
     for (size_t n = 0; lease_store_fake_is_leased(app.lease_service, "inventory-PROD-001"); n++) {
         lease_store_fake_wait(app.lease_service, FAKE_RELEASE, n);
         lease_store_fake_drain(app.lease_service);
     }
+}
+
+/* All in one batch, in this order. */
+static void call_together(struct caller *callers, int count) {
+    wait_for_release();
     lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
     for (int i = 0; i < count; i++) {
         ck_assert_int_eq(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
@@ -250,6 +263,21 @@ START_TEST(a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_r
     ck_assert_int_eq(callers[1].released.released, 40);
     ck_assert(callers[2].reserved.reserved);
     assert_product(99, 103, 1);
+}
+END_TEST
+
+/* _i 1: with a key, whose record is one of the transaction's operations. */
+START_TEST(a_release_covers_as_many_reservations_as_a_transaction_holds_and_says_so) {
+    for (int i = 0; i < 100; i++) {
+        reserve_now("A", 1);
+    }
+    struct caller first = releases("A", 100, NULL), rest = releases("A", 100, NULL);
+    first.change.idempotency_key = _i == 1 ? "key-1" : NULL;
+    call_now(&first);
+    ck_assert_int_eq(first.released.released, 99 - _i);
+    ck_assert_int_eq(first.released.available, 99 - _i);
+    call_now(&rest);
+    ck_assert_int_eq(rest.released.released, 1 + _i);
 }
 END_TEST
 
@@ -624,6 +652,132 @@ START_TEST(expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_to
 }
 END_TEST
 
+/* `first` on a thread of its own, and behind it, in the same batch, one that wants a single unit. */
+static struct reserve_result reserve_behind(void *(*first)(void *), void *context) {
+    pthread_t thread;
+    struct caller behind = reserves("B", 1, NULL);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    ck_assert_int_eq(pthread_create(&thread, NULL, first, context), 0);
+    wait_until_queued(1);
+    ck_assert_int_eq(pthread_create(&behind.thread, NULL, call, &behind), 0);
+    wait_until_queued(2);
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    pthread_join(behind.thread, NULL);
+    pthread_join(thread, NULL);
+    ck_assert_msg(behind.status == STATUS_OK, "%s", behind.err.message);
+    ck_assert(behind.reserved.reserved);
+    return behind.reserved;
+}
+
+/* All units stand in rows that have expired, one in each. The version then. */
+static int64_t let_many_expire(void) {
+    struct total_result total;
+    struct product_state state;
+    const struct reservation *row = NULL;
+    bool reserved = false;
+    product_state_init(&state);
+    ck_assert_int_eq(inventory_service_set_total(&app.service, "PROD-001", EXPIRED, &total, NULL), STATUS_OK);
+    ck_assert_int_eq(uncounted->read(&app.store.base, "PROD-001", &(struct inventory_query){0}, &state, NULL),
+                     STATUS_OK);
+    while (state.product.available > 0) {
+        ck_assert_int_eq(
+            inventory_reserve(&state, "A", 1, uncounted->now_ms(&app.store.base), LIFETIME_MS, &reserved, &row),
+            STATUS_OK);
+        if (state.change_count == INVENTORY_MAX_CHANGES || state.product.available == 0) {
+            ck_assert_int_eq(uncounted->commit(&app.store.base, &state, INT64_MAX, NULL), STATUS_OK);
+        }
+    }
+    int64_t version = state.product.version;
+    product_state_release(&state);
+    clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    wait_for_release();
+    return version;
+}
+
+static void *expire(void *count) {
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", count, NULL), STATUS_OK);
+    return NULL;
+}
+
+START_TEST(who_comes_behind_the_expiry_of_many_reservations_is_served_with_the_second_commit) {
+    int64_t version = let_many_expire();
+    int count = 0;
+    ck_assert_int_le(reserve_behind(expire, &count).version, version + 2);
+    ck_assert_int_eq(count, EXPIRED);
+    assert_product(EXPIRED - 1, version + (EXPIRED + 1 + INVENTORY_MAX_CHANGES) / INVENTORY_MAX_CHANGES, 1);
+}
+END_TEST
+
+/* Neither has room beside the other. */
+START_TEST(two_that_expire_many_reservations_take_turns_and_each_counts_its_own) {
+    let_many_expire();
+    pthread_t threads[2];
+    int counts[2] = {0, 0};
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, expire, &counts[i]), 0);
+        wait_until_queued(i + 1);
+    }
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_gt(counts[i], EXPIRED / 3);
+    }
+    ck_assert_int_eq(counts[0] + counts[1], EXPIRED);
+}
+END_TEST
+
+START_TEST(what_was_taken_away_is_counted_although_a_later_commit_fails) {
+    let_many_expire();
+    int count = 0;
+    ops.commit = commit_once;
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(count, INVENTORY_MAX_CHANGES);
+}
+END_TEST
+
+/* _i 1: with a key, which is looked up before. */
+START_TEST(who_comes_behind_a_reserve_that_cannot_be_met_does_not_wait_until_all_that_has_expired_is_taken_away) {
+    int64_t version = let_many_expire();
+    struct caller unmeetable = reserves("A", EXPIRED + 1, _i == 1 ? "key-1" : NULL);
+    ck_assert_int_le(reserve_behind(call, &unmeetable).version, version + 2);
+    ck_assert_int_eq(unmeetable.status, STATUS_OK);
+    ck_assert(unmeetable.reserved.acquired_lease && !unmeetable.reserved.reserved);
+    ck_assert_int_eq(unmeetable.reserved.available, EXPIRED);
+}
+END_TEST
+
+static void *set_too_small_a_total(void *total) {
+    ck_assert_int_eq(inventory_service_set_total(&app.service, "PROD-001", 1, total, NULL), STATUS_OK);
+    return NULL;
+}
+
+START_TEST(who_comes_behind_a_total_that_is_refused_does_not_wait_until_all_that_has_expired_is_taken_away) {
+    int64_t version = let_many_expire();
+    struct total_result total = {.set = true};
+    reserve_now("A", 2); /* takes one commit's worth of rows along */
+    wait_for_release();
+    ck_assert_int_le(reserve_behind(set_too_small_a_total, &total).version, version + 1 + 2);
+    ck_assert(total.acquired_lease && !total.set);
+    ck_assert_int_eq(total.total, EXPIRED);
+    ck_assert_int_eq(total.available, EXPIRED - 2);
+}
+END_TEST
+
+/* Arrival decides who gets the units, however many rows they stand in. */
+START_TEST(a_reserve_that_can_be_met_is_met_before_those_who_came_later) {
+    let_many_expire();
+    struct caller first = reserves("A", EXPIRED, NULL), behind = reserves("B", 1, NULL);
+    struct caller callers[] = {first, behind};
+    call_together(callers, 2);
+    ck_assert(callers[0].reserved.reserved);
+    ck_assert(!callers[1].reserved.reserved);
+    ck_assert_int_eq(callers[1].reserved.available, 0);
+}
+END_TEST
+
 static int restless;
 
 static enum status read_restless(struct inventory_store *store, const char *product_id,
@@ -733,6 +887,7 @@ int main(void) {
     tcase_add_test(batch, each_is_decided_after_those_who_came_before_it);
     tcase_add_test(batch, releases_of_several_customers_read_their_own_rows);
     tcase_add_test(batch, a_release_that_has_to_wait_for_the_next_turn_keeps_the_rows_that_it_read);
+    tcase_add_loop_test(batch, a_release_covers_as_many_reservations_as_a_transaction_holds_and_says_so, 0, 2);
     tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
     tcase_add_test(batch, a_known_product_is_not_read_again);
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
@@ -755,6 +910,15 @@ int main(void) {
     tcase_add_test(batch, a_release_of_somebody_elses_reservation_finds_none_though_the_owner_has_sent_the_same);
     tcase_add_test(batch, keys_are_kept_for_a_day_and_then_purged);
     tcase_add_test(batch, expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_took);
+    tcase_add_test(batch, who_comes_behind_the_expiry_of_many_reservations_is_served_with_the_second_commit);
+    tcase_add_test(batch, two_that_expire_many_reservations_take_turns_and_each_counts_its_own);
+    tcase_add_test(batch, what_was_taken_away_is_counted_although_a_later_commit_fails);
+    tcase_add_loop_test(
+        batch, who_comes_behind_a_reserve_that_cannot_be_met_does_not_wait_until_all_that_has_expired_is_taken_away, 0,
+        2);
+    tcase_add_test(batch,
+                   who_comes_behind_a_total_that_is_refused_does_not_wait_until_all_that_has_expired_is_taken_away);
+    tcase_add_test(batch, a_reserve_that_can_be_met_is_met_before_those_who_came_later);
     tcase_add_test(batch, a_product_that_does_not_stand_still_is_read_with_its_lease);
     tcase_add_test(batch, a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_with);
     tcase_add_test(batch, a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with);

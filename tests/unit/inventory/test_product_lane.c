@@ -22,6 +22,7 @@ struct visitor {
     struct lane_entry entry; /* first */
     pthread_t thread;
     const char *product;
+    bool has_more; /* its first turn does not end it: it steps back */
     enum status status;
     int turn;  /* in which turn it was served, from 1 */
     int place; /* the how-manieth of all that were served, from 1 */
@@ -66,7 +67,9 @@ static void serve(void *context, struct product_turn *turn) {
     struct lane_entry *entry;
     TAILQ_FOREACH(entry, &turn->entries, link) {
         struct visitor *visitor = (struct visitor *)entry;
-        if (served++ < limit) {
+        entry->steps_back = visitor->has_more;
+        visitor->has_more = false;
+        if (!entry->steps_back && served++ < limit) {
             entry->served = true;
             visitor->turn = turn_count;
             visitor->place = ++served_count;
@@ -199,6 +202,56 @@ START_TEST(who_does_not_fit_into_a_batch_stands_at_the_front_of_the_next) {
         ck_assert_int_eq(others[i].turn, 2 + i / 2);
         ck_assert_int_eq(others[i].place, i + 2);
     }
+}
+END_TEST
+
+/* The first has its first turn with one behind it, and steps back; meanwhile another has come. */
+START_TEST(who_steps_back_stands_behind_all_who_have_come_meanwhile_under_the_same_lease) {
+    struct clock_fake clock;
+    stop_clock(&clock);
+    open_lanes(&clock.base, LONG_MS);
+    struct visitor first, others[3];
+    limit = 1;
+    queue_behind(&first, others, 3);
+    others[0].has_more = true; /* it is in the queue: nobody looks yet */
+    let_one_pass();
+    ck_assert_int_eq(finish(&first), STATUS_OK);
+    wait_at_gate(2);
+    struct visitor last;
+    start(&last);
+    wait_until_queued(1);
+    set_gate(false);
+    static const int places[] = {5, 2, 3};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(finish(&others[i]), STATUS_OK);
+        ck_assert_int_eq(others[i].place, places[i]);
+    }
+    ck_assert_int_eq(finish(&last), STATUS_OK);
+    ck_assert_int_eq(last.place, 4);
+    ck_assert_uint_eq(acquired(), 1);
+}
+END_TEST
+
+/* The run is over with the first turn, so the other has to ask for the lease: meanwhile the time of who stepped back runs out. */
+START_TEST(who_has_stepped_back_waits_no_longer_than_anybody) {
+    struct clock_fake clock;
+    stop_clock(&clock);
+    open_lanes(&clock.base, SHORT_MS);
+    struct visitor first, other;
+    queue_behind(&first, NULL, 0);
+    first.has_more = true;
+    lanes.acquire_timeout_ms = LONG_MS;
+    start(&other);
+    wait_until_queued(1);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
+    clock_fake_advance(&clock, PRODUCT_LANE_TURN_MS);
+    let_one_pass();
+    ck_assert_int_eq(finish(&first), STATUS_LEASE_CONFLICT);
+    lease_store_fake_answer(app.lease_service, FAKE_ACQUIRE, STATUS_OK);
+    lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, false);
+    set_gate(false);
+    ck_assert_int_eq(finish(&other), STATUS_OK);
+    ck_assert_int_eq(turn_count, 2);
 }
 END_TEST
 
@@ -421,24 +474,46 @@ START_TEST(a_leader_whose_time_is_over_leaves_the_lead_to_the_next) {
 }
 END_TEST
 
-START_TEST(who_has_waited_for_long_asks_more_often) {
-    enum { PATIENT_MS = PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS, EAGER_MS = 1500, WAIT_MS = 40 };
-    app.lease_options.acquire_retry_ms = WAIT_MS;
-    open_lanes(clock_system(), PATIENT_MS + EAGER_MS);
+/* For a lease that somebody else has, with these settings. */
+static void ask_in_vain(int64_t retry_ms, int64_t timeout_ms) {
+    app.lease_options.acquire_retry_ms = retry_ms;
+    open_lanes(clock_system(), timeout_ms);
     lease_store_fake_set_holder(app.lease_service, "inventory-P", "somebody");
     struct visitor visitor;
     start(&visitor);
     ck_assert_int_eq(finish(&visitor), STATUS_LEASE_CONFLICT);
-    int64_t begun_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).at_ms;
-    /* Waits that have grown are of 200 ms; the last of all may be cut. */
-    int64_t shortest_ms = EAGER_MS;
+}
+
+/* How long after the first try that one was made. */
+static int64_t asked_after_ms(size_t index) {
+    return lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, index).at_ms -
+           lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).at_ms;
+}
+
+START_TEST(who_has_waited_for_long_asks_more_often) {
+    enum { PATIENT_MS = PRODUCT_LANE_TURN_MS + PRODUCT_LANE_PAUSE_MS, TIMEOUT_MS = 3000, WAIT_MS = 50 };
+    ask_in_vain(WAIT_MS, TIMEOUT_MS);
+    int64_t shortest_ms = TIMEOUT_MS, longest_ms = 0;
     for (size_t i = 1; i + 1 < acquired(); i++) {
-        int64_t before_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, i - 1).at_ms;
-        int64_t gap_ms = lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, i).at_ms - before_ms;
-        bool is_late = before_ms - begun_ms >= PATIENT_MS + EAGER_MS / 2;
-        shortest_ms = is_late && gap_ms >= WAIT_MS && gap_ms < shortest_ms ? gap_ms : shortest_ms;
+        bool is_late = asked_after_ms(i - 1) >= PATIENT_MS;
+        int64_t gap_ms = asked_after_ms(i) - asked_after_ms(i - 1);
+        ck_assert_int_ge(gap_ms, WAIT_MS);
+        shortest_ms = is_late ? clock_min_ms(gap_ms, shortest_ms) : shortest_ms;
+        longest_ms = is_late ? longest_ms : clock_max_ms(gap_ms, longest_ms);
     }
-    ck_assert_int_lt(shortest_ms, 150);
+    ck_assert_int_ge(longest_ms, 200);
+    ck_assert_int_lt(shortest_ms, 2 * WAIT_MS);
+}
+END_TEST
+
+START_TEST(nobody_asks_sooner_than_after_the_interval_however_long_it_is) {
+    enum { TIMEOUT_MS = 2500, WAIT_MS = 1000 };
+    ask_in_vain(WAIT_MS, TIMEOUT_MS);
+    ck_assert_uint_eq(acquired(), 4); /* the last wait is cut */
+    for (size_t i = 1; i + 1 < acquired(); i++) {
+        ck_assert_int_ge(asked_after_ms(i) - asked_after_ms(i - 1), WAIT_MS);
+    }
+    ck_assert_int_gt(asked_after_ms(3), TIMEOUT_MS - WAIT_MS / 4);
 }
 END_TEST
 
@@ -507,6 +582,8 @@ int main(void) {
     tcase_add_checked_fixture(lane, set_up, tear_down);
     tcase_add_test(lane, those_who_wait_together_are_served_together_in_order_of_arrival_under_one_lease);
     tcase_add_test(lane, who_does_not_fit_into_a_batch_stands_at_the_front_of_the_next);
+    tcase_add_test(lane, who_steps_back_stands_behind_all_who_have_come_meanwhile_under_the_same_lease);
+    tcase_add_test(lane, who_has_stepped_back_waits_no_longer_than_anybody);
     tcase_add_test(lane, answers_come_before_the_lease_is_given_back);
     tcase_add_loop_test(lane, a_lease_is_handed_on_for_a_second_and_no_longer, 0, 2);
     tcase_add_loop_test(lane, a_leader_that_is_not_served_yet_gives_the_lease_back_when_its_turn_is_over, 0, 2);
@@ -521,6 +598,7 @@ int main(void) {
     tcase_add_test(lane, storage_that_fails_fails_all_who_wait_for_the_lease);
     tcase_add_test(lane, a_leader_whose_time_is_over_leaves_the_lead_to_the_next);
     tcase_add_test(lane, who_has_waited_for_long_asks_more_often);
+    tcase_add_test(lane, nobody_asks_sooner_than_after_the_interval_however_long_it_is);
     tcase_add_test(lane, closing_sends_everybody_away_who_waits_and_lets_a_batch_end);
     tcase_add_test(lane, what_is_known_of_a_product_is_kept_between_turns_for_the_last_so_many);
     tcase_add_test(lane, no_two_have_a_turn_at_once_and_all_are_served);
