@@ -58,7 +58,7 @@ static const struct {
     {"{" TOKEN ",\"expires_on\":" IN_AN_HOUR "}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":60,\"expires_on\":\"" IN_AN_HOUR "\"}", 60, 30},
     {"{" TOKEN ",\"expires_in\":86400,\"expires_on\":\"" IN_AN_HOUR "\"}", 3600, 3300}, /* issued 23 hours ago */
-    {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"" NOON "\"}", 3600, 3300},         /* a clock is wrong */
+    {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"" NOON "\"}", 3600, 3300},        /* a clock is wrong */
     {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"later\"}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":601}", 601, 301},
     {"{" TOKEN ",\"expires_in\":600}", 600, 300},

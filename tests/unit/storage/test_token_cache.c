@@ -446,7 +446,7 @@ END_TEST
 START_TEST(a_believed_token_serves_on_while_the_next_is_fetched) {
     start_with_token();
     set_source(true, STATUS_OK);
-    advance(1000); /* the least between two fetches */
+    advance(1000);                       /* the least between two fetches */
     ck_assert(!refused_but_believed(1)); /* that one request is told so at once */
     wait_begun(2);
     assert_signed_with("Bearer token-1");
