@@ -108,13 +108,13 @@ adopt() {
 
 # Reads the app's settings into `current`.
 read_settings() {
-    local key value
+    local key value settings
     current=()
+    settings=$(look_up az functionapp config appsettings list --resource-group "$group" --name "$name" \
+        --query "[].[name,value]" --output tsv) || die "the app's settings cannot be read"
     while IFS=$'\t' read -r key value; do
         [ -z "$key" ] || current[$key]=$value
-    done < <(look_up az functionapp config appsettings list --resource-group "$group" --name "$name" \
-        --query "[].[name,value]" --output tsv)
-    wait $! || die "the app's settings cannot be read"
+    done <<<"$settings"
 }
 
 adopt_plan() {
