@@ -67,7 +67,7 @@ run_program() {
     session=$!
     trap 'trap "" INT TERM HUP; session_end "$session" KILL 0; exit 1' INT TERM HUP
     { wait "$session" || exit_code=$?; } 2>/dev/null # bash would tell of a crash, and so does the report
-    if [ -n "$(session_members "$session")" ]; then
+    if ! session_is_over "$session" 2; then
         for member in $(session_members "$session"); do
             echo "left behind: $(tr '\0' ' ' <"/proc/$member/cmdline")"
         done >"$result/left_behind" 2>/dev/null

@@ -20,6 +20,15 @@ session_members() {
     done
 }
 
+# Waits for at most $2 seconds until nobody is alive in session $1; false: somebody is. Who was killed takes a moment to go.
+session_is_over() {
+    local deadline=$((SECONDS + $2))
+    while [ -n "$(session_members "$1")" ]; do
+        [ "$SECONDS" -lt "$deadline" ] || return 1
+        sleep 0.05
+    done
+}
+
 # Sends signal $2 to all of session $1.
 session_signal() {
     local members
@@ -31,10 +40,6 @@ session_signal() {
 
 # Sends signal $2 to all of session $1, waits for at most $3 seconds, then kills what is left.
 session_end() {
-    local deadline=$((SECONDS + $3))
     session_signal "$1" "$2"
-    while [ -n "$(session_members "$1")" ] && [ "$SECONDS" -lt "$deadline" ]; do
-        sleep 0.05
-    done
-    session_signal "$1" KILL
+    session_is_over "$1" "$3" || session_signal "$1" KILL
 }
