@@ -13,7 +13,10 @@
 #include "storage/retry_policy.h"
 #include "storage/storage_error.h"
 
-enum { WHAT_BYTES = 256 };
+enum {
+    WHAT_BYTES = 256,
+    MIN_REPEAT_MS = 100, /* with less time another attempt would learn nothing, and hide what the last one has told */
+};
 
 /* From 2020-12-06 on the Table service takes Microsoft Entra tokens. Azurite 3.35 knows both. */
 static const char *const versions[] = {[STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
@@ -258,6 +261,12 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
     return wait_ms(client, delay_ms) ? STATUS_OK : STATUS_CANCELLED;
 }
 
+/* `err` is the last attempt's. */
+static enum status give_up(int attempts, struct error *err) {
+    error_wrap(err, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
+    return err->status;
+}
+
 static enum status send_until_deadline(const struct send *send, struct http_reply *reply, struct error *err) {
     struct storage_client *client = send->client;
     bool renewed = false, in_doubt = false;
@@ -266,8 +275,8 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
         if (left_ms <= 0 && attempts == 1) {
             return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->what);
         }
-        if (left_ms <= 0) {
-            return err->status; /* the last attempt's */
+        if (left_ms < MIN_REPEAT_MS && attempts > 1) {
+            return give_up(attempts - 1, err);
         }
         int64_t timeout_ms = left_ms < STORAGE_ATTEMPT_TIMEOUT_MS ? left_ms : STORAGE_ATTEMPT_TIMEOUT_MS;
         struct sent sent = {0};
@@ -281,10 +290,10 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
             return status;
         }
         renewed = renewed || renew;
-        enum status wait = storage_client_back_off(client, attempts, err->retry_after_ms, send->deadline_ms);
+        enum status wait =
+            storage_client_back_off(client, attempts, err->retry_after_ms, send->deadline_ms - MIN_REPEAT_MS);
         if (wait == STATUS_UNAVAILABLE) {
-            error_wrap(err, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
-            return status;
+            return give_up(attempts, err);
         }
         if (wait == STATUS_CANCELLED) {
             return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->what);

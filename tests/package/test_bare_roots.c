@@ -3,12 +3,10 @@
  * (tools/package/roots.sh), with storage outside of them. The handler runs there as a user without rights, with /proc, and
  * sees no environment but what a host gives it.
  */
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +15,7 @@
 #include "support/azurite.h"
 #include "support/certificates.h"
 #include "support/check_main.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/process.h"
 
@@ -64,16 +63,6 @@ static void path_in_root(const char *release, const char *path, char out[PATH_BY
     ck_assert_int_lt(length, PATH_BYTES);
 }
 
-static int free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
-              getsockname(fd, (struct sockaddr *)&address, &length) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static _Noreturn void fail_with_log(const char *what) {
     char *log = process_output_from(&handler, 0);
     ck_abort_msg("%s; the handler said:\n%s", what, log);
@@ -83,7 +72,7 @@ static _Noreturn void fail_with_log(const char *what) {
 static void start_handler(const char *release, const char *setting) {
     char root[PATH_BYTES], port_setting[SETTING_BYTES], connection_setting[SETTING_BYTES];
     path_in_root(release, "", root);
-    port = free_port();
+    port = free_port_find();
     snprintf(port_setting, sizeof port_setting, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", port);
     snprintf(connection_setting, sizeof connection_setting, "DistributedLeasing__ConnectionString=%s",
              azurite.connection_string);

@@ -2,16 +2,15 @@
 
 #include <check.h>
 #include <ftw.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 64 };
@@ -115,35 +114,10 @@ void app_start(struct app *app, const struct app_options *options) {
     ck_assert_int_gt(app->port, 0);
 }
 
-static bool is_free(int port) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((in_port_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(fd, 0);
-    bool is_free = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    close(fd);
-    return is_free;
-}
-
-/*
- * Below those that the kernel gives to whoever asks for any: between now and the handler's own bind nobody's connection must
- * get it. Each test process has a part of them to itself, as far as that goes.
- */
-static int free_port(void) {
-    enum { FIRST = 11000, COUNT = 21000, EACH = 64 };
-    static int used;
-    int port;
-    do {
-        ck_assert_int_lt(used, COUNT);
-        port = FIRST + (int)(((int64_t)getpid() * EACH + used++) % COUNT);
-    } while (!is_free(port));
-    return port;
-}
-
 void app_start_handler(struct app *app, const struct app_options *options) {
     memset(app, 0, sizeof *app);
     make_folder(app, options);
-    app->port = free_port();
+    app->port = free_port_find();
     char handler[PATH_BYTES], port[64];
     snprintf(handler, sizeof handler, "%s/handler", required_env("LEASEHOLD_BIN"));
     snprintf(port, sizeof port, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", app->port);

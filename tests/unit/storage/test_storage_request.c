@@ -366,6 +366,17 @@ START_TEST(a_deadline_that_has_passed_sends_nothing) {
 }
 END_TEST
 
+/* Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its own end. */
+START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
+    http_fake_push(fake, &(struct http_fake_answer){.status = 503,
+                                                    .headers = "Retry-After: 1\r\nx-ms-error-code: ServerBusy\r\n"});
+    ck_assert_int_eq(send_within(1050), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(err.code, "ServerBusy");
+    ck_assert_ptr_nonnull(strstr(err.message, "given up after 1 attempt: "));
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
 START_TEST(retry_after_past_the_deadline_gives_up_at_once) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 30\r\n"});
     int64_t before_ms = clock_now_ms(clock_system());
@@ -623,6 +634,7 @@ static void add_attempts(Suite *suite) {
     tcase_add_test(attempts, a_deadline_ends_the_attempts_and_the_last_failure_is_told);
     tcase_add_test(attempts, an_attempt_does_not_outlast_the_deadline);
     tcase_add_test(attempts, a_deadline_that_has_passed_sends_nothing);
+    tcase_add_test(attempts, a_repeat_that_would_have_no_time_is_not_made);
     tcase_add_test(attempts, retry_after_past_the_deadline_gives_up_at_once);
     tcase_add_test(attempts, a_request_of_one_attempt_is_not_tried_again);
     tcase_add_test(attempts, a_refused_credential_that_renews_itself_has_one_more_try_even_of_one);
