@@ -128,7 +128,8 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
 }
 END_TEST
 
-#define HANG "echo $$ >\"${0%/*}/pid\"; sleep 1000 & echo $! >\"${0%/*}/child\"; "
+/* Whoever sees the file `child` finds both numbers written. */
+#define HANG "cd \"${0%/*}\"; echo $$ >pid; sleep 1000 & echo $! >new; mv new child; "
 
 /* Moves the clock on once az is there. */
 static void *let_time_pass(void *user) {
