@@ -34,7 +34,7 @@ static void check_parse(const char *payload, size_t length, bool expects_request
     invocation_release(&invocation);
 }
 
-/* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail. */
+/* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail: callers see it. */
 static void check_wrapped(const cJSON *root) {
     const cJSON *res = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
     const char *status = json_string(res, "statusCode"), *body = json_string(res, "body");
@@ -54,7 +54,8 @@ static void check_answer(const struct http_response *response, bool is_timer) {
     cJSON *root = NULL;
     REQUIRE(response->headers.status == STATUS_OK && strbuf_status(&response->body) == STATUS_OK);
     REQUIRE(json_parse(response->body.data, response->body.length, &root, NULL) == STATUS_OK && cJSON_IsObject(root));
-    REQUIRE(strstr(response->body.data, "secret detail") == NULL);
+    REQUIRE(is_timer ||
+            strstr(response->body.data, "secret detail") == NULL); /* a timer's failure is the host's to know */
     if (response->status == 200 && is_timer) {
         check_timer(root);
     } else if (response->status == 200) {
