@@ -54,8 +54,8 @@ static void check_answer(const struct http_response *response, bool is_timer) {
     cJSON *root = NULL;
     REQUIRE(response->headers.status == STATUS_OK && strbuf_status(&response->body) == STATUS_OK);
     REQUIRE(json_parse(response->body.data, response->body.length, &root, NULL) == STATUS_OK && cJSON_IsObject(root));
-    REQUIRE(is_timer ||
-            strstr(response->body.data, "secret detail") == NULL); /* a timer's failure is the host's to know */
+    /* A timer's failure is for the host to know. */
+    REQUIRE(is_timer || strstr(response->body.data, "secret detail") == NULL);
     if (response->status == 200 && is_timer) {
         check_timer(root);
     } else if (response->status == 200) {
