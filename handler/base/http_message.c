@@ -96,6 +96,17 @@ const char *http_headers_get(const struct http_headers *headers, const char *nam
     return NULL;
 }
 
+struct http_header_value http_headers_single(const struct http_headers *headers, const char *name) {
+    struct http_header_value value = {0};
+    for (size_t i = 0; i < headers->count; i++) {
+        if (strcasecmp(headers->items[i].name, name) == 0) {
+            value.is_repeated = value.text != NULL;
+            value.text = value.is_repeated ? value.text : headers->items[i].value;
+        }
+    }
+    return value;
+}
+
 void http_response_init(struct http_response *response, size_t max_body_bytes) {
     response->status = 200;
     http_headers_init(&response->headers);

@@ -7,6 +7,7 @@
 #ifndef BASE_HTTP_MESSAGE_H
 #define BASE_HTTP_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -39,6 +40,15 @@ void http_headers_addf(struct http_headers *headers, const char *name, const cha
 
 const char *http_headers_get(const struct http_headers *headers,
                              const char *name); /* first of that name, any case; NULL */
+
+/* A header that may be sent only once. `is_repeated`: it was there on several lines, and `text` is the first. */
+struct http_header_value {
+    const char *text; /* NULL: none */
+    bool is_repeated;
+};
+
+/* The header of that name, in any case. The text is borrowed. */
+struct http_header_value http_headers_single(const struct http_headers *headers, const char *name);
 
 /* A request that a server received. All borrowed for as long as its handler runs. */
 struct http_request {

@@ -9,14 +9,22 @@
 #include "base/crypto.h"
 #include "base/json_syntax.h"
 
-static int compare_keys(const void *left, const void *right) {
+typedef int compare_members(const void *left, const void *right);
+
+static int compare_by_case(const void *left, const void *right) {
     const cJSON *const *a = left;
     const cJSON *const *b = right;
     return strcmp((*a)->string, (*b)->string);
 }
 
+static int compare_in_any_case(const void *left, const void *right) {
+    const cJSON *const *a = left;
+    const cJSON *const *b = right;
+    return strcasecmp((*a)->string, (*b)->string);
+}
+
 /* Sorts the keys rather than comparing all pairs: a caller's 64 KiB may hold ten thousand of them. */
-static enum status check_object_keys(const cJSON *object, struct error *err) {
+static enum status check_object_keys(const cJSON *object, compare_members *compare, struct error *err) {
     size_t count = (size_t)cJSON_GetArraySize(object);
     if (count < 2) {
         return STATUS_OK;
@@ -30,10 +38,10 @@ static enum status check_object_keys(const cJSON *object, struct error *err) {
     cJSON_ArrayForEach(member, object) {
         members[filled++] = member;
     }
-    qsort(members, count, sizeof *members, compare_keys);
+    qsort(members, count, sizeof *members, compare);
     enum status status = STATUS_OK;
     for (size_t i = 1; i < count && status == STATUS_OK; i++) {
-        if (compare_keys(&members[i - 1], &members[i]) == 0) {
+        if (compare(&members[i - 1], &members[i]) == 0) {
             status = error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object", members[i]->string);
         }
     }
@@ -41,30 +49,12 @@ static enum status check_object_keys(const cJSON *object, struct error *err) {
     return status;
 }
 
-static enum status check_keys(const cJSON *value, struct error *err) {
-    enum status status = cJSON_IsObject(value) ? check_object_keys(value, err) : STATUS_OK;
+static enum status check_keys(const cJSON *value, compare_members *compare, struct error *err) {
+    enum status status = cJSON_IsObject(value) ? check_object_keys(value, compare, err) : STATUS_OK;
     for (const cJSON *child = value->child; child != NULL && status == STATUS_OK; child = child->next) {
-        status = check_keys(child, err);
+        status = check_keys(child, compare, err);
     }
     return status;
-}
-
-enum status json_parse(const char *text, size_t length, cJSON **out, struct error *err) {
-    enum status status = json_syntax_check(text, length, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    cJSON *value = cJSON_ParseWithLength(text, length);
-    if (value == NULL) { /* not the text's fault: it has been checked */
-        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
-    }
-    status = check_keys(value, err);
-    if (status != STATUS_OK) {
-        json_delete_wiped(value);
-        return status;
-    }
-    *out = value;
-    return STATUS_OK;
 }
 
 static size_t string_end(const char *text, size_t length, size_t start) {
@@ -77,6 +67,99 @@ static size_t string_end(const char *text, size_t length, size_t start) {
         }
     }
     return length;
+}
+
+static bool begins_number(char c) {
+    return c == '-' || (c >= '0' && c <= '9');
+}
+
+/* The text of the first number in valid JSON at or behind `*at`, which moves past it; cJSON's to free. NULL: no memory. */
+static char *copy_next_number(const char *text, size_t length, size_t *at) {
+    size_t start = *at;
+    while (!begins_number(text[start])) {
+        start = text[start] == '"' ? string_end(text, length, start) : start + 1;
+    }
+    size_t end = start;
+    while (end < length && strchr("+-.0123456789Ee", text[end]) != NULL) {
+        end++;
+    }
+    *at = end;
+    char *copy = cJSON_malloc(end - start + 1);
+    if (copy != NULL) {
+        memcpy(copy, text + start, end - start);
+        copy[end - start] = '\0';
+    }
+    return copy;
+}
+
+/* The tree has its numbers in the order in which they stand in the text. */
+static bool keep_number_texts(cJSON *value, const char *text, size_t length, size_t *at) {
+    if (cJSON_IsNumber(value)) {
+        value->valuestring = copy_next_number(text, length, at);
+        return value->valuestring != NULL;
+    }
+    bool kept = true;
+    for (cJSON *child = value->child; child != NULL && kept; child = child->next) {
+        kept = keep_number_texts(child, text, length, at);
+    }
+    return kept;
+}
+
+static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out, struct error *err) {
+    enum status status = json_syntax_check(text, length, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    cJSON *value = cJSON_ParseWithLength(text, length);
+    size_t at = 0;
+    if (value == NULL || !keep_number_texts(value, text, length, &at)) { /* not the text's fault: it has been checked */
+        json_delete_wiped(value);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
+    }
+    status = check_keys(value, compare, err);
+    if (status != STATUS_OK) {
+        json_delete_wiped(value);
+        return status;
+    }
+    *out = value;
+    return STATUS_OK;
+}
+
+enum status json_parse(const char *text, size_t length, cJSON **out, struct error *err) {
+    return parse(text, length, compare_by_case, out, err);
+}
+
+/* Same length, so that positions in messages stay true. */
+static void replace_nul_escapes(char *text, size_t length) {
+    static const char nul_escape[] = "\\u0000";
+    char *end = text + length;
+    for (char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL && end - at > 6; at += 2) {
+        if (memcmp(at, nul_escape, sizeof nul_escape - 1) == 0) {
+            at[5] = '1';
+        }
+    }
+}
+
+/* A copy that may be changed; NULL: no memory. */
+static char *copy_text(const char *text, size_t length, struct error *err) {
+    char *copy = malloc(length + 1);
+    if (copy == NULL) {
+        error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
+    } else if (length > 0) {
+        memcpy(copy, text, length);
+    }
+    return copy;
+}
+
+enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out, struct error *err) {
+    char *copy = copy_text(text, length, err);
+    if (copy == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    replace_nul_escapes(copy, length);
+    enum status status = parse(copy, length, any_case ? compare_in_any_case : compare_by_case, out, err);
+    free(copy);
+    return status;
 }
 
 /* Where the comment that starts at `start` ends: `start` if none starts there, SIZE_MAX if it does not end. */
@@ -134,12 +217,9 @@ static enum status blank_extensions(char *text, size_t length, struct error *err
 }
 
 enum status json_parse_config(const char *text, size_t length, cJSON **out, struct error *err) {
-    char *copy = malloc(length + 1);
+    char *copy = copy_text(text, length, err);
     if (copy == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
-    }
-    if (length > 0) {
-        memcpy(copy, text, length);
+        return STATUS_NO_MEMORY;
     }
     enum status status = blank_extensions(copy, length, err);
     if (status == STATUS_OK) {
@@ -152,7 +232,7 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
 
 /* The depth is at most JSON_MAX_DEPTH. */
 static void wipe_strings(cJSON *value) {
-    if (cJSON_IsString(value)) {
+    if (value->valuestring != NULL) { /* a number has one, too */
         crypto_wipe(value->valuestring, strlen(value->valuestring));
     }
     for (cJSON *child = value->child; child != NULL; child = child->next) {
@@ -186,22 +266,57 @@ static bool digits_to_int64(const char *text, int64_t *out) {
     return true;
 }
 
+/* The digits of a number, its point left out, times ten to the `exponent`. */
+struct decimal {
+    char digits[64]; /* json_syntax.c lets no longer number through */
+    size_t length;
+    long exponent;
+    bool negative;
+};
+
+static struct decimal read_decimal(const char *number) {
+    struct decimal decimal = {.negative = number[0] == '-'};
+    bool behind_point = false;
+    const char *at = number + decimal.negative;
+    for (; *at != '\0' && *at != 'e' && *at != 'E'; at++) {
+        if (*at == '.') {
+            behind_point = true;
+        } else if (decimal.length > 0 || *at != '0') { /* without zeros in front */
+            decimal.digits[decimal.length++] = *at;
+        }
+        decimal.exponent -= behind_point && *at != '.';
+    }
+    long exponent = *at == '\0' ? 0 : strtol(at + 1, NULL, 10); /* LONG_MIN or LONG_MAX where it is beyond that */
+    bool is_huge = exponent > 1000 || exponent < -1000;
+    decimal.exponent += is_huge ? (exponent > 0 ? 1000 : -1000) : exponent;
+    for (; decimal.length > 0 && decimal.digits[decimal.length - 1] == '0'; decimal.length--) {
+        decimal.exponent++;
+    }
+    return decimal;
+}
+
+bool json_whole_number(const cJSON *item, int64_t *out) {
+    if (!cJSON_IsNumber(item) || item->valuestring == NULL) {
+        return false;
+    }
+    struct decimal decimal = read_decimal(item->valuestring);
+    if (decimal.length == 0) {
+        *out = 0;
+        return true;
+    }
+    if (decimal.exponent < 0 || (long)decimal.length + decimal.exponent > 19) { /* int64_t has 19 digits at most */
+        return false;
+    }
+    char text[24] = "-"; /* strtoll knows where int64_t ends */
+    size_t sign = decimal.negative;
+    memcpy(text + sign, decimal.digits, decimal.length);
+    memset(text + sign + decimal.length, '0', (size_t)decimal.exponent);
+    return digits_to_int64(text, out);
+}
+
 bool json_int64(const cJSON *object, const char *key, int64_t *out) {
-    static const double last_exact =
-        9007199254740991.0; /* 2^53 - 1; from 2^53 on, what was written may have been rounded */
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    if (cJSON_IsString(item)) {
-        return digits_to_int64(item->valuestring, out);
-    }
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= -last_exact && item->valuedouble <= last_exact)) {
-        return false;
-    }
-    int64_t value = (int64_t)item->valuedouble;
-    if ((double)value < item->valuedouble || (double)value > item->valuedouble) {
-        return false;
-    }
-    *out = value;
-    return true;
+    return cJSON_IsString(item) ? digits_to_int64(item->valuestring, out) : json_whole_number(item, out);
 }
 
 bool json_add_int64(cJSON *object, const char *key, int64_t value) {

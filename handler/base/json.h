@@ -1,6 +1,8 @@
 /*
  * json.h - strict parsing on top of cJSON, and the few look-ups that every reader of JSON needs.
  *
+ * A number keeps its text, in `valuestring`: as a double, 4.99999999999999999999 is 5.
+ *
  * cJSON itself is lenient; what comes through json_parse is RFC 8259 JSON in valid UTF-8, with no NUL (raw or \u0000), nothing
  * after the value, no key twice in one object, nested at most JSON_MAX_DEPTH deep, no number of over 63 characters.
  * Threads: any; a cJSON tree belongs to one thread at a time.
@@ -27,6 +29,13 @@ enum { JSON_MAX_DEPTH = 32 };
  */
 enum status json_parse(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;
 
+/*
+ * The same for what callers have written, with two differences. A \u0000 is read as \u0001: as a control character it is refused
+ * wherever a NUL would be, but it does not end the string. With `any_case`, names that differ only in the case of A-Z are one
+ * name, as .NET's web defaults see them; cJSON_GetObjectItem finds it.
+ */
+enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out, struct error *err) MUST_CHECK;
+
 /* The same for configuration files, where .NET allows comments, a comma after the last member and a byte order mark. */
 enum status json_parse_config(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;
 
@@ -36,9 +45,12 @@ const char *json_string(const cJSON *object, const char *key);
 /* cJSON_Delete that wipes every string first: for trees with secrets. NULL is fine. */
 void json_delete_wiped(cJSON *root);
 
+/* Reads a parsed number that is whole, by its text: 5, 5.0, 50e-1. False: not a number, not whole, or beyond int64_t; untouched. */
+bool json_whole_number(const cJSON *item, int64_t *out);
+
 /*
- * The member `key` as a whole number: a JSON number within +-(2^53 - 1), where doubles are exact, or a string of digits, "-" in
- * front allowed, as table storage writes Edm.Int64. False: neither; untouched.
+ * The member `key` as a whole number: as json_whole_number reads it, or a string of digits, "-" in front allowed, as table
+ * storage writes Edm.Int64. False: neither; untouched.
  */
 bool json_int64(const cJSON *object, const char *key, int64_t *out);
 

@@ -63,6 +63,7 @@ static void serve_wrapped(const struct dispatch *dispatch, const struct function
     struct function_request request = {
         .product_id = invocation->product_id,
         .content_type = invocation->content_type,
+        .content_encoding = invocation->content_encoding,
         .idempotency_key = invocation->idempotency_key,
         .body = invocation->body,
         .body_length = strlen(invocation->body),
@@ -197,6 +198,13 @@ static const struct function *find_by_route(const char *prefix, char *path, cons
     return find_by_action(action == NULL ? "" : action);
 }
 
+/* In the invocation shape the host has taken it away. */
+static size_t byte_order_mark_bytes(const struct http_request *request) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    size_t length = sizeof mark - 1;
+    return request->body_length >= length && memcmp(request->body, mark, length) == 0 ? length : 0;
+}
+
 static void serve_route(const struct dispatch *dispatch, const struct http_request *request,
                         struct http_response *response) {
     char *path = strdup(request->path);
@@ -204,11 +212,13 @@ static void serve_route(const struct dispatch *dispatch, const struct http_reque
         api_answer_json(response, 500, NULL, 0);
         return;
     }
+    size_t mark = byte_order_mark_bytes(request);
     struct function_request forwarded = {
-        .content_type = http_headers_get(request->headers, "Content-Type"),
-        .idempotency_key = http_headers_get(request->headers, "Idempotency-Key"),
-        .body = request->body,
-        .body_length = request->body_length,
+        .content_type = http_headers_single(request->headers, "Content-Type"),
+        .content_encoding = http_headers_single(request->headers, "Content-Encoding"),
+        .idempotency_key = http_headers_single(request->headers, "Idempotency-Key"),
+        .body = request->body + mark,
+        .body_length = request->body_length - mark,
         .body_too_large = request->body_too_large != 0,
     };
     const struct function *function = find_by_route(dispatch->route_prefix, path, &forwarded.product_id);

@@ -17,10 +17,12 @@
 
 /* An HTTP-triggered invocation, the same in all shapes in which the host calls. All borrowed. */
 struct function_request {
-    const char *product_id;      /* percent-decoded, not yet checked: any text */
-    const char *content_type;    /* NULL if none */
-    const char *idempotency_key; /* NULL if none; not yet checked */
-    const char *body;            /* "" if none; may hold anything */
+    const char *product_id; /* percent-decoded, not yet checked: any text */
+    /* Headers, not yet checked. */
+    struct http_header_value content_type;
+    struct http_header_value content_encoding;
+    struct http_header_value idempotency_key;
+    const char *body; /* "" if none; may hold anything; a byte order mark is not part of it */
     size_t body_length;
     bool body_too_large; /* over the server's limit, and not here */
 };

@@ -1,44 +1,18 @@
 #include "functions/invocation.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "functions/api_answer.h"
 
-/*
- * A NUL in what a caller sent is \u0000 in the payload. json_parse refuses that, and the caller would be told that we
- * failed (500). As another control character it gets as far as the check that it fails when requests are proxied.
- */
-static void replace_nul_escapes(char *text, size_t length) {
-    static const char nul_escape[] = "\\u0000";
-    char *end = text + length;
-    for (char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL && end - at > 6; at += 2) {
-        if (memcmp(at, nul_escape, sizeof nul_escape - 1) == 0) {
-            at[5] = '1';
-        }
-    }
-}
-
-static enum status parse_payload(const char *payload, size_t length, cJSON **out, struct error *err) {
-    char *copy = malloc(length + 1);
-    if (copy == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of payload", length);
-    }
-    if (length > 0) {
-        memcpy(copy, payload, length);
-    }
-    replace_nul_escapes(copy, length);
-    enum status status = json_parse(copy, length, out, err);
-    free(copy);
-    return status;
-}
-
-/* A header's value: the first of the array that the host sends, or a plain string. Names in any case; NULL: none. */
-static const char *header_value(const cJSON *request, const char *name) {
+/* The host sends an array of values, with one more for each line of that name, or a plain string. */
+static struct http_header_value read_header(const cJSON *request, const char *name) {
     const cJSON *headers = cJSON_GetObjectItemCaseSensitive(request, "Headers");
     const cJSON *value = cJSON_GetObjectItem(headers, name);
-    return cJSON_GetStringValue(cJSON_IsArray(value) ? cJSON_GetArrayItem(value, 0) : value);
+    if (!cJSON_IsArray(value)) {
+        return (struct http_header_value){.text = cJSON_GetStringValue(value)};
+    }
+    return (struct http_header_value){.text = cJSON_GetStringValue(cJSON_GetArrayItem(value, 0)),
+                                      .is_repeated = cJSON_GetArraySize(value) > 1};
 }
 
 static const char *or_empty(const char *text) {
@@ -55,8 +29,9 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
         return error_set(err, STATUS_MALFORMED, "Data.req.Body is not a string");
     }
     out->product_id = or_empty(json_string(cJSON_GetObjectItemCaseSensitive(request, "Params"), "productId"));
-    out->content_type = header_value(request, "Content-Type");
-    out->idempotency_key = header_value(request, "Idempotency-Key");
+    out->content_type = read_header(request, "Content-Type");
+    out->content_encoding = read_header(request, "Content-Encoding");
+    out->idempotency_key = read_header(request, "Idempotency-Key");
     out->body = or_empty(cJSON_GetStringValue(body));
     return STATUS_OK;
 }
@@ -64,7 +39,7 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
 enum status invocation_parse(const char *payload, size_t length, bool expects_request, struct invocation *out,
                              struct error *err) {
     struct invocation invocation = {.product_id = "", .body = ""};
-    enum status status = parse_payload(payload, length, &invocation.root, err);
+    enum status status = json_parse_sent(payload, length, false, &invocation.root, err);
     if (status != STATUS_OK) {
         return status;
     }

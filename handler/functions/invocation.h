@@ -22,11 +22,12 @@
  */
 struct invocation {
     cJSON *root;
-    const char *method;          /* NULL: a timer's */
-    const char *product_id;      /* Params.productId; "" if none */
-    const char *content_type;    /* NULL if none */
-    const char *idempotency_key; /* NULL if none */
-    const char *body;            /* "" if none */
+    const char *method;     /* NULL: a timer's */
+    const char *product_id; /* Params.productId; "" if none */
+    struct http_header_value content_type;
+    struct http_header_value content_encoding;
+    struct http_header_value idempotency_key;
+    const char *body; /* "" if none */
 };
 
 /*

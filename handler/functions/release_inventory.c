@@ -34,7 +34,7 @@ static void serve(struct inventory_service *service, const struct function_reque
         .customer_id = change.customer_id,
         .reservation_id = change.reservation_id[0] == '\0' ? NULL : change.reservation_id,
         .quantity = change.quantity,
-        .idempotency_key = request->idempotency_key,
+        .idempotency_key = request->idempotency_key.text,
     };
     struct release_result result = {0};
     struct error err = {0};

@@ -64,9 +64,40 @@ bool request_check_product_id(const struct function_request *request, struct htt
     return true;
 }
 
-static bool check_content(const struct function_request *request, struct http_response *response) {
-    if (request->content_type != NULL && !is_json_content(request->content_type)) {
+/* Two values are on two lines, or joined with a comma, which may also stand in a parameter's quotes. */
+static bool has_two_values(const struct http_header_value *header) {
+    bool quoted = false, found = header->is_repeated;
+    for (const char *at = header->text; at != NULL && *at != '\0' && !found; at++) {
+        quoted = quoted != (*at == '"');
+        found = *at == ',' && !quoted;
+    }
+    return found;
+}
+
+static bool check_content_type(const struct http_header_value *type, struct http_response *response) {
+    if (has_two_values(type)) {
+        api_answer_error(response, 400, "BadRequest", "Content-Type was sent twice. Send it once.");
+        return false;
+    }
+    if (type->text != NULL && !is_json_content(type->text)) {
         api_answer_error(response, 415, "UnsupportedMediaType", "The body must be application/json in UTF-8.");
+        return false;
+    }
+    return true;
+}
+
+static bool check_content_encoding(const struct http_header_value *encoding, struct http_response *response) {
+    if (encoding->is_repeated || (encoding->text != NULL && strcasecmp(encoding->text, "identity") != 0)) {
+        api_answer_error(response, 415, "UnsupportedMediaType",
+                         "The body must not be compressed: send it without Content-Encoding.");
+        return false;
+    }
+    return true;
+}
+
+static bool check_content(const struct function_request *request, struct http_response *response) {
+    if (!check_content_type(&request->content_type, response) ||
+        !check_content_encoding(&request->content_encoding, response)) {
         return false;
     }
     if (request->body_too_large || request->body_length > MAX_BODY_BYTES) {
@@ -80,7 +111,7 @@ static bool check_content(const struct function_request *request, struct http_re
 static cJSON *parse_object(const struct function_request *request, struct http_response *response) {
     cJSON *body = NULL;
     struct error err = {0};
-    enum status status = json_parse(request->body, request->body_length, &body, &err);
+    enum status status = json_parse_sent(request->body, request->body_length, true, &body, &err);
     if (status == STATUS_OK && cJSON_IsObject(body)) {
         return body;
     }
@@ -98,9 +129,8 @@ static cJSON *parse_object(const struct function_request *request, struct http_r
 
 static bool check_quantity(const cJSON *body, int64_t *out, struct http_response *response) {
     int64_t quantity = 0;
-    /* json_int64 alone would take "5" as well. */
-    if (!cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(body, "quantity")) ||
-        !json_int64(body, "quantity", &quantity) || quantity < 1 || quantity > INVENTORY_MAX_QUANTITY) {
+    if (!json_whole_number(cJSON_GetObjectItem(body, "quantity"), &quantity) || quantity < 1 ||
+        quantity > INVENTORY_MAX_QUANTITY) {
         api_answer_error(response, 400, "InvalidQuantity", "quantity must be a whole number from 1 to %d.",
                          INVENTORY_MAX_QUANTITY);
         return false;
@@ -110,7 +140,7 @@ static bool check_quantity(const cJSON *body, int64_t *out, struct http_response
 }
 
 static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES], struct http_response *response) {
-    const char *id = json_string(body, "customerId");
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(body, "customerId"));
     if (id == NULL || !inventory_is_customer_id(id)) {
         api_answer_error(response, 400, "InvalidCustomerId",
                          "customerId must be a string of 1 to 128 characters without control characters.");
@@ -121,7 +151,7 @@ static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES], st
 }
 
 static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], struct http_response *response) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(body, "reservationId");
+    const cJSON *item = cJSON_GetObjectItem(body, "reservationId");
     if (item == NULL || cJSON_IsNull(item)) {
         return true;
     }
@@ -137,16 +167,17 @@ static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], s
     return true;
 }
 
-/* 1 to 128 printable characters: those of ASCII, which is all that a header's value can hold portably. */
-static bool check_idempotency_key(const char *key, struct http_response *response) {
-    size_t length = key == NULL ? 1 : strlen(key);
-    bool valid = length >= 1 && length <= IDEMPOTENCY_KEY_MAX_LENGTH;
-    for (size_t i = 0; key != NULL && valid && i < length; i++) {
-        valid = key[i] >= ' ' && key[i] <= '~';
+/* Printable characters of ASCII are all that a header's value can hold portably; a comma would stand between two keys. */
+static bool check_idempotency_key(const struct http_header_value *key, struct http_response *response) {
+    size_t length = key->text == NULL ? 1 : strlen(key->text);
+    bool valid = !key->is_repeated && length >= 1 && length <= IDEMPOTENCY_KEY_MAX_LENGTH;
+    for (size_t i = 0; key->text != NULL && valid && i < length; i++) {
+        valid = key->text[i] >= ' ' && key->text[i] <= '~' && key->text[i] != ',';
     }
     if (!valid) {
         api_answer_error(response, 400, "InvalidIdempotencyKey",
-                         "Idempotency-Key must be 1 to %d printable characters.", IDEMPOTENCY_KEY_MAX_LENGTH);
+                         "Idempotency-Key must be one key of 1 to %d printable ASCII characters without a comma.",
+                         IDEMPOTENCY_KEY_MAX_LENGTH);
     }
     return valid;
 }
@@ -164,7 +195,7 @@ bool request_check_change(const struct function_request *request, bool with_rese
     bool valid = check_quantity(body, &out->quantity, response) &&
                  check_customer_id(body, out->customer_id, response) &&
                  (!with_reservation_id || check_reservation_id(body, out->reservation_id, response)) &&
-                 check_idempotency_key(request->idempotency_key, response);
+                 check_idempotency_key(&request->idempotency_key, response);
     cJSON_Delete(body);
     return valid;
 }

@@ -1,8 +1,10 @@
 /*
  * request_check.h - what a caller sent, checked before anything is done with it.
  *
- * Rules        One wrong thing is named, the first in the order of the checks: product id, content type, size, JSON,
- *              quantity, customerId, reservationId, Idempotency-Key. The order is the same in every shape in which the host calls.
+ * Rules        One wrong thing is named, the first in the order of the checks: product id, content type, content encoding, size,
+ *              JSON, quantity, customerId, reservationId, Idempotency-Key. The order is the same in every shape in which the host calls.
+ *              A header that was sent twice is refused, on two lines as well as joined with a comma, which is how the host
+ *              hands it on. Names in the body match in any case, as .NET's web defaults do.
  * Threads: any.
  * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
@@ -31,9 +33,9 @@ bool request_check_product_id(const struct function_request *request, struct htt
 
 /*
  * Reads a request to change a product; `with_reservation_id`: it may name a reservation. Other members are ignored.
- * False: refused, `out` undefined, with 400 InvalidProductId, 415 UnsupportedMediaType, 413 PayloadTooLarge,
- * 400 InvalidJson, InvalidQuantity, InvalidCustomerId, InvalidReservationId or InvalidIdempotencyKey; or 500 for want of
- * memory.
+ * False: refused, `out` undefined, with 400 InvalidProductId, 400 BadRequest (two content types), 415 UnsupportedMediaType,
+ * 413 PayloadTooLarge, 400 InvalidJson, InvalidQuantity, InvalidCustomerId, InvalidReservationId or InvalidIdempotencyKey;
+ * or 500 for want of memory.
  */
 bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
                           struct http_response *response);

@@ -41,7 +41,7 @@ static void serve(struct inventory_service *service, const struct function_reque
     struct inventory_change wanted = {.product_id = request->product_id,
                                       .customer_id = change.customer_id,
                                       .quantity = change.quantity,
-                                      .idempotency_key = request->idempotency_key};
+                                      .idempotency_key = request->idempotency_key.text};
     enum status status = inventory_service_reserve(service, &wanted, &result, &err);
     if (status != STATUS_OK) {
         api_answer_failure(response, status, "Reserving", request->product_id, &err);

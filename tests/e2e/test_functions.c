@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/app.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/http_client.h"
+#include "support/raw_http.h"
 
 static const char *const shapes[] = {"proxy", "forward", "invocation"};
 enum { SHAPE_COUNT = 3, BIG_BODY_BYTES = 64 * 1024 };
@@ -205,7 +207,13 @@ static const struct bad_input {
     {RESERVE, "{\"quantity\":1,\"customerId\":\"C\"} x", 0, NULL, 400, "InvalidJson"},
     {RESERVE, "{\"quantity\":NaN,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
     {RESERVE, "{\"quantity\":1,\"quantity\":2,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
-    {RESERVE, "{\"quantity\":1,\"customerId\":\"C\\u0000D\"}", 0, NULL, 400, "InvalidJson"},
+    {RESERVE, "{\"quantity\":1,\"Quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
+    {RESERVE, "\xEF\xBB\xBF", 0, NULL, 400, "InvalidJson"},
+    {RESERVE, "\xEF\xBB\xBF\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
+    {RESERVE, "{\"quantity\":4.99999999999999999999,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
+    {RESERVE, "{\"quantity\":1,\"customerId\":\"C\\u0000D\"}", 0, NULL, 400, "InvalidCustomerId"},
+    {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"\\u0000\"}", 0, NULL, 400,
+     "InvalidReservationId"},
     {RESERVE, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", 0, NULL, 400, "InvalidJson"},
     {RESERVE, "{\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":\"5\",\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
@@ -241,6 +249,55 @@ START_TEST(bad_input_is_refused_the_same_in_every_shape) {
                                                              .content_type = bad->content_type});
         assert_error(&reply, bad->status, bad->code);
     }
+}
+END_TEST
+
+static void assert_refused_with(int shape, const char *headers, int status, const char *code) {
+    static const char body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
+    char request[512];
+    struct raw_response response = {0};
+    snprintf(request, sizeof request,
+             "POST " RESERVE " HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+             headers, sizeof body - 1, body);
+    int fd = raw_http_connect(apps[shape].port);
+    ck_assert(raw_http_send(fd, request));
+    raw_http_read(fd, &response, false);
+    close(fd);
+    char expected[64];
+    snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",", code);
+    ck_assert_msg(response.status == status && strncmp(response.body, expected, strlen(expected)) == 0, "%s: %d %s",
+                  headers, response.status, response.body);
+    raw_response_release(&response);
+}
+
+START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
+    static const struct {
+        const char *headers;
+        int status;
+        const char *code;
+    } rows[] = {
+        {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n", 400,
+         "InvalidIdempotencyKey"},
+        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", 400, "InvalidIdempotencyKey"},
+        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 400, "BadRequest"},
+        {"Content-Type: application/json, text/plain\r\n", 400, "BadRequest"},
+        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415, "UnsupportedMediaType"},
+        {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n", 415,
+         "UnsupportedMediaType"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_refused_with(_i, rows[i].headers, rows[i].status, rows[i].code);
+    }
+}
+END_TEST
+
+START_TEST(a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken) {
+    static const char body[] = "\xEF\xBB\xBF{\"Quantity\":2,\"CustomerId\":\"PASCAL\"}";
+    struct http_reply reserved = post(_i, "/api/inventory/PROD-003/reserve", body);
+    ck_assert_msg(reserved.status == 200, "%d %s", reserved.status, reserved.body.data);
+    struct http_reply released = post(_i, "/api/inventory/PROD-003/release", body);
+    ck_assert_msg(released.status == 200, "%d %s", released.status, released.body.data);
+    http_reply_release(&reserved), http_reply_release(&released);
 }
 END_TEST
 
@@ -291,6 +348,9 @@ int main(void) {
     tcase_add_loop_test(functions, release_by_id_takes_that_reservation, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, bad_input_is_refused_the_same_in_every_shape, 0,
                         sizeof bad_inputs / sizeof *bad_inputs);
+    tcase_add_loop_test(functions, a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice, 0, SHAPE_COUNT);
+    tcase_add_loop_test(functions, a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken, 0,
+                        SHAPE_COUNT);
     tcase_add_loop_test(functions, invalid_utf8_is_refused_where_the_host_passes_it_on, 0, 2);
     tcase_add_loop_test(functions, an_embedded_nul_is_refused, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, a_body_may_have_64_kib_and_not_a_byte_more, 0, SHAPE_COUNT);

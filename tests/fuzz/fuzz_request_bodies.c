@@ -1,4 +1,4 @@
-/* The body, content type and Idempotency-Key of a request to reserve or release: what is let through, and how the rest is refused. */
+/* The body, Content-Type and Idempotency-Key of a request to reserve or release: what is let through, and how the rest is refused. */
 #include <string.h>
 
 #include "base/json.h"
@@ -65,8 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t length;
     char *body = input_take_bytes(&input, &length);
     const struct function_request request = {.product_id = "PROD-001",
-                                             .content_type = content_type[0] == '\0' ? NULL : content_type,
-                                             .idempotency_key = key[0] == '\0' ? NULL : key,
+                                             .content_type.text = content_type[0] == '\0' ? NULL : content_type,
+                                             .idempotency_key.text = key[0] == '\0' ? NULL : key,
                                              .body = body,
                                              .body_length = length};
     struct change_request change;

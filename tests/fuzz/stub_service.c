@@ -60,7 +60,7 @@ static void check_change(const struct inventory_change *change) {
     size_t length = key == NULL ? 1 : strlen(key);
     REQUIRE(length >= 1 && length <= 128);
     for (size_t i = 0; key != NULL && i < length; i++) {
-        REQUIRE(key[i] >= 0x20 && key[i] <= 0x7e);
+        REQUIRE(key[i] >= 0x20 && key[i] <= 0x7e && key[i] != ',');
     }
 }
 

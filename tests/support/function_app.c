@@ -152,6 +152,9 @@ static struct http_response call_proxied(struct function_app *app, const struct 
     if (call->content_type != NULL) {
         http_headers_add(&headers, "content-type", call->content_type);
     }
+    for (size_t i = 0; call->header.name != NULL && call->header.values[i] != NULL; i++) {
+        http_headers_add(&headers, call->header.name, call->header.values[i]);
+    }
     char path[4096];
     snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call), call->action[0] == '\0' ? "" : "/",
              call->action);
@@ -218,12 +221,22 @@ static void append_payload(struct strbuf *out, const struct function_call *call)
         append_json_string(out, call->content_type, strlen(call->content_type));
         strbuf_append_string(out, "]");
     }
+    for (size_t i = 0; call->header.name != NULL && call->header.values[i] != NULL; i++) {
+        if (i == 0) {
+            strbuf_appendf(out, ",\"%s\":[", call->header.name);
+        } else {
+            strbuf_append_string(out, ",");
+        }
+        append_json_string(out, call->header.values[i], strlen(call->header.values[i]));
+    }
+    strbuf_append_string(out, call->header.name == NULL ? "" : "]");
     strbuf_append_string(out, "},\"Params\":{\"productId\":");
     append_decoded(out, product_of(call));
     strbuf_append_string(out, "},\"Identities\":[]");
     if (call->body != NULL) {
+        size_t mark = body_length(call) >= 3 && memcmp(call->body, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
         strbuf_append_string(out, ",\"Body\":");
-        append_json_string(out, call->body, body_length(call));
+        append_json_string(out, call->body + mark, body_length(call) - mark);
     }
     strbuf_append_string(out, "}},\"Metadata\":{\"sys\":{\"RandGuid\":\"x\"}}}");
 }

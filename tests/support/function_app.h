@@ -58,8 +58,12 @@ struct function_call {
     const char *product;      /* as it is in the path; NULL: PROD-001 */
     const char *action;       /* "reserve", "release", or "" for GetInventory */
     const char *content_type; /* NULL: none */
-    const char *body;         /* NULL: none */
-    size_t body_length;       /* 0: strlen(body) */
+    struct {
+        const char *name;
+        const char *values[3]; /* each on a line of its own */
+    } header;                  /* one more; name NULL: none */
+    const char *body;          /* NULL: none */
+    size_t body_length;        /* 0: strlen(body) */
 };
 
 /* The caller's answer, whatever the shape. To be released. */

@@ -206,6 +206,13 @@ static bool is_binary(const struct http_headers *headers) {
                             strncasecmp(type, "multipart/", strlen("multipart/")) == 0);
 }
 
+/* The host reads a text as a stream, which takes a byte order mark at its start away. */
+static size_t byte_order_mark_bytes(const struct http_request *request) {
+    static const char mark[] = "\xEF\xBB\xBF";
+    size_t length = sizeof mark - 1;
+    return request->body_length >= length && memcmp(request->body, mark, length) == 0 ? length : 0;
+}
+
 static void append_body(struct strbuf *out, const struct http_request *request) {
     if (request->body_length == 0) {
         return;
@@ -216,7 +223,8 @@ static void append_body(struct strbuf *out, const struct http_request *request) 
         crypto_base64_encode(request->body, request->body_length, out);
         strbuf_append_char(out, '"');
     } else {
-        append_json_text(out, request->body, request->body_length);
+        size_t mark = byte_order_mark_bytes(request);
+        append_json_text(out, request->body + mark, request->body_length - mark);
     }
 }
 

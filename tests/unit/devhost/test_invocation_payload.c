@@ -106,6 +106,14 @@ START_TEST(text_is_escaped_and_what_is_not_utf_8_is_replaced) {
 }
 END_TEST
 
+START_TEST(one_byte_order_mark_is_taken_away) {
+    static const char body[] = "\xef\xbb\xbf\xef\xbb\xbf{}";
+    cJSON *parsed = build("", body, sizeof body - 1);
+    ck_assert_str_eq(json_string(req_of(parsed), "Body"), "\xef\xbb\xbf{}");
+    cJSON_Delete(parsed);
+}
+END_TEST
+
 START_TEST(names_that_are_one_after_decoding_are_one_member) {
     cJSON *parsed = build("a%ff=1&a%FE=2&a\xef\xbf\xbd=3", "", 0);
     const cJSON *query = cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query");
@@ -244,6 +252,7 @@ int main(void) {
     tcase_add_test(tcase, no_body_is_no_member);
     tcase_add_test(tcase, a_binary_body_is_base64);
     tcase_add_test(tcase, text_is_escaped_and_what_is_not_utf_8_is_replaced);
+    tcase_add_test(tcase, one_byte_order_mark_is_taken_away);
     tcase_add_test(tcase, names_that_are_one_after_decoding_are_one_member);
     tcase_add_test(tcase, the_query_is_decoded_and_repeated_names_are_joined);
     tcase_add_test(tcase, headers_are_lists_and_repeated_names_share_one);

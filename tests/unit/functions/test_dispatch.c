@@ -284,7 +284,12 @@ START_TEST(a_bad_body_is_refused) {
         {"{\"quantity\":5,\"customerId\":\"C\"}}", "InvalidJson"},
         {"{\"quantity\":5,\"quantity\":6,\"customerId\":\"C\"}", "InvalidJson"},
         {"{\"quantity\":NaN,\"customerId\":\"C\"}", "InvalidJson"},
-        {"{\"quantity\":5,\"customerId\":\"\\u0000\"}", "InvalidJson"},
+        {"\xEF\xBB\xBF", "InvalidJson"},
+        {"\xEF\xBB\xBF\xEF\xBB\xBF{\"quantity\":5,\"customerId\":\"C\"}", "InvalidJson"},
+        {"{\"quantity\":5,\"customerId\":\"C\",\"QUANTITY\":5}", "InvalidJson"},
+        {"{\"quantity\":4.99999999999999999999,\"customerId\":\"C\"}", "InvalidQuantity"},
+        {"{\"quantity\":5,\"customerId\":\"\\u0000\"}", "InvalidCustomerId"},
+        {"{\"quantity\":5,\"customerId\":\"a\\u0000b\"}", "InvalidCustomerId"},
         {"{\"quantity\":5,\"customerId\":\"\\ud800\"}", "InvalidJson"},
         {"{\"quantity\":5,\"customerId\":\"C\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]"
          "]"
@@ -381,6 +386,51 @@ START_TEST(another_media_type_is_refused) {
 }
 END_TEST
 
+/* A header that was sent twice arrives joined, on two lines, or as two elements. */
+START_TEST(a_header_that_was_sent_twice_is_refused) {
+    static const struct {
+        const char *name, *values[3], *code;
+    } rows[] = {
+        {"Idempotency-Key", {"k1", "k2"}, "InvalidIdempotencyKey"},
+        {"Idempotency-Key", {"k1", "k1"}, "InvalidIdempotencyKey"},
+        {"idempotency-key", {"k1", ""}, "InvalidIdempotencyKey"},
+        {"IDEMPOTENCY-KEY", {"k1, k2"}, "InvalidIdempotencyKey"},
+        {"Idempotency-Key", {"k1,k1"}, "InvalidIdempotencyKey"},
+        {"Content-Type", {"application/json", "text/plain"}, "BadRequest"},
+        {"Content-Type", {"application/json", "application/json"}, "BadRequest"},
+        {"content-type", {"application/json, application/json"}, "BadRequest"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (size_t a = 0; a < COUNT(actions); a++) {
+            struct function_call twice = {.action = actions[a], .body = good_body};
+            twice.header.name = rows[i].name;
+            memcpy(twice.header.values, rows[i].values, sizeof rows[i].values);
+            assert_refused(&twice, 400, rows[i].code, rows[i].values[0]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(an_encoded_body_is_refused) {
+    static const char *const encodings[][3] = {{"gzip"}, {"identity, br"}, {"identity", "gzip"}, {"gzip", "identity"}};
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        struct function_call encoded = {.action = "reserve", .body = good_body, .header.name = "Content-Encoding"};
+        memcpy(encoded.header.values, encodings[i], sizeof encodings[i]);
+        assert_refused(&encoded, 415, "UnsupportedMediaType", encodings[i][0]);
+    }
+}
+END_TEST
+
+START_TEST(a_body_may_begin_with_a_byte_order_mark_and_have_names_in_any_case) {
+    static const char *const bodies[] = {"\xEF\xBB\xBF{\"quantity\":5,\"customerId\":\"C\"}",
+                                         "{\"Quantity\":1,\"CustomerId\":\"c\"}"};
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        call(_i, &(struct function_call){.action = "reserve", .body = bodies[i]});
+        ck_assert_msg(answer.status == 200, "%s: %s", bodies[i], answer.body.data);
+    }
+}
+END_TEST
+
 START_TEST(an_unknown_product_is_not_found) {
     for (size_t a = 0; a < COUNT(actions); a++) {
         assert_refused(&(struct function_call){.product = "PROD-404", .action = actions[a], .body = good_body}, 404,
@@ -434,6 +484,9 @@ int main(void) {
     tcase_add_test(errors, a_bad_reservation_id_is_refused_where_it_matters);
     tcase_add_test(errors, a_body_over_64_kib_is_refused);
     tcase_add_test(errors, another_media_type_is_refused);
+    tcase_add_test(errors, a_header_that_was_sent_twice_is_refused);
+    tcase_add_test(errors, an_encoded_body_is_refused);
+    tcase_add_loop_test(errors, a_body_may_begin_with_a_byte_order_mark_and_have_names_in_any_case, 0, CALL_SHAPES);
     tcase_add_test(errors, an_unknown_product_is_not_found);
     tcase_add_loop_test(errors, other_names_of_json_are_taken_in_both_shapes, 0, CALL_SHAPES);
     tcase_add_loop_test(errors, a_get_does_not_look_at_a_body, 0, CALL_SHAPES);

@@ -29,14 +29,19 @@ START_TEST(an_http_payload_is_read) {
     ck_assert_int_eq(
         parse("{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/api/inventory/PROD-001/reserve?x=1\","
               "\"Method\":\"POST\",\"Query\":{\"x\":\"1\"},"
-              "\"Headers\":{\"Accept\":[\"*/*\"],\"content-TYPE\":[\"application/json\",\"x\"]},"
+              "\"Headers\":{\"Accept\":[\"*/*\"],\"content-TYPE\":[\"application/json\",\"x\"],"
+              "\"idempotency-Key\":[\"k\"],\"Content-Encoding\":[\"gzip\"]},"
               "\"Params\":{\"productId\":\"PROD-001\"},\"Identities\":[{\"IsAuthenticated\":false}],"
               "\"Body\":\"{\\\"quantity\\\":5}\"}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReserveInventory\"}}}",
               true),
         STATUS_OK);
     ck_assert_str_eq(invocation.method, "POST");
     ck_assert_str_eq(invocation.product_id, "PROD-001");
-    ck_assert_str_eq(invocation.content_type, "application/json");
+    ck_assert_str_eq(invocation.content_type.text, "application/json");
+    ck_assert(invocation.content_type.is_repeated);
+    ck_assert_str_eq(invocation.idempotency_key.text, "k");
+    ck_assert(!invocation.idempotency_key.is_repeated);
+    ck_assert_str_eq(invocation.content_encoding.text, "gzip");
     ck_assert_str_eq(invocation.body, "{\"quantity\":5}");
     invocation_release(&invocation);
 }
@@ -45,7 +50,7 @@ END_TEST
 START_TEST(what_a_request_need_not_have_may_be_absent) {
     ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\"}}}", true), STATUS_OK);
     ck_assert_str_eq(invocation.product_id, "");
-    ck_assert_ptr_null(invocation.content_type);
+    ck_assert_ptr_null(invocation.content_type.text);
     ck_assert_str_eq(invocation.body, "");
     invocation_release(&invocation);
     ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Query\":\"{}\",\"Body\":null,\"Params\":{},"
@@ -53,7 +58,7 @@ START_TEST(what_a_request_need_not_have_may_be_absent) {
                            true),
                      STATUS_OK);
     ck_assert_str_eq(invocation.body, "");
-    ck_assert_ptr_null(invocation.content_type);
+    ck_assert_ptr_null(invocation.content_type.text);
     invocation_release(&invocation);
 }
 END_TEST
@@ -62,7 +67,7 @@ START_TEST(a_header_may_be_a_plain_string) {
     ck_assert_int_eq(
         parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Headers\":{\"Content-Type\":\"text/json\"}}}}", true),
         STATUS_OK);
-    ck_assert_str_eq(invocation.content_type, "text/json");
+    ck_assert_str_eq(invocation.content_type.text, "text/json");
     invocation_release(&invocation);
 }
 END_TEST

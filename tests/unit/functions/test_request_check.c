@@ -54,6 +54,8 @@ static void assert_refused(const char *body, int status, const char *code) {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
+static const char good_body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
+
 /* --- what is right --- */
 
 /* Writes `unit` as often, and a NUL. */
@@ -77,8 +79,16 @@ START_TEST(whole_numbers_may_be_written_as_json_allows) {
     static const struct {
         const char *text;
         int64_t value;
-    } rows[] = {{"1", 1},          {"1000000", 1000000}, {"5.0", 5},    {"1e2", 100},
-                {"1E+6", 1000000}, {"0.5e1", 5},         {"100e-2", 1}, {"1000000.000", 1000000}};
+    } rows[] = {{"1", 1},
+                {"1000000", 1000000},
+                {"5.0", 5},
+                {"1e2", 100},
+                {"1E+6", 1000000},
+                {"0.5e1", 5},
+                {"100e-2", 1},
+                {"1000000.000", 1000000},
+                {"5.00000000000000000000000000000000000000000000000000000", 5},
+                {"0.00000000000000000000000000000000000000000000005e+47", 5}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         char body[128];
         snprintf(body, sizeof body, "{\"quantity\":%s,\"customerId\":\"C\"}", rows[i].text);
@@ -90,8 +100,32 @@ END_TEST
 
 START_TEST(unknown_members_and_the_order_of_members_do_not_matter) {
     assert_accepted(
-        " {\"x\":{\"quantity\":[1]},\"customerId\":\"C\",\"Quantity\":\"no\",\"quantity\":7,\"y\":null}\r\n");
+        " {\"x\":{\"quantity\":[1]},\"customerId\":\"C\",\"quantit\":\"no\",\"quantity\":7,\"y\":\"\\u0000\"}\r\n");
     ck_assert_int_eq(change.quantity, 7);
+}
+END_TEST
+
+START_TEST(names_match_in_any_case) {
+    static const char *const names[][3] = {{"Quantity", "CustomerId", "ReservationId"},
+                                           {"QUANTITY", "CUSTOMERID", "RESERVATIONID"},
+                                           {"\\u0051uantity", "customer\\u0069d", "reservationID"}};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        char body[256];
+        snprintf(body, sizeof body, "{\"%s\":5,\"%s\":\"C\",\"%s\":\"0194b0a1-2345-8abc-9def-0123456789ab\"}",
+                 names[i][0], names[i][1], names[i][2]);
+        assert_accepted(body);
+        ck_assert_int_eq(change.quantity, 5);
+        ck_assert_str_eq(change.customer_id, "C");
+        ck_assert_str_eq(change.reservation_id, "0194b0a1-2345-8abc-9def-0123456789ab");
+    }
+}
+END_TEST
+
+/* cJSON ends a string at a NUL: such a name must not become another one. */
+START_TEST(a_name_with_a_nul_is_a_name_of_its_own) {
+    assert_accepted("{\"quantity\\u0000\":\"no\",\"quantity\":7,\"customerId\":\"C\"}");
+    ck_assert_int_eq(change.quantity, 7);
+    assert_refused("{\"quantity\\u0000\":7,\"customerId\":\"C\"}", 400, "InvalidQuantity");
 }
 END_TEST
 
@@ -138,7 +172,7 @@ START_TEST(json_goes_by_several_names) {
                                         "application/vnd.api+json",
                                         "application/problem+JSON; charset=utf-8"};
     for (size_t i = 0; i < COUNT(types); i++) {
-        request.content_type = types[i];
+        request.content_type.text = types[i];
         assert_accepted("{\"quantity\":1,\"customerId\":\"C\"}");
     }
 }
@@ -180,13 +214,58 @@ START_TEST(other_media_types_are_refused) {
                                         "application/json; charset=utf-8x",
                                         "application/json; charset=",
                                         "application/json; charset",
-                                        "application/json; a=b; CHARSET=\"iso-8859-1\"",
-                                        "application/json, text/plain"};
+                                        "application/json; a=b; CHARSET=\"iso-8859-1\""};
     for (size_t i = 0; i < COUNT(types); i++) {
-        request.content_type = types[i];
+        request.content_type.text = types[i];
         ck_assert_msg(!check("{\"quantity\":1,\"customerId\":\"C\"}"), "accepted: %s", types[i]);
         assert_answer(415, "UnsupportedMediaType", types[i]);
     }
+}
+END_TEST
+
+START_TEST(two_content_types_are_refused_however_they_arrive) {
+    static const char *const joined[] = {"application/json, text/plain", "application/json,application/json", ",",
+                                         "application/json; a=\"x, y\", text/json"};
+    for (size_t i = 0; i < COUNT(joined); i++) {
+        request.content_type.text = joined[i];
+        assert_refused(good_body, 400, "BadRequest");
+    }
+    request.content_type = (struct http_header_value){.text = "application/json", .is_repeated = true};
+    assert_refused(good_body, 400, "BadRequest");
+    request.content_type = (struct http_header_value){.text = "application/json; a=\"x, y\""};
+    assert_accepted(good_body);
+}
+END_TEST
+
+START_TEST(a_body_may_not_be_encoded) {
+    static const char *const encodings[] = {"gzip", "br", "GZIP", "identity, gzip", "identity, identity", "", "x"};
+    for (size_t i = 0; i < COUNT(encodings); i++) {
+        request.content_encoding.text = encodings[i];
+        assert_refused(good_body, 415, "UnsupportedMediaType");
+    }
+    request.content_encoding = (struct http_header_value){.text = "identity", .is_repeated = true};
+    assert_refused(good_body, 415, "UnsupportedMediaType");
+    request.content_encoding = (struct http_header_value){.text = "Identity"};
+    assert_accepted(good_body);
+}
+END_TEST
+
+START_TEST(a_key_is_one_key_of_1_to_128_printable_characters_without_a_comma) {
+    char longest[129], too_long[130];
+    repeat(longest, "k", 128);
+    repeat(too_long, "k", 129);
+    const char *const right[] = {"k", "a b", "~!@#$%^&*()", longest};
+    for (size_t i = 0; i < COUNT(right); i++) {
+        request.idempotency_key.text = right[i];
+        assert_accepted(good_body);
+    }
+    const char *const wrong[] = {"", ",", "k1, k2", "k1,k2", "k, k", "a\tb", "\xC3\xA4", "a\x7f", too_long};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        request.idempotency_key.text = wrong[i];
+        assert_refused(good_body, 400, "InvalidIdempotencyKey");
+    }
+    request.idempotency_key = (struct http_header_value){.text = "k", .is_repeated = true};
+    assert_refused(good_body, 400, "InvalidIdempotencyKey");
 }
 END_TEST
 
@@ -233,10 +312,12 @@ START_TEST(what_is_not_a_json_object_is_refused) {
                                          "{\"quantity\":1,\"customerId\":\"\xC3\"}",
                                          "{\"quantity\":1,\"customerId\":\"\xED\xA0\x80\"}",
                                          "{\"quantity\":1,\"customerId\":\"\xC0\x80\"}",
-                                         "{\"quantity\":1,\"customerId\":\"\\u0000\"}",
                                          "{\"quantity\":1,\"customerId\":\"\\ud800\"}",
                                          "{\"quantity\":1,\"customerId\":\"a\tb\"}",
                                          "{\"quantity\":1,\"customerId\":\"C\",\"x\":{\"a\":1,\"a\":1}}",
+                                         "{\"quantity\":5,\"Quantity\":5,\"customerId\":\"C\"}",
+                                         "{\"quantity\":5,\"customerId\":\"C\",\"CUSTOMERID\":\"C\"}",
+                                         "{\"quantity\":5,\"customerId\":\"C\",\"x\":1,\"\\u0058\":2}",
                                          "\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}"};
     for (size_t i = 0; i < COUNT(bodies); i++) {
         assert_refused(bodies[i], 400, "InvalidJson");
@@ -271,6 +352,16 @@ START_TEST(a_quantity_is_a_whole_number_from_1_to_a_million) {
                                          "0.999",
                                          "1000001",
                                          "1000000.5",
+                                         "4.99999999999999999999",
+                                         "5.00000000000000000001",
+                                         "0.99999999999999999999999",
+                                         "1.0000000000000000000000000000000001e0",
+                                         "500000000000000000000000000000000000000001e-41",
+                                         "1e-99999999999999999999999999999999999999",
+                                         "1e99999999999999999999999999999999999999",
+                                         "0e99999999999999999999",
+                                         "0.0",
+                                         "-5e0",
                                          "1e7",
                                          "1e400",
                                          "-1e400",
@@ -292,7 +383,6 @@ START_TEST(a_quantity_is_a_whole_number_from_1_to_a_million) {
         assert_refused(body, 400, "InvalidQuantity");
     }
     assert_refused("{\"customerId\":\"C\"}", 400, "InvalidQuantity");
-    assert_refused("{\"Quantity\":5,\"customerId\":\"C\"}", 400, "InvalidQuantity");
 }
 END_TEST
 
@@ -300,8 +390,9 @@ START_TEST(a_customer_is_a_string_of_1_to_128_characters) {
     char too_long[129 * 2 + 3] = "\"";
     repeat(too_long + 1, "\xC3\xA4", 129);
     memcpy(too_long + strlen(too_long), "\"", 2);
-    const char *const values[] = {"\"\"",         "5",       "null",        "true",          "[\"C\"]", "{}",
-                                  "\"a\\u0001\"", "\"\\n\"", "\"\\u007f\"", "\"a\\u0085b\"", too_long};
+    const char *const values[] = {
+        "\"\"",    "5",           "null",          "true",          "[\"C\"]",     "{}",    "\"a\\u0001\"",
+        "\"\\n\"", "\"\\u007f\"", "\"a\\u0085b\"", "\"a\\u0000b\"", "\"\\u0000\"", too_long};
     for (size_t i = 0; i < COUNT(values); i++) {
         char body[512];
         snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":%s}", values[i]);
@@ -321,6 +412,8 @@ START_TEST(a_reservation_id_is_a_uuid) {
                                          "\"0194b0a1-2345-8abc-9def-0123456789abc\"",
                                          "\"0194b0a1-2345-8abc-9def-0123456789ag\"",
                                          "\"0194b0a123458abc9def0123456789ab\"",
+                                         "\"0194b0a1-2345-8abc-9def-0123456789ab\\u0000\"",
+                                         "\"\\u0000\"",
                                          "\"{0194b0a1-2345-8abc-9def-0123456789ab}\""};
     for (size_t i = 0; i < COUNT(values); i++) {
         char body[160];
@@ -331,11 +424,11 @@ START_TEST(a_reservation_id_is_a_uuid) {
 END_TEST
 
 START_TEST(the_first_thing_wrong_is_named) {
-    request = (struct function_request){.product_id = "A B", .content_type = "text/plain", .body_too_large = true};
+    request = (struct function_request){.product_id = "A B", .content_type.text = "text/plain", .body_too_large = true};
     assert_refused("", 400, "InvalidProductId");
     request.product_id = "A";
     assert_refused("", 415, "UnsupportedMediaType");
-    request.content_type = "application/json";
+    request.content_type.text = "application/json";
     assert_refused("", 413, "PayloadTooLarge");
     request.body_too_large = false;
     assert_refused("{", 400, "InvalidJson");
@@ -352,6 +445,8 @@ int main(void) {
     tcase_add_test(right, a_request_is_read);
     tcase_add_test(right, whole_numbers_may_be_written_as_json_allows);
     tcase_add_test(right, unknown_members_and_the_order_of_members_do_not_matter);
+    tcase_add_test(right, names_match_in_any_case);
+    tcase_add_test(right, a_name_with_a_nul_is_a_name_of_its_own);
     tcase_add_test(right, a_customer_may_be_128_characters_of_any_script);
     tcase_add_test(right, a_reservation_id_is_read_in_lower_case);
     tcase_add_test(right, a_null_reservation_id_is_none);
@@ -362,6 +457,9 @@ int main(void) {
     tcase_add_checked_fixture(wrong, set_up, tear_down);
     tcase_add_test(wrong, a_product_id_is_of_few_characters);
     tcase_add_test(wrong, other_media_types_are_refused);
+    tcase_add_test(wrong, two_content_types_are_refused_however_they_arrive);
+    tcase_add_test(wrong, a_body_may_not_be_encoded);
+    tcase_add_test(wrong, a_key_is_one_key_of_1_to_128_printable_characters_without_a_comma);
     tcase_add_test(wrong, a_body_may_hold_64_kib_and_not_a_byte_more);
     tcase_add_test(wrong, a_body_that_the_server_did_not_keep_is_too_large);
     tcase_add_test(wrong, what_is_not_a_json_object_is_refused);
