@@ -113,7 +113,7 @@ static const struct {
     {"{" TOKEN ",\"expires_on\":\"9223372036854775807\"}", "when the token expires"},
     {"{" TOKEN ",\"expires_on\":-1}", "when the token expires"},
     {"{" TOKEN ",\"expires_in\":0}", "expired"},
-    {"{" TOKEN ",\"expires_in\":-9223372036854775808}", "when the token expires"},
+    {"{" TOKEN ",\"expires_in\":-9223372036854775808}", "expired"},
     {"{" TOKEN ",\"expires_in\":\"-9223372036854775808\"}", "expired"},
     {"{" TOKEN ",\"expires_on\":\"" NOON "\"}", "expired"},
     {"{" TOKEN ",\"expires_in\":604801}", "longer than any"},
