@@ -17,8 +17,7 @@ static cJSON *make_body(const char *product_id, const struct release_result *res
     bool complete = cJSON_AddBoolToObject(body, "success", released) != NULL &&
                     cJSON_AddStringToObject(body, "productId", product_id) != NULL &&
                     json_add_int64(body, "releasedQuantity", released ? result->released : 0) &&
-                    (result->acquired_lease ? json_add_int64(body, "newAvailableQuantity", result->available)
-                                            : cJSON_AddNullToObject(body, "newAvailableQuantity") != NULL) &&
+                    json_add_int64(body, "newAvailableQuantity", result->available) &&
                     cJSON_AddStringToObject(body, "message", message) != NULL;
     return api_answer_body(body, complete);
 }
@@ -43,13 +42,11 @@ static void serve(struct inventory_service *service, const struct function_reque
         api_answer_failure(response, status, "Releasing", request->product_id, &err);
         return;
     }
-    cJSON *body = make_body(request->product_id, &result);
     if (!result.acquired_lease) {
         http_headers_add(&response->headers, "Retry-After", "1");
-        api_answer_json(response, 409, body, 0);
-    } else {
-        api_answer_json(response, result.released > 0 ? 200 : 404, body, result.version);
     }
+    int http_status = !result.acquired_lease ? 409 : result.released > 0 ? 200 : 404;
+    api_answer_json(response, http_status, make_body(request->product_id, &result), result.version);
 }
 
 const struct function release_inventory_function = {

@@ -19,8 +19,7 @@ static cJSON *make_body(const char *product_id, int64_t quantity, const struct r
     bool complete = cJSON_AddBoolToObject(body, "success", result->reserved) != NULL &&
                     cJSON_AddStringToObject(body, "productId", product_id) != NULL &&
                     json_add_int64(body, "requestedQuantity", quantity) &&
-                    (result->acquired_lease ? json_add_int64(body, "availableQuantity", result->available)
-                                            : cJSON_AddNullToObject(body, "availableQuantity") != NULL) &&
+                    json_add_int64(body, "availableQuantity", result->available) &&
                     (result->reserved ? cJSON_AddStringToObject(body, "reservationId", result->reservation.id)
                                       : cJSON_AddNullToObject(body, "reservationId")) != NULL &&
                     (result->reserved ? cJSON_AddStringToObject(body, "expiresAt", expires_at)
@@ -51,7 +50,7 @@ static void serve(struct inventory_service *service, const struct function_reque
         http_headers_add(&response->headers, "Retry-After", "1");
     }
     api_answer_json(response, result.reserved ? 200 : 409, make_body(request->product_id, change.quantity, &result),
-                    result.acquired_lease ? result.version : 0);
+                    result.version);
 }
 
 const struct function reserve_inventory_function = {

@@ -165,14 +165,46 @@ static enum status begin_request(const struct inventory_change *change, enum inv
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "hashing a key");
 }
 
+/*
+ * What a caller without the lease is told is available. Read after the wait and without the lease: what this handler has read
+ * before may be older than the wait.
+ */
+static enum status read_available(struct inventory_service *service, const char *product_id,
+                                  struct inventory_request *out, struct error *err) {
+    struct product_state state;
+    product_state_init(&state);
+    int64_t now_ms = service->store->ops->now_ms(service->store);
+    struct inventory_query query = {.until_ms = now_ms};
+    enum status status = service->store->ops->read(service->store, product_id, &query, &state, err);
+    if (status == STATUS_OK) {
+        out->available = inventory_available(&state, now_ms);
+        out->version = state.product.version;
+    } else if (status == STATUS_PRECONDITION_FAILED) {
+        status = error_set(err, STATUS_UNAVAILABLE, "product %s changes faster than it can be read", product_id);
+    }
+    product_state_release(&state);
+    return note_missing_store(service, status, err);
+}
+
+/* Runs a caller's change. Without a turn, the request has what is available and the version all the same. */
+static enum status run_change(struct inventory_service *service, const struct inventory_change *change,
+                              enum inventory_operation operation, int lease_duration_s,
+                              struct inventory_request *request, bool *out_had_turn, struct error *err) {
+    enum status status = begin_request(change, operation, request, err);
+    if (status == STATUS_OK) {
+        status = run(service, change->product_id, lease_duration_s, request, out_had_turn, err);
+    }
+    if (status == STATUS_OK && !*out_had_turn) {
+        status = read_available(service, change->product_id, request, err);
+    }
+    return status;
+}
+
 enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,
                                       struct reserve_result *out, struct error *err) {
     struct inventory_request request;
     bool had_turn = false;
-    enum status status = begin_request(change, INVENTORY_RESERVE, &request, err);
-    if (status == STATUS_OK) {
-        status = run(service, change->product_id, 0, &request, &had_turn, err);
-    }
+    enum status status = run_change(service, change, INVENTORY_RESERVE, 0, &request, &had_turn, err);
     if (status == STATUS_OK) {
         *out = (struct reserve_result){.reserved = had_turn && request.units > 0,
                                        .acquired_lease = had_turn,
@@ -187,10 +219,7 @@ enum status inventory_service_release_units(struct inventory_service *service, c
                                             struct release_result *out, struct error *err) {
     struct inventory_request request;
     bool had_turn = false;
-    enum status status = begin_request(change, INVENTORY_RELEASE, &request, err);
-    if (status == STATUS_OK) {
-        status = run(service, change->product_id, RELEASE_LEASE_S, &request, &had_turn, err);
-    }
+    enum status status = run_change(service, change, INVENTORY_RELEASE, RELEASE_LEASE_S, &request, &had_turn, err);
     if (status == STATUS_OK) {
         *out = (struct release_result){.acquired_lease = had_turn,
                                        .released = request.units,

@@ -79,11 +79,11 @@ struct inventory_change {
     const char *idempotency_key; /* NULL: none */
 };
 
-/* With acquired_lease false the turn did not come in time, and the rest means nothing. */
+/* With acquired_lease false the turn did not come in time; `available` and `version` are what was read then, without the lease. */
 struct reserve_result {
     bool reserved;
     bool acquired_lease;
-    int64_t available;              /* units available then */
+    int64_t available;
     int64_t version;                /* of the product that this answer speaks of */
     struct reservation reservation; /* when reserved: its id and times */
 };

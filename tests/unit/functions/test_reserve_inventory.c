@@ -107,12 +107,56 @@ START_TEST(a_lease_that_is_not_had_is_a_conflict_to_be_retried) {
     reserve(_i, NULL, five);
     ck_assert_int_eq(answer.status, 409);
     ck_assert_str_eq(answer.body.data,
-                     "{\"success\":false,\"productId\":\"PROD-001\",\"requestedQuantity\":5,\"availableQuantity\":null,"
+                     "{\"success\":false,\"productId\":\"PROD-001\",\"requestedQuantity\":5,\"availableQuantity\":100,"
                      "\"reservationId\":null,\"expiresAt\":null,"
                      "\"message\":\"Another operation is in progress. Please retry.\",\"acquiredLease\":false}");
     ck_assert_str_eq(header("Retry-After"), "1");
-    ck_assert_ptr_null(header("ETag"));
+    ck_assert_str_eq(header("ETag"), "\"1\"");
     assert_untouched(_i);
+}
+END_TEST
+
+/* Without the lease: another instance holds it, and has changed the product since this one has read it. */
+START_TEST(a_caller_without_the_lease_is_told_what_is_available_now) {
+    reserve(_i, NULL, five);
+    ck_assert_int_eq(answer.status, 200);
+    struct inventory_store *store = &app.store.base;
+    struct product_state state;
+    product_state_init(&state);
+    const struct reservation *row;
+    bool reserved;
+    int64_t now_ms = store->ops->now_ms(store);
+    ck_assert_int_eq(store->ops->read(store, "PROD-001", &(struct inventory_query){.all = true}, &state, NULL),
+                     STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "OTHER", 20, now_ms, 60000, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(store->ops->commit(store, &state, INT64_MAX, NULL), STATUS_OK);
+    product_state_release(&state);
+    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
+    reserve(_i, NULL, five);
+    ck_assert_int_eq(answer.status, 409);
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"availableQuantity\":75,"));
+    ck_assert_str_eq(header("ETag"), "\"3\"");
+    clock_fake_advance(&app.store_clock, 60000);
+    reserve(_i, NULL, five);
+    ck_assert_msg(strstr(answer.body.data, "\"availableQuantity\":95,") != NULL, "%s", answer.body.data);
+}
+END_TEST
+
+START_TEST(what_is_available_is_never_invented) {
+    static const struct {
+        enum status status;
+        int http_status;
+        const char *code;
+    } rows[] = {{STATUS_UNAVAILABLE, 503, "StorageUnavailable"},
+                {STATUS_PRECONDITION_FAILED, 503, "StorageUnavailable"},
+                {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable"},
+                {STATUS_NOT_FOUND, 404, "ProductNotFound"}};
+    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        app.store.next[STORE_READ] = rows[i].status;
+        reserve(_i, NULL, five);
+        assert_error(rows[i].http_status, rows[i].code);
+    }
 }
 END_TEST
 
@@ -202,6 +246,8 @@ int main(void) {
     TCase *impatient = tcase_create("no waiting");
     tcase_add_checked_fixture(impatient, set_up_impatient, tear_down);
     tcase_add_loop_test(impatient, a_lease_that_is_not_had_is_a_conflict_to_be_retried, 0, CALL_SHAPES);
+    tcase_add_loop_test(impatient, a_caller_without_the_lease_is_told_what_is_available_now, 0, CALL_SHAPES);
+    tcase_add_loop_test(impatient, what_is_available_is_never_invented, 0, CALL_SHAPES);
     suite_add_tcase(suite, impatient);
     return check_main(suite);
 }
