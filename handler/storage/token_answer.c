@@ -1,15 +1,13 @@
 #include "storage/token_answer.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/json.h"
+#include "storage/token_date.h"
 
 enum { AADSTS_MAX_DIGITS = 10, ERROR_NAME_MAX_LENGTH = 40 };
-#define LATEST_S 253402300799LL /* the end of the year 9999 */
 
 void token_init(struct token *token) {
     *token = (struct token){0};
@@ -45,14 +43,6 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
     if (fault != NULL) {
         return error_set(err, STATUS_MALFORMED, "the answer %s", fault);
     }
-    if (lifetime_s <= 0) {
-        return error_set(err, STATUS_MALFORMED, "the answer holds a token that has expired, or this clock is wrong");
-    }
-    if (lifetime_s > TOKEN_MAX_LIFETIME_S) {
-        return error_set(err, STATUS_MALFORMED,
-                         "the answer holds a token that would last longer than any, or this "
-                         "clock is wrong");
-    }
     struct token token;
     token_init(&token);
     strbuf_append_string(&token.text, text);
@@ -68,15 +58,6 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
     token_release(out);
     *out = token;
     return STATUS_OK;
-}
-
-/* How long from `at` until a date. What lies outside any calendar is no date. */
-static bool seconds_until(int64_t date_s, const struct token_moment *at, int64_t *out_s) {
-    if (date_s < 0 || date_s > LATEST_S) {
-        return false;
-    }
-    *out_s = (date_s * 1000 - at->wall_ms) / 1000;
-    return true;
 }
 
 /* Strings of a tree that held a token are wiped with it. */
@@ -98,32 +79,45 @@ static enum status parse_object(const struct strbuf *body, cJSON **out, struct e
     return STATUS_OK;
 }
 
+/* The moment that the member `key` names, as a number or as a text. */
+static bool read_date(const cJSON *root, const char *key, bool is_local, int64_t *out_s) {
+    const char *text = json_string(root, key);
+    return text != NULL ? token_date_read(text, is_local, out_s) : json_int64(root, key, out_s);
+}
+
+static bool is_lifetime(int64_t lifetime_s) {
+    return lifetime_s > 0 && lifetime_s <= TOKEN_MAX_LIFETIME_S;
+}
+
+/* What is left from `at` until a date; 0 where that is no lifetime of a token. */
+static int64_t seconds_until(int64_t date_s, const struct token_moment *at) {
+    bool is_near = date_s >= 0 && date_s < INT64_MAX / 1000;
+    int64_t left_s = is_near ? (date_s * 1000 - at->wall_ms) / 1000 : 0;
+    return is_lifetime(left_s) ? left_s : 0;
+}
+
 /*
- * Of both the earlier end: IMDS keeps tokens, and counts expires_in from when one was issued, not from its answer. A date that
- * has passed then tells of clocks that are apart.
+ * Of both the earlier end: IMDS keeps tokens, and counts expires_in from when one was issued, not from its answer. What
+ * cannot be is passed over: clocks are apart, or a form is new. The token itself may be as good as any.
  */
-static bool read_lifetime(const cJSON *root, const struct token_moment *at, int64_t *out_s) {
-    int64_t in_s, date_s, left_s;
-    bool has_in = json_int64(root, "expires_in", &in_s);
-    bool has_date = json_int64(root, "expires_on", &date_s) && seconds_until(date_s, at, &left_s);
-    bool by_date = has_date && (!has_in || (left_s > 0 && left_s < in_s));
-    if (has_in || has_date) {
-        *out_s = by_date ? left_s : in_s;
+static int64_t read_lifetime(const cJSON *root, const struct token_moment *at) {
+    int64_t in_s, date_s;
+    int64_t lifetime_s = json_int64(root, "expires_in", &in_s) && is_lifetime(in_s) ? in_s : 0;
+    int64_t left_s = read_date(root, "expires_on", false, &date_s) ? seconds_until(date_s, at) : 0;
+    if (left_s > 0 && (lifetime_s == 0 || left_s < lifetime_s)) {
+        lifetime_s = left_s;
     }
-    return has_in || has_date;
+    return lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S;
 }
 
 static enum status read_object(const cJSON *root, const struct token_moment *at, struct token *out, struct error *err) {
     const char *type = json_string(root, "token_type");
-    int64_t lifetime_s, refresh_in_s = 0;
+    int64_t refresh_in_s = 0;
     if (type != NULL && strcasecmp(type, "Bearer") != 0) {
         return error_set(err, STATUS_MALFORMED, "the answer holds a token of another type than Bearer");
     }
-    if (!read_lifetime(root, at, &lifetime_s)) {
-        return error_set(err, STATUS_MALFORMED, "the answer does not say when the token expires");
-    }
     json_int64(root, "refresh_in", &refresh_in_s);
-    return fill(json_string(root, "access_token"), lifetime_s, refresh_in_s, at, out, err);
+    return fill(json_string(root, "access_token"), read_lifetime(root, at), refresh_in_s, at, out, err);
 }
 
 enum status token_answer_read(const struct strbuf *body, const struct token_moment *at, struct token *out,
@@ -137,26 +131,17 @@ enum status token_answer_read(const struct strbuf *body, const struct token_mome
     return status;
 }
 
-/* "2025-01-19 14:45:30.000000" in this machine's time zone. */
-static bool parse_local(const char *text, int64_t *out_s) {
-    struct tm parts = {.tm_isdst = -1};
-    const char *rest = text == NULL ? NULL : strptime(text, "%Y-%m-%d %H:%M:%S", &parts);
-    if (rest == NULL || (*rest != '\0' && *rest != '.')) {
-        return false;
-    }
-    time_t date = mktime(&parts);
-    *out_s = (int64_t)date;
-    return date != (time_t)-1;
-}
-
 static enum status read_cli_object(const cJSON *root, const struct token_moment *at, struct token *out,
                                    struct error *err) {
-    int64_t date_s, lifetime_s;
-    bool is_dated = json_int64(root, "expires_on", &date_s) || parse_local(json_string(root, "expiresOn"), &date_s);
-    if (!is_dated || !seconds_until(date_s, at, &lifetime_s)) {
-        return error_set(err, STATUS_MALFORMED, "the answer does not say when the token expires");
+    int64_t date_s, lifetime_s = 0;
+    if (read_date(root, "expires_on", false, &date_s)) {
+        lifetime_s = seconds_until(date_s, at);
     }
-    return fill(json_string(root, "accessToken"), lifetime_s, 0, at, out, err);
+    if (lifetime_s == 0 && read_date(root, "expiresOn", true, &date_s)) {
+        lifetime_s = seconds_until(date_s, at);
+    }
+    return fill(json_string(root, "accessToken"), lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S, 0, at, out,
+                err);
 }
 
 enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at, struct token *out,

@@ -2,7 +2,9 @@
  * token_answer.h - what identity endpoints and az answer, checked before anything of it is believed.
  *
  * Rules        A token is 1 to TOKEN_MAX_BYTES printable ASCII characters without spaces: nothing that could end a header line.
- *              It lasts more than 0 s and at most TOKEN_MAX_LIFETIME_S (Azure's last 24 h at most; "Configurable token lifetimes").
+ *              A lifetime of 1 to TOKEN_MAX_LIFETIME_S seconds is believed (Azure's last 24 h at most; "Configurable token
+ *              lifetimes"). A token is never refused for its dates: where none can be read or believed, it counts as good for
+ *              TOKEN_ASSUMED_LIFETIME_S, and if it ends before, storage's 401 has another one fetched (token_cache.h).
  *              Its times are on clock.h's now, which does not jump.
  * Threads: none of its own.
  * Layer: storage. May include base/.
@@ -19,6 +21,7 @@ enum {
     TOKEN_MAX_BYTES = 16 * 1024,
     TOKEN_ANSWER_MAX_BYTES = 64 * 1024,
     TOKEN_MAX_LIFETIME_S = 7 * 24 * 3600,
+    TOKEN_ASSUMED_LIFETIME_S = 5 * 60,
     TOKEN_REFRESH_AHEAD_MS = 5 * 60 * 1000,
 };
 
@@ -40,16 +43,16 @@ struct token_moment {
 /*
  * Reads {"access_token", "expires_in" and/or "expires_on", "refresh_in"}. The lifetime begins `at`, before the answer was made;
  * of two ends the earlier counts ("How to use managed identities ... to acquire an access token": expires_in is counted from the
- * time of issue, and tokens are cached).
+ * time of issue, and tokens are cached). The forms of "expires_on": token_date.h.
  * It is refreshed after refresh_in where that is given, else 5 minutes before its end, or half-way if that is later.
  *
- * STATUS_MALFORMED   not that, or a token or a lifetime that cannot be; `out` untouched
+ * STATUS_MALFORMED   not that, or a token that cannot be; `out` untouched
  * STATUS_NO_MEMORY
  */
 enum status token_answer_read(const struct strbuf *body, const struct token_moment *at, struct token *out,
                               struct error *err) MUST_CHECK;
 
-/* The same for az: {"accessToken", "expires_on" (seconds) or "expiresOn" ("2025-01-19 14:45:30.000000", local time)}. */
+/* The same for az: {"accessToken", "expires_on" or "expiresOn" (local time, where it names no offset)}. */
 enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at, struct token *out,
                                   struct error *err) MUST_CHECK;
 

@@ -7,7 +7,7 @@
  *              assertion  what stands for a client secret: a signed text that says who we are
  * Rules        Answers are hostile until proven: token_answer.h. Messages hold nothing that an endpoint could make us repeat but an
  *              error code.
- *              No fetch outlasts TOKEN_FETCH_MS by more than a moment, or the context's stop.
+ *              No question outlasts TOKEN_FETCH_MS by more than a moment, or the context's stop.
  *              Tokens, secrets, assertions and what held them are wiped.
  * Threads: a source belongs to one thread at a time, never the I/O thread.
  * Layer: storage. May include base/.
@@ -29,7 +29,7 @@
 
 enum {
     TOKEN_FETCH_MS = 15000,      /* one question, or one run of az, which takes seconds to start */
-    TOKEN_IMDS_PROBE_MS = 1000,  /* as Azure's own SDKs have it */
+    TOKEN_IMDS_PROBE_MS = 1000,  /* the first time, as in Azure's own SDKs */
     TOKEN_FILE_MAX_BYTES = 65536 /* a federated token, or a key with its certificates */
 };
 
@@ -70,13 +70,15 @@ void token_source_app_service_init(struct token_source_app_service *source, cons
 
 /*
  * Managed identity on virtual machines ("Use managed identities on a virtual machine to acquire an access token").
- * `probe`: first find out, within TOKEN_IMDS_PROBE_MS, whether anything answers there at all; STATUS_NOT_FOUND if not.
+ * `probe`: first find out whether anything answers there at all; STATUS_NOT_FOUND if not. The first probe has TOKEN_IMDS_PROBE_MS,
+ * the next ones have TOKEN_FETCH_MS, as a slow IMDS needs them. It ends with the first token.
  */
 struct token_source_imds {
     struct token_source base;
     const char *host; /* "http://169.254.169.254" */
     const char *client_id;
     bool probe;
+    int64_t probe_ms;
 };
 void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id, bool probe);
 

@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "storage/token_source.h"
 
-enum { REASON_SHOWN = 110, TRIED_MAX_BYTES = 2048 };
+enum { REASON_SHOWN = 160, TRIED_MAX_BYTES = 2048 };
 
 /* One after the other; `tried` gets what each said. */
 static enum status try_each(struct token_source_auto *self, const struct token_context *context, struct token *out,

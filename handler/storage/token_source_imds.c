@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "storage/token_http.h"
 #include "storage/token_source.h"
 
@@ -22,8 +24,8 @@ static enum status ask(const struct token_source_imds *self, const struct token_
     if (status != STATUS_OK) {
         error_set(err, status, "building the request: %s", status_text(status));
     } else {
-        status = token_http_ask(context, url.data, &headers, NULL, is_probe ? TOKEN_IMDS_PROBE_MS : TOKEN_FETCH_MS, out,
-                                err);
+        status =
+            token_http_ask(context, url.data, &headers, NULL, is_probe ? self->probe_ms : TOKEN_FETCH_MS, out, err);
     }
     http_headers_release(&headers);
     strbuf_release(&url);
@@ -38,16 +40,29 @@ static bool is_elses(int http_status) {
     return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
 }
 
+static enum status not_imds(const struct token_source_imds *self, const char *why, struct error *err) {
+    return error_set(err, STATUS_NOT_FOUND, "what answers at %s is not IMDS: %s", self->host, why);
+}
+
+/*
+ * Where there is no IMDS nothing answers, and others wait for their turn to sign in: so the first probe is short. A busy machine's
+ * IMDS may take seconds, even to connect (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
+ */
 static enum status probe(struct token_source_imds *self, const struct token_context *context, struct error *err) {
     struct http_reply reply;
+    struct error why = {0};
     http_reply_init(&reply);
-    enum status status = ask(self, context, true, &reply, err);
+    enum status status = ask(self, context, true, &reply, &why);
     if (status == STATUS_UNAVAILABLE) {
-        status = error_set(err, STATUS_NOT_FOUND, "nothing answers at %s", self->host);
-    } else if (status == STATUS_OK && is_elses(reply.status)) {
-        status = error_set(err, STATUS_NOT_FOUND, "what answers at %s is not IMDS (%d)", self->host, reply.status);
+        status = error_set(err, STATUS_NOT_FOUND, "no answer from %s (the next attempt waits up to %d s): %s",
+                           self->host, TOKEN_FETCH_MS / 1000, why.message);
+        self->probe_ms = TOKEN_FETCH_MS;
+    } else if (status != STATUS_OK) {
+        error_set(err, status, "%s", why.message);
+    } else if (is_elses(reply.status)) {
+        snprintf(why.message, sizeof why.message, "it answered %d", reply.status);
+        status = not_imds(self, why.message, err);
     }
-    self->probe = status != STATUS_OK;
     http_reply_release(&reply);
     return status;
 }
@@ -68,22 +83,38 @@ static enum status take(const struct token_context *context, const struct http_r
     return status;
 }
 
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
-    struct token_source_imds *self = (struct token_source_imds *)source;
+static enum status ask_for_token(struct token_source_imds *self, const struct token_context *context, struct token *out,
+                                 struct error *err) {
     struct http_reply reply;
     http_reply_init(&reply);
-    enum status status = self->probe ? probe(self, context, err) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = ask(self, context, false, &reply, err);
-    }
+    enum status status = ask(self, context, false, &reply, err);
     if (status == STATUS_OK) {
         status = take(context, &reply, out, err);
     }
-    if (status != STATUS_OK) {
-        error_wrap(err, "IMDS");
-    }
     http_reply_release(&reply);
+    return status;
+}
+
+/* Until it has given a token it is probed, and what is no answer of IMDS's shows that it is not there. */
+static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
+                         struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)source;
+    struct error why = {0};
+    enum status status = self->probe ? probe(self, context, &why) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = ask_for_token(self, context, out, &why);
+        if (self->probe && status == STATUS_MALFORMED) {
+            status = not_imds(self, why.message, &why);
+        }
+    }
+    if (status == STATUS_OK) {
+        self->probe = false;
+        return STATUS_OK;
+    }
+    error_wrap(&why, "IMDS");
+    if (err != NULL) {
+        *err = why;
+    }
     return status;
 }
 
@@ -94,5 +125,6 @@ void token_source_imds_init(struct token_source_imds *source, const char *host, 
         .host = host,
         .client_id = client_id,
         .probe = probe_first,
+        .probe_ms = TOKEN_IMDS_PROBE_MS,
     };
 }

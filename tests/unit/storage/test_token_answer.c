@@ -87,6 +87,62 @@ START_TEST(a_token_of_one_second_is_renewed_half_way) {
 }
 END_TEST
 
+#define HOUR_BY_DATE(date) "{" TOKEN ",\"expires_on\":\"" date "\"}"
+
+/* All the forms of one moment: an hour after `at`. The rest of the forms is token_date's test. */
+static const char *const dated[] = {
+    HOUR_BY_DATE(IN_AN_HOUR),
+    HOUR_BY_DATE("2025-01-19T13:00:00+00:00"),
+    HOUR_BY_DATE("2025-01-19T13:00:00.1234567Z"),
+    HOUR_BY_DATE("2025-01-19 13:00:00"),
+    HOUR_BY_DATE("01/19/2025 13:00:00 +00:00"),
+    HOUR_BY_DATE("1/19/2025 1:00:00 PM +00:00"),
+    HOUR_BY_DATE("Sun, 19 Jan 2025 13:00:00 GMT"),
+    "{" TOKEN ",\"expires_in\":\"soon\",\"expires_on\":\"2025-01-19T15:00:00+02:00\"}",
+    "{" TOKEN ",\"expires_in\":-1,\"expires_on\":" IN_AN_HOUR "}",
+    "{" TOKEN ",\"expires_in\":86400,\"expires_on\":\"1/19/2025 1:00:00 PM +00:00\"}",
+};
+
+START_TEST(a_date_of_expiry_is_read_in_every_known_form) {
+    setenv("TZ", "EET-2", 1); /* only az writes local times */
+    tzset();
+    ck_assert_msg(read_text(dated[_i]) == STATUS_OK, "%s: %s", dated[_i], err.message);
+    ck_assert_int_eq(token.expires_ms, at.now_ms + 3600 * 1000);
+}
+END_TEST
+
+/* Without a lifetime that can be believed. */
+static const char *const undated[] = {
+    "{" TOKEN "}",
+    "{" TOKEN ",\"expires_in\":null,\"expires_on\":null}",
+    "{" TOKEN ",\"expires_in\":\"soon\"}",
+    "{" TOKEN ",\"expires_in\":1.5}",
+    "{" TOKEN ",\"expires_in\":1e300}",
+    "{" TOKEN ",\"expires_in\":[3600]}",
+    "{" TOKEN ",\"expires_in\":0}",
+    "{" TOKEN ",\"expires_in\":-9223372036854775808}",
+    "{" TOKEN ",\"expires_in\":\"-9223372036854775808\"}",
+    "{" TOKEN ",\"expires_in\":604801}",
+    "{" TOKEN ",\"expires_in\":\"9223372036854775807\"}",
+    "{" TOKEN ",\"expires_on\":\"9223372036854775807\"}",
+    "{" TOKEN ",\"expires_on\":9007199254740991}",
+    "{" TOKEN ",\"expires_on\":-1}",
+    "{" TOKEN ",\"expires_on\":\"" NOON "\"}",          /* over, says a clock */
+    "{" TOKEN ",\"expires_on\":\"" IN_AN_HOUR "000\"}", /* milliseconds */
+    "{" TOKEN ",\"expires_on\":\"next week\"}",
+    "{" TOKEN ",\"expires_on\":\"\"}",
+    "{" TOKEN ",\"expires_on\":\"2035-01-19T13:00:00Z\"}",
+    "{" TOKEN ",\"expires_on\":{}}",
+};
+
+START_TEST(a_token_without_a_date_that_can_be_believed_is_taken_for_a_short_time) {
+    ck_assert_msg(read_text(undated[_i]) == STATUS_OK, "%s: %s", undated[_i], err.message);
+    ck_assert_str_eq(token.text.data, "ey.J0");
+    ck_assert_int_eq(token.expires_ms, at.now_ms + TOKEN_ASSUMED_LIFETIME_S * 1000);
+    ck_assert_int_eq(token.refresh_ms, at.now_ms + TOKEN_ASSUMED_LIFETIME_S * 500);
+}
+END_TEST
+
 #define SECRET "hunter2"
 
 static const struct {
@@ -106,18 +162,6 @@ static const struct {
     {"{\"access_token\":\"" SECRET "\\r\\nX-Evil: 1\",\"expires_in\":3600}", "no token has"},
     {"{\"access_token\":\"" SECRET "\xc3\xbc\",\"expires_in\":3600}", "no token has"},
     {"{\"access_token\":\"" SECRET "\\u007f\",\"expires_in\":3600}", "no token has"},
-    {"{" TOKEN "}", "when the token expires"},
-    {"{" TOKEN ",\"expires_in\":\"soon\"}", "when the token expires"},
-    {"{" TOKEN ",\"expires_in\":1.5}", "when the token expires"},
-    {"{" TOKEN ",\"expires_in\":1e300}", "when the token expires"},
-    {"{" TOKEN ",\"expires_on\":\"9223372036854775807\"}", "when the token expires"},
-    {"{" TOKEN ",\"expires_on\":-1}", "when the token expires"},
-    {"{" TOKEN ",\"expires_in\":0}", "expired"},
-    {"{" TOKEN ",\"expires_in\":-9223372036854775808}", "expired"},
-    {"{" TOKEN ",\"expires_in\":\"-9223372036854775808\"}", "expired"},
-    {"{" TOKEN ",\"expires_on\":\"" NOON "\"}", "expired"},
-    {"{" TOKEN ",\"expires_in\":604801}", "longer than any"},
-    {"{" TOKEN ",\"expires_in\":\"9223372036854775807\"}", "longer than any"},
     {"{" TOKEN ",\"expires_in\":3600,\"token_type\":\"pop\"}", "another type"},
 };
 
@@ -176,14 +220,37 @@ START_TEST(an_older_az_tells_it_in_local_time) {
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    int64_t lifetime_s;
+} cli_dates[] = {
+    {"\"expires_on\":\"" IN_AN_HOUR "\"", 3600},
+    {"\"expires_on\":\"2025-01-19T13:00:00Z\"", 3600},
+    {"\"expiresOn\":\"2025-01-19T13:00:00Z\"", 3600},
+    {"\"expiresOn\":\"2025-01-19T15:00:00.000000+02:00\"", 3600},
+    {"\"expiresOn\":\"2025-01-19T15:00:00\"", 3600},
+    {"\"expiresOn\":" IN_AN_HOUR, 3600},
+    {"\"expires_on\":\"soon\",\"expiresOn\":\"2025-01-19 15:00:00\"", 3600},
+    {"\"expires_on\":0,\"expiresOn\":\"2025-01-19 15:00:00\"", 3600},
+    {"\"tenant\":\"t\"", TOKEN_ASSUMED_LIFETIME_S},
+    {"\"expiresOn\":\"2025-01-19\"", TOKEN_ASSUMED_LIFETIME_S},
+    {"\"expiresOn\":\"2000-01-19 15:00:00\"", TOKEN_ASSUMED_LIFETIME_S},
+};
+
+START_TEST(az_may_tell_the_expiry_in_any_form_or_not_at_all) {
+    char text[200];
+    setenv("TZ", "EET-2", 1);
+    tzset();
+    snprintf(text, sizeof text, "{\"accessToken\":\"ey\",%s}", cli_dates[_i].text);
+    ck_assert_msg(read_cli(text) == STATUS_OK, "%s: %s", text, err.message);
+    ck_assert_int_eq(token.expires_ms, at.now_ms + cli_dates[_i].lifetime_s * 1000);
+}
+END_TEST
+
 static const char *const bad_cli[] = {
     "Please run 'az login'",
     "[]",
     "{\"expires_on\":" IN_AN_HOUR "}",
-    "{\"accessToken\":\"ey\"}",
-    "{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19\"}",
-    "{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19 15:00:00Z\"}",
-    "{\"accessToken\":\"ey\",\"expiresOn\":\"2000-01-19 15:00:00\"}",
     "{\"accessToken\":\"e y\",\"expires_on\":" IN_AN_HOUR "}",
     "{\"access_token\":\"ey\",\"expires_on\":" IN_AN_HOUR "}",
 };
@@ -230,11 +297,15 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, a_token_lasts_as_long_as_its_answer_says, 0, COUNT(good));
     tcase_add_test(tcase, a_token_of_one_second_is_renewed_half_way);
+    tcase_add_loop_test(tcase, a_date_of_expiry_is_read_in_every_known_form, 0, COUNT(dated));
+    tcase_add_loop_test(tcase, a_token_without_a_date_that_can_be_believed_is_taken_for_a_short_time, 0,
+                        COUNT(undated));
     tcase_add_loop_test(tcase, an_answer_that_cannot_be_is_refused_without_repeating_it, 0, COUNT(bad));
     tcase_add_test(tcase, a_token_has_at_most_16_kib);
     tcase_add_test(tcase, a_new_token_takes_the_place_of_the_old);
     tcase_add_test(tcase, az_tells_the_expiry_in_seconds);
     tcase_add_test(tcase, an_older_az_tells_it_in_local_time);
+    tcase_add_loop_test(tcase, az_may_tell_the_expiry_in_any_form_or_not_at_all, 0, COUNT(cli_dates));
     tcase_add_loop_test(tcase, az_output_that_cannot_be_is_refused, 0, COUNT(bad_cli));
     tcase_add_loop_test(tcase, of_an_error_only_its_codes_are_shown, 0, COUNT(errors));
     suite_add_tcase(suite, tcase);

@@ -3,11 +3,13 @@
  */
 #include "storage/token_source.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/utc.h"
@@ -260,6 +262,44 @@ START_TEST(where_nothing_answers_a_probe_there_is_no_imds) {
 }
 END_TEST
 
+static void *let_go_late(void *unused) {
+    (void)unused;
+    http_fake_wait(fake, 2);
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 500 * 1000 * 1000}, NULL); /* longer than the first probe */
+    http_fake_let_go(fake);
+    return NULL;
+}
+
+/* It is not that the first probe has failed, but that the later ones have time. */
+START_TEST(an_imds_that_takes_seconds_is_waited_for_the_second_time) {
+    pthread_t slow;
+    token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
+    for (int i = 0; i < 2; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 400});
+    }
+    ck_assert_int_eq(pthread_create(&slow, NULL, let_go_late, NULL), 0);
+    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+    ck_assert_msg(strstr(err.message, "the next attempt waits up to 15 s") != NULL, "%s", err.message);
+    ck_assert_msg(strstr(err.message, "timed out") != NULL, "%s", err.message);
+    fetch_well(&imds.base);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
+    pthread_join(slow, NULL);
+}
+END_TEST
+
+START_TEST(what_gives_no_token_though_it_answers_a_probe_is_not_imds) {
+    token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
+    answer(200, "<html>Sign in to the airport's network</html>");
+    answer(200, "<html>Sign in to the airport's network</html>");
+    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+    ck_assert_msg(strstr(err.message, "is not IMDS: the answer is not JSON") != NULL, "%s", err.message);
+    answer(400, "");
+    fetch_well(&imds.base);
+    answer(200, "<html>"); /* now it is known: its trouble is its own */
+    ck_assert_int_eq(fetch(&imds.base), STATUS_MALFORMED);
+}
+END_TEST
+
 /* --- the token endpoint --- */
 
 static struct token_source_workload workload;
@@ -450,6 +490,8 @@ int main(void) {
     tcase_add_loop_test(tcase, imds_is_asked_again_after_what_its_rules_name, 0, COUNT(imds_answers));
     tcase_add_test(tcase, imds_is_probed_once_where_it_may_not_be);
     tcase_add_test(tcase, where_nothing_answers_a_probe_there_is_no_imds);
+    tcase_add_test(tcase, an_imds_that_takes_seconds_is_waited_for_the_second_time);
+    tcase_add_test(tcase, what_gives_no_token_though_it_answers_a_probe_is_not_imds);
     tcase_add_test(tcase, a_workload_shows_its_federated_token);
     tcase_add_test(tcase, a_federated_token_that_cannot_be_read_may_come);
     tcase_add_test(tcase, a_pipe_for_a_file_is_not_waited_for);

@@ -96,7 +96,7 @@ static const struct {
 } bad[] = {
     {"echo garbage hunter2", STATUS_MALFORMED},
     {"true", STATUS_MALFORMED},
-    {"echo '{\"accessToken\":\"hunter2\"}'", STATUS_MALFORMED},
+    {"echo '{\"access_token\":\"hunter2\"}'", STATUS_MALFORMED},
     {"head -c 65537 /dev/zero", STATUS_TOO_LARGE},
     {"cat /dev/zero", STATUS_TOO_LARGE},
     {"echo '{\"accessToken\":\"hunter2\",\"expires_on\":99999999999}'; kill -9 $$", STATUS_NOT_FOUND},
