@@ -224,16 +224,34 @@ static enum status table_find_record(struct inventory_store *base, const char *p
 
 /* ---- commit ---- */
 
-/* The new commit's id goes in front, and pushes the oldest one out. */
-static enum status push_commit_id(const struct product *before, struct product *after) {
-    char id[UUID_TEXT_BYTES];
-    enum status status = uuid_v4(id);
+/*
+ * An id for a commit: a UUID whose first part is the same in all commits of this store. The store has one commit of a product under
+ * way at a time, so its earlier ones have no need to be named any more.
+ */
+static enum status make_commit_id(const struct inventory_store_table *store, char out[UUID_TEXT_BYTES]) {
+    enum status status = store->sender[0] == '\0' ? STATUS_INTERNAL : uuid_v4(out);
     if (status == STATUS_OK) {
-        const int kept = (INVENTORY_COMMIT_IDS - 1) * UUID_TEXT_BYTES - 1;
-        snprintf(after->commit_ids, sizeof after->commit_ids, "%s%s%.*s", id, before->commit_ids[0] == '\0' ? "" : ",",
-                 kept, before->commit_ids);
+        memcpy(out, store->sender, COMMIT_SENDER_LENGTH);
     }
     return status;
+}
+
+/* The new commit's id goes in front. An earlier one of this store goes; else, from a full list, the oldest. */
+static enum status push_commit_id(const struct inventory_store_table *store, const struct product *before,
+                                  struct product *after) {
+    enum status status = make_commit_id(store, after->commit_ids);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    int kept = 1;
+    for (const char *old = before->commit_ids; *old != '\0' && kept < INVENTORY_COMMIT_IDS;) {
+        size_t length = strcspn(old, ",");
+        if (length == UUID_TEXT_BYTES - 1 && strncmp(old, store->sender, COMMIT_SENDER_LENGTH) != 0) {
+            sprintf(after->commit_ids + kept++ * UUID_TEXT_BYTES - 1, ",%.*s", (int)length, old);
+        }
+        old += length + (old[length] == ',');
+    }
+    return STATUS_OK;
 }
 
 static enum status commit_as(struct inventory_store_table *store, const struct product_state *state,
@@ -245,7 +263,7 @@ static enum status commit_as(struct inventory_store_table *store, const struct p
     }
     after->version++;
     after->due_ms = product_state_due_ms(state);
-    enum status status = push_commit_id(&state->product, after);
+    enum status status = push_commit_id(store, &state->product, after);
     if (status != STATUS_OK) {
         return error_set(err, status, "no random bytes");
     }
@@ -356,6 +374,9 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
     store->base.ops = &ops;
     store->client = client;
     store->table = table;
+    if (uuid_v4(store->sender) != STATUS_OK) {
+        store->sender[0] = '\0'; /* nothing can be committed then */
+    }
     due_index_init(&store->due, client, table);
 }
 

@@ -18,12 +18,14 @@
 #include "inventory/inventory_store.h"
 #include "storage/storage_request.h"
 
-enum { TABLE_NAME_BYTES = 64 };
+enum { TABLE_NAME_BYTES = 64, COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1 };
 
 struct inventory_store_table {
     struct inventory_store base;
     struct storage_client *client;
     const char *table;
+    char sender
+        [UUID_TEXT_BYTES]; /* its first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store */
     struct due_index due;
 };
 

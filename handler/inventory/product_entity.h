@@ -6,7 +6,8 @@
  *                      (Edm.Int64), reservedAt, expiresAt, keepUntil (Edm.DateTime). In front of "product", so that the range that
  *                      reads a product does not meet it
  *   product            total, available, version (Edm.Int64), dueAt (Edm.DateTime; none: the last moment of 9999), commitIds
- *                      (Edm.String: of the last 16 commits, the newest first, separated by commas), indexedDue, indexedKeep
+ *                      (Edm.String: the last commit of each of the 16 stores that committed last, the newest first, separated by
+ *                      commas; product_transaction.h), indexedDue, indexedKeep
  *                      (Edm.Int64, milliseconds since 1970; 0: none)
  *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
  *

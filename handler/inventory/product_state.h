@@ -25,7 +25,7 @@ enum {
     PRODUCT_ID_BYTES = 129,  /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
     CUSTOMER_ID_BYTES = 513, /* 1 to 128 characters of UTF-8 */
     INVENTORY_TOKEN_BYTES = 128,
-    INVENTORY_COMMIT_IDS = 16, /* commits that the product's row names, the one that made its version first */
+    INVENTORY_COMMIT_IDS = 16, /* that the product's row names, the one that made its version first */
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
     INVENTORY_HASH_BYTES = 65, /* SHA-256 in lower-case hexadecimal digits */
     INVENTORY_MAX_QUANTITY = 1000000,
@@ -58,7 +58,7 @@ struct product {
     int64_t due_ms;  /* none of its rows expires before; INT64_MAX: it has none */
 
     /* The store's own. */
-    char commit_ids[INVENTORY_COMMIT_IDS_BYTES]; /* of the last commits, the newest first, separated by commas */
+    char commit_ids[INVENTORY_COMMIT_IDS_BYTES]; /* of the stores that committed last, the newest first */
     int64_t indexed_due_ms;  /* the time under which the store's index has its last added expiry; 0: none yet */
     int64_t indexed_keep_ms; /* the same for its last added record's keep_until_ms */
 };

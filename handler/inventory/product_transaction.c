@@ -97,12 +97,12 @@ static struct transaction *transaction_new(const struct product_state *state, co
 
 /* ---- what became of it ---- */
 
-/* Did this answer leave it open whether the transaction was carried out? */
+/* Whether this answer leaves it open that the transaction was carried out. */
 static bool is_open(enum status status) {
     return status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED || status == STATUS_NO_MEMORY;
 }
 
-/* Did storage refuse the transaction for what it holds, so that the same one fares no better? */
+/* Whether storage refused the transaction for what it holds, so that the same one fares no better. */
 static bool is_refused(enum status status) {
     return status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS || status == STATUS_NOT_FOUND;
 }
@@ -135,72 +135,147 @@ enum status product_transaction_read_product(struct storage_client *client, cons
     return good ? STATUS_OK : error_set(err, STATUS_MALFORMED, "the product's row is not as this program writes it");
 }
 
-enum trace { TRACE_HAPPENED, TRACE_NOT_YET, TRACE_NEVER, TRACE_UNKNOWN };
+enum outcome { OUTCOME_HAPPENED, OUTCOME_NOT_YET, OUTCOME_NEVER, OUTCOME_UNKNOWN };
 
-/* The newest commit's id is the first; that of this commit is looked for. */
-static bool names_commit(const struct product *found, const struct product *after) {
+/* One commit, from its first attempt until it is known what became of it. */
+struct commit {
+    struct storage_client *client;
+    const char *table;
+    const struct product_state *state;
+    const struct product *after;
+    int64_t deadline_ms;
+    bool open; /* an attempt may have been carried out, or may yet be */
+};
+
+/* Whether `ids` holds the first of `wanted`, which may be a longer list. */
+static bool has_first(const char *ids, const char *wanted) {
     char id[UUID_TEXT_BYTES];
-    snprintf(id, sizeof id, "%.*s", UUID_TEXT_BYTES - 1, after->commit_ids);
-    return strstr(found->commit_ids, id) != NULL;
+    snprintf(id, sizeof id, "%.*s", UUID_TEXT_BYTES - 1, wanted);
+    return id[0] != '\0' && strstr(ids, id) != NULL;
+}
+
+static bool share_an_id(const char *ids, const char *others) {
+    bool shared = has_first(others, ids);
+    while (!shared && (ids = strchr(ids, ',')) != NULL) {
+        shared = has_first(others, ++ids);
+    }
+    return shared;
+}
+
+/*
+ * Whether our id may have been in the row and be gone. A commit adds one id and pushes out at most one, the oldest, and only
+ * from a full list. So nothing newer than an id that the row had before ours can have been pushed out while that id is there.
+ */
+static bool may_be_pushed_out(const struct commit *commit, const struct product *found) {
+    bool is_full = strlen(found->commit_ids) + 1 == INVENTORY_COMMIT_IDS_BYTES;
+    return found->version - commit->after->version >= INVENTORY_COMMIT_IDS && is_full &&
+           !share_an_id(commit->state->product.commit_ids, found->commit_ids);
 }
 
 /*
  * Reads what happened; see the header. Storage is asked beyond the commit's deadline: an attempt may have taken all the time that
  * there was, and the truth is worth more to the caller than a quick "nobody knows".
  */
-static enum trace trace(struct storage_client *client, const char *table, const struct product *after,
-                        int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
-    int64_t read_by_ms = clock_now_ms(client->clock) + STORAGE_DEADLINE_MS;
+static enum outcome probe(const struct commit *commit, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+    int64_t read_by_ms = clock_now_ms(commit->client->clock) + STORAGE_DEADLINE_MS;
     struct product found;
-    enum status status = product_transaction_read_product(
-        client, table, after->id, read_by_ms > deadline_ms ? read_by_ms : deadline_ms, &found, token, err);
+    enum status status =
+        product_transaction_read_product(commit->client, commit->table, commit->after->id,
+                                         clock_max_ms(read_by_ms, commit->deadline_ms), &found, token, err);
     if (status != STATUS_OK) {
-        return TRACE_UNKNOWN;
+        return OUTCOME_UNKNOWN;
     }
-    if (names_commit(&found, after)) {
-        if (found.version != after->version) {
+    if (has_first(found.commit_ids, commit->after->commit_ids)) {
+        if (found.version != commit->after->version) {
             token[0] = '\0'; /* of somebody else's version: nothing of this state may be committed on it */
         }
-        return TRACE_HAPPENED;
+        return OUTCOME_HAPPENED;
     }
-    if (found.version < after->version) {
-        return TRACE_NOT_YET;
+    if (strcmp(token, commit->state->token) == 0) {
+        return OUTCOME_NOT_YET;
     }
-    if (found.version - after->version < INVENTORY_COMMIT_IDS) {
-        return TRACE_NEVER;
+    if (!may_be_pushed_out(commit, &found)) {
+        return OUTCOME_NEVER;
     }
-    error_set(err, STATUS_UNAVAILABLE, "%lld commits have come since", (long long)(found.version - after->version));
-    return TRACE_UNKNOWN;
+    error_set(err, STATUS_UNAVAILABLE, "%lld commits have come since",
+              (long long)(found.version - commit->after->version));
+    return OUTCOME_UNKNOWN;
 }
 
-/* `lost` is the last attempt's failure, `attempt` its number. True: send again; else *out_status says how it ended. */
-static bool resolve(struct storage_client *client, const char *table, const struct product_state *state,
-                    const struct product *after, int64_t deadline_ms, int attempt, const struct error *lost,
+/*
+ * Whether the answer alone says how it ended, though the row is as it was. A row that is in the way, or missing, stops every
+ * copy of this transaction. "The ETag has changed" is not true of that row: whoever says so does not speak of storage as it is.
+ */
+static bool is_final(const struct commit *commit, enum status status) {
+    return status == STATUS_ALREADY_EXISTS || status == STATUS_NOT_FOUND ||
+           (status != STATUS_PRECONDITION_FAILED && !commit->open);
+}
+
+/* Whether the probe met with the same as the only attempt: the product or the whole table is not there, or we may not ask. */
+static bool is_confirmed(const struct commit *commit, enum status answer, enum status probed) {
+    return !commit->open && answer == probed &&
+           (answer == STATUS_NOT_FOUND || answer == STATUS_CONTAINER_NOT_FOUND || answer == STATUS_UNAUTHORIZED);
+}
+
+/* `failure` is the last attempt's, `attempt` its number. True: send again; else *out_status says how it ended. */
+static bool resolve(const struct commit *commit, int attempt, const struct error *failure,
                     char token[INVENTORY_TOKEN_BYTES], enum status *out_status, struct error *err) {
     struct error unread = {.status = STATUS_OK};
-    switch (trace(client, table, after, deadline_ms, token, &unread)) {
-    case TRACE_HAPPENED:
+    switch (probe(commit, token, &unread)) {
+    case OUTCOME_HAPPENED:
         *out_status = STATUS_OK;
         return false;
-    case TRACE_NEVER:
+    case OUTCOME_NEVER:
         *out_status = error_set(err, STATUS_PRECONDITION_FAILED, "another commit came first");
         return false;
-    case TRACE_NOT_YET:
-        if (is_refused(lost->status)) {
-            *out_status = refusal(state, lost->status, err);
+    case OUTCOME_NOT_YET:
+        if (is_final(commit, failure->status)) {
+            *out_status = refusal(commit->state, failure->status, err);
             return false;
         }
-        if (storage_client_back_off(client, attempt, lost->retry_after_ms, deadline_ms) == STATUS_OK) {
+        if (storage_client_back_off(commit->client, attempt, failure->retry_after_ms, commit->deadline_ms) ==
+            STATUS_OK) {
             return true;
         }
-        *out_status = error_set(err, STATUS_UNAVAILABLE, "not committed when its time was up: %s", lost->message);
+        *out_status = error_set(err, STATUS_UNAVAILABLE, "not committed when its time was up: %s", failure->message);
         return false;
-    case TRACE_UNKNOWN:
+    case OUTCOME_UNKNOWN:
         break;
     }
-    *out_status = error_set(err, STATUS_UNAVAILABLE, "the answer was lost (%s), and what happened cannot be told: %s",
-                            lost->message, unread.message);
+    if (is_confirmed(commit, failure->status, unread.status)) {
+        *out_status = refusal(commit->state, failure->status, err);
+        return false;
+    }
+    *out_status = error_set(err, STATUS_UNAVAILABLE, "the commit failed (%s), and what happened cannot be told: %s",
+                            failure->message, unread.message);
     return false;
+}
+
+/* Whatever an attempt is answered, but success: a copy of it that somebody on the way made may have succeeded before. */
+static enum status send_until_known(struct commit *commit, const struct transaction *transaction,
+                                    char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+    enum status status = STATUS_OK;
+    bool again = true;
+    for (int attempt = 1; again; attempt++) {
+        struct error failure = {.status = STATUS_OK};
+        status = table_transaction(commit->client, commit->table, transaction->operations, transaction->count,
+                                   commit->deadline_ms, token, &failure);
+        if (status == STATUS_OK) {
+            return STATUS_OK;
+        }
+        if (err != NULL) {
+            *err = failure;
+        }
+        commit->open = commit->open || is_open(status);
+        if (commit->open && negative_control("lost-answers")) {
+            return error_set(err, STATUS_PRECONDITION_FAILED, "the answer was lost");
+        }
+        if (status == STATUS_TOO_LARGE && !commit->open) { /* it was not sent */
+            return status;
+        }
+        again = resolve(commit, attempt, &failure, token, &status, err);
+    }
+    return status;
 }
 
 enum status product_transaction_send(struct storage_client *client, const char *table,
@@ -210,29 +285,9 @@ enum status product_transaction_send(struct storage_client *client, const char *
     if (transaction == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the transaction");
     }
-    bool open = false, again = true;
-    enum status status = STATUS_OK;
-    for (int attempt = 1; again; attempt++) {
-        struct error failure = {.status = STATUS_OK};
-        status =
-            table_transaction(client, table, transaction->operations, transaction->count, deadline_ms, token, &failure);
-        if (status == STATUS_OK) {
-            break;
-        }
-        if (err != NULL) {
-            *err = failure;
-        }
-        open = open || is_open(status);
-        if (open && negative_control("lost-answers")) {
-            status = error_set(err, STATUS_PRECONDITION_FAILED, "the answer was lost");
-            break;
-        }
-        if (!open) {
-            status = refusal(state, status, err);
-            break;
-        }
-        again = resolve(client, table, state, after, deadline_ms, attempt, &failure, token, &status, err);
-    }
+    struct commit commit = {
+        .client = client, .table = table, .state = state, .after = after, .deadline_ms = deadline_ms};
+    enum status status = send_until_known(&commit, transaction, token, err);
     transaction_free(transaction);
     return status;
 }

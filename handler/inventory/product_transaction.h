@@ -2,17 +2,17 @@
  * product_transaction.h - one commit of a product in the table: an entity group transaction, and what became of it.
  *
  * The first operation merges the product's row with If-Match, so that the transaction can succeed only on the version that was
- * read, and only once however often it is sent: a success changes the ETag. The merged row names this commit first among its
- * commitIds. When an answer is lost the row is therefore read, and tells:
- *   it names this commit                                      it happened; later versions are somebody else's, and carry the name on
- *   it does not, and has the version that was read            not yet: what was sent may still arrive. The same is sent again
- *   it does not, at a version whose 16 names reach back to    never: the version that this commit would have made is another's,
- *   the one that this commit would have made                  and the ETag that it needs is gone for good
- *   it does not, and is further on than that                  nobody knows
- * An answer that storage did give to a repeat is believed only together with that reading: "the ETag has changed" may be the
- * first attempt's own doing. If the row then is still at the version that was read, this commit had not happened when storage
- * refused the repeat, and what refused it (a changed ETag, a row that is there or not) refuses the first attempt too, should
- * that still be on its way.
+ * read, and only once however often it arrives: a success changes the ETag. The merged row names this commit first among its
+ * commitIds. Whatever storage answers but success, the row is therefore read, and tells:
+ *   it names this commit                        it happened; later versions are somebody else's, and carry the name on
+ *   it does not, and has the ETag that was read not yet: what was sent may still arrive. The same is sent again
+ *   it does not, and has another ETag           never: the ETag that this commit needs is gone for good. But where so many
+ *                                               others have committed since that its name may have been pushed out, nobody knows
+ * A refusal alone proves nothing. A proxy that loses the answer to the first delivery sends the transaction again, and "the ETag
+ * has changed" is then the first delivery's own doing; or a gateway answers in storage's place. If the row is still at the ETag
+ * that was read, a refusal for a row that is there or is missing stops the first delivery, too, should that still be on its way.
+ *
+ * The list of names holds the last commit of each of the 16 stores (one in each process) that have committed last.
  *
  * Threads: any.
  * Layer: inventory. May include lease/, storage/, base/.
@@ -29,6 +29,7 @@
  * or "" when that is not the stored one any more. `state` is untouched.
  *
  * STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS, STATUS_UNAVAILABLE   as of a store's commit
+ * STATUS_CONTAINER_NOT_FOUND                                              the table is gone
  * any other                                                               storage refused it: nothing was written
  */
 enum status product_transaction_send(struct storage_client *client, const char *table,

@@ -90,18 +90,22 @@ static inline void push_answer(int status, const char *body) {
     http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = JSON_HEADERS, .body = body});
 }
 
-static inline void push_product(int version, const char *commit_ids) {
+static inline void push_product_with_etag(int version, int etag, const char *commit_ids) {
     char body[2048];
     snprintf(body, sizeof body,
              "{\"odata.etag\":\"W/\\\"datetime'%d'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","
              "\"total\":\"10\",\"available\":\"6\",\"version\":\"%d\",\"dueAt\":\"9999-12-31T23:59:59.999Z\","
              "\"commitIds\":\"%s\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}",
-             version, version, commit_ids);
+             etag, version, commit_ids);
     push_answer(200, body);
 }
 
-/* A transaction that storage refused. */
-static inline void push_refused(int status, const char *code) {
+static inline void push_product(int version, const char *commit_ids) {
+    push_product_with_etag(version, version, commit_ids);
+}
+
+/* A transaction that storage refused; held back until http_fake_let_go. */
+static inline void push_refusal(int status, const char *code, enum http_fake_behaviour behaviour) {
     char body[1024];
     snprintf(body, sizeof body,
              "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
@@ -111,9 +115,14 @@ static inline void push_refused(int status, const char *code) {
              "--changesetresponse_1--\r\n--batchresponse_1--\r\n",
              status, code);
     http_fake_push(fake,
-                   &(struct http_fake_answer){.status = 202,
+                   &(struct http_fake_answer){.behaviour = behaviour,
+                                              .status = 202,
                                               .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
                                               .body = body});
+}
+
+static inline void push_refused(int status, const char *code) {
+    push_refusal(status, code, HTTP_FAKE_ANSWER);
 }
 
 static inline void push_lost(void) {
