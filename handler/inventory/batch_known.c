@@ -61,10 +61,14 @@ bool batch_waits_for_look_up(const struct inventory_request *request) {
     return request->needs_look_up && !request->is_looked_up && !request->has_record;
 }
 
-/* Is the product known well enough for this turn? What a refusal rests on has to be proved. */
+/*
+ * Whether the product is known well enough for this turn. What a refusal rests on has to be proved; and where others are expected
+ * one read costs less than a commit that storage refuses, a probe, and that read.
+ */
 static bool is_known(const struct batch *batch) {
     bool refusal_ahead = batch_waits_for_look_up(batch_first(batch));
-    return batch->state->token[0] != '\0' && (batch->is_proved || !refusal_ahead) &&
+    bool is_outdated = batch->turn->expects_others && !batch->turn->is_fresh;
+    return batch->state->token[0] != '\0' && (batch->is_proved || !refusal_ahead) && !is_outdated &&
            batch_has_what_expired(batch->state, batch->store->ops->now_ms(batch->store));
 }
 

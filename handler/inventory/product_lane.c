@@ -32,6 +32,9 @@ struct product_lane {
     int64_t given_back_ms; /* when it was given back last */
     struct product_state known;
     bool is_fresh;
+    bool lease_is_new; /* no turn has been served under it yet */
+    bool
+        expects_others; /* the first turn under the lease before met others: a commit on what it left would be refused again */
     int runs_unpaused;       /* runs that ended by time since others last had a pause to come in */
     int64_t others_until_ms; /* others are reckoned with until then */
 };
@@ -162,6 +165,7 @@ static enum status acquire_lease(struct product_lanes *lanes, struct product_lan
     enum status status = lease_manager_acquire(lanes->leases, &request, &lane->lease, err);
     if (status == STATUS_OK) {
         lane->is_fresh = false;
+        lane->lease_is_new = true;
         log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lane->lease), lane->product_id);
     }
     return status;
@@ -282,9 +286,14 @@ static void serve_turn(struct product_lanes *lanes, struct product_lane *lane, s
     turn->renewals_before = lease_manager_renewal_count(lanes->leases, lane->lease);
     turn->known = &lane->known;
     turn->is_fresh = lane->is_fresh;
+    turn->expects_others = lane->expects_others;
     turn->met_others = false;
     lanes->serve(lanes->context, turn);
     lane->is_fresh = turn->is_fresh;
+    if (turn->met_others || lane->lease_is_new) {
+        lane->expects_others = turn->met_others;
+    }
+    lane->lease_is_new = false;
     if (turn->met_others) {
         lane->others_until_ms = clock_now_ms(lanes->clock) + OTHERS_REMEMBERED_MS;
     }

@@ -68,7 +68,9 @@ struct product_turn {
     struct lane_entries entries;
     struct product_state *known; /* serve's to use and to keep up; without a token: nothing is known */
     bool is_fresh;               /* serve's: `known` was read under this very lease */
-    bool met_others;             /* set by serve: another instance has changed the product since we last looked */
+    bool
+        expects_others; /* `known` is to be read again under this lease: others change the product between our leases */
+    bool met_others;    /* set by serve: another instance has changed the product since we last looked */
 };
 
 /* Serves entries from the front of the turn, at least one, marking each. What the others wait for is up to it. */

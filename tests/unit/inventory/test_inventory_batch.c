@@ -326,6 +326,24 @@ START_TEST(a_known_product_that_another_instance_has_changed_is_read_again) {
 }
 END_TEST
 
+/* Until a lease has begun with the product as this instance had left it. */
+START_TEST(after_others_were_met_the_next_lease_begins_with_a_read_and_no_commit_in_vain) {
+    static const struct {
+        bool others;
+        int reads, commits; /* of all, others' included, up to here */
+    } steps[] = {{true, 3, 4}, {true, 5, 7}, {false, 6, 8}, {false, 6, 9}, {true, 8, 12}};
+    reserve_now("A", 1);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (steps[i].others) {
+            reserve_elsewhere("B", 2);
+        }
+        reserve_now("A", 1);
+        ck_assert_msg(reads == steps[i].reads && commits == steps[i].commits, "step %zu: %d reads, %d commits", i,
+                      reads, commits);
+    }
+}
+END_TEST
+
 static bool met_others;
 
 static void serve_and_note(void *context, struct product_turn *turn) {
@@ -891,6 +909,7 @@ int main(void) {
     tcase_add_test(batch, a_failure_of_the_commit_is_everybodys);
     tcase_add_test(batch, a_known_product_is_not_read_again);
     tcase_add_test(batch, a_known_product_that_another_instance_has_changed_is_read_again);
+    tcase_add_test(batch, after_others_were_met_the_next_lease_begins_with_a_read_and_no_commit_in_vain);
     tcase_add_loop_test(batch, that_another_instance_was_met_is_told, 0, 3);
     tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_known_long_ago);
     tcase_add_test(batch, a_refusal_does_not_rest_on_what_was_read_under_a_lease_that_may_have_been_broken_since);
