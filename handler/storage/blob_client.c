@@ -3,8 +3,21 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum { LEASE_DURATION_MIN_S = 15, LEASE_DURATION_MAX_S = 60, METADATA_HEADER_MAX_BYTES = 1024 };
+
+/* "Lease Blob": each action, and the one success that it has. */
+struct lease_action {
+    const char *name;
+    int success_http_status;
+    bool names_lease; /* the success has the lease's id in x-ms-lease-id */
+};
+
+static const struct lease_action lease_acquire = {"acquire", 201, true};
+static const struct lease_action lease_renew = {"renew", 200, true};
+static const struct lease_action lease_release = {"release", 200, false};
+static const struct lease_action lease_break = {"break", 202, false};
 
 /*
  * Everything of a blob's name but its slashes is encoded: the SDKs send these as they are, and so appear in Azure's
@@ -22,8 +35,9 @@ static void append_blob_name(struct strbuf *path, const char *blob) {
 }
 
 /* `blob` is NULL for an operation on the container. */
-static void begin_put(struct storage_request *request, const char *container, const char *blob) {
-    storage_request_init(request, STORAGE_BLOB, "PUT");
+static void begin_put(struct storage_request *request, int success_http_status, const char *container,
+                      const char *blob) {
+    storage_request_init(request, STORAGE_BLOB, "PUT", success_http_status);
     strbuf_append_char(&request->path, '/');
     strbuf_append_percent_encoded(&request->path, container);
     if (blob) {
@@ -32,11 +46,15 @@ static void begin_put(struct storage_request *request, const char *container, co
     }
 }
 
+/* `lease_id`: of the lease that the action is about; NULL for a break. */
 static void begin_lease_action(struct storage_request *request, const char *container, const char *blob,
-                               const char *action) {
-    begin_put(request, container, blob);
+                               const struct lease_action *action, const char *lease_id) {
+    begin_put(request, action->success_http_status, container, blob);
+    if (action->names_lease) {
+        snprintf(request->success.lease_id, sizeof request->success.lease_id, "%s", lease_id);
+    }
     http_headers_add(&request->query, "comp", "lease");
-    http_headers_add(&request->headers, "x-ms-lease-action", action);
+    http_headers_add(&request->headers, "x-ms-lease-action", action->name);
 }
 
 static enum status send_request(struct storage_client *client, const struct storage_request *request,
@@ -61,7 +79,7 @@ static enum status send_and_release(struct storage_client *client, struct storag
 enum status blob_container_create(struct storage_client *client, const char *container, int64_t deadline_ms,
                                   struct error *err) {
     struct storage_request request;
-    begin_put(&request, container, NULL);
+    begin_put(&request, 201, container, NULL);
     http_headers_add(&request.query, "restype", "container");
     return send_and_release(client, &request, deadline_ms, NULL, err);
 }
@@ -81,7 +99,7 @@ static void add_metadata(struct http_headers *headers, const char *name, const c
 enum status blob_create_empty(struct storage_client *client, const char *container, const char *blob,
                               const struct http_headers *metadata, int64_t deadline_ms, struct error *err) {
     struct storage_request request;
-    begin_put(&request, container, blob);
+    begin_put(&request, 201, container, blob);
     http_headers_add(&request.headers, "x-ms-blob-type", "BlockBlob");
     http_headers_add(&request.headers, "If-None-Match", "*");
     for (size_t i = 0; metadata && i < metadata->count; i++) {
@@ -107,7 +125,7 @@ enum status blob_lease_acquire(struct storage_client *client, const char *contai
     assert(duration_s == LEASE_DURATION_INFINITE_S ||
            (duration_s >= LEASE_DURATION_MIN_S && duration_s <= LEASE_DURATION_MAX_S));
     struct storage_request request;
-    begin_lease_action(&request, container, blob, "acquire");
+    begin_lease_action(&request, container, blob, &lease_acquire, lease_id);
     http_headers_add(&request.headers, "x-ms-proposed-lease-id", lease_id);
     http_headers_addf(&request.headers, "x-ms-lease-duration", "%d", duration_s);
     return send_and_release(client, &request, deadline_ms, out_sent_ms, err);
@@ -116,7 +134,7 @@ enum status blob_lease_acquire(struct storage_client *client, const char *contai
 enum status blob_lease_break(struct storage_client *client, const char *container, const char *blob,
                              int64_t deadline_ms, struct error *err) {
     struct storage_request request;
-    begin_lease_action(&request, container, blob, "break");
+    begin_lease_action(&request, container, blob, &lease_break, NULL);
     http_headers_add(&request.headers, "x-ms-lease-break-period", "0");
     request.max_attempts = 1;
     struct error failure = {.status = STATUS_OK};
@@ -138,10 +156,10 @@ enum status blob_lease_break(struct storage_client *client, const char *containe
 }
 
 static enum status submit_lease_action(struct storage_client *client, const char *container, const char *blob,
-                                       const char *action, const char *lease_id, int64_t timeout_ms, storage_done done,
-                                       void *context) {
+                                       const struct lease_action *action, const char *lease_id, int64_t timeout_ms,
+                                       storage_done done, void *context) {
     struct storage_request request;
-    begin_lease_action(&request, container, blob, action);
+    begin_lease_action(&request, container, blob, action, lease_id);
     http_headers_add(&request.headers, "x-ms-lease-id", lease_id);
     enum status status = storage_client_submit(client, &request, timeout_ms, done, context);
     storage_request_release(&request);
@@ -150,10 +168,10 @@ static enum status submit_lease_action(struct storage_client *client, const char
 
 enum status blob_lease_renew_submit(struct storage_client *client, const char *container, const char *blob,
                                     const char *lease_id, int64_t timeout_ms, storage_done done, void *context) {
-    return submit_lease_action(client, container, blob, "renew", lease_id, timeout_ms, done, context);
+    return submit_lease_action(client, container, blob, &lease_renew, lease_id, timeout_ms, done, context);
 }
 
 enum status blob_lease_release_submit(struct storage_client *client, const char *container, const char *blob,
                                       const char *lease_id, int64_t timeout_ms, storage_done done, void *context) {
-    return submit_lease_action(client, container, blob, "release", lease_id, timeout_ms, done, context);
+    return submit_lease_action(client, container, blob, &lease_release, lease_id, timeout_ms, done, context);
 }

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/json.h"
 #include "storage/retry_policy.h"
@@ -34,10 +35,16 @@ static enum status conflict_status(const char *code) {
     return strcmp(code, "UpdateConditionNotSatisfied") == 0 ? STATUS_PRECONDITION_FAILED : STATUS_INTERNAL;
 }
 
-enum status storage_error_status(int http_status, const char *code) {
-    if (http_status >= 200 && http_status < 300) {
-        return STATUS_OK;
+static enum status not_found_status(const char *code) {
+    if (strcmp(code, "ContainerNotFound") == 0 || strcmp(code, "TableNotFound") == 0) {
+        return STATUS_CONTAINER_NOT_FOUND;
     }
+    bool is_known = strcmp(code, "BlobNotFound") == 0 || strcmp(code, "ResourceNotFound") == 0 ||
+                    strcmp(code, "EntityNotFound") == 0;
+    return is_known ? STATUS_NOT_FOUND : STATUS_INTERNAL;
+}
+
+enum status storage_error_status(int http_status, const char *code) {
     if (retry_policy_is_transient(http_status)) {
         return STATUS_UNAVAILABLE;
     }
@@ -46,8 +53,7 @@ enum status storage_error_status(int http_status, const char *code) {
     case 403:
         return STATUS_UNAUTHORIZED;
     case 404:
-        return strcmp(code, "ContainerNotFound") == 0 || strcmp(code, "TableNotFound") == 0 ? STATUS_CONTAINER_NOT_FOUND
-                                                                                            : STATUS_NOT_FOUND;
+        return not_found_status(code);
     case 409:
         return conflict_status(code);
     case 412:
@@ -111,19 +117,53 @@ static void read_code(const struct http_reply *reply, char *code, size_t code_si
     }
 }
 
-enum status storage_error_read(const struct http_reply *reply, const char *what, int64_t wall_ms, struct error *err) {
-    if (reply->status < 300) {
+static const char *header(const struct http_reply *reply, const char *name) {
+    const char *value = http_headers_get(&reply->headers, name);
+    return value != NULL ? value : "";
+}
+
+/* By what an answer shows that it is not storage's; NULL: it is storage's. `code` is its error code, "" if it has none. */
+static const char *foreign_because(const struct http_reply *reply, const struct storage_success *success,
+                                   const char *code) {
+    if (*header(reply, "x-ms-request-id") == '\0') {
+        return "without x-ms-request-id";
+    }
+    if (reply->status == success->http_status) {
+        bool names_lease = strcasecmp(header(reply, "x-ms-lease-id"), success->lease_id) == 0;
+        return *success->lease_id == '\0' || names_lease ? NULL : "without our lease in x-ms-lease-id";
+    }
+    if (reply->status < 400) {
+        return "which storage does not answer to this request";
+    }
+    return *code == '\0' ? "without an error code" : NULL;
+}
+
+static enum status foreign(const struct http_reply *reply, const char *what, const char *because, struct error *err) {
+    const char *type = header(reply, "Content-Type"), *server = header(reply, "Server");
+    return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%.60s%s%.60s, %s", what,
+                     reply->status, *type ? ", Content-Type " : "", type, *server ? ", Server " : "", server, because);
+}
+
+enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
+                               int64_t wall_ms, struct error *err) {
+    char code[sizeof err->code] = "", message[MESSAGE_BYTES] = "";
+    if (reply->status >= 400) {
+        read_code(reply, code, sizeof code, message, sizeof message);
+    }
+    const char *because = foreign_because(reply, success, code);
+    if (because == NULL && reply->status == success->http_status) {
         return STATUS_OK;
     }
-    char code[sizeof err->code] = "", message[MESSAGE_BYTES] = "";
-    read_code(reply, code, sizeof code, message, sizeof message);
-    enum status status = storage_error_status(reply->status, code);
-    error_set(err, status, "%s: %d%s%s%s%s", what, reply->status, *code ? " " : "", code, *message ? ": " : "",
-              message);
-    err->http_status = reply->status;
-    snprintf(err->code, sizeof err->code, "%s", code);
-    const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
-    snprintf(err->request_id, sizeof err->request_id, "%s", request_id ? request_id : "");
+    enum status status;
+    if (because != NULL) {
+        status = foreign(reply, what, because, err);
+    } else {
+        status = storage_error_status(reply->status, code);
+        error_set(err, status, "%s: %d %s%s%s", what, reply->status, code, *message ? ": " : "", message);
+        err->http_status = reply->status;
+        snprintf(err->code, sizeof err->code, "%s", code);
+        snprintf(err->request_id, sizeof err->request_id, "%s", header(reply, "x-ms-request-id"));
+    }
     err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"), wall_ms);
     return status;
 }

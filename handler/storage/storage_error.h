@@ -1,10 +1,14 @@
 /*
- * storage_error.h - what an answer of storage means: the one place where HTTP statuses and error codes become ours.
+ * storage_error.h - what an answer means: whether it is storage's, and which status its HTTP status and error code become.
  *
- * Rules        Below 300 is success. Else, by HTTP status and error code ("Common REST API error codes", "Blob service error
- *              codes", "Table service error codes"):
+ * An answer may come from something on the way instead: a gateway, a proxy, a captive portal. It is storage's only if it carries
+ * x-ms-request-id, and then it is either the one success that the request expects or an error with storage's error code.
+ * Everything else says nothing about what storage did. It is STATUS_UNAVAILABLE, as if no answer had come.
+ *
+ * Rules        Storage's errors, by HTTP status and error code ("Common REST API error codes", "Blob service error codes",
+ *              "Table service error codes"):
  *                404 ContainerNotFound, TableNotFound                           STATUS_CONTAINER_NOT_FOUND
- *                404 anything else                                              STATUS_NOT_FOUND
+ *                404 BlobNotFound, ResourceNotFound, EntityNotFound             STATUS_NOT_FOUND
  *                409 LeaseAlreadyPresent, LeaseIsBreakingAndCannotBeAcquired    STATUS_LEASE_CONFLICT
  *                409, 412 any other code beginning with Lease                   STATUS_LEASE_LOST
  *                409 ...AlreadyExists                                           STATUS_ALREADY_EXISTS
@@ -21,16 +25,28 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/uuid.h"
 #include "storage/http_transport.h"
 
-/* The table above. `code` is "" where the answer told none. */
+/* The one answer by which storage says that it has carried out a request. */
+struct storage_success {
+    int http_status;
+    char lease_id[UUID_TEXT_BYTES]; /* which x-ms-lease-id must name; "": that header is not looked at */
+};
+
+/* The table above, for an answer of storage's that is no success. */
 enum status storage_error_status(int http_status, const char *code);
 
 /*
- * Reads an answer. Fills `err` (not NULL) for one that is no success: code and message from x-ms-error-code and the XML or
- * JSON body, request id, Retry-After against `wall_ms`; `what` says what was asked ("PUT /leases/x?comp=lease").
- * Returns its status: STATUS_OK with `err` untouched, or one of the table.
+ * Reads an answer to a request that expects `success`. Fills `err` (not NULL) for one that is no success: code and message from
+ * x-ms-error-code and the XML or JSON body, request id, Retry-After against `wall_ms`; `what` says what was asked, and where
+ * ("PUT https://acme.blob.core.windows.net/leases/x?comp=lease").
+ *
+ * STATUS_OK            the success; `err` is untouched
+ * STATUS_UNAVAILABLE   with err->http_status 0: the answer is not storage's; the message says what came
+ * and those of the table
  */
-enum status storage_error_read(const struct http_reply *reply, const char *what, int64_t wall_ms, struct error *err);
+enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
+                               int64_t wall_ms, struct error *err);
 
 #endif

@@ -11,10 +11,9 @@
 #include "base/utc.h"
 #include "base/uuid.h"
 #include "storage/retry_policy.h"
-#include "storage/storage_error.h"
 
 enum {
-    WHAT_BYTES = 256,
+    WHAT_BYTES = 320,
     MIN_REPEAT_MS = 100, /* with less time another attempt would learn nothing, and hide what the last one has told */
 };
 
@@ -23,9 +22,11 @@ static const char *const versions[] = {[STORAGE_BLOB] = "2021-12-02", [STORAGE_T
 
 static const struct retry_policy policy = {STORAGE_FIRST_BACKOFF_MS, STORAGE_MAX_BACKOFF_MS};
 
-void storage_request_init(struct storage_request *request, enum storage_service service, const char *method) {
+void storage_request_init(struct storage_request *request, enum storage_service service, const char *method,
+                          int success_http_status) {
     request->service = service;
     request->method = method;
+    request->success = (struct storage_success){.http_status = success_http_status};
     request->max_attempts = 0;
     strbuf_init(&request->path, SIZE_MAX);
     http_headers_init(&request->query);
@@ -64,11 +65,15 @@ static void attempt_release(struct attempt *attempt) {
     http_headers_release(&attempt->headers);
 }
 
-/* What messages and logs call it: "PUT /leases/x?comp=lease". */
-static void describe(const struct storage_request *request, char out[WHAT_BYTES]) {
+static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
+    return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
+}
+
+/* What messages and logs call it: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
+static void describe(const struct storage_client *client, const struct storage_request *request, char out[WHAT_BYTES]) {
     const char *comp = http_headers_get(&request->query, "comp");
-    snprintf(out, WHAT_BYTES, "%s %.200s%s%s", request->method, request->path.data, comp ? "?comp=" : "",
-             comp ? comp : "");
+    snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
+             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
 }
 
 static void build_url(struct strbuf *url, const char *endpoint, const struct storage_request *request) {
@@ -92,10 +97,6 @@ static void build_headers(struct http_headers *headers, struct storage_client *c
     http_headers_add(headers, "x-ms-date", date);
     http_headers_add(headers, "x-ms-version", versions[request->service]);
     http_headers_add(headers, "x-ms-client-request-id", request_id);
-}
-
-static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
-    return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
 }
 
 /* The URL's path: what follows the endpoint's host, up to the query. The copy is the caller's to free; NULL: no memory. */
@@ -163,12 +164,12 @@ static struct http_call call_of(const struct attempt *attempt, const struct stor
 }
 
 /* Takes in an answer; its status, with `err` filled unless that is STATUS_OK. */
-static enum status hear(struct storage_client *client, const struct http_reply *reply, const char *what,
-                        struct error *err) {
+static enum status hear(struct storage_client *client, const struct http_reply *reply,
+                        const struct storage_success *success, const char *what, struct error *err) {
     storage_clock_hear(&client->storage_clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
                        reply->received_ms);
     log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status, (long long)(reply->received_ms - reply->sent_ms));
-    return storage_error_read(reply, what, storage_clock_ms(&client->storage_clock), err);
+    return storage_error_read(reply, success, what, storage_clock_ms(&client->storage_clock), err);
 }
 
 static void hear_nothing(const char *what, struct error *err) {
@@ -223,7 +224,7 @@ static enum status send_once(const struct send *send, int64_t timeout_ms, struct
         hear_nothing(send->what, err);
         return status;
     }
-    status = hear(send->client, reply, send->what, err);
+    status = hear(send->client, reply, &send->request->success, send->what, err);
     if (status != STATUS_OK) {
         http_reply_release(reply);
     }
@@ -304,7 +305,7 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) {
     struct send send = {.client = client, .request = request, .deadline_ms = deadline_ms};
-    describe(request, send.what);
+    describe(client, request, send.what);
     enum status status = storage_request_status(request);
     if (status == STATUS_OK) {
         status = uuid_v4(send.request_id);
@@ -327,6 +328,7 @@ struct submission {
     storage_done done;
     void *context;
     unsigned generation;
+    struct storage_success success;
     char what[WHAT_BYTES];
 };
 
@@ -334,7 +336,7 @@ static void finish_submission(void *context, enum status status, struct http_rep
     struct submission *submission = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = hear(submission->client, reply, submission->what, &failure);
+        status = hear(submission->client, reply, &submission->success, submission->what, &failure);
     } else {
         hear_nothing(submission->what, &failure);
     }
@@ -358,8 +360,8 @@ enum status storage_client_submit(struct storage_client *client, const struct st
     if (!submission) {
         return STATUS_NO_MEMORY;
     }
-    *submission = (struct submission){.client = client, .done = done, .context = context};
-    describe(request, submission->what);
+    *submission = (struct submission){.client = client, .done = done, .context = context, .success = request->success};
+    describe(client, request, submission->what);
     struct attempt attempt;
     status = attempt_init(&attempt, client, request, request_id, NULL);
     if (status == STATUS_OK) {

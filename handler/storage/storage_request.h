@@ -3,13 +3,14 @@
  *
  * Vocabulary   attempt    one HTTP call; each is dated and signed anew
  *              deadline   a time on the client's clock; no attempt starts or lasts past it
- * Rules        An answer below 300 is success; every other gets its status from storage_error.h, no answer STATUS_UNAVAILABLE.
+ * Rules        Each request names its one success. Every other answer gets its status from storage_error.h; no answer, and an
+ *              answer that is not storage's, is STATUS_UNAVAILABLE.
  *              Only STATUS_UNAVAILABLE is tried again, and only by storage_client_send; after a refusal (401, 403)
  *              it tries once more where the credential has another to show (token_cache.h). A credential that has no token yet
  *              is waited for in the same way; a submit is not sent without one.
  *              Every answer's Date goes to the storage clock, and x-ms-date comes from it: an own clock that is wrong by more than
  *              the 15 minutes that storage tolerates costs one refused request, not all.
- *              Messages and logs show method, path and comp: never a header or the other parameters, where secrets may be.
+ *              Messages and logs show method, address and comp: never a header or the other parameters, where secrets may be.
  * Threads: a request belongs to one thread; a client may be used from any.
  * Layer: storage. May include base/.
  */
@@ -28,6 +29,7 @@
 #include "storage/http_transport.h"
 #include "storage/storage_account.h"
 #include "storage/storage_clock.h"
+#include "storage/storage_error.h"
 
 enum storage_service { STORAGE_BLOB, STORAGE_TABLE };
 
@@ -39,7 +41,7 @@ enum {
     STORAGE_MAX_RESPONSE_BYTES = 16 * 1024 * 1024,
 };
 
-/* What to ask. `service` and `method` are given to init; whoever builds it appends to the rest. */
+/* What to ask. `service`, `method` and the success are given to init; whoever builds it appends to the rest. */
 struct storage_request {
     enum storage_service service;
     const char *method;          /* static */
@@ -47,10 +49,12 @@ struct storage_request {
     struct http_headers query;   /* names and values, not encoded */
     struct http_headers headers; /* all but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization */
     struct strbuf body;
+    struct storage_success success;
     int max_attempts; /* of storage_client_send that may reach storage's data; 0 at first: as many as the deadline allows */
 };
 
-void storage_request_init(struct storage_request *request, enum storage_service service, const char *method);
+void storage_request_init(struct storage_request *request, enum storage_service service, const char *method,
+                          int success_http_status);
 void storage_request_release(struct storage_request *request);
 
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */

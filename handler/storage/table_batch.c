@@ -254,10 +254,7 @@ static void copy_line(const char *text, char *out, size_t out_bytes) {
     out[length] = '\0';
 }
 
-/*
- * {"odata.error":{"code":"...","message":{"lang":"en-US","value":"0:..."}}}; a failure without it keeps its HTTP
- * status.
- */
+/* {"odata.error":{"code":"...","message":{"lang":"en-US","value":"0:..."}}} */
 static void read_failure(struct span body, struct table_batch_answer *answer) {
     cJSON *json = NULL;
     if (json_parse(body.text, body.length, &json, NULL) != STATUS_OK) {
@@ -270,8 +267,14 @@ static void read_failure(struct span body, struct table_batch_answer *answer) {
     cJSON_Delete(json);
 }
 
+/* Nothing that a transaction asks for is answered with content: a merge and a delete never are, an insert not as we ask. */
 static bool is_success(int http_status) {
-    return http_status >= 200 && http_status < 300;
+    return http_status == 204;
+}
+
+/* Storage names a code with every failure. */
+static bool is_failure(const struct table_batch_answer *answer) {
+    return answer->http_status >= 400 && answer->code[0] != '\0';
 }
 
 /* Reads one part from behind its delimiter to behind the next one. */
@@ -334,6 +337,10 @@ enum status table_batch_read(const char *content_type, const char *body, size_t 
     if (is_success(answer.http_status) && (size_t)answer.answer_count != count) {
         return error_set(err, STATUS_MALFORMED, "the batch's answer has %d parts for %zu operations",
                          answer.answer_count, count);
+    }
+    if (!is_success(answer.http_status) && !is_failure(&answer)) {
+        return error_set(err, STATUS_MALFORMED, "the batch's answer has a part with %d%s", answer.http_status,
+                         answer.http_status >= 400 ? " and no error code" : "");
     }
     *out = answer;
     return STATUS_OK;

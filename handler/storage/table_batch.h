@@ -33,11 +33,11 @@ void table_batch_append_entity_path(struct strbuf *out, const char *table, const
 void table_batch_write(const char *endpoint, const char *table, const struct table_operation *operations, size_t count,
                        const char *id, struct strbuf *out);
 
-/* What a batch answer says: that all operations succeeded, or the one failure. */
+/* What a batch answer says: that all operations succeeded (204 No Content each), or the one failure. */
 struct table_batch_answer {
-    int http_status;   /* of the failed operation, or 2xx when all succeeded */
+    int http_status;   /* of the failed operation, or 204 when all succeeded */
     int answer_count;  /* parts read */
-    char code[64];     /* the failure's OData error code; "" if none */
+    char code[64];     /* the failure's OData error code; "" if all succeeded */
     char message[256]; /* the failure's message, first line; begins with the operation's index: "0:The entity ..." */
     char first_etag[TABLE_ETAG_BYTES]; /* the first operation's new ETag; "" if it has none (a delete, a failure) */
 };
@@ -45,7 +45,7 @@ struct table_batch_answer {
 /*
  * Reads the body of a 202 answer, in Azure's layout and in Azurite's. `content_type` names the boundary. Never reads
  * past `length`, in linear time, whatever is there.
- * STATUS_MALFORMED   not such a body, cut short, or neither a failure nor `count` successes; *out untouched
+ * STATUS_MALFORMED   not such a body, cut short, or neither a failure with an error code nor `count` successes; *out untouched
  */
 enum status table_batch_read(const char *content_type, const char *body, size_t length, size_t count,
                              struct table_batch_answer *out, struct error *err) MUST_CHECK;

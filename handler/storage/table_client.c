@@ -11,18 +11,23 @@
 #define JSON_TYPE "application/json"
 #define JSON_MINIMAL_METADATA "application/json;odata=minimalmetadata"
 
-static void begin(struct storage_request *request, const char *method) {
-    storage_request_init(request, STORAGE_TABLE, method);
+static void begin(struct storage_request *request, const char *method, int success_http_status) {
+    storage_request_init(request, STORAGE_TABLE, method, success_http_status);
     http_headers_add(&request->headers, "Accept", JSON_MINIMAL_METADATA);
     http_headers_add(&request->headers, "DataServiceVersion", "3.0;NetFx");
     http_headers_add(&request->headers, "MaxDataServiceVersion", "3.0;NetFx");
 }
 
-/* Sends a JSON body and wants none back. Releases the request. */
-static enum status post_json(struct storage_client *client, struct storage_request *request, const cJSON *json,
-                             int64_t deadline_ms, struct error *err) {
+/* A JSON body is sent and none wanted back. Without "Prefer" storage would answer 201 with one. */
+static void begin_post(struct storage_request *request) {
+    begin(request, "POST", 204);
     http_headers_add(&request->headers, "Content-Type", JSON_TYPE);
     http_headers_add(&request->headers, "Prefer", "return-no-content");
+}
+
+/* Releases the request. */
+static enum status post_json(struct storage_client *client, struct storage_request *request, const cJSON *json,
+                             int64_t deadline_ms, struct error *err) {
     table_batch_append_entity(&request->body, json);
     struct http_reply reply;
     http_reply_init(&reply);
@@ -39,7 +44,7 @@ enum status table_create(struct storage_client *client, const char *table, int64
         return error_set(err, STATUS_NO_MEMORY, "creating table %s", table);
     }
     struct storage_request request;
-    begin(&request, "POST");
+    begin_post(&request);
     strbuf_append_string(&request.path, "/Tables");
     enum status status = post_json(client, &request, json, deadline_ms, err);
     cJSON_Delete(json);
@@ -49,7 +54,7 @@ enum status table_create(struct storage_client *client, const char *table, int64
 enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
                          struct error *err) {
     struct storage_request request;
-    begin(&request, "POST");
+    begin_post(&request);
     strbuf_appendf(&request.path, "/%s", table);
     return post_json(client, &request, entity, deadline_ms, err);
 }
@@ -71,7 +76,7 @@ static enum status get_json(struct storage_client *client, const struct storage_
 enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
                       int64_t deadline_ms, cJSON **out, struct error *err) {
     struct storage_request request;
-    begin(&request, "GET");
+    begin(&request, "GET", 200);
     table_batch_append_entity_path(&request.path, table, partition_key, row_key);
     struct http_reply reply;
     http_reply_init(&reply);
@@ -127,7 +132,7 @@ static enum status take_continuation(struct query *query, const struct http_head
 static enum status query_page(struct storage_client *client, struct query *query, int64_t deadline_ms,
                               struct error *err) {
     struct storage_request request;
-    begin(&request, "GET");
+    begin(&request, "GET", 200);
     strbuf_appendf(&request.path, "/%s()", query->table);
     if (query->filter) {
         http_headers_add(&request.query, "$filter", query->filter);
@@ -188,13 +193,13 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
         STATUS_OK) {
         return outcome_unknown(err);
     }
-    enum status status = storage_error_status(answer.http_status, answer.code);
-    if (status == STATUS_OK) {
+    if (answer.code[0] == '\0') {
         if (out_first_etag) {
             memcpy(out_first_etag, answer.first_etag, TABLE_ETAG_BYTES);
         }
         return STATUS_OK;
     }
+    enum status status = storage_error_status(answer.http_status, answer.code);
     error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code, answer.message);
     if (err) {
         const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
@@ -225,7 +230,7 @@ enum status table_transaction(struct storage_client *client, const char *table,
                               char out_first_etag[TABLE_ETAG_BYTES], struct error *err) {
     assert(count >= 1 && count <= TABLE_TRANSACTION_MAX_OPERATIONS);
     struct storage_request request;
-    begin(&request, "POST");
+    begin(&request, "POST", 202);
     struct http_reply reply;
     http_reply_init(&reply);
     enum status status = begin_transaction(&request, client->account->table_endpoint, table, operations, count, err);

@@ -34,7 +34,7 @@ static void delete_lease_container(void) {
     struct storage_request request;
     struct http_reply reply;
     struct error err = {0};
-    storage_request_init(&request, STORAGE_BLOB, "DELETE");
+    storage_request_init(&request, STORAGE_BLOB, "DELETE", 202);
     strbuf_append_string(&request.path, "/leases");
     http_headers_add(&request.query, "restype", "container");
     http_reply_init(&reply);

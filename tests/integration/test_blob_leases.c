@@ -90,7 +90,7 @@ START_TEST(a_blob_is_created_once_with_its_metadata) {
     ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", NULL, deadline(), &err), STATUS_ALREADY_EXISTS);
 
     struct storage_request request;
-    storage_request_init(&request, STORAGE_BLOB, "HEAD");
+    storage_request_init(&request, STORAGE_BLOB, "HEAD", 200);
     strbuf_appendf(&request.path, "/%s/b", container);
     struct http_reply reply;
     http_reply_init(&reply);

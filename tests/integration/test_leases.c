@@ -154,7 +154,7 @@ static void assert_metadata(const char *name) {
     struct http_reply reply;
     struct storage_request request;
     http_reply_init(&reply);
-    storage_request_init(&request, STORAGE_BLOB, "HEAD"); /* Get Blob Properties */
+    storage_request_init(&request, STORAGE_BLOB, "HEAD", 200); /* Get Blob Properties */
     strbuf_appendf(&request.path, "/%s/lease-%s", container, name);
     enum status status = storage_client_send(&first.storage.client, &request, in_ms(PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);

@@ -179,7 +179,7 @@ static bool send_status(struct exchange *exchange) {
         strbuf_appendf(&text, "Retry-After: %d\r\n", rule->retry_after_s);
     }
     if (rule->error_code != NULL) {
-        strbuf_appendf(&text, "x-ms-error-code: %s\r\n", rule->error_code);
+        strbuf_appendf(&text, "x-ms-request-id: fault\r\nx-ms-error-code: %s\r\n", rule->error_code);
         strbuf_appendf(&body,
                        "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code>"
                        "<Message>A fault was asked for.</Message></Error>",

@@ -56,7 +56,7 @@ struct fault_rule {
     int64_t delay_ms;       /* DELAY_... */
     int status;             /* STATUS_...: 0: 503 */
     int retry_after_s;      /* STATUS_...: 0: no Retry-After */
-    const char *error_code; /* STATUS_...: x-ms-error-code, and in the body as the Blob service has it; NULL: neither */
+    const char *error_code; /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */
     const char *body;       /* STATUS_...: instead of that body */
 };
 

@@ -151,19 +151,54 @@ static struct scripted *next_answer(struct http_fake *fake, struct http_fake_req
     return taken;
 }
 
-static bool send_answer(int fd, const struct http_fake_answer *answer, const char *method) {
+static bool has_header(const struct http_headers *headers, const char *name, const char *value) {
+    const char *found = http_headers_get(headers, name);
+    return found && (!value || strcmp(found, value) == 0);
+}
+
+/* "Blob service REST API", "Table service REST API". */
+static int success_of(const struct http_fake_request *request) {
+    const struct http_headers *headers = &request->headers;
+    if (has_header(headers, "x-ms-lease-action", "acquire") || has_header(headers, "x-ms-blob-type", NULL) ||
+        (strcmp(request->method, "PUT") == 0 && strstr(request->target, "?restype=container"))) {
+        return 201;
+    }
+    if (has_header(headers, "x-ms-lease-action", "break")) {
+        return 202;
+    }
+    return has_header(headers, "Prefer", "return-no-content") ? 204 : 200;
+}
+
+/* What makes an answer storage's. */
+static void append_storage_headers(struct strbuf *text, int status, const struct http_headers *asked) {
+    const char *action = http_headers_get(asked, "x-ms-lease-action");
+    strbuf_append_string(text, "x-ms-request-id: 00000000-0000-4000-8000-000000000000\r\n");
+    if (action && status < 300 && (strcmp(action, "acquire") == 0 || strcmp(action, "renew") == 0)) {
+        const char *proposed = http_headers_get(asked, "x-ms-proposed-lease-id");
+        const char *held = http_headers_get(asked, "x-ms-lease-id");
+        strbuf_appendf(text, "x-ms-lease-id: %s\r\n", proposed ? proposed : held ? held : "");
+    }
+}
+
+static bool send_answer(int fd, const struct http_fake_answer *answer, const struct http_fake_request *request) {
     const char *body = answer->body ? answer->body : "";
     size_t length = strlen(body), sent = answer->behaviour == HTTP_FAKE_CUT ? length / 2 : length;
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
     strbuf_append_string(&text, answer->interim ? answer->interim : "");
-    int status = answer->status ? answer->status : 200;
+    int status = answer->status ? answer->status : success_of(request);
     strbuf_appendf(&text, "HTTP/1.1 %d Scripted\r\n%s", status, answer->headers ? answer->headers : "");
+    if (answer->code) {
+        strbuf_appendf(&text, "x-ms-error-code: %s\r\n", answer->code);
+    }
+    if (!answer->is_foreign) {
+        append_storage_headers(&text, status, &request->headers);
+    }
     if (status != 204 && status != 304) {
         strbuf_appendf(&text, "Content-Length: %zu\r\n", length);
     }
     strbuf_append_string(&text, "\r\n");
-    if (strcmp(method, "HEAD") != 0) {
+    if (strcmp(request->method, "HEAD") != 0) {
         strbuf_append(&text, body, sent);
     }
     need(strbuf_status(&text) == STATUS_OK, "no memory for an answer");
@@ -176,6 +211,7 @@ static void scripted_free(struct scripted *scripted) {
     if (!scripted) {
         return;
     }
+    free((void *)(uintptr_t)scripted->answer.code);
     free((void *)(uintptr_t)scripted->answer.headers);
     free((void *)(uintptr_t)scripted->answer.body);
     free((void *)(uintptr_t)scripted->answer.interim);
@@ -188,13 +224,12 @@ static bool serve_one(struct connection *connection, struct strbuf *buf) {
     if (!request) {
         return false;
     }
-    const char *method = request->method;
     struct scripted *scripted = next_answer(connection->fake, request);
     struct http_fake_answer answer = {0};
     if (scripted) {
         answer = scripted->answer;
     }
-    bool open = answer.behaviour != HTTP_FAKE_CLOSE && send_answer(connection->fd, &answer, method);
+    bool open = answer.behaviour != HTTP_FAKE_CLOSE && send_answer(connection->fd, &answer, request);
     scripted_free(scripted);
     return open;
 }
@@ -294,6 +329,7 @@ void http_fake_push(struct http_fake *fake, const struct http_fake_answer *answe
     struct scripted *scripted = calloc(1, sizeof *scripted);
     need(scripted, "calloc");
     scripted->answer = *answer;
+    scripted->answer.code = copy_text(answer->code);
     scripted->answer.headers = copy_text(answer->headers);
     scripted->answer.body = copy_text(answer->body);
     scripted->answer.interim = copy_text(answer->interim);

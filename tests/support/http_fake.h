@@ -2,7 +2,7 @@
  * http_fake.h - an HTTP server on 127.0.0.1 that answers from a script, misbehaves on demand and remembers what it was asked.
  *
  * Each request that has arrived whole takes the next answer of the script, in the order of arrival over all connections; when the
- * script is used up, the answer is an empty 200.
+ * script is used up, the answer is empty, with the status of success that storage has for such a request.
  * Rules        What should not happen to a test (no socket, a wait of more than 100 s) ends it with a message on stderr.
  * Threads: any; a thread accepts, and each connection has one.
  * Layer: tests.
@@ -24,10 +24,15 @@ enum http_fake_behaviour {
     HTTP_FAKE_HANG,   /* answers only once http_fake_let_go is called */
 };
 
-/* Zeroed but for what matters. Strings are copied. */
+/*
+ * Zeroed but for what matters. Strings are copied. Unless it is foreign, an answer gets what storage's own have: x-ms-request-id
+ * behind `headers`, and after a lease was acquired or renewed its id.
+ */
 struct http_fake_answer {
     enum http_fake_behaviour behaviour;
-    int status;          /* 0: 200 */
+    int status;          /* 0: the success that storage has for such a request; 200 for those that it does not know */
+    bool is_foreign;     /* not storage's: it comes from something on the way */
+    const char *code;    /* x-ms-error-code; NULL: none */
     const char *headers; /* whole lines, "Name: value\r\n..."; NULL: none. Content-Length is added */
     const char *body;    /* NULL: none */
     const char *interim; /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */

@@ -98,7 +98,7 @@ static void delete_path(struct lease_witness *witness, const char *blob) {
     struct http_reply reply;
     struct storage_request request;
     http_reply_init(&reply);
-    storage_request_init(&request, STORAGE_BLOB, "DELETE"); /* Delete Blob, Delete Container */
+    storage_request_init(&request, STORAGE_BLOB, "DELETE", 202); /* Delete Blob, Delete Container */
     strbuf_appendf(&request.path, "/%s", witness->container);
     if (blob != NULL) {
         strbuf_appendf(&request.path, "/%s", blob);
@@ -128,7 +128,7 @@ void lease_witness_assert_metadata(struct lease_witness *witness, const char *na
     struct http_reply reply;
     struct storage_request request;
     http_reply_init(&reply);
-    storage_request_init(&request, STORAGE_BLOB, "HEAD"); /* Get Blob Properties */
+    storage_request_init(&request, STORAGE_BLOB, "HEAD", 200); /* Get Blob Properties */
     strbuf_appendf(&request.path, "/%s/lease-%s", witness->container, name);
     need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err), &err);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), name);

@@ -124,10 +124,11 @@ static int print_answer(char *out, const struct slow_answer *answer) {
     if (answer->lease_id[0] != '\0') {
         snprintf(lease_id, sizeof lease_id, "x-ms-lease-id: %s\r\n", answer->lease_id);
     }
-    return snprintf(out, ANSWER_BYTES,
-                    "HTTP/1.1 %d Slow\r\nServer: slow_store\r\nx-ms-version: 2021-12-02\r\nDate: %s\r\n"
-                    "ETag: \"0x8D0000000000000\"\r\nLast-Modified: %s\r\n%s%sContent-Length: 0\r\n\r\n",
-                    answer->status, date(), date(), code, lease_id);
+    return snprintf(
+        out, ANSWER_BYTES,
+        "HTTP/1.1 %d Slow\r\nServer: slow_store\r\nx-ms-request-id: 1\r\nx-ms-version: 2021-12-02\r\nDate: %s\r\n"
+        "ETag: \"0x8D0000000000000\"\r\nLast-Modified: %s\r\n%s%sContent-Length: 0\r\n\r\n",
+        answer->status, date(), date(), code, lease_id);
 }
 
 static int print_stats(const struct server *server, char *out) {

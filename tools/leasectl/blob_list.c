@@ -136,7 +136,7 @@ static enum status list_page(struct storage_client *client, const char *containe
                              int64_t deadline_ms, struct strbuf *marker, blob_list_visitor visit, void *context,
                              struct error *err) {
     struct storage_request request;
-    storage_request_init(&request, STORAGE_BLOB, "GET");
+    storage_request_init(&request, STORAGE_BLOB, "GET", 200);
     strbuf_append_char(&request.path, '/');
     strbuf_append_percent_encoded(&request.path, container);
     http_headers_add(&request.query, "restype", "container");

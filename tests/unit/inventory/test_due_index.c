@@ -101,7 +101,7 @@ START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
     char visited[PRODUCT_ID_BYTES];
     int purged = -1;
     push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
-    push_answer(403, "");
+    push_answer(403, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
     find_due(STATUS_OK, visited);
     ck_assert_int_eq(finish_due(&purged), STATUS_UNAUTHORIZED);
     ck_assert_int_eq(purged, -1);

@@ -89,7 +89,7 @@ static void push_there(void) {
 START_TEST(a_product_is_added_after_a_look_at_what_is_there) {
     struct error err;
     push_absent();
-    push_answer(201, "{}");
+    push_answer(204, "");
     ck_assert_msg(added(&err) == STATUS_OK, "%s", err.message);
     const char *body = http_fake_request(fake, 1)->body;
     ck_assert_ptr_nonnull(strstr(body, "\"total\":\"10\""));

@@ -16,8 +16,6 @@
 
 enum { PATIENCE_S = 20, PATIENCE_MS = 20000 };
 
-#define SOME_LEASE "x-ms-lease-id: 11111111-2222-4333-8444-555555555555\r\n"
-
 static struct http_fake *fake;
 static char connection_string[512];
 static struct leasehold *client;
@@ -68,7 +66,7 @@ static enum leasehold_result try_once(struct leasehold_lease **lease) {
 
 static struct leasehold_lease *acquire(const char *name) {
     struct leasehold_lease *lease = NULL;
-    answer(201, SOME_LEASE);
+    answer(201, NULL);
     enum leasehold_result result =
         leasehold_acquire(client, &(struct leasehold_request){.name = name, .try_once = true}, &lease, &err);
     ck_assert_msg(result == LEASEHOLD_OK, "%s", result == LEASEHOLD_OK ? "" : err.message);
@@ -149,7 +147,7 @@ START_TEST(a_request_says_itself_whether_and_how_long_it_waits_for_a_holder) {
     ck_assert_int_eq(leasehold_acquire(client, &(struct leasehold_request){.name = "a"}, &lease, &err),
                      LEASEHOLD_HELD_ELSEWHERE);
     answer(409, held);
-    answer(201, SOME_LEASE);
+    answer(201, NULL);
     ck_assert_int_eq(
         leasehold_acquire(client, &(struct leasehold_request){.name = "a", .timeout_ms = PATIENCE_MS}, &lease, &err),
         LEASEHOLD_OK);
@@ -179,6 +177,25 @@ START_TEST(what_storage_answers_is_the_result_that_a_caller_branches_on) {
     ck_assert_int_eq(err.http_status, answers[_i].status);
     ck_assert_str_ne(err.message, "");
     ck_assert_ptr_null(lease);
+}
+END_TEST
+
+static const int foreign_statuses[] = {200, 201, 302, 400, 403, 404, 409, 412};
+enum { FOREIGN_STATUSES = sizeof foreign_statuses / sizeof foreign_statuses[0] };
+
+/* Whatever something on the way answers: no lease was granted, and none was refused. */
+START_TEST(what_answers_in_storages_place_grants_and_refuses_nothing) {
+    struct leasehold_lease *lease = NULL;
+    http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true,
+                                                    .status = foreign_statuses[_i],
+                                                    .headers = "Retry-After: 3600\r\nContent-Type: text/html\r\n"});
+    ck_assert_int_eq(try_once(&lease), LEASEHOLD_UNAVAILABLE);
+    ck_assert_int_eq(err.http_status, 0);
+    ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake)));
+    ck_assert_ptr_nonnull(strstr(err.message, "answered, but not by storage: "));
+    ck_assert_ptr_null(lease);
+    ck_assert_int_eq(try_once(&lease), LEASEHOLD_OK);
+    leasehold_release(lease);
 }
 END_TEST
 
@@ -316,6 +333,37 @@ START_TEST(the_listener_hears_of_a_failed_renewal_and_of_the_loss) {
     ck_assert_int_eq(leasehold_wait(lease, PATIENCE_MS, &err), LEASEHOLD_LOST);
     ck_assert_int_eq(err.result, LEASEHOLD_LOST);
     leasehold_release(lease);
+}
+END_TEST
+
+/* Neither "renewed" nor "lost" nor "released" is to be had from something on the way. */
+START_TEST(what_answers_in_storages_place_renews_loses_and_takes_back_nothing) {
+    static const int statuses[] = {200, 409, 404};
+    enum { STATUSES = sizeof statuses / sizeof statuses[0] };
+    listen_closely();
+    struct leasehold_lease *lease = acquire("a");
+    for (int i = 0; i < STATUSES; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true, .status = statuses[i]});
+    }
+    await(&heard.failed, STATUSES);
+    await(&heard.renewed, 1);
+    ck_assert_int_eq(heard.lost, 0);
+    ck_assert(leasehold_is_held(lease));
+    leasehold_release(lease);
+    ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0); /* nothing is renewed any more */
+    client = NULL;
+
+    size_t before = http_fake_count(fake);
+    struct leasehold_options options = leasehold_options_default();
+    open_with(&options);
+    lease = acquire("b");
+    for (int i = 0; i < STATUSES; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true, .status = statuses[i]});
+    }
+    leasehold_release(lease);
+    ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0);
+    client = NULL;
+    ck_assert_uint_eq(http_fake_count(fake) - before, 1 + STATUSES + 1);
 }
 END_TEST
 
@@ -479,9 +527,11 @@ int main(void) {
     tcase_add_loop_test(tests, what_storage_answers_is_the_result_that_a_caller_branches_on, 0,
                         sizeof answers / sizeof answers[0]);
     tcase_add_test(tests, every_result_has_a_text_of_its_own);
+    tcase_add_loop_test(tests, what_answers_in_storages_place_grants_and_refuses_nothing, 0, FOREIGN_STATUSES);
     tcase_add_test(tests, breaking_says_whether_there_was_anything_to_break);
     tcase_add_test(tests, the_listener_hears_of_renewals_with_all_there_is_to_say);
     tcase_add_test(tests, the_listener_hears_of_a_failed_renewal_and_of_the_loss);
+    tcase_add_test(tests, what_answers_in_storages_place_renews_loses_and_takes_back_nothing);
     tcase_add_test(tests, a_lease_may_be_released_from_inside_an_event);
     tcase_add_test(tests, waiting_with_a_lease_in_hand_ends_in_time);
     tcase_add_test(tests, a_step_that_needs_more_of_the_lease_than_is_left_renews_it_first);

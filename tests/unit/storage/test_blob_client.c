@@ -171,9 +171,9 @@ END_TEST
 
 START_TEST(a_break_that_keeps_failing_is_tried_until_its_deadline_and_says_why) {
     for (int i = 0; i < 3; i++) {
-        answer(503, "Retry-After: 0\r\n");
+        answer(503, "Retry-After: 0\r\nx-ms-error-code: ServerBusy\r\n");
     }
-    answer(503, "Retry-After: 3600\r\n");
+    answer(503, "Retry-After: 3600\r\nx-ms-error-code: ServerBusy\r\n");
     ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.http_status, 503);
     ck_assert_uint_eq(http_fake_count(fake), 4);
@@ -235,6 +235,84 @@ START_TEST(a_submitted_action_ends_with_its_timeout) {
 }
 END_TEST
 
+/* ---- each operation has one success ---- */
+
+static enum status create_container(void) {
+    return blob_container_create(&storage.client, "c", deadline(), &err);
+}
+
+static enum status create_blob(void) {
+    return blob_create_empty(&storage.client, "c", "b", NULL, deadline(), &err);
+}
+
+static enum status acquire(void) {
+    int64_t sent_ms;
+    return blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err);
+}
+
+static enum status renew(void) {
+    return submit(blob_lease_renew_submit, TIMEOUT_MS);
+}
+
+static enum status release(void) {
+    return submit(blob_lease_release_submit, TIMEOUT_MS);
+}
+
+static enum status break_lease(void) {
+    return blob_lease_break(&storage.client, "c", "b", deadline(), &err);
+}
+
+static const struct {
+    enum status (*run)(void);
+    int success;
+    bool names_lease, is_one_attempt;
+} operations[] = {{create_container, 201, false, false}, {create_blob, 201, false, false},
+                  {acquire, 201, true, false},           {renew, 200, true, true},
+                  {release, 200, false, true},           {break_lease, 202, false, false}};
+static int current; /* index of the operation under test */
+enum { OPERATION_COUNT = sizeof operations / sizeof operations[0] };
+
+/* An answer that does not count is followed by storage's own, or is the end of the one attempt. */
+static void expect_no_success(const struct http_fake_answer *foreign) {
+    size_t before = http_fake_count(fake);
+    http_fake_push(fake, foreign);
+    enum status status = operations[current].run();
+    ck_assert_msg(status == (operations[current].is_one_attempt ? STATUS_UNAVAILABLE : STATUS_OK), "%d: %s",
+                  foreign->status, status_name(status));
+    ck_assert_uint_eq(http_fake_count(fake) - before, operations[current].is_one_attempt ? 1 : 2);
+}
+
+START_TEST(an_operation_has_one_success) {
+    static const int statuses[] = {200, 201, 202, 203, 204, 206, 301, 302, 304};
+    current = _i;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i] != operations[_i].success) {
+            expect_no_success(&(struct http_fake_answer){.status = statuses[i]});
+        }
+    }
+    expect_no_success(&(struct http_fake_answer){.is_foreign = true, .status = operations[_i].success});
+    if (operations[_i].names_lease) {
+        expect_no_success(&(struct http_fake_answer){
+            .status = operations[_i].success, .headers = "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n"});
+        expect_no_success(&(struct http_fake_answer){
+            .is_foreign = true, .status = operations[_i].success, .headers = "x-ms-request-id: 1\r\n"});
+    }
+    ck_assert_int_eq(operations[_i].run(), STATUS_OK);
+}
+END_TEST
+
+/* What a gateway answers in storage's place says nothing about a container, a blob or a lease. */
+START_TEST(a_gateways_refusal_is_no_answer_to_an_operation) {
+    static const int statuses[] = {400, 401, 403, 404, 405, 407, 409, 412, 451, 502};
+    current = _i;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        expect_no_success(
+            &(struct http_fake_answer){.is_foreign = true, .status = statuses[i], .body = "<html>not storage</html>"});
+        expect_no_success(&(struct http_fake_answer){.status = statuses[i], .body = "<html>not storage</html>"});
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("blob_client");
     TCase *tcase = tcase_create("requests");
@@ -253,6 +331,8 @@ int main(void) {
     tcase_add_loop_test(tcase, a_submitted_action_names_the_lease, 0, 2);
     tcase_add_loop_test(tcase, a_submitted_action_is_one_attempt, 0, 2);
     tcase_add_loop_test(tcase, a_submitted_action_ends_with_its_timeout, 0, 2);
+    tcase_add_loop_test(tcase, an_operation_has_one_success, 0, OPERATION_COUNT);
+    tcase_add_loop_test(tcase, a_gateways_refusal_is_no_answer_to_an_operation, 0, OPERATION_COUNT);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -90,6 +90,52 @@ START_TEST(an_answer_that_is_no_json_is_malformed) {
 }
 END_TEST
 
+/* ---- each operation has one success ---- */
+
+static enum status create(void) {
+    return table_create(&storage.client, "t", deadline(), &err);
+}
+
+static enum status insert(void) {
+    cJSON *entity = cJSON_Parse("{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
+    enum status status = table_insert(&storage.client, "t", entity, deadline(), &err);
+    cJSON_Delete(entity);
+    return status;
+}
+
+static enum status get(void) {
+    cJSON *entity = NULL;
+    enum status status = table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err);
+    cJSON_Delete(entity);
+    return status;
+}
+
+static const struct {
+    enum status (*run)(void);
+    int success;
+    const char *body;
+} operations[] = {{create, 204, NULL}, {insert, 204, NULL}, {get, 200, "{}"}};
+enum { OPERATION_COUNT = sizeof operations / sizeof operations[0] };
+
+START_TEST(an_operation_has_one_success) {
+    static const int statuses[] = {200, 201, 202, 204, 206, 302, 304, 400, 401, 403, 404, 405, 409, 412, 451};
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (statuses[i] == operations[_i].success) {
+            continue;
+        }
+        size_t before = http_fake_count(fake);
+        answer(statuses[i], NULL, statuses[i] == 204 ? NULL : "{}");
+        answer(operations[_i].success, NULL, operations[_i].body);
+        ck_assert_msg(operations[_i].run() == STATUS_OK, "%d: %s", statuses[i], err.message);
+        ck_assert_uint_eq(http_fake_count(fake) - before, 2);
+    }
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .is_foreign = true, .status = operations[_i].success, .body = operations[_i].body});
+    answer(operations[_i].success, NULL, operations[_i].body);
+    ck_assert_int_eq(operations[_i].run(), STATUS_OK);
+}
+END_TEST
+
 /* ---- queries ---- */
 
 static enum status count_entity(void *context, const cJSON *entity, struct error *error) {
@@ -245,7 +291,7 @@ END_TEST
 START_TEST(a_transaction_refused_as_a_whole_gives_the_answers_own_status) {
     answer(403, "x-ms-error-code: AuthenticationFailed\r\n", NULL);
     ck_assert_int_eq(transact(NULL), STATUS_UNAUTHORIZED);
-    answer(413, NULL, NULL);
+    answer(413, "x-ms-error-code: RequestBodyTooLarge\r\n", NULL);
     ck_assert_int_eq(transact(NULL), STATUS_INTERNAL);
 }
 END_TEST
@@ -260,6 +306,13 @@ static const struct http_fake_answer unknowns[] = {
     {.status = 500},
     {.status = 503},
     {.status = 202},
+    {.status = 200, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
+    {.status = 404},
+    {.status = 412, .is_foreign = true, .code = "UpdateConditionNotSatisfied"},
+    {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 200 x\r\n\r\n--b--"},
+    {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 302 x\r\n\r\n--b--"},
+    {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 404 x\r\n\r\n--b--"},
+    {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 412 x\r\n\r\n<html>\r\n--b--"},
     {.status = 202, .headers = MULTIPART, .body = "--b--"},
     {.status = 202, .headers = "Content-Type: text/html\r\n", .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
     {.status = 202,
@@ -317,6 +370,7 @@ int main(void) {
     tcase_add_test(entities, an_insert_is_tried_again_while_storage_is_unwell);
     tcase_add_test(entities, getting_a_row_asks_for_it_by_both_keys);
     tcase_add_test(entities, an_answer_that_is_no_json_is_malformed);
+    tcase_add_loop_test(entities, an_operation_has_one_success, 0, OPERATION_COUNT);
     suite_add_tcase(suite, entities);
     TCase *queries = tcase_create("queries");
     tcase_add_checked_fixture(queries, open_fake, close_fake);

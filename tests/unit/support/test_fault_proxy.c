@@ -48,7 +48,8 @@ static void tear_down(void) {
 }
 
 static void push(const char *body) {
-    http_fake_push(server, &(struct http_fake_answer){.status = 201, .headers = "x-ms-a: b\r\n", .body = body});
+    http_fake_push(server, &(struct http_fake_answer){
+                               .is_foreign = true, .status = 201, .headers = "x-ms-a: b\r\n", .body = body});
 }
 
 static void ask(const char *request) {
@@ -212,12 +213,14 @@ START_TEST(a_status_is_answered_in_the_servers_place_or_instead_of_its_answer) {
     char value[32];
     ck_assert_str_eq(raw_response_header(&answer, "Retry-After", value, sizeof value), "3");
     ck_assert_str_eq(raw_response_header(&answer, "x-ms-error-code", value, sizeof value), "ServerBusy");
+    ck_assert_str_eq(raw_response_header(&answer, "x-ms-request-id", value, sizeof value), "fault");
     ask("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
     raw_http_read(client, &answer, true);
     ck_assert_int_eq(answer.status, 429);
     fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .times = 1, .body = "{\"a\":1}"});
     ask_and_expect(GET, 503, "{\"a\":1}");
     ck_assert_str_eq(raw_response_header(&answer, "Content-Type", value, sizeof value), "application/json");
+    ck_assert_str_eq(raw_response_header(&answer, "x-ms-request-id", value, sizeof value), ""); /* a gateway's */
     expect_seen(0);
     fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_AFTER, .times = 1, .status = 500});
     push("never seen");
