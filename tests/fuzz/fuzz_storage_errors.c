@@ -1,5 +1,6 @@
 /* What storage answers beyond success: statuses, error codes, bodies in XML and JSON, Retry-After; and the dates in headers. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/utc.h"
 #include "base/utf8.h"
@@ -8,9 +9,10 @@
 #include "storage/storage_error.h"
 
 #define WALL_MS INT64_C(1737297930000) /* 2025-01-19T14:45:30Z */
+#define LEASE_ID "01a20926-afc4-8504-a6dc-2b2239e0bd4d"
 #define LAST_MS INT64_C(253402300799999)
 
-static const int statuses[] = {200, 206, 304, 400, 401, 403, 404, 408, 409, 412, 413, 429, 500, 503, 599};
+static const int statuses[] = {200, 206, 304, 400, 401, 403, 404, 408, 409, 412, 413, 429, 500, 503, 599, 201};
 
 enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], MOST_RETRY_AFTER_MS = 3600 * 1000 };
 
@@ -46,17 +48,24 @@ static void check_reply(const struct http_reply *reply) {
     struct error err, before;
     memset(&err, 0x5a, sizeof err);
     before = err;
-    enum status status = storage_error_read(reply, "PUT /leases/x?comp=lease", WALL_MS, &err);
-    if (reply->status < 300) {
-        REQUIRE(status == STATUS_OK && memcmp(&err, &before, sizeof err) == 0);
+    const struct storage_success success = {.http_status = 200, .lease_id = LEASE_ID};
+    const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
+    const char *lease_id = http_headers_get(&reply->headers, "x-ms-lease-id");
+    enum status status = storage_error_read(reply, &success, "PUT /leases/x?comp=lease", WALL_MS, &err);
+    if (status == STATUS_OK) {
+        REQUIRE(memcmp(&err, &before, sizeof err) == 0);
+        REQUIRE(reply->status == 200 && request_id != NULL && lease_id != NULL && strcasecmp(lease_id, LEASE_ID) == 0);
         return;
     }
-    REQUIRE(status != STATUS_OK && err.status == status && err.http_status == reply->status);
+    bool is_storages = err.http_status != 0;
+    REQUIRE(err.status == status && (is_storages || status == STATUS_UNAVAILABLE));
+    REQUIRE(!is_storages || (err.http_status == reply->status && reply->status >= 400 && request_id != NULL));
+    REQUIRE(is_storages == (err.code[0] != '\0'));
     REQUIRE(ends(err.message, sizeof err.message) && ends(err.code, sizeof err.code));
     REQUIRE(ends(err.request_id, sizeof err.request_id));
     REQUIRE(strpbrk(err.message, "\r\n") == NULL && strpbrk(err.code, "\r\n") == NULL);
     REQUIRE(err.retry_after_ms >= 0 && err.retry_after_ms <= MOST_RETRY_AFTER_MS);
-    REQUIRE(status == storage_error_status(reply->status, err.code));
+    REQUIRE(!is_storages || status == storage_error_status(reply->status, err.code));
 }
 
 static void add(struct http_headers *headers, const char *name, const char *value) {
@@ -72,11 +81,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     reply.status = statuses[input_take_choice(&input, STATUS_COUNT)];
     reply.body.max_bytes = SIZE_MAX;
     char *code = input_take_line(&input), *retry_after = input_take_line(&input), *id = input_take_line(&input);
+    char *lease_id = input_take_line(&input);
     size_t length;
     char *body = input_take_bytes(&input, &length);
     add(&reply.headers, "x-ms-error-code", code);
     add(&reply.headers, "retry-after", retry_after);
     add(&reply.headers, "x-ms-request-id", id);
+    add(&reply.headers, "x-ms-lease-id", lease_id);
     strbuf_append(&reply.body, body, length);
     check_dates(retry_after);
     int after_ms = retry_policy_parse_retry_after_ms(retry_after, WALL_MS);
@@ -84,6 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_reply(&reply);
     http_reply_release(&reply);
     free(body);
+    free(lease_id);
     free(id);
     free(retry_after);
     free(code);
