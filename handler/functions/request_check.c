@@ -57,8 +57,7 @@ void request_refuse_size(struct http_response *response) {
 
 bool request_check_product_id(const struct function_request *request, struct http_response *response) {
     if (!inventory_is_product_id(request->product_id)) {
-        api_answer_error(response, 400, "InvalidProductId",
-                         "A product id is 1 to 128 letters A-Z and a-z, digits and characters of \"._~-\".");
+        api_answer_error(response, 400, "InvalidProductId", "A product id is " PRODUCT_ID_ALLOWED ".");
         return false;
     }
     return true;

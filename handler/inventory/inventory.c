@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "lease/lease_names.h"
 
 static bool is_expired(const struct reservation *row, int64_t now_ms) {
     return !reservation_is_gone(row) && row->expires_ms <= now_ms;
@@ -166,11 +167,15 @@ bool inventory_adds_up(const struct product_state *state) {
     return state->product.available + units == state->product.total;
 }
 
-bool inventory_is_product_id(const char *id) {
+bool inventory_is_stored_product_id(const char *id) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
     size_t length = strlen(id);
     return length > 0 && length < PRODUCT_ID_BYTES && strspn(id, allowed) == length &&
            strcmp(id, "reconciliation-job") != 0;
+}
+
+bool inventory_is_product_id(const char *id) {
+    return inventory_is_stored_product_id(id) && lease_name_is_valid(id);
 }
 
 bool inventory_is_customer_id(const char *id) {

@@ -63,8 +63,17 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 /* Of a state that holds all rows: do the rows add up with `available` to the total? Not so: it was read in the middle of a commit. */
 bool inventory_adds_up(const struct product_state *state);
 
-/* [A-Za-z0-9._~-]{1,128}, but not "reconciliation-job", whose lease would be the job's own (inventory/reconcile.h). */
+/*
+ * [A-Za-z0-9._~-]{1,128}, but not "reconciliation-job", whose lease would be the job's own (inventory/reconcile.h). The id is a
+ * part of a lease's name and keeps its rules: the lease of "A." would be that of "A", because Azure drops dots at a name's end.
+ */
 bool inventory_is_product_id(const char *id);
+
+/* For messages: what it allows. */
+#define PRODUCT_ID_ALLOWED "1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not reconciliation-job"
+
+/* Whether stored rows may be of this product: older releases also took ids with a dot at the end. */
+bool inventory_is_stored_product_id(const char *id);
 
 /* 1 to 128 characters of UTF-8 without control characters. */
 bool inventory_is_customer_id(const char *id);

@@ -134,7 +134,7 @@ static bool read_count(const cJSON *entity, const char *property, int64_t most, 
 
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
-           inventory_is_product_id(product->id) && read_count(entity, "total", MAX_COUNT, &product->total) &&
+           inventory_is_stored_product_id(product->id) && read_count(entity, "total", MAX_COUNT, &product->total) &&
            read_count(entity, "available", product->total, &product->available) &&
            read_count(entity, "version", MAX_COUNT, &product->version) &&
            read_time(entity, "dueAt", &product->due_ms) &&
@@ -179,7 +179,7 @@ bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
         return false;
     }
     const char *kind = row_key + DUE_TIME_DIGITS;
-    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) || !inventory_is_product_id(kind + 3)) {
+    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) || !inventory_is_stored_product_id(kind + 3)) {
         return false;
     }
     out->time_ms = strtoll(row_key, NULL, 10);

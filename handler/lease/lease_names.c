@@ -1,5 +1,6 @@
 #include "lease/lease_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lease/lease_options.h"
@@ -37,8 +38,10 @@ bool lease_container_is_valid(const char *container) {
            container[0] != '-' && container[length - 1] != '-' && strstr(container, "--") == NULL;
 }
 
+/* A name follows, so the part behind the last slash may be empty or end with a dot. */
 bool lease_prefix_is_valid(const char *prefix) {
-    return strlen(prefix) <= LEASE_PREFIX_MAX_LENGTH && consists_of(prefix, UNRESERVED "/");
+    char whole[LEASE_PREFIX_MAX_LENGTH + 2];
+    return snprintf(whole, sizeof whole, "%sx", prefix) < (int)sizeof whole && lease_name_is_valid(whole);
 }
 
 bool lease_metadata_name_is_valid(const char *name) {

@@ -139,8 +139,8 @@ struct leasehold_metadata {
 struct leasehold_options {
     const char *connection_string; /* an account key or a SAS, or UseDevelopmentStorage=true; has no default */
     const char *container;         /* "leases" */
-    const char *blob_prefix;       /* "lease-"; up to 100 of A-Z a-z 0-9 . _ ~ - / */
-    bool create_container;         /* true: where storage says that it is missing */
+    const char *blob_prefix; /* "lease-"; up to 100 characters; the rules of names apply to prefix and name together */
+    bool create_container;   /* true: where storage says that it is missing */
     const struct leasehold_metadata *metadata; /* none; 7 KiB in all */
     size_t metadata_count;
     int duration_s;                     /* 30; 15 to 60, or LEASEHOLD_INFINITE */

@@ -91,7 +91,7 @@ static const struct setting table[] = {
      .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"},
     {LEASING "CreateContainerIfNotExists", INTO(settings.lease_store.create_container), TRUE_OR_FALSE},
     {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(settings.lease_store.blob_prefix),
-     .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = "up to 100 of A-Z a-z 0-9 . _ ~ - /"},
+     .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED},
 
     {LEASING "AutoRenew", INTO(settings.lease.auto_renew), TRUE_OR_FALSE},
     {LEASING "DefaultLeaseDuration", INTO(settings.lease.duration_s), .parse = setting_parse_lease_duration,
@@ -118,7 +118,7 @@ static const struct setting table[] = {
     {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms), .parse = setting_parse_ms,
      FROM(1, 3650 * DAY_MS), .allowed = "a time span from 00:00:00.001 to 3650.00:00:00"},
     {"Inventory:SeedProducts", INTO(settings), .parse = setting_parse_seed_products,
-     .allowed = "ID=N;ID=N with different IDs of 1 to 128 of A-Z a-z 0-9 . _ ~ - and N from 0 to 1000000000"},
+     .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED ") and N from 0 to 1000000000"},
     {"Inventory:ProcessingTime", INTO(settings.inventory.processing_time_ms),
      .parse = setting_parse_ms, FROM(0, HOUR_MS), .allowed = "a time span from 00:00:00 to 01:00:00"},
 };

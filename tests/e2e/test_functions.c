@@ -232,6 +232,7 @@ static const struct bad_input {
     {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":5}", 0, NULL, 400, "InvalidReservationId"},
     {"/api/inventory/A%2FB/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
     {"/api/inventory/A%20B/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
+    {"/api/inventory/A./reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
     {"/api/inventory/NO-SUCH/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404, "ProductNotFound"},
     {"/api/inventory/NO-SUCH/release", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404, "ProductNotFound"},
     {RESERVE, "{\"quantity\":1,\"customerId\":\"C\"}", 0, "text/plain", 415, "UnsupportedMediaType"},

@@ -11,6 +11,8 @@
 #include <utmp.h>
 
 #include "base/json.h"
+#include "base/uuid.h"
+#include "storage/blob_client.h"
 #include "support/check_main.h"
 #include "support/fault_proxy.h"
 #include "support/instance_pair.h"
@@ -396,6 +398,35 @@ START_TEST(a_broken_lease_is_lost_to_its_holder) {
 }
 END_TEST
 
+/* As another program would, or an older release. */
+static void lease_blob(const char *name) {
+    struct storage_connection *operator= & instance_pair.operator;
+    char blob[64], id[UUID_TEXT_BYTES];
+    int64_t deadline_ms = storage_connection_deadline(operator, TIMEOUT_MS), sent_ms;
+    struct error err = {0};
+    snprintf(blob, sizeof blob, "lease-%s", name);
+    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    enum status status = blob_container_create(&operator->client, "leases", deadline_ms, &err);
+    ck_assert(status == STATUS_OK || status == STATUS_ALREADY_EXISTS);
+    ck_assert_int_eq(blob_create_empty(&operator->client, "leases", blob, NULL, deadline_ms, &err), STATUS_OK);
+    ck_assert_int_eq(blob_lease_acquire(&operator->client, "leases", blob, id, 60, deadline_ms, &sent_ms, &err),
+                     STATUS_OK);
+}
+
+START_TEST(a_lease_of_any_name_that_is_listed_can_be_broken) {
+    static const char *const names[] = {"50% of \xC3\xA4/b+c", "inventory-A.", "a//b", "x'&<y>?z"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char row[128];
+        lease_blob(names[i]);
+        snprintf(row, sizeof row, "\"lease\":\"%s\",\"state\":\"leased\"", names[i]);
+        expect(WORDS("leases", "list", "--json"), 0, row);
+        expect(WORDS("leases", "break", names[i]), 0, "Broken");
+        snprintf(row, sizeof row, "\"lease\":\"%s\",\"state\":\"broken\"", names[i]);
+        expect(WORDS("leases", "list", "--json"), 0, row);
+    }
+}
+END_TEST
+
 /* ---- watch ---- */
 
 static int count_in_output(const char *text) {
@@ -600,6 +631,7 @@ int main(void) {
     tcase_add_test(turns, a_second_signal_cuts_short_what_is_on_its_way);
     tcase_add_test(turns, a_lease_that_is_given_back_after_a_set_is_free_at_once);
     tcase_add_test(turns, a_broken_lease_is_lost_to_its_holder);
+    tcase_add_test(turns, a_lease_of_any_name_that_is_listed_can_be_broken);
     TCase *races = add_case(suite, "races");
     tcase_add_test(races, a_product_that_many_add_at_once_is_there_once);
     tcase_add_test(races, nothing_is_lost_while_three_handlers_reserve);

@@ -109,7 +109,7 @@ static void check_read(bool all) {
     struct error err = {0};
     product_state_init(&state);
     if (store.base.ops->read(&store.base, "PROD-001", &query, &state, &err) == STATUS_OK) {
-        REQUIRE(state.token[0] != '\0' && inventory_is_product_id(state.product.id));
+        REQUIRE(state.token[0] != '\0' && inventory_is_stored_product_id(state.product.id));
         for (size_t i = 0; i < state.reservation_count; i++) {
             check_row(state.product.id, &state.reservations[i]);
         }
@@ -139,7 +139,7 @@ static void check_record(void) {
 static enum status visit(void *context, const char *product_id, struct error *err) {
     (void)context;
     int purged = 0;
-    REQUIRE(inventory_is_product_id(product_id));
+    REQUIRE(inventory_is_stored_product_id(product_id));
     enum status status = store.base.ops->finish_due(&store.base, product_id, NOW_MS, &purged, err);
     REQUIRE(status != STATUS_OK || purged == 0); /* no answer says that anything is gone */
     return STATUS_OK;

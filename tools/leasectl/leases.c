@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "leasectl/blob_list.h"
+#include "storage/blob_client.h"
 
-enum { LISTING_MS = 30000 }; /* for all pages together */
+enum {
+    LISTING_MS = 30000, /* for all pages together */
+    BREAK_MS = 30000,
+};
 
 struct listing {
     size_t prefix_length;
@@ -61,8 +65,25 @@ enum status leases_list(struct parts *parts, const struct output *output, struct
     return status;
 }
 
+/* Not by the lease manager, which knows the names of our own leases alone. */
+static enum status break_blob(struct parts *parts, const char *name, struct error *err) {
+    const struct lease_store_blob_options *options = &parts->settings.lease_store;
+    struct strbuf blob;
+    strbuf_init(&blob, BLOB_LIST_TEXT_BYTES);
+    strbuf_appendf(&blob, "%s%s", options->blob_prefix, name);
+    enum status status = strbuf_status(&blob);
+    if (status == STATUS_OK) {
+        status = blob_lease_break(&parts->storage, options->container, blob.data, clock_now_ms(parts->clock) + BREAK_MS,
+                                  err);
+    } else {
+        error_set(err, status, "%s", status_text(status));
+    }
+    strbuf_release(&blob);
+    return status;
+}
+
 enum status leases_break(struct parts *parts, const struct output *output, const char *name, struct error *err) {
-    enum status status = lease_manager_break(parts->leases, name, err);
+    enum status status = break_blob(parts, name, err);
     if (status == STATUS_LEASE_LOST) {
         return error_set(err, STATUS_NOT_FOUND, "nobody holds the lease %s", name);
     }

@@ -259,8 +259,9 @@ START_TEST(a_bad_product_id_is_refused) {
     char too_long[130];
     memset(too_long, 'a', 129);
     too_long[129] = '\0';
-    const char *const ids[] = {"A%2FB",  "%2F",   "A%00",   "%00", "A%",  "A%4",  "A%zz", "%",        "A%20B",
-                               "A%2541", "A%0AB", "%C3%A4", "A+B", "A:B", "A%25", "A*",   "\xC3\xA4", too_long};
+    const char *const ids[] = {"A%2FB",    "%2F",    "A%00",  "%00",    "A%",  "A%4",  "A%zz", "%",
+                               "A%20B",    "A%2541", "A%0AB", "%C3%A4", "A+B", "A:B",  "A%25", "A*",
+                               "\xC3\xA4", ".",      "..",    "A.",     "%2E", "A%2e", "A..",  too_long};
     for (size_t i = 0; i < COUNT(ids); i++) {
         for (size_t a = 0; a < COUNT(actions); a++) {
             assert_refused(&(struct function_call){.product = ids[i], .action = actions[a], .body = good_body}, 400,

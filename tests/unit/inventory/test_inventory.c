@@ -278,15 +278,17 @@ START_TEST(product_ids_are_url_safe_words) {
     char longest[PRODUCT_ID_BYTES + 1];
     memset(longest, 'a', sizeof longest);
     longest[128] = '\0';
-    static const char *const good[] = {"PROD-001", "a", "A.b_c~d-9", "..", NULL};
-    static const char *const bad[] = {"",  "a b", "a/b", "a%2Fb", "é", "a'b", "a\nb", "a#", "a+b", "reconciliation-job",
-                                      NULL};
+    static const char *const good[] = {"PROD-001", "a", "A.b_c~d-9", ".a", "..a", "~", NULL};
+    static const char *const bad[] = {
+        "",  "a b", "a/b", "a%2Fb", "é",    "a'b", "a\nb", "a#", "a+b", "reconciliation-job",
+        ".", "..",  "A.",  "A..",   "a.b.", NULL};
     for (int i = 0; good[i] != NULL; i++) {
         ck_assert_msg(inventory_is_product_id(good[i]), "%s", good[i]);
     }
     for (int i = 0; bad[i] != NULL; i++) {
         ck_assert_msg(!inventory_is_product_id(bad[i]), "%s", bad[i]);
     }
+    ck_assert(inventory_is_stored_product_id("A.") && !inventory_is_stored_product_id("a/b")); /* of older releases */
     ck_assert(inventory_is_product_id(longest));
     longest[128] = 'a';
     longest[129] = '\0';

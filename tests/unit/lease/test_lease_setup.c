@@ -68,8 +68,9 @@ START_TEST(names_that_azure_would_not_take_are_refused) {
     REFUSED(container, char *const, NULL, "", "ab", "Leases", "a--b", "-abc", "abc-", "a_b",
             "a123456789012345678901234567890123456789012345678901234567890123");
     ACCEPTED(container, char *const, "abc", "a-b-c", "123");
-    REFUSED(blob_prefix, char *const, NULL, "a b", "a%", "\xc3\xa9");
-    ACCEPTED(blob_prefix, char *const, "", "locks/a.b_c~d-");
+    REFUSED(blob_prefix, char *const, NULL, "a b", "a%", "\xc3\xa9", "../other/", "./", "x./", "a//b/", "a/./b", "/",
+            "/a", "//");
+    ACCEPTED(blob_prefix, char *const, "", "locks/a.b_c~d-", "locks/", "a.", "..");
     REFUSED(connection_string, char *const, NULL);
 }
 END_TEST

@@ -114,8 +114,18 @@ START_TEST(names_are_those_that_products_and_leases_can_have) {
     expect(WORDS("leases", "break", "inventory-reconciliation-job"), COMMAND_LEASES_BREAK,
            "inventory-reconciliation-job", 0);
     expect(WORDS("leases", "break", "jobs/nightly"), COMMAND_LEASES_BREAK, "jobs/nightly", 0);
-    refuse(WORDS("leases", "break", "a b"), "a b");
+    refuse(WORDS("show", "A."), "A.");
+    refuse(WORDS("products", "set", "..", "1"), "..");
     refuse(WORDS("leases", "break", ""), "no lease");
+}
+END_TEST
+
+/* Of other programs', and of older releases. */
+START_TEST(whatever_the_list_of_leases_shows_can_be_broken) {
+    static const char *const names[] = {"a b", "inventory-A.", "..", "a//b", "\xC3\xA4", "50%"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        expect(WORDS("leases", "break", names[i]), COMMAND_LEASES_BREAK, names[i], 0);
+    }
 }
 END_TEST
 
@@ -129,6 +139,7 @@ int main(void) {
     tcase_add_test(parsing, what_is_no_command_is_refused);
     tcase_add_test(parsing, operands_are_counted);
     tcase_add_test(parsing, a_total_is_a_whole_number_that_a_seed_may_have);
+    tcase_add_test(parsing, whatever_the_list_of_leases_shows_can_be_broken);
     tcase_add_test(parsing, names_are_those_that_products_and_leases_can_have);
     suite_add_tcase(suite, parsing);
     return check_main(suite);

@@ -288,7 +288,8 @@ START_TEST(the_secrets_of_azures_variables_are_never_shown) {
 END_TEST
 
 START_TEST(a_refusal_has_the_name_of_the_table_however_it_was_written) {
-    static const char line[] = "DistributedLeasing:BlobPrefix is '?'; allowed: up to 100 of A-Z a-z 0-9 . _ ~ - /";
+    static const char line[] = "DistributedLeasing:BlobPrefix is '?'; allowed: up to 100 of A-Z a-z 0-9 . _ ~ - /"
+                               ", no part in front of a slash empty or ending with a dot";
     assert_refused(line, SIGN_IN, "distributedleasing__BLOBPREFIX=?");
     assert_refused(line, SIGN_IN, "DistributedLeasing__KeyPrefix=?");
 }
