@@ -1,98 +1,82 @@
 #include "base/timer_heap.h"
 
-#include <assert.h>
-#include <stdlib.h>
-
-/* Places count from 1, as in timer_entry: the children of place p are at 2p and 2p + 1. */
-static struct timer_entry *entry_at(const struct timer_heap *heap, size_t place) {
-    return heap->entries[place - 1];
-}
-
-static void put(struct timer_heap *heap, size_t place, struct timer_entry *entry) {
-    heap->entries[place - 1] = entry;
-    entry->position = place;
-}
-
-/* The free place moves up from `place` until `entry` may stand in it. */
-static void sift_up(struct timer_heap *heap, size_t place, struct timer_entry *entry) {
-    while (place > 1 && entry_at(heap, place / 2)->due_ms > entry->due_ms) {
-        put(heap, place, entry_at(heap, place / 2));
-        place /= 2;
+/* Makes the later of two roots the first child of the earlier, and returns that. Either may be NULL. */
+static struct timer_entry *meld(struct timer_entry *a, struct timer_entry *b) {
+    if (a == NULL || b == NULL) {
+        return a == NULL ? b : a;
     }
-    put(heap, place, entry);
-}
-
-static void sift_down(struct timer_heap *heap, size_t place, struct timer_entry *entry) {
-    for (;;) {
-        size_t child = place * 2;
-        if (child < heap->count && entry_at(heap, child + 1)->due_ms < entry_at(heap, child)->due_ms) {
-            child++;
-        }
-        if (child > heap->count || entry_at(heap, child)->due_ms >= entry->due_ms) {
-            put(heap, place, entry);
-            return;
-        }
-        put(heap, place, entry_at(heap, child));
-        place = child;
+    struct timer_entry *root = b->due_ms < a->due_ms ? b : a;
+    struct timer_entry *below = root == a ? b : a;
+    below->next = root->child;
+    below->previous = root;
+    if (root->child != NULL) {
+        root->child->previous = below;
     }
+    root->child = below;
+    root->next = NULL;
+    root->previous = NULL;
+    return root;
 }
 
-/* Finds the entry's place, starting from a place that is free. */
-static void settle(struct timer_heap *heap, size_t place, struct timer_entry *entry) {
-    if (place > 1 && entry_at(heap, place / 2)->due_ms > entry->due_ms) {
-        sift_up(heap, place, entry);
+/*
+ * Makes one heap of siblings. They are melded in pairs from left to right, and the pairs from right to left: that
+ * order is what keeps later removals cheap. The pairs wait in a list of their own, linked through `next`.
+ */
+static struct timer_entry *meld_siblings(struct timer_entry *first) {
+    struct timer_entry *pairs = NULL;
+    while (first != NULL) {
+        struct timer_entry *second = first->next;
+        struct timer_entry *rest = second == NULL ? NULL : second->next;
+        struct timer_entry *pair = meld(first, second);
+        pair->next = pairs;
+        pairs = pair;
+        first = rest;
+    }
+    struct timer_entry *root = NULL;
+    while (pairs != NULL) {
+        struct timer_entry *rest = pairs->next;
+        pairs->next = NULL;
+        root = meld(root, pairs);
+        pairs = rest;
+    }
+    if (root != NULL) {
+        root->previous = NULL;
+    }
+    return root;
+}
+
+/* Takes an entry that is not the root away from its siblings, with all that is below it. */
+static void cut(struct timer_entry *entry) {
+    if (entry->previous->child == entry) {
+        entry->previous->child = entry->next;
     } else {
-        sift_down(heap, place, entry);
+        entry->previous->next = entry->next;
     }
-}
-
-void timer_heap_init(struct timer_heap *heap) {
-    *heap = (struct timer_heap){0};
-}
-
-void timer_heap_release(struct timer_heap *heap) {
-    free(heap->entries);
-    timer_heap_init(heap);
-}
-
-enum status timer_heap_reserve(struct timer_heap *heap, size_t count) {
-    if (count <= heap->capacity) {
-        return STATUS_OK;
+    if (entry->next != NULL) {
+        entry->next->previous = entry->previous;
     }
-    size_t capacity = count > heap->capacity * 2 ? count : heap->capacity * 2;
-    struct timer_entry **entries = reallocarray(heap->entries, capacity, sizeof *entries);
-    if (entries == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    heap->entries = entries;
-    heap->capacity = capacity;
-    return STATUS_OK;
-}
-
-void timer_heap_set(struct timer_heap *heap, struct timer_entry *entry, int64_t due_ms) {
-    entry->due_ms = due_ms;
-    if (entry->position == 0) {
-        assert(heap->count < heap->capacity);
-        heap->count++;
-        sift_up(heap, heap->count, entry);
-        return;
-    }
-    settle(heap, entry->position, entry);
 }
 
 void timer_heap_remove(struct timer_heap *heap, struct timer_entry *entry) {
-    size_t place = entry->position;
-    if (place == 0) {
+    if (!entry->is_set) {
         return;
     }
-    struct timer_entry *last = entry_at(heap, heap->count);
-    heap->count--;
-    entry->position = 0;
-    if (last != entry) {
-        settle(heap, place, last);
+    struct timer_entry *below = meld_siblings(entry->child);
+    if (entry == heap->root) {
+        heap->root = below;
+    } else {
+        cut(entry);
+        heap->root = meld(heap->root, below);
     }
+    entry->child = entry->next = entry->previous = NULL;
+    entry->is_set = false;
+    heap->count--;
 }
 
-struct timer_entry *timer_heap_first(const struct timer_heap *heap) {
-    return heap->count > 0 ? heap->entries[0] : NULL;
+void timer_heap_set(struct timer_heap *heap, struct timer_entry *entry, int64_t due_ms) {
+    timer_heap_remove(heap, entry);
+    entry->due_ms = due_ms;
+    entry->is_set = true;
+    heap->root = meld(heap->root, entry);
+    heap->count++;
 }

@@ -147,7 +147,6 @@ void lease_manager_free(struct lease_manager *manager) {
         next = managed->next;
         free(managed);
     }
-    lease_renewal_release(&manager->renewal);
     pthread_cond_destroy(&manager->settled);
     pthread_cond_destroy(&manager->woken);
     pthread_mutex_destroy(&manager->lock);

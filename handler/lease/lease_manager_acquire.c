@@ -25,15 +25,13 @@ static enum status prepare(struct lease_manager *manager, const struct lease_req
     managed->lease.duration_s = request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
     memcpy(managed->lease.name, request->name, length);
     enum status status = uuid_v4(managed->lease.id);
-    if (status == STATUS_OK) {
-        pthread_mutex_lock(&manager->lock);
-        status = lease_renewal_reserve(&manager->renewal);
-        pthread_mutex_unlock(&manager->lock);
-    }
     if (status != STATUS_OK) {
         free(managed);
         return error_set(err, status, "%s", status_text(status));
     }
+    pthread_mutex_lock(&manager->lock);
+    lease_renewal_reserve(&manager->renewal);
+    pthread_mutex_unlock(&manager->lock);
     *out = managed;
     return STATUS_OK;
 }

@@ -7,24 +7,10 @@
 
 void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options) {
     *renewal = (struct lease_renewal){.options = options};
-    timer_heap_init(&renewal->heap);
-    timer_heap_init(&renewal->turns);
 }
 
-void lease_renewal_release(struct lease_renewal *renewal) {
-    timer_heap_release(&renewal->heap);
-    timer_heap_release(&renewal->turns);
-}
-
-enum status lease_renewal_reserve(struct lease_renewal *renewal) {
-    enum status status = timer_heap_reserve(&renewal->heap, renewal->count + 1);
-    if (status == STATUS_OK) {
-        status = timer_heap_reserve(&renewal->turns, renewal->count + 1);
-    }
-    if (status == STATUS_OK) {
-        renewal->count++;
-    }
-    return status;
+void lease_renewal_reserve(struct lease_renewal *renewal) {
+    renewal->count++;
 }
 
 void lease_renewal_unreserve(struct lease_renewal *renewal) {
@@ -96,8 +82,8 @@ static void end(struct lease_renewal *renewal, struct lease *lease) {
 }
 
 void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {
-    lease->timer = (struct timer_entry){.position = 0};
-    lease->turn = (struct timer_entry){.position = 0};
+    lease->timer = (struct timer_entry){.is_set = false};
+    lease->turn = (struct timer_entry){.is_set = false};
     lease->renewal_count = 0;
     lease->in_flight = 0;
     lease->gone = false;
@@ -228,7 +214,7 @@ int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
 static enum lease_outcome settle_late(struct lease_renewal *renewal, struct lease *lease, enum status status) {
     lease->in_flight--;
     lease->gone = lease->gone || is_not_ours(status);
-    bool release_waits = lease->state == LEASE_RELEASING && lease->timer.position != 0;
+    bool release_waits = lease->state == LEASE_RELEASING && lease->timer.is_set;
     if (lease->gone && release_waits) {
         end(renewal, lease);
     }
@@ -246,8 +232,8 @@ void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, in
 }
 
 bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease) {
-    bool is_due = lease->timer.position != 0 && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
-    bool waits_for_turn = lease->turn.position != 0;
+    bool is_due = lease->timer.is_set && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
+    bool waits_for_turn = lease->turn.is_set;
     return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && (is_due || waits_for_turn));
 }
 

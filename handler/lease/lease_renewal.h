@@ -95,13 +95,11 @@ enum lease_outcome {
 
 /* Borrows the options. */
 void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options);
-void lease_renewal_release(struct lease_renewal *renewal);
 
 /*
- * Takes a place for a lease that is about to be asked for, so that a lease granted can always be taken in. Used up by
- * lease_renewal_start, given back by lease_renewal_unreserve. STATUS_NO_MEMORY.
+ * Counts a lease that is about to be asked for. Used up by lease_renewal_start, given back by lease_renewal_unreserve.
  */
-enum status lease_renewal_reserve(struct lease_renewal *renewal) MUST_CHECK;
+void lease_renewal_reserve(struct lease_renewal *renewal);
 void lease_renewal_unreserve(struct lease_renewal *renewal);
 
 /* Takes in a lease granted to a request that was sent at `sent_ms`. Name, id and duration_s are set by the caller. */
