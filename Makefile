@@ -71,7 +71,7 @@ main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/ma
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
 preload_sources := $(sort $(wildcard tests/preload/*.c))
-library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/base/*.c))
+library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/http/*.c handler/base/*.c))
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 # Top to bottom. A file may include its own floor and those below.
-readonly FLOORS="main wiring settings server functions inventory lease storage base"
+readonly FLOORS="main wiring settings server functions inventory lease storage http base"
 
 # shellcheck disable=SC2016 # awk's dollars
 find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '

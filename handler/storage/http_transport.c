@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
+#include "http/event_loop.h"
 #include "storage/ca_bundle.h"
 #include "storage/http_transport_call.h"
 #include "storage/tick_timer.h"
@@ -15,23 +18,37 @@
 
 enum {
     MAX_HOST_CONNECTIONS = 256, /* well under the usual limit of 1024 descriptors, with two hosts and our own server */
-    MAX_POLL_MS = 60 * 1000,
+    MAX_IDLE_CALLS = 128,
 };
+
+/* What libcurl wants to know of a socket, and what epoll tells. They may differ, see want_events. */
+struct watched_socket {
+    unsigned char wanted; /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
+    unsigned char watched;
+};
+
+TAILQ_HEAD(transport_calls, transport_call);
 
 struct http_transport {
     const struct clock *clock;
     const char *ca_bundle; /* NULL: this system has none */
     char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
-    CURLM *multi;          /* of the I/O thread alone, but for curl_multi_wakeup */
-    struct tick_timer timer;
-    pthread_t thread;
+    struct event_loop *loop;
+    struct tick_timer tick;
 
-    struct transport_call *open; /* of the I/O thread alone: what libcurl has in hand */
+    /* Of the loop's thread. */
+    CURLM *multi;
+    struct loop_timer multi_timer;  /* when libcurl wants to be called without an event */
+    struct watched_socket *sockets; /* by descriptor */
+    size_t socket_count;
+    struct transport_calls open; /* what libcurl has in hand */
+    struct loop_task end_cancelled;
+
     pthread_mutex_t lock;        /* guards what follows, and each group's flag */
-    struct transport_call *submitted;
-    struct transport_call **submitted_tail;
+    struct transport_calls idle; /* answered, and ready for the next request */
+    int idle_count;
     bool stopping;
-    bool groups_changed; /* a group was cancelled, and its calls are still open */
+    bool is_ending_cancelled; /* end_cancelled is posted */
 };
 
 void http_reply_init(struct http_reply *reply) {
@@ -46,9 +63,44 @@ void http_reply_release(struct http_reply *reply) {
     http_reply_init(reply);
 }
 
-/* --- the I/O thread --- */
+int64_t http_transport_now_ms(const struct http_transport *transport) {
+    return clock_now_ms(transport->clock);
+}
 
-/* Answers a call that libcurl does not have (any more), and frees it. */
+/* --- calls that are not in use --- */
+
+static void recycle(struct http_transport *transport, struct transport_call *call) {
+    http_transport_call_empty(call);
+    pthread_mutex_lock(&transport->lock);
+    bool keep = transport->idle_count < MAX_IDLE_CALLS;
+    if (keep) {
+        TAILQ_INSERT_HEAD(&transport->idle, call, link); /* the newest first: its memory is still in the caches */
+        transport->idle_count++;
+    }
+    pthread_mutex_unlock(&transport->lock);
+    if (!keep) {
+        http_transport_call_free(call);
+    }
+}
+
+static enum status take_call(struct http_transport *transport, struct transport_call **out) {
+    pthread_mutex_lock(&transport->lock);
+    struct transport_call *call = TAILQ_FIRST(&transport->idle);
+    if (call != NULL) {
+        TAILQ_REMOVE(&transport->idle, call, link);
+        transport->idle_count--;
+    }
+    pthread_mutex_unlock(&transport->lock);
+    if (call == NULL) {
+        return http_transport_call_new(out, transport, transport->ca_bundle);
+    }
+    *out = call;
+    return STATUS_OK;
+}
+
+/* --- answers --- */
+
+/* Answers a call that libcurl does not have (any more). */
 static void finish(struct http_transport *transport, struct transport_call *call, enum status status,
                    const char *detail) {
     struct error err;
@@ -59,77 +111,13 @@ static void finish(struct http_transport *transport, struct transport_call *call
         error_set(&err, status, "%s", detail);
     }
     call->done(call->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
-    http_transport_call_free(call);
+    recycle(transport, call);
 }
 
-static void open_add(struct http_transport *transport, struct transport_call *call) {
-    call->previous = NULL;
-    call->next = transport->open;
-    if (call->next) {
-        call->next->previous = call;
-    }
-    transport->open = call;
-}
-
-static void open_remove(struct http_transport *transport, struct transport_call *call) {
-    if (call->previous) {
-        call->previous->next = call->next;
-    } else {
-        transport->open = call->next;
-    }
-    if (call->next) {
-        call->next->previous = call->previous;
-    }
+static void close_call(struct http_transport *transport, struct transport_call *call) {
+    TAILQ_REMOVE(&transport->open, call, link);
+    event_loop_stop_timer(transport->loop, &call->timeout);
     curl_multi_remove_handle(transport->multi, call->easy);
-}
-
-static void cancel(struct http_transport *transport, struct transport_call *call) {
-    open_remove(transport, call);
-    finish(transport, call, STATUS_CANCELLED, "cancelled");
-}
-
-static void start(struct http_transport *transport, struct transport_call *call) {
-    call->reply.sent_ms = clock_now_ms(transport->clock);
-    open_add(transport, call);
-    CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
-    if (code == CURLM_OK) {
-        return;
-    }
-    open_remove(transport, call);
-    finish(transport, call, code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL,
-           curl_multi_strerror(code));
-}
-
-/* Takes over what was submitted and ends what was cancelled. False: the transport is being freed, and all is over. */
-static bool take_over(struct http_transport *transport) {
-    pthread_mutex_lock(&transport->lock);
-    struct transport_call *call = transport->submitted;
-    transport->submitted = NULL;
-    transport->submitted_tail = &transport->submitted;
-    bool stopping = transport->stopping, groups_changed = transport->groups_changed;
-    transport->groups_changed = false;
-    pthread_mutex_unlock(&transport->lock);
-
-    while (call) {
-        struct transport_call *next = call->next;
-        start(transport, call);
-        call = next;
-    }
-    if (!stopping && !groups_changed) {
-        return true;
-    }
-    /* Callbacks submit, they do not open: the list changes only where we remove. */
-    for (call = transport->open; call;) {
-        struct transport_call *next = call->next;
-        pthread_mutex_lock(&transport->lock);
-        bool cancelled = stopping || (call->group && call->group->cancelled);
-        pthread_mutex_unlock(&transport->lock);
-        if (cancelled) {
-            cancel(transport, call);
-        }
-        call = next;
-    }
-    return !stopping;
 }
 
 static enum status translate(CURLcode code) {
@@ -157,7 +145,7 @@ static const char *explain(const struct http_transport *transport, const struct 
     return call->detail[0] ? call->detail : curl_easy_strerror(code);
 }
 
-/* Of a forged signature and of an old TLS, OpenSSL speaks in its own tongue alone. */
+/* For a forged signature and for an old TLS, OpenSSL's own message means nothing to most people. */
 static void fail(struct http_transport *transport, struct transport_call *call, CURLcode code) {
     char text[2 * CURL_ERROR_SIZE];
     const char *hint = " (the server's certificate is not signed by whom it names, or it speaks no TLS 1.2)";
@@ -165,43 +153,185 @@ static void fail(struct http_transport *transport, struct transport_call *call, 
     finish(transport, call, translate(code), text);
 }
 
+static void on_call_done(struct http_transport *transport, struct transport_call *call, CURLcode code) {
+    long http_status = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
+    call->reply.status = (int)http_status;
+    close_call(transport, call);
+    if (code == CURLE_OK && !call->headers_ended) { /* libcurl takes the connection's end for theirs */
+        finish(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
+    } else if (code == CURLE_OK) {
+        finish(transport, call, STATUS_OK, "");
+    } else if (call->status != STATUS_OK) {
+        finish(transport, call, call->status, call->stopped_because);
+    } else {
+        fail(transport, call, code);
+    }
+}
+
 static void finish_done(struct http_transport *transport) {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE) {
-            continue;
-        }
-        CURLcode code = message->data.result; /* gone with the handle's removal */
-        struct transport_call *call = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
-        long http_status = 0;
-        curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
-        call->reply.status = (int)http_status;
-        open_remove(transport, call);
-        if (code == CURLE_OK && !call->headers_ended) { /* libcurl takes the connection's end for theirs */
-            finish(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
-        } else if (code == CURLE_OK) {
-            finish(transport, call, STATUS_OK, "");
-        } else if (call->status != STATUS_OK) {
-            finish(transport, call, call->status, call->stopped_because);
-        } else {
-            fail(transport, call, code);
+        if (message->msg == CURLMSG_DONE) {
+            struct transport_call *call = NULL;
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+            on_call_done(transport, call, message->data.result); /* the message is gone afterwards */
         }
     }
 }
 
-static void *io_main(void *user) {
-    struct http_transport *transport = user;
-    struct curl_waitfd timer = {.fd = transport->timer.fd, .events = CURL_WAIT_POLLIN};
-    while (take_over(transport)) {
-        int running;
-        curl_multi_perform(transport->multi, &running);
-        finish_done(transport);
-        tick_timer_run(&transport->timer);
-        curl_multi_poll(transport->multi, &timer, 1, MAX_POLL_MS, NULL);
+static void on_timeout(void *context) {
+    struct transport_call *call = context;
+    struct http_transport *transport = call->transport;
+    close_call(transport, call);
+    finish(transport, call, STATUS_UNAVAILABLE,
+           call->sent ? "timed out before the whole answer was here" : "timed out before there was a connection");
+}
+
+/* --- libcurl on the loop --- */
+
+static void drive(struct http_transport *transport, curl_socket_t fd, int events) {
+    int running;
+    curl_multi_socket_action(transport->multi, fd, events, &running);
+    finish_done(transport);
+}
+
+static void on_multi_timer(void *context) {
+    drive(context, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_multi_timer(CURLM *multi, long delay_ms, void *context) {
+    (void)multi;
+    struct http_transport *transport = context;
+    if (delay_ms < 0) {
+        event_loop_stop_timer(transport->loop, &transport->multi_timer);
+    } else {
+        event_loop_set_timer(transport->loop, &transport->multi_timer, clock_now_ms(transport->clock) + delay_ms);
     }
-    return NULL;
+    return 0;
+}
+
+static uint32_t epoll_events(unsigned poll) {
+    return ((poll & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
+           ((poll & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
+}
+
+static struct watched_socket *socket_at(struct http_transport *transport, int fd) {
+    if ((size_t)fd >= transport->socket_count) {
+        size_t count = (size_t)fd + 64;
+        struct watched_socket *sockets = reallocarray(transport->sockets, count, sizeof *sockets);
+        if (sockets == NULL) {
+            return NULL;
+        }
+        memset(sockets + transport->socket_count, 0, (count - transport->socket_count) * sizeof *sockets);
+        transport->sockets = sockets;
+        transport->socket_count = count;
+    }
+    return &transport->sockets[fd];
+}
+
+/*
+ * libcurl loses interest in a kept connection after each answer and takes it up again for the next request. Epoll goes
+ * on watching such a socket, which saves two system calls a request; on_ready unwatches it should the server end it.
+ */
+static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
+    (void)easy, (void)unused;
+    struct http_transport *transport = context;
+    struct watched_socket *sock = socket_at(transport, fd);
+    if (sock == NULL) {
+        return -1;
+    }
+    sock->wanted = (unsigned char)(what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what);
+    if (sock->wanted == CURL_POLL_NONE || sock->wanted == sock->watched) {
+        return 0;
+    }
+    if (!event_loop_watch(transport->loop, fd, epoll_events(sock->wanted), sock->watched == CURL_POLL_NONE)) {
+        return -1;
+    }
+    sock->watched = sock->wanted;
+    return 0;
+}
+
+static void on_ready(void *context, int fd, uint32_t events) {
+    struct http_transport *transport = context;
+    struct watched_socket *sock = socket_at(transport, fd);
+    if (sock->wanted == CURL_POLL_NONE) {
+        if (sock->watched != CURL_POLL_NONE) { /* else it was closed by a callback before this one */
+            event_loop_unwatch(transport->loop, fd);
+            sock->watched = CURL_POLL_NONE;
+        }
+        return;
+    }
+    int mask = ((events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) | ((events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+               ((events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
+    drive(transport, fd, mask);
+}
+
+int http_transport_close_socket(struct http_transport *transport, int fd) {
+    struct watched_socket *sock = socket_at(transport, fd);
+    if (sock != NULL) {
+        *sock = (struct watched_socket){0}; /* closing takes it out of epoll */
+    }
+    return close(fd);
+}
+
+/* --- starting --- */
+
+/* Why a call cannot be started any more; with the lock held. */
+static bool is_refused(const struct http_transport *transport, const struct transport_call *call) {
+    return transport->stopping || (call->group && call->group->cancelled);
+}
+
+static void start(void *context) {
+    struct transport_call *call = context;
+    struct http_transport *transport = call->transport;
+    pthread_mutex_lock(&transport->lock);
+    bool refused = is_refused(transport, call);
+    pthread_mutex_unlock(&transport->lock);
+    if (refused) {
+        finish(transport, call, STATUS_CANCELLED, "cancelled");
+        return;
+    }
+    call->reply.sent_ms = clock_now_ms(transport->clock);
+    TAILQ_INSERT_TAIL(&transport->open, call, link);
+    event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
+    CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
+    if (code != CURLM_OK) {
+        close_call(transport, call);
+        finish(transport, call, code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL,
+               curl_multi_strerror(code));
+    }
+}
+
+static void end_cancelled(void *context) {
+    struct http_transport *transport = context;
+    struct transport_call *call, *next;
+    struct transport_calls cancelled = TAILQ_HEAD_INITIALIZER(cancelled);
+    pthread_mutex_lock(&transport->lock);
+    transport->is_ending_cancelled = false;
+    for (call = TAILQ_FIRST(&transport->open); call != NULL; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (is_refused(transport, call)) {
+            TAILQ_REMOVE(&transport->open, call, link);
+            TAILQ_INSERT_TAIL(&cancelled, call, link);
+        }
+    }
+    pthread_mutex_unlock(&transport->lock);
+    while ((call = TAILQ_FIRST(&cancelled)) != NULL) {
+        TAILQ_REMOVE(&cancelled, call, link);
+        TAILQ_INSERT_TAIL(&transport->open, call, link);
+        close_call(transport, call);
+        finish(transport, call, STATUS_CANCELLED, "cancelled");
+    }
+}
+
+/* With the lock held. */
+static void post_end_cancelled(struct http_transport *transport) {
+    if (!transport->is_ending_cancelled) {
+        transport->is_ending_cancelled = true;
+        event_loop_post(transport->loop, &transport->end_cancelled);
+    }
 }
 
 /* --- life cycle --- */
@@ -215,29 +345,36 @@ static void init_libcurl(void) {
 }
 
 static void release(struct http_transport *transport) {
+    struct transport_call *call;
     curl_multi_cleanup(transport->multi);
-    tick_timer_release(&transport->timer);
+    while ((call = TAILQ_FIRST(&transport->idle)) != NULL) {
+        TAILQ_REMOVE(&transport->idle, call, link);
+        http_transport_call_free(call);
+    }
+    tick_timer_release(&transport->tick);
+    event_loop_free(transport->loop);
     pthread_mutex_destroy(&transport->lock);
+    free(transport->sockets);
     free(transport->ca_file);
     free(transport);
 }
 
-static enum status start_thread(struct http_transport *transport, struct error *err) {
+static enum status init_multi(struct http_transport *transport, struct error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, init_libcurl);
     if (global_result != CURLE_OK) {
         return error_set(err, STATUS_INTERNAL, "libcurl: %s", curl_easy_strerror(global_result));
     }
-    transport->multi = curl_multi_init();
-    if (!transport->multi) {
+    CURLM *multi = transport->multi = curl_multi_init();
+    if (!multi) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for libcurl");
     }
-    curl_multi_setopt(transport->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
-    curl_multi_setopt(transport->multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
-    int failure = pthread_create(&transport->thread, NULL, io_main, transport);
-    if (failure) {
-        return error_set(err, STATUS_INTERNAL, "starting the I/O thread: %s", strerror(failure));
-    }
+    curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
+    curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_events);
+    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport);
+    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_multi_timer);
+    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport);
     return STATUS_OK;
 }
 
@@ -246,16 +383,24 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     if (!transport) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP transport");
     }
-    enum status status = tick_timer_init(&transport->timer, clock, err);
+    enum status status = event_loop_new(&transport->loop, clock, err);
     if (status != STATUS_OK) {
         free(transport);
         return status;
     }
     transport->clock = clock;
     transport->ca_bundle = ca_bundle_find(ca_bundle_places);
-    transport->submitted_tail = &transport->submitted;
+    transport->multi_timer = (struct loop_timer){.fired = on_multi_timer, .context = transport};
+    transport->end_cancelled = (struct loop_task){.run = end_cancelled, .context = transport};
+    TAILQ_INIT(&transport->open);
+    TAILQ_INIT(&transport->idle);
     pthread_mutex_init(&transport->lock, NULL);
-    status = start_thread(transport, err);
+    tick_timer_init(&transport->tick, transport->loop, clock);
+    event_loop_on_ready(transport->loop, on_ready, transport);
+    status = init_multi(transport, err);
+    if (status == STATUS_OK) {
+        status = event_loop_start(transport->loop, err);
+    }
     if (status != STATUS_OK) {
         release(transport);
         return status;
@@ -279,38 +424,42 @@ void http_transport_free(struct http_transport *transport) {
     if (!transport) {
         return;
     }
-    assert(!pthread_equal(pthread_self(), transport->thread));
     pthread_mutex_lock(&transport->lock);
     transport->stopping = true;
+    post_end_cancelled(transport);
     pthread_mutex_unlock(&transport->lock);
-    curl_multi_wakeup(transport->multi);
-    pthread_join(transport->thread, NULL);
+    event_loop_stop(transport->loop);
     release(transport);
 }
 
 /* --- what other threads call --- */
 
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *call,
+enum status http_transport_submit(struct http_transport *transport, const struct http_call *wanted,
                                   http_transport_done done, void *context) {
-    assert(call->timeout_ms > 0); /* 0 is "for ever" to libcurl */
-    struct transport_call *queued;
-    enum status status = http_transport_call_new(&queued, call, transport->clock, transport->ca_bundle, done, context);
+    assert(wanted->timeout_ms > 0);
+    struct transport_call *call;
+    enum status status = take_call(transport, &call);
     if (status != STATUS_OK) {
         return status;
     }
-    pthread_mutex_lock(&transport->lock);
-    bool refused = transport->stopping || (queued->group && queued->group->cancelled);
-    if (!refused) {
-        *transport->submitted_tail = queued;
-        transport->submitted_tail = &queued->next;
+    status = http_transport_call_fill(call, wanted);
+    if (status == STATUS_OK) {
+        call->done = done;
+        call->context = context;
+        call->start = (struct loop_task){.run = start, .context = call};
+        call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
+        pthread_mutex_lock(&transport->lock);
+        if (is_refused(transport, call)) {
+            status = STATUS_CANCELLED;
+        } else {
+            event_loop_post(transport->loop, &call->start);
+        }
+        pthread_mutex_unlock(&transport->lock);
     }
-    pthread_mutex_unlock(&transport->lock);
-    if (refused) {
-        http_transport_call_free(queued);
-        return STATUS_CANCELLED;
+    if (status != STATUS_OK) {
+        recycle(transport, call);
     }
-    curl_multi_wakeup(transport->multi);
-    return STATUS_OK;
+    return status;
 }
 
 struct waiter {
@@ -334,7 +483,7 @@ static void end_wait(void *context, enum status status, struct http_reply *reply
 
 enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
                                 struct error *err) {
-    assert(!pthread_equal(pthread_self(), transport->thread));
+    assert(!event_loop_is_current(transport->loop));
     struct waiter waiter = {.out = out, .err = err};
     sem_init(&waiter.answered, 0, 0);
     enum status status = http_transport_submit(transport, call, end_wait, &waiter);
@@ -352,17 +501,15 @@ enum status http_transport_send(struct http_transport *transport, const struct h
 void http_transport_cancel(struct http_transport *transport, struct http_call_group *group) {
     pthread_mutex_lock(&transport->lock);
     group->cancelled = true;
-    transport->groups_changed = true;
+    post_end_cancelled(transport);
     pthread_mutex_unlock(&transport->lock);
-    curl_multi_wakeup(transport->multi);
 }
 
 void http_transport_set_tick(struct http_transport *transport, tick_function tick, void *context) {
-    assert(!pthread_equal(pthread_self(), transport->thread));
-    tick_timer_set(&transport->timer, tick, context);
+    assert(!event_loop_is_current(transport->loop));
+    tick_timer_set(&transport->tick, tick, context);
 }
 
 void http_transport_wake_at(struct http_transport *transport, int64_t due_ms) {
-    tick_timer_wake_at(&transport->timer, due_ms);
-    curl_multi_wakeup(transport->multi); /* even if nothing is earlier now: a clock in a test may have been moved on */
+    tick_timer_wake_at(&transport->tick, due_ms);
 }

@@ -3,6 +3,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "base/crypto.h"
 
 enum { MAX_HEADER_BYTES = 64 * 1024 };
 
@@ -87,8 +90,8 @@ static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int rem
         call_stop(call, STATUS_UNAVAILABLE, "the connection was closed before an answer came");
         return CURL_PREREQFUNC_ABORT;
     }
-    /* libcurl's own timeout does not see what passes while the machine is suspended, or before it has the call. */
-    if (clock_now_ms(call->clock) >= call->deadline_ms) {
+    /* It may have waited for a connection all the time that it had. */
+    if (http_transport_now_ms(call->transport) >= call->deadline_ms) {
         call_stop(call, STATUS_UNAVAILABLE, "its time was over before it was sent");
         return CURL_PREREQFUNC_ABORT;
     }
@@ -104,64 +107,17 @@ static void keep_first(CURLcode *first, CURLcode code) {
     }
 }
 
-static enum status append_line(struct curl_slist **lines, const char *line) {
-    struct curl_slist *longer = curl_slist_append(*lines, line);
-    if (!longer) {
-        return STATUS_NO_MEMORY;
-    }
-    *lines = longer;
-    return STATUS_OK;
+/* So that no child process inherits a connection. */
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)user, (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static enum status append_header(struct curl_slist **lines, const struct http_header *header) {
-    struct strbuf line;
-    strbuf_init(&line, SIZE_MAX);
-    /* "Name:" would tell libcurl to leave the header out; "Name;" is its way to write an empty one. */
-    strbuf_appendf(&line, header->value[0] ? "%s: %s" : "%s;", header->name, header->value);
-    enum status status = strbuf_status(&line);
-    if (status == STATUS_OK) {
-        status = append_line(lines, line.data);
-    }
-    strbuf_release_wipe(&line);
-    return status;
+static int close_socket(void *user, curl_socket_t fd) {
+    return http_transport_close_socket(user, fd);
 }
 
-static enum status build_header_lines(struct curl_slist **lines, const struct http_headers *headers) {
-    enum status status = append_line(lines, "Expect:"); /* never wait for "100 Continue" */
-    /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
-    if (status == STATUS_OK && (!headers || !http_headers_get(headers, "Content-Type"))) {
-        status = append_line(lines, "Content-Type:");
-    }
-    for (size_t i = 0; status == STATUS_OK && headers && i < headers->count; i++) {
-        status = append_header(lines, &headers->items[i]);
-    }
-    return status;
-}
-
-static bool sends_body(const struct http_call *call) {
-    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
-           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
-}
-
-static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
-    CURL *easy = call->easy;
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, wanted->url);
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
-    if (strcmp(wanted->method, "HEAD") == 0) {
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
-    } else if (sends_body(wanted)) {
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, wanted->body_length ? wanted->body : ""));
-    }
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->header_lines));
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_USERAGENT, "leasehold/1.0"));
-    int64_t timeout_ms = wanted->timeout_ms < INT_MAX ? wanted->timeout_ms : INT_MAX;
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms));
-    return code;
-}
-
-static CURLcode set_connection(CURL *easy, const char *ca_file) {
+static CURLcode set_connection(CURL *easy, struct http_transport *transport, const char *ca_file) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2));
@@ -179,6 +135,9 @@ static CURLcode set_connection(CURL *easy, const char *ca_file) {
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
     /* Else ending a call whose name is still being looked up waits for the resolver, and every other call with it. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport));
     return code;
 }
 
@@ -192,39 +151,34 @@ static CURLcode set_callbacks(struct transport_call *call) {
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HEADERDATA, call));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, call));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_USERAGENT, "leasehold/1.0"));
     return code;
 }
 
-void http_transport_call_free(struct transport_call *call) {
-    curl_easy_cleanup(call->easy);
-    curl_slist_free_all(call->header_lines);
-    http_reply_release(&call->reply);
-    free(call);
+static enum status status_of(CURLcode code) {
+    if (code == CURLE_OK) {
+        return STATUS_OK;
+    }
+    return code == CURLE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
 }
 
-enum status http_transport_call_new(struct transport_call **out, const struct http_call *wanted,
-                                    const struct clock *clock, const char *ca_file, http_transport_done done,
-                                    void *context) {
+enum status http_transport_call_new(struct transport_call **out, struct http_transport *transport,
+                                    const char *ca_file) {
     struct transport_call *call = calloc(1, sizeof *call);
     if (!call) {
         return STATUS_NO_MEMORY;
     }
+    call->transport = transport;
+    strbuf_init(&call->line_text, SIZE_MAX);
+    strbuf_init(&call->body, SIZE_MAX);
     http_reply_init(&call->reply);
-    call->reply.body.max_bytes = wanted->max_response_bytes;
-    call->group = wanted->group;
-    call->clock = clock;
-    call->deadline_ms = clock_now_ms(call->clock) + wanted->timeout_ms;
-    call->done = done;
-    call->context = context;
     call->easy = curl_easy_init();
-    enum status status = call->easy ? build_header_lines(&call->header_lines, wanted->headers) : STATUS_NO_MEMORY;
-    if (status == STATUS_OK) {
-        CURLcode code = set_connection(call->easy, ca_file);
-        keep_first(&code, set_request(call, wanted));
+    enum status status = STATUS_NO_MEMORY;
+    if (call->easy) {
+        CURLcode code = set_connection(call->easy, transport, ca_file);
         keep_first(&code, set_callbacks(call));
-        if (code != CURLE_OK) {
-            status = code == CURLE_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
-        }
+        status = status_of(code);
     }
     if (status != STATUS_OK) {
         http_transport_call_free(call);
@@ -232,4 +186,101 @@ enum status http_transport_call_new(struct transport_call **out, const struct ht
     }
     *out = call;
     return STATUS_OK;
+}
+
+void http_transport_call_free(struct transport_call *call) {
+    curl_easy_cleanup(call->easy);
+    strbuf_release_wipe(&call->line_text);
+    strbuf_release_wipe(&call->body);
+    http_reply_release(&call->reply);
+    free(call);
+}
+
+/* --- what is sent --- */
+
+/* A header line and the NUL at its end, which separates it from the next. */
+static void append_header(struct strbuf *text, const char *name, const char *value) {
+    strbuf_append_string(text, name);
+    /* "Name:" would tell libcurl to leave the header out; "Name;" is its way to write an empty one. */
+    strbuf_append_string(text, *value ? ": " : ";");
+    strbuf_append(text, value, strlen(value) + 1);
+}
+
+static size_t append_lines(struct strbuf *text, const struct http_headers *headers) {
+    size_t count = 1;
+    strbuf_append(text, "Expect:", sizeof "Expect:"); /* never wait for "100 Continue" */
+    /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
+    if (!headers || !http_headers_get(headers, "Content-Type")) {
+        strbuf_append(text, "Content-Type:", sizeof "Content-Type:");
+        count++;
+    }
+    for (size_t i = 0; headers && i < headers->count; i++, count++) {
+        append_header(text, headers->items[i].name, headers->items[i].value);
+    }
+    return count;
+}
+
+/* libcurl takes a linked list. Its nodes are ours, so that no line needs memory of its own. */
+static enum status build_lines(struct transport_call *call, const struct http_headers *headers) {
+    if (headers && headers->count > TRANSPORT_CALL_MAX_LINES - 2) {
+        return STATUS_TOO_LARGE;
+    }
+    size_t count = append_lines(&call->line_text, headers);
+    char *line = call->line_text.data;
+    for (size_t i = 0; i < count && strbuf_status(&call->line_text) == STATUS_OK; i++) {
+        call->lines[i].data = line;
+        call->lines[i].next = i + 1 < count ? &call->lines[i + 1] : NULL;
+        line += strlen(line) + 1;
+    }
+    return strbuf_status(&call->line_text);
+}
+
+static bool sends_body(const struct http_call *call) {
+    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
+           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
+}
+
+static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
+    CURL *easy = call->easy;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, wanted->url);
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
+    if (strcmp(wanted->method, "HEAD") == 0) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
+    } else if (sends_body(wanted)) {
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.length));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data));
+    }
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines));
+    return code;
+}
+
+enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) {
+    enum status status = build_lines(call, wanted->headers);
+    strbuf_append(&call->body, wanted->body, wanted->body_length);
+    if (status == STATUS_OK) {
+        status = strbuf_status(&call->body);
+    }
+    if (status == STATUS_OK) {
+        status = status_of(set_request(call, wanted));
+    }
+    call->reply.body.max_bytes = wanted->max_response_bytes;
+    call->deadline_ms = http_transport_now_ms(call->transport) + wanted->timeout_ms;
+    call->group = wanted->group;
+    return status;
+}
+
+static void empty_wiped(struct strbuf *buf) {
+    crypto_wipe(buf->data, buf->length);
+    strbuf_clear(buf);
+}
+
+void http_transport_call_empty(struct transport_call *call) {
+    empty_wiped(&call->line_text); /* Authorization */
+    empty_wiped(&call->body);
+    http_reply_release(&call->reply);
+    call->header_bytes = 0;
+    call->headers_ended = call->sent = false;
+    call->status = STATUS_OK;
+    call->detail[0] = '\0';
 }

@@ -1,10 +1,10 @@
 /*
- * http_transport_call.h - one HTTP call as libcurl has it: what is sent, what is taken in, why it was given up.
+ * http_transport_call.h - one HTTP call as libcurl has it: what is sent, what came back, why it was given up.
  *
- * A part of http_transport, for nobody else.
+ * A part of http_transport, for nobody else. A call is used again for the next request: its easy handle keeps the
+ * options that never change, and its buffers keep their memory.
  *
- * Threads: the one that submits it builds it, the I/O thread owns it from then on.
- * Layer: storage.
+ * Threads: whoever submits a call fills it; from then on it belongs to the loop.
  */
 #ifndef STORAGE_HTTP_TRANSPORT_CALL_H
 #define STORAGE_HTTP_TRANSPORT_CALL_H
@@ -13,35 +13,58 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+#include "http/event_loop.h"
 #include "storage/http_transport.h"
 
+enum { TRANSPORT_CALL_MAX_LINES = 64 };
+
 struct transport_call {
-    struct transport_call *previous; /* in transport->open */
-    struct transport_call *next;     /* in transport->submitted or ->open */
+    TAILQ_ENTRY(transport_call) link; /* in the transport's idle or open calls */
+    struct http_transport *transport;
+    struct loop_task start;    /* posted by submit */
+    struct loop_timer timeout; /* set while it is open */
     CURL *easy;
-    struct curl_slist *header_lines;
+
+    /* What is sent. */
+    struct strbuf line_text;                           /* the header lines, each with a NUL at its end */
+    struct curl_slist lines[TRANSPORT_CALL_MAX_LINES]; /* points into line_text */
+    struct strbuf body;
+    int64_t deadline_ms; /* nothing is sent from here on */
+
+    /* What came back. */
+    struct http_reply reply;
+    size_t header_bytes;
+    bool headers_ended;          /* the empty line behind them has come */
+    bool sent;                   /* libcurl has begun to send it */
+    enum status status;          /* why a callback of ours made libcurl give up; STATUS_OK: none did */
+    const char *stopped_because; /* the same for people; static */
+    char detail[CURL_ERROR_SIZE];
+
     struct http_call_group *group;
     http_transport_done done;
     void *context;
-    const struct clock *clock;
-    int64_t deadline_ms; /* nothing is sent from here on */
-    struct http_reply reply;
-    size_t header_bytes;
-    bool headers_ended; /* the empty line behind them has come */
-    bool sent;          /* libcurl has begun to send it */
-    enum status status; /* why a callback of ours made libcurl give up; STATUS_OK: none did */
-    const char *stopped_because;
-    char detail[CURL_ERROR_SIZE];
 };
 
-/*
- * To be freed. `ca_file`: whom to trust; NULL: whom libcurl trusts. Copies all that it is given, but for the group and the clock,
- * which must live as long. STATUS_NO_MEMORY; STATUS_INTERNAL: libcurl takes no such call.
- */
-enum status http_transport_call_new(struct transport_call **out, const struct http_call *wanted,
-                                    const struct clock *clock, const char *ca_file, http_transport_done done,
-                                    void *context);
+/* Makes a call that can be filled. `ca_file` (NULL: libcurl's own choice) is borrowed. STATUS_NO_MEMORY, STATUS_INTERNAL. */
+enum status http_transport_call_new(struct transport_call **out, struct http_transport *transport,
+                                    const char *ca_file) MUST_CHECK;
 void http_transport_call_free(struct transport_call *call);
+
+/*
+ * Fills a new or emptied call with what is to be sent; all of `wanted` is copied. On failure it has to be emptied.
+ * STATUS_NO_MEMORY
+ * STATUS_TOO_LARGE   more than TRANSPORT_CALL_MAX_LINES - 2 headers
+ * STATUS_INTERNAL    libcurl refused an option
+ */
+enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) MUST_CHECK;
+
+/* Makes an answered call ready for the next one. What may have been a secret is wiped. */
+void http_transport_call_empty(struct transport_call *call);
+
+/* What calls ask of their transport. Closing a socket also ends its being watched; returns close's answer. */
+int64_t http_transport_now_ms(const struct http_transport *transport);
+int http_transport_close_socket(struct http_transport *transport, int fd);
 
 #endif

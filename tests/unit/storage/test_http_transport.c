@@ -708,20 +708,24 @@ START_TEST(a_server_is_trusted_through_the_given_authorities) {
 }
 END_TEST
 
-static void assert_distrusted(const struct certificate_files *files, bool only_tls_1_1, const char *says) {
+/* Trusts the authorities in `ca` (NULL: the system's). A transport's authorities are set before its first call. */
+static void assert_distrusted(const char *ca, const struct certificate_files *files, bool only_tls_1_1,
+                              const char *says) {
+    http_transport_free(transport);
+    ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
+    ck_assert_int_eq(ca == NULL ? STATUS_OK : http_transport_set_ca_file(transport, ca), STATUS_OK);
     ck_assert_int_eq(ask_over_tls(files, only_tls_1_1), STATUS_UNAVAILABLE);
     ck_assert_msg(strstr(err.message, says) != NULL, "%s", err.message);
 }
 
 START_TEST(a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why) {
-    assert_distrusted(&certificates.server, false, "unable to get local issuer certificate"); /* the system's alone */
-    ck_assert_int_eq(http_transport_set_ca_file(transport, certificates.ca), STATUS_OK);
-    assert_distrusted(&certificates.impostor, false, "not signed by whom it names");
-    assert_distrusted(&certificates.expired, false, "certificate has expired");
-    assert_distrusted(&certificates.stranger, false, "subject name matches target host name '127.0.0.1'");
-    assert_distrusted(&certificates.server, true, "speaks no TLS 1.2");
-    ck_assert_int_eq(http_transport_set_ca_file(transport, "/nowhere/ca.pem"), STATUS_OK);
-    assert_distrusted(&certificates.server, false, "/nowhere/ca.pem");
+    const char *ca = certificates.ca;
+    assert_distrusted(NULL, &certificates.server, false, "unable to get local issuer certificate");
+    assert_distrusted(ca, &certificates.impostor, false, "not signed by whom it names");
+    assert_distrusted(ca, &certificates.expired, false, "certificate has expired");
+    assert_distrusted(ca, &certificates.stranger, false, "subject name matches target host name '127.0.0.1'");
+    assert_distrusted(ca, &certificates.server, true, "speaks no TLS 1.2");
+    assert_distrusted("/nowhere/ca.pem", &certificates.server, false, "/nowhere/ca.pem");
 }
 END_TEST
 

@@ -36,10 +36,16 @@ static struct temp_folder folder;
 static char path[128];
 static struct token_client client;
 
+static void connect_on(const struct clock *clock) {
+    http_transport_free(transport);
+    ck_assert_int_eq(http_transport_new(&transport, clock, &err), STATUS_OK);
+    context.transport = transport;
+}
+
 static void set_up(void) {
     fake = http_fake_new();
     clock_fake_init(&the_clock, 5000, WALL_MS);
-    ck_assert_int_eq(http_transport_new(&transport, &the_clock.base, &err), STATUS_OK);
+    connect_on(&the_clock.base);
     group = (struct http_call_group){false};
     context = (struct token_context){transport, &the_clock.base, &group, eventfd(0, EFD_CLOEXEC)};
     client = (struct token_client){http_fake_url(fake), "the/tenant", "the client"};
@@ -53,6 +59,7 @@ static void tear_down(void) {
     token_release(&token);
     temp_folder_remove(&folder);
     http_transport_free(transport);
+    transport = NULL;
     close(context.stop_fd);
     http_fake_free(fake);
 }
@@ -247,9 +254,11 @@ END_TEST
 START_TEST(where_nothing_answers_a_probe_there_is_no_imds) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
+    connect_on(clock_system()); /* the probe's timeout must come */
     int64_t before_ms = clock_now_ms(clock_system());
     ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
     ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, 5000);
+    connect_on(&the_clock.base);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
     ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
     static const int elses[] = {401, 403, 404, 405};
@@ -278,7 +287,9 @@ START_TEST(an_imds_that_takes_seconds_is_waited_for_the_second_time) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 400});
     }
     ck_assert_int_eq(pthread_create(&slow, NULL, let_go_late, NULL), 0);
+    connect_on(clock_system()); /* the first probe's timeout must come */
     ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+    connect_on(&the_clock.base);
     ck_assert_msg(strstr(err.message, "the next attempt waits up to 15 s") != NULL, "%s", err.message);
     ck_assert_msg(strstr(err.message, "timed out") != NULL, "%s", err.message);
     fetch_well(&imds.base);

@@ -1,0 +1,72 @@
+/*
+ * event_loop.h - one thread that waits for everything: descriptors, timers, and tasks from other threads.
+ *
+ * Everything that the loop calls runs on its thread, one callback after the other, with no lock held. So what only
+ * callbacks touch needs no lock. A callback must not block: everything else waits for it.
+ *
+ * Order    In each round the loop runs, first, the tasks that were posted, then the timers that are due, then the
+ *          callbacks of descriptors. What these post runs in the next round, before the loop sleeps again.
+ * Time     Timers are due on the clock that was given. The loop sleeps on CLOCK_BOOTTIME, which counts suspended
+ *          time: what fell due while the machine was suspended fires on waking.
+ * Threads  event_loop_post and event_loop_is_current may be called from any thread. Everything else belongs to the
+ *          loop's thread, but may also be called before start and after stop.
+ */
+#ifndef HTTP_EVENT_LOOP_H
+#define HTTP_EVENT_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/timer_heap.h"
+
+struct event_loop;
+
+/* A function that runs once on the loop's thread. It lives in its owner, and is in a queue until it runs. */
+struct loop_task {
+    struct loop_task *next; /* the loop's own */
+    void (*run)(void *context);
+    void *context;
+};
+
+/* A function that runs at a time. Zero `entry` at first. */
+struct loop_timer {
+    struct timer_entry entry; /* the loop's own */
+    void (*fired)(void *context);
+    void *context;
+};
+
+/* Descriptors that became ready: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. */
+typedef void (*event_loop_ready)(void *context, int fd, uint32_t events);
+
+/* `clock` must outlive the loop. STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptors). */
+enum status event_loop_new(struct event_loop **out, const struct clock *clock, struct error *err) MUST_CHECK;
+
+/* Starts the thread. STATUS_INTERNAL: the system has no thread to spare. */
+enum status event_loop_start(struct event_loop *loop, struct error *err) MUST_CHECK;
+
+/* Runs the tasks that were posted before, then ends the thread. Not on the loop's thread. Does nothing if it never ran. */
+void event_loop_stop(struct event_loop *loop);
+
+/* Frees a loop that was stopped. Tasks and timers that are still in are not run. NULL is fine. */
+void event_loop_free(struct event_loop *loop);
+
+/* Whether the caller is on the loop's thread. */
+bool event_loop_is_current(const struct event_loop *loop);
+
+/* Queues a task, which must not be in a queue already. */
+void event_loop_post(struct event_loop *loop, struct loop_task *task);
+
+/* Sets a timer, or sets it anew. It fires once, at `due_ms` or as soon as possible afterwards; never inside this call. */
+void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms);
+void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer);
+
+/* Names the one function that is told of ready descriptors. */
+void event_loop_on_ready(struct event_loop *loop, event_loop_ready ready, void *context);
+
+/* Watches a descriptor for `events` (EPOLLIN, EPOLLOUT); `is_new`: it is not watched yet. Returns false if that failed. */
+bool event_loop_watch(struct event_loop *loop, int fd, uint32_t events, bool is_new) MUST_CHECK;
+void event_loop_unwatch(struct event_loop *loop, int fd);
+
+#endif

@@ -1,0 +1,264 @@
+#include "http/event_loop.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "support/check_main.h"
+#include "support/clock_fake.h"
+
+static struct clock_fake the_clock;
+static struct event_loop *loop;
+static struct error err;
+
+/* What ran, in order: one letter each. Written on the loop's thread, read once `over` is posted. */
+static char ran[64];
+static sem_t over;
+
+static void set_up(void) {
+    clock_fake_init(&the_clock, 1000, 0);
+    ck_assert_int_eq(event_loop_new(&loop, &the_clock.base, &err), STATUS_OK);
+    memset(ran, 0, sizeof ran);
+    sem_init(&over, 0, 0);
+}
+
+static void tear_down(void) {
+    event_loop_stop(loop);
+    event_loop_free(loop);
+    sem_destroy(&over);
+}
+
+static void start(void) {
+    ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
+}
+
+static void note(void *context) {
+    size_t length = strlen(ran);
+    if (length + 1 < sizeof ran) {
+        ran[length] = *(const char *)context;
+    }
+}
+
+static void end(void *context) {
+    (void)context;
+    sem_post(&over);
+}
+
+/* Posts a task that ends the wait, and waits for it: all that was posted before has run then. */
+static void wait_for_tasks(void) {
+    struct loop_task last = {.run = end};
+    event_loop_post(loop, &last);
+    while (sem_wait(&over) != 0) {
+    }
+}
+
+static struct loop_task task(const char *letter) {
+    return (struct loop_task){.run = note, .context = (void *)(uintptr_t)letter};
+}
+
+static struct loop_timer timer(const char *letter) {
+    return (struct loop_timer){.fired = note, .context = (void *)(uintptr_t)letter};
+}
+
+START_TEST(tasks_run_in_the_order_in_which_they_were_posted) {
+    struct loop_task a = task("a"), b = task("b"), c = task("c");
+    event_loop_post(loop, &a);
+    event_loop_post(loop, &b);
+    start();
+    event_loop_post(loop, &c);
+    wait_for_tasks();
+    ck_assert_str_eq(ran, "abc");
+}
+END_TEST
+
+static void post_again(void *context) {
+    static int left;
+    struct loop_task *self = context;
+    strcat(ran, "x");
+    if (strlen(ran) == 1) {
+        left = 3;
+    }
+    if (--left > 0) {
+        event_loop_post(loop, self);
+    } else {
+        end(NULL);
+    }
+}
+
+START_TEST(a_task_may_post_itself) {
+    struct loop_task self = {.run = post_again};
+    self.context = &self;
+    start();
+    event_loop_post(loop, &self);
+    while (sem_wait(&over) != 0) {
+    }
+    ck_assert_str_eq(ran, "xxx");
+}
+END_TEST
+
+START_TEST(what_was_posted_before_the_end_runs) {
+    struct loop_task a = task("a");
+    start();
+    event_loop_post(loop, &a);
+    event_loop_stop(loop);
+    ck_assert_str_eq(ran, "a");
+}
+END_TEST
+
+START_TEST(a_timer_fires_at_its_time_and_not_a_millisecond_before) {
+    struct loop_timer late = timer("l"), soon = timer("s");
+    event_loop_set_timer(loop, &late, 1010);
+    event_loop_set_timer(loop, &soon, 1005);
+    start();
+    clock_fake_advance(&the_clock, 4);
+    wait_for_tasks(), wait_for_tasks(); /* the timers of the first round come before the tasks of the second */
+    ck_assert_str_eq(ran, "");
+    clock_fake_advance(&the_clock, 1);
+    wait_for_tasks(), wait_for_tasks();
+    ck_assert_str_eq(ran, "s");
+    clock_fake_advance(&the_clock, 5);
+    wait_for_tasks(), wait_for_tasks();
+    ck_assert_str_eq(ran, "sl");
+}
+END_TEST
+
+START_TEST(a_timer_that_was_stopped_does_not_fire) {
+    struct loop_timer a = timer("a"), b = timer("b");
+    event_loop_set_timer(loop, &a, 1000);
+    event_loop_set_timer(loop, &b, 1000);
+    event_loop_stop_timer(loop, &a);
+    start();
+    wait_for_tasks(), wait_for_tasks();
+    ck_assert_str_eq(ran, "b");
+}
+END_TEST
+
+static struct loop_timer again;
+
+static void set_again(void *context) {
+    (void)context;
+    event_loop_set_timer(loop, &again, 0); /* due at once, each time */
+}
+
+START_TEST(a_timer_that_is_always_due_does_not_keep_tasks_from_running) {
+    again = (struct loop_timer){.fired = set_again};
+    event_loop_set_timer(loop, &again, 0);
+    struct loop_task a = task("a"), b = task("b");
+    event_loop_post(loop, &a);
+    start();
+    wait_for_tasks();
+    event_loop_post(loop, &b);
+    event_loop_stop(loop);
+    ck_assert_str_eq(ran, "ab");
+}
+END_TEST
+
+/* On the system's clock, so that the descriptor of the timer is what wakes the loop. */
+START_TEST(a_sleeping_loop_wakes_for_its_timer) {
+    event_loop_free(loop);
+    ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
+    struct loop_timer last = {.fired = end};
+    int64_t begun_ms = clock_now_ms(clock_system());
+    event_loop_set_timer(loop, &last, begun_ms + 30);
+    start();
+    while (sem_wait(&over) != 0) {
+    }
+    ck_assert_int_ge(clock_now_ms(clock_system()), begun_ms + 30);
+}
+END_TEST
+
+static int ready_fd;
+
+static void on_ready(void *context, int fd, uint32_t events) {
+    (void)context;
+    ready_fd = (events & EPOLLIN) != 0 ? fd : -1;
+    event_loop_unwatch(loop, fd);
+    end(NULL);
+}
+
+START_TEST(a_descriptor_that_becomes_ready_is_told_of) {
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    event_loop_on_ready(loop, on_ready, NULL);
+    ck_assert(event_loop_watch(loop, ends[0], EPOLLIN, true));
+    start();
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    while (sem_wait(&over) != 0) {
+    }
+    ck_assert_int_eq(ready_fd, ends[0]);
+    close(ends[0]), close(ends[1]);
+}
+END_TEST
+
+static void note_thread(void *context) {
+    *(bool *)context = event_loop_is_current(loop);
+}
+
+START_TEST(callbacks_run_on_the_loops_thread) {
+    bool is_current = false;
+    struct loop_task look = {.run = note_thread, .context = &is_current};
+    start();
+    event_loop_post(loop, &look);
+    wait_for_tasks();
+    ck_assert(is_current);
+    ck_assert(!event_loop_is_current(loop));
+}
+END_TEST
+
+enum { POSTERS = 4, POSTS = 5000 };
+
+struct poster {
+    struct loop_task tasks[POSTS];
+    int *count;
+};
+
+static void count_one(void *context) {
+    ++*(int *)context; /* no lock: the loop's thread alone counts */
+}
+
+static void *post_many(void *context) {
+    struct poster *poster = context;
+    for (int i = 0; i < POSTS; i++) {
+        poster->tasks[i] = (struct loop_task){.run = count_one, .context = poster->count};
+        event_loop_post(loop, &poster->tasks[i]);
+    }
+    return NULL;
+}
+
+START_TEST(no_post_of_any_thread_is_lost) {
+    static struct poster posters[POSTERS];
+    pthread_t threads[POSTERS];
+    int count = 0;
+    start();
+    for (int i = 0; i < POSTERS; i++) {
+        posters[i].count = &count;
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, post_many, &posters[i]), 0);
+    }
+    for (int i = 0; i < POSTERS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    wait_for_tasks();
+    ck_assert_int_eq(count, POSTERS * POSTS);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("event_loop");
+    TCase *tests = tcase_create("event_loop");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, tasks_run_in_the_order_in_which_they_were_posted);
+    tcase_add_test(tests, a_task_may_post_itself);
+    tcase_add_test(tests, what_was_posted_before_the_end_runs);
+    tcase_add_test(tests, a_timer_fires_at_its_time_and_not_a_millisecond_before);
+    tcase_add_test(tests, a_timer_that_was_stopped_does_not_fire);
+    tcase_add_test(tests, a_timer_that_is_always_due_does_not_keep_tasks_from_running);
+    tcase_add_test(tests, a_sleeping_loop_wakes_for_its_timer);
+    tcase_add_test(tests, a_descriptor_that_becomes_ready_is_told_of);
+    tcase_add_test(tests, callbacks_run_on_the_loops_thread);
+    tcase_add_test(tests, no_post_of_any_thread_is_lost);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}
