@@ -96,7 +96,7 @@ programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long test-deploy torture asan tsan valgrind fuzz lint format clean leasectl examples \
+.PHONY: all help deps run test test-long test-host test-deploy torture asan tsan valgrind fuzz lint format clean leasectl examples \
         bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
@@ -126,6 +126,11 @@ test-long: ## the tests that take minutes
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
 	@KINDS=long tools/run-tests.sh release
+
+test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
+	@tools/deps.sh build azurite test
+	@$(build) VARIANT=release programs tests
+	@tools/test-host.sh $(HOST)
 
 test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
 	@tools/deps.sh build test azure

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the test programs of one variant, each in a session of its own, and counts their checks.
 #
-#   tools/run-tests.sh VARIANT [WORD...]     only programs whose path holds one of the words
+#   tools/run-tests.sh VARIANT [WORD...]     only programs whose path holds one of the words; a $ stands for its end
 #
 # One line a program, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
 # failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
@@ -117,7 +117,7 @@ report_next() {
 wanted() {
     local word
     for word in "${words[@]}"; do
-        [[ $1 != *"$word"* ]] || return 0
+        [[ "$1\$" != *"$word"* ]] || return 0
     done
     [ "${#words[@]}" -eq 0 ]
 }

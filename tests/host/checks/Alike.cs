@@ -1,0 +1,133 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Leasehold.Front;
+using Newtonsoft.Json.Linq;
+
+namespace Leasehold.Checks;
+
+/// <summary>
+/// bin/devhost and the front answer the same request in the same way, and the same bytes of it reach the handler. Where
+/// they may differ stands in tests/host/differences.txt, and why in docs/devhost.md.
+/// </summary>
+static partial class Alike
+{
+    const int AtOnce = 8;
+    static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(20);
+    static readonly string[] Volatile = ["Date", "Server"];
+
+    static readonly Dictionary<string, JObject> Functions = new()
+    {
+        ["Items"] = Trigger("items/{id}", ["get", "post"]),
+        ["More"] = Trigger("items/{id}/more", ["get", "post"]),
+        ["Static"] = Trigger("static/list", ["get"]),
+    };
+
+    public static IEnumerable<Check> Checks =>
+        from shape in Enum.GetValues<Shape>()
+        from kind in ((string Name, IEnumerable<RawRequest> Requests, int AtOnce)[])[
+            ("heads", AlikeRequests.Heads, AtOnce), ("paths", AlikeRequests.Paths, AtOnce),
+            ("headers", AlikeRequests.Headers, AtOnce), ("bodies", AlikeRequests.Bodies, AtOnce),
+            ("endings", AlikeRequests.Endings, 2 * AtOnce), ("deaths", AlikeRequests.Deaths, 1)]
+        select new Check($"alike: {kind.Requests.Count()} {kind.Name}, {shape}",
+                         () => CompareAsync(shape, [.. kind.Requests], kind.AtOnce));
+
+    static JObject Trigger(string route, string[] methods) => JObject.FromObject(new
+    {
+        bindings = (object[])[
+            new { type = "httpTrigger", direction = "in", name = "req", authLevel = "function", route, methods },
+            new { type = "http", direction = "out", name = "res" },
+        ],
+    });
+
+    static async Task CompareAsync(Shape shape, RawRequest[] requests, int atOnce)
+    {
+        using AppUnderTest front = await AppUnderTest.StartProbeAsync(HostKind.Front, shape, Functions);
+        using AppUnderTest devhost = await AppUnderTest.StartProbeAsync(HostKind.Devhost, shape, Functions);
+        string?[] answers = await Task.WhenAll(AskAllAsync(front, requests, atOnce), AskAllAsync(devhost, requests, atOnce))
+            is var both ? [.. both[0].Zip(both[1], (ofFront, ofDevhost) =>
+                ofFront == ofDevhost ? null : $"front:   {ofFront}\ndevhost: {ofDevhost}")] : [];
+        HashSet<string> allowed = AllowedDifferences(shape);
+        var failures = new List<string>();
+        foreach ((RawRequest request, string? difference) in requests.Zip(answers))
+        {
+            bool isAllowed = allowed.Contains(request.Name);
+            if (difference != null && !isAllowed)
+            {
+                failures.Add($"{request.Name}\n{difference}");
+            }
+            if (difference == null && isAllowed)
+            {
+                failures.Add($"{request.Name}\nno longer differs: take it out of differences.txt");
+            }
+        }
+        Expect.True(failures.Count == 0, $"{failures.Count} of {requests.Length} differ\n" + string.Join('\n', failures));
+    }
+
+    /// <summary>Lines "SHAPE or *: NAME", after comments that say why.</summary>
+    static HashSet<string> AllowedDifferences(Shape shape) =>
+        [.. File.ReadLines(Path.Combine(Paths.Root, "tests/host/differences.txt"))
+             .Where(line => line.StartsWith($"{shape}: ") || line.StartsWith("*: "))
+             .Select(line => line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..])];
+
+    static async Task<string[]> AskAllAsync(AppUnderTest app, RawRequest[] requests, int atOnce)
+    {
+        using var slots = new SemaphoreSlim(atOnce);
+        return await Task.WhenAll(requests.Select(async request =>
+        {
+            await slots.WaitAsync();
+            try
+            {
+                return await AskAsync(app, request);
+            }
+            finally
+            {
+                slots.Release();
+            }
+        }));
+    }
+
+    static async Task<string> AskAsync(AppUnderTest app, RawRequest request)
+    {
+        using RawConnection connection = await RawConnection.OpenAsync(app.Port);
+        foreach (string part in request.Parts)
+        {
+            await connection.SendAsync(part);
+            await Task.Delay(request.Parts.Length > 1 ? 30 : 0);
+        }
+        RawAnswer answer = await connection.ReadAsync(request.Method, AnswerTimeout);
+        var text = new StringBuilder($"{answer.Status}{(answer.IsCut ? " cut off" : "")}{(answer.IsClosed ? " closed" : "")}");
+        foreach ((string name, string value) in answer.Headers.OrderBy(header => header.Name, StringComparer.OrdinalIgnoreCase))
+        {
+            if (!Volatile.Contains(name, StringComparer.OrdinalIgnoreCase))
+            {
+                text.Append($" {name.ToLowerInvariant()}={value}");
+            }
+        }
+        return Normalise($"{text} {answer.Body}");
+    }
+
+    /// <summary>What differs from call to call, made the same.</summary>
+    static string Normalise(string text)
+    {
+        text = GuidText().Replace(text, "GUID");
+        text = TraceText().Replace(text, "00-TRACE-SPAN-01");
+        text = TimeText().Replace(text, "TIME");
+        text = LoopbackText().Replace(text, "127.0.0.1:PORT");
+        return LengthText().Replace(text, "content-length=N");
+    }
+
+    [GeneratedRegex("[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")]
+    private static partial Regex GuidText();
+
+    [GeneratedRegex("00-(?!0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331)[0-9a-f]{32}-[0-9a-f]{16}-0[01]")]
+    private static partial Regex TraceText();
+
+    [GeneratedRegex(@"20\d\d-\d\d-\d\dT[0-9:.]+Z")]
+    private static partial Regex TimeText();
+
+    [GeneratedRegex(@"127\.0\.0\.1:\d+")]
+    private static partial Regex LoopbackText();
+
+    [GeneratedRegex("content-length=[1-9][0-9]*")]
+    private static partial Regex LengthText();
+}

@@ -1,0 +1,6 @@
+namespace Leasehold.Checks;
+
+static class Schedules
+{
+    public static IEnumerable<Check> Checks => [];
+}

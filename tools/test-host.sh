@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Tests the app behind tests/host/, a front made of the real Functions host's own parts, and ends with "N passed, N failed".
+#
+#   tools/test-host.sh [WORD...]     only checks, and end-to-end programs, whose names hold one of the words
+#
+# Needs the .NET 10 SDK. What is built goes to build/host/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly shapes=(proxy forward invocation)
+readonly host=$PWD/build/host
+words=("$@")
+passed=0
+failed=0
+
+if ! dotnet --list-sdks 2>/dev/null | grep -q '^10\.'; then
+    echo "make test-host needs the .NET 10 SDK, with dotnet on the PATH: https://dotnet.microsoft.com/download/dotnet/10.0" >&2
+    exit 1
+fi
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+dotnet build tests/host --verbosity quiet -nologo -nodeReuse:false
+
+# A folder of programs whose devhost is the front.
+make_programs() {
+    local folder=$host/programs/$1
+    mkdir -p "$folder"
+    install build/release/bin/handler build/release/bin/leasectl "$folder"
+    printf '#!/bin/sh\nexec dotnet "%s/bin/host.dll" front --shape %s "$@"\n' "$host" "$1" >"$folder/devhost"
+    chmod +x "$folder/devhost"
+}
+
+# Runs "$@" and adds what its last line counts.
+count() {
+    local log run_passed run_failed exit_code=0
+    log=$(mktemp)
+    "$@" 2>&1 | tee "$log" | { grep -vE '^[0-9]+ passed, [0-9]+ failed$' || true; } || exit_code=$?
+    if read -r run_passed _ run_failed _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log"); then
+        passed=$((passed + run_passed))
+        failed=$((failed + run_failed))
+        [ "$exit_code" -eq 0 ] || [ "$run_failed" -gt 0 ] || failed=$((failed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+    rm -f "$log"
+}
+
+wanted() {
+    local word
+    for word in "${words[@]}"; do
+        [[ $1 != *"$word"* ]] || return 0
+    done
+    [ "${#words[@]}" -eq 0 ]
+}
+
+# The end-to-end programs that start a host; the others start the handler alone.
+programs=()
+for source in $(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c); do
+    name=e2e/$(basename "$source" .c)
+    if wanted "$name"; then
+        programs+=("$name\$")
+    fi
+done
+if [ "${#programs[@]}" -gt 0 ]; then
+    for shape in "${shapes[@]}"; do
+        echo "== end to end, $shape"
+        make_programs "$shape"
+        LEASEHOLD_BIN=$host/programs/$shape KINDS=e2e count tools/run-tests.sh release "${programs[@]}"
+    done
+fi
+
+echo "== checks"
+LEASEHOLD_ROOT=$PWD LEASEHOLD_BIN=$PWD/build/release/bin LEASEHOLD_AZURITE=$PWD/node_modules/.bin/azurite \
+    count dotnet "$host/bin/host.dll" check "${words[@]}"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
