@@ -61,19 +61,51 @@ static void read_head(int fd, struct raw_response *out) {
     out->status = (int)strtol(out->head + 9, NULL, 10);
 }
 
+/* Appends exactly `count` bytes to the body. */
+static void read_bytes(int fd, struct raw_response *out, size_t count) {
+    out->body = realloc(out->body, out->body_length + count + 1);
+    ck_assert_ptr_nonnull(out->body);
+    for (size_t end = out->body_length + count; out->body_length < end;) {
+        ssize_t got = recv(fd, out->body + out->body_length, end - out->body_length, 0);
+        ck_assert_msg(got > 0, "the connection ended or fell silent %zu bytes before a body's end",
+                      end - out->body_length);
+        out->body_length += (size_t)got;
+    }
+    out->body[out->body_length] = '\0';
+}
+
+/* Reads "SIZE\r\n" in hexadecimal. */
+static size_t read_chunk_size(int fd) {
+    char line[64];
+    size_t length = 0;
+    while (length < 2 || memcmp(line + length - 2, "\r\n", 2) != 0) {
+        ck_assert_uint_lt(length, sizeof line - 1);
+        ck_assert_msg(recv(fd, line + length, 1, 0) == 1, "the connection ended or fell silent between two chunks");
+        length++;
+    }
+    line[length] = '\0';
+    return strtoul(line, NULL, 16);
+}
+
+static void read_chunks(int fd, struct raw_response *out) {
+    size_t size;
+    do {
+        size = read_chunk_size(fd);
+        read_bytes(fd, out, size + 2);
+        out->body_length -= 2; /* the line's end behind the chunk */
+        out->body[out->body_length] = '\0';
+    } while (size > 0);
+}
+
 void raw_http_read(int fd, struct raw_response *out, bool bodiless) {
     raw_response_release(out);
     read_head(fd, out);
-    char length[32];
+    char length[32], coding[32];
     raw_response_header(out, "Content-Length", length, sizeof length);
-    size_t expected = bodiless ? 0 : strtoul(length, NULL, 10);
-    out->body = calloc(1, expected + 1);
-    ck_assert_ptr_nonnull(out->body);
-    for (out->body_length = 0; out->body_length < expected;) {
-        ssize_t got = recv(fd, out->body + out->body_length, expected - out->body_length, 0);
-        ck_assert_msg(got > 0, "the connection ended or fell silent after %zu of %zu bytes", out->body_length,
-                      expected);
-        out->body_length += (size_t)got;
+    raw_response_header(out, "Transfer-Encoding", coding, sizeof coding);
+    read_bytes(fd, out, bodiless ? 0 : strtoul(length, NULL, 10));
+    if (!bodiless && strcmp(coding, "chunked") == 0) {
+        read_chunks(fd, out);
     }
 }
 

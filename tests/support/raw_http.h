@@ -30,7 +30,7 @@ int raw_http_try_connect(const char *address, int port);
 bool raw_http_send_bytes(int fd, const void *bytes, size_t length);
 bool raw_http_send(int fd, const char *text);
 
-/* Reads one whole response (framed by Content-Length); `bodiless` for an answer to HEAD. Release with raw_response_release. */
+/* Reads one whole response (framed by Content-Length, or chunked); `bodiless` for an answer to HEAD. Release with raw_response_release. */
 void raw_http_read(int fd, struct raw_response *out, bool bodiless);
 void raw_response_release(struct raw_response *response);
 

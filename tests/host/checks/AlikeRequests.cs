@@ -94,6 +94,9 @@ static class AlikeRequests
     [
         Post("a body", "Content-Length: 7", "{\"a\":1}"),
         Post("a body without a type", "Content-Length: 7\r\nContent-Type:", "{\"a\":1}"),
+        .. from type in (string[])["application/json\r\nContent-Type: application/json", "application/json, text/plain",
+                                   "rubbish", "application/json; charset=utf-16", "application/json;", "text/plain; x=\"y"]
+           select Post($"Content-Type '{type}'", $"Content-Type: {type}\r\nContent-Length: 7", "{\"a\":1}"),
         Post("no body, no length", "X-A: b", ""),
         Post("an empty body", "Content-Length: 0", ""),
         Post("a body with a BOM", "Content-Length: 10", "\u00ef\u00bb\u00bf{\"a\":1}"),

@@ -16,6 +16,7 @@ namespace Leasehold.Checks;
 static partial class Probe
 {
     static readonly Encoding Bytes = Encoding.Latin1;
+    static readonly string[] OfDotnet = ["Actor", "BootstrapContext", "Label", "Name", "NameClaimType", "RoleClaimType"];
 
     public static async Task<int> RunAsync()
     {
@@ -152,16 +153,21 @@ static partial class Probe
         };
     }
 
-    /// <summary>An envelope's members by name, so that their order does not count; any other body as it is.</summary>
+    /// <summary>
+    /// An envelope's members by name, so that their order does not count, and of Identities only what means something
+    /// outside .NET. Any other body as it is.
+    /// </summary>
     static string Sorted(string body)
     {
         return body.StartsWith("{\"Data\":") ? Sort(JToken.Parse(body)).ToString(Formatting.None) : body;
 
         static JToken Sort(JToken token) =>
             token is JObject members
-                ? new JObject(members.Properties().OrderBy(member => member.Name, StringComparer.Ordinal)
+                ? new JObject(members.Properties().Where(member => !OfDotnet.Contains(member.Name))
+                                  .OrderBy(member => member.Name, StringComparer.Ordinal)
                                   .Select(member => new JProperty(member.Name, Sort(member.Value))))
-                : token;
+            : token is JArray items ? new JArray(items.Select(Sort))
+                                    : token;
     }
 
     static string Escape(string bytes) =>

@@ -56,7 +56,7 @@ sealed class ForwardedShape(HttpClient client, Handler handler)
 /// <summary>What the host adds to the requests that it makes itself.</summary>
 static class HostHeaders
 {
-    public const string Version = "4.1048.200.2";
+    public const string Version = "4.1048.200.26180";
 
     public static void Add(HttpRequestMessage request, string invocationId)
     {
