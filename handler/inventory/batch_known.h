@@ -24,6 +24,7 @@ struct batch {
     struct product_state *state;
     int64_t version_before; /* that was known when the turn began; 0: none */
     int64_t now_ms;         /* storage's time at which all is decided */
+    int64_t certain_ms;     /* the same for taking rows away */
     bool is_proved;         /* see above */
     enum status decided;    /* STATUS_OK, or why what was decided is not whole and may not be committed */
 };

@@ -91,7 +91,7 @@ static bool reserve(struct batch *batch, struct inventory_request *request) {
         return refuse(batch, request);
     }
     if (request->quantity > batch->state->product.available) {
-        inventory_expire(batch->state, batch->now_ms, 2);
+        inventory_expire(batch->state, batch->certain_ms, 2);
     }
     request->status = inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
                                         batch->context->reservation_lifetime_ms, &reserved, &reservation);
@@ -124,8 +124,9 @@ static bool release(struct batch *batch, struct inventory_request *request) {
 
 /* What has room is taken away. While that is not all, it steps back; with no room at all it waits as anybody does. */
 static bool expire(struct batch *batch, struct inventory_request *request) {
-    request->units = inventory_expire(batch->state, batch->now_ms, 0);
-    bool more = inventory_has_expired(batch->state, batch->now_ms);
+    request->units = inventory_expire(batch->state, batch->certain_ms, 0);
+    request->expired_until_ms = batch->certain_ms;
+    bool more = inventory_has_expired(batch->state, batch->certain_ms);
     request->entry.steps_back = more && request->units > 0;
     return !more || request->entry.steps_back;
 }
@@ -137,7 +138,7 @@ static bool set_total(struct batch *batch, struct inventory_request *request) {
     const struct product *product = &batch->state->product;
     bool can_be_met = request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
     if (can_be_met && request->quantity < product->total - product->available) {
-        inventory_expire(batch->state, batch->now_ms, 1);
+        inventory_expire(batch->state, batch->certain_ms, 1);
     }
     request->is_set = inventory_set_total(batch->state, request->quantity);
     request->total = product->total;
@@ -178,6 +179,7 @@ static bool may_be_refused(const struct batch *batch, const struct inventory_req
 /* In order of arrival, up to the first that has to wait. If that is for a look-up, others will need one: they have it together. */
 static void decide(struct batch *batch) {
     batch->now_ms = batch->store->ops->now_ms(batch->store);
+    batch->certain_ms = batch->store->ops->certain_ms(batch->store);
     batch->decided = STATUS_OK;
     bool included = true, look_up = false;
     for (struct inventory_request *request = batch_first(batch); request != NULL; request = batch_next(request)) {
@@ -191,7 +193,7 @@ static void decide(struct batch *batch) {
         }
     }
     if (batch->state->change_count > 0) {
-        inventory_expire(batch->state, batch->now_ms, 0); /* on the way */
+        inventory_expire(batch->state, batch->certain_ms, 0); /* on the way */
     }
 }
 

@@ -245,13 +245,16 @@ enum status inventory_service_set_total(struct inventory_service *service, const
 }
 
 enum status inventory_service_expire(struct inventory_service *service, const char *product_id, int *out_count,
-                                     struct error *err) {
+                                     int64_t *out_until_ms, struct error *err) {
     struct inventory_request request = {.operation = INVENTORY_EXPIRE};
     bool had_turn = false;
     enum status status = run(service, product_id, 0, &request, &had_turn, err);
     *out_count = request.expired_count;
     if (status == STATUS_OK && !had_turn) {
         return error_set(err, STATUS_LEASE_CONFLICT, "others are at product %s", product_id);
+    }
+    if (status == STATUS_OK) {
+        *out_until_ms = request.expired_until_ms;
     }
     return status;
 }

@@ -137,9 +137,10 @@ enum status inventory_service_set_total(struct inventory_service *service, const
 
 /*
  * Takes away a product's expired reservations, with its own lease. *out_count: how many; also when it fails half-way.
+ * *out_until_ms: all that had expired by then are gone.
  * STATUS_LEASE_CONFLICT  the turn did not come within AcquireTimeout
  */
 enum status inventory_service_expire(struct inventory_service *service, const char *product_id, int *out_count,
-                                     struct error *err) MUST_CHECK;
+                                     int64_t *out_until_ms, struct error *err) MUST_CHECK;
 
 #endif

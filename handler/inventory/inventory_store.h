@@ -42,6 +42,9 @@ struct inventory_store_ops {
     /* Storage's time, ms since 1970. */
     int64_t (*now_ms)(struct inventory_store *store);
 
+    /* A time that storage has reached for certain: now_ms, or earlier where there is doubt. What is deleted because its time is over is judged by it. */
+    int64_t (*certain_ms)(struct inventory_store *store);
+
     /*
      * Reads a product with the rows of `query` into `state` (initialized; replaced), as one picture of one version.
      * STATUS_NOT_FOUND            there is no such product

@@ -355,6 +355,7 @@ static enum status memory_finish_due(struct inventory_store *base, const char *p
 enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
+                                                   .certain_ms = memory_now_ms,
                                                    .read = memory_read,
                                                    .find_record = memory_find_record,
                                                    .commit = memory_commit,

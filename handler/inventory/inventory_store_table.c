@@ -80,8 +80,16 @@ static enum status table_prepare(struct inventory_store *base, const struct seed
     return status;
 }
 
+static struct storage_clock *clock_of(const struct inventory_store_table *store) {
+    return &store->client->clocks[STORAGE_TABLE];
+}
+
 static int64_t table_now_ms(struct inventory_store *base) {
-    return storage_clock_ms(&table_of(base)->client->storage_clock);
+    return storage_clock_ms(clock_of(table_of(base)));
+}
+
+static int64_t table_certain_ms(struct inventory_store *base) {
+    return storage_clock_certain_ms(clock_of(table_of(base)));
 }
 
 /* ---- read ---- */
@@ -183,6 +191,16 @@ static enum status read_picture(struct inventory_store_table *store, const char 
     }
 }
 
+/* What a product's rows mean depends on the time. An answer that leaves it in doubt is settled by one more. */
+static void settle_clock(struct inventory_store_table *store, const char *product_id) {
+    struct product product;
+    char token[INVENTORY_TOKEN_BYTES];
+    if (storage_clock_is_in_doubt(clock_of(store))) {
+        (void)!product_transaction_read_product(store->client, store->table, product_id, storage_deadline_ms(store),
+                                                &product, token, NULL);
+    }
+}
+
 static enum status table_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
                               struct product_state *state, struct error *err) {
     struct strbuf filter;
@@ -191,6 +209,7 @@ static enum status table_read(struct inventory_store *base, const char *product_
     enum status status = strbuf_status(&filter);
     if (status == STATUS_OK) {
         status = read_picture(table_of(base), product_id, filter.data, state, err);
+        settle_clock(table_of(base), product_id);
     } else {
         error_set(err, status, "the query could not be written");
     }
@@ -297,9 +316,12 @@ static enum status table_find_due(struct inventory_store *base, int64_t now_ms, 
     return due_index_find(&table_of(base)->due, now_ms, visit, context, err);
 }
 
+/* Deleting late costs nothing, so the machine's own clock has to say the same as storage's. */
 static enum status table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
                                     int *out_records_purged, struct error *err) {
-    return due_index_finish(&table_of(base)->due, product_id, now_ms, out_records_purged, err);
+    struct inventory_store_table *store = table_of(base);
+    int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->client->clock));
+    return due_index_finish(&store->due, product_id, until_ms, out_records_purged, err);
 }
 
 /* ---- for operators ---- */
@@ -366,6 +388,7 @@ enum status inventory_store_table_list(struct inventory_store_table *store, inve
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {
     static const struct inventory_store_ops ops = {.prepare = table_prepare,
                                                    .now_ms = table_now_ms,
+                                                   .certain_ms = table_certain_ms,
                                                    .read = table_read,
                                                    .find_record = table_find_record,
                                                    .commit = table_commit,

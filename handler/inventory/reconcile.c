@@ -45,9 +45,10 @@ static enum status reconcile_product(struct round *round, const char *product_id
                                      struct error *err) {
     struct inventory_store *store = round->service->store;
     int purged = 0;
-    enum status status = inventory_service_expire(round->service, product_id, out_released, err);
+    int64_t until_ms = round->now_ms;
+    enum status status = inventory_service_expire(round->service, product_id, out_released, &until_ms, err);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* a product may have been taken out of the store */
-        status = store->ops->finish_due(store, product_id, round->now_ms, &purged, err);
+        status = store->ops->finish_due(store, product_id, clock_min_ms(until_ms, round->now_ms), &purged, err);
     }
     if (*out_released > 0 || purged > 0) {
         log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released, %d records purged",
@@ -124,7 +125,7 @@ static void work_in_parallel(struct round *round) {
 static enum status run_round(struct inventory_service *service, struct lease *job_lease, struct reconcile_result *out,
                              struct error *err) {
     struct inventory_store *store = service->store;
-    struct round round = {.service = service, .job_lease = job_lease, .now_ms = store->ops->now_ms(store)};
+    struct round round = {.service = service, .job_lease = job_lease, .now_ms = store->ops->certain_ms(store)};
     pthread_mutex_init(&round.lock, NULL);
     enum status status = store->ops->find_due(store, round.now_ms, list_product, &round, err);
     if (status == STATUS_OK) {

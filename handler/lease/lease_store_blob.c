@@ -38,7 +38,7 @@ static enum status create_container(struct lease_store_blob *store, int64_t dead
 static void describe(struct lease_store_blob *store, const char *name, struct http_headers *metadata) {
     const struct http_headers *extra = &store->options->metadata;
     char created[UTC_TEXT_BYTES];
-    utc_format_iso8601_ms(storage_clock_ms(&store->client->storage_clock), created);
+    utc_format_iso8601_ms(storage_clock_ms(&store->client->clocks[STORAGE_BLOB]), created);
     http_headers_add(metadata, "leaseName", name);
     http_headers_add(metadata, "createdAt", created);
     for (size_t i = 0; i < extra->count; i++) {

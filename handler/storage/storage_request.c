@@ -69,13 +69,6 @@ static const char *endpoint_of(const struct storage_client *client, enum storage
     return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
 }
 
-/* What messages and logs call it: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
-static void describe(const struct storage_client *client, const struct storage_request *request, char out[WHAT_BYTES]) {
-    const char *comp = http_headers_get(&request->query, "comp");
-    snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
-             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
-}
-
 static void build_url(struct strbuf *url, const char *endpoint, const struct storage_request *request) {
     strbuf_append_string(url, endpoint);
     strbuf_append_string(url, request->path.data);
@@ -90,7 +83,7 @@ static void build_url(struct strbuf *url, const char *endpoint, const struct sto
 static void build_headers(struct http_headers *headers, struct storage_client *client,
                           const struct storage_request *request, const char *request_id) {
     char date[UTC_TEXT_BYTES];
-    utc_format_http(storage_clock_ms(&client->storage_clock), date);
+    utc_format_http(storage_clock_signing_ms(&client->clocks[request->service]), date);
     for (size_t i = 0; i < request->headers.count; i++) {
         http_headers_add(headers, request->headers.items[i].name, request->headers.items[i].value);
     }
@@ -163,13 +156,34 @@ static struct http_call call_of(const struct attempt *attempt, const struct stor
     };
 }
 
-/* Takes in an answer; its status, with `err` filled unless that is STATUS_OK. */
-static enum status hear(struct storage_client *client, const struct http_reply *reply,
-                        const struct storage_success *success, const char *what, struct error *err) {
-    storage_clock_hear(&client->storage_clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
-                       reply->received_ms);
-    log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status, (long long)(reply->received_ms - reply->sent_ms));
-    return storage_error_read(reply, success, what, storage_clock_ms(&client->storage_clock), err);
+/* What was sent, for reading its answer. */
+struct question {
+    enum storage_service service;
+    struct storage_success success;
+    char what[WHAT_BYTES];
+};
+
+/* Messages and logs call it "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
+static struct question question_of(const struct storage_client *client, const struct storage_request *request) {
+    struct question question = {.service = request->service, .success = request->success};
+    const char *comp = http_headers_get(&request->query, "comp");
+    snprintf(question.what, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
+             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
+    return question;
+}
+
+/* Takes in an answer; its status, with `err` filled unless that is STATUS_OK. The clock hears storage alone. */
+static enum status hear(struct storage_client *client, const struct http_reply *reply, const struct question *question,
+                        struct error *err) {
+    struct storage_clock *clock = &client->clocks[question->service];
+    log_event(LOG_DEBUG, "%s: %d in %lld ms", question->what, reply->status,
+              (long long)(reply->received_ms - reply->sent_ms));
+    enum status status =
+        storage_error_read(reply, &question->success, question->what, storage_clock_signing_ms(clock), err);
+    if (status == STATUS_OK || err->http_status != 0) {
+        storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms, reply->received_ms);
+    }
+    return status;
 }
 
 static void hear_nothing(const char *what, struct error *err) {
@@ -203,7 +217,7 @@ struct send {
     const struct storage_request *request;
     int64_t deadline_ms;
     char request_id[UUID_TEXT_BYTES];
-    char what[WHAT_BYTES];
+    struct question question;
 };
 
 /* On STATUS_OK `reply` holds the answer, else it is as it was. */
@@ -212,7 +226,7 @@ static enum status send_once(const struct send *send, int64_t timeout_ms, struct
     struct attempt attempt;
     enum status status = attempt_init(&attempt, send->client, send->request, send->request_id, err);
     if (status != STATUS_OK) {
-        error_wrap(err, "%s", send->what);
+        error_wrap(err, "%s", send->question.what);
         return status;
     }
     struct http_call call = call_of(&attempt, send->request, timeout_ms);
@@ -221,10 +235,10 @@ static enum status send_once(const struct send *send, int64_t timeout_ms, struct
     status = http_transport_send(send->client->transport, &call, reply, err);
     attempt_release(&attempt);
     if (status != STATUS_OK) {
-        hear_nothing(send->what, err);
+        hear_nothing(send->question.what, err);
         return status;
     }
-    status = hear(send->client, reply, &send->request->success, send->what, err);
+    status = hear(send->client, reply, &send->question, err);
     if (status != STATUS_OK) {
         http_reply_release(reply);
     }
@@ -274,7 +288,7 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
     for (int attempts = 1, spent = 0;; attempts++) {
         int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
         if (left_ms <= 0 && attempts == 1) {
-            return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->what);
+            return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->question.what);
         }
         if (left_ms < MIN_REPEAT_MS && attempts > 1) {
             return give_up(attempts - 1, err);
@@ -297,21 +311,21 @@ static enum status send_until_deadline(const struct send *send, struct http_repl
             return give_up(attempts, err);
         }
         if (wait == STATUS_CANCELLED) {
-            return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->what);
+            return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->question.what);
         }
     }
 }
 
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) {
-    struct send send = {.client = client, .request = request, .deadline_ms = deadline_ms};
-    describe(client, request, send.what);
+    struct send send = {
+        .client = client, .request = request, .deadline_ms = deadline_ms, .question = question_of(client, request)};
     enum status status = storage_request_status(request);
     if (status == STATUS_OK) {
         status = uuid_v4(send.request_id);
     }
     if (status != STATUS_OK) {
-        return error_set(err, status, "%s: %s", send.what, status_text(status));
+        return error_set(err, status, "%s: %s", send.question.what, status_text(status));
     }
     struct error failure;
     status = send_until_deadline(&send, out, &failure);
@@ -328,17 +342,16 @@ struct submission {
     storage_done done;
     void *context;
     unsigned generation;
-    struct storage_success success;
-    char what[WHAT_BYTES];
+    struct question question;
 };
 
 static void finish_submission(void *context, enum status status, struct http_reply *reply, const struct error *err) {
     struct submission *submission = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = hear(submission->client, reply, &submission->success, submission->what, &failure);
+        status = hear(submission->client, reply, &submission->question, &failure);
     } else {
-        hear_nothing(submission->what, &failure);
+        hear_nothing(submission->question.what, &failure);
     }
     can_renew(submission->client, status, &failure,
               submission->generation); /* so that the caller's next attempt fares better */
@@ -360,8 +373,8 @@ enum status storage_client_submit(struct storage_client *client, const struct st
     if (!submission) {
         return STATUS_NO_MEMORY;
     }
-    *submission = (struct submission){.client = client, .done = done, .context = context, .success = request->success};
-    describe(client, request, submission->what);
+    *submission = (struct submission){
+        .client = client, .done = done, .context = context, .question = question_of(client, request)};
     struct attempt attempt;
     status = attempt_init(&attempt, client, request, request_id, NULL);
     if (status == STATUS_OK) {
@@ -384,11 +397,15 @@ void storage_client_init(struct storage_client *client, struct http_transport *t
         (struct storage_client){.transport = transport, .clock = clock, .account = account, .credential = credential};
     condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);
-    storage_clock_init(&client->storage_clock, clock);
+    for (int i = 0; i < STORAGE_SERVICES; i++) {
+        storage_clock_init(&client->clocks[i], clock);
+    }
 }
 
 void storage_client_release(struct storage_client *client) {
-    storage_clock_release(&client->storage_clock);
+    for (int i = 0; i < STORAGE_SERVICES; i++) {
+        storage_clock_release(&client->clocks[i]);
+    }
     pthread_mutex_destroy(&client->lock);
     pthread_cond_destroy(&client->cancelled_changed);
 }

@@ -8,8 +8,8 @@
  *              Only STATUS_UNAVAILABLE is tried again, and only by storage_client_send; after a refusal (401, 403)
  *              it tries once more where the credential has another to show (token_cache.h). A credential that has no token yet
  *              is waited for in the same way; a submit is not sent without one.
- *              Every answer's Date goes to the storage clock, and x-ms-date comes from it: an own clock that is wrong by more than
- *              the 15 minutes that storage tolerates costs one refused request, not all.
+ *              The Date of each answer of storage's goes to the clock of its service, and x-ms-date comes from there: an own
+ *              clock that is wrong by more than the 15 minutes that storage tolerates costs each service one refused request.
  *              Messages and logs show method, address and comp: never a header or the other parameters, where secrets may be.
  * Threads: a request belongs to one thread; a client may be used from any.
  * Layer: storage. May include base/.
@@ -31,7 +31,7 @@
 #include "storage/storage_clock.h"
 #include "storage/storage_error.h"
 
-enum storage_service { STORAGE_BLOB, STORAGE_TABLE };
+enum storage_service { STORAGE_BLOB, STORAGE_TABLE, STORAGE_SERVICES };
 
 enum {
     STORAGE_DEADLINE_MS = 10000,       /* over all attempts of one operation, unless its caller says otherwise */
@@ -65,9 +65,9 @@ struct storage_client {
     const struct clock *clock;
     const struct storage_account *account;
     struct credential *credential;
-    struct storage_clock storage_clock;
-    struct http_call_group sends; /* the blocking sends under way */
-    pthread_mutex_t lock;         /* guards `cancelled` */
+    struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
+    struct http_call_group sends;                  /* the blocking sends under way */
+    pthread_mutex_t lock;                          /* guards `cancelled` */
     pthread_cond_t cancelled_changed;
     bool cancelled;
 };

@@ -96,7 +96,7 @@ static void send_transaction(struct bare_reserver *reserver) {
 
 void bare_reserver_commit(struct bare_reserver *reserver, int rows) {
     struct product_state *state = &reserver->state;
-    int64_t now_ms = storage_clock_ms(&reserver->client->storage_clock);
+    int64_t now_ms = storage_clock_ms(&reserver->client->clocks[STORAGE_TABLE]);
     add_reservations(state, now_ms, rows);
     state->product.version++;
     state->product.due_ms = now_ms + LIFETIME_MS;

@@ -37,6 +37,10 @@ static int64_t now_ms(struct inventory_store *store) {
     return memory_of(store)->ops->now_ms(memory_of(store));
 }
 
+static int64_t certain_ms(struct inventory_store *store) {
+    return memory_of(store)->ops->certain_ms(memory_of(store));
+}
+
 static enum status read_product(struct inventory_store *store, const char *product_id,
                                 const struct inventory_query *query, struct product_state *state, struct error *err) {
     enum status status = planned(store, STORE_READ, err);
@@ -75,6 +79,7 @@ static enum status finish_due(struct inventory_store *store, const char *product
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     static const struct inventory_store_ops ops = {.prepare = prepare,
                                                    .now_ms = now_ms,
+                                                   .certain_ms = certain_ms,
                                                    .read = read_product,
                                                    .commit = commit,
                                                    .find_record = find_record,

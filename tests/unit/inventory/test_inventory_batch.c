@@ -22,6 +22,7 @@ static const int64_t DAY_MS = 24 * 60 * 60 * 1000;
 static struct function_app app;
 static struct inventory_service other;
 static struct inventory_store_ops ops; /* the app's, counted */
+static int64_t until_ms;
 static const struct inventory_store_ops *uncounted;
 static int reads, commits, look_ups, turns;
 
@@ -660,13 +661,49 @@ START_TEST(expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_to
     }
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
     int count = 0, before = commits;
-    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, &until_ms, NULL), STATUS_OK);
     ck_assert_int_eq(count, 100);
     ck_assert_int_eq(commits - before, 2);
     assert_product(100, 103, 0);
-    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, &until_ms, NULL), STATUS_OK);
     ck_assert_int_eq(count, 0);
     ck_assert_int_eq(commits - before, 2);
+}
+END_TEST
+
+/* Something has said that it is earlier, and nothing has settled yet what is true. */
+static int64_t doubt_ms;
+
+static int64_t doubtful_ms(struct inventory_store *store) {
+    return uncounted->now_ms(store) - doubt_ms;
+}
+
+START_TEST(while_the_time_is_in_doubt_nothing_is_taken_away_that_is_over_by_the_later_one_alone) {
+    struct caller keyed = reserves("A", 5, "key-1");
+    struct reconcile_result reconciled;
+    int count = 0;
+    call_now(&keyed);
+    clock_fake_advance(&app.store_clock, 2 * DAY_MS);
+    doubt_ms = 2 * DAY_MS;
+    ops.certain_ms = doubtful_ms;
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, &until_ms, NULL), STATUS_OK);
+    ck_assert_int_eq(count, 0);
+    ck_assert_int_eq(until_ms, uncounted->now_ms(&app.store.base) - doubt_ms);
+    ck_assert_int_eq(reconcile_run(&app.service, &reconciled, NULL), STATUS_OK);
+    ck_assert_int_eq(reconciled.reservations_released, 0);
+    assert_product(100, 2, 1); /* it counts as released, as ever */
+    call_now(&keyed);
+    ck_assert_int_eq(keyed.reserved.version, 2); /* the record is there */
+    wait_for_release();
+    while (lease_store_fake_is_leased(app.lease_service, RECONCILIATION_LEASE_NAME)) {
+        sched_yield();
+    }
+    doubt_ms = 0;
+    ck_assert_int_eq(reconcile_run(&app.service, &reconciled, NULL), STATUS_OK);
+    ck_assert_int_eq(reconciled.reservations_released, 1);
+    assert_product(100, 3, 0);
+    call_now(&keyed);
+    ck_assert_int_eq(keyed.reserved.version, 4); /* it is gone: carried out anew */
 }
 END_TEST
 
@@ -714,7 +751,7 @@ static int64_t let_many_expire(void) {
 }
 
 static void *expire(void *count) {
-    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", count, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", count, &until_ms, NULL), STATUS_OK);
     return NULL;
 }
 
@@ -751,7 +788,7 @@ START_TEST(what_was_taken_away_is_counted_although_a_later_commit_fails) {
     let_many_expire();
     int count = 0;
     ops.commit = commit_once;
-    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, NULL), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", &count, &until_ms, NULL), STATUS_UNAVAILABLE);
     ck_assert_int_eq(count, INVENTORY_MAX_CHANGES);
 }
 END_TEST
@@ -929,6 +966,7 @@ int main(void) {
     tcase_add_test(batch, a_release_of_somebody_elses_reservation_finds_none_though_the_owner_has_sent_the_same);
     tcase_add_test(batch, keys_are_kept_for_a_day_and_then_purged);
     tcase_add_test(batch, expiring_takes_as_many_transactions_as_it_needs_and_counts_what_it_took);
+    tcase_add_test(batch, while_the_time_is_in_doubt_nothing_is_taken_away_that_is_over_by_the_later_one_alone);
     tcase_add_test(batch, who_comes_behind_the_expiry_of_many_reservations_is_served_with_the_second_commit);
     tcase_add_test(batch, two_that_expire_many_reservations_take_turns_and_each_counts_its_own);
     tcase_add_test(batch, what_was_taken_away_is_counted_although_a_later_commit_fails);

@@ -1,8 +1,10 @@
 /* How the table store reads; its everyday is in tests/integration/. */
 #include "inventory/inventory_store_table.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/utc.h"
 #include "support/check_main.h"
 #include "support/table_script.h"
 
@@ -68,6 +70,62 @@ START_TEST(rows_that_this_program_did_not_write_are_refused) {
     push_answer(200, bodies[_i]);
     ck_assert_int_eq(read_all(), STATUS_MALFORMED);
     ck_assert_uint_eq(state.reservation_count, 0);
+}
+END_TEST
+
+/* ---- the time ---- */
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+static int64_t wall_ms(void) {
+    return clock_wall_ms(clock_system());
+}
+
+/* A read's answer, dated so much later than now. */
+static void push_dated(int64_t later_ms) {
+    char date[UTC_TEXT_BYTES], headers[256];
+    utc_format_http(wall_ms() + later_ms, date);
+    snprintf(headers, sizeof headers, JSON_HEADERS "Date: %s\r\n", date);
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 200, .headers = headers, .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
+}
+
+static void assert_time_is(int64_t later_ms) {
+    ck_assert_int_lt(llabs(table.base.ops->now_ms(&table.base) - wall_ms() - later_ms), DAY_MS / 24);
+    ck_assert_int_lt(llabs(table.base.ops->certain_ms(&table.base) - wall_ms() - later_ms), DAY_MS / 24);
+}
+
+/* Decisions follow a read: it may not leave open what the time is. */
+START_TEST(a_read_whose_answer_has_a_strange_date_asks_once_more) {
+    static const int days[] = {2, -2};
+    for (size_t i = 0; i < sizeof days / sizeof days[0]; i++) {
+        push_dated((int64_t)days[i] * DAY_MS);
+        push_dated(0);
+        ck_assert_int_eq(read_all(), STATUS_OK);
+        ck_assert_uint_eq(http_fake_count(fake), 2 * i + 2);
+        assert_time_is(0);
+    }
+    push_dated(0);
+    ck_assert_int_eq(read_all(), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 5); /* all is well: one request */
+    assert_time_is(0);
+}
+END_TEST
+
+START_TEST(a_date_that_two_answers_agree_on_is_storages) {
+    push_dated(2 * (int64_t)DAY_MS);
+    push_dated(2 * (int64_t)DAY_MS);
+    ck_assert_int_eq(read_all(), STATUS_OK);
+    assert_time_is(2 * (int64_t)DAY_MS);
+}
+END_TEST
+
+START_TEST(a_read_that_cannot_settle_the_time_is_still_read) {
+    push_dated(2 * (int64_t)DAY_MS);
+    push_answer(404, "{\"odata.error\":{\"code\":\"ResourceNotFound\"}}"); /* without a Date */
+    ck_assert_int_eq(read_all(), STATUS_OK);
+    ck_assert_int_eq(state.product.version, 7);
+    assert_time_is(0);
 }
 END_TEST
 
@@ -183,6 +241,9 @@ int main(void) {
     tcase_add_test(tcase, a_product_that_moves_on_between_the_pages_each_time_cannot_be_read_so);
     tcase_add_test(tcase, a_record_that_this_program_did_not_write_is_refused);
     tcase_add_loop_test(tcase, rows_that_this_program_did_not_write_are_refused, 0, 4);
+    tcase_add_test(tcase, a_read_whose_answer_has_a_strange_date_asks_once_more);
+    tcase_add_test(tcase, a_date_that_two_answers_agree_on_is_storages);
+    tcase_add_test(tcase, a_read_that_cannot_settle_the_time_is_still_read);
     tcase_add_test(tcase, a_product_is_added_after_a_look_at_what_is_there);
     tcase_add_test(tcase, a_product_that_is_there_is_not_added);
     tcase_add_test(tcase, an_addition_whose_answer_was_lost_is_known_by_its_commit);

@@ -7,8 +7,17 @@
 static struct clock_fake local;
 static struct storage_clock storage;
 
+#define NOON "Sun, 19 Jan 2025 12:00:00 GMT"
+#define NOON_MS INT64_C(1737288000000)
+#define ONE "Sun, 19 Jan 2025 13:00:00 GMT"
+#define IN_TWO_DAYS "Tue, 21 Jan 2025 12:00:00 GMT"
+#define TWO_DAYS_AGO "Fri, 17 Jan 2025 12:00:00 GMT"
+
+enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
+
+/* The wall clock is right; those tests in which it is not set it themselves. */
 static void set_up(void) {
-    clock_fake_init(&local, 1000000, 500);
+    clock_fake_init(&local, 1000000, NOON_MS);
     storage_clock_init(&storage, &local.base);
 }
 
@@ -22,13 +31,19 @@ static int64_t date_ms(const char *date) {
     return ms;
 }
 
-#define NOON "Sun, 19 Jan 2025 12:00:00 GMT"
+static void hear(const char *date) {
+    storage_clock_hear(&storage, date, 1000000, 1000000);
+}
 
 START_TEST(before_storage_has_been_heard_the_wall_clock_stands_in) {
-    ck_assert_int_eq(storage_clock_ms(&storage), 500);
-    storage_clock_hear(&storage, NULL, 1000000, 1000000);
-    storage_clock_hear(&storage, "yesterday", 1000000, 1000000);
-    ck_assert_int_eq(storage_clock_ms(&storage), 500);
+    clock_fake_jump_wall(&local, 500);
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 500);
+    hear(NULL);
+    hear("yesterday");
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 500);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS + 500);
+    ck_assert_int_eq(storage_clock_signing_ms(&storage), NOON_MS + 500);
+    ck_assert(!storage_clock_is_in_doubt(&storage));
 }
 END_TEST
 
@@ -67,19 +82,112 @@ START_TEST(bounds_that_just_touch_do_not_contradict) {
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
     storage_clock_hear(&storage, NOON, 1000000, 1000000); /* none */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
-    int64_t max_ms = storage.offset_max_ms;
+    int64_t max_ms = storage.bounds.max_ms;
     storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001, 1000001); /* one point on the other side */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
-    ck_assert_int_eq(storage.offset_max_ms, max_ms);
+    ck_assert_int_eq(storage.bounds.max_ms, max_ms);
 }
 END_TEST
 
-START_TEST(a_contradiction_is_settled_by_the_newest_answer) {
-    storage_clock_hear(&storage, NOON, 1000000, 1000000);
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 13:00:00 GMT", 1000000, 1000000);
-    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 3600000);
-    storage_clock_hear(&storage, NOON, 1000000, 1000000);
-    ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
+/* Several servers of storage's have clocks a little apart. */
+START_TEST(a_small_contradiction_is_settled_by_the_newest_answer) {
+    hear(NOON);
+    hear("Sun, 19 Jan 2025 12:00:02 GMT");
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + 2000);
+    hear(NOON);
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
+    ck_assert(!storage_clock_is_in_doubt(&storage));
+}
+END_TEST
+
+static const char *const wrong_dates[] = {ONE,
+                                          IN_TWO_DAYS,
+                                          TWO_DAYS_AGO,
+                                          "Sun, 19 Jan 2025 12:00:03 GMT",
+                                          "Sun, 19 Jan 2025 11:59:56 GMT",
+                                          "Thu, 01 Jan 1970 00:00:00 GMT",
+                                          "Fri, 31 Dec 9999 23:59:59 GMT"};
+enum { WRONG_DATES = sizeof wrong_dates / sizeof wrong_dates[0] };
+
+static void assert_noon(void) {
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
+    ck_assert_int_eq(storage_clock_signing_ms(&storage), NOON_MS);
+    ck_assert_int_le(storage_clock_certain_ms(&storage), NOON_MS);
+}
+
+/* Whether it is the first answer or a later one. */
+START_TEST(one_wrong_date_moves_nothing) {
+    const char *wrong = wrong_dates[_i / 2];
+    if (_i % 2 == 0) {
+        hear(NOON);
+        hear(wrong);
+        assert_noon();
+        ck_assert(storage_clock_is_in_doubt(&storage));
+    } else {
+        hear(wrong);
+        ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS); /* by the wall clock */
+        ck_assert_int_le(storage_clock_certain_ms(&storage), NOON_MS);
+    }
+    hear(NOON);
+    assert_noon();
+    ck_assert(!storage_clock_is_in_doubt(&storage));
+    hear(wrong); /* the same once more, and each time alone */
+    hear(NOON);
+    hear(wrong);
+    assert_noon();
+}
+END_TEST
+
+START_TEST(a_second_answer_confirms_a_jump) {
+    hear(NOON);
+    hear(ONE);
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
+    clock_fake_advance(&local, 5000);
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 13:00:05 GMT", 1005000, 1005000);
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + HOUR_MS + 5000);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS + HOUR_MS + 5000);
+    ck_assert(!storage_clock_is_in_doubt(&storage));
+}
+END_TEST
+
+START_TEST(two_different_wrong_dates_confirm_nothing) {
+    hear(NOON);
+    for (int i = 0; i < 4; i++) {
+        hear(i % 2 == 0 ? IN_TWO_DAYS : ONE);
+        ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
+    }
+}
+END_TEST
+
+START_TEST(the_earlier_time_counts_while_there_is_doubt) {
+    hear(NOON);
+    hear(IN_TWO_DAYS);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
+    hear(TWO_DAYS_AGO);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS - 2 * DAY_MS);
+    ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
+    hear(NOON);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
+}
+END_TEST
+
+/* Ours is wrong by 20 minutes: the first request is refused, the second is dated rightly, the third may decide. */
+START_TEST(a_wrong_wall_clock_is_found_out_by_the_second_answer) {
+    clock_fake_jump_wall(&local, 20 * 60 * 1000);
+    hear(NOON);
+    ck_assert_int_eq(storage_clock_signing_ms(&storage), NOON_MS);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS);
+    ck_assert(storage_clock_is_in_doubt(&storage));
+    hear(NOON);
+    assert_noon();
+    ck_assert(!storage_clock_is_in_doubt(&storage));
+}
+END_TEST
+
+START_TEST(what_is_certain_is_no_later_than_what_many_answers_say) {
+    hear("Sun, 19 Jan 2025 12:00:01 GMT");
+    storage_clock_hear(&storage, NOON, 999999, 999999);
+    ck_assert_int_eq(storage_clock_certain_ms(&storage), storage_clock_ms(&storage)); /* no doubt: the same */
 }
 END_TEST
 
@@ -104,7 +212,7 @@ static unsigned next_random(unsigned *seed) {
 
 /* Whatever the moments are, the truth stays between the bounds, and what is answered is at most a second and the trip behind. */
 START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
-    const int64_t true_offset_ms = date_ms(NOON) + 123;
+    const int64_t true_offset_ms = NOON_MS - 1000000 + 123;
     unsigned seed = 1;
     for (int i = 0; i < 2000; i++) {
         clock_fake_advance(&local, (int)next_random(&seed) % 50);
@@ -131,7 +239,13 @@ int main(void) {
     tcase_add_test(tcase, the_time_is_never_ahead_of_storages);
     tcase_add_test(tcase, answers_narrow_the_bounds);
     tcase_add_test(tcase, bounds_that_just_touch_do_not_contradict);
-    tcase_add_test(tcase, a_contradiction_is_settled_by_the_newest_answer);
+    tcase_add_test(tcase, a_small_contradiction_is_settled_by_the_newest_answer);
+    tcase_add_loop_test(tcase, one_wrong_date_moves_nothing, 0, 2 * WRONG_DATES);
+    tcase_add_test(tcase, a_second_answer_confirms_a_jump);
+    tcase_add_test(tcase, two_different_wrong_dates_confirm_nothing);
+    tcase_add_test(tcase, the_earlier_time_counts_while_there_is_doubt);
+    tcase_add_test(tcase, a_wrong_wall_clock_is_found_out_by_the_second_answer);
+    tcase_add_test(tcase, what_is_certain_is_no_later_than_what_many_answers_say);
     tcase_add_test(tcase, bounds_widen_as_our_clock_may_drift);
     tcase_add_test(tcase, over_many_answers_the_time_is_right_and_gets_exact);
     return check_main(suite);

@@ -151,15 +151,59 @@ START_TEST(a_request_whose_building_failed_is_not_sent) {
 }
 END_TEST
 
+#define NOON "Sun, 19 Jan 2025 12:00:00 GMT"
+#define NOON_MS INT64_C(1737288000000)
+#define DATED_NOON "Date: " NOON "\r\n"
+
+static bool is_after_noon(int64_t ms) {
+    return ms >= NOON_MS && ms < NOON_MS + 20000;
+}
+
 START_TEST(dates_come_from_storage_once_it_has_told_the_time) {
-    http_fake_push(fake, &(struct http_fake_answer){.headers = "Date: Sun, 19 Jan 2025 12:00:00 GMT\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){.headers = DATED_NOON});
+    http_fake_push(fake, &(struct http_fake_answer){.headers = DATED_NOON});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert(storage_clock_is_in_doubt(&client.clocks[STORAGE_BLOB]));
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_int_eq(strncmp(sent_header(1, "x-ms-date"), "Sun, 19 Jan 2025 12:00:0", 24), 0);
-    int64_t noon_ms = 0;
-    ck_assert(utc_parse_http("Sun, 19 Jan 2025 12:00:00 GMT", &noon_ms));
-    ck_assert_int_ge(storage_clock_ms(&client.storage_clock), noon_ms);
-    ck_assert_int_lt(storage_clock_ms(&client.storage_clock), noon_ms + 20000);
+    ck_assert(is_after_noon(storage_clock_ms(&client.clocks[STORAGE_BLOB])));
+}
+END_TEST
+
+START_TEST(an_error_of_storages_tells_the_time_as_well) {
+    for (int i = 0; i < 2; i++) {
+        http_fake_push(
+            fake, &(struct http_fake_answer){.status = 403, .code = "AuthenticationFailed", .headers = DATED_NOON});
+        ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    }
+    ck_assert(is_after_noon(storage_clock_ms(&client.clocks[STORAGE_BLOB])));
+}
+END_TEST
+
+START_TEST(each_service_has_a_clock_of_its_own) {
+    for (int i = 0; i < 2; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.headers = DATED_NOON});
+        ck_assert_int_eq(send_within(10000), STATUS_OK);
+    }
+    ck_assert(!is_after_noon(storage_clock_ms(&client.clocks[STORAGE_TABLE])));
+    request.service = STORAGE_TABLE;
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    ck_assert_int_ne(strncmp(sent_header(2, "x-ms-date"), "Sun, 19 Jan 2025", 16), 0);
+}
+END_TEST
+
+START_TEST(what_answers_in_storages_place_does_not_tell_the_time) {
+    request.max_attempts = 1;
+    for (int i = 0; i < 3; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true, .status = 200, .headers = DATED_NOON});
+        http_fake_push(fake, &(struct http_fake_answer){.status = 404, .headers = DATED_NOON});
+        http_fake_push(fake, &(struct http_fake_answer){.status = 201, .headers = DATED_NOON});
+    }
+    for (int i = 0; i < 9; i++) {
+        ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    }
+    ck_assert(!storage_clock_is_in_doubt(&client.clocks[STORAGE_BLOB]));
+    ck_assert(!is_after_noon(storage_clock_ms(&client.clocks[STORAGE_BLOB])));
 }
 END_TEST
 
@@ -722,6 +766,9 @@ int main(void) {
     tcase_add_test(requests, a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts);
     tcase_add_test(requests, a_request_whose_building_failed_is_not_sent);
     tcase_add_test(requests, dates_come_from_storage_once_it_has_told_the_time);
+    tcase_add_test(requests, an_error_of_storages_tells_the_time_as_well);
+    tcase_add_test(requests, each_service_has_a_clock_of_its_own);
+    tcase_add_test(requests, what_answers_in_storages_place_does_not_tell_the_time);
     add_answers(suite);
     add_attempts(suite);
 
