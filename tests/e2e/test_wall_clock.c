@@ -205,7 +205,7 @@ START_TEST(requests_are_dated_by_storages_clock_once_it_has_been_heard) {
     utc_format_http(real_ms(), date);
     snprintf(headers, sizeof headers, "Date: %s\r\n", date);
     for (int i = 0; i < REFUSALS; i++) {
-        http_fake_push(storage, &(struct http_fake_answer){.status = 503, .headers = headers});
+        http_fake_push(storage, &(struct http_fake_answer){.status = 503, .code = "ServerBusy", .headers = headers});
     }
     snprintf(connection, sizeof connection,
              "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY ";BlobEndpoint=%s/" AZURITE_ACCOUNT
