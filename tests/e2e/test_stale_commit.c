@@ -1,14 +1,17 @@
 /*
- * test_stale_commit.c - the worst moment to be stopped: behind the commit gate, with the transaction on its way.
+ * test_stale_commit.c - the worst moment to be stopped: behind the commit gate, with the transaction on its way; and answers to a
+ * transaction that are not its own.
  *
  * The holder's requests to the Table service go through a proxy that keeps its transaction back until the lease has run out and
  * another instance has sold from the same stock. Then it arrives. The lease cannot help any more; the ETag must.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "support/check_main.h"
 #include "support/fault_proxy.h"
+#include "support/http_client.h"
 #include "support/instance_pair.h"
 
 static struct fault_proxy *tables;
@@ -74,12 +77,49 @@ START_TEST(a_transaction_that_arrives_when_nobody_else_has_committed_counts_once
 }
 END_TEST
 
+/* What is told of a transaction that was carried out: the second of two deliveries' answer, or a gateway's page in its place. */
+static const struct fault_rule lies[] = {{.kind = FAULT_TWICE},
+                                         {.kind = FAULT_STATUS_AFTER, .status = 404, .body = "<html>no</html>"},
+                                         {.kind = FAULT_STATUS_AFTER, .status = 409, .body = "<html>no</html>"},
+                                         {.kind = FAULT_STATUS_AFTER, .status = 412, .body = "<html>no</html>"},
+                                         {.kind = FAULT_STATUS_AFTER, .status = 412, .error_code = "ConditionNotMet"}};
+enum { LIES = sizeof lies / sizeof *lies };
+
+static void lie_once(const struct fault_rule *lie) {
+    struct fault_rule rule = *lie;
+    rule.method = "POST";
+    rule.path_contains = "$batch";
+    rule.times = 1;
+    fault_proxy_add(tables, &rule);
+}
+
+static void expect_release(const char *body, const char *text) {
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = instance_pair.holder.port, .path = "/api/inventory/PROD-001/release", .body = body});
+    ck_assert_msg(reply.status == 200 && strstr(reply.body.data, text) != NULL, "%d %s", reply.status, reply.body.data);
+    http_reply_release(&reply);
+}
+
+START_TEST(a_transaction_whose_answer_is_not_its_own_counts_once) {
+    start_holder_behind_the_proxy();
+    lie_once(&lies[_i]);
+    instance_expect_reserve(&instance_pair.holder, "PROD-001", 60, 200, "\"availableQuantity\":40");
+    ck_assert_int_eq(instance_available(&instance_pair.holder, "PROD-001"), 40);
+    lie_once(&lies[_i]);
+    expect_release("{\"quantity\":20,\"customerId\":\"CUST-123\"}", "\"newAvailableQuantity\":60");
+    ck_assert_int_eq(instance_available(&instance_pair.holder, "PROD-001"), 60);
+    ck_assert_int_eq(fault_proxy_applied_kind(tables, lies[_i].kind), 2);
+    instance_stop(&instance_pair.holder);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("stale_commit");
     TCase *tests = tcase_create("transactions that come late");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_transaction_that_arrives_when_another_has_committed_changes_nothing, 0, 2);
+    tcase_add_loop_test(tests, a_transaction_whose_answer_is_not_its_own_counts_once, 0, LIES);
     tcase_add_test(tests, a_transaction_that_arrives_when_nobody_else_has_committed_counts_once);
     suite_add_tcase(suite, tests);
     return check_main(suite);

@@ -29,6 +29,9 @@ static const struct fault faults[] = {
     {FAULT_DELAY_REQUEST, 0, NULL},
     {FAULT_DELAY_ANSWER, 0, NULL},
     {FAULT_CLOSE_LATER, 0, NULL},
+    {FAULT_TWICE, 0, NULL},
+    {FAULT_WRONG_DATE, 0, NULL},
+    {FAULT_NO_DATE, 0, NULL},
     {FAULT_STATUS_BEFORE, 408, NULL},
     {FAULT_STATUS_BEFORE, 429, NULL},
     {FAULT_STATUS_BEFORE, 500, "InternalError"},
@@ -106,7 +109,8 @@ static void inject(const struct fault *fault, struct fault_rule which) {
 /* Does the client get storage's answer all the same? */
 static bool is_answered(const struct fault *fault) {
     return fault->kind == FAULT_NONE || fault->kind == FAULT_DELAY_REQUEST || fault->kind == FAULT_DELAY_ANSWER ||
-           fault->kind == FAULT_CLOSE_LATER;
+           fault->kind == FAULT_CLOSE_LATER || fault->kind == FAULT_TWICE || fault->kind == FAULT_WRONG_DATE ||
+           fault->kind == FAULT_NO_DATE;
 }
 
 /* There has been one such request, and a second if the first had no good answer. */

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/condition.h"
+#include "base/utc.h"
 
 /* A server closes what has been idle for long (Azurite after 5 s); a request must not meet with that. */
 enum { UPSTREAM_FRESH_MS = 2000 };
@@ -201,6 +202,23 @@ static bool send_status(struct exchange *exchange) {
     return sent;
 }
 
+/* Makes the answer's Date another one. The name of one that is to go becomes one that nobody looks for. */
+static void change_date(struct exchange *exchange) {
+    struct http_stream_message *answer = &exchange->answer;
+    char date[64], text[UTC_TEXT_BYTES];
+    int64_t date_ms = 0;
+    char *line = strcasestr(answer->bytes.data, "\r\nDate: ");
+    fault_need(line != NULL && line < answer->bytes.data + answer->head_length &&
+                   utc_parse_http(http_stream_header(answer, "Date", date, sizeof date), &date_ms),
+               "an answer without a Date that could be changed");
+    if (kind_of(exchange) == FAULT_NO_DATE) {
+        line[strlen("\r\n")] = 'X';
+    } else {
+        utc_format_http(date_ms + exchange->entry->rule.delay_ms, text);
+        memcpy(line + strlen("\r\nDate: "), text, strlen(text)); /* a date's text is always as long */
+    }
+}
+
 /* What the client gets; storage has acted if it ever will. Is the connection to stay open? */
 static bool reply(struct exchange *exchange) {
     size_t length = exchange->answer.bytes.length;
@@ -226,6 +244,9 @@ static bool reply(struct exchange *exchange) {
     case FAULT_DELAY_ANSWER:
     case FAULT_HANG_BEFORE:
     case FAULT_HANG_AFTER:
+    case FAULT_TWICE:
+    case FAULT_WRONG_DATE:
+    case FAULT_NO_DATE:
     case FAULT_KINDS:
         break;
     }
@@ -243,6 +264,12 @@ static bool carry_out(struct exchange *exchange) {
     }
     if (!is_kept_from_storage && !forward(exchange)) {
         return false;
+    }
+    if (kind == FAULT_TWICE && !forward(exchange)) {
+        return false;
+    }
+    if (kind == FAULT_WRONG_DATE || kind == FAULT_NO_DATE) {
+        change_date(exchange);
     }
     if (pauses_after && !pause_exchange(exchange)) {
         return false;

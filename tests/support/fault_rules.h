@@ -30,7 +30,10 @@
     X(HANG_BEFORE,   "hang before")   /* nothing happens until fault_proxy_let_go; then it is passed on after all */ \
     X(HANG_AFTER,    "hang after")    /* the answer is held back until fault_proxy_let_go */ \
     X(TRUNCATE,      "truncate")      /* half of the bytes of storage's answer, head and body together; then closed */ \
-    X(CLOSE_LATER,   "close later")   /* answered in full, and then closed without having told */
+    X(CLOSE_LATER,   "close later")   /* answered in full, and then closed without having told */ \
+    X(TWICE,         "twice")         /* storage gets it two times; its answer to the second goes on, the first is lost */ \
+    X(WRONG_DATE,    "wrong date")    /* the answer's Date is delay_ms later than storage's, or earlier where that is negative */ \
+    X(NO_DATE,       "no date")       /* the answer has no Date */
 /* clang-format on */
 
 enum fault_kind {
@@ -53,7 +56,7 @@ struct fault_rule {
 
     /* What is done to them. */
     enum fault_kind kind;
-    int64_t delay_ms;       /* DELAY_... */
+    int64_t delay_ms;       /* DELAY_..., WRONG_DATE */
     int status;             /* STATUS_...: 0: 503 */
     int retry_after_s;      /* STATUS_...: 0: no Retry-After */
     const char *error_code; /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */

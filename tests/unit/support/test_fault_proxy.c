@@ -464,6 +464,55 @@ START_TEST(many_clients_with_random_faults_add_up) {
 }
 END_TEST
 
+START_TEST(a_request_is_delivered_twice_and_answered_once_as_the_second) {
+    int rule = add(FAULT_TWICE, 1);
+    push("first");
+    push("second");
+    ask_and_expect(ACQUIRE, 201, "second");
+    expect_seen(2);
+    ck_assert_str_eq(http_fake_request(server, 0)->target, http_fake_request(server, 1)->target);
+    ck_assert_int_eq(fault_proxy_applied(proxy, rule), 1);
+    expect_good_again();
+    expect_seen(3);
+}
+END_TEST
+
+/* Nothing of the first answer, which the proxy has, is passed on. */
+START_TEST(a_second_delivery_that_is_not_answered_is_no_answer) {
+    add(FAULT_TWICE, 1);
+    push("first");
+    http_fake_push(server, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    ask(ACQUIRE);
+    ck_assert(raw_http_is_closed(client));
+    expect_seen(2);
+}
+END_TEST
+
+#define DATE "Date: Sun, 19 Jan 2025 14:45:30 GMT\r\n"
+
+/* _i 0: later, 1: earlier, 2: none at all. */
+START_TEST(an_answers_date_is_changed_or_taken_away) {
+    static const struct {
+        enum fault_kind kind;
+        int64_t by_ms;
+        const char *date;
+    } cases[] = {{FAULT_WRONG_DATE, INT64_C(172800000), "\r\nDate: Tue, 21 Jan 2025 14:45:30 GMT\r\n"},
+                 {FAULT_WRONG_DATE, INT64_C(-60000), "\r\nDate: Sun, 19 Jan 2025 14:44:30 GMT\r\n"},
+                 {FAULT_NO_DATE, 0, NULL}};
+    fault_proxy_add(proxy, &(struct fault_rule){.kind = cases[_i].kind, .times = 1, .delay_ms = cases[_i].by_ms});
+    for (int i = 0; i < 2; i++) {
+        http_fake_push(server, &(struct http_fake_answer){.headers = "A: b\r\n" DATE "C: d\r\n", .body = "x"});
+    }
+    ask_and_expect(GET, 200, "x");
+    ck_assert_ptr_null(strstr(answer.head, "\r\n" DATE));
+    ck_assert(cases[_i].date == NULL ? strstr(answer.head, "\r\nDate:") == NULL
+                                     : strstr(answer.head, cases[_i].date) != NULL);
+    ck_assert(strstr(answer.head, "A: b\r\n") != NULL && strstr(answer.head, "C: d\r\n") != NULL);
+    ask_and_expect(GET, 200, "x");
+    ck_assert_ptr_nonnull(strstr(answer.head, "\r\n" DATE));
+}
+END_TEST
+
 static TCase *make_case(const char *name) {
     TCase *tests = tcase_create(name);
     tcase_add_checked_fixture(tests, set_up, tear_down);
@@ -493,6 +542,9 @@ int main(void) {
     tcase_add_test(faults, half_of_the_answer_comes_when_it_is_truncated);
     tcase_add_test(faults, a_connection_is_closed_behind_an_answer_without_a_word);
     tcase_add_test(faults, idle_connections_are_closed_and_busy_ones_are_not);
+    tcase_add_test(faults, a_request_is_delivered_twice_and_answered_once_as_the_second);
+    tcase_add_test(faults, a_second_delivery_that_is_not_answered_is_no_answer);
+    tcase_add_loop_test(faults, an_answers_date_is_changed_or_taken_away, 0, 3);
     suite_add_tcase(suite, faults);
     TCase *rules = make_case("rules");
     tcase_add_test(rules, cleared_rules_apply_no_more_and_their_counts_stay);

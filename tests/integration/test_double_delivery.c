@@ -1,0 +1,156 @@
+/*
+ * test_double_delivery.c - every change that the table store asks for is delivered twice, and the second answer is all that comes.
+ *
+ * What leases ask for is in test_lease_faults.c.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "inventory/inventory_store_table.h"
+#include "support/azurite.h"
+#include "support/check_main.h"
+#include "support/fault_proxy.h"
+#include "support/inventory_store_contract.h"
+#include "support/storage_connection.h"
+
+enum { DEADLINE_MS = 30000, TIMEOUT_S = 120 };
+#define HOUR_MS INT64_C(3600000)
+
+static struct azurite azurite;
+static struct fault_proxy *proxy;
+static struct storage_connection connection;
+static struct inventory_store_table store;
+static struct product_state state;
+static char table[STORAGE_UNIQUE_NAME_BYTES];
+static struct error err;
+
+static void start_azurite(void) {
+    azurite_start(&azurite, AZURITE_IN_MEMORY);
+}
+
+static void release_azurite(void) {
+    azurite_release(&azurite);
+}
+
+/* Reads are GETs. */
+static struct inventory_store *open_table(void) {
+    char connection_string[AZURITE_CONNECTION_STRING_BYTES];
+    proxy = fault_proxy_new(azurite.table_port, 1);
+    fault_proxy_add(proxy, &(struct fault_rule){.method = "POST", .kind = FAULT_TWICE});
+    azurite_write_connection_string(azurite.blob_port, fault_proxy_port(proxy), connection_string);
+    storage_connection_open(&connection, connection_string);
+    storage_unique_name(table);
+    inventory_store_table_init(&store, &connection.client, table);
+    return &store.base;
+}
+
+static void close_table(void) {
+    inventory_store_table_release(&store);
+    storage_connection_close(&connection);
+    fault_proxy_free(proxy);
+}
+
+static void set_up(void) {
+    open_table();
+    product_state_init(&state);
+}
+
+static void tear_down(void) {
+    product_state_release(&state);
+    close_table();
+}
+
+static void expect(enum status status, enum status expected) {
+    ck_assert_msg(status == expected, "%s: %s", status_name(status), err.message);
+}
+
+static void read_product(const char *id) {
+    expect(store.base.ops->read(&store.base, id, &(struct inventory_query){.all = true}, &state, &err), STATUS_OK);
+    ck_assert(inventory_adds_up(&state));
+}
+
+/* The table and each product: what is there already is our own. */
+START_TEST(what_is_missing_is_created_once) {
+    static const struct seed_product seeds[] = {{"A", 100}, {"B", 50}};
+    expect(store.base.ops->prepare(&store.base, seeds, 2, &err), STATUS_OK);
+    for (size_t i = 0; i < 2; i++) {
+        read_product(seeds[i].id);
+        ck_assert_int_eq(state.product.total, seeds[i].total);
+        ck_assert_int_eq(state.product.version, 1);
+    }
+    ck_assert_int_ge(fault_proxy_applied_kind(proxy, FAULT_TWICE), 3);
+}
+END_TEST
+
+START_TEST(an_operator_who_adds_a_product_is_told_that_it_was_added) {
+    const struct seed_product product = {"A", 100};
+    expect(inventory_store_table_add(&store, &product, &err), STATUS_OK);
+    expect(inventory_store_table_add(&store, &product, &err), STATUS_ALREADY_EXISTS);
+    read_product("A");
+    ck_assert_int_eq(state.product.total, 100);
+}
+END_TEST
+
+static void commit(void) {
+    expect(store.base.ops->commit(&store.base, &state, storage_connection_deadline(&connection, DEADLINE_MS), &err),
+           STATUS_OK);
+}
+
+static enum status take_away(void *context, const char *product_id, struct error *failure) {
+    int64_t now_ms = *(const int64_t *)context;
+    int purged = 0;
+    read_product(product_id);
+    if (inventory_expire(&state, now_ms, 0) > 0) {
+        commit();
+    }
+    return store.base.ops->finish_due(&store.base, product_id, now_ms, &purged, failure);
+}
+
+static enum status count_visit(void *context, const char *product_id, struct error *failure) {
+    (void)product_id;
+    (void)failure;
+    ++*(int *)context;
+    return STATUS_OK;
+}
+
+/* Rows of both indexes come and go, and the records with them. */
+START_TEST(what_is_due_is_found_and_taken_away) {
+    const struct seed_product product = {"A", 100};
+    struct idempotency_record record = {.key_hash = "1", .request_hash = "x"}, found;
+    const struct reservation *row = NULL;
+    bool reserved = false;
+    int visits = 0;
+    expect(store.base.ops->prepare(&store.base, &product, 1, &err), STATUS_OK);
+    int64_t now_ms = store.base.ops->now_ms(&store.base);
+    read_product("A");
+    expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, &reserved, &row), STATUS_OK);
+    record.keep_until_ms = now_ms - 2 * HOUR_MS;
+    expect(product_state_add_record(&state, &record), STATUS_OK);
+    commit();
+    expect(store.base.ops->find_due(&store.base, now_ms, count_visit, &visits, &err), STATUS_OK);
+    ck_assert_int_eq(visits, 1);
+    expect(store.base.ops->find_due(&store.base, now_ms, take_away, &now_ms, &err), STATUS_OK);
+    expect(store.base.ops->find_due(&store.base, now_ms, count_visit, &visits, &err), STATUS_OK);
+    ck_assert_int_eq(visits, 1);
+    expect(store.base.ops->find_record(&store.base, "A", "1", &found, &err), STATUS_NOT_FOUND);
+    read_product("A");
+    ck_assert_int_eq(state.product.available, 100);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("double_delivery");
+    TCase *contract = inventory_store_contract(open_table, close_table);
+    TCase *tests = tcase_create("each change of the table");
+    tcase_add_unchecked_fixture(contract, start_azurite, release_azurite);
+    tcase_add_unchecked_fixture(tests, start_azurite, release_azurite);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(contract, TIMEOUT_S);
+    tcase_set_timeout(tests, TIMEOUT_S);
+    tcase_add_test(tests, what_is_missing_is_created_once);
+    tcase_add_test(tests, an_operator_who_adds_a_product_is_told_that_it_was_added);
+    tcase_add_test(tests, what_is_due_is_found_and_taken_away);
+    suite_add_tcase(suite, contract);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}
