@@ -57,6 +57,47 @@ static enum status check_keys(const cJSON *value, compare_members *compare, stru
     return status;
 }
 
+struct placed_member {
+    cJSON *member;
+    size_t index;
+};
+
+static int compare_placed(const void *left, const void *right) {
+    const struct placed_member *a = left, *b = right;
+    int by_name = strcmp(a->member->string, b->member->string);
+    return by_name != 0 ? by_name : (a->index > b->index) - (a->index < b->index);
+}
+
+/* Of members with one name the last stays. False: no memory. */
+static bool keep_last_of_object(cJSON *object) {
+    size_t count = (size_t)cJSON_GetArraySize(object), filled = 0;
+    struct placed_member *members = count < 2 ? NULL : malloc(count * sizeof *members);
+    if (members == NULL) {
+        return count < 2;
+    }
+    cJSON *member;
+    cJSON_ArrayForEach(member, object) {
+        members[filled] = (struct placed_member){member, filled};
+        filled++;
+    }
+    qsort(members, count, sizeof *members, compare_placed);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(members[i - 1].member->string, members[i].member->string) == 0) {
+            json_delete_wiped(cJSON_DetachItemViaPointer(object, members[i - 1].member));
+        }
+    }
+    free(members);
+    return true;
+}
+
+static bool keep_last_members(cJSON *value) {
+    bool kept = !cJSON_IsObject(value) || keep_last_of_object(value);
+    for (cJSON *child = value->child; child != NULL && kept; child = child->next) {
+        kept = keep_last_members(child);
+    }
+    return kept;
+}
+
 static size_t string_end(const char *text, size_t length, size_t start) {
     for (size_t at = start + 1; at < length; at++) {
         if (text[at] == '"') {
@@ -105,6 +146,7 @@ static bool keep_number_texts(cJSON *value, const char *text, size_t length, siz
     return kept;
 }
 
+/* `compare` NULL: what stands twice is no fault, and the last counts. */
 static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out, struct error *err) {
     enum status status = json_syntax_check(text, length, err);
     if (status != STATUS_OK) {
@@ -116,7 +158,11 @@ static enum status parse(const char *text, size_t length, compare_members *compa
         json_delete_wiped(value);
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
     }
-    status = check_keys(value, compare, err);
+    if (compare != NULL) {
+        status = check_keys(value, compare, err);
+    } else if (!keep_last_members(value)) {
+        status = error_set(err, STATUS_NO_MEMORY, "no memory to compare keys");
+    }
     if (status != STATUS_OK) {
         json_delete_wiped(value);
         return status;
@@ -223,7 +269,7 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
     }
     enum status status = blank_extensions(copy, length, err);
     if (status == STATUS_OK) {
-        status = json_parse(copy, length, out, err);
+        status = parse(copy, length, NULL, out, err);
     }
     explicit_bzero(copy, length); /* settings hold connection strings */
     free(copy);

@@ -20,11 +20,16 @@ static bool is_set(const char *text) {
     return text != NULL && *text != '\0';
 }
 
-static enum status use_connection_string(const char *text, struct storage_account *out, struct error *err) {
+static enum status use_connection_string(const struct config_item *item, struct storage_account *out,
+                                         struct error *err) {
     struct error detail = {0};
-    enum status status = storage_account_parse(text, out, &detail);
+    enum status status = setting_check_item(&connection_string, item, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = storage_account_parse(item->value, out, &detail);
     return status == STATUS_OK ? STATUS_OK
-                               : error_set(err, status, "%s: %s; allowed: %s", connection_string.name, detail.message,
+                               : error_set(err, status, "%s: %s; allowed: %s", item->written, detail.message,
                                            connection_string.allowed);
 }
 
@@ -65,13 +70,18 @@ static enum status check_mode(const struct sign_in_options *options, struct erro
     return STATUS_OK;
 }
 
+bool account_settings_use_tokens(const struct config_source *source, const struct account_uris *uris,
+                                 const struct app_settings *settings) {
+    bool is_told = is_set(config_source_get(source, LEASING "UseManagedIdentity"));
+    return is_told ? settings->use_managed_identity
+                   : is_set(uris->blob) && setting_find(&connection_string, source) == NULL;
+}
+
 static enum status sign_in(const struct config_source *source, const struct account_uris *uris,
                            struct app_settings *settings, struct error *err) {
-    const char *text = setting_text(&connection_string, source);
-    bool has_uri = is_set(uris->blob), is_told = is_set(config_source_get(source, LEASING "UseManagedIdentity"));
-    if (!is_told) {
-        settings->use_managed_identity = has_uri && text == NULL;
-    }
+    const struct config_item *text = setting_find(&connection_string, source);
+    bool has_uri = is_set(uris->blob);
+    settings->use_managed_identity = account_settings_use_tokens(source, uris, settings);
     if (!settings->use_managed_identity && text == NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "%s is not set; allowed: %s%s", connection_string.name,
                          connection_string.allowed,
@@ -105,8 +115,9 @@ enum status account_settings_settle(const struct config_source *source, const st
     }
     if (account->table_endpoint[0] == '\0' && settings->store_kind == STORE_TABLE) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "Inventory:TableServiceUri is not set, and the blob endpoint does not tell it; "
-                         "allowed: " TABLE_ADDRESS_ALLOWED);
+                         "Inventory:TableServiceUri is not set, and the blob endpoint %.160s does not tell it; "
+                         "allowed: " TABLE_ADDRESS_ALLOWED,
+                         account->blob_endpoint);
     }
     return STATUS_OK;
 }

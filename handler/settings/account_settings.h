@@ -6,11 +6,14 @@
  *              Beside a connection string that signs in, StorageAccountUri only replaces its blob endpoint and, with ".blob." read as
  *              ".table.", its table endpoint; TableServiceUri its table endpoint.
  *              A mode of signing in that is chosen by name must have all that it needs. Auto looks for what there is.
+ *              Settings of ways to sign in that are not used are not read.
  * Threads: none of its own.
  * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_ACCOUNT_SETTINGS_H
 #define SETTINGS_ACCOUNT_SETTINGS_H
+
+#include <stdbool.h>
 
 #include "base/status.h"
 #include "settings/app_settings.h"
@@ -25,6 +28,10 @@ struct account_uris {
     char blob[STORAGE_ENDPOINT_BYTES];
     char table[STORAGE_ENDPOINT_BYTES];
 };
+
+/* Whether tokens sign in, as far as UseManagedIdentity and the addresses have been read. */
+bool account_settings_use_tokens(const struct config_source *source, const struct account_uris *uris,
+                                 const struct app_settings *settings);
 
 /*
  * Fills settings->account from the connection string and the addresses, once all else has been read.

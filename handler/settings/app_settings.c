@@ -41,9 +41,80 @@ static const struct setting_choice modes[] = {
 static const struct setting_choice stores[] = {{"Table", STORE_TABLE}, {"Memory", STORE_MEMORY}, {NULL, 0}};
 
 #define LEASING "DistributedLeasing:"
+#define MODE_SETTING LEASING "Authentication:Mode"
 #define IDENTITY LEASING "Authentication:ManagedIdentity:"
 #define WORKLOAD LEASING "Authentication:WorkloadIdentity:"
 #define PRINCIPAL LEASING "Authentication:ServicePrincipal:"
+
+/* --- which settings are used, judged by those that stand above them in the table --- */
+
+static bool is_given(const struct config_source *source, const char *name, const char *alias) {
+    const struct setting setting = {.name = name, .alias = alias};
+    return setting_find(&setting, source) != NULL;
+}
+
+static bool uses_tables(const struct config_source *source, const void *base) {
+    const struct draft *draft = base;
+    (void)source;
+    return draft->settings.store_kind == STORE_TABLE;
+}
+
+static bool uses_tokens(const struct config_source *source, const void *base) {
+    const struct draft *draft = base;
+    return account_settings_use_tokens(source, &draft->uris, &draft->settings);
+}
+
+static bool uses_mode(const struct config_source *source, const void *base, enum sign_in_mode mode) {
+    const struct draft *draft = base;
+    return uses_tokens(source, base) && draft->settings.authentication.mode == mode;
+}
+
+/* What Auto would try only with all its parts is not used without one of them. */
+
+static bool uses_workload(const struct config_source *source, const void *base) {
+    return uses_mode(source, base, SIGN_IN_WORKLOAD_IDENTITY) ||
+           (uses_mode(source, base, SIGN_IN_AUTO) && is_given(source, WORKLOAD "TenantId", "AZURE_TENANT_ID") &&
+            is_given(source, WORKLOAD "ClientId", "AZURE_CLIENT_ID") &&
+            is_given(source, WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE"));
+}
+
+static bool has_secret(const struct config_source *source) {
+    return is_given(source, PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET");
+}
+
+static bool uses_principal(const struct config_source *source, const void *base) {
+    return uses_mode(source, base, SIGN_IN_SERVICE_PRINCIPAL) ||
+           (uses_mode(source, base, SIGN_IN_AUTO) && is_given(source, PRINCIPAL "TenantId", "AZURE_TENANT_ID") &&
+            is_given(source, PRINCIPAL "ClientId", "AZURE_CLIENT_ID") &&
+            (has_secret(source) || is_given(source, PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH")));
+}
+
+static bool uses_certificate(const struct config_source *source, const void *base) {
+    return uses_principal(source, base) && !has_secret(source);
+}
+
+static bool uses_authority(const struct config_source *source, const void *base) {
+    return uses_workload(source, base) || uses_principal(source, base);
+}
+
+static bool uses_identity(const struct config_source *source, const void *base) {
+    return uses_mode(source, base, SIGN_IN_MANAGED_IDENTITY) || uses_mode(source, base, SIGN_IN_AUTO);
+}
+
+static bool uses_azure_client_id(const struct config_source *source, const void *base) {
+    return uses_mode(source, base, SIGN_IN_AUTO) && !is_given(source, IDENTITY "ClientId", NULL);
+}
+
+static bool uses_app_service(const struct config_source *source, const void *base) {
+    return uses_identity(source, base) && is_given(source, "IDENTITY_ENDPOINT", NULL) &&
+           is_given(source, "IDENTITY_HEADER", NULL);
+}
+
+static bool uses_imds(const struct config_source *source, const void *base) {
+    return uses_identity(source, base) && !uses_app_service(source, base);
+}
+
+/* --- the table --- */
 
 #define INTO(member) .offset = offsetof(struct draft, member)
 #define FROM(lowest, highest) .least = (lowest), .most = (highest)
@@ -59,33 +130,46 @@ static const struct setting table[] = {
      .parse = setting_parse_route_prefix,
      .may_be_empty = true, .allowed = "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)"},
     {"Logging:LogLevel:Default", INTO(settings.log_level), .parse = setting_parse_log_level,
-     .allowed = "Trace, Debug, Information, Warning, Error, Critical, None"},
+     /* The host takes an Error line with the name of level 3 in it for that level. */
+     .allowed = "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or Critical, 6 or None"},
 
-    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob), .parse = setting_parse_endpoint,
-     .allowed = BLOB_ADDRESS_ALLOWED},
+    {"Inventory:Store", INTO(settings.store_kind),
+     .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory"},
+    {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_table_endpoint,
+     .explain = setting_explain_table_endpoint, .is_used = uses_tables, .allowed = TABLE_ADDRESS_ALLOWED},
+    {"Inventory:TableName", INTO(settings.table_name), .parse = setting_parse_table_name, .is_used = uses_tables,
+     .allowed = "3 to 63 letters and digits, a letter first, not \"tables\""},
+
+    /* How to sign in: which of these are used depends on those above them. */
+    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob), .parse = setting_parse_blob_endpoint,
+     .explain = setting_explain_blob_endpoint, .allowed = BLOB_ADDRESS_ALLOWED},
     {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE},
-    {LEASING "Authentication:Mode", INTO(settings.authentication.mode), .parse = setting_parse_choice, .choices = modes,
+    {MODE_SETTING, INTO(settings.authentication.mode), .parse = setting_parse_choice, .choices = modes,
+     .is_used = uses_tokens,
      .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"},
-    {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT},
-    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT},
-    {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id), TEXT},
-    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id), TEXT},
+    {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT, .is_used = uses_identity},
+    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT, .is_used = uses_azure_client_id},
+    {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id), TEXT,
+     .is_used = uses_workload},
+    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id), TEXT,
+     .is_used = uses_workload},
     {WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE", INTO(settings.authentication.workload_token_file_path),
-     TEXT},
-    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id), TEXT},
-    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id), TEXT},
+     TEXT, .is_used = uses_workload},
+    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id), TEXT,
+     .is_used = uses_principal},
+    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id), TEXT,
+     .is_used = uses_principal},
     {PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET", INTO(settings.authentication.principal_client_secret), TEXT,
-     .is_secret = true},
+     .is_secret = true, .is_used = uses_principal},
     {PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH",
-     INTO(settings.authentication.principal_certificate_path), TEXT},
+     INTO(settings.authentication.principal_certificate_path), TEXT, .is_used = uses_certificate},
     {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority), .parse = setting_parse_endpoint,
-     .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com"},
+     .is_used = uses_authority, .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com"},
+    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT, .is_used = uses_app_service},
+    {"IDENTITY_HEADER", INTO(settings.authentication.identity_header), TEXT, .is_secret = true,
+     .is_used = uses_app_service},
     {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host), .parse = setting_parse_any_endpoint,
-     .allowed = "an http or https address without a query, like http://169.254.169.254"},
-    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT},
-    {"IDENTITY_HEADER", INTO(settings.authentication.identity_header), TEXT, .is_secret = true},
-    {"SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file, FROM(1, TEXT_MAX_LENGTH),
-     .allowed = "a file that can be read, with certificates in PEM form"},
+     .is_used = uses_imds, .allowed = "an http or https address without a query, like http://169.254.169.254"},
 
     {LEASING "ContainerName", INTO(settings.lease_store.container), .parse = setting_parse_container_name,
      .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"},
@@ -109,12 +193,6 @@ static const struct setting table[] = {
     {LEASING "AcquireRetryInterval", INTO(settings.lease.acquire_retry_ms),
      .parse = setting_parse_ms, FROM(1, MINUTE_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
 
-    {"Inventory:Store", INTO(settings.store_kind),
-     .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory"},
-    {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_endpoint,
-     .allowed = TABLE_ADDRESS_ALLOWED},
-    {"Inventory:TableName", INTO(settings.table_name), .parse = setting_parse_table_name,
-     .allowed = "3 to 63 letters and digits, a letter first, not \"tables\""},
     {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms), .parse = setting_parse_ms,
      FROM(1, 3650 * DAY_MS), .allowed = "a time span from 00:00:00.001 to 3650.00:00:00"},
     {"Inventory:SeedProducts", INTO(settings), .parse = setting_parse_seed_products,
@@ -123,6 +201,16 @@ static const struct setting table[] = {
      .parse = setting_parse_ms, FROM(0, HOUR_MS), .allowed = "a time span from 00:00:00 to 01:00:00"},
 };
 /* clang-format on */
+
+/* Not in the table: whether it is used is known only with the account's endpoints. */
+static const struct setting ca_file = {"SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file,
+                                       FROM(1, TEXT_MAX_LENGTH),
+                                       .allowed = "a file that can be read, with certificates in PEM form"};
+
+static bool uses_tls(const struct app_settings *settings) {
+    return settings->use_managed_identity || strncasecmp(settings->account.blob_endpoint, "https:", 6) == 0 ||
+           strncasecmp(settings->account.table_endpoint, "https:", 6) == 0;
+}
 
 /* Not in the table: any name. */
 #define METADATA LEASING "Metadata:"
@@ -154,22 +242,25 @@ static enum status read_table(const struct config_source *source, struct draft *
     return status;
 }
 
-/* `name` is the NAME of DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
-static enum status add_metadata(const char *name, const char *value, size_t bytes, struct http_headers *metadata,
+/* `item` is DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
+static enum status add_metadata(const struct config_item *item, size_t bytes, struct http_headers *metadata,
                                 struct error *err) {
-    if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(value) ||
-        bytes > LEASE_METADATA_MAX_BYTES) {
-        char full_name[sizeof METADATA + LEASE_METADATA_NAME_MAX_LENGTH];
-        snprintf(full_name, sizeof full_name, METADATA "%s", name);
-        const struct setting setting = {
-            .name = full_name,
-            .allowed =
-                "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable ASCII characters, no "
-                "space first or last; 7 KiB in all",
-        };
-        return setting_refuse(&setting, value, err);
+    static const struct setting setting = {
+        .name = METADATA "NAME",
+        .allowed =
+            "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable ASCII characters, no "
+            "space first or last; 7 KiB in all",
+    };
+    const char *name = item->name + strlen(METADATA);
+    enum status status = setting_check_item(&setting, item, err);
+    if (status != STATUS_OK) {
+        return status;
     }
-    http_headers_add(metadata, name, value);
+    if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(item->value) ||
+        bytes > LEASE_METADATA_MAX_BYTES) {
+        return setting_refuse(&setting, item, err);
+    }
+    http_headers_add(metadata, name, item->value);
     return metadata->status == STATUS_OK ? STATUS_OK : error_set(err, metadata->status, "no memory for metadata");
 }
 
@@ -178,25 +269,25 @@ static enum status read_metadata(const struct config_source *source, struct http
     size_t bytes = 0;
     for (size_t i = 0; i < source->count && status == STATUS_OK; i++) {
         const struct config_item *item = &source->items[i];
-        bool wins = strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 &&
-                    config_source_get(source, item->name) == item->value;
+        bool wins =
+            strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 && config_source_find(source, item->name) == item;
         if (wins && item->value[0] != '\0') {
-            const char *name = item->name + strlen(METADATA);
-            bytes += strlen("lease_") + strlen(name) + strlen(item->value);
-            status = add_metadata(name, item->value, bytes, metadata, err);
+            bytes += strlen("lease_") + strlen(item->name + strlen(METADATA)) + strlen(item->value);
+            status = add_metadata(item, bytes, metadata, err);
         }
     }
     return status;
 }
 
-static enum status refuse_renew_interval(const struct lease_options *lease, const char *value, struct error *err) {
+static enum status refuse_renew_interval(const struct lease_options *lease, const struct config_item *item,
+                                         struct error *err) {
     char limit[TIMESPAN_TEXT_BYTES];
     timespan_format((int64_t)(lease->safety_threshold * lease->duration_s * (double)SECOND_MS + 0.5), limit);
     char allowed[200];
     snprintf(allowed, sizeof allowed,
              "a time span from 00:00:00.001, below %.12s (AutoRenewSafetyThreshold of DefaultLeaseDuration)", limit);
     const struct setting setting = {.name = LEASING "AutoRenewInterval", .allowed = allowed};
-    return setting_refuse(&setting, value, err);
+    return setting_refuse(&setting, item, err);
 }
 
 /* The interval becomes a part of the duration, since leases of other durations are renewed in the same proportion. */
@@ -210,21 +301,26 @@ static enum status settle_renewal(const struct config_source *source, struct dra
         return STATUS_OK;
     }
     if (is_set) {
-        return refuse_renew_interval(lease, config_source_get(source, LEASING "AutoRenewInterval"), err);
+        return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"), err);
     }
     lease->renew_fraction = 0.75 * lease->safety_threshold; /* a default gives way to what is set */
     return STATUS_OK;
 }
 
 static void name_instance(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
-    const char *in_azure = config_source_get(source, "WEBSITE_INSTANCE_ID");
-    const char *given = config_source_get(source, "HANDLER_INSTANCE");
-    if (in_azure != NULL && in_azure[0] != '\0') {
-        snprintf(out, INSTANCE_NAME_BYTES, "%.8s", in_azure);
-    } else if (given != NULL && given[0] != '\0') {
-        snprintf(out, INSTANCE_NAME_BYTES, "%s", given);
-    } else {
-        snprintf(out, INSTANCE_NAME_BYTES, "%d", (int)getpid());
+    /* "Environment variables and app settings in Azure App Service"; Flex Consumption and Consumption on Linux lack the first. */
+    static const char *const names[] = {"WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME",
+                                        "HANDLER_INSTANCE"};
+    enum { GIVEN = sizeof names / sizeof names[0] - 1, SHOWN_LENGTH = 8 };
+    snprintf(out, INSTANCE_NAME_BYTES, "%d", (int)getpid());
+    for (size_t i = 0; i <= GIVEN; i++) {
+        const char *name = config_source_get(source, names[i]);
+        if (name != NULL && name[0] != '\0') {
+            size_t length = strlen(name);
+            bool is_cut = i < GIVEN && length > SHOWN_LENGTH; /* beginnings are alike, ends differ */
+            snprintf(out, INSTANCE_NAME_BYTES, "%s", is_cut ? name + length - SHOWN_LENGTH : name);
+            break;
+        }
     }
     utf8_make_line(out);
 }
@@ -238,7 +334,10 @@ static enum status fill(const struct config_source *source, struct draft *draft,
     if (status == STATUS_OK) {
         status = settle_renewal(source, draft, err);
     }
-    return status == STATUS_OK ? account_settings_settle(source, &draft->uris, &draft->settings, err) : status;
+    if (status == STATUS_OK) {
+        status = account_settings_settle(source, &draft->uris, &draft->settings, err);
+    }
+    return status == STATUS_OK && uses_tls(&draft->settings) ? setting_read(&ca_file, source, draft, err) : status;
 }
 
 enum status app_settings_load(const char *folder, char *const *environment, struct app_settings *out,

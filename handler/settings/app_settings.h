@@ -6,7 +6,8 @@
  *
  * Rules        The places that settings come from, and which of them wins: config_source.h. Empty values, aliases:
  *              setting.h.
- *              A bad value is one line: the setting's name, the value (never a secret) and what is allowed.
+ *              A bad value is one line: the name as the user wrote it, the value (never a secret) and what is allowed. What is
+ *              not used stops nothing.
  *              A default never contradicts what is set: AutoRenewInterval's is 2/3 of the duration, and 3/4 of the
  *              safety threshold where that lies at or below 2/3.
  *              Which account, and who signs in to it: account_settings.h.
@@ -36,7 +37,10 @@ enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
 struct app_settings {
     int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 when no host has set it */
 
-    /* For log lines: WEBSITE_INSTANCE_ID's first 8 characters, else HANDLER_INSTANCE, else the process id. */
+    /*
+     * For log lines: the last 8 characters of WEBSITE_INSTANCE_ID, WEBSITE_POD_NAME or CONTAINER_NAME, of which each plan of Azure
+     * sets another, else HANDLER_INSTANCE, else the process id.
+     */
     char instance[INSTANCE_NAME_BYTES];
 
     /* host.json's extensions.http.routePrefix, without slashes around it; "" for none. */

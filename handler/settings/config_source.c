@@ -10,6 +10,7 @@
 
 #include "base/crypto.h"
 #include "base/json.h"
+#include "base/log.h"
 
 static void wipe_and_free(char *text, size_t length) {
     if (text != NULL) {
@@ -21,19 +22,39 @@ static void wipe_and_free(char *text, size_t length) {
 void config_source_release(struct config_source *source) {
     for (size_t i = 0; i < source->count; i++) {
         free(source->items[i].name);
+        free(source->items[i].written);
         wipe_and_free(source->items[i].value, strlen(source->items[i].value));
     }
     free(source->items);
     *source = (struct config_source){0};
 }
 
-const char *config_source_get(const struct config_source *source, const char *name) {
+/* Whether `item` wins over `other`, which has the same name and was added before it. */
+static bool wins_over(const struct config_item *item, const struct config_item *other) {
+    bool has_colon = strchr(item->written, ':') != NULL, other_has = strchr(other->written, ':') != NULL;
+    if (item->place != other->place) {
+        return item->place < other->place;
+    }
+    if (has_colon != other_has) {
+        return other_has;
+    }
+    return item->place != CONFIG_ENVIRONMENT || strcmp(item->written, other->written) < 0;
+}
+
+const struct config_item *config_source_find(const struct config_source *source, const char *name) {
+    const struct config_item *found = NULL;
     for (size_t i = 0; i < source->count; i++) {
-        if (strcasecmp(source->items[i].name, name) == 0) {
-            return source->items[i].value;
+        const struct config_item *item = &source->items[i];
+        if (strcasecmp(item->name, name) == 0 && (found == NULL || wins_over(item, found))) {
+            found = item;
         }
     }
-    return NULL;
+    return found;
+}
+
+const char *config_source_get(const struct config_source *source, const char *name) {
+    const struct config_item *item = config_source_find(source, name);
+    return item == NULL ? NULL : item->value;
 }
 
 /* "__" becomes ':', from the left ("A___B" is "A:_B"), as .NET's environment variables are read. */
@@ -64,14 +85,28 @@ static enum status make_room(struct config_source *source) {
     return STATUS_OK;
 }
 
+static char *copy_trimmed(const char *value) {
+    static const char spaces[] = " \t\r\n\v\f";
+    value += strspn(value, spaces);
+    size_t length = strlen(value);
+    while (length > 0 && strchr(spaces, value[length - 1]) != NULL) {
+        length--;
+    }
+    return strndup(value, length);
+}
+
 static enum status add(struct config_source *source, const char *name, size_t name_length, const char *value) {
     if (make_room(source) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
-    struct config_item item = {.name = strndup(name, name_length), .value = strdup(value)};
-    if (item.name == NULL || item.value == NULL) {
+    struct config_item item = {.name = strndup(name, name_length),
+                               .written = strndup(name, name_length),
+                               .value = copy_trimmed(value),
+                               .place = source->place};
+    if (item.name == NULL || item.written == NULL || item.value == NULL) {
         free(item.name);
-        wipe_and_free(item.value, strlen(value));
+        free(item.written);
+        wipe_and_free(item.value, item.value == NULL ? 0 : strlen(item.value));
         return STATUS_NO_MEMORY;
     }
     join_by_colons(item.name);
@@ -204,6 +239,7 @@ static enum status add_local_values(struct config_source *source, const cJSON *j
 
 static enum status add_local_settings(struct config_source *source, const char *folder, struct error *err) {
     cJSON *json = NULL;
+    source->place = CONFIG_LOCAL_SETTINGS;
     enum status status = read_json_file(folder, "local.settings.json", &json, err);
     if (status == STATUS_OK && json != NULL) {
         status = add_local_values(source, json, err);
@@ -212,15 +248,31 @@ static enum status add_local_settings(struct config_source *source, const char *
     return status;
 }
 
-/* Adds a whole file, its members under `parent`. */
-static enum status add_file(struct config_source *source, const char *folder, const char *name, const char *parent,
-                            struct error *err) {
+static enum status add_app_settings(struct config_source *source, const char *folder, struct error *err) {
     cJSON *json = NULL;
-    enum status status = read_json_file(folder, name, &json, err);
+    source->place = CONFIG_APP_SETTINGS;
+    enum status status = read_json_file(folder, "appsettings.json", &json, err);
     if (status == STATUS_OK && json != NULL) {
-        status = add_json(source, json, parent);
+        status = add_json(source, json, "");
     }
     json_delete_wiped(json);
+    return status;
+}
+
+/* The host has read it before it started us: what is wrong with it by our rules stops nothing. */
+static enum status add_host_json(struct config_source *source, const char *folder) {
+    cJSON *json = NULL;
+    struct error why;
+    source->place = CONFIG_HOST_JSON;
+    enum status status = read_json_file(folder, "host.json", &json, &why);
+    if (status == STATUS_INVALID_ARGUMENT) {
+        log_event(LOG_WARNING, "%s; the route prefix is \"api\" unless a setting says otherwise", why.message);
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && json != NULL) {
+        status = add_json(source, json, "AzureFunctionsJobHost");
+    }
+    cJSON_Delete(json);
     return status;
 }
 
@@ -233,10 +285,10 @@ enum status config_source_load(const char *folder, char *const *environment, str
         status = add_local_settings(&source, folder, err);
     }
     if (status == STATUS_OK) {
-        status = add_file(&source, folder, "appsettings.json", "", err);
+        status = add_app_settings(&source, folder, err);
     }
     if (status == STATUS_OK) {
-        status = add_file(&source, folder, "host.json", "AzureFunctionsJobHost", err);
+        status = add_host_json(&source, folder);
     }
     if (status != STATUS_OK) {
         config_source_release(&source);

@@ -5,58 +5,107 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/crypto.h"
 #include "base/timespan.h"
 #include "base/utf8.h"
 
 enum { SHOWN_BYTES = 100 };
 
-static bool is_given(const struct setting *setting, const char *text) {
-    return text != NULL && (text[0] != '\0' || setting->may_be_empty);
+#define BASE64 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+static bool is_given(const struct setting *setting, const struct config_item *item) {
+    return item != NULL && (item->value[0] != '\0' || setting->may_be_empty);
 }
 
-const char *setting_text(const struct setting *setting, const struct config_source *source) {
-    const char *text = config_source_get(source, setting->name);
-    if (!is_given(setting, text) && setting->alias != NULL) {
-        text = config_source_get(source, setting->alias);
+const struct config_item *setting_find(const struct setting *setting, const struct config_source *source) {
+    const struct config_item *item = config_source_find(source, setting->name);
+    if (!is_given(setting, item) && setting->alias != NULL) {
+        item = config_source_find(source, setting->alias);
     }
-    return is_given(setting, text) ? text : NULL;
+    return is_given(setting, item) ? item : NULL;
+}
+
+/*
+ * "Use Key Vault references as app settings in Azure App Service", "Use App Configuration references ...": where a reference is not
+ * resolved, the app sees it as the value.
+ */
+static const char *reference_kind(const char *value) {
+    return strncasecmp(value, "@Microsoft.KeyVault(", 20) == 0           ? "a Key Vault reference"
+           : strncasecmp(value, "@Microsoft.AppConfiguration(", 28) == 0 ? "an App Configuration reference"
+                                                                         : NULL;
+}
+
+static bool is_in_quotes(const char *value) {
+    size_t length = strlen(value);
+    return length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0];
+}
+
+enum status setting_check_item(const struct setting *setting, const struct config_item *item, struct error *err) {
+    const char *reference = reference_kind(item->value);
+    if (reference != NULL) {
+        return error_set(
+            err, STATUS_INVALID_ARGUMENT,
+            "%.*s is %s that was not resolved; Azure's portal says why beside the setting (often the app's "
+            "identity may not read it); allowed: %s",
+            SHOWN_BYTES, item->written, reference, setting->allowed);
+    }
+    if (is_in_quotes(item->value)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "%.*s stands in quotes; leave them out; allowed: %s",
+                         SHOWN_BYTES, item->written, setting->allowed);
+    }
+    return STATUS_OK;
 }
 
 enum status setting_read(const struct setting *setting, const struct config_source *source, void *base,
                          struct error *err) {
-    const char *text = setting_text(setting, source);
-    if (text == NULL) {
+    const struct config_item *item = setting_find(setting, source);
+    if (item == NULL || (setting->is_used != NULL && !setting->is_used(source, base))) {
         return STATUS_OK;
     }
-    enum status status = setting->parse(setting, text, (char *)base + setting->offset);
+    enum status status = setting_check_item(setting, item, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = setting->parse(setting, item->value, (char *)base + setting->offset);
     if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory for %s", setting->name);
     }
-    return status == STATUS_OK ? STATUS_OK : setting_refuse(setting, text, err);
+    return status == STATUS_OK ? STATUS_OK : setting_refuse(setting, item, err);
 }
 
-/* A connection string, a URL with a SAS or with a password lands in the wrong setting easily. */
-static bool may_hold_secret(const char *value) {
-    static const char *const marks[] = {"AccountKey", "SharedAccessSignature", "sig=", "@"};
+/* An account's key: a long text in base64 that ends with '='. */
+static bool may_be_key(const char *value) {
+    size_t length = strlen(value);
+    return length >= 40 && value[length - 1] == '=' && value[strspn(value, BASE64)] == '\0';
+}
+
+/*
+ * A connection string, a key, a client secret, a URL with a SAS or with a password lands in the wrong setting easily. And
+ * the host takes an Error line with "warn" in it for a Warning, which it leaves out of its own report.
+ */
+static bool must_be_hidden(const char *value) {
+    static const char *const marks[] = {"AccountKey", "SharedAccessSignature", "sig=", "@", "8Q~", "warn"};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         if (strcasestr(value, marks[i]) != NULL) {
             return true;
         }
     }
-    return false;
+    return may_be_key(value);
 }
 
-enum status setting_refuse(const struct setting *setting, const char *value, struct error *err) {
-    if (setting->is_secret || may_hold_secret(value)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "%.*s has a value that is not shown here; allowed: %s",
-                         SHOWN_BYTES, setting->name, setting->allowed);
-    }
-    char shown[SHOWN_BYTES + 1];
-    snprintf(shown, sizeof shown, "%s", value);
-    utf8_make_line(shown);
-    const char *dots = strlen(value) > SHOWN_BYTES ? "..." : "";
-    return error_set(err, STATUS_INVALID_ARGUMENT, "%.*s is '%s%s'; allowed: %s", SHOWN_BYTES, setting->name, shown,
-                     dots, setting->allowed);
+enum status setting_refuse(const struct setting *setting, const struct config_item *item, struct error *err) {
+    const char *why = setting->explain == NULL ? NULL : setting->explain(item->value);
+    char value[SHOWN_BYTES + 1], is[SHOWN_BYTES + 16];
+    snprintf(value, sizeof value, "%s", item->value);
+    utf8_make_line(value);
+    snprintf(is, sizeof is, "is '%s%s'", value, strlen(item->value) > SHOWN_BYTES ? "..." : "");
+    crypto_wipe(value, sizeof value);
+    bool is_hidden = setting->is_secret || must_be_hidden(item->value);
+    error_set(err, STATUS_INVALID_ARGUMENT, "%.*s %s%s%s; allowed: %s", SHOWN_BYTES, item->written,
+              is_hidden ? "has a value that is not shown here" : is, why == NULL ? "" : ": ", why == NULL ? "" : why,
+              setting->allowed);
+    crypto_wipe(is, sizeof is);
+    return STATUS_INVALID_ARGUMENT;
 }
 
 bool setting_whole_number(const char *text, int64_t least, int64_t most, int64_t *out) {

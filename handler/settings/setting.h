@@ -2,9 +2,9 @@
  * setting.h - one row of the settings table: what a setting is called, what it may be, and where its value goes.
  *
  * Rules        A value that is empty counts as not given, but where a row says that it may be empty. Of a setting and
- *              its alias, the setting wins.
- *              A refusal is one line: the row's name (whatever the name was that gave the value), the value unless it
- *              is or might hold a secret, and what is allowed.
+ *              its alias, the setting wins. A row that is not used is not read, and its value stops nothing.
+ *              A refusal is one line: the name as the user wrote it, the value unless it is or might hold a secret, and what
+ *              is allowed. Mistakes that are often made are named.
  * Threads: none of its own.
  * Layer: settings. May include everything below main.
  */
@@ -33,6 +33,9 @@ struct setting_choice {
     int value;
 };
 
+/* `base` is the struct that setting_read fills, as far as the rows above have filled it. */
+typedef bool (*setting_is_used)(const struct config_source *source, const void *base);
+
 struct setting {
     const char *name;
     const char *alias; /* NULL: none */
@@ -44,21 +47,32 @@ struct setting {
     bool is_secret;
     bool may_be_empty;
     const char *allowed; /* for people */
+
+    /* What is wrong with a value that is refused, as a sentence's end, static; NULL: nothing more to say. NULL: never. */
+    const char *(*explain)(const char *text);
+    setting_is_used is_used; /* NULL: always */
 };
 
-/* The setting's text, borrowed; NULL: not given. */
-const char *setting_text(const struct setting *setting, const struct config_source *source);
+/* The item that gives the setting its value, borrowed; NULL: not given. */
+const struct config_item *setting_find(const struct setting *setting, const struct config_source *source);
 
 /*
- * Reads the setting into the struct at `base`; leaves it alone when it is not given.
+ * Refuses what no setting may be: a reference that Azure has not resolved, or a value in quotes.
+ * STATUS_INVALID_ARGUMENT: err has the one line.
+ */
+enum status setting_check_item(const struct setting *setting, const struct config_item *item,
+                               struct error *err) MUST_CHECK;
+
+/*
+ * Reads the setting into the struct at `base`; leaves it alone when it is not given or not used.
  * STATUS_INVALID_ARGUMENT   refused, as above
  * STATUS_NO_MEMORY
  */
 enum status setting_read(const struct setting *setting, const struct config_source *source, void *base,
                          struct error *err) MUST_CHECK;
 
-/* The refusal of `value`: STATUS_INVALID_ARGUMENT, and the one line in `err`. */
-enum status setting_refuse(const struct setting *setting, const char *value, struct error *err);
+/* The refusal of the item's value: STATUS_INVALID_ARGUMENT, and the one line in `err`. */
+enum status setting_refuse(const struct setting *setting, const struct config_item *item, struct error *err);
 
 /* A whole number of digits alone within least..most (most < INT64_MAX). False: not that; untouched. */
 bool setting_whole_number(const char *text, int64_t least, int64_t most, int64_t *out);

@@ -9,6 +9,7 @@
 #include "base/timespan.h"
 #include "lease/lease_names.h"
 #include "settings/app_settings.h"
+#include "storage/endpoint_check.h"
 
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -103,6 +104,24 @@ enum status setting_parse_endpoint(const struct setting *setting, const char *te
     return storage_endpoint_is_private(text) ? setting_parse_any_endpoint(setting, text, out) : STATUS_INVALID_ARGUMENT;
 }
 
+enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text, void *out) {
+    return setting_explain_blob_endpoint(text) == NULL ? setting_parse_endpoint(setting, text, out)
+                                                       : STATUS_INVALID_ARGUMENT;
+}
+
+enum status setting_parse_table_endpoint(const struct setting *setting, const char *text, void *out) {
+    return setting_explain_table_endpoint(text) == NULL ? setting_parse_endpoint(setting, text, out)
+                                                        : STATUS_INVALID_ARGUMENT;
+}
+
+const char *setting_explain_blob_endpoint(const char *text) {
+    return endpoint_check_mistake(text, "blob");
+}
+
+const char *setting_explain_table_endpoint(const char *text) {
+    return endpoint_check_mistake(text, "table");
+}
+
 enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out) {
     (void)setting;
     return strlen(text) <= ENDPOINT_MAX_LENGTH ? storage_endpoint_parse(text, out, NULL) : STATUS_INVALID_ARGUMENT;
@@ -194,6 +213,11 @@ enum status setting_parse_seed_products(const struct setting *setting, const cha
 
 enum status setting_parse_log_level(const struct setting *setting, const char *text, void *out) {
     (void)setting;
+    int64_t number;
+    if (setting_whole_number(text, LOG_TRACE, LOG_NONE, &number)) {
+        *(enum log_level *)out = (enum log_level)number;
+        return STATUS_OK;
+    }
     return log_level_parse(text, out) ? STATUS_OK : STATUS_INVALID_ARGUMENT;
 }
 

@@ -38,6 +38,12 @@ enum status setting_parse_table_name(const struct setting *setting, const char *
 /* char[STORAGE_ENDPOINT_BYTES]: https, or http to this machine (storage_endpoint_is_private). */
 enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out);
 
+/* The same for the endpoints of blobs and tables, without what endpoint_check.h calls a mistake; and which mistake it is. */
+enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text, void *out);
+enum status setting_parse_table_endpoint(const struct setting *setting, const char *text, void *out);
+const char *setting_explain_blob_endpoint(const char *text);
+const char *setting_explain_table_endpoint(const char *text);
+
 /* The same with http to anywhere: for what platforms have on their own network. */
 enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out);
 
@@ -47,7 +53,7 @@ enum status setting_parse_readable_file(const struct setting *setting, const cha
 /* struct app_settings: its seeds and what its inventory options say of them, from "ID=N;ID=N". */
 enum status setting_parse_seed_products(const struct setting *setting, const char *text, void *out);
 
-/* enum log_level */
+/* enum log_level: a name, or the number that .NET's LogLevel has for it */
 enum status setting_parse_log_level(const struct setting *setting, const char *text, void *out);
 
 /* char[ROUTE_PREFIX_BYTES], without slashes around it; may be empty. */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/crypto.h"
+#include "storage/endpoint_check.h"
 
 #define WHITE_SPACE " \t\r\n"
 #define ALPHANUMERICS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -174,6 +175,15 @@ static char *trim(char *text) {
     return text;
 }
 
+/* What is wrong with a part's value, whatever its name; NULL: nothing. */
+static const char *value_mistake(const char *value) {
+    return !*value                                      ? "is empty"
+           : *value == '"' || *value == '\''            ? "stands in quotes; leave them out"
+           : strncasecmp(value, "@Microsoft.", 11) == 0 ? "is a reference to Azure's Key Vault or App Configuration, "
+                                                          "which is resolved only as a setting's whole value"
+                                                        : NULL;
+}
+
 static enum status read_part(char *part, struct settings *settings, struct error *err) {
     char *equals = strchr(part, '=');
     if (!equals) {
@@ -188,8 +198,9 @@ static enum status read_part(char *part, struct settings *settings, struct error
         if (settings->values[i]) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "%s is there twice", setting_names[i]);
         }
-        if (!*value) {
-            return error_set(err, STATUS_INVALID_ARGUMENT, "%s is empty", setting_names[i]);
+        const char *mistake = value_mistake(value);
+        if (mistake) {
+            return error_set(err, STATUS_INVALID_ARGUMENT, "%s %s", setting_names[i], mistake);
         }
         settings->values[i] = value;
     }
@@ -213,6 +224,10 @@ static enum status read_settings(char *text, struct settings *settings, struct e
 static enum status set_name(struct storage_account *account, const char *name, struct error *err) {
     if (!name) {
         return STATUS_OK;
+    }
+    if (strchr(name, '.')) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "AccountName looks like a host; the account's name is what stands before the first dot");
     }
     if (strlen(name) >= sizeof account->name || name[strspn(name, ALPHANUMERICS "-")] != '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName must be 1 to %zu letters, digits and hyphens",
@@ -238,9 +253,38 @@ static enum status set_key(struct storage_account *account, const char *text, st
                                : error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
 }
 
+/*
+ * What is wrong with a SAS, beyond its form; NULL: nothing that is known. Storage would refuse it with nothing but 403. In a query a
+ * '+' is a space, so that a base64 signature must not hold one as it is.
+ */
+static const char *sas_mistake(const char *sas) {
+    const char *signature = strstr(sas, "sig=");
+    size_t length = signature ? strcspn(signature, "&") : 0;
+    if (scheme_length(sas) > 0) {
+        return "is a whole address; only what follows its '?' belongs here";
+    }
+    if (strstr(sas, "&amp")) {
+        return "has \"&amp;\" where \"&\" must be";
+    }
+    if (signature && memchr(signature, '+', length)) {
+        return "has a raw '+' in its sig; write it as %2B, as Azure has given it";
+    }
+    if (signature && memchr(signature, ' ', length)) {
+        return "has a space in its sig, where a '+' was; write it as %2B, as Azure has given it";
+    }
+    if (signature && memmem(signature, length, "%25", 3)) {
+        return "has its sig percent-encoded twice (%25)";
+    }
+    return NULL;
+}
+
 static enum status set_sas(struct storage_account *account, const char *text, struct error *err) {
     if (*text == '?') {
         text++;
+    }
+    const char *mistake = sas_mistake(text);
+    if (mistake) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "SharedAccessSignature %s", mistake);
     }
     bool is_signed = strncmp(text, "sig=", 4) == 0 || strstr(text, "&sig=");
     if (!is_signed || strlen(text) >= sizeof account->sas || strpbrk(text, WHITE_SPACE "#?")) {
@@ -281,26 +325,31 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
                  suffix ? suffix : "core.windows.net");
         given = made;
     }
-    enum status status = storage_endpoint_parse(given, out, err);
-    if (status == STATUS_OK) {
-        return STATUS_OK;
-    }
-    if (given == made) {
-        error_wrap(err, "DefaultEndpointsProtocol, AccountName and EndpointSuffix together");
-    } else {
-        error_wrap(err, "%s", setting_names[setting]);
+    const char *mistake = endpoint_check_mistake(given, service);
+    enum status status =
+        mistake ? error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake) : storage_endpoint_parse(given, out, err);
+    if (status != STATUS_OK) {
+        char shown[ENDPOINT_SHOWN_BYTES];
+        endpoint_check_show(given, shown);
+        error_wrap(err, "%s: %s",
+                   given == made ? "DefaultEndpointsProtocol, AccountName and EndpointSuffix together"
+                                 : setting_names[setting],
+                   shown);
     }
     return status;
 }
 
 /* In the clear a SAS could be read and an answer changed on the way. */
 static enum status refuse_open_endpoints(const struct storage_account *account, struct error *err) {
-    bool is_private = storage_endpoint_is_private(account->blob_endpoint) &&
-                      (!account->table_endpoint[0] || storage_endpoint_is_private(account->table_endpoint));
-    return is_private ? STATUS_OK
-                      : error_set(err, STATUS_INVALID_ARGUMENT,
-                                  "it would sign in over http to another machine; http is for localhost, 127.0.0.0/8 "
-                                  "and [::1] alone");
+    const char *endpoints[] = {account->blob_endpoint, account->table_endpoint};
+    for (size_t i = 0; i < 2; i++) {
+        if (*endpoints[i] && !storage_endpoint_is_private(endpoints[i])) {
+            return error_set(err, STATUS_INVALID_ARGUMENT,
+                             "it would sign in to %.*s over http; http is for localhost, 127.0.0.0/8 and [::1] alone",
+                             ENDPOINT_SHOWN_BYTES, endpoints[i]);
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status set_endpoints(struct storage_account *account, const struct settings *settings, struct error *err) {
@@ -360,7 +409,44 @@ static enum status set_account(struct storage_account *account, const struct set
     return status == STATUS_OK ? set_endpoints(account, settings, err) : status;
 }
 
+/* As the portal shows it: 64 bytes in base64. */
+static bool is_key(const char *text) {
+    size_t length = strspn(text, ALPHANUMERICS "+/");
+    return length == 86 && strncmp(text + length, "==", 2) == 0 &&
+           text[length + 2 + strspn(text + length + 2, WHITE_SPACE)] == '\0';
+}
+
+/* What other than a connection string it is; NULL: nothing that is known. */
+static const char *string_mistake(const char *text) {
+    bool is_signed = strstr(text, "sig=") != NULL, has_parts = strchr(text, ';') != NULL;
+    if (*text == '"' || *text == '\'') {
+        return "it stands in quotes; leave them out";
+    }
+    if (is_key(text)) {
+        return "it is an account key alone; write AccountName=...;AccountKey=... with it";
+    }
+    if (*text == '{') {
+        return "it is JSON; only the text in it is the connection string";
+    }
+    if (scheme_length(text) > 0 && !has_parts) {
+        return is_signed
+                   ? "it is a SAS URL, not a connection string; write "
+                     "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... with what follows "
+                     "the URL's '?'"
+                   : "it is an address, not a connection string";
+    }
+    if (is_signed && !has_parts && !strcasestr(text, "SharedAccessSignature=")) {
+        return "it is a SAS alone; write BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
+               "with it";
+    }
+    return NULL;
+}
+
 enum status storage_account_parse(const char *connection_string, struct storage_account *out, struct error *err) {
+    const char *mistake = string_mistake(connection_string + strspn(connection_string, WHITE_SPACE));
+    if (mistake) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake);
+    }
     char *copy = strdup(connection_string);
     if (!copy) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the connection string");

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "storage/endpoint_check.h"
 #include "storage/token_http.h"
 #include "storage/token_source.h"
 
@@ -32,7 +33,9 @@ static enum status fetch(struct token_source *source, const struct token_context
         status = token_http_take(context, &reply, out, err);
     }
     if (status != STATUS_OK) {
-        error_wrap(err, "the identity endpoint of App Service");
+        char shown[ENDPOINT_SHOWN_BYTES];
+        endpoint_check_show(self->endpoint, shown);
+        error_wrap(err, "the identity endpoint of App Service, %s", shown);
     }
     http_reply_release(&reply);
     http_headers_release(&headers);

@@ -40,8 +40,8 @@ static bool is_elses(int http_status) {
     return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
 }
 
-static enum status not_imds(const struct token_source_imds *self, const char *why, struct error *err) {
-    return error_set(err, STATUS_NOT_FOUND, "what answers at %s is not IMDS: %s", self->host, why);
+static enum status not_imds(const char *why, struct error *err) {
+    return error_set(err, STATUS_NOT_FOUND, "what answers there is not IMDS: %s", why);
 }
 
 /*
@@ -54,14 +54,14 @@ static enum status probe(struct token_source_imds *self, const struct token_cont
     http_reply_init(&reply);
     enum status status = ask(self, context, true, &reply, &why);
     if (status == STATUS_UNAVAILABLE) {
-        status = error_set(err, STATUS_NOT_FOUND, "no answer from %s (the next attempt waits up to %d s): %s",
-                           self->host, TOKEN_FETCH_MS / 1000, why.message);
+        status = error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
+                           TOKEN_FETCH_MS / 1000, why.message);
         self->probe_ms = TOKEN_FETCH_MS;
     } else if (status != STATUS_OK) {
         error_set(err, status, "%s", why.message);
     } else if (is_elses(reply.status)) {
         snprintf(why.message, sizeof why.message, "it answered %d", reply.status);
-        status = not_imds(self, why.message, err);
+        status = not_imds(why.message, err);
     }
     http_reply_release(&reply);
     return status;
@@ -75,10 +75,10 @@ static enum status take(const struct token_context *context, const struct http_r
         return status;
     }
     if (reply->status == 404 || reply->status == 410) {
-        return error_set(err, STATUS_UNAVAILABLE, "IMDS is being updated (%d)", reply->status);
+        return error_set(err, STATUS_UNAVAILABLE, "it is being updated (%d)", reply->status);
     }
     if (reply->status == 400) {
-        return error_set(err, STATUS_NOT_FOUND, "IMDS knows no such identity on this machine (400)");
+        return error_set(err, STATUS_NOT_FOUND, "it knows no such identity on this machine (400)");
     }
     return status;
 }
@@ -104,14 +104,14 @@ static enum status fetch(struct token_source *source, const struct token_context
     if (status == STATUS_OK) {
         status = ask_for_token(self, context, out, &why);
         if (self->probe && status == STATUS_MALFORMED) {
-            status = not_imds(self, why.message, &why);
+            status = not_imds(why.message, &why);
         }
     }
     if (status == STATUS_OK) {
         self->probe = false;
         return STATUS_OK;
     }
-    error_wrap(&why, "IMDS");
+    error_wrap(&why, "IMDS at %s", self->host);
     if (err != NULL) {
         *err = why;
     }

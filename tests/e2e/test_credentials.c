@@ -99,7 +99,7 @@ START_TEST(auto_with_nothing_says_what_it_has_tried) {
     http_reply_release(&reply);
     ck_assert(app_wait_for_log(&app, 0, "no way to sign in; tried", LOG_TIMEOUT_MS));
     char *output = process_output_from(&app.process, 0);
-    static const char *const tried[] = {"service principal: ", "workload identity: ", "IMDS: ", "az login"};
+    static const char *const tried[] = {"service principal: ", "workload identity: ", "IMDS at http://", "az login"};
     for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
         ck_assert_msg(strstr(output, tried[i]) != NULL, "%s is not told in:\n%s", tried[i], output);
     }

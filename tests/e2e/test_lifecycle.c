@@ -228,6 +228,14 @@ static const char *const bad_settings[][2] = {
     {"DistributedLeasing:AutoRenewInterval=00:00:29", "00:00:29"},
     {"Inventory:SeedProducts=PROD-001", "PROD-001"},
     {"Logging:LogLevel:Default=Loud", "Loud"},
+    {"Logging__LogLevel__Default=Warn", "a value that is not shown here"},
+    {"DistributedLeasing__ConnectionString=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)",
+     "is a Key Vault reference that was not resolved"},
+    {"DistributedLeasing__ConnectionString=\"AccountName=x;AccountKey=%%%\"", "stands in quotes"},
+    {"DistributedLeasing__ConnectionString=https://x.blob.core.windows.net/?sv=1&sig=%%%", "it is a SAS URL"},
+    {"DistributedLeasing__ConnectionString=BlobEndpoint=https://x.blob.core.windows.net;SharedAccessSignature=sig=%%%+",
+     "has a raw '+' in its sig"},
+    {"DistributedLeasing__Endpoint=https://x.blob.core.windows.net/leases", "a container follows in it"},
 };
 
 START_TEST(a_bad_setting_ends_it_with_64_and_one_line) {
@@ -243,7 +251,17 @@ START_TEST(a_bad_setting_ends_it_with_64_and_one_line) {
     ck_assert_msg(strstr(log, name) != NULL && strstr(log, bad_settings[_i][1]) != NULL, "%s", log);
     ck_assert_msg(strchr(log, '\n') == log + strlen(log) - 1, "more than one line: %s", log);
     ck_assert_ptr_null(strstr(log, "%%%"));
+    ck_assert_ptr_null(strcasestr(log, "warn")); /* the host would show it as a Warning */
     free(log);
+}
+END_TEST
+
+START_TEST(what_is_not_used_does_not_stop_it) {
+    static const char *const env[] = {"AZURE_CLIENT_SECRET=a\nb", "SSL_CERT_FILE=/nowhere",
+                                      "AZURE_TENANT_ID=@Microsoft.KeyVault(SecretUri=https://v/s)", NULL};
+    app_start_handler(&app, &(struct app_options){.connection_string = "UseDevelopmentStorage=true", .env = env});
+    wait_for_log("listens on");
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
 
@@ -278,6 +296,7 @@ int main(void) {
     tcase_add_checked_fixture(settings, NULL, release_app);
     tcase_add_loop_test(settings, a_bad_setting_ends_it_with_64_and_one_line, 0,
                         sizeof bad_settings / sizeof *bad_settings);
+    tcase_add_test(settings, what_is_not_used_does_not_stop_it);
     tcase_add_test(settings, without_a_connection_string_it_says_what_is_missing);
     suite_add_tcase(suite, settings);
     return check_main(suite);

@@ -105,17 +105,21 @@ static char *join(const char *left, const char *middle, const char *right) {
 }
 
 /*
- * The first line, unless it is empty, is a connection string, to which a key is added; a client secret is there too. Lines up to
- * an empty one are other variables.
+ * The first line, unless it is empty, is a connection string, to which a key is added; if it is empty, a client secret signs in,
+ * with a flaw for which it is refused. Lines up to an empty one are other variables.
  */
 static size_t take_environment(struct input *input, const char *secret, char *environment[MOST_VARIABLES + 1]) {
     char *line = input_take_line(input);
     char *key = join(line, ";AccountKey=", secret);
     size_t count = 0;
-    const char *flaw = line[0] == '\0' ? "\x01" : ""; /* with which it is refused */
-    environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, flaw);
     if (line[0] != '\0') {
         environment[count++] = join(LEASING "ConnectionString=", key, "");
+        environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "");
+    } else {
+        environment[count++] = join("AZURE_CLIENT_ID=c", "", "");
+        environment[count++] = join("AZURE_TENANT_ID=t", "", "");
+        environment[count++] = join(LEASING "StorageAccountUri=", "https://a.blob.core.windows.net", "");
+        environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "\x01.");
     }
     free(key);
     free(line);

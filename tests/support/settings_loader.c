@@ -15,10 +15,10 @@ void settings_loader_tear_down(struct settings_loader *loader) {
 }
 
 enum status settings_loader_load(struct settings_loader *loader, const char *const *environment) {
-    char *copies[8] = {NULL}; /* environ's strings are not const */
+    char *copies[16] = {NULL}; /* environ's strings are not const */
     size_t count = 0;
     for (; environment[count] != NULL; count++) {
-        ck_assert_uint_lt(count, 7);
+        ck_assert_uint_lt(count, 15);
         copies[count] = strdup(environment[count]);
     }
     app_settings_release(&loader->settings);

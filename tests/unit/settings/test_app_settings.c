@@ -12,6 +12,8 @@
 #define ACCOUNT_SIGN_IN \
     "DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY ";EndpointSuffix=core.windows.net"
 
+#define ADDRESS "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net"
+
 static struct settings_loader loader;
 
 static void set_up(void) {
@@ -29,8 +31,8 @@ static void tear_down(void) {
 /* --- secrets --- */
 
 START_TEST(a_client_secret_is_never_shown) {
-    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
-                   PRINCIPAL "ClientSecret=hunter2\n");
+    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
+                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", PRINCIPAL "ClientSecret=hunt\ner2");
 }
 END_TEST
 
@@ -45,18 +47,37 @@ END_TEST
 
 START_TEST(a_secret_in_the_wrong_place_is_not_shown) {
     static const char *const values[] = {
-        "https://a.blob.core.windows.net?sv=2021&sig=hunter2",
         "https://me:hunter2@a.blob.core.windows.net",
         "AccountName=a;accountkey=hunter2",
         "SharedAccessSignature=hunter2",
+        "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC3hunter2=",
+        "abc8Q~hunter2hunter2hunter2hunter2hunter2",
     };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char entry[200];
         snprintf(entry, sizeof entry, "DistributedLeasing__Endpoint=%s", values[i]);
-        assert_refused(
-            "DistributedLeasing:StorageAccountUri has a value that is not shown here; allowed: " ADDRESS_ALLOWED
-            "https://ACCOUNT.blob.core.windows.net",
-            SIGN_IN, entry);
+        assert_refused("DistributedLeasing__Endpoint has a value that is not shown here; allowed: " ADDRESS_ALLOWED
+                       "https://ACCOUNT.blob.core.windows.net",
+                       SIGN_IN, entry);
+        snprintf(entry, sizeof entry, "DistributedLeasing__ContainerName=%s", values[i]);
+        ck_assert_int_eq(load(SIGN_IN, entry), STATUS_INVALID_ARGUMENT);
+        ck_assert_ptr_null(strstr(loader.err.message, "hunter2"));
+    }
+}
+END_TEST
+
+/* The host would show the line as a Warning. */
+START_TEST(no_line_of_an_error_holds_the_word_that_makes_it_less) {
+    static const char *const entries[] = {
+        "Logging:LogLevel:Default=Bogus",
+        "Logging:LogLevel:Default=Warn",
+        "Logging:LogLevel:Default=WARNINGS",
+        "DistributedLeasing:ContainerName=Stock-Warnings",
+        "DistributedLeasing:Metadata:a=warn\xc3\xbc",
+    };
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        ck_assert_int_eq(load(SIGN_IN, entries[i]), STATUS_INVALID_ARGUMENT);
+        ck_assert_msg(strcasestr(loader.err.message, "warn") == NULL, "%s", loader.err.message);
     }
 }
 END_TEST
@@ -67,7 +88,6 @@ END_TEST
     "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string or " \
     "UseDevelopmentStorage=true"
 #define OR_AN_ADDRESS ", or DistributedLeasing:StorageAccountUri to sign in without a key"
-#define ADDRESS "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net"
 #define WITH_TOKENS "DistributedLeasing:UseManagedIdentity=true"
 #define MODE "DistributedLeasing:Authentication:Mode="
 
@@ -112,9 +132,9 @@ END_TEST
 START_TEST(a_key_is_not_sent_over_http_to_another_machine) {
     ck_assert_int_eq(load(ACCOUNT_SIGN_IN ";DefaultEndpointsProtocol=http"), STATUS_INVALID_ARGUMENT);
     ck_assert_str_eq(loader.err.message,
-                     "DistributedLeasing:ConnectionString: it would sign in over http to another machine; http is for "
-                     "localhost, 127.0.0.0/8 and [::1] alone; allowed: an Azure Storage connection string or "
-                     "UseDevelopmentStorage=true");
+                     "DistributedLeasing:ConnectionString: it would sign in to http://shop.blob.core.windows.net over "
+                     "http; http is for localhost, 127.0.0.0/8 and [::1] alone; allowed: an Azure Storage connection "
+                     "string or UseDevelopmentStorage=true");
 }
 END_TEST
 
@@ -178,8 +198,8 @@ START_TEST(a_table_store_needs_a_table_endpoint) {
     static const char sas[] =
         "DistributedLeasing:ConnectionString=BlobEndpoint=https://proxy.example.com;SharedAccessSignature=sv=1&sig=2";
     assert_refused(
-        "Inventory:TableServiceUri is not set, and the blob endpoint does not tell it; allowed: " ADDRESS_ALLOWED
-        "https://ACCOUNT.table.core.windows.net",
+        "Inventory:TableServiceUri is not set, and the blob endpoint https://proxy.example.com does not tell it; "
+        "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net",
         sas);
     load_ok(sas, "Inventory:Store=Memory");
     load_ok(sas, "Inventory:TableServiceUri=https://tables.example.com");
@@ -188,7 +208,7 @@ START_TEST(a_table_store_needs_a_table_endpoint) {
 END_TEST
 
 START_TEST(an_address_is_taken_only_as_long_as_its_table_address_fits) {
-    static const char start[] = "https://a.blob.core.windows.net/";
+    static const char start[] = "https://a.blob."; /* and a long name of a host */
     for (int length = 510; length <= 511; length++) {
         char entry[1024];
         snprintf(entry, sizeof entry, "DistributedLeasing:StorageAccountUri=%s%0*d", start, length - (int)strlen(start),
@@ -257,41 +277,189 @@ START_TEST(aliases_are_read_and_the_setting_itself_wins) {
 END_TEST
 
 START_TEST(workload_identity_falls_back_to_the_variables_of_azure) {
-    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f");
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f");
     ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "t");
     ck_assert_str_eq(loader.settings.authentication.workload_client_id, "c");
     ck_assert_str_eq(loader.settings.authentication.workload_token_file_path, "/f");
     ck_assert_ptr_null(loader.settings.authentication.managed_identity_client_id);
     ck_assert_ptr_null(loader.settings.authentication.principal_client_secret);
-    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", WORKLOAD "TenantId=main");
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f",
+            WORKLOAD "TenantId=main");
     ck_assert_str_eq(loader.settings.authentication.workload_tenant_id, "main");
 }
 END_TEST
 
 START_TEST(a_service_principal_falls_back_to_the_variables_of_azure) {
-    load_ok(SIGN_IN, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s",
-            "AZURE_CLIENT_CERTIFICATE_PATH=/p", PRINCIPAL "ClientId=main");
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s", PRINCIPAL "ClientId=main");
     ck_assert_str_eq(loader.settings.authentication.principal_tenant_id, "t");
     ck_assert_str_eq(loader.settings.authentication.principal_client_id, "main");
     ck_assert_str_eq(loader.settings.authentication.principal_client_secret, "s");
-    ck_assert_str_eq(loader.settings.authentication.principal_certificate_path, "/p");
     ck_assert_str_eq(loader.settings.authentication.azure_client_id, "c");
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_CERTIFICATE_PATH=/p");
+    ck_assert_str_eq(loader.settings.authentication.principal_certificate_path, "/p");
 }
 END_TEST
 
 START_TEST(the_secrets_of_azures_variables_are_never_shown) {
-    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
-                   "AZURE_CLIENT_SECRET=hunter2\n");
-    assert_refused("IDENTITY_HEADER has a value that is not shown here; allowed: " TEXT_ALLOWED, SIGN_IN,
-                   "IDENTITY_HEADER=hunter2\n");
+    assert_refused("AZURE_CLIENT_SECRET has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
+                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=hunt\ter2");
+    assert_refused("IDENTITY_HEADER has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
+                   "IDENTITY_ENDPOINT=http://localhost", "IDENTITY_HEADER=hunt\ter2");
 }
 END_TEST
 
-START_TEST(a_refusal_has_the_name_of_the_table_however_it_was_written) {
-    static const char line[] = "DistributedLeasing:BlobPrefix is '?'; allowed: up to 100 of A-Z a-z 0-9 . _ ~ - /"
+START_TEST(a_refusal_has_the_name_as_the_user_wrote_it) {
+    static const char rest[] = " is '?'; allowed: up to 100 of A-Z a-z 0-9 . _ ~ - /"
                                ", no part in front of a slash empty or ending with a dot";
+    char line[200];
+    snprintf(line, sizeof line, "distributedleasing__BLOBPREFIX%s", rest);
     assert_refused(line, SIGN_IN, "distributedleasing__BLOBPREFIX=?");
-    assert_refused(line, SIGN_IN, "DistributedLeasing__KeyPrefix=?");
+    snprintf(line, sizeof line, "DistributedLeasing:KeyPrefix%s", rest);
+    assert_refused(line, SIGN_IN, "DistributedLeasing:KeyPrefix=?");
+    temp_folder_write(&loader.folder, "appsettings.json", "{\"distributedLeasing\":{\"keyPrefix\":\"?\"}}");
+    snprintf(line, sizeof line, "distributedLeasing:keyPrefix%s", rest);
+    assert_refused(line, SIGN_IN);
+    temp_folder_write(&loader.folder, "appsettings.json", "{}");
+    assert_refused("distributedLeasing__connectionString: AccountName is missing; allowed: an Azure Storage connection "
+                   "string or UseDevelopmentStorage=true",
+                   "distributedLeasing__connectionString=AccountKey=" KEY);
+    assert_refused("DISTRIBUTEDLEASING__AUTORENEWINTERVAL is '00:00:30'; allowed: a time span from 00:00:00.001, below "
+                   "00:00:27.000 (AutoRenewSafetyThreshold of DefaultLeaseDuration)",
+                   SIGN_IN, "DISTRIBUTEDLEASING__AUTORENEWINTERVAL=00:00:30");
+}
+END_TEST
+
+START_TEST(underscores_win_for_a_setting_and_for_its_alias) {
+    load_ok(SIGN_IN, "DistributedLeasing:BlobPrefix=x", "DistributedLeasing__BlobPrefix=winner");
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
+    load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=x", "DistributedLeasing__KeyPrefix=winner");
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
+    load_ok(SIGN_IN, "DistributedLeasing__KeyPrefix=x", "DistributedLeasing:BlobPrefix=winner");
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner"); /* no alias wins over the setting */
+    load_ok(SIGN_IN, "DistributedLeasing:Metadata:a=x", "DistributedLeasing__Metadata__A=winner");
+    ck_assert_uint_eq(loader.settings.lease_store.metadata.count, 1);
+    ck_assert_str_eq(loader.settings.lease_store.metadata.items[0].value, "winner");
+}
+END_TEST
+
+/* --- what is not used --- */
+
+static const char *const unused[][3] = {
+    {SIGN_IN, "AZURE_CLIENT_SECRET=a\nb"},
+    {SIGN_IN, PRINCIPAL "ClientSecret=@Microsoft.KeyVault(SecretUri=https://v/s)"},
+    {SIGN_IN, "AZURE_CLIENT_SECRET=@Microsoft.KeyVault(SecretUri=https://v/s)"},
+    {SIGN_IN, "AZURE_TENANT_ID=\x01", "AZURE_CLIENT_ID=\x01"},
+    {SIGN_IN, MODE "Key"},
+    {SIGN_IN, IDENTITY "ClientId=a\nb"},
+    {SIGN_IN, "AZURE_AUTHORITY_HOST=login"},
+    {SIGN_IN, "AZURE_POD_IDENTITY_AUTHORITY_HOST=imds"},
+    {SIGN_IN, "IDENTITY_ENDPOINT=\x01", "IDENTITY_HEADER=\x01"},
+    {SIGN_IN, "SSL_CERT_FILE=/nowhere"},
+    {SIGN_IN, "Inventory:Store=Memory", "Inventory:TableServiceUri=nowhere"},
+    {SIGN_IN, "Inventory:Store=Memory", "Inventory:TableName=?"},
+    {ADDRESS, "DistributedLeasing:UseManagedIdentity=true", "DistributedLeasing:ConnectionString=nonsense"},
+    {ADDRESS, "AZURE_CLIENT_SECRET=a\nb"},
+    {ADDRESS, "AZURE_CLIENT_SECRET=\"quoted\"", "AZURE_TENANT_ID=t"},
+    {ADDRESS, "AZURE_FEDERATED_TOKEN_FILE=a\nb", "AZURE_TENANT_ID=t"},
+    {ADDRESS, MODE "ManagedIdentity", "AZURE_CLIENT_ID=a\nb"},
+    {ADDRESS, MODE "ManagedIdentity", "AZURE_AUTHORITY_HOST=login"},
+    {ADDRESS, MODE "Development", "AZURE_POD_IDENTITY_AUTHORITY_HOST=imds"},
+    {ADDRESS, "IDENTITY_HEADER=a\nb"},
+    {ADDRESS, IDENTITY "ClientId=mine", "AZURE_CLIENT_ID=a\nb"},
+};
+enum { UNUSED_COUNT = sizeof unused / sizeof unused[0] };
+
+START_TEST(what_is_not_used_stops_nothing) {
+    const char *environment[4] = {unused[_i][0], unused[_i][1], unused[_i][2], NULL};
+    ck_assert_msg(settings_loader_load(&loader, environment) == STATUS_OK, "%s", loader.err.message);
+}
+END_TEST
+
+START_TEST(a_certificate_beside_a_secret_is_not_used) {
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s",
+            "AZURE_CLIENT_CERTIFICATE_PATH=a\nb");
+    ck_assert_ptr_null(loader.settings.authentication.principal_certificate_path);
+}
+END_TEST
+
+START_TEST(an_identity_of_app_service_leaves_imds_alone) {
+    load_ok(ADDRESS, "IDENTITY_ENDPOINT=http://localhost", "IDENTITY_HEADER=h",
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST=nonsense");
+    ck_assert_str_eq(loader.settings.authentication.identity_endpoint, "http://localhost");
+}
+END_TEST
+
+START_TEST(white_space_around_a_secret_is_no_part_of_it) {
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET= abc\n");
+    ck_assert_str_eq(loader.settings.authentication.principal_client_secret, "abc");
+}
+END_TEST
+
+/* --- mistakes that are often made --- */
+
+#define REFERENCE "@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/s/)"
+#define UNRESOLVED                                                                                                  \
+    " is a Key Vault reference that was not resolved; Azure's portal says why beside the setting (often the app's " \
+    "identity may not read it); allowed: "
+
+START_TEST(a_key_vault_reference_that_was_not_resolved_is_named_in_any_setting) {
+    assert_refused("DistributedLeasing__ConnectionString" UNRESOLVED
+                   "an Azure Storage connection string or UseDevelopmentStorage=true",
+                   "DistributedLeasing__ConnectionString=" REFERENCE);
+    assert_refused("AZURE_CLIENT_SECRET" UNRESOLVED TEXT_ALLOWED, ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
+                   "AZURE_CLIENT_SECRET=" REFERENCE);
+    assert_refused("DistributedLeasing:StorageAccountUri" UNRESOLVED ADDRESS_ALLOWED
+                   "https://ACCOUNT.blob.core.windows.net",
+                   "DistributedLeasing:StorageAccountUri= @microsoft.keyvault(VaultName=v;SecretName=s)");
+    ck_assert_int_eq(load(SIGN_IN, "Inventory__SeedProducts=" REFERENCE), STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(loader.err.message, "Inventory__SeedProducts" UNRESOLVED));
+    ck_assert_int_eq(load(SIGN_IN, "DistributedLeasing__Metadata__a=" REFERENCE), STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(loader.err.message, "DistributedLeasing__Metadata__a is a Key Vault reference"));
+    ck_assert_int_eq(load(SIGN_IN, "SSL_CERT_FILE=" REFERENCE), STATUS_OK); /* not used */
+    ck_assert_int_eq(load(ADDRESS, "SSL_CERT_FILE=" REFERENCE), STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(loader.err.message, "SSL_CERT_FILE is a Key Vault reference"));
+    ck_assert_int_eq(load(SIGN_IN, "Logging__LogLevel__Default=@Microsoft.AppConfiguration(Endpoint=https://x)"),
+                     STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(loader.err.message, "is an App Configuration reference that was not resolved"));
+}
+END_TEST
+
+START_TEST(a_value_in_quotes_is_named) {
+    assert_refused("DistributedLeasing__ConnectionString stands in quotes; leave them out; allowed: an Azure Storage "
+                   "connection string or UseDevelopmentStorage=true",
+                   "DistributedLeasing__ConnectionString=\"AccountName=shop;AccountKey=" KEY "\"");
+    assert_refused("AZURE_CLIENT_SECRET stands in quotes; leave them out; allowed: " TEXT_ALLOWED, ADDRESS,
+                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET='hunter2'");
+    assert_refused("DistributedLeasing:ContainerName stands in quotes; leave them out; allowed: 3 to 63 lower-case "
+                   "letters, digits and single hyphens, a letter or digit first and last",
+                   SIGN_IN, "DistributedLeasing:ContainerName=\"leases\"");
+}
+END_TEST
+
+/* Each names the address: its host has the account's name. */
+static const struct {
+    const char *entry;
+    const char *says;
+} addresses[] = {
+    {"DistributedLeasing__StorageAccountUri=https://shop.table.core.windows.net",
+     "DistributedLeasing__StorageAccountUri is 'https://shop.table.core.windows.net': it is the address of tables, not "
+     "of "
+     "blobs; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
+    {"DistributedLeasing__Endpoint=https://shop.blob.core.windows.net/leases",
+     "DistributedLeasing__Endpoint is 'https://shop.blob.core.windows.net/leases': a container follows in it, which "
+     "has a "
+     "setting of its own; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
+    {"Inventory__TableServiceUri=https://shop.blob.core.windows.net",
+     "Inventory__TableServiceUri is 'https://shop.blob.core.windows.net': it is the address of blobs, not of tables; "
+     "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net"},
+    {"DistributedLeasing__Endpoint=https://shop.blob.core.windows.net/leases?sv=1&sig=hunter2",
+     "DistributedLeasing__Endpoint has a value that is not shown here: a SAS follows in it; in a connection string it "
+     "stands as SharedAccessSignature=...; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
+};
+enum { ADDRESS_COUNT = sizeof addresses / sizeof addresses[0] };
+
+START_TEST(a_mistaken_address_is_named) {
+    assert_refused(addresses[_i].says, SIGN_IN, addresses[_i].entry);
 }
 END_TEST
 
@@ -354,14 +522,13 @@ START_TEST(metadata_that_blobs_cannot_have_is_refused) {
         const char *value;
         const char *shown;
     } refused[] = {
-        {"a-b", "x", "x"}, {"1a", "x", "x"},  {"", "x", "x"},  {"a__b", "x", "x"},   {"ä", "x", "x"},
-        {"a", " x", " x"}, {"a", "x ", "x "}, {"a", "ü", "ü"}, {"a", "x\ny", "x y"}, {"a", "\x7f", " "},
+        {"a-b", "x", "x"}, {"1a", "x", "x"}, {"", "x", "x"},       {"a__b", "x", "x"},
+        {"ä", "x", "x"},   {"a", "ü", "ü"},  {"a", "x\ny", "x y"}, {"a", "\x7f", " "},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        const char *name = strcmp(refused[i].name, "a__b") == 0 ? "a:b" : refused[i].name;
         char entry[100], line[512];
         snprintf(entry, sizeof entry, "distributedleasing__Metadata__%s=%s", refused[i].name, refused[i].value);
-        snprintf(line, sizeof line, "DistributedLeasing:Metadata:%s is '%s'; " METADATA_ALLOWED, name,
+        snprintf(line, sizeof line, "distributedleasing__Metadata__%s is '%s'; " METADATA_ALLOWED, refused[i].name,
                  refused[i].shown);
         assert_refused(line, SIGN_IN, entry);
     }
@@ -416,8 +583,16 @@ END_TEST
 START_TEST(the_instance_has_a_name_from_azure_from_the_user_or_from_the_process) {
     char pid[20];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
-    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=0123456789abcdef", "HANDLER_INSTANCE=2");
-    ck_assert_str_eq(loader.settings.instance, "01234567");
+    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=0123456789abcdef", "WEBSITE_POD_NAME=p", "CONTAINER_NAME=c",
+            "HANDLER_INSTANCE=2");
+    ck_assert_str_eq(loader.settings.instance, "89abcdef");
+    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=", "WEBSITE_POD_NAME=a1b2-7f8e9d-x4z9q", "CONTAINER_NAME=c",
+            "HANDLER_INSTANCE=2");
+    ck_assert_str_eq(loader.settings.instance, "9d-x4z9q");
+    load_ok(SIGN_IN, "CONTAINER_NAME=5FE24C73-638412345678901234", "HANDLER_INSTANCE=2");
+    ck_assert_str_eq(loader.settings.instance, "78901234");
+    load_ok(SIGN_IN, "CONTAINER_NAME=short", "HANDLER_INSTANCE=2");
+    ck_assert_str_eq(loader.settings.instance, "short");
     load_ok(SIGN_IN, "HANDLER_INSTANCE=second\tone");
     ck_assert_str_eq(loader.settings.instance, "second one");
     load_ok(SIGN_IN, "HANDLER_INSTANCE=" X60 "abcdef");
@@ -434,6 +609,7 @@ int main(void) {
     tcase_add_test(tests, a_client_secret_is_never_shown);
     tcase_add_test(tests, a_connection_string_is_never_shown);
     tcase_add_test(tests, a_secret_in_the_wrong_place_is_not_shown);
+    tcase_add_test(tests, no_line_of_an_error_holds_the_word_that_makes_it_less);
     tcase_add_test(tests, without_a_connection_string_and_an_address_nothing_loads);
     tcase_add_test(tests, an_address_alone_signs_in_with_tokens);
     tcase_add_test(tests, a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for);
@@ -450,7 +626,15 @@ int main(void) {
     tcase_add_loop_test(tests, only_an_interval_that_is_set_can_be_at_odds_with_the_threshold, 0, RENEWAL_COUNT);
     tcase_add_test(tests, aliases_are_read_and_the_setting_itself_wins);
     tcase_add_test(tests, workload_identity_falls_back_to_the_variables_of_azure);
-    tcase_add_test(tests, a_refusal_has_the_name_of_the_table_however_it_was_written);
+    tcase_add_test(tests, a_refusal_has_the_name_as_the_user_wrote_it);
+    tcase_add_test(tests, underscores_win_for_a_setting_and_for_its_alias);
+    tcase_add_loop_test(tests, what_is_not_used_stops_nothing, 0, UNUSED_COUNT);
+    tcase_add_test(tests, a_certificate_beside_a_secret_is_not_used);
+    tcase_add_test(tests, an_identity_of_app_service_leaves_imds_alone);
+    tcase_add_test(tests, white_space_around_a_secret_is_no_part_of_it);
+    tcase_add_test(tests, a_key_vault_reference_that_was_not_resolved_is_named_in_any_setting);
+    tcase_add_test(tests, a_value_in_quotes_is_named);
+    tcase_add_loop_test(tests, a_mistaken_address_is_named, 0, ADDRESS_COUNT);
     tcase_add_test(tests, settings_come_from_the_files_too);
     tcase_add_test(tests, a_file_that_is_not_json_is_refused_by_name);
     tcase_add_test(tests, the_message_is_optional);

@@ -89,12 +89,73 @@ START_TEST(two_underscores_are_a_colon_everywhere_and_case_does_not_count) {
 }
 END_TEST
 
-START_TEST(of_two_environment_variables_of_one_name_the_first_wins) {
-    load_ok("A__B=first", "a:b=second", NULL);
-    assert_value("A:B", "first");
+/* Loads both orders; the value must be the same. */
+static void assert_wins(const char *winner, const char *loser) {
+    load_ok(winner, loser, NULL);
+    assert_value("A:B:C", "winner");
     config_source_release(&source);
-    load_ok("a:b=second", "A__B=first", NULL);
-    assert_value("A:B", "second");
+    load_ok(loser, winner, NULL);
+    assert_value("A:B:C", "winner");
+    config_source_release(&source);
+}
+
+START_TEST(underscores_win_over_a_colon_whatever_the_order_of_the_environment) {
+    assert_wins("A__B__C=winner", "A:B:C=loser");
+    assert_wins("a__b__c=winner", "A:B:C=loser");
+    assert_wins("A__B__C=winner", "A:B__C=loser");
+    assert_wins("A__B__C=winner", "a__b__c=loser");
+    assert_wins("A:B:C=winner", "a:B:C=loser");
+    load_ok("A__B=", "A:B=x", NULL);
+    assert_value("A:B", "");
+}
+END_TEST
+
+START_TEST(underscores_win_over_a_colon_in_each_file) {
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"L__One\":\"winner\",\"L:One\":\"x\",\"L:Two\":\"x\",\"L__Two\":\"winner\"}}");
+    temp_folder_write(
+        &folder, "appsettings.json",
+        "{\"A__One\":\"winner\",\"A\":{\"One\":\"x\",\"Two\":\"x\"},\"A__Two\":\"winner\",\"L__One\":\"x\"}");
+    load_ok("A:Two=environment", NULL, NULL);
+    assert_value("L:One", "winner");
+    assert_value("L:Two", "winner");
+    assert_value("A:One", "winner");
+    assert_value("A:Two", "environment"); /* the place counts more */
+}
+END_TEST
+
+START_TEST(of_one_name_that_stands_twice_in_a_file_the_last_wins) {
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"A\":\"x\"},\"Values\":{\"B\":\"x\",\"B\":\"last\"}}");
+    temp_folder_write(&folder, "appsettings.json",
+                      "{\"C\":{\"D\":\"x\"},\"C:D\":\"x\",\"c\":{\"d\":\"last\"},\"E\":\"x\",\"E\":null}");
+    load_ok(NULL, NULL, NULL);
+    assert_value("A", NULL);
+    assert_value("B", "last");
+    assert_value("C:D", "last");
+    assert_value("E", NULL);
+}
+END_TEST
+
+START_TEST(an_item_knows_its_name_as_it_was_written) {
+    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"Local__One\":\"1\"}}");
+    temp_folder_write(&folder, "appsettings.json", "{\"App\":{\"oNe\":\"3\"}}");
+    load_ok("ENV__ONE__x=5", NULL, NULL);
+    ck_assert_str_eq(config_source_find(&source, "Env:One:X")->written, "ENV__ONE__x");
+    ck_assert_str_eq(config_source_find(&source, "Local:One")->written, "Local__One");
+    ck_assert_str_eq(config_source_find(&source, "App:One")->written, "App:oNe");
+    ck_assert_ptr_null(config_source_find(&source, "App:Two"));
+}
+END_TEST
+
+START_TEST(white_space_around_a_value_is_dropped_everywhere) {
+    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"B\":\" b c\\n\"}}");
+    temp_folder_write(&folder, "appsettings.json", "{\"C\":\"\\tc\\r\\n\",\"D\":\"  \"}");
+    load_ok("A= \t a  b\v\f\r\n", NULL, NULL);
+    assert_value("A", "a  b");
+    assert_value("B", "b c");
+    assert_value("C", "c");
+    assert_value("D", "");
 }
 END_TEST
 
@@ -165,13 +226,57 @@ START_TEST(host_json_is_below_the_app_settings_that_override_it) {
 }
 END_TEST
 
+#define PREFIX "AzureFunctionsJobHost:extensions:http:routePrefix"
+
+static const struct {
+    const char *text;
+    const char *prefix;
+} host_files[] = {
+    {"{\"version\":\"2.0\",\"version\":\"2.0\",\"extensions\":{\"http\":{\"routePrefix\":\"a\",\"routePrefix\":\"b\"}}"
+     "}",
+     "b"},
+    {"{\"extensions\":{\"http\":{\"routePrefix\":\"a\"}},\"extensions\":{\"queues\":{}}}", NULL},
+    {"{\"extensions\":{\"http\":{\"routePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":\"b\"}}}", "b"},
+    {"{\"Extensions\":{\"HTTP\":{\"RoutePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":\"b\"}}}", "b"},
+    {"\xEF\xBB\xBF// the host's\n{\"extensions\":{/* http */\"http\":{\"routePrefix\":\"b\",},},}", "b"},
+    {"{\"logging\":{\"logLevel\":[1e999,{}]},\"functionTimeout\":-1,\"extensions\":{\"http\":{\"routePrefix\":\"\"}}}",
+     ""},
+    {"{\"extensions\":[],\"customHandler\":7}", NULL},
+};
+enum { HOST_FILE_COUNT = sizeof host_files / sizeof host_files[0] };
+
+START_TEST(what_the_host_takes_in_host_json_stops_nothing) {
+    temp_folder_write(&folder, "host.json", host_files[_i].text);
+    load_ok(STARTED_BY_HOST, NULL, NULL);
+    assert_value(PREFIX, host_files[_i].prefix);
+}
+END_TEST
+
+static const char *const broken[] = {"",   "{", "[]", "{'extensions':{}}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}",
+                                     "NaN"};
+enum { BROKEN_COUNT = sizeof broken / sizeof broken[0] };
+
+START_TEST(a_host_json_that_is_beyond_us_stops_nothing) {
+    temp_folder_write(&folder, "host.json", broken[_i]);
+    load_ok(STARTED_BY_HOST, "AzureFunctionsJobHost__extensions__http__routePrefix=setting", NULL);
+    assert_value(PREFIX, "setting");
+}
+END_TEST
+
+START_TEST(a_host_json_that_cannot_be_read_stops_nothing) {
+    temp_folder_write_folder(&folder, "host.json");
+    load_ok(STARTED_BY_HOST, NULL, NULL);
+    assert_value(PREFIX, NULL);
+}
+END_TEST
+
 START_TEST(no_files_and_no_environment_are_no_settings) {
     load_ok(NULL, NULL, NULL);
     ck_assert_uint_eq(source.count, 0);
 }
 END_TEST
 
-static const char *const file_names[] = {"local.settings.json", "appsettings.json", "host.json"};
+static const char *const file_names[] = {"local.settings.json", "appsettings.json"};
 enum { FILE_COUNT = sizeof file_names / sizeof file_names[0] };
 
 START_TEST(a_file_that_is_not_a_json_object_is_refused_by_name) {
@@ -239,7 +344,13 @@ int main(void) {
     tcase_add_test(tests, the_environment_wins_over_local_settings_and_those_over_appsettings);
     tcase_add_test(tests, local_settings_are_not_even_opened_when_a_host_has_started_us);
     tcase_add_test(tests, two_underscores_are_a_colon_everywhere_and_case_does_not_count);
-    tcase_add_test(tests, of_two_environment_variables_of_one_name_the_first_wins);
+    tcase_add_test(tests, underscores_win_over_a_colon_whatever_the_order_of_the_environment);
+    tcase_add_test(tests, underscores_win_over_a_colon_in_each_file);
+    tcase_add_test(tests, of_one_name_that_stands_twice_in_a_file_the_last_wins);
+    tcase_add_test(tests, an_item_knows_its_name_as_it_was_written);
+    tcase_add_test(tests, white_space_around_a_value_is_dropped_everywhere);
+    tcase_add_loop_test(tests, what_the_host_takes_in_host_json_stops_nothing, 0, HOST_FILE_COUNT);
+    tcase_add_loop_test(tests, a_host_json_that_is_beyond_us_stops_nothing, 0, BROKEN_COUNT);
     tcase_add_test(tests, a_value_is_all_that_follows_the_first_equals_sign);
     tcase_add_test(tests, an_empty_value_hides_the_lower_places);
     tcase_add_test(tests, json_is_flattened_as_dotnet_does_it);
@@ -247,6 +358,7 @@ int main(void) {
     tcase_add_test(tests, of_local_settings_only_the_values_are_app_settings);
     tcase_add_test(tests, local_settings_without_values_are_fine);
     tcase_add_test(tests, host_json_is_below_the_app_settings_that_override_it);
+    tcase_add_test(tests, a_host_json_that_cannot_be_read_stops_nothing);
     tcase_add_test(tests, no_files_and_no_environment_are_no_settings);
     tcase_add_loop_test(tests, a_file_that_is_not_a_json_object_is_refused_by_name, 0, FILE_COUNT);
     tcase_add_loop_test(tests, a_file_that_cannot_be_read_is_refused_by_name, 0, FILE_COUNT);

@@ -125,25 +125,28 @@ static const struct {
     const char *body;
     const char *says;
 } bad[] = {
-    {200, STATUS_MALFORMED, "garbage " SECRET, "the identity endpoint of App Service: the answer is not JSON"},
-    {200, STATUS_MALFORMED, "", "the identity endpoint of App Service: the answer is not JSON"},
-    {204, STATUS_UNAUTHORIZED, "", "the identity endpoint of App Service: it answered 204"},
-    {302, STATUS_UNAUTHORIZED, "", "the identity endpoint of App Service: it answered 302"},
-    {400, STATUS_UNAUTHORIZED, "{\"error\":\"" SECRET "\"}", "the identity endpoint of App Service: it answered 400"},
+    {200, STATUS_MALFORMED, "garbage " SECRET, "the answer is not JSON"},
+    {200, STATUS_MALFORMED, "", "the answer is not JSON"},
+    {204, STATUS_UNAUTHORIZED, "", "it answered 204"},
+    {302, STATUS_UNAUTHORIZED, "", "it answered 302"},
+    {400, STATUS_UNAUTHORIZED, "{\"error\":\"" SECRET "\"}", "it answered 400"},
     {401, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " SECRET "\"}",
-     "the identity endpoint of App Service: it answered 401 invalid_client AADSTS7000215"},
-    {403, STATUS_UNAUTHORIZED, SECRET, "the identity endpoint of App Service: it answered 403"},
-    {408, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 408"},
-    {429, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 429"},
-    {500, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 500"},
-    {503, STATUS_UNAVAILABLE, SECRET, "the identity endpoint of App Service: it answered 503"},
+     "it answered 401 invalid_client AADSTS7000215"},
+    {403, STATUS_UNAUTHORIZED, SECRET, "it answered 403"},
+    {408, STATUS_UNAVAILABLE, SECRET, "it answered 408"},
+    {429, STATUS_UNAVAILABLE, SECRET, "it answered 429"},
+    {500, STATUS_UNAVAILABLE, SECRET, "it answered 500"},
+    {503, STATUS_UNAVAILABLE, SECRET, "it answered 503"},
 };
 
 START_TEST(a_bad_answer_is_told_without_repeating_it) {
     use_app_service("/msi/token", NULL);
     answer(bad[_i].status, bad[_i].body);
     ck_assert_int_eq(fetch(&app_service.base), bad[_i].made);
-    ck_assert_str_eq(err.message, bad[_i].says);
+    char expected[256];
+    snprintf(expected, sizeof expected, "the identity endpoint of App Service, %s/msi/token: %s", http_fake_url(fake),
+             bad[_i].says);
+    ck_assert_str_eq(err.message, expected);
     ck_assert_uint_eq(token.text.length, 0);
 }
 END_TEST
@@ -235,6 +238,9 @@ START_TEST(imds_is_asked_again_after_what_its_rules_name) {
     answer(imds_answers[_i].status, SECRET);
     ck_assert_int_eq(fetch(&imds.base), imds_answers[_i].made);
     ck_assert_ptr_null(strstr(err.message, SECRET));
+    char at[64];
+    snprintf(at, sizeof at, "IMDS at %s: ", http_fake_url(fake));
+    ck_assert_int_eq(strncmp(err.message, at, strlen(at)), 0);
 }
 END_TEST
 
