@@ -138,6 +138,19 @@ static const char *foreign_because(const struct http_reply *reply, const struct 
     return *code == '\0' ? "without an error code" : NULL;
 }
 
+/* "Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0", "Azurite-Table/3.35.0"; NULL: the right service, or none is named. */
+static const char *other_service(const struct http_reply *reply, const struct storage_success *success) {
+    static const char *const services[] = {"Blob", "Table", "Queue", "File"};
+    const char *server = header(reply, "Server"), *name = strstr(server, "-Azure-");
+    name = name != NULL ? name + strlen("-Azure-") : begins_with(server, "Azurite-") ? server + strlen("Azurite-") : "";
+    for (size_t i = 0; i < sizeof services / sizeof services[0] && success->service != NULL; i++) {
+        if (begins_with(name, services[i]) && strcmp(services[i], success->service) != 0) {
+            return services[i];
+        }
+    }
+    return NULL;
+}
+
 static enum status foreign(const struct http_reply *reply, const char *what, const char *because, struct error *err) {
     const char *type = header(reply, "Content-Type"), *server = header(reply, "Server");
     return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%.60s%s%.60s, %s", what,
@@ -150,12 +163,18 @@ enum status storage_error_read(const struct http_reply *reply, const struct stor
     if (reply->status >= 400) {
         read_code(reply, code, sizeof code, message, sizeof message);
     }
-    const char *because = foreign_because(reply, success, code);
-    if (because == NULL && reply->status == success->http_status) {
+    const char *because = foreign_because(reply, success, code), *other = other_service(reply, success);
+    if (other == NULL && because == NULL && reply->status == success->http_status) {
         return STATUS_OK;
     }
     enum status status;
-    if (because != NULL) {
+    if (other != NULL) {
+        status =
+            error_set(err, STATUS_UNAVAILABLE,
+                      "%s: the %s service answered (%d), not the %s service: the addresses of blobs and tables may be "
+                      "swapped",
+                      what, other, reply->status, success->service);
+    } else if (because != NULL) {
         status = foreign(reply, what, because, err);
     } else {
         status = storage_error_status(reply->status, code);

@@ -3,7 +3,8 @@
  *
  * An answer may come from something on the way instead: a gateway, a proxy, a captive portal. It is storage's only if it carries
  * x-ms-request-id, and then it is either the one success that the request expects or an error with storage's error code.
- * Everything else says nothing about what storage did. It is STATUS_UNAVAILABLE, as if no answer had come.
+ * Everything else says nothing about what storage did. It is STATUS_UNAVAILABLE, as if no answer had come. So is an answer whose
+ * Server header names another service of storage's (addresses of blobs and tables are swapped easily).
  *
  * Rules        Storage's errors, by HTTP status and error code ("Common REST API error codes", "Blob service error codes",
  *              "Table service error codes"):
@@ -32,6 +33,7 @@
 struct storage_success {
     int http_status;
     char lease_id[UUID_TEXT_BYTES]; /* which x-ms-lease-id must name; "": that header is not looked at */
+    const char *service;            /* "Blob" or "Table", whose address this should be; NULL: it does not matter */
 };
 
 /* The table above, for an answer of storage's that is no success. */

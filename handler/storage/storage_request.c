@@ -26,7 +26,8 @@ void storage_request_init(struct storage_request *request, enum storage_service 
                           int success_http_status) {
     request->service = service;
     request->method = method;
-    request->success = (struct storage_success){.http_status = success_http_status};
+    request->success = (struct storage_success){.http_status = success_http_status,
+                                                .service = service == STORAGE_TABLE ? "Table" : "Blob"};
     request->max_attempts = 0;
     strbuf_init(&request->path, SIZE_MAX);
     http_headers_init(&request->query);

@@ -221,6 +221,22 @@ START_TEST(who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_stor
 }
 END_TEST
 
+START_TEST(swapped_endpoints_are_named) {
+    char swapped[AZURITE_CONNECTION_STRING_BYTES];
+    azurite_write_connection_string(azurite.table_port, azurite.blob_port, swapped);
+    app_start_handler(&app, &(struct app_options){.connection_string = swapped});
+    wait_for_log("the addresses of blobs and tables may be swapped");
+    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
+    http_reply_release(&reply);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+    char *log = process_output_from(&app.process, 0), address[64];
+    snprintf(address, sizeof address, "http://127.0.0.1:%d/" AZURITE_ACCOUNT, azurite.blob_port);
+    ck_assert_msg(strstr(log, address) != NULL, "%s", log);
+    free(log);
+}
+END_TEST
+
 /* setting, what the line must say beside its name */
 static const char *const bad_settings[][2] = {
     {"DistributedLeasing:ConnectionString=AccountName=x;AccountKey=%%%", "connection string"},
@@ -290,6 +306,7 @@ int main(void) {
     tcase_add_test(lifecycle, without_storage_a_stop_is_prompt_too);
     tcase_add_test(lifecycle, an_undisturbed_reserve_costs_four_requests_and_a_get_one);
     tcase_add_test(lifecycle, who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_storage);
+    tcase_add_test(lifecycle, swapped_endpoints_are_named);
     suite_add_tcase(suite, lifecycle);
     TCase *settings = tcase_create("bad settings");
     tcase_set_timeout(settings, 120);

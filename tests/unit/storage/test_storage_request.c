@@ -340,6 +340,45 @@ START_TEST(the_message_says_what_answered_in_storages_place) {
 }
 END_TEST
 
+static const struct {
+    const char *headers;
+    int status;
+    bool is_table; /* what was asked */
+    const char *says;
+} services[] = {
+    {"Server: Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0\r\n", 400, false,
+     ": the Table service answered (400), not the Blob service: the addresses of blobs and tables may be swapped"},
+    {"Server: Azurite-Table/3.35.0\r\n", 200, false,
+     ": the Table service answered (200), not the Blob service: the addresses of blobs and tables may be swapped"},
+    {"Server: Azurite-Blob/3.35.0\r\n", 404, true,
+     ": the Blob service answered (404), not the Table service: the addresses of blobs and tables may be swapped"},
+    {"Server: Windows-Azure-Queue/1.0\r\n", 400, true,
+     ": the Queue service answered (400), not the Table service: the addresses of blobs and tables may be swapped"},
+};
+enum { SERVICE_COUNT = sizeof services / sizeof services[0] };
+
+START_TEST(an_answer_of_another_service_is_named) {
+    request.max_attempts = 1;
+    request.success.service = services[_i].is_table ? "Table" : "Blob";
+    http_fake_push(fake, &(struct http_fake_answer){.status = services[_i].status,
+                                                    .headers = services[_i].headers,
+                                                    .body = "<Error><Code>InvalidUri</Code></Error>"});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(err.message, told(services[_i].says));
+}
+END_TEST
+
+START_TEST(the_right_service_may_name_itself_or_not) {
+    static const char *const servers[] = {"Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\r\n",
+                                          "Server: Azurite-Blob/3.35.0\r\n", "Server: nginx\r\n",
+                                          "Server: Azurite-\r\n", ""};
+    for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.headers = servers[i]});
+        ck_assert_int_eq(send_within(10000), STATUS_OK);
+    }
+}
+END_TEST
+
 START_TEST(a_success_that_names_another_lease_is_not_storages) {
     static const char *const names[] = {"", "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n",
                                         "x-ms-lease-id: 11111111-2222-4333-8444-55555555555\r\n"};
@@ -735,6 +774,8 @@ static void add_answers(Suite *suite) {
     tcase_add_test(answers, a_blob_error_is_told_in_full);
     tcase_add_test(answers, a_table_error_is_told_in_full);
     tcase_add_loop_test(answers, an_answer_that_is_not_storages_is_no_answer, 0, FOREIGN_COUNT);
+    tcase_add_loop_test(answers, an_answer_of_another_service_is_named, 0, SERVICE_COUNT);
+    tcase_add_test(answers, the_right_service_may_name_itself_or_not);
     tcase_add_test(answers, the_message_says_what_answered_in_storages_place);
     tcase_add_test(answers, a_success_that_names_another_lease_is_not_storages);
     tcase_add_test(answers, no_message_holds_a_sas_or_a_parameter);
