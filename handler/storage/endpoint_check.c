@@ -129,8 +129,11 @@ void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]) {
     size_t length = strcspn(address, "?#="); /* an address has no '=', but a secret beside it has */
     if (memchr(address, '@', length) != NULL) {
         snprintf(out, ENDPOINT_SHOWN_BYTES, "an address with user info");
-    } else {
-        snprintf(out, ENDPOINT_SHOWN_BYTES, "%.*s",
-                 (int)(length < ENDPOINT_SHOWN_BYTES ? length : ENDPOINT_SHOWN_BYTES - 1), address);
+        return;
+    }
+    snprintf(out, ENDPOINT_SHOWN_BYTES, "%.*s",
+             (int)(length < ENDPOINT_SHOWN_BYTES ? length : ENDPOINT_SHOWN_BYTES - 1), address);
+    for (char *c = out; *c != '\0'; c++) {
+        *c = *c >= ' ' && *c <= '~' ? *c : '?'; /* an address is ASCII */
     }
 }

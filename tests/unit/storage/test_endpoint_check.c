@@ -72,6 +72,8 @@ START_TEST(only_what_is_no_secret_is_shown) {
     ck_assert_str_eq(shown, "https://shop.blob.core.windows.net/sig");
     endpoint_check_show("https://me:hunter2@shop.blob.core.windows.net", shown);
     ck_assert_str_eq(shown, "an address with user info");
+    endpoint_check_show("h\xf4tp://shop\n", shown);
+    ck_assert_str_eq(shown, "h?tp://shop?");
     char address[300];
     memset(address, 'a', sizeof address);
     address[sizeof address - 1] = '\0';
