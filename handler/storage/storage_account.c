@@ -282,7 +282,10 @@ static enum status set_sas(struct storage_account *account, const char *text, st
     if (*text == '?') {
         text++;
     }
-    const char *mistake = sas_mistake(text);
+    const char *mistake = value_mistake(text);
+    if (!mistake) {
+        mistake = sas_mistake(text);
+    }
     if (mistake) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "SharedAccessSignature %s", mistake);
     }

@@ -113,6 +113,8 @@ static const struct {
     {"AccountName=ac/me;AccountKey=" SECRET, "AccountName must be"},
     {"AccountName=acme;SharedAccessSignature=sv=" SECRET, "SharedAccessSignature is not a SAS"},
     {"AccountName=acme;SharedAccessSignature=sig=" SECRET " x", "SharedAccessSignature has a space in its sig"},
+    {"AccountName=acme;SharedAccessSignature=?'sv=1&sig=" SECRET "'", "SharedAccessSignature stands in quotes"},
+    {"AccountName=acme;SharedAccessSignature=?", "SharedAccessSignature is empty"},
     {"AccountName=acme;SharedAccessSignature=sv= 1&sig=" SECRET, "SharedAccessSignature is not a SAS"},
     {"AccountName=acme;SharedAccessSignature=sv=1&sig=" SECRET "+x%3D",
      "SharedAccessSignature has a raw '+' in its sig"},
