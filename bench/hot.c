@@ -26,6 +26,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/standard_streams.h"
 #include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
@@ -468,6 +469,9 @@ static void read_arguments(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     read_arguments(argc, argv);
     Suite *suite = suite_create("hot");
     TCase *tcase = tcase_create("hot");

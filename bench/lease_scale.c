@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/standard_streams.h"
 #include "support/azurite.h"
 #include "support/lease_load.h"
 
@@ -85,6 +86,9 @@ START_TEST(every_limit_is_met) {
 END_TEST
 
 int main(int argc, char **argv) {
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     read_arguments(argc, argv);
     Suite *suite = suite_create("lease_scale");
     TCase *tcase = tcase_create("lease_scale");

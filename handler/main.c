@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/standard_streams.h"
 #include "functions/dispatch.h"
 #include "server/http_server.h"
 #include "wiring/parts.h"
@@ -84,6 +85,9 @@ static void stop(struct app *app) {
 
 int main(int argc, char **argv, char **environment) {
     (void)argc, (void)argv;
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     static struct app app;
     struct error err;
     sigset_t stop_signals;

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/standard_streams.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
@@ -177,6 +178,9 @@ static void silence(void) {
 static enum status open_client(const struct leasehold_options *options, struct leasehold **out, struct error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, silence);
+    if (!standard_streams_open()) {
+        return error_set(err, STATUS_INTERNAL, "descriptors 0 to 2 are closed and cannot be opened");
+    }
     struct leasehold *client = calloc(1, sizeof *client);
     if (client == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a client");

@@ -159,7 +159,8 @@ struct leasehold_options {
 struct leasehold_options leasehold_options_default(void);
 
 /*
- * Opens a client. Storage is not asked anything: what it does not like shows at the first acquire.
+ * Opens a client. Storage is not asked anything: what it does not like shows at the first acquire. Descriptors 0 to 2 that are
+ * closed are opened on /dev/null, so that no connection becomes the program's stdout.
  * LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY, LEASEHOLD_FAILED (no thread to be had).
  */
 enum leasehold_result leasehold_open(const struct leasehold_options *options, struct leasehold **out,

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/standard_streams.h"
 #include "checker/checker.h"
 #include "checker/torture_clients.h"
 #include "checker/torture_nemesis.h"
@@ -250,6 +251,9 @@ static void tell_failures(SRunner *runner) {
 
 /* What it stands on works inside of a test only; unforked, as it has many threads and takes as long as it is told to. */
 int main(int argc, char **argv) {
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     run.options = read_options(argc, argv);
     Suite *suite = suite_create("torture");
     TCase *tcase = tcase_create("torture");

@@ -587,6 +587,19 @@ END_TEST
 
 /* ---- what is not allowed ---- */
 
+START_TEST(a_result_without_a_place_to_go_is_a_failure) {
+    static const char *const commands[] = {"exec \"$0\" leases list --json <&- >&-", "exec \"$0\" --help >&-",
+                                           "exec \"$0\" leases list --json >/dev/full"};
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        const char *const argv[] = {"/bin/sh", "-c", commands[i], program(), NULL};
+        const char *const env[] = {connection_setting(), NULL};
+        process_release(&tool);
+        process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
+        ck_assert_ptr_nonnull(strstr(finish(1), "leasectl: writing the result: "));
+    }
+}
+END_TEST
+
 START_TEST(a_bad_command_line_or_setting_ends_it_with_64) {
     expect(WORDS("products", "set", "PROD-001", "many"), 64, "TOTAL is a whole number");
     expect(WORDS("frob"), 64, "no such command");
@@ -643,6 +656,7 @@ int main(void) {
     tcase_add_test(watching, a_terminal_that_watches_is_left_as_it_was);
     tcase_add_test(watching, a_screen_has_as_many_lines_as_fit);
     TCase *refusals = add_case(suite, "refusals");
+    tcase_add_test(refusals, a_result_without_a_place_to_go_is_a_failure);
     tcase_add_test(refusals, a_bad_command_line_or_setting_ends_it_with_64);
     tcase_add_test(refusals, storage_that_cannot_be_reached_is_a_failure);
     return check_main(suite);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/standard_streams.h"
 #include "devhost/console.h"
 #include "devhost/handler_process.h"
 #include "devhost/host_config.h"
@@ -247,6 +248,9 @@ static void end(struct host *host) {
 int main(int argc, char **argv) {
     struct options options = {.folder = ".", .port = DEFAULT_PORT};
     int exit_code;
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     if (!parse_options(argc, argv, &options, &exit_code)) {
         return exit_code;
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/standard_streams.h"
 #include "leasectl/arguments.h"
 #include "leasectl/interrupt.h"
 #include "leasectl/leases.h"
@@ -100,6 +101,9 @@ int main(int argc, char **argv, char **environment) {
     static struct interrupt interrupt;
     struct arguments arguments;
     struct error err = {.status = STATUS_OK};
+    if (!standard_streams_open()) {
+        return EXIT_FAILURE;
+    }
     signal(SIGPIPE, SIG_IGN);
     interrupt_block(&interrupt);
 
