@@ -17,7 +17,8 @@ usage: deploy/azure.sh --name APP [OPTION...]
   --name APP            the function app, and its part of https://APP.azurewebsites.net: unique in the world
   --setting NAME=VALUE  an app setting, as often as you like; "Inventory:SeedProducts=PROD-001=100", ...
   --package FILE        what is published (by default: dist/leasehold.zip, which `make package` makes)
-  --dry-run             call nothing; print the commands of a first run, as they can be pasted
+  --dry-run             call nothing; print the commands of a first run, as they can be pasted. The value of a --setting is
+                        never shown, since it may be a secret: set the shell variable that stands in its place
 
 What a first run decides; a later one may leave it out, and cannot change it:
   --location REGION     westeurope, eastus, ...: the one that must be given
@@ -46,12 +47,18 @@ site=         # the app's id
 sum=          # the package's checksum
 folder=       # where the package is unpacked
 
-# Takes a setting as the documents write it; Azure wants __ for each colon.
+# Takes a setting as the documents write it; Azure wants __ for each colon, and of other characters . and _ alone
+# (https://learn.microsoft.com/azure/app-service/configure-common). Its value may be a secret and is shown nowhere, and neither
+# is a text without a name.
 add_setting() {
-    local key=${1%%=*} value=${1#*=}
-    [[ $1 == *=* ]] || die "--setting is $1: it must be NAME=VALUE"
-    check_name --setting "$key" '[A-Za-z][A-Za-z0-9_]*(:[A-Za-z0-9_]+)*' "a name is of A-Z a-z 0-9 _ and :"
-    settings+=("${key//:/__}=$value")
+    local key=${1%%=*} number=$((${#settings[@]} + 1)) variable
+    [[ $1 == *=* ]] || die "--setting number $number is not NAME=VALUE (it is not shown: it may be a secret)"
+    [[ $key =~ ^[A-Za-z][A-Za-z0-9_.]*(:[A-Za-z0-9_.]+)*$ ]] ||
+        die "--setting number $number has a NAME that Azure does not take: it is of A-Z a-z 0-9 _ . and :, a letter first"
+    key=${key//:/__}
+    variable=${key//./_}
+    settings+=("$key=${1#*=}")
+    shown_as["$key=${1#*=}"]="$key=\"\$$variable\""
 }
 
 read_options() {
@@ -72,7 +79,8 @@ read_options() {
             esac
             shift
             ;;
-        *) die "unknown option: $1 (--help lists them)" ;;
+        --*) die "unknown option: ${1%%=*} (--help lists them; a value stands behind a space)" ;;
+        *) die "an argument belongs to no option (--help lists them; it is not shown: it may be a secret)" ;;
         esac
         shift
     done

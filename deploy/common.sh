@@ -5,6 +5,7 @@
 # needs what another answers, that is kept in a shell variable.
 
 dry_run=false
+declare -A shown_as=() # what is shown in place of a word that may be a secret
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -15,7 +16,9 @@ die() {
 show() {
     local word line=
     for word in "$@"; do
-        if [[ $word =~ ^[A-Za-z0-9_./:=@%+,-]+$ ]]; then
+        if [ -n "$word" ] && [ -n "${shown_as[$word]-}" ]; then
+            line+=" ${shown_as[$word]}"
+        elif [[ $word =~ ^[A-Za-z0-9_./:=@%+,-]+$ ]]; then
             line+=" $word"
         elif [[ $word =~ ^(leaseholdPackage=)?\$[a-z]+(/[a-z]+\?[a-z0-9=-]+)?$ ]]; then
             line+=" \"$word\""

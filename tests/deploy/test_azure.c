@@ -103,7 +103,10 @@ END_TEST
 START_TEST(a_dry_run_calls_nothing_and_its_commands_can_be_pasted) {
     assert_goes_well_for(plans[_i],
                          "say=(--plan $plan --setting \"Inventory:SeedProducts=PROD-001=1;it's a \\$HOME\")\n"
-                         "azure --dry-run \"${say[@]}\" >$W/pasted; [ ! -e $A/calls ]\n"
+                         "say+=(--setting AzureWebJobs.GetInventory.Disabled=true)\n"
+                         "azure --dry-run \"${say[@]}\" >$W/pasted; [ ! -e $A/calls ]; ! grep -F PROD-001 $W/pasted\n"
+                         "export Inventory__SeedProducts=\"PROD-001=1;it's a \\$HOME\"\n"
+                         "export AzureWebJobs_GetInventory_Disabled=true\n"
                          "bash -euo pipefail $W/pasted; mv $A/changes $W/by_hand; nothing_there\n"
                          "azure \"${say[@]}\"; diff -u $A/changes $W/by_hand\n"
                          "grep -F \"Inventory__SeedProducts\tPROD-001=1;it's a \\$HOME\" $G/settings");
@@ -308,6 +311,42 @@ START_TEST(the_funcignore_leaves_what_is_in_the_package) {
 }
 END_TEST
 
+/* In a first run, in one that changes a value, in a dry one, and where a call fails. */
+START_TEST(the_value_of_a_setting_is_shown_nowhere) {
+    assert_goes_well_for(
+        plans[_i],
+        "secret() { azure --plan $plan --setting \"A:Key=hunter2 $1\" --setting A.B=hunter2 >>$W/said 2>&1; }\n"
+        "secret 1; secret 2; ! (azure --dry-run --setting A:Key=hunter2 | tee -a $W/said | grep hunter2)\n"
+        "echo 1 >$A/break_at; ! secret 3; rm $A/break_at; secret 3\n"
+        "! grep hunter2 $W/said; grep -F ' A__Key=\"$A__Key\" A.B=\"$A_B\" ' $W/said\n"
+        "grep -x $'A__Key\thunter2 3' $G/settings; grep -x $'A.B\thunter2' $G/settings");
+}
+END_TEST
+
+/* Nor what may be one by mistake. */
+START_TEST(what_is_refused_may_be_a_secret_and_is_not_shown) {
+    static const char *const mistakes[] = {
+        "--setting hunter2",       "--setting 'hunter2+/=='", "--setting A=1 hunter2", "--setting=A:Key=hunter2",
+        "--setting A=1 B=hunter2", "--settings A=hunter2",    "--setting -=hunter2"};
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        char program[COMMAND_BYTES];
+        snprintf(program, sizeof program, "azure %s", mistakes[i]);
+        assert_refused(program, "azure.sh: ");
+        ck_assert_msg(strstr(output, "hunter2") == NULL, "%s", output);
+    }
+    assert_goes_well("[ ! -e $A/calls ]");
+}
+END_TEST
+
+START_TEST(a_function_can_be_disabled) {
+    assert_goes_well("azure --setting AzureWebJobs.ReconcileInventory.Disabled=true\n"
+                     "grep -x $'AzureWebJobs.ReconcileInventory.Disabled\ttrue' $G/settings\n"
+                     "nothing_changes azure --setting AzureWebJobs.ReconcileInventory.Disabled=true\n"
+                     "azure --setting Logging:LogLevel:Azure.Core=Warning\n"
+                     "grep -x $'Logging__LogLevel__Azure.Core\tWarning' $G/settings");
+}
+END_TEST
+
 START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
     assert_goes_well(
         "make -s deploy NAME=shop-1 LOCATION=westeurope "
@@ -346,7 +385,12 @@ static const struct {
     {"--storage abcdefghijklmnopqrstuvwxy", "3 to 24"},
     {"--plan dedicated", "flex, premium or consumption"},
     {"--setting Inventory", "NAME=VALUE"},
-    {"--setting 'Inv entory=1'", "--setting is Inv entory"},
+    {"--setting 'Inv entory=1'", "--setting number 1 has a NAME"},
+    {"--setting A=1 --setting A-B=1", "--setting number 2 has a NAME"},
+    {"--setting A::B=1", "--setting number 1 has a NAME"},
+    {"--setting .A=1", "a letter first"},
+    {"--setting =1", "a letter first"},
+    {"quiet", "belongs to no option"},
     {"--package $W/none.zip", "make package"},
     {"--package", "--package wants a value"},
     {"--quiet", "unknown option: --quiet"},
@@ -446,6 +490,9 @@ static void add_azure(Suite *suite) {
     tcase_add_test(azure, a_dry_run_with_core_tools_can_be_pasted);
     tcase_add_test(azure, without_unzip_the_package_goes_up_as_it_is);
     tcase_add_test(azure, the_funcignore_leaves_what_is_in_the_package);
+    tcase_add_loop_test(azure, the_value_of_a_setting_is_shown_nowhere, 0, PLANS);
+    tcase_add_test(azure, what_is_refused_may_be_a_secret_and_is_not_shown);
+    tcase_add_test(azure, a_function_can_be_disabled);
     tcase_add_test(azure, make_deploy_hands_on_options_as_they_are_quoted);
     tcase_add_test(azure, the_commands_in_the_readme_do_what_the_script_does);
     tcase_add_loop_test(azure, what_azure_would_refuse_is_refused_before_anything_is_called, 0, REFUSED);
