@@ -24,7 +24,8 @@ int stub_service_calls(void) {
 }
 
 bool stub_service_is_product_id(const char *text) {
-    return input_consists_of(text, LETTERS "0123456789._~-", 1, 128) && strcmp(text, "reconciliation-job") != 0;
+    return input_consists_of(text, LETTERS "0123456789._~-", 1, 128) && text[strlen(text) - 1] != '.' &&
+           strcmp(text, "reconciliation-job") != 0;
 }
 
 /* 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that continue a character are not counted. */
