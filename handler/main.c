@@ -10,12 +10,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/standard_streams.h"
+#include "base/thread.h"
 #include "functions/dispatch.h"
 #include "server/http_server.h"
 #include "wiring/parts.h"
 
 enum {
     SERVER_THREADS = 256, /* a request that waits for its turn keeps one; one more is told to come again */
+    THREADS_NEEDED = SERVER_THREADS + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -52,8 +54,9 @@ static enum status serve(struct app *app, struct error *err) {
     if (status != STATUS_OK) {
         return status;
     }
-    if (pthread_create(&app->preparer, NULL, prepare_inventory, app) != 0) {
-        return error_set(err, STATUS_INTERNAL, "starting a thread");
+    status = thread_start(&app->preparer, prepare_inventory, app, err);
+    if (status != STATUS_OK) {
+        return status;
     }
     log_event(LOG_INFORMATION, "Leasehold listens on 127.0.0.1:%d", http_server_port(app->server));
     return STATUS_OK;
@@ -83,6 +86,14 @@ static void stop(struct app *app) {
     parts_release(&app->parts);
 }
 
+static void log_failed_start(const struct error *err) {
+    if (err->status == STATUS_NO_THREAD) {
+        log_event(LOG_ERROR, "Leasehold cannot start: %s. It needs up to %d threads", err->message, THREADS_NEEDED);
+    } else {
+        log_event(LOG_ERROR, "Leasehold cannot start: %s", err->message);
+    }
+}
+
 int main(int argc, char **argv, char **environment) {
     (void)argc, (void)argv;
     if (!standard_streams_open()) {
@@ -104,7 +115,7 @@ int main(int argc, char **argv, char **environment) {
     }
     log_configure(app.parts.settings.log_level, app.parts.settings.instance);
     if (parts_start(&app.parts, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
-        log_event(LOG_ERROR, "Leasehold cannot start: %s", err.message);
+        log_failed_start(&err);
         return EXIT_FAILURE;
     }
     int signal_number = 0;

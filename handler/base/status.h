@@ -32,6 +32,7 @@
     X(UNAUTHORIZED,        "storage refused the credentials") \
     X(UNAVAILABLE,         "storage could not be reached or kept failing; what was asked may or may not have happened") \
     X(CANCELLED,           "given up because the program is stopping") \
+    X(NO_THREAD,           "the system allows no more threads") \
     X(INTERNAL,            "an answer or state that should be impossible")
 /* clang-format on */
 

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
+
 enum { MAX_EVENTS = 256 };
 
 struct task_queue {
@@ -236,12 +238,9 @@ enum status event_loop_new(struct event_loop **out, const struct clock *clock, s
 }
 
 enum status event_loop_start(struct event_loop *loop, struct error *err) {
-    int failed = pthread_create(&loop->thread, NULL, loop_main, loop);
-    if (failed) {
-        return error_set(err, STATUS_INTERNAL, "starting a thread: %s", strerror(failed));
-    }
-    loop->is_running = true;
-    return STATUS_OK;
+    enum status status = thread_start(&loop->thread, loop_main, loop, err);
+    loop->is_running = status == STATUS_OK;
+    return status;
 }
 
 void event_loop_stop(struct event_loop *loop) {

@@ -71,6 +71,7 @@ static enum leasehold_result result_of(enum status status) {
     case STATUS_CONTAINER_NOT_FOUND:
     case STATUS_ALREADY_EXISTS:
     case STATUS_PRECONDITION_FAILED:
+    case STATUS_NO_THREAD:
     case STATUS_INTERNAL:
         break;
     }

@@ -8,6 +8,7 @@
 #include "base/condition.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "storage/retry_policy.h"
 
 enum {
@@ -197,10 +198,10 @@ enum status token_cache_start(struct token_cache *cache, struct token_source *so
     token_init(&cache->token);
     pthread_mutex_init(&cache->lock, NULL);
     condition_init(&cache->changed);
-    int failure = pthread_create(&cache->thread, NULL, run, cache);
-    if (failure != 0) {
+    enum status status = thread_start(&cache->thread, run, cache, err);
+    if (status != STATUS_OK) {
         token_cache_release(cache);
-        return error_set(err, STATUS_INTERNAL, "starting the token's thread: %s", strerror(failure));
+        return status;
     }
     cache->running = true;
     return STATUS_OK;

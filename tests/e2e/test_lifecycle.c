@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/uuid.h"
 #include "storage/blob_client.h"
@@ -290,6 +291,23 @@ START_TEST(without_a_connection_string_it_says_what_is_missing) {
 }
 END_TEST
 
+/* As nobody, whom limits hold for, where the tests are root's. */
+START_TEST(without_threads_it_says_how_many_it_needs) {
+    char handler[4096];
+    snprintf(handler, sizeof handler, "%s/handler", getenv("LEASEHOLD_BIN"));
+    const char *const limited[] = {"setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1", handler, NULL};
+    const char *const *argv = geteuid() == 0 ? limited : limited + 3;
+    const char *const env[] = {"DistributedLeasing__ConnectionString=UseDevelopmentStorage=true", NULL};
+    process_start(&app.process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
+    ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 1);
+    char *log = process_output_from(&app.process, 0);
+    ck_assert_msg(strstr(log, "cannot start: no thread can be started (Resource temporarily unavailable)") != NULL &&
+                      strstr(log, "ulimit -u") != NULL && strstr(log, "needs up to 300 threads") != NULL,
+                  "%s", log);
+    free(log);
+}
+END_TEST
+
 static void release_app(void) {
     app_release(&app);
 }
@@ -315,6 +333,7 @@ int main(void) {
                         sizeof bad_settings / sizeof *bad_settings);
     tcase_add_test(settings, what_is_not_used_does_not_stop_it);
     tcase_add_test(settings, without_a_connection_string_it_says_what_is_missing);
+    tcase_add_test(settings, without_threads_it_says_how_many_it_needs);
     suite_add_tcase(suite, settings);
     return check_main(suite);
 }

@@ -1,6 +1,7 @@
 #include "leasectl/interrupt.h"
 
 #include "base/condition.h"
+#include "base/thread.h"
 
 void interrupt_block(struct interrupt *interrupt) {
     sigemptyset(&interrupt->signals);
@@ -36,9 +37,7 @@ static void *watch(void *context) {
 enum status interrupt_start(struct interrupt *interrupt, struct parts *parts, bool may_cut_short, struct error *err) {
     interrupt->parts = parts;
     interrupt->may_cut_short = may_cut_short;
-    return pthread_create(&interrupt->thread, NULL, watch, interrupt) == 0
-               ? STATUS_OK
-               : error_set(err, STATUS_INTERNAL, "starting a thread");
+    return thread_start(&interrupt->thread, watch, interrupt, err);
 }
 
 bool interrupt_wait(struct interrupt *interrupt, int64_t ms) {
