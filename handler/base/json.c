@@ -188,7 +188,7 @@ static void replace_nul_escapes(char *text, size_t length) {
 
 /* A copy that may be changed; NULL: no memory. */
 static char *copy_text(const char *text, size_t length, struct error *err) {
-    char *copy = malloc(length + 1);
+    char *copy = calloc(1, length + 1);
     if (copy == NULL) {
         error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
     } else if (length > 0) {

@@ -113,7 +113,7 @@ static const char *path_mistake(const struct parts *parts, bool wants_blobs) {
 
 const char *endpoint_check_mistake(const char *address, const char *service) {
     bool wants_blobs = strcmp(service, "blob") == 0;
-    struct parts parts;
+    struct parts parts = {.path = ""};
     take_apart(address, &parts);
     if (strstr(parts.path, "sig=") != NULL) {
         return "a SAS follows in it; in a connection string it stands as SharedAccessSignature=...";
@@ -134,6 +134,8 @@ void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]) {
     snprintf(out, ENDPOINT_SHOWN_BYTES, "%.*s",
              (int)(length < ENDPOINT_SHOWN_BYTES ? length : ENDPOINT_SHOWN_BYTES - 1), address);
     for (char *c = out; *c != '\0'; c++) {
-        *c = *c >= ' ' && *c <= '~' ? *c : '?'; /* an address is ASCII */
+        if (*c < ' ' || *c > '~') { /* an address is ASCII */
+            *c = '?';
+        }
     }
 }
