@@ -19,6 +19,7 @@ static enum status try_each(struct token_source_auto *self, const struct token_c
         }
         if (status == STATUS_OK) {
             self->chosen = choice->source;
+            self->base.name = choice->source->name;
             log_event(LOG_INFORMATION, "Signing in to storage with %s", self->chosen->name);
             return STATUS_OK;
         }

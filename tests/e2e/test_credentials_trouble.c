@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/jwt.h"
 #include "support/login_steps.h"
 
 enum { HUGE_BYTES = 48 * 1024 * 1024 };
@@ -223,6 +224,28 @@ START_TEST(auto_signs_in_where_imds_takes_two_seconds) {
 }
 END_TEST
 
+static const char *const ends[] = {"",
+                                   ",\"expires_on\":\"11/28/2096 7:00:00 PM +00:00\"",
+                                   ",\"expires_on\":\"2096-11-28T19:00:00+00:00\"",
+                                   ",\"expires_on\":\"soon\"",
+                                   ",\"expires_in\":9007199254740991",
+                                   ",\"expires_in\":-5",
+                                   ",\"expires_in\":1e400",
+                                   ",\"expires_in\":[3600]",
+                                   ",\"expires_on\":\"1/1/1999 1:00:00 AM +00:00\""};
+
+START_TEST(no_token_is_refused_for_what_is_said_of_its_end) {
+    char *token = jwt_make_access_token(3600), body[4096];
+    snprintf(body, sizeof body, "{\"token_type\":\"Bearer\",\"access_token\":\"%s\"%s}", token, ends[_i]);
+    prepare(LOGIN_APP_SERVICE);
+    identity_server_answer(login.server, &(struct identity_answer){.body = body, .body_length = strlen(body)});
+    start_handler();
+    assert_status(200, PRODUCT, NULL);
+    stop_handler();
+    free(token);
+}
+END_TEST
+
 START_TEST(an_endpoint_that_is_not_there_is_told) {
     prepare(LOGIN_NONE);
     login_add_setting(&login, "DistributedLeasing:Authentication:Mode=ManagedIdentity");
@@ -244,6 +267,7 @@ int main(void) {
     tcase_add_test(tcase, imds_is_asked_again_as_it_wants_to_be);
     tcase_add_test(tcase, a_slow_endpoint_is_waited_for);
     tcase_add_test(tcase, auto_signs_in_where_imds_takes_two_seconds);
+    tcase_add_loop_test(tcase, no_token_is_refused_for_what_is_said_of_its_end, 0, sizeof ends / sizeof *ends);
     tcase_add_test(tcase, an_endpoint_that_is_not_there_is_told);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

@@ -123,8 +123,8 @@ void app_start_handler(struct app *app, const struct app_options *options) {
     snprintf(port, sizeof port, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", app->port);
     /* A host passes every app setting in the environment; ':' is fine in a name there. */
     char connection[1024], seeds[] = "Inventory:SeedProducts=PROD-001=100;PROD-002=50;PROD-003=200";
-    const char *env[MAX_ENV] = {port};
-    size_t count = 1;
+    const char *env[MAX_ENV] = {port, "CONTAINER_NAME="}; /* where the tests run in one, it would be everybody's name */
+    size_t count = 2;
     for (const char *const *setting = options->settings; setting != NULL && *setting != NULL; setting++) {
         ck_assert_uint_lt(count, MAX_ENV - 3);
         env[count++] = *setting;

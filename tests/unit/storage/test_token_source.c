@@ -460,6 +460,7 @@ START_TEST(the_first_that_serves_is_taken_and_kept) {
     use_auto(STATUS_NOT_FOUND, STATUS_OK);
     ck_assert_int_eq(fetch(&automatic.base), STATUS_OK);
     ck_assert_str_eq(token.text.data, "two");
+    ck_assert_str_eq(automatic.base.name, "two"); /* what the log calls it from now on */
     first.answer = STATUS_OK;
     ck_assert_int_eq(fetch(&automatic.base), STATUS_OK);
     ck_assert_str_eq(token.text.data, "two");
