@@ -1,14 +1,16 @@
 #include "storage/storage_error.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/clean_text.h"
 #include "base/json.h"
 #include "storage/retry_policy.h"
 
-enum { MESSAGE_BYTES = 256 };
+enum { MESSAGE_BYTES = 256, SHOWN_HEADER_BYTES = 64 };
 
 static bool begins_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -63,16 +65,22 @@ enum status storage_error_status(int http_status, const char *code) {
     }
 }
 
-/* Copies the first line: storage goes on with its request id and time, which we have from the headers. */
-static void copy_line(const char *text, size_t length, char *out, size_t size) {
-    size_t line = strcspn(text, "\r\n");
-    if (line > length) {
-        line = length;
+/* An error code is letters and digits. Anything else is not storage's, and may be whatever its sender has at hand. */
+static void copy_code(const char *text, size_t length, char *out, size_t size) {
+    size_t letters = 0;
+    while (letters < length && isalnum((unsigned char)text[letters])) {
+        letters++;
     }
-    snprintf(out, size, "%.*s", (int)(line < size ? line : size - 1), text);
+    if (letters == length && length < size) {
+        memcpy(out, text, length);
+        out[length] = '\0';
+    }
 }
 
-static void read_xml_element(const char *body, const char *begin, const char *end, char *out, size_t size) {
+typedef void (*text_copy)(const char *text, size_t length, char *out, size_t size);
+
+static void read_xml_element(const char *body, const char *begin, const char *end, text_copy copy, char *out,
+                             size_t size) {
     const char *value = strstr(body, begin);
     if (!value) {
         return;
@@ -80,40 +88,44 @@ static void read_xml_element(const char *body, const char *begin, const char *en
     value += strlen(begin);
     const char *stop = strstr(value, end);
     if (stop) {
-        copy_line(value, (size_t)(stop - value), out, size);
+        copy(value, (size_t)(stop - value), out, size);
     }
 }
 
-static void read_json(const struct strbuf *body, char *code, size_t code_size, char *message, size_t message_size) {
+void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size, char *message,
+                             size_t message_size) {
     cJSON *root;
-    if (json_parse(body->data, body->length, &root, NULL) != STATUS_OK) {
+    if (json_parse(json, length, &root, NULL) != STATUS_OK) {
         return;
     }
     const cJSON *error = cJSON_GetObjectItemCaseSensitive(root, "odata.error");
     const char *text = json_string(error, "code");
     if (text) {
-        copy_line(text, strlen(text), code, code_size);
+        copy_code(text, strlen(text), code, code_size);
     }
     text = json_string(cJSON_GetObjectItemCaseSensitive(error, "message"), "value");
     if (text) {
-        copy_line(text, strlen(text), message, message_size);
+        clean_text_copy(text, strlen(text), message, message_size);
     }
     cJSON_Delete(root);
 }
 
-/* The Blob service answers errors in XML, the Table service in JSON; x-ms-error-code, where it is sent, says it best. */
+/*
+ * The Blob service answers errors in XML, the Table service in JSON; x-ms-error-code, where it is sent, says it best. Of a
+ * message the first line is read: storage goes on with its request id and time, which we have from the headers.
+ */
 static void read_code(const struct http_reply *reply, char *code, size_t code_size, char *message,
                       size_t message_size) {
     const char *body = reply->body.data;
     if (body[strspn(body, " \t\r\n")] == '{') {
-        read_json(&reply->body, code, code_size, message, message_size);
+        storage_error_read_json(body, reply->body.length, code, code_size, message, message_size);
     } else {
-        read_xml_element(body, "<Code>", "</Code>", code, code_size);
-        read_xml_element(body, "<Message>", "</Message>", message, message_size);
+        read_xml_element(body, "<Code>", "</Code>", copy_code, code, code_size);
+        read_xml_element(body, "<Message>", "</Message>", clean_text_copy, message, message_size);
     }
     const char *header = http_headers_get(&reply->headers, "x-ms-error-code");
     if (header) {
-        copy_line(header, strlen(header), code, code_size);
+        copy_code(header, strlen(header), code, code_size);
     }
 }
 
@@ -151,10 +163,17 @@ static const char *other_service(const struct http_reply *reply, const struct st
     return NULL;
 }
 
+static void copy_header(const struct http_reply *reply, const char *name, char *out, size_t size) {
+    const char *value = header(reply, name);
+    clean_text_copy(value, strlen(value), out, size);
+}
+
 static enum status foreign(const struct http_reply *reply, const char *what, const char *because, struct error *err) {
-    const char *type = header(reply, "Content-Type"), *server = header(reply, "Server");
-    return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%.60s%s%.60s, %s", what,
-                     reply->status, *type ? ", Content-Type " : "", type, *server ? ", Server " : "", server, because);
+    char type[SHOWN_HEADER_BYTES], server[SHOWN_HEADER_BYTES];
+    copy_header(reply, "Content-Type", type, sizeof type);
+    copy_header(reply, "Server", server, sizeof server);
+    return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%s%s%s, %s", what, reply->status,
+                     *type ? ", Content-Type " : "", type, *server ? ", Server " : "", server, because);
 }
 
 enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
@@ -181,7 +200,7 @@ enum status storage_error_read(const struct http_reply *reply, const struct stor
         error_set(err, status, "%s: %d %s%s%s", what, reply->status, code, *message ? ": " : "", message);
         err->http_status = reply->status;
         snprintf(err->code, sizeof err->code, "%s", code);
-        snprintf(err->request_id, sizeof err->request_id, "%s", header(reply, "x-ms-request-id"));
+        copy_header(reply, "x-ms-request-id", err->request_id, sizeof err->request_id);
     }
     err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"), wall_ms);
     return status;

@@ -23,6 +23,7 @@
 #ifndef STORAGE_STORAGE_ERROR_H
 #define STORAGE_STORAGE_ERROR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -40,7 +41,14 @@ struct storage_success {
 enum status storage_error_status(int http_status, const char *code);
 
 /*
- * Reads an answer to a request that expects `success`. Fills `err` (not NULL) for one that is no success: code and message from
+ * Reads {"odata.error":{"code":"...","message":{"lang":"en-US","value":"0:..."}}}, as the Table service answers errors. The
+ * message is cleaned (clean_text.h). What is not there leaves its output as it is, and so does a code that cannot be one.
+ */
+void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size, char *message,
+                             size_t message_size);
+
+/*
+ * Reads an answer to a request that expects `success`. Fills `err` (not NULL) for one that is no success: code and cleaned message from
  * x-ms-error-code and the XML or JSON body, request id, Retry-After against `wall_ms`; `what` says what was asked, and where
  * ("PUT https://acme.blob.core.windows.net/leases/x?comp=lease").
  *

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "storage/storage_error.h"
+
 /* No control character: RFC 9110 section 8.8.3. A line break in it would end the header that it goes into. */
 static bool is_etag(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -247,26 +249,6 @@ static int read_status_line(struct span *rest) {
     return status >= 100 && status <= 599 && (line.length == 12 || line.text[12] == ' ') ? status : 0;
 }
 
-static void copy_line(const char *text, char *out, size_t out_bytes) {
-    size_t length = text ? strcspn(text, "\r\n") : 0;
-    length = length < out_bytes ? length : out_bytes - 1;
-    memcpy(out, text ? text : "", length);
-    out[length] = '\0';
-}
-
-/* {"odata.error":{"code":"...","message":{"lang":"en-US","value":"0:..."}}} */
-static void read_failure(struct span body, struct table_batch_answer *answer) {
-    cJSON *json = NULL;
-    if (json_parse(body.text, body.length, &json, NULL) != STATUS_OK) {
-        return;
-    }
-    const cJSON *failure = cJSON_GetObjectItemCaseSensitive(json, "odata.error");
-    const cJSON *message = cJSON_GetObjectItemCaseSensitive(failure, "message");
-    copy_line(json_string(failure, "code"), answer->code, sizeof(answer->code));
-    copy_line(json_string(message, "value"), answer->message, sizeof(answer->message));
-    cJSON_Delete(json);
-}
-
 /* Nothing that a transaction asks for is answered with content: a merge and a delete never are, an insert not as we ask. */
 static bool is_success(int http_status) {
     return http_status == 204;
@@ -294,7 +276,8 @@ static bool read_answer(struct span *rest, const char *boundary, struct table_ba
     }
     answer->http_status = http_status;
     if (!is_success(http_status)) {
-        read_failure(body, answer);
+        storage_error_read_json(body.text, body.length, answer->code, sizeof(answer->code), answer->message,
+                                sizeof(answer->message));
     }
     return true;
 }

@@ -11,6 +11,7 @@
 
 #include "support/check_main.h"
 #include "support/http_client.h"
+#include "support/http_fake.h"
 #include "support/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000, SEEN_MAX_BYTES = 64 * 1024 * 1024 };
@@ -262,6 +263,68 @@ START_TEST(az_is_called_without_secrets_in_its_command_line) {
 }
 END_TEST
 
+/* --- a storage that repeats what it was sent --- */
+
+/* As an error of the Blob service's and of the Table service's, and as something on the way answers. */
+static const struct http_fake_answer mirrors[] = {
+    {.status = 403, .code = "AuthorizationFailure", .body = "<Error><Code>x</Code><Message>@</Message></Error>"},
+    {.status = 403, .body = "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"@\"}}}"},
+    {.is_foreign = true,
+     .status = 404,
+     .headers = "Retry-After: 3600\r\nServer: @\r\nContent-Type: @\r\nx-ms-error-code: @\r\n",
+     .body = "@"},
+    {.status = 500,
+     .headers = "Retry-After: 3600\r\nx-ms-request-id: @\r\nx-ms-error-code: @\r\n",
+     .body = "<Error><Code>InternalError</Code><Message>Got @.</Message></Error>"},
+};
+enum { MIRRORS = sizeof mirrors / sizeof mirrors[0], MIRROR_ROUNDS = 100 };
+
+/* Addresses in the settings say https, which the mirror does not speak. */
+static void say_http(char *text) {
+    char *found;
+    while ((found = strstr(text, "https://127.0.0.1:")) != NULL) {
+        memmove(found + 4, found + 5, strlen(found + 5) + 1);
+    }
+}
+
+static void start_before_mirror(struct witness *witness, int way, const struct http_fake *mirror) {
+    struct azurite account = {.blob_port = atoi(strrchr(http_fake_url(mirror), ':') + 1)};
+    account.table_port = account.blob_port;
+    azurite_write_connection_string(account.blob_port, account.table_port, account.connection_string);
+    strbuf_init(&witness->seen, SEEN_MAX_BYTES);
+    login_prepare(&witness->login, (enum login_way)way, false, &account, &certificates);
+    login_add_setting(&witness->login, "Logging:LogLevel:Default=Trace");
+    say_http(witness->login.connection_string);
+    for (int i = 0; i < 2 && witness->login.connection_string[0] == '\0'; i++) { /* the two addresses come first */
+        say_http(witness->login.settings.text[i]);
+    }
+    login_start_handler(&witness->login, &witness->app);
+}
+
+START_TEST(a_storage_that_repeats_requests_in_its_errors_makes_no_secret_known) {
+    struct witness *witness = &witnesses[_i];
+    struct http_fake *mirror = http_fake_new();
+    for (int i = 0; i < MIRRORS * MIRROR_ROUNDS; i++) {
+        struct http_fake_answer answer = mirrors[i % MIRRORS];
+        answer.echoes = true;
+        http_fake_push(mirror, &answer);
+    }
+    start_before_mirror(witness, _i, mirror);
+    wait_for_log(witness, "listens on");
+    for (int i = 0; i < 2 * MIRRORS; i++) {
+        ck_assert_int_ge(call(witness, "GET", "/api/inventory/PROD-001", NULL), 500);
+        ck_assert_int_ge(call(witness, "POST", "/ReconcileInventory", TIMER), 500);
+    }
+    end(witness);
+    http_fake_free(mirror);
+    assert_found(witness, "403 AuthorizationFailure: ");
+    assert_found(witness, "500 InternalError: Got ");
+    assert_found(witness, "answered, but not by storage: 404");
+    ck_assert_ptr_nonnull(strstr(witness->seen.data, " ***")); /* where something was taken away */
+    assert_no_secret(witness);
+}
+END_TEST
+
 /* --- memory --- */
 
 /* Searches the mapping from `start` to `end`, by pieces that overlap so that no secret lies between two. */
@@ -382,6 +445,7 @@ int main(void) {
     const bool readable = !has_thread_sanitizer(); /* else there are gigabytes of the tool's own memory to read */
     tcase_add_loop_test(tcase, tokens_that_have_been_replaced_are_nowhere_in_memory, 0, readable);
     tcase_add_test(tcase, a_run_at_trace_shows_no_secret);
+    tcase_add_loop_test(tcase, a_storage_that_repeats_requests_in_its_errors_makes_no_secret_known, 0, LOGIN_NONE);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -180,14 +180,42 @@ static void append_storage_headers(struct strbuf *text, int status, const struct
     }
 }
 
+/* The last headers come first: Authorization is among them, and a message may be cut. */
+static void append_echo(struct strbuf *text, const struct http_fake_request *request) {
+    strbuf_appendf(text, "%s %s", request->method, request->target);
+    for (size_t i = request->headers.count; i-- > 0;) {
+        const struct http_header *header = &request->headers.items[i];
+        strbuf_appendf(text, " %s: ", header->name);
+        for (const char *c = header->value; *c; c++) {
+            strbuf_append_char(text, *c == '"' ? '\'' : *c); /* fit for JSON */
+        }
+    }
+}
+
+/* The text as the answer has it, "" for NULL. The caller's. */
+static struct strbuf text_of(const struct http_fake_answer *answer, const char *text,
+                             const struct http_fake_request *request) {
+    struct strbuf out;
+    strbuf_init(&out, SIZE_MAX);
+    for (const char *c = text ? text : ""; *c; c++) {
+        if (answer->echoes && *c == '@') {
+            append_echo(&out, request);
+        } else {
+            strbuf_append_char(&out, *c);
+        }
+    }
+    need(strbuf_status(&out) == STATUS_OK, "no memory for an answer");
+    return out;
+}
+
 static bool send_answer(int fd, const struct http_fake_answer *answer, const struct http_fake_request *request) {
-    const char *body = answer->body ? answer->body : "";
-    size_t length = strlen(body), sent = answer->behaviour == HTTP_FAKE_CUT ? length / 2 : length;
+    struct strbuf headers = text_of(answer, answer->headers, request), body = text_of(answer, answer->body, request);
+    size_t length = body.length, sent = answer->behaviour == HTTP_FAKE_CUT ? length / 2 : length;
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
     strbuf_append_string(&text, answer->interim ? answer->interim : "");
     int status = answer->status ? answer->status : success_of(request);
-    strbuf_appendf(&text, "HTTP/1.1 %d Scripted\r\n%s", status, answer->headers ? answer->headers : "");
+    strbuf_appendf(&text, "HTTP/1.1 %d Scripted\r\n%s", status, headers.data);
     if (answer->code) {
         strbuf_appendf(&text, "x-ms-error-code: %s\r\n", answer->code);
     }
@@ -199,11 +227,13 @@ static bool send_answer(int fd, const struct http_fake_answer *answer, const str
     }
     strbuf_append_string(&text, "\r\n");
     if (strcmp(request->method, "HEAD") != 0) {
-        strbuf_append(&text, body, sent);
+        strbuf_append(&text, body.data, sent);
     }
     need(strbuf_status(&text) == STATUS_OK, "no memory for an answer");
     bool ok = send_all(fd, text.data, text.length);
     strbuf_release(&text);
+    strbuf_release(&headers);
+    strbuf_release(&body);
     return ok && answer->behaviour != HTTP_FAKE_CUT && !answer->close_after;
 }
 

@@ -35,6 +35,7 @@ struct http_fake_answer {
     const char *code;    /* x-ms-error-code; NULL: none */
     const char *headers; /* whole lines, "Name: value\r\n..."; NULL: none. Content-Length is added */
     const char *body;    /* NULL: none */
+    bool echoes;         /* each '@' in headers and body becomes the request's first line and headers, on one line */
     const char *interim; /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */
     bool close_after;    /* closes the connection after the answer, without telling */
 };

@@ -414,6 +414,27 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
 }
 END_TEST
 
+START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
+    struct credential_sas sas;
+    snprintf(account.sas, sizeof account.sas, "sv=1&sig=SECRET");
+    credential_sas_init(&sas, &account);
+    client.credential = &sas.base;
+    http_headers_add(&request.headers, "Authorization", "SharedKey acme:SECRET");
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = 403,
+                                         .echoes = true,
+                                         .headers = "x-ms-error-code: SECRET=\r\nx-ms-request-id: SharedKey SECRET\r\n",
+                                         .body = "<Error><Code>AuthorizationFailure</Code>"
+                                                 "<Message>No: @ at all</Message></Error>"});
+    ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
+    ck_assert_ptr_nonnull(strstr(err.message, "403 AuthorizationFailure: No: PUT *** "));
+    ck_assert_ptr_nonnull(strstr(err.message, " Authorization: *** ***"));
+    ck_assert_ptr_null(strstr(err.message, "SECRET"));
+    ck_assert_str_eq(err.code, "AuthorizationFailure");
+    ck_assert_str_eq(err.request_id, "SharedKey ***");
+}
+END_TEST
+
 /* What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be asserted meanwhile. */
 static void capture_begin(FILE *file, int saved[2]) {
     fflush(NULL);
@@ -779,6 +800,7 @@ static void add_answers(Suite *suite) {
     tcase_add_test(answers, the_message_says_what_answered_in_storages_place);
     tcase_add_test(answers, a_success_that_names_another_lease_is_not_storages);
     tcase_add_test(answers, no_message_holds_a_sas_or_a_parameter);
+    tcase_add_test(answers, an_error_that_repeats_the_request_is_told_without_its_secrets);
     tcase_add_test(answers, no_log_line_holds_a_sas_or_a_key_at_trace);
 }
 

@@ -212,6 +212,16 @@ START_TEST(a_part_that_is_not_storages_is_malformed) {
 }
 END_TEST
 
+START_TEST(a_message_that_repeats_the_request_is_told_without_its_secrets) {
+    struct table_batch_answer answer;
+    const char *body = "--b\r\n" PART "HTTP/1.1 403 Forbidden\r\n\r\n"
+                       "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"0:No: POST "
+                       "/$batch?sv=1&sig=SECRET Authorization: SharedKey acme:SECRET\"}}}\r\n--b--";
+    ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer), STATUS_OK);
+    ck_assert_str_eq(answer.message, "0:No: POST *** Authorization: *** ***");
+}
+END_TEST
+
 START_TEST(an_etag_with_a_control_character_is_malformed) {
     struct table_batch_answer answer;
     ck_assert_int_eq(read_text("multipart/mixed; boundary=b",
@@ -380,6 +390,7 @@ int main(void) {
     tcase_add_loop_test(hostile, no_changed_byte_makes_the_reader_leave_the_body, 0, 2);
     tcase_add_test(hostile, what_is_no_batch_answer_is_refused);
     tcase_add_test(hostile, an_etag_or_boundary_too_long_for_its_place_is_refused);
+    tcase_add_test(hostile, a_message_that_repeats_the_request_is_told_without_its_secrets);
     tcase_add_test(hostile, an_etag_with_a_control_character_is_malformed);
     tcase_add_loop_test(hostile, a_hostile_body_of_megabytes_is_read_in_linear_time, 0, FILLER_COUNT);
     suite_add_tcase(suite, hostile);
