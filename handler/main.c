@@ -37,7 +37,9 @@ static void *prepare_inventory(void *context) {
     struct app *app = context;
     struct error err;
     enum status status = inventory_service_prepare(&app->parts.inventory, &err);
-    if (status != STATUS_OK && status != STATUS_CANCELLED) {
+    if (status == STATUS_CONTAINER_NOT_FOUND) {
+        log_event(LOG_ERROR, "%s", err.message);
+    } else if (status != STATUS_OK && status != STATUS_CANCELLED) {
         log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s", err.message);
     }
     return NULL;

@@ -90,7 +90,8 @@ static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const cha
 static void answer_failure(struct http_response *response, const struct failure *failure, const struct error *err,
                            const char *description, const char *message) {
     if (failure->http_status != 404 && failure->http_status != 422) { /* those are the caller's affair */
-        log_event(failure->http_status == 500 ? LOG_ERROR : LOG_WARNING, "%s", description);
+        bool needs_operator = failure->http_status == 500 || failure->status == STATUS_CONTAINER_NOT_FOUND;
+        log_event(needs_operator ? LOG_ERROR : LOG_WARNING, "%s", description);
     }
     if (failure->http_status == 503) {
         int seconds = err->retry_after_ms / 1000 + (err->retry_after_ms % 1000 > 0);

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "inventory/product_read.h"
+
 enum {
     READ_AHEAD_MS = 30000, /* rows that expire within so much are read, so that they are at hand when they do */
     GATHER_MS = 1000,      /* what is not read by then is read in the next turn, so that nobody waits for all of it */
@@ -42,14 +45,17 @@ bool batch_has_what_expired(const struct product_state *state, int64_t now_ms) {
     return now_ms < state->product.due_ms || now_ms <= state->complete_until_ms;
 }
 
-static enum status read_product(struct batch *batch, const struct inventory_request *with_rows_of,
+static enum status read_product(struct batch *batch, const struct inventory_request *with_rows_of, bool all,
                                 struct product_state *out, struct error *err) {
-    struct inventory_query query = {.until_ms = batch->store->ops->now_ms(batch->store) + READ_AHEAD_MS};
+    struct inventory_query query = {.all = all, .until_ms = batch->store->ops->now_ms(batch->store) + READ_AHEAD_MS};
     if (with_rows_of != NULL && with_rows_of->operation == INVENTORY_RELEASE) {
         query.reservation_id = with_rows_of->reservation_id;
         query.customer_id = query.reservation_id == NULL ? with_rows_of->customer_id : NULL;
     }
-    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, out, err);
+    enum status status = product_read(batch->store, batch->turn->product_id, &query, out, err);
+    if (status == STATUS_OK) {
+        out->complete_until_ms = query.until_ms; /* rows that expire later are not kept */
+    }
     if (status != STATUS_PRECONDITION_FAILED) {
         return status;
     }
@@ -72,6 +78,30 @@ static bool is_known(const struct batch *batch) {
            batch_has_what_expired(batch->state, batch->store->ops->now_ms(batch->store));
 }
 
+/* Reads the product, and all its rows unless it follows from a version that was checked. */
+static enum status read_checked(struct batch *batch, const struct inventory_request *with_rows_of, struct error *err) {
+    struct product_mark *checked = batch->turn->checked;
+    bool all = checked->version == 0;
+    enum status status = read_product(batch, with_rows_of, all, batch->state, err);
+    if (status == STATUS_OK && !all && !product_state_follows(batch->state, checked)) {
+        if (batch->state->product.version < checked->version) {
+            log_event(LOG_WARNING, "Product %s was made anew by somebody: its version was %lld and is %lld",
+                      batch->turn->product_id, (long long)checked->version, (long long)batch->state->product.version);
+        }
+        status = read_product(batch, with_rows_of, true, batch->state, err);
+    }
+    if (status == STATUS_OK) {
+        product_state_mark(batch->state, checked);
+    } else if (status == STATUS_MALFORMED) {
+        checked->version = 0;
+    }
+    return status;
+}
+
+void batch_note_commit(struct batch *batch) {
+    product_state_mark(batch->state, batch->turn->checked);
+}
+
 enum status batch_know_product(struct batch *batch, struct error *err) {
     if (is_known(batch)) {
         return STATUS_OK;
@@ -83,10 +113,10 @@ enum status batch_know_product(struct batch *batch, struct error *err) {
         }
     }
     batch_forget(batch);
-    enum status status = read_product(batch, first, batch->state, err);
+    enum status status = read_checked(batch, first, err);
     if (status == STATUS_MALFORMED && first != NULL) { /* it may be in the rows of that one alone */
         first = NULL;
-        status = read_product(batch, NULL, batch->state, err);
+        status = read_checked(batch, NULL, err);
     }
     if (status != STATUS_OK) {
         return status;
@@ -106,7 +136,7 @@ static enum status read_rows(struct batch *batch, struct inventory_request *requ
                              struct error *err) {
     struct product_state rows;
     product_state_init(&rows);
-    enum status status = read_product(batch, request, &rows, err);
+    enum status status = read_product(batch, request, false, &rows, err);
     if (status == STATUS_OK) {
         *out_changed = strcmp(rows.token, batch->state->token) != 0;
         if (*out_changed) {
@@ -132,7 +162,7 @@ static enum status look_up(struct batch *batch, struct inventory_request *reques
 
 static enum status take_picture(struct batch *batch, struct inventory_request *request, struct error *err) {
     struct inventory_query query = {.all = true};
-    enum status status = batch->store->ops->read(batch->store, batch->turn->product_id, &query, request->picture, err);
+    enum status status = product_read(batch->store, batch->turn->product_id, &query, request->picture, err);
     request->has_rows = status == STATUS_OK;
     return status;
 }

@@ -4,7 +4,11 @@
  * Vocabulary   known    the product as the turn before left it, or as it was read
  *              fresh    read under the very lease in hand: if it is not the stored one, that lease is not ours
  *              proved   read since all who are served had come: a refusal may rest on it
+ *              checked  added up against all of the product's rows
  * Rules        What is known may be outdated at any time; only a commit, or reading it again, tells.
+ *              A product that was never checked here, or that does not follow from the version that
+ *              was, is read with all its rows first: it may have been made anew beside old
+ *              reservations. After that its commits keep it right.
  * Threads: the leader's (product_lane.h).
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -49,6 +53,9 @@ void batch_forget(struct batch *batch);
  */
 enum status batch_note_change(struct batch *batch, struct error *err) MUST_CHECK;
 
+/* The product has been committed: its new version is as right as the one before. */
+void batch_note_commit(struct batch *batch);
+
 /* Does the state hold all that has expired at `now_ms`? */
 bool batch_has_what_expired(const struct product_state *state, int64_t now_ms);
 
@@ -58,7 +65,7 @@ bool batch_waits_for_look_up(const struct inventory_request *request);
 /*
  * Reads the product unless it is known well enough; with the rows of the first request that needs its own.
  * STATUS_LEASE_LOST   it changes while it is read
- * and those of inventory_store.h's read.
+ * and those of product_read.h.
  */
 enum status batch_know_product(struct batch *batch, struct error *err) MUST_CHECK;
 

@@ -96,7 +96,8 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
         list->capacity = capacity;
     }
     if (row_key == NULL || !product_entity_read_due_key(row_key, &list->rows[list->count])) {
-        log_event(LOG_WARNING, "Row %.200s of what is due is not as this program writes it; it is left as it is",
+        log_event(LOG_WARNING,
+                  "Row %.200s of partition " DUE_PARTITION " in the table cannot be read; it is left alone",
                   row_key == NULL ? "?" : row_key);
         return STATUS_OK; /* the others are due all the same */
     }

@@ -94,11 +94,10 @@ static enum status take_record(void *context, const cJSON *entity, struct error 
         list->capacity = capacity;
     }
     struct due_purge_row *row = &list->items[list->count];
-    if (!product_entity_copy_text(entity, "RowKey", row->row_key, sizeof row->row_key) ||
-        !product_entity_copy_text(entity, "odata.etag", row->etag, sizeof row->etag)) {
-        return error_set(err, STATUS_MALFORMED, "a record is not as this program writes it");
-    }
-    list->count++;
+    if (product_entity_copy_text(entity, "RowKey", row->row_key, sizeof row->row_key) &&
+        product_entity_copy_text(entity, "odata.etag", row->etag, sizeof row->etag)) {
+        list->count++;
+    } /* else it is a newer release's, which purges it itself */
     return STATUS_OK;
 }
 

@@ -157,14 +157,44 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
     return units;
 }
 
-bool inventory_adds_up(const struct product_state *state) {
+static int64_t units_in_rows(const struct product_state *state) {
     int64_t units = 0;
     for (size_t i = 0; i < state->reservation_count; i++) {
         if (!reservation_is_gone(&state->reservations[i])) {
             units += state->reservations[i].quantity;
         }
     }
-    return state->product.available + units == state->product.total;
+    return units;
+}
+
+bool inventory_adds_up(const struct product_state *state) {
+    return state->product.available + units_in_rows(state) == state->product.total;
+}
+
+/* In an operator's words. Where not all rows were read, what `available` has to be is not known. */
+static enum status contradiction(const struct product *product, int64_t units, bool is_complete, struct error *err) {
+    char correction[128] = "";
+    if (is_complete && units <= product->total) {
+        snprintf(correction, sizeof correction, ", where `available` has to be %lld",
+                 (long long)(product->total - units));
+    }
+    return error_set(
+        err, STATUS_MALFORMED,
+        "the rows of product %s contradict each other: %lld units available and %s%lld in reservations are "
+        "not its total of %lld. Nothing is sold from it until an operator has corrected row `product` of "
+        "its partition in the table%s",
+        product->id, (long long)product->available, is_complete ? "" : "at least ", (long long)units,
+        (long long)product->total, correction);
+}
+
+enum status inventory_check(const struct product_state *state, struct error *err) {
+    const struct product *product = &state->product;
+    bool is_complete = state->complete_until_ms == INT64_MAX;
+    int64_t units = units_in_rows(state), left = product->total - product->available - units;
+    if (is_complete ? left == 0 : left >= 0) {
+        return STATUS_OK;
+    }
+    return contradiction(product, units, is_complete, err);
 }
 
 bool inventory_is_stored_product_id(const char *id) {

@@ -64,6 +64,15 @@ int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);
 bool inventory_adds_up(const struct product_state *state);
 
 /*
+ * Checks a state, as it was read, against its own rows. With all rows in memory (complete_until_ms
+ * INT64_MAX) they add up with `available` to the total; with some of them, to no more than the
+ * total.
+ * STATUS_MALFORMED   they do not: nothing may be sold from it. `err` says what an operator has to
+ *                    do
+ */
+enum status inventory_check(const struct product_state *state, struct error *err) MUST_CHECK;
+
+/*
  * [A-Za-z0-9._~-]{1,128}, but not "reconciliation-job", whose lease would be the job's own (inventory/reconcile.h). The id is a
  * part of a lease's name and keeps its rules: the lease of "A." would be that of "A", because Azure drops dots at a name's end.
  */

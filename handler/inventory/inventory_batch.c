@@ -265,6 +265,9 @@ static enum status attempt(struct batch *batch, bool *out_again, struct error *e
             return STATUS_OK;
         }
         status = commit(batch, err);
+        if (status == STATUS_OK) {
+            batch_note_commit(batch);
+        }
         changed = status == STATUS_PRECONDITION_FAILED;
     }
     if (changed) {

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "inventory/product_read.h"
 
-enum { CONSISTENT_READ_TRIES = 5, KEY_TEXT_BYTES = 1024 };
+enum { KEY_TEXT_BYTES = 1024 };
 
 enum status inventory_service_init(struct inventory_service *service, struct inventory_store *store,
                                    struct lease_manager *leases, const struct clock *clock,
@@ -47,6 +48,23 @@ void inventory_service_cancel(struct inventory_service *service) {
 
 /* ---- preparing the store ---- */
 
+/*
+ * With the lock held. The store was there and is gone. Made again it would hold every seed in full,
+ * as if nothing had been sold, so this program never does: whoever restarts it has been told.
+ */
+static void note_loss(struct inventory_service *service, const struct error *why) {
+    if (!service->preparation.lost) {
+        service->preparation.lost = true;
+        service->preparation.done = false;
+        service->preparation.status =
+            error_set(&service->preparation.failure, STATUS_CONTAINER_NOT_FOUND,
+                      "the stock has disappeared while this program was running, and it is not made again by itself. "
+                      "Restore the table, or accept that all stock is as Inventory:SeedProducts says; then restart "
+                      "every instance (%s)",
+                      why == NULL ? "" : why->message);
+    }
+}
+
 /* With the lock held; frees it while storage is talked to. */
 static void run_preparation(struct inventory_service *service) {
     service->preparation.running = true;
@@ -56,10 +74,14 @@ static void run_preparation(struct inventory_service *service) {
         service->store->ops->prepare(service->store, service->options->seeds, service->options->seed_count, &failure);
     pthread_mutex_lock(&service->preparation.lock);
     service->preparation.running = false;
-    service->preparation.done = status == STATUS_OK;
-    service->preparation.status = status;
-    service->preparation.failure = failure;
     service->preparation.runs++;
+    if (status == STATUS_CONTAINER_NOT_FOUND) {
+        note_loss(service, &failure);
+    } else if (!service->preparation.lost) {
+        service->preparation.done = status == STATUS_OK;
+        service->preparation.status = status;
+        service->preparation.failure = failure;
+    }
     pthread_cond_broadcast(&service->preparation.ended);
 }
 
@@ -68,10 +90,10 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
     pthread_mutex_lock(&service->preparation.lock);
     if (!service->preparation.done) {
         int64_t run = service->preparation.runs;
-        if (!service->preparation.running) {
+        if (!service->preparation.running && !service->preparation.lost) {
             run_preparation(service);
         }
-        while (service->preparation.runs == run) {
+        while (service->preparation.runs == run && !service->preparation.lost) {
             pthread_cond_wait(&service->preparation.ended, &service->preparation.lock);
         }
         if (!service->preparation.done) {
@@ -85,15 +107,18 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
     return status;
 }
 
-/* The store is gone although it was ready: the next operation makes it again, this one could not be served. */
-static enum status note_missing_store(struct inventory_service *service, enum status status, struct error *err) {
-    if (status != STATUS_CONTAINER_NOT_FOUND) {
+enum status inventory_service_note_missing_store(struct inventory_service *service, enum status status,
+                                                 struct error *err) {
+    if (status != STATUS_CONTAINER_NOT_FOUND || service->options->is_prepared) {
         return status;
     }
     pthread_mutex_lock(&service->preparation.lock);
-    service->preparation.done = service->options->is_prepared;
+    note_loss(service, err);
+    if (err != NULL) {
+        *err = service->preparation.failure;
+    }
     pthread_mutex_unlock(&service->preparation.lock);
-    return error_set(err, STATUS_UNAVAILABLE, "the store has disappeared: %s", err == NULL ? "" : err->message);
+    return status;
 }
 
 bool inventory_service_wants_lease(void *context, const char *lease_name) {
@@ -127,7 +152,7 @@ static enum status run(struct inventory_service *service, const char *product_id
     if (request->status != STATUS_OK && err != NULL) {
         *err = request->failure;
     }
-    return note_missing_store(service, request->status, err);
+    return inventory_service_note_missing_store(service, request->status, err);
 }
 
 /*
@@ -175,7 +200,7 @@ static enum status read_available(struct inventory_service *service, const char 
     product_state_init(&state);
     int64_t now_ms = service->store->ops->now_ms(service->store);
     struct inventory_query query = {.until_ms = now_ms};
-    enum status status = service->store->ops->read(service->store, product_id, &query, &state, err);
+    enum status status = product_read(service->store, product_id, &query, &state, err);
     if (status == STATUS_OK) {
         out->available = inventory_available(&state, now_ms);
         out->version = state.product.version;
@@ -183,7 +208,7 @@ static enum status read_available(struct inventory_service *service, const char 
         status = error_set(err, STATUS_UNAVAILABLE, "product %s changes faster than it can be read", product_id);
     }
     product_state_release(&state);
-    return note_missing_store(service, status, err);
+    return inventory_service_note_missing_store(service, status, err);
 }
 
 /* Runs a caller's change. Without a turn, the request has what is available and the version all the same. */
@@ -276,20 +301,15 @@ static enum status read_in_turn(struct inventory_service *service, const char *p
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) {
     enum status status = inventory_service_prepare(service, err);
-    for (int i = 0; i < CONSISTENT_READ_TRIES && status == STATUS_OK; i++) {
+    if (status == STATUS_OK) {
         struct inventory_query query = {.all = true};
-        status = service->store->ops->read(service->store, product_id, &query, state, err);
-        if (status == STATUS_PRECONDITION_FAILED) {
-            status = read_in_turn(service, product_id, state, err);
-        }
-        /* A picture that does not add up was taken in the middle of somebody's commit. */
-        if (status == STATUS_OK && inventory_adds_up(state)) {
-            *out_now_ms = service->store->ops->now_ms(service->store);
-            return STATUS_OK;
-        }
+        status = product_read(service->store, product_id, &query, state, err);
     }
-    if (status != STATUS_OK) {
-        return note_missing_store(service, status, err);
+    if (status == STATUS_PRECONDITION_FAILED) {
+        status = read_in_turn(service, product_id, state, err);
     }
-    return error_set(err, STATUS_INTERNAL, "the rows of product %s do not add up to its total", product_id);
+    if (status == STATUS_OK) {
+        *out_now_ms = service->store->ops->now_ms(service->store);
+    }
+    return inventory_service_note_missing_store(service, status, err);
 }

@@ -45,6 +45,7 @@ struct inventory_service {
         pthread_mutex_t lock;
         pthread_cond_t ended;
         bool done;    /* the store is ready, as far as we know */
+        bool lost;    /* it was there and is gone: it stays so until the program is restarted */
         bool running; /* one thread prepares it, the others wait and share the outcome */
         int64_t runs;
         enum status status;   /* of the last run, and */
@@ -58,8 +59,21 @@ enum status inventory_service_init(struct inventory_service *service, struct inv
                                    const struct inventory_options *options, int64_t acquire_timeout_ms) MUST_CHECK;
 void inventory_service_release(struct inventory_service *service);
 
-/* Makes the store ready if it is not known to be: every operation does this first, so that storage may come late. STATUS_UNAVAILABLE, ... */
+/*
+ * Makes the store ready if it is not known to be: every operation does this first, so that storage
+ * may come late.
+ * STATUS_CONTAINER_NOT_FOUND   the store was there and is gone; every later call says so, too
+ * STATUS_UNAVAILABLE, ...
+ */
 enum status inventory_service_prepare(struct inventory_service *service, struct error *err) MUST_CHECK;
+
+/*
+ * Returns `status`, which an operation of the ready store has ended with.
+ * STATUS_CONTAINER_NOT_FOUND means that the store is gone: from then on prepare refuses, and `err`
+ * says what an operator has to do. Not where `is_prepared` is set.
+ */
+enum status inventory_service_note_missing_store(struct inventory_service *service, enum status status,
+                                                 struct error *err) MUST_CHECK;
 
 /*
  * A lease_store_blob_wanted whose context is a struct inventory_service: no blob is created for a product that does not exist,
@@ -103,6 +117,9 @@ struct release_result {
  * STATUS_LEASE_LOST   the lease was lost in mid-operation and nothing was committed
  * STATUS_CANCELLED    the program is stopping; nothing was committed
  * STATUS_UNAVAILABLE  storage; the operation happened once or not at all
+ * STATUS_CONTAINER_NOT_FOUND  the store is gone (inventory_service_prepare)
+ * STATUS_MALFORMED    its rows cannot be read, or contradict each other (product_read.h); nothing
+ *                     was committed
  * Anything else is a bug or a misconfiguration.
  */
 enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,

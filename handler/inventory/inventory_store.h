@@ -35,7 +35,13 @@ struct inventory_store {
 };
 
 struct inventory_store_ops {
-    /* Makes the store usable: its table, and the seed products that are absent. Safe to repeat, from several instances at once. STATUS_UNAVAILABLE, ... */
+    /*
+     * Makes the store usable: its table, and the seed products that are absent. Safe to repeat,
+     * from several instances at once. A product of which other rows are there is logged as an
+     * error, and not created.
+     * STATUS_CONTAINER_NOT_FOUND  the store was there and is gone: it is not made again
+     * STATUS_UNAVAILABLE, ...
+     */
     enum status (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
                            struct error *err);
 
@@ -48,9 +54,9 @@ struct inventory_store_ops {
     /*
      * Reads a product with the rows of `query` into `state` (initialized; replaced), as one picture of one version.
      * STATUS_NOT_FOUND            there is no such product
-     * STATUS_CONTAINER_NOT_FOUND  the store itself is gone: prepare it again
+     * STATUS_CONTAINER_NOT_FOUND  the store itself is gone, with all stock
      * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read: no picture could be taken
-     * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that this program did not write)
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that cannot be read)
      */
     enum status (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
                         struct product_state *state, struct error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "inventory/product_entity.h"
 #include "inventory/product_transaction.h"
 #include "storage/storage_clock.h"
@@ -40,25 +41,104 @@ static enum status insert(struct inventory_store_table *store, const struct prod
 
 static enum status create_table(struct inventory_store_table *store, struct error *err) {
     enum status status = table_create(store->client, store->table, storage_deadline_ms(store), err);
-    return status == STATUS_ALREADY_EXISTS ? STATUS_OK : status;
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
+        store->is_seen = true;
+        return STATUS_OK;
+    }
+    return status;
 }
 
-/* Creates a product, and the table if that is missing. `commit_id` receives the id of the commit that this is. STATUS_ALREADY_EXISTS. */
+/*
+ * STATUS_OK: the product's row is there, readable or not. STATUS_NOT_FOUND,
+ * STATUS_CONTAINER_NOT_FOUND.
+ */
+static enum status find_product_row(struct inventory_store_table *store, const char *product_id, struct error *err) {
+    cJSON *entity = NULL;
+    enum status status =
+        table_get(store->client, store->table, product_id, PRODUCT_ROW, storage_deadline_ms(store), &entity, err);
+    cJSON_Delete(entity);
+    store->is_seen = store->is_seen || status == STATUS_OK || status == STATUS_NOT_FOUND;
+    return status;
+}
+
+/* Ends a query with the first row, whatever it is. */
+static enum status meet_row(void *context, const cJSON *entity, struct error *err) {
+    const char *row_key = json_string(entity, "RowKey");
+    (void)context;
+    return error_set(err, STATUS_PRECONDITION_FAILED,
+                     "its row `" PRODUCT_ROW "` is missing from the table, but other rows of it are there (%.200s). "
+                     "Restore that row; or delete all rows of its partition, and create it again",
+                     row_key == NULL ? "?" : row_key);
+}
+
+/* STATUS_PRECONDITION_FAILED: the partition of a product that is absent has other rows. */
+static enum status check_partition_is_empty(struct inventory_store_table *store, const char *product_id,
+                                            struct error *err) {
+    struct strbuf filter;
+    strbuf_init(&filter, FILTER_MAX_BYTES);
+    strbuf_append_string(&filter, "PartitionKey eq ");
+    table_append_literal(&filter, product_id);
+    enum status status = strbuf_status(&filter);
+    if (status == STATUS_OK) {
+        status = table_query(store->client, store->table, filter.data, storage_deadline_ms(store), meet_row, NULL, NULL,
+                             err);
+    } else {
+        error_set(err, status, "the query could not be written");
+    }
+    strbuf_release(&filter);
+    return status;
+}
+
+/*
+ * Creates a product that was looked for and is absent; `found` is what that look has ended with.
+ * Creates the table, too, if nobody here has seen it before. `commit_id` receives the id of the
+ * commit that this is. STATUS_ALREADY_EXISTS: it is there now.
+ */
 static enum status create_product(struct inventory_store_table *store, const struct seed_product *seed,
-                                  char commit_id[UUID_TEXT_BYTES], struct error *err) {
+                                  enum status found, char commit_id[UUID_TEXT_BYTES], struct error *err) {
     struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
     memcpy(product.id, seed->id, sizeof product.id);
-    enum status status = uuid_v4(commit_id);
+    enum status status = found;
+    if (found == STATUS_CONTAINER_NOT_FOUND && !store->is_seen) {
+        status = create_table(store, err);
+    } else if (found == STATUS_NOT_FOUND) {
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        status = check_partition_is_empty(store, product.id, err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = uuid_v4(commit_id);
     if (status != STATUS_OK) {
         return error_set(err, status, "no random bytes");
     }
     memcpy(product.commit_ids, commit_id, UUID_TEXT_BYTES);
-    status = insert(store, &product, err);
-    if (status == STATUS_CONTAINER_NOT_FOUND) {
-        status = create_table(store, err);
-        if (status == STATUS_OK) {
-            status = insert(store, &product, err);
-        }
+    return insert(store, &product, err);
+}
+
+/*
+ * A seed that cannot be created beside its old rows is an operator's affair; the others are created
+ * all the same.
+ */
+static enum status create_seed(struct inventory_store_table *store, const struct seed_product *seed,
+                               struct error *err) {
+    char commit_id[UUID_TEXT_BYTES];
+    struct error failure = {.status = STATUS_OK};
+    enum status status = find_product_row(store, seed->id, &failure);
+    if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
+        status = create_product(store, seed, status, commit_id, &failure);
+    }
+    if (status == STATUS_PRECONDITION_FAILED) {
+        log_event(LOG_ERROR, "Product %s was not created: %s", seed->id, failure.message);
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
+        return STATUS_OK;
+    }
+    if (err != NULL) {
+        *err = failure;
     }
     return status;
 }
@@ -66,18 +146,17 @@ static enum status create_product(struct inventory_store_table *store, const str
 static enum status table_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
                                  struct error *err) {
     struct inventory_store_table *store = table_of(base);
-    enum status status = count == 0 ? create_table(store, err) : STATUS_OK;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        char commit_id[UUID_TEXT_BYTES];
-        status = create_product(store, &seeds[i], commit_id, err);
-        if (status == STATUS_ALREADY_EXISTS) {
-            status = STATUS_OK;
-        }
+    enum status status = count == 0 && !store->is_seen ? create_table(store, err) : STATUS_OK;
+    while (store->seeds_ended < count && status == STATUS_OK) {
+        status = create_seed(store, &seeds[store->seeds_ended], err);
+        store->seeds_ended += status == STATUS_OK;
     }
     if (status != STATUS_OK) {
         error_wrap(err, "preparing table %s", store->table);
+        return status;
     }
-    return status;
+    store->seeds_ended = 0;
+    return STATUS_OK;
 }
 
 static struct storage_clock *clock_of(const struct inventory_store_table *store) {
@@ -138,14 +217,19 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     struct product_state *state = context;
     const char *row_key = json_string(entity, "RowKey");
     struct reservation row = {0};
-    if (row_key != NULL && strcmp(row_key, PRODUCT_ROW) == 0 &&
-        product_entity_read_product(entity, &state->product, state->token)) {
-        return STATUS_OK;
+    if (row_key == NULL) {
+        return product_entity_unreadable(entity, err);
     }
-    if (row_key == NULL || strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0 ||
-        !product_entity_read_reservation(entity, row_key, &row)) {
-        return error_set(err, STATUS_MALFORMED, "row %s is not as this program writes it",
-                         row_key == NULL ? "?" : row_key);
+    if (strcmp(row_key, PRODUCT_ROW) == 0) {
+        return product_entity_read_product(entity, &state->product, state->token)
+                   ? STATUS_OK
+                   : product_entity_unreadable(entity, err);
+    }
+    if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0) {
+        return STATUS_OK; /* a newer release's, of a kind that is not known here */
+    }
+    if (!product_entity_read_reservation(entity, row_key, &row)) {
+        return product_entity_unreadable(entity, err);
     }
     enum status status = product_state_add(state, &row);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
@@ -165,7 +249,10 @@ static enum status read_pages(struct inventory_store_table *store, const char *f
     if (state->reservation_count == 0) {
         return error_set(err, STATUS_NOT_FOUND, "there is no such product");
     }
-    return error_set(err, STATUS_MALFORMED, "there are reservations, but no product");
+    return error_set(err, STATUS_MALFORMED,
+                     "its row `" PRODUCT_ROW
+                     "` is missing from the table, but its reservations are there: restore that "
+                     "row, or delete all rows of its partition");
 }
 
 /* Several pages are several moments: they are one picture only if the product has not moved on meanwhile. */
@@ -232,7 +319,7 @@ static enum status table_find_record(struct inventory_store *base, const char *p
     enum status status =
         table_get(store->client, store->table, product_id, row_key, storage_deadline_ms(store), &entity, err);
     if (status == STATUS_OK && !product_entity_read_record(entity, key_hash, out)) {
-        status = error_set(err, STATUS_MALFORMED, "it is not as this program writes it");
+        status = product_entity_unreadable(entity, err);
     }
     cJSON_Delete(entity);
     if (status != STATUS_OK) {
@@ -345,17 +432,15 @@ static enum status who_added(struct inventory_store_table *store, const char *pr
 
 enum status inventory_store_table_add(struct inventory_store_table *store, const struct seed_product *product,
                                       struct error *err) {
-    struct product found;
-    char token[INVENTORY_TOKEN_BYTES], commit_id[UUID_TEXT_BYTES];
-    enum status status = product_transaction_read_product(store->client, store->table, product->id,
-                                                          storage_deadline_ms(store), &found, token, err);
+    char commit_id[UUID_TEXT_BYTES];
+    enum status status = find_product_row(store, product->id, err);
     if (status == STATUS_OK) {
         return error_set(err, STATUS_ALREADY_EXISTS, "it is there already");
     }
     if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND) {
         return status;
     }
-    status = create_product(store, product, commit_id, err);
+    status = create_product(store, product, status, commit_id, err);
     return status == STATUS_ALREADY_EXISTS ? who_added(store, product->id, commit_id, err) : status;
 }
 
@@ -367,9 +452,12 @@ struct listing {
 static enum status list_row(void *context, const cJSON *entity, struct error *err) {
     const struct listing *listing = context;
     struct product product;
+    struct error unread;
     char token[INVENTORY_TOKEN_BYTES];
     if (!product_entity_read_product(entity, &product, token)) {
-        return error_set(err, STATUS_MALFORMED, "a product's row is not as this program writes it");
+        (void)product_entity_unreadable(entity, &unread);
+        log_event(LOG_ERROR, "A product is left out: %s", unread.message);
+        return STATUS_OK;
     }
     return listing->visit(listing->context, &product, err);
 }
@@ -397,6 +485,8 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
     store->base.ops = &ops;
     store->client = client;
     store->table = table;
+    store->is_seen = false;
+    store->seeds_ended = 0;
     if (uuid_v4(store->sender) != STATUS_OK) {
         store->sender[0] = '\0'; /* nothing can be committed then */
     }

@@ -1,5 +1,6 @@
 #include "inventory/product_entity.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +39,16 @@ static bool add_time(cJSON *entity, const char *property, int64_t time_ms) {
     return add_typed(entity, property, "Edm.DateTime", text);
 }
 
-/* An entity with its keys; NULL for want of memory. */
-static cJSON *new_entity(const char *partition_key, const char *row_key) {
+/*
+ * An entity with its keys and its format, that of the row which is there (0: none) if it is newer;
+ * NULL for want of memory.
+ */
+static cJSON *new_entity(const char *partition_key, const char *row_key, int format) {
     cJSON *entity = cJSON_CreateObject();
     if (entity != NULL && cJSON_AddStringToObject(entity, "PartitionKey", partition_key) != NULL &&
-        cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL) {
+        cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL &&
+        cJSON_AddNumberToObject(entity, "format", format > PRODUCT_ENTITY_FORMAT ? format : PRODUCT_ENTITY_FORMAT) !=
+            NULL) {
         return entity;
     }
     cJSON_Delete(entity);
@@ -69,12 +75,15 @@ void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY
 /* ---- written ---- */
 
 cJSON *product_entity_of_product(const struct product *product) {
-    cJSON *entity = new_entity(product->id, PRODUCT_ROW);
+    char newest[UUID_TEXT_BYTES];
+    snprintf(newest, sizeof newest, "%.*s", UUID_TEXT_BYTES - 1, product->commit_ids);
+    cJSON *entity = new_entity(product->id, PRODUCT_ROW, product->format);
     return complete(entity, entity != NULL && add_int64(entity, "total", product->total) &&
                                 add_int64(entity, "available", product->available) &&
                                 add_int64(entity, "version", product->version) &&
                                 add_time(entity, "dueAt", product->due_ms) &&
                                 cJSON_AddStringToObject(entity, "commitIds", product->commit_ids) != NULL &&
+                                cJSON_AddStringToObject(entity, "commitId", newest) != NULL &&
                                 add_int64(entity, "indexedDue", product->indexed_due_ms) &&
                                 add_int64(entity, "indexedKeep", product->indexed_keep_ms));
 }
@@ -82,7 +91,7 @@ cJSON *product_entity_of_product(const struct product *product) {
 cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_row_key(row, row_key);
-    cJSON *entity = new_entity(product_id, row_key);
+    cJSON *entity = new_entity(product_id, row_key, row->format);
     return complete(entity, entity != NULL && cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
                                 add_int64(entity, "quantity", row->quantity) &&
                                 add_time(entity, "reservedAt", row->reserved_ms) &&
@@ -92,7 +101,7 @@ cJSON *product_entity_of_reservation(const char *product_id, const struct reserv
 cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_record_key(record->key_hash, row_key);
-    cJSON *entity = new_entity(product_id, row_key);
+    cJSON *entity = new_entity(product_id, row_key, 0);
     return complete(
         entity,
         entity != NULL && cJSON_AddStringToObject(entity, "requestHash", record->request_hash) != NULL &&
@@ -105,7 +114,7 @@ cJSON *product_entity_of_record(const char *product_id, const struct idempotency
 cJSON *product_entity_of_due(const struct due_row *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_due_key(row, row_key);
-    return new_entity(DUE_PARTITION, row_key);
+    return new_entity(DUE_PARTITION, row_key, 0);
 }
 
 /* ---- read ---- */
@@ -132,15 +141,46 @@ static bool read_count(const cJSON *entity, const char *property, int64_t most, 
     return json_int64(entity, property, out) && *out >= 0 && *out <= most;
 }
 
+static bool has(const cJSON *entity, const char *property) {
+    return cJSON_GetObjectItemCaseSensitive(entity, property) != NULL;
+}
+
+static bool read_format(const cJSON *entity, int *out) {
+    const cJSON *format = cJSON_GetObjectItemCaseSensitive(entity, "format");
+    if (format != NULL && (!cJSON_IsNumber(format) || format->valuedouble < 0 || format->valuedouble > INT_MAX)) {
+        return false;
+    }
+    *out = format == NULL ? 0 : format->valueint;
+    return true;
+}
+
+/*
+ * What the first release does not write: absent, it is not known. It does not keep up what it
+ * finds, either: a commitId that is not the newest of commitIds means that it, or the release after
+ * it, has changed the row since.
+ */
+static bool read_later_properties(const cJSON *entity, struct product *product) {
+    const char *commit_id = json_string(entity, "commitId");
+    product->due_ms = product->indexed_due_ms = product->indexed_keep_ms = 0;
+    if (!product_entity_copy_text(entity, has(entity, "commitIds") ? "commitIds" : "commitId", product->commit_ids,
+                                  sizeof product->commit_ids) ||
+        (has(entity, "dueAt") && !read_time(entity, "dueAt", &product->due_ms)) ||
+        (has(entity, "indexedDue") && !json_int64(entity, "indexedDue", &product->indexed_due_ms)) ||
+        (has(entity, "indexedKeep") && !json_int64(entity, "indexedKeep", &product->indexed_keep_ms))) {
+        return false;
+    }
+    if (commit_id != NULL && strncmp(commit_id, product->commit_ids, UUID_TEXT_BYTES - 1) != 0) {
+        product->due_ms = 0;
+    }
+    return true;
+}
+
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
-           inventory_is_stored_product_id(product->id) && read_count(entity, "total", MAX_COUNT, &product->total) &&
-           read_count(entity, "available", product->total, &product->available) &&
-           read_count(entity, "version", MAX_COUNT, &product->version) &&
-           read_time(entity, "dueAt", &product->due_ms) &&
-           product_entity_copy_text(entity, "commitIds", product->commit_ids, sizeof product->commit_ids) &&
-           json_int64(entity, "indexedDue", &product->indexed_due_ms) &&
-           json_int64(entity, "indexedKeep", &product->indexed_keep_ms) &&
+           inventory_is_stored_product_id(product->id) && read_format(entity, &product->format) &&
+           read_count(entity, "total", MAX_COUNT, &product->total) &&
+           read_count(entity, "available", MAX_COUNT, &product->available) &&
+           read_count(entity, "version", MAX_COUNT, &product->version) && read_later_properties(entity, product) &&
            product_entity_copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
 }
 
@@ -150,7 +190,8 @@ bool product_entity_read_reservation(const cJSON *entity, const char *row_key, s
         return false;
     }
     memcpy(row->id, id, sizeof row->id);
-    return product_entity_copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
+    return read_format(entity, &row->format) &&
+           product_entity_copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
            read_count(entity, "quantity", INVENTORY_MAX_QUANTITY, &row->quantity) && row->quantity > 0 &&
            read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
 }
@@ -186,4 +227,16 @@ bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
     out->kind = kind[1] == 'r' ? DUE_RESERVATION : DUE_RECORD;
     snprintf(out->product_id, sizeof out->product_id, "%s", kind + 3);
     return true;
+}
+
+enum status product_entity_unreadable(const cJSON *entity, struct error *err) {
+    const char *partition_key = json_string(entity, "PartitionKey"), *row_key = json_string(entity, "RowKey");
+    int format = 0;
+    char why[128] = "a property is missing, or has a value that is not allowed";
+    if (read_format(entity, &format) && format > PRODUCT_ENTITY_FORMAT) {
+        snprintf(why, sizeof why, "a newer release has written it, in format %d; this one knows formats up to %d",
+                 format, PRODUCT_ENTITY_FORMAT);
+    }
+    return error_set(err, STATUS_MALFORMED, "row %.200s of partition %.200s in the table cannot be read: %s",
+                     row_key == NULL ? "?" : row_key, partition_key == NULL ? "?" : partition_key, why);
 }

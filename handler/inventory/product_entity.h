@@ -1,17 +1,39 @@
 /*
  * product_entity.h - all rows that the inventory's table holds, written and read. Pure.
  *
+ * Each row tells its format (Edm.Int32), the newest that has written it:
+ *   none   the first release. A product has total, available, version and commitId; a reservation
+ *          is as below; there are no other rows
+ *   none   the release after it. A product has dueAt, commitIds, indexedDue and indexedKeep in
+ *          commitId's place; records and due rows are new
+ *   2      this release. format is new. commitId is back, for handlers of the first release that
+ *          still run beside this one
+ *
+ * Rules        A row of an older format is read: what it does not have is taken as not known. The
+ *              next commit completes it.
+ *              A row of a newer format is read as far as it is known here. Rows are merged, so that
+ *              what is not known here stays, and so does the format. A row that cannot be read is
+ *              left alone.
+ *              Two releases run side by side during an upgrade. So each writes all that the one
+ *              before reads, and means the same by it.
+ *              A release that does not know a property does not keep it up. So a property that is
+ *              derived from the others has to tell whether it is outdated: dueAt is good only while
+ *              commitId, if there is one, is the first of commitIds.
+ *
  * Rows of partition PRODUCT-ID, in key order:
  *   i-KEY-HASH         an idempotency record (product_state.h): requestHash, reservationId (Edm.String), quantity, available, version
  *                      (Edm.Int64), reservedAt, expiresAt, keepUntil (Edm.DateTime). In front of "product", so that the range that
  *                      reads a product does not meet it
  *   product            total, available, version (Edm.Int64), dueAt (Edm.DateTime; none: the last moment of 9999), commitIds
- *                      (Edm.String: the last commit of each of the 16 stores that committed last, the newest first, separated by
- *                      commas; product_transaction.h), indexedDue, indexedKeep
+ *                      (Edm.String: the last commit of each of the 16 stores that committed last,
+ *                      the newest first, separated by commas; product_transaction.h), commitId
+ *                      (Edm.String: the newest of them), indexedDue, indexedKeep (Edm.Int64,
+ *                      milliseconds since 1970; 0: none)
  *                      (Edm.Int64, milliseconds since 1970; 0: none)
  *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
  *
- * Rows of partition !due, which no product can be called (due_index.h says what they are for); they have no properties:
+ * Rows of partition !due, which no product can be called (due_index.h says what they are for);
+ * their keys say it all:
  *   TIME-r-PRODUCT-ID  reservations of that product expire in the minute that begins at TIME
  *   TIME-k-PRODUCT-ID  records of that product are kept until a moment of the hour that ends at TIME
  * TIME is in milliseconds since 1970, in 15 digits: all that a reservation's id can hold, so that the keys sort by time.
@@ -36,6 +58,7 @@
 #define DUE_PARTITION "!due" /* '!' is allowed in a PartitionKey, but in no product's id */
 
 enum {
+    PRODUCT_ENTITY_FORMAT = 2,
     DUE_TIME_DIGITS = 15,
     /* Any row's key: a due row's is the longest. */
     PRODUCT_ENTITY_KEY_BYTES = DUE_TIME_DIGITS + sizeof "-r-" - 1 + PRODUCT_ID_BYTES,
@@ -50,7 +73,10 @@ cJSON *product_entity_of_product(const struct product *product);
 cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row);
 cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record);
 
-/* Reads an entity that a query or point read has answered with; `token` receives its ETag. False: it is not as written above. */
+/*
+ * Reads an entity that a query or point read has answered with; `token` receives its ETag. False:
+ * it cannot be read.
+ */
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]);
 
 /* The same for a reservation, whose RowKey is known to begin with the prefix, and for a record, found by its hash. */
@@ -73,6 +99,12 @@ void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_K
 
 /* Reads such a key. False: it is none; `out` untouched. */
 bool product_entity_read_due_key(const char *row_key, struct due_row *out);
+
+/*
+ * Says in `err` which row cannot be read, and why as far as its format tells. Returns
+ * STATUS_MALFORMED.
+ */
+enum status product_entity_unreadable(const cJSON *entity, struct error *err);
 
 /* Copies a string property. False: there is none, or it does not fit; `out` untouched. */
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes);

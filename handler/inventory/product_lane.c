@@ -31,6 +31,7 @@ struct product_lane {
     int64_t run_since_ms;  /* since when this handler has had the lease, but for moments in which nobody asked for it */
     int64_t given_back_ms; /* when it was given back last */
     struct product_state known;
+    struct product_mark checked;
     bool is_fresh;
     bool lease_is_new; /* no turn has been served under it yet */
     bool
@@ -285,6 +286,7 @@ static void serve_turn(struct product_lanes *lanes, struct product_lane *lane, s
     turn->lease = lane->lease;
     turn->renewals_before = lease_manager_renewal_count(lanes->leases, lane->lease);
     turn->known = &lane->known;
+    turn->checked = &lane->checked;
     turn->is_fresh = lane->is_fresh;
     turn->expects_others = lane->expects_others;
     turn->met_others = false;

@@ -67,7 +67,12 @@ struct product_turn {
     int renewals_before; /* of that lease, before this turn */
     struct lane_entries entries;
     struct product_state *known; /* serve's to use and to keep up; without a token: nothing is known */
-    bool is_fresh;               /* serve's: `known` was read under this very lease */
+    /*
+     * serve's to keep up: the last version that was checked against all its rows, or that has come
+     * from such a one by commits alone
+     */
+    struct product_mark *checked;
+    bool is_fresh; /* serve's: `known` was read under this very lease */
     bool
         expects_others; /* `known` is to be read again under this lease: others change the product between our leases */
     bool met_others;    /* set by serve: another instance has changed the product since we last looked */

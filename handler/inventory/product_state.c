@@ -1,9 +1,34 @@
 #include "inventory/product_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+
+void product_state_mark(const struct product_state *state, struct product_mark *out) {
+    out->version = state->product.version;
+    snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1, state->product.commit_ids);
+    memcpy(out->token, state->token, sizeof out->token);
+}
+
+/* Whether the list has this commit, or a later one of the same store, which replaces it there. */
+static bool names_store_of(const char *commit_ids, const char *commit_id) {
+    char sender[COMMIT_SENDER_LENGTH + 1];
+    snprintf(sender, sizeof sender, "%.*s", COMMIT_SENDER_LENGTH, commit_id);
+    return strstr(commit_ids, sender) != NULL;
+}
+
+bool product_state_follows(const struct product_state *state, const struct product_mark *mark) {
+    if (mark->version == 0 || state->product.version < mark->version) {
+        return false;
+    }
+    if (state->product.version == mark->version) {
+        return strcmp(state->token, mark->token) == 0;
+    }
+    bool is_full = strlen(state->product.commit_ids) + 1 >= INVENTORY_COMMIT_IDS_BYTES;
+    return is_full || names_store_of(state->product.commit_ids, mark->commit_id);
+}
 
 void product_state_init(struct product_state *state) {
     memset(state, 0, sizeof *state);

@@ -27,7 +27,8 @@ enum {
     INVENTORY_TOKEN_BYTES = 128,
     INVENTORY_COMMIT_IDS = 16, /* that the product's row names, the one that made its version first */
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
-    INVENTORY_HASH_BYTES = 65, /* SHA-256 in lower-case hexadecimal digits */
+    COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1, /* in which all commits of one store begin alike */
+    INVENTORY_HASH_BYTES = 65,                                    /* SHA-256 in lower-case hexadecimal digits */
     INVENTORY_MAX_QUANTITY = 1000000,
     INVENTORY_MAX_CHANGES = 99, /* a transaction holds 100 operations; one is the product's own row */
 };
@@ -47,6 +48,7 @@ struct reservation {
     int64_t quantity; /* 1 to INVENTORY_MAX_QUANTITY */
     int64_t reserved_ms;
     int64_t expires_ms;
+    int format; /* of its row, as in struct product */
     enum reservation_mark mark;
 };
 
@@ -58,6 +60,7 @@ struct product {
     int64_t due_ms;  /* none of its rows expires before; INT64_MAX: it has none */
 
     /* The store's own. */
+    int format; /* the newest that has written its row (product_entity.h); 0: not told */
     char commit_ids[INVENTORY_COMMIT_IDS_BYTES]; /* of the stores that committed last, the newest first */
     int64_t indexed_due_ms;  /* the time under which the store's index has its last added expiry; 0: none yet */
     int64_t indexed_keep_ms; /* the same for its last added record's keep_until_ms */
@@ -92,6 +95,21 @@ struct product_state {
 static inline bool reservation_is_gone(const struct reservation *row) {
     return row->mark == RESERVATION_REMOVED || row->mark == RESERVATION_DROPPED;
 }
+
+/* A stored version of a product, kept to tell what has become of it since. Zeroed: none. */
+struct product_mark {
+    int64_t version;
+    char commit_id[UUID_TEXT_BYTES]; /* of the commit that made that version; "": not known */
+    char token[INVENTORY_TOKEN_BYTES];
+};
+
+void product_state_mark(const struct product_state *state, struct product_mark *out);
+
+/*
+ * True if `state`, as it was read, can have come from the marked version by commits alone. False if
+ * its row was deleted and written anew, or edited by hand, or if nothing is marked.
+ */
+bool product_state_follows(const struct product_state *state, const struct product_mark *mark);
 
 void product_state_init(struct product_state *state);
 void product_state_release(struct product_state *state);

@@ -130,9 +130,11 @@ enum status product_transaction_read_product(struct storage_client *client, cons
     if (status != STATUS_OK) {
         return status;
     }
-    bool good = product_entity_read_product(entity, out, token);
+    if (!product_entity_read_product(entity, out, token)) {
+        status = product_entity_unreadable(entity, err);
+    }
     cJSON_Delete(entity);
-    return good ? STATUS_OK : error_set(err, STATUS_MALFORMED, "the product's row is not as this program writes it");
+    return status;
 }
 
 enum outcome { OUTCOME_HAPPENED, OUTCOME_NOT_YET, OUTCOME_NEVER, OUTCOME_UNKNOWN };

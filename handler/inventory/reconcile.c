@@ -75,7 +75,8 @@ static void take_result(struct round *round, const char *product_id, int release
         log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
                   product_id);
     } else {
-        round->ended = round->ended || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED;
+        round->ended = round->ended || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
+                       status == STATUS_CONTAINER_NOT_FOUND;
         note_failure(round, status, err);
     }
 }
@@ -139,7 +140,7 @@ static enum status run_round(struct inventory_service *service, struct lease *jo
     out->reservations_released = round.result.reservations_released;
     free(round.products);
     pthread_mutex_destroy(&round.lock);
-    return status;
+    return inventory_service_note_missing_store(service, status, err);
 }
 
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/utc.h"
 #include "functions/inventory_picture.h"
 
@@ -46,6 +47,11 @@ static enum status list_product(void *context, const struct product *product, st
     enum status status = listing->store->ops->read(listing->store, product->id, &query, &state, err);
     if (status == STATUS_OK) {
         status = append_row(listing->rows, &state.product, inventory_available(&state, now_ms), err);
+    } else if (status == STATUS_MALFORMED) { /* the others are listed all the same */
+        log_event(LOG_ERROR, "A product is left out: %s", err->message);
+        status = STATUS_OK;
+    } else if (status == STATUS_NOT_FOUND) {
+        status = STATUS_OK; /* it was deleted meanwhile */
     }
     product_state_release(&state);
     return status;

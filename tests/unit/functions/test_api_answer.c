@@ -106,7 +106,7 @@ static const struct failure_row failure_rows[] = {
     {STATUS_UNAVAILABLE, 503, "StorageUnavailable", "Warning: "},
     {STATUS_CANCELLED, 503, "StorageUnavailable", "Warning: "},
     {STATUS_UNAUTHORIZED, 503, "StorageUnavailable", "Warning: "},
-    {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable", "Warning: "},
+    {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable", "Error: "},
     {STATUS_OK, 500, "InternalError", "Error: "},
     {STATUS_NO_MEMORY, 500, "InternalError", "Error: "},
     {STATUS_INVALID_ARGUMENT, 500, "InternalError", "Error: "},

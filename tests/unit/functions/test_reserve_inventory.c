@@ -149,8 +149,8 @@ START_TEST(what_is_available_is_never_invented) {
         const char *code;
     } rows[] = {{STATUS_UNAVAILABLE, 503, "StorageUnavailable"},
                 {STATUS_PRECONDITION_FAILED, 503, "StorageUnavailable"},
-                {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable"},
-                {STATUS_NOT_FOUND, 404, "ProductNotFound"}};
+                {STATUS_NOT_FOUND, 404, "ProductNotFound"},
+                {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable"}}; /* which stays */
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         app.store.next[STORE_READ] = rows[i].status;

@@ -7,7 +7,7 @@
 #include "support/check_main.h"
 #include "support/table_script.h"
 
-#define DUE_ROW(time, kind) "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\"}"
+#define DUE_ROW(time, kind) "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\",\"format\":2}"
 
 START_TEST(a_reservation_in_another_minute_is_noted_before_its_commit_is_sent) {
     state.product.indexed_due_ms = BUCKET_MS - MINUTE_MS;

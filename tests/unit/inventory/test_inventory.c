@@ -349,10 +349,47 @@ START_TEST(a_total_is_not_changed_without_room_for_it) {
 }
 END_TEST
 
+/* Rows that were read, and what is said of them: with all rows they have to add up exactly. */
+START_TEST(a_state_is_checked_against_its_rows) {
+    static const struct {
+        int64_t total, available, units;
+        bool has_all, is_right;
+        const char *said;
+    } rows[] = {
+        {100, 80, 20, true, true, ""},
+        {100, 100, 20, true, false, "`available` has to be 80"},
+        {100, 79, 20, true, false, "`available` has to be 80"},
+        {100, 101, 0, true, false, "`available` has to be 100"},
+        {10, 0, 20, true, false, "its total of 10"},
+        {100, 80, 20, false, true, ""},
+        {100, 10, 20, false, true, ""},
+        {100, 81, 20, false, false, "at least 20 in reservations"},
+        {100, 101, 0, false, false, "its total of 100"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct product_state read;
+        struct error err = {0};
+        product_state_init(&read);
+        strcpy(read.product.id, "P");
+        read.product.total = rows[i].total;
+        read.product.available = rows[i].available;
+        read.complete_until_ms = rows[i].has_all ? INT64_MAX : 1;
+        if (rows[i].units > 0) {
+            struct reservation row = {.quantity = rows[i].units};
+            ck_assert_int_eq(product_state_add(&read, &row), STATUS_OK);
+        }
+        ck_assert_msg(inventory_check(&read, &err) == (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED), "row %zu", i);
+        ck_assert_msg(strstr(err.message, rows[i].said) != NULL, "row %zu: %s", i, err.message);
+        product_state_release(&read);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inventory");
     TCase *rules = tcase_create("rules");
     tcase_add_checked_fixture(rules, set_up, tear_down);
+    tcase_add_test(rules, a_state_is_checked_against_its_rows);
     tcase_add_test(rules, a_reservation_takes_its_units_and_names_its_expiry);
     tcase_add_test(rules, the_last_unit_can_be_reserved_and_no_more);
     tcase_add_test(rules, a_reservation_counts_as_released_from_its_very_millisecond);

@@ -47,6 +47,14 @@ static enum status count_read(struct inventory_store *store, const char *product
     return uncounted->read(store, product_id, query, state, err);
 }
 
+static int queries_of_all;
+
+static enum status count_all(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                             struct product_state *state, struct error *err) {
+    queries_of_all += query->all;
+    return uncounted->read(store, product_id, query, state, err);
+}
+
 static enum status count_commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
                                 struct error *err) {
     commits++;
@@ -866,7 +874,9 @@ static void *get_restless(void *status) {
 START_TEST(a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_with) {
     pthread_t reader;
     enum status status = STATUS_OK;
-    struct caller caller = reserves("A", 3, NULL);
+    struct caller caller = reserves("A", 2, NULL);
+    reserve_now("A", 1); /* so that it need not be read with all rows for the caller */
+    wait_for_release();
     ops.read = read_restless;
     restless = 2;
     lease_store_fake_hold(app.lease_service, FAKE_ACQUIRE, true);
@@ -880,7 +890,7 @@ START_TEST(a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_wi
     pthread_join(caller.thread, NULL);
     ck_assert_int_eq(status, STATUS_UNAVAILABLE);
     ck_assert_msg(caller.status == STATUS_OK, "%s", caller.err.message);
-    assert_product(97, 2, 1);
+    assert_product(97, 3, 2);
 }
 END_TEST
 
@@ -933,11 +943,85 @@ START_TEST(rows_that_cannot_be_read_are_no_failure_of_those_they_are_served_with
 }
 END_TEST
 
+/* ---- a product that contradicts its rows ---- */
+
+/* The product's row, as somebody has written it; the reservations stay. */
+static void write_product(int64_t available, int64_t version, const char *last_commit) {
+    struct product *product = &app.store.memory.products[0]->state.product;
+    ck_assert_str_eq(product->id, "PROD-001");
+    product->available = available;
+    product->version = version;
+    product->due_ms = INT64_MAX;
+    snprintf(product->commit_ids, sizeof product->commit_ids, "%s", last_commit);
+}
+
+#define NEW_COMMIT "00000000-0000-4000-8000-000000000009"
+
+static void assert_refused(struct caller *caller) {
+    call(caller);
+    ck_assert_int_eq(caller->status, STATUS_MALFORMED);
+    ck_assert_ptr_nonnull(strstr(caller->err.message, "contradict"));
+}
+
+/*
+ * _i 0: the handler has not met the product before; 1: it knows the product as it was. The old rows
+ * are active or have expired.
+ */
+START_TEST(a_product_that_was_made_anew_beside_old_rows_is_not_sold) {
+    struct inventory_service *seller = _i % 2 == 0 ? &other : &app.service;
+    reserve_now("OLD", 20);
+    reserve_now("OLD", 1);
+    write_product(100, 1, NEW_COMMIT);
+    if (_i >= 2) {
+        clock_fake_advance(&app.store_clock, LIFETIME_MS);
+    }
+    struct caller reserving = reserves("A", 1, NULL), releasing = releases("OLD", 1, NULL);
+    reserving.service = releasing.service = seller;
+    assert_refused(&reserving);
+    assert_refused(&reserving);
+    assert_refused(&releasing);
+    ck_assert_int_eq(app.store.memory.products[0]->state.product.version, 1);
+    write_product(79, 1, NEW_COMMIT); /* the operator has corrected it */
+    call_now(&reserving);
+    ck_assert(reserving.reserved.reserved);
+    ck_assert_int_eq(reserving.reserved.available, _i >= 2 ? 99 : 78);
+}
+END_TEST
+
+/* Its version has grown past the known one meanwhile, by somebody who does not check. */
+START_TEST(a_product_that_was_made_anew_and_sold_by_others_is_not_sold) {
+    reserve_now("OLD", 20);
+    write_product(99, 4, NEW_COMMIT "," NEW_COMMIT "," NEW_COMMIT "," NEW_COMMIT);
+    strcpy(app.store.memory.products[0]->state.product.commit_ids + UUID_TEXT_BYTES, "");
+    struct caller caller = reserves("A", 1, NULL);
+    caller.service = &other;
+    assert_refused(&caller);
+}
+END_TEST
+
+START_TEST(a_product_is_read_with_all_rows_once_and_then_followed) {
+    queries_of_all = 0;
+    ops.read = count_all;
+    reserve_now("A", 1);
+    ck_assert_int_eq(queries_of_all, 1);
+    for (int i = 0; i < 3; i++) {
+        struct caller elsewhere = reserves("B", 1, NULL);
+        elsewhere.service = &other;
+        call_now(&elsewhere);
+        reserve_now("A", 1);
+    }
+    ck_assert_int_eq(queries_of_all, 2); /* each of the two instances its own */
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("inventory_batch");
     TCase *batch = tcase_create("batch");
     tcase_add_checked_fixture(batch, set_up, tear_down);
     tcase_add_test(batch, what_is_served_together_is_one_commit_and_each_has_its_own_answer);
+    tcase_add_loop_test(batch, a_product_that_was_made_anew_beside_old_rows_is_not_sold, 0, 4);
+    tcase_add_test(batch, a_product_that_was_made_anew_and_sold_by_others_is_not_sold);
+    tcase_add_test(batch, a_product_is_read_with_all_rows_once_and_then_followed);
     tcase_add_test(batch, more_than_a_transaction_holds_goes_into_the_next);
     tcase_add_test(batch, each_is_decided_after_those_who_came_before_it);
     tcase_add_test(batch, releases_of_several_customers_read_their_own_rows);

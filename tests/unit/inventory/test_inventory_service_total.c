@@ -157,7 +157,7 @@ START_TEST(a_store_that_others_prepare_is_left_as_it_is) {
     product_state_init(&state);
     app.store.next[STORE_PREPARE] = STATUS_INTERNAL; /* not asked for */
     app.store.next[STORE_READ] = STATUS_CONTAINER_NOT_FOUND;
-    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_OK);
     product_state_release(&state);
 }

@@ -61,7 +61,7 @@ END_TEST
 START_TEST(rows_that_this_program_did_not_write_are_refused) {
     static const char *const bodies[] = {
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}",
-        "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"other\"}]}",
+        "{\"value\":[{\"PartitionKey\":\"P\",\"total\":\"10\"}]}",
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-not-a-uuid\"}]}",
         ("{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"customerId\":"
          "\"C\",\"quantity\":\"0\","
@@ -140,6 +140,10 @@ static void push_absent(void) {
     push_answer(404, "{\"odata.error\":{\"code\":\"ResourceNotFound\"}}");
 }
 
+static void push_empty(void) {
+    push_answer(200, "{\"value\":[]}");
+}
+
 static void push_there(void) {
     push_answer(409, "{\"odata.error\":{\"code\":\"EntityAlreadyExists\"}}");
 }
@@ -147,21 +151,119 @@ static void push_there(void) {
 START_TEST(a_product_is_added_after_a_look_at_what_is_there) {
     struct error err;
     push_absent();
+    push_empty();
     push_answer(204, "");
     ck_assert_msg(added(&err) == STATUS_OK, "%s", err.message);
-    const char *body = http_fake_request(fake, 1)->body;
+    const char *body = http_fake_request(fake, 2)->body;
     ck_assert_ptr_nonnull(strstr(body, "\"total\":\"10\""));
     ck_assert_ptr_nonnull(strstr(body, "\"available\":\"10\""));
     ck_assert_ptr_nonnull(strstr(body, "\"version\":\"1\""));
-    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
 }
 END_TEST
 
+/* Readable or not. */
 START_TEST(a_product_that_is_there_is_not_added) {
     struct error err;
-    push_product(7, OTHERS_ID);
+    if (_i == 0) {
+        push_product(7, OTHERS_ID);
+    } else {
+        push_answer(200, "{\"PartitionKey\":\"P\",\"RowKey\":\"product\"}");
+    }
     ck_assert_int_eq(added(&err), STATUS_ALREADY_EXISTS);
     ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+static const char *const leftovers[] = {"r-0194a0b1-2345-8678-9abc-def012345678", "i-abc", "zzz"};
+
+static void push_leftover(const char *row_key) {
+    char body[256];
+    snprintf(body, sizeof body, "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"%s\"}]}", row_key);
+    push_answer(200, body);
+}
+
+START_TEST(a_product_is_not_added_beside_any_row_that_is_left_of_it) {
+    struct error err;
+    push_absent();
+    push_leftover(leftovers[_i]);
+    ck_assert_int_eq(added(&err), STATUS_PRECONDITION_FAILED);
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    ck_assert_str_eq(http_fake_request(fake, 1)->target + strlen("/fake"),
+                     "/inventory()?%24filter=PartitionKey%20eq%20%27P%27");
+    ck_assert_ptr_nonnull(strstr(err.message, leftovers[_i]));
+    ck_assert_ptr_nonnull(strstr(err.message, "Restore that row"));
+}
+END_TEST
+
+static const struct seed_product two_seeds[] = {{.id = "P", .total = 10}, {.id = "Q", .total = 20}};
+
+static enum status prepared(struct error *err) {
+    return table.base.ops->prepare(&table.base, two_seeds, 2, err);
+}
+
+static void push_no_table(void) {
+    push_answer(404, "{\"odata.error\":{\"code\":\"TableNotFound\"}}");
+}
+
+START_TEST(a_seed_is_not_created_beside_old_rows_and_the_others_are) {
+    struct error err;
+    push_absent();
+    push_leftover(leftovers[_i]);
+    push_absent();
+    push_empty();
+    push_answer(204, "");
+    ck_assert_int_eq(prepared(&err), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 5);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 4)->body, "\"PartitionKey\":\"Q\""));
+}
+END_TEST
+
+START_TEST(a_table_that_was_never_there_is_created) {
+    struct error err;
+    push_no_table();
+    push_answer(204, ""); /* the table */
+    push_empty();
+    push_answer(204, "");
+    push_absent();
+    push_empty();
+    push_answer(204, "");
+    ck_assert_int_eq(prepared(&err), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), 7);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 1)->target, "/Tables"));
+}
+END_TEST
+
+/*
+ * It disappears between any two requests of a start: it is not created, and what was seeded is not
+ * seeded again.
+ */
+START_TEST(a_table_that_disappears_while_it_is_prepared_is_not_created) {
+    struct error err;
+    void (*const answers[])(void) = {push_absent, push_empty, push_there, push_absent, push_empty};
+    for (int i = 0; i <= _i; i++) {
+        answers[i]();
+    }
+    push_no_table();
+    ck_assert_int_eq(prepared(&err), STATUS_CONTAINER_NOT_FOUND);
+    push_no_table();
+    ck_assert_int_eq(prepared(&err), STATUS_CONTAINER_NOT_FOUND);
+    for (size_t i = 0; i < http_fake_count(fake); i++) {
+        ck_assert_ptr_null(strstr(http_fake_request(fake, i)->target, "/Tables"));
+    }
+}
+END_TEST
+
+START_TEST(a_seed_that_was_created_is_not_created_again_by_the_next_try) {
+    struct error err;
+    push_product(1, OTHERS_ID); /* P */
+    push_answer(403, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
+    ck_assert_int_eq(prepared(&err), STATUS_UNAUTHORIZED);
+    size_t count = http_fake_count(fake);
+    push_product(1, OTHERS_ID); /* Q */
+    ck_assert_int_eq(prepared(&err), STATUS_OK);
+    ck_assert_uint_eq(http_fake_count(fake), count + 1);
+    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, count)->target, "PartitionKey='Q'"));
 }
 END_TEST
 
@@ -181,10 +283,11 @@ static enum status count_product(void *context, const struct product *product, s
 static void lose_the_answer(int version, bool is_ours) {
     static const char key[] = "\"commitIds\":\"";
     push_absent();
+    push_empty();
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});
     ck_assert_int_eq(pthread_create(&commit.thread, NULL, add_on_a_thread, NULL), 0);
-    http_fake_wait(fake, 2);
-    const char *found = strstr(http_fake_request(fake, 1)->body, key);
+    http_fake_wait(fake, 3);
+    const char *found = strstr(http_fake_request(fake, 2)->body, key);
     ck_assert_ptr_nonnull(found);
     char ids[2 * UUID_TEXT_BYTES];
     snprintf(ids, sizeof ids, "%s,%.36s", OTHERS_ID, is_ours ? found + strlen(key) : OTHERS_ID);
@@ -192,7 +295,7 @@ static void lose_the_answer(int version, bool is_ours) {
     push_product(version, ids);
     http_fake_let_go(fake);
     ck_assert_int_eq(pthread_join(commit.thread, NULL), 0);
-    ck_assert_uint_eq(http_fake_count(fake), 4);
+    ck_assert_uint_eq(http_fake_count(fake), 5);
 }
 
 START_TEST(an_addition_whose_answer_was_lost_is_known_by_its_commit) {
@@ -224,12 +327,20 @@ START_TEST(a_list_visits_the_products_of_all_pages) {
 }
 END_TEST
 
-START_TEST(a_list_with_a_row_that_this_program_did_not_write_is_refused) {
+START_TEST(a_product_that_cannot_be_read_is_left_out_of_a_list) {
     struct error err;
     int count = 0;
-    push_answer(200, "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}");
-    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_MALFORMED);
-    ck_assert_int_eq(count, 0);
+    push_answer(
+        200, "{\"value\":[{\"PartitionKey\":\"A\",\"RowKey\":\"product\",\"total\":\"10\"}," PRODUCT_ENTITY("7") "]}");
+    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_OK);
+    ck_assert_int_eq(count, 1);
+}
+END_TEST
+
+START_TEST(rows_of_a_kind_that_is_not_known_are_passed_over) {
+    push_answer(200, "{\"value\":[" PRODUCT_ENTITY("7") ",{\"PartitionKey\":\"P\",\"RowKey\":\"q-new\"}]}");
+    ck_assert_int_eq(read_all(), STATUS_OK);
+    ck_assert_uint_eq(state.reservation_count, 0);
 }
 END_TEST
 
@@ -245,12 +356,18 @@ int main(void) {
     tcase_add_test(tcase, a_date_that_two_answers_agree_on_is_storages);
     tcase_add_test(tcase, a_read_that_cannot_settle_the_time_is_still_read);
     tcase_add_test(tcase, a_product_is_added_after_a_look_at_what_is_there);
-    tcase_add_test(tcase, a_product_that_is_there_is_not_added);
+    tcase_add_loop_test(tcase, a_product_that_is_there_is_not_added, 0, 2);
+    tcase_add_loop_test(tcase, a_product_is_not_added_beside_any_row_that_is_left_of_it, 0, 3);
+    tcase_add_loop_test(tcase, a_seed_is_not_created_beside_old_rows_and_the_others_are, 0, 3);
+    tcase_add_test(tcase, a_table_that_was_never_there_is_created);
+    tcase_add_loop_test(tcase, a_table_that_disappears_while_it_is_prepared_is_not_created, 0, 5);
+    tcase_add_test(tcase, a_seed_that_was_created_is_not_created_again_by_the_next_try);
     tcase_add_test(tcase, an_addition_whose_answer_was_lost_is_known_by_its_commit);
     tcase_add_test(tcase, a_product_that_somebody_else_added_meanwhile_is_not_ours);
     tcase_add_test(tcase, who_added_a_product_cannot_be_told_when_its_first_commit_is_forgotten);
     tcase_add_test(tcase, a_list_visits_the_products_of_all_pages);
-    tcase_add_test(tcase, a_list_with_a_row_that_this_program_did_not_write_is_refused);
+    tcase_add_test(tcase, a_product_that_cannot_be_read_is_left_out_of_a_list);
+    tcase_add_test(tcase, rows_of_a_kind_that_is_not_known_are_passed_over);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -114,10 +114,52 @@ START_TEST(a_record_is_a_change_until_the_commit) {
 }
 END_TEST
 
+#define ID(store, commit) "0000000" store "-0000-4000-8000-00000000000" commit
+
+#define FOUR_IDS ID("9", "1") "," ID("9", "2") "," ID("9", "3") "," ID("9", "4")
+#define SIXTEEN_IDS FOUR_IDS "," FOUR_IDS "," FOUR_IDS "," FOUR_IDS
+
+/*
+ * The row names the last commit of each store, the newest first. Version 3 was marked, which store
+ * 2 had made.
+ */
+START_TEST(a_product_follows_what_its_commits_came_from) {
+    static const struct {
+        int64_t version;
+        const char *commit_ids, *token;
+        bool follows;
+    } rows[] = {
+        {3, ID("2", "3") "," ID("1", "2"), "e3", true},  /* the same */
+        {3, ID("2", "3") "," ID("1", "2"), "e4", false}, /* edited by hand */
+        {2, ID("1", "2"), "e2", false},                  /* an older copy */
+        {1, ID("9", "1"), "e9", false},                  /* made anew */
+        {4, ID("1", "4") "," ID("2", "3"), "e5", true},  /* a commit of another store */
+        {4, ID("2", "4") "," ID("1", "2"), "e5", true},  /* one of the same store */
+        {5, ID("9", "5") "," ID("8", "4"), "e5", false}, /* made anew, and sold since */
+        {5, ID("9", "5"), "e5", false},                  /* the same, by one store */
+        {19, SIXTEEN_IDS, "e5", true},                   /* it may have been pushed out */
+    };
+    struct product_mark mark = {.version = 3, .commit_id = ID("2", "3"), .token = "e3"}, none = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct product_state read;
+        product_state_init(&read);
+        read.product.version = rows[i].version;
+        strcpy(read.product.commit_ids, rows[i].commit_ids);
+        strcpy(read.token, rows[i].token);
+        ck_assert_msg(product_state_follows(&read, &mark) == rows[i].follows, "row %zu", i);
+        ck_assert(!product_state_follows(&read, &none));
+        struct product_mark again;
+        product_state_mark(&read, &again);
+        ck_assert(product_state_follows(&read, &again));
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_state");
     TCase *tests = tcase_create("state");
     tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_product_follows_what_its_commits_came_from);
     tcase_add_test(tests, rows_stand_by_expiry_and_by_arrival);
     tcase_add_test(tests, merging_adds_what_is_missing_and_keeps_what_is_marked);
     tcase_add_test(tests, trimming_forgets_what_expires_behind_what_is_complete);
