@@ -1,15 +1,18 @@
 #include "devhost/handler_environment.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_NAME "FUNCTIONS_CUSTOMHANDLER_PORT"
-#define WORKER_ID_NAME "FUNCTIONS_CUSTOMHANDLER_WORKER_ID"
+#include "base/crypto.h"
+#include "devhost/host_settings.h"
+
+/* HttpWorkerProcess and HttpWorkerConstants of Azure/azure-functions-host. */
+static const char *const port_names[] = {"FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_PORT"};
+static const char *const worker_id_names[] = {"FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID"};
 #define ROOT_PATH_NAME "FUNCTIONS_APP_ROOT_PATH"
 
-enum { HOST_VARIABLE_COUNT = 3 };
+enum { HOST_VARIABLE_COUNT = 5 };
 
 static size_t count_of(char *const *environment) {
     size_t count = 0;
@@ -19,44 +22,18 @@ static size_t count_of(char *const *environment) {
     return count;
 }
 
-/* The next character of a setting's name, A:B read as A__B, in lower case. */
-static int next_of_name(const char **name, int *pending) {
-    if (*pending != 0) {
-        int c = *pending;
-        *pending = 0;
-        return c;
-    }
-    char c = *(*name)++;
-    if (c == ':') {
-        *pending = '_';
-        return '_';
-    }
-    return tolower((unsigned char)c);
-}
-
-/* Does `variable` ("NAME=value") have this name? */
-static bool is_named(const char *variable, const char *name) {
-    int pending_left = 0;
-    int pending_right = 0;
-    while (true) {
-        int left = next_of_name(&variable, &pending_left);
-        int right = next_of_name(&name, &pending_right);
-        if (left == '=' || left == '\0' || right == '\0') {
-            return left == '=' && right == '\0';
-        }
-        if (left != right) {
-            return false;
-        }
-    }
-}
-
 static bool is_host_variable(const char *variable) {
-    return is_named(variable, PORT_NAME) || is_named(variable, WORKER_ID_NAME) || is_named(variable, ROOT_PATH_NAME);
+    for (int i = 0; i < 2; i++) {
+        if (host_settings_is_named(variable, port_names[i]) || host_settings_is_named(variable, worker_id_names[i])) {
+            return true;
+        }
+    }
+    return host_settings_is_named(variable, ROOT_PATH_NAME);
 }
 
 static bool has(char *const *environment, const char *name) {
     for (size_t i = 0; environment[i] != NULL; i++) {
-        if (is_named(environment[i], name)) {
+        if (host_settings_is_named(environment[i], name)) {
             return true;
         }
     }
@@ -89,8 +66,26 @@ static bool fill(char **environment, const struct host_config *config, char *con
     }
     char port_text[16];
     snprintf(port_text, sizeof port_text, "%d", port);
-    return add_pair(environment, PORT_NAME, port_text) && add_pair(environment, WORKER_ID_NAME, worker_id) &&
-           add_pair(environment, ROOT_PATH_NAME, config->folder);
+    for (int i = 0; i < 2; i++) {
+        if (!add_pair(environment, port_names[i], port_text) || !add_pair(environment, worker_id_names[i], worker_id)) {
+            return false;
+        }
+    }
+    return add_pair(environment, ROOT_PATH_NAME, config->folder);
+}
+
+/* .NET keeps variables in a hash table whose seed changes from start to start, and passes them on in its order. */
+static void shuffle(char **environment) {
+    for (size_t left = count_of(environment); left > 1; left--) {
+        uint32_t random = 0;
+        if (crypto_random(&random, sizeof random) != STATUS_OK) {
+            return;
+        }
+        char **other = &environment[random % left];
+        char *last = environment[left - 1];
+        environment[left - 1] = *other;
+        *other = last;
+    }
 }
 
 char **handler_environment_new(const struct host_config *config, char *const *own, int port, const char *worker_id) {
@@ -98,6 +93,9 @@ char **handler_environment_new(const struct host_config *config, char *const *ow
     if (environment != NULL && !fill(environment, config, own, port, worker_id)) {
         handler_environment_free(environment);
         return NULL;
+    }
+    if (environment != NULL) {
+        shuffle(environment);
     }
     return environment;
 }

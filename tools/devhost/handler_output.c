@@ -5,61 +5,70 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/strbuf.h"
 #include "devhost/console.h"
 
-enum { STREAM_COUNT = 2, MAX_LINE_BYTES = 64 * 1024 }; /* a longer line is printed in pieces */
+enum { STREAM_COUNT = 2, READ_BYTES = 64 * 1024 };
 
-struct stream {
+struct stream_end {
     int fd; /* -1: ended */
     bool is_stderr;
-    size_t length;
-    char line[MAX_LINE_BYTES];
+    bool after_cr; /* a CR has ended a line: an LF that follows belongs to it */
+    struct strbuf line;
 };
 
 struct handler_output {
-    struct stream streams[STREAM_COUNT];
+    struct stream_end streams[STREAM_COUNT];
     int stop_event;
     pthread_t thread;
 };
 
-static void print_line(const struct stream *stream, const char *line, size_t length) {
-    if (length > 0 && line[length - 1] == '\r') {
-        length--;
-    }
-    char saved[MAX_LINE_BYTES + 1];
-    memcpy(saved, line, length);
-    saved[length] = '\0';
-    console_print(console_level_of_line(stream->is_stderr, saved), "%s", saved);
+static void print_line(struct stream_end *stream) {
+    const struct strbuf *line = &stream->line;
+    console_print_line(console_level_of_line(stream->is_stderr, line->data, line->length), line->data, line->length);
+    strbuf_clear(&stream->line);
 }
 
-static void print_whole_lines(struct stream *stream) {
-    char *start = stream->line;
-    size_t left = stream->length;
-    for (char *end = memchr(start, '\n', left); end != NULL; end = memchr(start, '\n', left)) {
-        print_line(stream, start, (size_t)(end - start));
-        left -= (size_t)(end + 1 - start);
-        start = end + 1;
+/* LF, CR and CRLF each end a line (.NET's AsyncStreamReader). */
+static void take_in(struct stream_end *stream, const char *bytes, size_t length) {
+    while (length > 0) {
+        if (stream->after_cr && *bytes == '\n') {
+            bytes++;
+            length--;
+        }
+        stream->after_cr = false;
+        size_t text = 0;
+        while (text < length && bytes[text] != '\n' && bytes[text] != '\r') {
+            text++;
+        }
+        strbuf_append(&stream->line, bytes, text);
+        if (text < length) {
+            stream->after_cr = bytes[text] == '\r';
+            print_line(stream);
+            text++;
+        }
+        bytes += text;
+        length -= text;
     }
-    memmove(stream->line, start, left);
-    stream->length = left;
 }
 
-static void print_rest(struct stream *stream) {
-    if (stream->length > 0) {
-        print_line(stream, stream->line, stream->length);
-        stream->length = 0;
+static void print_rest(struct stream_end *stream) {
+    if (stream->line.length > 0) {
+        print_line(stream);
     }
 }
 
 /* Reads what is there without waiting. Ends the stream at its end. */
-static void read_stream(struct stream *stream) {
+static void read_stream(struct stream_end *stream) {
+    char block[READ_BYTES];
     while (stream->fd >= 0) {
-        ssize_t got = read(stream->fd, stream->line + stream->length, sizeof stream->line - stream->length);
+        ssize_t got = read(stream->fd, block, sizeof block);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -72,11 +81,7 @@ static void read_stream(struct stream *stream) {
             stream->fd = -1;
             return;
         }
-        stream->length += (size_t)got;
-        print_whole_lines(stream);
-        if (stream->length == sizeof stream->line) {
-            print_rest(stream);
-        }
+        take_in(stream, block, (size_t)got);
     }
 }
 
@@ -106,6 +111,7 @@ static void output_free(struct handler_output *output) {
         if (output->streams[i].fd >= 0) {
             close(output->streams[i].fd);
         }
+        strbuf_release(&output->streams[i].line);
     }
     if (output->stop_event >= 0) {
         close(output->stop_event);
@@ -119,6 +125,9 @@ enum status handler_output_start(struct handler_output **out, int stdout_fd, int
         close(stdout_fd);
         close(stderr_fd);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the handler's output");
+    }
+    for (int i = 0; i < STREAM_COUNT; i++) {
+        strbuf_init(&output->streams[i].line, SIZE_MAX / 2);
     }
     output->streams[0].fd = stdout_fd;
     output->streams[1].fd = stderr_fd;

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,26 +15,59 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/uuid.h"
 #include "devhost/console.h"
 #include "devhost/handler_environment.h"
 #include "devhost/handler_output.h"
 
 /* Times and counts of Azure/azure-functions-host: WorkerConstants, HttpFunctionInvocationDispatcher. */
-enum { START_TIMEOUT_MS = 30000, MAX_RESTARTS = 3, PING_TIMEOUT_MS = 1000, PING_ANSWER_BYTES = 64 * 1024 };
+enum {
+    START_TIMEOUT_MS = 30000,
+    MAX_ERRORS = 3,
+    FORGET_ERRORS_MS = 30 * 60 * 1000,
+    PING_TIMEOUT_MS = 1000,
+    INTENTIONAL_RESTART = 200, /* an exit code */
+    STOP_STEP_MS = 100
+};
 
 struct handler_process {
     const struct host_config *config;
-    struct http_transport *transport;
+    struct handler_client *client;
     char **arguments; /* argv; borrowed strings */
-    enum handler_state state;
-    pid_t pid; /* 0: none runs */
-    int port;  /* of the one that runs or ran last */
+    pid_t pid;        /* 0: none runs */
+    int port;
     int64_t start_deadline_ms;
-    int restart_count;
+    int error_count;
+    int64_t last_error_ms;
     struct handler_output *output;
-    atomic_int ready_port;
+    atomic_bool restart_asked;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    enum handler_state state;
+    bool stopping;
 };
+
+/* States */
+
+static void enter(struct handler_process *process, enum handler_state state) {
+    pthread_mutex_lock(&process->lock);
+    process->state = state;
+    pthread_cond_broadcast(&process->changed);
+    pthread_mutex_unlock(&process->lock);
+}
+
+int handler_process_await(struct handler_process *process, int64_t timeout_ms) {
+    const struct timespec until = condition_deadline(timeout_ms);
+    pthread_mutex_lock(&process->lock);
+    while (process->state == HANDLER_STARTING && !process->stopping &&
+           condition_wait_until(&process->changed, &process->lock, &until)) {
+    }
+    int port = process->state == HANDLER_READY && !process->stopping ? process->port : 0;
+    pthread_mutex_unlock(&process->lock);
+    return port;
+}
 
 /* Starting */
 
@@ -50,7 +84,10 @@ static int find_free_port(void) {
     return found ? ntohs(address.sin_port) : 0;
 }
 
-/* In the child, between fork and exec: async-signal-safe calls only. */
+/*
+ * In the child, between fork and exec: async-signal-safe calls only. SIGPIPE is ignored, as by every child of .NET's: its
+ * runtime ignores it, and Process.Start leaves ignored signals so.
+ */
 _Noreturn static void become_handler(const struct handler_process *process, char **environment, pid_t parent,
                                      const int output[2], const int errors[2]) {
     static const char complaint[] = "Error: the handler could not be started\n";
@@ -60,7 +97,7 @@ _Noreturn static void become_handler(const struct handler_process *process, char
     }
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL); /* civetweb ignores it, and exec would keep that */
+    signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int null = open("/dev/null", O_RDONLY);
     if (dup2(null, STDIN_FILENO) >= 0 && dup2(output[1], STDOUT_FILENO) >= 0 && dup2(errors[1], STDERR_FILENO) >= 0 &&
@@ -115,10 +152,6 @@ static enum status spawn_with(struct handler_process *process, char **environmen
 
 static enum status spawn(struct handler_process *process, struct error *err) {
     char worker_id[UUID_TEXT_BYTES];
-    process->port = find_free_port();
-    if (process->port == 0) {
-        return no_process(err);
-    }
     enum status status = uuid_v4(worker_id);
     if (status != STATUS_OK) {
         return error_set(err, status, "starting the handler: no random bytes");
@@ -128,33 +161,43 @@ static enum status spawn(struct handler_process *process, struct error *err) {
         return error_set(err, STATUS_NO_MEMORY, "starting the handler: no memory");
     }
     process->start_deadline_ms = clock_now_ms(clock_system()) + START_TIMEOUT_MS;
-    process->state = HANDLER_STARTING;
+    enter(process, HANDLER_STARTING);
     status = spawn_with(process, environment, err);
     handler_environment_free(environment);
     return status;
 }
 
+static char **make_arguments(const struct host_config *config) {
+    char **arguments = calloc(config->argument_count + 2, sizeof *arguments);
+    if (arguments != NULL) {
+        arguments[0] = config->executable;
+        for (size_t i = 0; i < config->argument_count; i++) {
+            arguments[i + 1] = config->arguments[i];
+        }
+    }
+    return arguments;
+}
+
 enum status handler_process_new(struct handler_process **out, const struct host_config *config,
-                                struct http_transport *transport, struct error *err) {
+                                struct handler_client *client, struct error *err) {
     if (access(config->executable, X_OK) != 0) {
         return error_set(err, STATUS_NOT_FOUND, "the handler %s cannot be run: %s (make builds it)", config->executable,
                          strerror(errno));
     }
     struct handler_process *process = calloc(1, sizeof *process);
-    char **arguments = calloc(config->argument_count + 2, sizeof *arguments);
+    char **arguments = make_arguments(config);
     if (process == NULL || arguments == NULL) {
         free(process);
         free(arguments);
         return error_set(err, STATUS_NO_MEMORY, "no memory for the handler");
     }
-    arguments[0] = config->executable;
-    for (size_t i = 0; i < config->argument_count; i++) {
-        arguments[i + 1] = config->arguments[i];
-    }
     process->config = config;
-    process->transport = transport;
+    process->client = client;
     process->arguments = arguments;
-    enum status status = spawn(process, err);
+    pthread_mutex_init(&process->lock, NULL);
+    condition_init(&process->changed);
+    process->port = find_free_port();
+    enum status status = process->port != 0 ? spawn(process, err) : no_process(err);
     if (status != STATUS_OK) {
         handler_process_stop(process, 0);
         handler_process_free(process);
@@ -176,78 +219,102 @@ static void describe_end(int how, char *out, size_t size) {
 
 /* The handler is gone. Its last lines come before what we say of it. */
 static void forget_handler(struct handler_process *process) {
-    atomic_store(&process->ready_port, 0);
     process->pid = 0;
     handler_output_stop(process->output);
     process->output = NULL;
 }
 
-static void restart(struct handler_process *process, const char *why) {
-    if (process->restart_count == MAX_RESTARTS) {
-        console_print(LOG_ERROR, "The handler %s, after %d restarts. The host stops.", why, MAX_RESTARTS);
-        process->state = HANDLER_FAILED;
-        return;
-    }
-    process->restart_count++;
-    console_print(LOG_ERROR, "The handler %s. Starting it again (%d of %d).", why, process->restart_count,
-                  MAX_RESTARTS);
+static void start_again(struct handler_process *process) {
     struct error err;
     if (spawn(process, &err) != STATUS_OK) {
         console_print(LOG_ERROR, "%s. The host stops.", err.message);
-        process->state = HANDLER_FAILED;
+        enter(process, HANDLER_FAILED);
     }
+}
+
+static void restart_counted(struct handler_process *process, const char *why) {
+    int64_t now_ms = clock_now_ms(clock_system());
+    if (process->error_count > 0 && now_ms - process->last_error_ms > FORGET_ERRORS_MS) {
+        process->error_count = 0;
+    }
+    process->last_error_ms = now_ms;
+    process->error_count++;
+    if (process->error_count == MAX_ERRORS) {
+        console_print(LOG_ERROR, "The handler %s. Exceeded http worker restart retry count. The host stops.", why);
+        enter(process, HANDLER_FAILED);
+        return;
+    }
+    console_print(LOG_ERROR, "The handler %s. Starting it again (%d of %d).", why, process->error_count,
+                  MAX_ERRORS - 1);
+    start_again(process);
 }
 
 static void handle_exit(struct handler_process *process, int how) {
     char why[128];
     describe_end(how, why, sizeof why);
+    enter(process, HANDLER_STARTING); /* callers are held from now on */
     forget_handler(process);
-    if (WIFEXITED(how) && WEXITSTATUS(how) == 0) {
-        process->state = HANDLER_EXITED;
-        console_print(LOG_WARNING,
-                      "The handler exited with code 0, so it is not started again. Requests are answered 503.");
+    if (WIFEXITED(how) && (WEXITSTATUS(how) == 0 || WEXITSTATUS(how) == INTENTIONAL_RESTART)) {
+        console_print(LOG_WARNING, "The handler %s. Starting it again.", why);
+        start_again(process);
         return;
     }
-    restart(process, why);
+    restart_counted(process, why);
 }
 
+static void kill_handler(struct handler_process *process) {
+    enter(process, HANDLER_STARTING);
+    kill(process->pid, SIGKILL);
+    waitpid(process->pid, NULL, 0);
+    forget_handler(process);
+}
+
+/* Any answer will do, and so does a connection that ends without one (DefaultHttpWorkerService.IsWorkerReady). */
 static bool answers(struct handler_process *process) {
-    char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/", process->port);
-    const struct http_call ping = {
-        .method = "GET", .url = url, .timeout_ms = PING_TIMEOUT_MS, .max_response_bytes = PING_ANSWER_BYTES};
-    struct http_reply reply;
-    http_reply_init(&reply);
-    bool answered = http_transport_send(process->transport, &ping, &reply, NULL) == STATUS_OK;
-    http_reply_release(&reply);
-    return answered;
+    const struct http_headers headers = {0};
+    const struct handler_call ping = {.port = process->port,
+                                      .method = "GET",
+                                      .target = "/",
+                                      .headers = &headers,
+                                      .silence_ms = PING_TIMEOUT_MS,
+                                      .deadline_ms = INT64_MAX,
+                                      .watch_fd = -1};
+    struct handler_answer answer;
+    enum handler_outcome outcome = handler_client_call(process->client, &ping, &answer);
+    if (outcome == HANDLER_ANSWERED) {
+        handler_client_finish(process->client, &answer);
+    }
+    return outcome == HANDLER_ANSWERED || outcome == HANDLER_GONE;
 }
 
 static void check_ready(struct handler_process *process) {
     if (answers(process)) {
-        process->state = HANDLER_READY;
-        atomic_store(&process->ready_port, process->port);
         console_print(LOG_INFORMATION, "The handler (process %d) is ready.", (int)process->pid);
+        enter(process, HANDLER_READY);
     } else if (clock_now_ms(clock_system()) >= process->start_deadline_ms) {
-        kill(process->pid, SIGKILL);
-        waitpid(process->pid, NULL, 0);
-        forget_handler(process);
-        restart(process, "did not answer within 30 s");
+        kill_handler(process);
+        restart_counted(process, "did not answer within 30 s");
     }
 }
 
 enum handler_state handler_process_step(struct handler_process *process) {
     int how;
+    bool restart = atomic_exchange(&process->restart_asked, false);
     if (process->pid != 0 && waitpid(process->pid, &how, WNOHANG) == process->pid) {
         handle_exit(process, how);
+    } else if (process->pid != 0 && restart) {
+        kill_handler(process);
+        console_print(LOG_WARNING, "The handler was killed because a function timed out. Starting it again.");
+        start_again(process);
     } else if (process->pid != 0 && process->state == HANDLER_STARTING) {
         check_ready(process);
     }
     return process->state;
 }
 
-int handler_process_port(const struct handler_process *process) {
-    return atomic_load(&process->ready_port);
+void handler_process_ask_restart(struct handler_process *process) {
+    atomic_store(&process->restart_asked, true);
+    kill(getpid(), SIGUSR1);
 }
 
 /* Ending it */
@@ -262,16 +329,20 @@ static void wait_for_child(int64_t timeout_ms) {
 }
 
 void handler_process_stop(struct handler_process *process, int64_t timeout_ms) {
+    pthread_mutex_lock(&process->lock);
+    process->stopping = true;
+    pthread_cond_broadcast(&process->changed);
+    pthread_mutex_unlock(&process->lock);
     if (process->pid == 0) {
         return;
     }
     int64_t deadline_ms = clock_now_ms(clock_system()) + timeout_ms;
     int how = 0;
-    kill(process->pid, SIGTERM);
-    pid_t ended = waitpid(process->pid, &how, WNOHANG);
+    pid_t ended = 0;
     for (int64_t left_ms = timeout_ms; ended == 0 && left_ms > 0;
          left_ms = deadline_ms - clock_now_ms(clock_system())) {
-        wait_for_child(left_ms);
+        kill(process->pid, SIGTERM);
+        wait_for_child(left_ms < STOP_STEP_MS ? left_ms : STOP_STEP_MS);
         ended = waitpid(process->pid, &how, WNOHANG);
     }
     if (ended == 0) {
@@ -287,6 +358,8 @@ void handler_process_stop(struct handler_process *process, int64_t timeout_ms) {
 
 void handler_process_free(struct handler_process *process) {
     if (process != NULL) {
+        pthread_cond_destroy(&process->changed);
+        pthread_mutex_destroy(&process->lock);
         free(process->arguments);
         free(process);
     }

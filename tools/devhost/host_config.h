@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
-#include "devhost/ncrontab.h"
+#include "devhost/schedule.h"
 
 /* How an HTTP trigger reaches the handler: the caller's own request, or a description of it in JSON. */
 enum host_shape { HOST_SHAPE_PROXY, HOST_SHAPE_FORWARD, HOST_SHAPE_INVOCATION };
@@ -32,8 +32,10 @@ struct host_function {
 
     /* Timer */
     char *schedule_text;
-    struct ncrontab schedule;
+    struct schedule schedule;
     bool run_on_startup;
+
+    bool is_disabled; /* it has neither route nor timer */
 };
 
 struct host_setting {
@@ -47,6 +49,7 @@ struct host_config {
     char **arguments; /* of the executable, without its own name */
     size_t argument_count;
     enum host_shape shape;
+    int64_t function_timeout_ms;   /* 0: none */
     struct host_setting *settings; /* Values of local.settings.json; none without that file */
     size_t setting_count;
     struct host_function *functions; /* by name */

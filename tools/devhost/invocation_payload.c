@@ -1,17 +1,18 @@
 #include "devhost/invocation_payload.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/utc.h"
 #include "base/utf8.h"
+#include "devhost/caller_query.h"
 
-enum { QUERY_TEXT_BYTES = 64 * 1024 };
+enum { URL_TEXT_BYTES = 80 * 1024 };
 
 /* JSON text */
 
@@ -57,105 +58,24 @@ static void append_comma(struct strbuf *out, bool *first) {
 
 /* The query */
 
-static int hex_digit(char c) {
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
+struct query_writer {
+    struct strbuf *out;
+    bool first;
+};
 
-static void percent_decode(struct strbuf *out, const char *text, size_t length) {
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] == '%' && i + 2 < length && isxdigit((unsigned char)text[i + 1]) &&
-            isxdigit((unsigned char)text[i + 2])) {
-            strbuf_append_char(out, (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])));
-            i += 2;
-        } else {
-            strbuf_append(out, text[i] == '+' ? " " : &text[i], 1);
-        }
-    }
-}
-
-/* What is no UTF-8 becomes U+FFFD here already: names that are the same then are one name. */
-static void form_decode(struct strbuf *out, const char *text, size_t length) {
-    struct strbuf bytes;
-    strbuf_init(&bytes, QUERY_TEXT_BYTES);
-    percent_decode(&bytes, text, length);
-    for (size_t at = 0; at < bytes.length;) {
-        uint32_t code_point;
-        size_t taken = utf8_decode(bytes.data + at, bytes.length - at, &code_point);
-        strbuf_append(out, taken > 0 ? bytes.data + at : "\xef\xbf\xbd", taken > 0 ? taken : 3);
-        at += taken > 0 ? taken : 1;
-    }
-    strbuf_release(&bytes);
-}
-
-/* Decodes the pair that starts at `pair`; answers where the next one starts, NULL after the last. */
-static const char *decode_pair(const char *pair, struct strbuf *name, struct strbuf *value) {
-    size_t length = strcspn(pair, "&");
-    const char *equals = memchr(pair, '=', length);
-    size_t name_length = equals != NULL ? (size_t)(equals - pair) : length;
-    strbuf_clear(name);
-    strbuf_clear(value);
-    form_decode(name, pair, name_length);
-    if (equals != NULL) {
-        form_decode(value, equals + 1, length - name_length - 1);
-    }
-    return pair[length] == '&' ? pair + length + 1 : NULL;
-}
-
-/* All values of one name, joined by commas, as StringValues.ToString does. `from` is the name's first pair. */
-static void collect_values(const char *from, const struct strbuf *name, struct strbuf *out) {
-    struct strbuf other;
-    struct strbuf value;
-    strbuf_init(&other, QUERY_TEXT_BYTES);
-    strbuf_init(&value, QUERY_TEXT_BYTES);
-    bool first = true;
-    for (const char *pair = from; pair != NULL;) {
-        pair = decode_pair(pair, &other, &value);
-        if (strcasecmp(other.data, name->data) == 0) {
-            append_comma(out, &first);
-            strbuf_append(out, value.data, value.length);
-        }
-    }
-    strbuf_release(&other);
-    strbuf_release(&value);
-}
-
-static bool occurs_before(const char *query, const char *pair, const struct strbuf *name) {
-    struct strbuf other;
-    struct strbuf value;
-    strbuf_init(&other, QUERY_TEXT_BYTES);
-    strbuf_init(&value, QUERY_TEXT_BYTES);
-    bool found = false;
-    while (!found && query != pair) {
-        query = decode_pair(query, &other, &value);
-        found = strcasecmp(other.data, name->data) == 0;
-    }
-    strbuf_release(&other);
-    strbuf_release(&value);
-    return found;
+static void append_query_member(void *context, const struct strbuf *name, const struct strbuf *value) {
+    struct query_writer *writer = context;
+    append_comma(writer->out, &writer->first);
+    append_json_string(writer->out, name->data);
+    strbuf_append_char(writer->out, ':');
+    append_json_text(writer->out, value->data, value->length);
 }
 
 static void append_query(struct strbuf *out, const char *query) {
-    struct strbuf name;
-    struct strbuf value;
-    strbuf_init(&name, QUERY_TEXT_BYTES);
-    strbuf_init(&value, QUERY_TEXT_BYTES);
-    bool first = true;
+    struct query_writer writer = {out, true};
     strbuf_append_char(out, '{');
-    for (const char *pair = query[0] != '\0' ? query : NULL; pair != NULL;) {
-        const char *next = decode_pair(pair, &name, &value);
-        if (name.length > 0 && !occurs_before(query, pair, &name)) {
-            strbuf_clear(&value);
-            collect_values(pair, &name, &value);
-            append_comma(out, &first);
-            append_json_string(out, name.data);
-            strbuf_append_char(out, ':');
-            append_json_text(out, value.data, value.length);
-        }
-        pair = next;
-    }
+    caller_query_visit(query, append_query_member, &writer);
     strbuf_append_char(out, '}');
-    strbuf_release(&name);
-    strbuf_release(&value);
 }
 
 /* The request */
@@ -238,7 +158,7 @@ static void append_sys(struct strbuf *out, const struct host_function *function,
 
 static void append_url(struct strbuf *out, const struct http_request *request, const char *host) {
     struct strbuf url;
-    strbuf_init(&url, QUERY_TEXT_BYTES);
+    strbuf_init(&url, URL_TEXT_BYTES);
     strbuf_appendf(&url, "http://%s%s%s%s", host, request->path, request->query[0] != '\0' ? "?" : "", request->query);
     append_json_text(out, url.data, url.length);
     strbuf_release(&url);
@@ -273,26 +193,48 @@ void invocation_payload_http(struct strbuf *out, const struct host_function *fun
 
 /* Timers */
 
-/* .NET's DateTime.MinValue stands for a time that never was or will be. */
+/* As Json.NET writes a DateTime of local time: 2025-01-19T15:45:30.123+01:00, without a fraction that is zero. */
 static void append_time(struct strbuf *out, const char *name, int64_t time_ms) {
-    char text[UTC_TEXT_BYTES] = "0001-01-01T00:00:00";
-    if (time_ms >= 0 && time_ms != INT64_MAX) {
-        utc_format_iso8601_ms(time_ms, text);
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm local;
+    strbuf_appendf(out, "\"%s\":\"", name);
+    if (time_ms < 0 || time_ms == INT64_MAX || localtime_r(&seconds, &local) == NULL) {
+        strbuf_append_string(out, "0001-01-01T00:00:00+00:00\"");
+        return;
     }
-    strbuf_appendf(out, "\"%s\":\"%s\"", name, text);
+    char text[sizeof "2025-01-19T14:45:30"];
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
+    strbuf_append_string(out, text);
+    if (time_ms % 1000 != 0) {
+        strbuf_appendf(out, ".%03d", (int)(time_ms % 1000));
+    }
+    long minutes = labs(local.tm_gmtoff) / 60;
+    strbuf_appendf(out, "%c%02ld:%02ld\"", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-void invocation_payload_timer(struct strbuf *out, const struct host_function *function, int64_t last_ms,
-                              int64_t next_ms, const struct invocation_sys *sys) {
+static void append_status(struct strbuf *out, const struct timer_status *status) {
+    strbuf_append_char(out, '{');
+    append_time(out, "Last", status->last_ms);
+    strbuf_append_char(out, ',');
+    append_time(out, "Next", status->next_ms);
+    strbuf_append_char(out, ',');
+    append_time(out, "LastUpdated", status->updated_ms);
+    strbuf_append_char(out, '}');
+}
+
+void invocation_payload_timer(struct strbuf *out, const struct host_function *function,
+                              const struct timer_status *status, bool is_past_due, const struct invocation_sys *sys) {
+    const struct schedule *schedule = &function->schedule;
     strbuf_append_string(out, "{\"Data\":{");
     append_json_string(out, function->trigger_name);
-    strbuf_append_string(out, ":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":{");
-    append_time(out, "Last", last_ms);
-    strbuf_append_char(out, ',');
-    append_time(out, "Next", next_ms);
-    strbuf_append_char(out, ',');
-    append_time(out, "LastUpdated", last_ms);
-    strbuf_append_string(out, "},\"IsPastDue\":false}},\"Metadata\":{");
+    strbuf_appendf(
+        out, ":{\"Schedule\":{\"AdjustForDST\":%s},\"ScheduleStatus\":", schedule->interval_ms == 0 ? "true" : "false");
+    if (schedule->is_monitored) {
+        append_status(out, status);
+    } else {
+        strbuf_append_string(out, "null");
+    }
+    strbuf_appendf(out, ",\"IsPastDue\":%s}},\"Metadata\":{", is_past_due ? "true" : "false");
     append_sys(out, function, sys);
     strbuf_append_string(out, "}}");
 }

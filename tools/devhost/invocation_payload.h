@@ -12,6 +12,7 @@
 #define DEVHOST_INVOCATION_PAYLOAD_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@
 #include "base/strbuf.h"
 #include "devhost/host_config.h"
 #include "devhost/route.h"
+#include "devhost/timer_status.h"
 
 /* What every invocation says of itself. */
 struct invocation_sys {
@@ -31,14 +33,17 @@ void invocation_payload_http(struct strbuf *out, const struct host_function *fun
                              const struct http_request *request, const char *host, const struct route_values *params,
                              const struct invocation_sys *sys);
 
-/* Appends the payload of a timer. `last_ms`: when it fired before this, -1 for never; `next_ms`: when it is due next, INT64_MAX for never. */
-void invocation_payload_timer(struct strbuf *out, const struct host_function *function, int64_t last_ms,
-                              int64_t next_ms, const struct invocation_sys *sys);
+/*
+ * Appends the payload of a timer, with times in local time and with its offset. A timer that never ran has the Last of .NET's
+ * DateTime.MinValue. ScheduleStatus is null where the schedule is not monitored.
+ */
+void invocation_payload_timer(struct strbuf *out, const struct host_function *function,
+                              const struct timer_status *status, bool is_past_due, const struct invocation_sys *sys);
 
 /*
  * Parses the handler's answer. `*out` is the caller's, to be freed with cJSON_Delete.
  *
- * STATUS_MALFORMED   not a JSON object: the host would leave the invocation hanging
+ * STATUS_MALFORMED   not a JSON object
  * STATUS_NO_MEMORY
  */
 enum status invocation_payload_parse(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;

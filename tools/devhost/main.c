@@ -2,8 +2,8 @@
  * devhost - a stand-in for the Azure Functions host while developing: starts the app's custom handler and invokes its
  * functions as the host does. See --help.
  *
- * The main thread takes all signals and looks after the handler; everything else runs on the server's, the transport's and
- * the timers' threads.
+ * The main thread takes all signals and looks after the handler; everything else runs on the callers' and the timers' threads.
+ * docs/devhost.md lists what differs from the host.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -13,53 +13,57 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/standard_streams.h"
 #include "devhost/console.h"
+#include "devhost/front_server.h"
+#include "devhost/handler_client.h"
 #include "devhost/handler_process.h"
 #include "devhost/host_config.h"
 #include "devhost/http_front.h"
+#include "devhost/invoker.h"
 #include "devhost/timers.h"
-#include "server/http_server.h"
-#include "storage/http_transport.h"
 
 enum {
     DEFAULT_PORT = 7071,
-    THREAD_COUNT = 64,
-    STEP_MS = 50,           /* how often a handler that is starting is asked whether it is ready */
+    STEP_MS = 25,           /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
     HANDLER_STOP_MS = 6000, /* it has 5 s to release its leases */
-    IDLE_WAIT_MS = 1000
+    ANSWERS_MS = 1000       /* for the last answers to reach their callers */
 };
 
 struct options {
     const char *folder;
     const char *handler; /* NULL: host.json's */
     const char *shape;   /* NULL: host.json's */
+    const char *state;   /* NULL: nothing is kept */
     int port;
 };
 
 struct host {
     struct host_config config;
-    struct http_transport *transport;
+    struct handler_client *client;
     struct handler_process *process;
+    struct invoker invoker;
     struct timers *timers;
     struct http_front front;
-    struct http_server *server;
+    struct front_server *server;
 };
 
-static const char help[] = "Runs a function app with a custom handler, as `func start` does.\n"
-                           "\n"
-                           "  devhost [options]\n"
-                           "\n"
-                           "  --app DIR        the app's folder, with host.json (default: the current one)\n"
-                           "  --port PORT      listen on 127.0.0.1:PORT (default: 7071; 0: any free one)\n"
-                           "  --shape SHAPE    how HTTP requests reach the handler: proxy, forward or invocation\n"
-                           "                   (default: what host.json says)\n"
-                           "  --handler PATH   the executable (default: what host.json says)\n"
-                           "  --help           this\n"
-                           "\n"
-                           "POST /admin/functions/NAME fires a timer at once.\n";
+static const char help[] =
+    "Runs a function app with a custom handler, as `func start` does.\n"
+    "\n"
+    "  devhost [options]\n"
+    "\n"
+    "  --app DIR        the app's folder, with host.json (default: the current one)\n"
+    "  --port PORT      listen on 127.0.0.1:PORT (default: 7071; 0: any free one)\n"
+    "  --shape SHAPE    how HTTP requests reach the handler: proxy, forward or invocation\n"
+    "                   (default: what host.json says)\n"
+    "  --handler PATH   the executable (default: what host.json says)\n"
+    "  --state DIR      where the timers' last and next times are kept, so that a run that is missed\n"
+    "                   is made up for (default: nowhere)\n"
+    "  --help           this\n"
+    "\n"
+    "POST /admin/functions/NAME fires a timer at once.\n";
 
 /* Options */
 
@@ -76,16 +80,21 @@ static bool parse_port(const char *text, int *out) {
 
 /* False: devhost ends with *exit_code. */
 static bool parse_options(int argc, char **argv, struct options *out, int *exit_code) {
-    static const struct option known[] = {
-        {"app", required_argument, NULL, 'a'},   {"port", required_argument, NULL, 'p'},
-        {"shape", required_argument, NULL, 's'}, {"handler", required_argument, NULL, 'e'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"app", required_argument, NULL, 'a'},
+                                          {"port", required_argument, NULL, 'p'},
+                                          {"shape", required_argument, NULL, 's'},
+                                          {"handler", required_argument, NULL, 'e'},
+                                          {"state", required_argument, NULL, 't'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     *exit_code = EX_USAGE;
     for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
         if (option == 'a') {
             out->folder = optarg;
         } else if (option == 's') {
             out->shape = optarg;
+        } else if (option == 't') {
+            out->state = optarg;
         } else if (option == 'e') {
             out->handler = optarg;
         } else if (option == 'p' && !parse_port(optarg, &out->port)) {
@@ -144,7 +153,9 @@ static void print_functions(const struct host_config *config, int port) {
     flockfile(stdout);
     printf("\nFunctions:\n\n");
     for (size_t i = 0; i < config->function_count; i++) {
-        print_function(&config->functions[i], port);
+        if (!config->functions[i].is_disabled) {
+            print_function(&config->functions[i], port);
+        }
     }
     fflush(stdout);
     funlockfile(stdout);
@@ -158,6 +169,7 @@ static void block_signals(sigset_t *out) {
     sigaddset(out, SIGTERM);
     sigaddset(out, SIGHUP);
     sigaddset(out, SIGCHLD);
+    sigaddset(out, SIGUSR1); /* from handler_process_ask_restart */
     pthread_sigmask(SIG_BLOCK, out, NULL);
 }
 
@@ -167,7 +179,7 @@ static bool attend(struct handler_process *process, const sigset_t *signals, enu
     enum handler_state now;
     while ((now = handler_process_step(process)) == state) {
         int signal = now == HANDLER_STARTING ? sigtimedwait(signals, NULL, &step) : sigwaitinfo(signals, NULL);
-        if (signal > 0 && signal != SIGCHLD) {
+        if (signal > 0 && signal != SIGCHLD && signal != SIGUSR1) {
             return false;
         }
     }
@@ -176,29 +188,27 @@ static bool attend(struct handler_process *process, const sigset_t *signals, enu
 
 /* From start to end */
 
-static enum status start_parts(struct host *host, struct error *err) {
-    enum status status = http_transport_new(&host->transport, clock_system(), err);
-    if (status == STATUS_OK) {
-        status = handler_process_new(&host->process, &host->config, host->transport, err);
+static enum status start_parts(struct host *host, const struct options *options, struct error *err) {
+    front_server_raise_limit();
+    host->client = handler_client_new();
+    if (host->client == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory");
     }
+    enum status status = handler_process_new(&host->process, &host->config, host->client, err);
+    invoker_init(&host->invoker, &host->config, host->process, host->client);
     if (status == STATUS_OK) {
-        status = timers_new(&host->timers, &host->config, host->process, host->transport, err);
+        status = timers_new(&host->timers, &host->config, &host->invoker, options->state, err);
     }
-    host->front = (struct http_front){
-        .config = &host->config, .process = host->process, .timers = host->timers, .transport = host->transport};
+    host->front = (struct http_front){.invoker = &host->invoker, .timers = host->timers};
     return status;
 }
 
 static enum status start_serving(struct host *host, int port, struct error *err) {
-    const struct http_server_options options = {.port = port,
-                                                .thread_count = THREAD_COUNT,
-                                                .max_body_bytes = HTTP_FRONT_MAX_BODY_BYTES,
-                                                .max_response_bytes = HTTP_FRONT_MAX_BODY_BYTES};
-    enum status status = http_server_start(&host->server, &options, http_front_answer, &host->front, err);
+    enum status status = front_server_start(&host->server, port, http_front_answer, &host->front, err);
     if (status != STATUS_OK) {
         return status;
     }
-    print_functions(&host->config, http_server_port(host->server));
+    print_functions(&host->config, front_server_port(host->server));
     return timers_start(host->timers, err);
 }
 
@@ -227,21 +237,22 @@ static int serve(struct host *host, const struct options *options, const sigset_
 /* Everything that started ends, the callers' side first. */
 static void end(struct host *host) {
     if (host->server != NULL) {
-        http_server_drain(host->server);
+        front_server_drain(host->server);
     }
     if (host->timers != NULL) {
         timers_stop(host->timers);
     }
     if (host->process != NULL) {
         handler_process_stop(host->process, HANDLER_STOP_MS);
+        invoker_stop(&host->invoker);
     }
-    if (host->server != NULL) {
-        http_server_wait_idle(host->server, IDLE_WAIT_MS);
-        http_server_stop(host->server);
-    }
-    http_transport_free(host->transport);
+    front_server_stop(host->server, ANSWERS_MS);
     timers_free(host->timers);
+    if (host->client != NULL) {
+        invoker_cleanup(&host->invoker);
+    }
     handler_process_free(host->process);
+    handler_client_free(host->client);
     host_config_release(&host->config);
 }
 
@@ -261,7 +272,7 @@ int main(int argc, char **argv) {
     struct error err;
     enum status status = load_config(&host.config, &options, &err);
     if (status == STATUS_OK) {
-        status = start_parts(&host, &err);
+        status = start_parts(&host, &options, &err);
     }
     if (status == STATUS_OK) {
         exit_code = serve(&host, &options, &signals);

@@ -6,7 +6,7 @@
 #include <strings.h>
 #include <time.h>
 
-enum { FIELD_COUNT = 6, FIELD_TEXT_BYTES = 128, NUMBER_DIGITS = 4 };
+enum { FIELD_COUNT = 6, FIELD_TEXT_BYTES = 128, NUMBER_DIGITS = 9 };
 
 #define MS_PER_SECOND INT64_C(1000)
 #define SECONDS_PER_DAY INT64_C(86400)
@@ -30,11 +30,24 @@ static const struct field_kind field_kinds[FIELD_COUNT] = {
 };
 
 static bool parse_number(const char *text, int *out) {
+    const char *digits = text + strspn(text, "0");
     size_t length = strlen(text);
-    if (length == 0 || length > NUMBER_DIGITS || strspn(text, "0123456789") != length) {
+    if (length == 0 || strlen(digits) > NUMBER_DIGITS || strspn(text, "0123456789") != length) {
         return false;
     }
     *out = (int)strtol(text, NULL, 10);
+    return true;
+}
+
+/* A step may have a sign, as .NET's int.Parse allows; one below 1 counts as 1 (CrontabField.Accumulate). */
+static bool parse_step(const char *text, int *out) {
+    bool signed_ = text[0] == '-' || text[0] == '+';
+    if (!parse_number(text + signed_, out)) {
+        return false;
+    }
+    if (text[0] == '-' || *out < 1) {
+        *out = 1;
+    }
     return true;
 }
 
@@ -74,7 +87,7 @@ static bool parse_element(const struct field_kind *kind, char *text, uint64_t *b
     char *slash = strchr(text, '/');
     if (slash != NULL) {
         *slash = '\0';
-        if (!parse_number(slash + 1, &step)) {
+        if (!parse_step(slash + 1, &step)) {
             return false;
         }
     }
@@ -85,7 +98,7 @@ static bool parse_element(const struct field_kind *kind, char *text, uint64_t *b
     }
     int low = first < last ? first : last;
     int high = first < last ? last : first;
-    for (int value = low; value <= high; value += step > 0 ? step : 1) {
+    for (int value = low; value <= high; value += step) {
         *bits |= UINT64_C(1) << value;
     }
     return true;
@@ -106,16 +119,27 @@ static bool parse_field(const struct field_kind *kind, char *text, uint64_t *out
     return true;
 }
 
+static int count_fields(const char *expression) {
+    int count = 0;
+    for (const char *at = expression + strspn(expression, " "); *at != '\0'; at += strspn(at, " ")) {
+        at += strcspn(at, " ");
+        count++;
+    }
+    return count;
+}
+
 enum status ncrontab_parse(const char *expression, struct ncrontab *out, struct error *err) {
-    uint64_t fields[FIELD_COUNT];
+    uint64_t fields[FIELD_COUNT] = {1}; /* of five fields none is the second, and it is 0 */
     const char *next = expression;
-    for (int i = 0; i < FIELD_COUNT; i++) {
+    for (int i = count_fields(expression) == FIELD_COUNT - 1; i < FIELD_COUNT; i++) {
         char text[FIELD_TEXT_BYTES];
         next += strspn(next, " ");
         size_t length = strcspn(next, " ");
         if (length == 0 || length >= sizeof text) {
             return error_set(err, STATUS_INVALID_ARGUMENT,
-                             "the schedule \"%s\" is not six fields: second minute hour day month weekday", expression);
+                             "the schedule \"%s\" is not six fields (second minute hour day month weekday) or five "
+                             "(without the second)",
+                             expression);
         }
         memcpy(text, next, length);
         text[length] = '\0';

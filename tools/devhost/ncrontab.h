@@ -1,12 +1,13 @@
 /*
- * ncrontab.h - timer schedules as the Functions host writes them: six-field NCRONTAB expressions, in UTC.
+ * ncrontab.h - timer schedules as the Functions host writes them: NCRONTAB expressions of six fields, or of five, without the second.
  *
  *   {second} {minute} {hour} {day of month} {month} {day of week}        "0 *\/5 * * * *" (without the backslash)
  *
  * Each field is a list of values, ranges (a-b), steps (*\/n, a-b/n, a/n: from a on) or *. Months and days of the week may be
  * English names or any beginning of one, in any case. Where NCrontab differs from Unix cron, this follows NCrontab (its
  * CrontabFieldImpl, CrontabField.Accumulate and CrontabSchedule): day of month AND day of week must match, Sunday is 0 and
- * never 7, a range given backwards is turned round, a step of 0 counts as 1.
+ * never 7, a range given backwards is turned round, a step may have a sign,
+ * and one below 1 counts as 1.
  *
  * Threads: any.
  * Layer: devhost.

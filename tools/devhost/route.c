@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/strbuf.h"
+#include "devhost/request_path.h"
+
 static enum status check_segment(const char *segment, size_t length, size_t *parameter_count, struct error *err) {
     if (memchr(segment, '{', length) == NULL && memchr(segment, '}', length) == NULL) {
         return length > 0 ? STATUS_OK : error_set(err, STATUS_INVALID_ARGUMENT, "a route has an empty segment");
@@ -32,31 +35,17 @@ enum status route_check(const char *template, struct error *err) {
     }
 }
 
-static int hex_value(char c) {
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, tolower((unsigned char)c)) : NULL;
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
-/* False: it does not fit, or holds a NUL, which Kestrel refuses. */
+/* False: it does not fit. */
 static bool decode_segment(const char *segment, size_t length, char out[ROUTE_VALUE_BYTES]) {
-    size_t used = 0;
-    for (size_t i = 0; i < length; i++) {
-        int byte = (unsigned char)segment[i];
-        if (segment[i] == '%' && i + 2 < length && hex_value(segment[i + 1]) >= 0 && hex_value(segment[i + 2]) >= 0) {
-            int decoded = hex_value(segment[i + 1]) * 16 + hex_value(segment[i + 2]);
-            if (decoded != '/') {
-                byte = decoded;
-                i += 2;
-            }
-        }
-        if (byte == 0 || used == ROUTE_VALUE_BYTES - 1) {
-            return false;
-        }
-        out[used++] = (char)byte;
+    struct strbuf decoded;
+    strbuf_init(&decoded, ROUTE_VALUE_BYTES - 1);
+    request_path_decode(&decoded, segment, length);
+    bool fits = strbuf_status(&decoded) == STATUS_OK && strlen(decoded.data) == decoded.length;
+    if (fits) {
+        memcpy(out, decoded.data, decoded.length + 1);
     }
-    out[used] = '\0';
-    return true;
+    strbuf_release(&decoded);
+    return fits;
 }
 
 static bool segment_matches(const char *template, size_t template_length, const char *segment, size_t length,

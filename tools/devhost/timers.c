@@ -7,204 +7,187 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/utc.h"
-#include "base/uuid.h"
 #include "devhost/console.h"
 #include "devhost/invocation_payload.h"
+#include "devhost/timer_status.h"
 
-enum {
-    CALL_TIMEOUT_MS = 30 * 60 * 1000, /* functionTimeout's default */
-    MAX_PAYLOAD_BYTES = 64 * 1024,
-    MAX_ANSWER_BYTES = 16 * 1024 * 1024,
-    REASON_BYTES = 64
-};
+enum { MAX_PAYLOAD_BYTES = 64 * 1024, REASON_BYTES = 64, LONGEST_WAIT_MS = 1000 };
 
 struct timer {
+    struct timers *timers;
     const struct host_function *function;
-    int64_t next_ms; /* INT64_MAX: never */
-    int64_t last_ms; /* -1: never */
-    int running_count;
+    struct timer_status status; /* the timer's own thread's; a run by hand reads it under the lock */
+    pthread_t thread;
+    bool started;
 };
 
 struct timers {
-    const struct handler_process *process;
-    struct http_transport *transport;
+    struct invoker *invoker;
+    const char *folder; /* NULL: none */
     struct timer *items;
     size_t count;
-    pthread_t thread;
-    bool started;
 
-    pthread_mutex_t lock; /* guards stopping and the timers' times and counts */
-    pthread_cond_t wake;
+    pthread_mutex_t lock; /* guards what follows, and every timer's status */
+    pthread_cond_t changed;
     bool stopping;
+    int by_hand_count; /* runs under way */
 };
 
-/* One invocation under way. */
-struct firing {
-    struct timers *timers;
-    struct timer *timer;
-    char id[UUID_TEXT_BYTES];
-    int64_t started_ms;
-};
+/* One run */
 
-/* The answer, on the transport's thread */
-
-/* Prints the answer's log lines and ReturnValue. False: the host would call it a failure; `err` says why. */
-static bool print_answer(const struct http_reply *reply, struct error *err) {
-    if (reply->status < 200 || reply->status > 299) {
-        error_set(err, STATUS_INTERNAL, "the handler answered %d: %.300s", reply->status, reply->body.data);
-        return false;
-    }
-    cJSON *answer = NULL;
-    if (invocation_payload_parse(reply->body.data, reply->body.length, &answer, err) != STATUS_OK) {
-        error_wrap(err, "the handler's answer cannot be read (the host would wait for its timeout)");
-        return false;
-    }
-    const char *line;
-    for (int i = 0; (line = invocation_payload_log(answer, i)) != NULL; i++) {
-        console_print(LOG_INFORMATION, "%s", line);
-    }
+static void print_value(const cJSON *answer) {
     const cJSON *value = invocation_payload_return_value(answer);
     char *text = value != NULL ? cJSON_PrintUnformatted(value) : NULL;
     if (text != NULL) {
         console_print(LOG_INFORMATION, "ReturnValue: %s", text);
         cJSON_free(text);
     }
-    cJSON_Delete(answer);
-    return true;
 }
 
-static void settle(void *context, enum status status, struct http_reply *reply, const struct error *call_err) {
-    struct firing *firing = context;
-    struct error err = {.message = "cancelled"};
-    bool succeeded = false;
-    if (status == STATUS_OK) {
-        succeeded = print_answer(reply, &err);
-    } else if (call_err != NULL) {
-        err = *call_err;
-    }
-    if (!succeeded) {
-        console_print(LOG_ERROR, "%s", err.message);
-    }
-    console_print(succeeded ? LOG_INFORMATION : LOG_ERROR,
-                  "Executed 'Functions.%s' (%s, Id=%s, Duration=%" PRId64 "ms)", firing->timer->function->name,
-                  succeeded ? "Succeeded" : "Failed", firing->id, clock_now_ms(clock_system()) - firing->started_ms);
-    pthread_mutex_lock(&firing->timers->lock);
-    firing->timer->running_count--;
-    pthread_mutex_unlock(&firing->timers->lock);
-    free(firing);
-}
-
-/* Firing. The lock is held. */
-
-static enum status send(struct firing *firing, int port, struct error *err) {
-    const struct timer *timer = firing->timer;
-    const struct invocation_sys sys = {.id = firing->id, .now_ms = clock_wall_ms(clock_system())};
-    struct strbuf payload;
-    strbuf_init(&payload, MAX_PAYLOAD_BYTES);
-    invocation_payload_timer(&payload, timer->function, timer->last_ms, timer->next_ms, &sys);
-    struct http_headers headers;
-    http_headers_init(&headers);
-    http_headers_add(&headers, "Content-Type", "application/json; charset=utf-8");
-    http_headers_add(&headers, "X-Azure-Functions-InvocationId", firing->id);
-    char url[512];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", port, timer->function->name);
-    const struct http_call call = {.method = "POST",
-                                   .url = url,
-                                   .headers = &headers,
-                                   .body = payload.data,
-                                   .body_length = payload.length,
-                                   .timeout_ms = CALL_TIMEOUT_MS,
-                                   .max_response_bytes = MAX_ANSWER_BYTES};
-    enum status status = strbuf_status(&payload);
-    if (status == STATUS_OK) {
-        status = http_transport_submit(firing->timers->transport, &call, settle, firing);
-    }
-    http_headers_release(&headers);
-    strbuf_release(&payload);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "%s", status_text(status));
-}
-
-static enum status fire(struct timers *timers, struct timer *timer, const char *reason, struct error *err) {
-    int port = handler_process_port(timers->process);
-    if (port == 0) {
-        return error_set(err, STATUS_UNAVAILABLE, "the handler is not running");
-    }
-    struct firing *firing = calloc(1, sizeof *firing);
-    if (firing == NULL || uuid_v4(firing->id) != STATUS_OK) {
-        free(firing);
-        return error_set(err, STATUS_NO_MEMORY, "no memory");
-    }
-    firing->timers = timers;
-    firing->timer = timer;
-    firing->started_ms = clock_now_ms(clock_system());
-    console_print(LOG_INFORMATION, "Executing 'Functions.%s' (Reason='%s', Id=%s)", timer->function->name, reason,
-                  firing->id);
-    timer->running_count++; /* before the answer can come */
-    enum status status = send(firing, port, err);
-    if (status != STATUS_OK) {
-        timer->running_count--;
-        free(firing);
-    }
+static struct timer_status status_of(struct timer *timer) {
+    pthread_mutex_lock(&timer->timers->lock);
+    struct timer_status status = timer->status;
+    pthread_mutex_unlock(&timer->timers->lock);
     return status;
 }
 
-/* The schedules */
-
-static void fire_on_schedule(struct timers *timers, struct timer *timer, const char *reason) {
-    struct error err;
-    if (timer->running_count > 0) {
-        console_print(LOG_WARNING, "Timer '%s' is due but still running: skipped", timer->function->name);
-    } else if (fire(timers, timer, reason, &err) != STATUS_OK) {
-        console_print(LOG_WARNING, "Timer '%s' is due but could not be fired: %s", timer->function->name, err.message);
-    } else {
-        timer->last_ms = clock_wall_ms(clock_system());
-    }
-}
-
-static void fire_if_due(struct timers *timers, struct timer *timer) {
-    int64_t now_ms = clock_wall_ms(clock_system());
-    if (timer->next_ms > now_ms) {
+/* Carries one run out and tells how it ended. */
+static void run_once(struct timer *timer, const char *reason, bool is_past_due) {
+    struct invoker_run run;
+    if (!invoker_begin(timer->timers->invoker, &run, timer->function, reason)) {
         return;
     }
-    char time_text[UTC_TEXT_BYTES];
-    char reason[REASON_BYTES];
-    utc_format_iso8601_ms(timer->next_ms, time_text);
-    snprintf(reason, sizeof reason, "Timer fired at %s", time_text);
-    timer->next_ms = ncrontab_next_ms(&timer->function->schedule, now_ms);
-    fire_on_schedule(timers, timer, reason);
-}
-
-static int64_t earliest(const struct timers *timers) {
-    int64_t due_ms = INT64_MAX;
-    for (size_t i = 0; i < timers->count; i++) {
-        due_ms = timers->items[i].next_ms < due_ms ? timers->items[i].next_ms : due_ms;
+    const struct timer_status status = status_of(timer);
+    const struct invocation_sys sys = {.id = run.id, .now_ms = clock_wall_ms(clock_system())};
+    struct strbuf payload;
+    strbuf_init(&payload, MAX_PAYLOAD_BYTES);
+    invocation_payload_timer(&payload, timer->function, &status, is_past_due, &sys);
+    struct error err = {0};
+    cJSON *answer = NULL;
+    bool succeeded = invoker_call(&run, &payload, &answer, &err);
+    if (succeeded) {
+        print_value(answer);
+    } else {
+        console_print(LOG_ERROR, "%s", err.message);
     }
-    return due_ms;
+    cJSON_Delete(answer);
+    strbuf_release(&payload);
+    invoker_end(&run, succeeded);
 }
 
-static void *run(void *context) {
-    struct timers *timers = context;
+/* Schedules */
+
+static void keep_status(const struct timer *timer, const struct timer_status *status) {
+    const struct timers *timers = timer->timers;
+    if (timers->folder != NULL && timer->function->schedule.is_monitored &&
+        !timer_status_store(status, timers->folder, timer->function->name)) {
+        console_print(LOG_WARNING, "The status of timer %s cannot be kept in %s", timer->function->name,
+                      timers->folder);
+    }
+}
+
+static void set_status(struct timer *timer, const struct timer_status *status) {
+    pthread_mutex_lock(&timer->timers->lock);
+    timer->status = *status;
+    pthread_mutex_unlock(&timer->timers->lock);
+    keep_status(timer, status);
+}
+
+/* Runs the function and reckons the next time from when this run began: a time that has passed by then is due at once. */
+static void run_as_scheduled(struct timer *timer, const char *reason, bool is_past_due) {
+    int64_t now_ms = clock_wall_ms(clock_system());
+    run_once(timer, reason, is_past_due);
+    int64_t due_ms = status_of(timer).next_ms;
+    int64_t began_ms = due_ms > now_ms && due_ms != INT64_MAX ? due_ms : now_ms; /* fired a moment early */
+    const struct timer_status status = {began_ms, schedule_next_ms(&timer->function->schedule, began_ms), began_ms};
+    set_status(timer, &status);
+}
+
+/* Waits for the timer's next time. The wall clock may be set meanwhile, so it is looked at once a second. False: it stops. */
+static bool await_due(struct timer *timer) {
+    struct timers *timers = timer->timers;
     pthread_mutex_lock(&timers->lock);
-    while (!timers->stopping) {
-        int64_t due_ms = earliest(timers);
-        if (due_ms == INT64_MAX) {
-            pthread_cond_wait(&timers->wake, &timers->lock);
-        } else if (due_ms > clock_wall_ms(clock_system())) {
-            const struct timespec until = {.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
-            pthread_cond_timedwait(&timers->wake, &timers->lock, &until); /* of the wall clock, as schedules are */
-        } else {
-            for (size_t i = 0; i < timers->count; i++) {
-                fire_if_due(timers, &timers->items[i]);
-            }
-        }
+    int64_t left_ms;
+    while (!timers->stopping && (left_ms = timer->status.next_ms - clock_wall_ms(clock_system())) > 0) {
+        const struct timespec until = condition_deadline(left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS);
+        condition_wait_until(&timers->changed, &timers->lock, &until);
     }
+    bool stopping = timers->stopping;
+    pthread_mutex_unlock(&timers->lock);
+    return !stopping;
+}
+
+static void start_schedule(struct timer *timer) {
+    const struct host_function *function = timer->function;
+    const char *folder = function->schedule.is_monitored ? timer->timers->folder : NULL;
+    struct timer_status stored;
+    struct timer_status status;
+    bool has_stored = folder != NULL && timer_status_load(&stored, folder, function->name);
+    bool missed =
+        timer_status_begin(&status, has_stored ? &stored : NULL, &function->schedule, clock_wall_ms(clock_system()));
+    set_status(timer, &status);
+    if (missed) {
+        console_print(LOG_INFORMATION, "Function '%s' is past due on startup. Executing now.", function->name);
+        run_as_scheduled(timer, "Timer fired because it was past due", true);
+    } else if (function->run_on_startup) {
+        run_as_scheduled(timer, "Timer fired at startup", false);
+    }
+}
+
+static void *run_schedule(void *context) {
+    struct timer *timer = context;
+    start_schedule(timer);
+    while (await_due(timer)) {
+        char time_text[UTC_TEXT_BYTES];
+        char reason[REASON_BYTES];
+        utc_format_iso8601_ms(clock_wall_ms(clock_system()), time_text);
+        snprintf(reason, sizeof reason, "Timer fired at %s", time_text);
+        run_as_scheduled(timer, reason, false);
+    }
+    return NULL;
+}
+
+/* By hand */
+
+static void *run_by_hand(void *context) {
+    struct timer *timer = context;
+    struct timers *timers = timer->timers;
+    run_once(timer, "This function was programmatically called via the host APIs.", false);
+    pthread_mutex_lock(&timers->lock);
+    timers->by_hand_count--;
+    pthread_cond_broadcast(&timers->changed);
     pthread_mutex_unlock(&timers->lock);
     return NULL;
 }
 
-enum status timers_new(struct timers **out, const struct host_config *config, const struct handler_process *process,
-                       struct http_transport *transport, struct error *err) {
+static struct timer *find_timer(struct timers *timers, const struct host_function *function) {
+    for (size_t i = 0; i < timers->count; i++) {
+        if (timers->items[i].function == function) {
+            return &timers->items[i];
+        }
+    }
+    return NULL;
+}
+
+bool timers_fire(struct timers *timers, const struct host_function *function) {
+    struct timer *timer = find_timer(timers, function);
+    pthread_t thread;
+    pthread_mutex_lock(&timers->lock);
+    bool started = timer != NULL && !timers->stopping && pthread_create(&thread, NULL, run_by_hand, timer) == 0;
+    timers->by_hand_count += started;
+    pthread_mutex_unlock(&timers->lock);
+    if (started) {
+        pthread_detach(thread);
+    }
+    return started;
+}
+
+/* From start to end */
+
+enum status timers_new(struct timers **out, const struct host_config *config, struct invoker *invoker,
+                       const char *folder, struct error *err) {
     struct timers *timers = calloc(1, sizeof *timers);
     struct timer *items = calloc(config->function_count, sizeof *items);
     if (timers == NULL || items == NULL) {
@@ -212,65 +195,56 @@ enum status timers_new(struct timers **out, const struct host_config *config, co
         free(items);
         return error_set(err, STATUS_NO_MEMORY, "no memory for timers");
     }
-    timers->process = process;
-    timers->transport = transport;
+    timers->invoker = invoker;
+    timers->folder = folder;
     timers->items = items;
     for (size_t i = 0; i < config->function_count; i++) {
-        if (config->functions[i].trigger == HOST_TRIGGER_TIMER) {
-            int64_t next_ms = ncrontab_next_ms(&config->functions[i].schedule, clock_wall_ms(clock_system()));
-            items[timers->count++] =
-                (struct timer){.function = &config->functions[i], .next_ms = next_ms, .last_ms = -1};
+        const struct host_function *function = &config->functions[i];
+        if (function->trigger == HOST_TRIGGER_TIMER && !function->is_disabled) {
+            const struct timer_status status = {TIMER_STATUS_NEVER, INT64_MAX, TIMER_STATUS_NEVER};
+            items[timers->count++] = (struct timer){.timers = timers, .function = function, .status = status};
         }
     }
     pthread_mutex_init(&timers->lock, NULL);
-    pthread_cond_init(&timers->wake, NULL);
+    condition_init(&timers->changed);
     *out = timers;
     return STATUS_OK;
 }
 
 enum status timers_start(struct timers *timers, struct error *err) {
-    pthread_mutex_lock(&timers->lock);
     for (size_t i = 0; i < timers->count; i++) {
         struct timer *timer = &timers->items[i];
-        timer->next_ms = ncrontab_next_ms(&timer->function->schedule, clock_wall_ms(clock_system()));
-        if (timer->function->run_on_startup) {
-            fire_on_schedule(timers, timer, "Timer fired at startup");
+        timer->started = pthread_create(&timer->thread, NULL, run_schedule, timer) == 0;
+        if (!timer->started) {
+            return error_set(err, STATUS_INTERNAL, "no thread for timers");
         }
     }
-    pthread_mutex_unlock(&timers->lock);
-    timers->started = pthread_create(&timers->thread, NULL, run, timers) == 0;
-    return timers->started ? STATUS_OK : error_set(err, STATUS_INTERNAL, "no thread for timers");
-}
-
-enum status timers_fire(struct timers *timers, const struct host_function *function, struct error *err) {
-    enum status status = STATUS_NOT_FOUND;
-    pthread_mutex_lock(&timers->lock);
-    for (size_t i = 0; i < timers->count; i++) {
-        if (timers->items[i].function == function) {
-            status =
-                fire(timers, &timers->items[i], "This function was programmatically called via the host APIs.", err);
-        }
-    }
-    pthread_mutex_unlock(&timers->lock);
-    return status;
+    return STATUS_OK;
 }
 
 void timers_stop(struct timers *timers) {
     pthread_mutex_lock(&timers->lock);
     timers->stopping = true;
-    pthread_cond_broadcast(&timers->wake);
+    pthread_cond_broadcast(&timers->changed);
     pthread_mutex_unlock(&timers->lock);
-    if (timers->started) {
-        pthread_join(timers->thread, NULL);
-        timers->started = false;
-    }
 }
 
 void timers_free(struct timers *timers) {
-    if (timers != NULL) {
-        pthread_cond_destroy(&timers->wake);
-        pthread_mutex_destroy(&timers->lock);
-        free(timers->items);
-        free(timers);
+    if (timers == NULL) {
+        return;
     }
+    for (size_t i = 0; i < timers->count; i++) {
+        if (timers->items[i].started) {
+            pthread_join(timers->items[i].thread, NULL);
+        }
+    }
+    pthread_mutex_lock(&timers->lock);
+    while (timers->by_hand_count > 0) {
+        pthread_cond_wait(&timers->changed, &timers->lock);
+    }
+    pthread_mutex_unlock(&timers->lock);
+    pthread_cond_destroy(&timers->changed);
+    pthread_mutex_destroy(&timers->lock);
+    free(timers->items);
+    free(timers);
 }
