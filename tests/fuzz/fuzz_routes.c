@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "devhost/http_front.h"
 #include "devhost/invocation_payload.h"
+#include "devhost/request_path.h"
 #include "functions/dispatch.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_service.h"
@@ -125,12 +126,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     size_t length;
     body = input_take_bytes(&input, &length);
-    if (headers.status == STATUS_OK && path[0] == '/') { /* no server passes on anything else */
-        const struct http_request request = {
-            .method = method, .path = path, .query = query, .headers = &headers, .body = body, .body_length = length};
+    struct strbuf canonical;
+    strbuf_init(&canonical, ANSWER_BYTES);
+    bool is_path =
+        path[0] == '/' && request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
+    if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
+        const struct http_request request = {.method = method,
+                                             .path = canonical.data,
+                                             .query = query,
+                                             .headers = &headers,
+                                             .body = body,
+                                             .body_length = length};
         check_request(prefix, &request, outcome);
     }
     http_headers_release(&headers);
+    strbuf_release(&canonical);
     free(body);
     free(key);
     free(content_type);

@@ -94,7 +94,8 @@ static bool read_chunks(struct input *input, char **body, size_t *length) {
     }
 }
 
-const char *stub_handler_header(const struct stub_request *request, const char *name, char *out, size_t size) {
+/* The value of a header, copied into `out`; "" where there is none. Names compare without case. */
+static const char *header_of(const struct stub_request *request, const char *name, char *out, size_t size) {
     out[0] = '\0';
     for (const char *line = strchr(request->head, '\n'); line != NULL && line[1] != '\0';
          line = strchr(line + 1, '\n')) {
@@ -126,12 +127,11 @@ static bool serve_request(struct input *input, char *head) {
     char value[64];
     char *body = NULL;
     size_t body_length = 0;
-    request.is_chunked = stub_handler_header(&request, "Transfer-Encoding", value, sizeof value)[0] != '\0';
-    bool whole =
-        request.is_chunked
-            ? read_bytes(input, &body, &body_length, 0) && read_chunks(input, &body, &body_length)
-            : read_bytes(input, &body, &body_length,
-                         strtoul(stub_handler_header(&request, "Content-Length", value, sizeof value), NULL, 10));
+    request.is_chunked = header_of(&request, "Transfer-Encoding", value, sizeof value)[0] != '\0';
+    bool whole = request.is_chunked
+                     ? read_bytes(input, &body, &body_length, 0) && read_chunks(input, &body, &body_length)
+                     : read_bytes(input, &body, &body_length,
+                                  strtoul(header_of(&request, "Content-Length", value, sizeof value), NULL, 10));
     request.body = body;
     request.body_length = body_length;
     bool keep = whole && stub.serve(stub.context, &request);

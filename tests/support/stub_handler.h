@@ -39,7 +39,4 @@ void stub_handler_await_open(int count);
 /* Writes a whole answer: "200 OK", more header lines with CRLF (may be ""), a body. */
 bool stub_handler_answer(const struct stub_request *request, const char *status, const char *headers, const char *body);
 
-/* The value of a header of the request, copied into `out`; "" where there is none. Names compare without case. */
-const char *stub_handler_header(const struct stub_request *request, const char *name, char *out, size_t size);
-
 #endif

@@ -59,9 +59,16 @@ static bool fill(char **environment, const struct host_config *config, char *con
     }
     for (size_t i = 0; i < config->setting_count; i++) {
         const struct host_setting *setting = &config->settings[i];
-        bool skipped = has(own, setting->name);
-        if (!skipped && !add_pair(environment, setting->name, setting->value)) {
+        if (has(own, setting->name)) {
+            continue;
+        }
+        if (!add_pair(environment, setting->name, setting->value)) {
             return false;
+        }
+        char **last = &environment[count_of(environment) - 1];
+        if (is_host_variable(*last)) {
+            free(*last);
+            *last = NULL;
         }
     }
     char port_text[16];

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "server/http_server.h"
 #include "support/check_main.h"
+#include "support/stub_handler.h"
 #include "support/temp_folder.h"
 
-enum { DEADLINE_MS = 20000, POLL_US = 2000 };
+enum { DEADLINE_MS = 20000, STOP_MS = 1000, POLL_US = 2000 };
 
 #define WRITE_PORT "echo $FUNCTIONS_CUSTOMHANDLER_PORT $$ > port.new; mv port.new port\n"
 
@@ -26,32 +26,40 @@ static struct temp_folder folder;
 static char folder_path[PATH_MAX]; /* as realpath has it */
 static char executable[PATH_MAX + 16];
 static struct host_config config;
-static struct http_transport *transport;
+static struct handler_client *client;
 static struct handler_process *process;
-static struct http_server *server;
+static bool listens;
 static struct error err;
+
+static void stop_listening(void) {
+    if (listens) {
+        stub_handler_stop();
+        listens = false;
+    }
+}
 
 static void set_up(void) {
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
+    sigaddset(&child, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &child, NULL);
     temp_folder_make(&folder);
     ck_assert_ptr_nonnull(realpath(folder.path, folder_path));
     snprintf(executable, sizeof executable, "%s/handler", folder_path);
     config = (struct host_config){.folder = folder_path, .executable = executable};
-    ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
+    client = handler_client_new();
+    ck_assert_ptr_nonnull(client);
 }
 
 static void tear_down(void) {
     if (process != NULL) {
-        handler_process_stop(process, DEADLINE_MS);
+        handler_process_stop(process, STOP_MS);
         handler_process_free(process);
         process = NULL;
     }
-    http_server_stop(server);
-    server = NULL;
-    http_transport_free(transport);
+    stop_listening();
+    handler_client_free(client);
     temp_folder_remove(&folder);
 }
 
@@ -64,7 +72,7 @@ static void write_script(const char *body) {
 
 static void start(const char *body) {
     write_script(body);
-    enum status status = handler_process_new(&process, &config, transport, &err);
+    enum status status = handler_process_new(&process, &config, client, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
@@ -111,17 +119,10 @@ static void read_port(int *out_port, int *out_pid) {
     ck_assert_int_eq(unlink(path), 0);
 }
 
-static void answer(void *context, const struct http_request *request, struct http_response *response) {
-    (void)context;
-    (void)request;
-    response->status = 404; /* any answer will do */
-}
-
 static void listen_as_handler(int port) {
-    const struct http_server_options options = {
-        .port = port, .thread_count = 2, .max_body_bytes = 1024, .max_response_bytes = 1024};
-    http_server_stop(server);
-    ck_assert_int_eq(http_server_start(&server, &options, answer, NULL, &err), STATUS_OK);
+    stop_listening();
+    stub_handler_start(port, NULL, NULL); /* pings alone come */
+    listens = true;
 }
 
 /* Has the process ended, even if nobody has waited for it? */
@@ -151,10 +152,10 @@ START_TEST(a_handler_is_ready_once_it_answers) {
     start(WRITE_PORT "exec sleep 60\n");
     read_port(&port, &pid);
     ck_assert_int_eq(handler_process_step(process), HANDLER_STARTING);
-    ck_assert_int_eq(handler_process_port(process), 0);
+    ck_assert_int_eq(handler_process_await(process, 0), 0);
     listen_as_handler(port);
     step_until(HANDLER_READY);
-    ck_assert_int_eq(handler_process_port(process), port);
+    ck_assert_int_eq(handler_process_await(process, 0), port);
 }
 END_TEST
 
@@ -165,7 +166,6 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     config.argument_count = 2;
     config.settings = settings;
     config.setting_count = 1;
-    signal(SIGPIPE, SIG_IGN);
     ck_assert_int_eq(dup2(STDERR_FILENO, 50), 50); /* a file without close-on-exec */
     start("signals=0; leaked=no; [ ! -e /proc/$$/fd/50 ] || leaked=yes\n"
           "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$((signals | 0x$value)) ;; esac; done < "
@@ -177,27 +177,67 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     char expected[3 * PATH_MAX];
     read_line("told", told, sizeof told);
     close(50);
-    /* No signal is blocked or ignored; those from 32 on are libc's own and not ours to set. */
-    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|0|no", folder_path, folder_path);
+    /* No signal is blocked, and SIGPIPE alone is ignored; those from 32 on are libc's own and not ours to set. */
+    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|%d|no", folder_path, folder_path,
+             1 << (SIGPIPE - 1));
     ck_assert_str_eq(told, expected);
 }
 END_TEST
 
-START_TEST(exit_code_0_is_not_restarted) {
-    start("exit 0\n");
-    step_until(HANDLER_EXITED);
-    ck_assert_int_eq(handler_process_step(process), HANDLER_EXITED);
-    ck_assert_int_eq(handler_process_port(process), 0);
-    ck_assert_int_eq(count_runs(), 1);
+/* Exit codes after which the host starts the handler again without counting. */
+static const int uncounted[] = {0, 200};
+
+START_TEST(some_exit_codes_are_restarted_without_end) {
+    char script[128];
+    snprintf(script, sizeof script, "[ $(wc -l < runs) -lt 8 ] && exit %d\nexec sleep 60\n", uncounted[_i]);
+    start(script);
+    int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
+    while (count_runs() < 8) {
+        ck_assert_int_eq(handler_process_step(process), HANDLER_STARTING);
+        ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "%d runs", count_runs());
+        usleep(POLL_US);
+    }
+    ck_assert_int_eq(handler_process_await(process, 0), 0);
 }
 END_TEST
 
-START_TEST(another_exit_code_is_restarted_three_times) {
-    start("echo 'Error: a bad setting' >&2\nexit 64\n");
+START_TEST(another_exit_code_is_restarted_twice_on_the_same_port) {
+    start("echo $FUNCTIONS_HTTPWORKER_PORT >> ports\necho 'Error: a bad setting' >&2\nexit 64\n");
     step_until(HANDLER_FAILED);
-    ck_assert_int_eq(count_runs(), 4);
+    ck_assert_int_eq(count_runs(), 3);
     ck_assert_int_eq(handler_process_step(process), HANDLER_FAILED);
-    ck_assert_int_eq(count_runs(), 4);
+    ck_assert_int_eq(count_runs(), 3);
+    ck_assert_int_eq(handler_process_await(process, DEADLINE_MS), 0);
+    int ports[3] = {0};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/ports", folder.path);
+    FILE *file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fscanf(file, "%d %d %d", &ports[0], &ports[1], &ports[2]), 3);
+    fclose(file);
+    ck_assert(ports[0] > 0 && ports[1] == ports[0] && ports[2] == ports[0]);
+}
+END_TEST
+
+START_TEST(a_restart_that_was_asked_for_kills_and_is_not_counted) {
+    int port = 0;
+    int pid = 0;
+    start("trap '' TERM\n" WRITE_PORT "exec sleep 60\n");
+    for (int i = 1; i <= 5; i++) {
+        read_port(&port, &pid);
+        listen_as_handler(port);
+        step_until(HANDLER_READY);
+        handler_process_ask_restart(process);
+        sigset_t asked;
+        sigemptyset(&asked);
+        sigaddset(&asked, SIGUSR1);
+        ck_assert_int_eq(sigwaitinfo(&asked, NULL), SIGUSR1); /* what wakes the main thread */
+        ck_assert_int_eq(handler_process_step(process), HANDLER_STARTING);
+        ck_assert(has_ended(pid));
+        stop_listening();
+    }
+    read_port(&port, &pid);
+    ck_assert_int_eq(count_runs(), 6);
 }
 END_TEST
 
@@ -210,11 +250,11 @@ START_TEST(a_handler_that_was_killed_is_restarted_and_becomes_ready_again) {
     step_until(HANDLER_READY);
     kill(pid, SIGKILL);
     step_until(HANDLER_STARTING);
-    ck_assert_int_eq(handler_process_port(process), 0);
+    ck_assert_int_eq(handler_process_await(process, 0), 0);
     read_port(&port, &pid);
     listen_as_handler(port);
     step_until(HANDLER_READY);
-    ck_assert_int_eq(handler_process_port(process), port);
+    ck_assert_int_eq(handler_process_await(process, 0), port);
     ck_assert_int_eq(count_runs(), 2);
 }
 END_TEST
@@ -244,9 +284,27 @@ START_TEST(a_handler_that_does_not_stop_is_killed) {
 }
 END_TEST
 
+START_TEST(stopping_asks_again_until_the_handler_exits) {
+    int port;
+    int pid;
+    start("asked=0\ntrap 'asked=$((asked + 1)); [ $asked -lt 3 ] || exit 0' TERM\n" WRITE_PORT
+          "while :; do sleep 0.01; done\n");
+    read_port(&port, &pid);
+    int64_t before_ms = clock_now_ms(clock_system());
+    handler_process_stop(process, DEADLINE_MS);
+    ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, DEADLINE_MS);
+    ck_assert(has_ended(pid));
+}
+END_TEST
+
 START_TEST(a_child_that_keeps_the_handler_s_pipes_open_holds_nothing_up) {
-    start("sleep 60 &\necho $! > child.new; mv child.new child\nexit 0\n");
-    step_until(HANDLER_EXITED);
+    start("[ -e child ] && exec sleep 60\nsleep 60 &\necho $! > child.new; mv child.new child\nexit 0\n");
+    int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
+    while (count_runs() < 2) {
+        handler_process_step(process);
+        ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "it is not started again");
+        usleep(POLL_US);
+    }
     char line[32];
     read_line("child", line, sizeof line);
     kill((pid_t)strtol(line, NULL, 10), SIGKILL);
@@ -274,7 +332,7 @@ START_TEST(the_handler_does_not_outlive_the_host) {
 END_TEST
 
 START_TEST(a_missing_executable_is_told_at_once) {
-    ck_assert_int_eq(handler_process_new(&process, &config, transport, &err), STATUS_NOT_FOUND);
+    ck_assert_int_eq(handler_process_new(&process, &config, client, &err), STATUS_NOT_FOUND);
     ck_assert_msg(strstr(err.message, executable) != NULL, "%s", err.message);
 }
 END_TEST
@@ -284,8 +342,8 @@ static int run_as_host(const char *path) {
     snprintf(folder_path, sizeof folder_path, "%s", path);
     snprintf(executable, sizeof executable, "%s/handler", folder_path);
     config = (struct host_config){.folder = folder_path, .executable = executable};
-    if (http_transport_new(&transport, clock_system(), NULL) != STATUS_OK ||
-        handler_process_new(&process, &config, transport, NULL) != STATUS_OK) {
+    client = handler_client_new();
+    if (client == NULL || handler_process_new(&process, &config, client, NULL) != STATUS_OK) {
         return EXIT_FAILURE;
     }
     return pause();
@@ -301,8 +359,10 @@ int main(int argc, char **argv) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_handler_is_ready_once_it_answers);
     tcase_add_test(tcase, a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open_ears);
-    tcase_add_test(tcase, exit_code_0_is_not_restarted);
-    tcase_add_test(tcase, another_exit_code_is_restarted_three_times);
+    tcase_add_loop_test(tcase, some_exit_codes_are_restarted_without_end, 0, sizeof uncounted / sizeof uncounted[0]);
+    tcase_add_test(tcase, another_exit_code_is_restarted_twice_on_the_same_port);
+    tcase_add_test(tcase, a_restart_that_was_asked_for_kills_and_is_not_counted);
+    tcase_add_test(tcase, stopping_asks_again_until_the_handler_exits);
     tcase_add_test(tcase, a_handler_that_was_killed_is_restarted_and_becomes_ready_again);
     tcase_add_test(tcase, stopping_lets_the_handler_finish);
     tcase_add_test(tcase, a_handler_that_does_not_stop_is_killed);

@@ -3,10 +3,10 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "devhost/console.h"
 #include "devhost/handler_environment.h"
 #include "devhost/http_front.h"
 #include "support/check_main.h"
@@ -86,7 +86,7 @@ START_TEST(an_app_is_read_as_the_host_reads_it) {
     ck_assert_str_eq(timer->name, "Clean");
     ck_assert_int_eq(timer->trigger, HOST_TRIGGER_TIMER);
     ck_assert_str_eq(timer->trigger_name, "timer");
-    ck_assert_uint_eq(timer->schedule.seconds, 1);
+    ck_assert_uint_eq(timer->schedule.cron.seconds, 1);
     ck_assert(!timer->run_on_startup);
     const struct host_function *http = host_config_find(&config, "GET");
     ck_assert_ptr_eq(http, &config.functions[1]);
@@ -145,19 +145,21 @@ START_TEST(bad_apps_are_refused_with_the_file_and_the_reason) {
     assert_fails(STATUS_INVALID_ARGUMENT, "no trigger");
     write_function("Get", "{\"bindings\":[{\"type\":\"queueTrigger\",\"name\":\"q\"}]}");
     assert_fails(STATUS_INVALID_ARGUMENT, "queueTrigger");
-    write_function("Get", "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"* * * * *\"}]}");
-    assert_fails(STATUS_INVALID_ARGUMENT, "six fields");
     write_function("Get", "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\"}]}");
     assert_fails(STATUS_INVALID_ARGUMENT, "no schedule");
     write_function("Get", "{");
     assert_fails(STATUS_MALFORMED, "Get/function.json");
     write_http("Get", "\"route\":\"x\"");
-    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"A\":1}}");
+    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"A\":[]}}");
     assert_fails(STATUS_INVALID_ARGUMENT, "A is not a string");
     temp_folder_write(&folder, "local.settings.json", "{\"IsEncrypted\":true,\"Values\":{}}");
     assert_fails(STATUS_INVALID_ARGUMENT, "encrypted");
     temp_folder_write(&folder, "local.settings.json", "[]");
     assert_fails(STATUS_MALFORMED, "local.settings.json");
+    write_host("", ",\"functionTimeout\":\"00:00:00.5\"");
+    assert_fails(STATUS_MALFORMED, "local.settings.json");
+    temp_folder_write(&folder, "local.settings.json", "{}");
+    assert_fails(STATUS_INVALID_ARGUMENT, "functionTimeout");
     temp_folder_write(&folder, "host.json", "{}");
     assert_fails(STATUS_INVALID_ARGUMENT, "defaultExecutablePath");
     char path[PATH_MAX];
@@ -184,13 +186,95 @@ START_TEST(a_request_finds_its_function_by_route_and_method) {
 }
 END_TEST
 
-static void assert_variables(char **environment, const char *const *expected) {
-    size_t count = 0;
-    for (; environment[count] != NULL; count++) {
-        ck_assert_msg(expected[count] != NULL, "%s is too many", environment[count]);
-        ck_assert_str_eq(environment[count], expected[count]);
+START_TEST(values_that_are_no_strings_become_text) {
+    write_http("Get", "\"route\":\"x\"");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"A\":true,\"B\":false,\"C\":12,\"D\":1.5,\"E\":null,\"F\":\"x\"}}");
+    load();
+    static const char *const expected[][2] = {{"A", "true"}, {"B", "false"}, {"C", "12"}, {"D", "1.5"}, {"F", "x"}};
+    ck_assert_uint_eq(config.setting_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_str_eq(config.settings[i].name, expected[i][0]);
+        ck_assert_str_eq(config.settings[i].value, expected[i][1]);
     }
-    ck_assert_ptr_null(expected[count]);
+}
+END_TEST
+
+START_TEST(functions_are_switched_off_by_setting_and_by_file) {
+    static const struct {
+        const char *value;
+        bool is_disabled;
+    } values[] = {{"true", true}, {"True", true}, {"1", true}, {"false", false},
+                  {"0", false},   {"yes", false}, {"", false}};
+    write_http("Get", "\"route\":\"x\"");
+    write_function("Off", "{\"disabled\":true,\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\"}]}");
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "{\"Values\":{\"AzureWebJobs.get.disabled\":\"%s\"}}", values[i].value);
+        temp_folder_write(&folder, "local.settings.json", text);
+        load();
+        ck_assert_msg(config.functions[0].is_disabled == values[i].is_disabled, "%s", values[i].value);
+        ck_assert(config.functions[1].is_disabled);
+    }
+    setenv("AzureWebJobs.Get.Disabled", "true", 1); /* the environment wins */
+    load();
+    unsetenv("AzureWebJobs.Get.Disabled");
+    ck_assert(config.functions[0].is_disabled);
+}
+END_TEST
+
+START_TEST(settings_stand_for_members_of_host_json) {
+    write_http("Get", "\"route\":\"x\"");
+    write_host(",\"enableProxyingHttpRequest\":true", ",\"extensions\":{\"http\":{\"routePrefix\":\"v1\"}}");
+    load();
+    ck_assert_int_eq(config.function_timeout_ms, 30 * 60 * 1000);
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"AzureFunctionsJobHost__extensions__http__routePrefix\":\"v2\","
+                      "\"azurefunctionsjobhost:customHandler:enableProxyingHttpRequest\":false,"
+                      "\"AzureFunctionsJobHost__customhandler__enableForwardingHttpRequest\":\"True\","
+                      "\"AzureFunctionsJobHost__functionTimeout\":\"00:10:00\",\"AzureFunctionsJobHostess\":\"x\"}}");
+    load();
+    ck_assert_str_eq(config.functions[0].route, "v2/x");
+    ck_assert_int_eq(config.shape, HOST_SHAPE_FORWARD);
+    ck_assert_int_eq(config.function_timeout_ms, 10 * 60 * 1000);
+    setenv("AzureFunctionsJobHost__extensions__http__routePrefix", "", 1);
+    setenv("AzureFunctionsJobHost__functionTimeout", "-1", 1);
+    load();
+    unsetenv("AzureFunctionsJobHost__extensions__http__routePrefix");
+    unsetenv("AzureFunctionsJobHost__functionTimeout");
+    ck_assert_str_eq(config.functions[0].route, "x");
+    ck_assert_int_eq(config.function_timeout_ms, 0);
+}
+END_TEST
+
+START_TEST(a_schedule_may_be_a_setting_and_a_bad_one_disables_its_function_alone) {
+    static const char *const schedules[] = {"* * * *", "%NOT_SET%", "61 * * * * *", "%", "%%"};
+    write_http("Get", "\"route\":\"x\"");
+    write_function("Clean",
+                   "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"%Clean:When%\"}]}");
+    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"Clean__When\":\"00:05:00\"}}");
+    load();
+    ck_assert_int_eq(config.functions[0].schedule.interval_ms, 5 * 60 * 1000);
+    ck_assert_str_eq(config.functions[0].schedule_text, "00:05:00");
+    ck_assert(!config.functions[0].is_disabled);
+    for (size_t i = 0; i < sizeof schedules / sizeof schedules[0]; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"%s\"}]}",
+                 schedules[i]);
+        write_function("Clean", text);
+        load();
+        ck_assert_msg(config.functions[0].is_disabled && !config.functions[1].is_disabled, "%s", schedules[i]);
+    }
+}
+END_TEST
+
+static bool has_variable(char **environment, const char *expected) {
+    for (; *environment != NULL; environment++) {
+        if (strcmp(*environment, expected) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 START_TEST(the_environment_wins_over_the_settings_and_the_host_over_both) {
@@ -199,25 +283,51 @@ START_TEST(the_environment_wins_over_the_settings_and_the_host_over_both) {
     struct host_setting settings[] = {{(char[]){"Inventory:ProcessingTime"}, (char[]){"1"}},
                                       {(char[]){"Inventory:Store"}, (char[]){"a=b"}},
                                       {(char[]){"EMPTY"}, (char[]){"x"}},
-                                      {(char[]){"PAT"}, (char[]){"y"}},
+                                      {(char[]){"FUNCTIONS_HTTPWORKER_PORT"}, (char[]){"y"}},
                                       {(char[]){"PATH2"}, (char[]){"z"}}};
+    static const char *const expected[] = {"PATH=/bin",
+                                           "inventory__ProcessingTime=5",
+                                           "EMPTY=",
+                                           "Inventory:Store=a=b",
+                                           "PATH2=z",
+                                           "FUNCTIONS_CUSTOMHANDLER_PORT=4711",
+                                           "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=id",
+                                           "FUNCTIONS_HTTPWORKER_PORT=4711",
+                                           "FUNCTIONS_HTTPWORKER_ID=id",
+                                           "FUNCTIONS_APP_ROOT_PATH=/app"};
+    enum { EXPECTED = sizeof expected / sizeof expected[0] };
     const struct host_config app = {.folder = (char[]){"/app"}, .settings = settings, .setting_count = 5};
     char **environment = handler_environment_new(&app, own, 4711, "id");
     ck_assert_ptr_nonnull(environment);
-    assert_variables(environment, (const char *const[]){
-                                      "PATH=/bin", "inventory__ProcessingTime=5", "EMPTY=", "Inventory:Store=a=b",
-                                      "PAT=y", "PATH2=z", "FUNCTIONS_CUSTOMHANDLER_PORT=4711",
-                                      "FUNCTIONS_CUSTOMHANDLER_WORKER_ID=id", "FUNCTIONS_APP_ROOT_PATH=/app", NULL});
+    size_t count = 0;
+    while (environment[count] != NULL) {
+        count++;
+    }
+    for (size_t i = 0; i < EXPECTED; i++) {
+        ck_assert_msg(has_variable(environment, expected[i]), "%s is missing", expected[i]);
+    }
+    ck_assert_uint_eq(count, EXPECTED);
     handler_environment_free(environment);
 }
 END_TEST
 
-START_TEST(the_handler_s_lines_have_the_host_s_levels) {
-    ck_assert_int_eq(console_level_of_line(false, "Error: warning"), LOG_INFORMATION);
-    ck_assert_int_eq(console_level_of_line(true, "Lease WARNing, an error"), LOG_WARNING);
-    ck_assert_int_eq(console_level_of_line(true, "an ERROR"), LOG_ERROR);
-    ck_assert_int_eq(console_level_of_line(true, "it Failed"), LOG_ERROR);
-    ck_assert_int_eq(console_level_of_line(true, "hello"), LOG_INFORMATION);
+START_TEST(variables_come_in_an_order_that_differs_from_start_to_start) {
+    char *const own[] = {(char[]){"A__B=1"}, (char[]){"A:B=2"}, NULL};
+    const struct host_config app = {.folder = (char[]){"/app"}};
+    int first_count = 0;
+    enum { STARTS = 200 };
+    for (int i = 0; i < STARTS; i++) {
+        char **environment = handler_environment_new(&app, own, 1, "id");
+        ck_assert_ptr_nonnull(environment);
+        char **variable = environment;
+        while (strncmp(*variable, "A", 1) != 0) {
+            variable++;
+        }
+        first_count += strcmp(*variable, "A__B=1") == 0;
+        handler_environment_free(environment);
+    }
+    ck_assert_int_gt(first_count, STARTS / 10); /* by chance in fewer than one of 10^30 runs */
+    ck_assert_int_lt(first_count, STARTS - STARTS / 10);
 }
 END_TEST
 
@@ -232,7 +342,11 @@ int main(void) {
     tcase_add_test(tcase, bad_apps_are_refused_with_the_file_and_the_reason);
     tcase_add_test(tcase, a_request_finds_its_function_by_route_and_method);
     tcase_add_test(tcase, the_environment_wins_over_the_settings_and_the_host_over_both);
-    tcase_add_test(tcase, the_handler_s_lines_have_the_host_s_levels);
+    tcase_add_test(tcase, values_that_are_no_strings_become_text);
+    tcase_add_test(tcase, functions_are_switched_off_by_setting_and_by_file);
+    tcase_add_test(tcase, settings_stand_for_members_of_host_json);
+    tcase_add_test(tcase, a_schedule_may_be_a_setting_and_a_bad_one_disables_its_function_alone);
+    tcase_add_test(tcase, variables_come_in_an_order_that_differs_from_start_to_start);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -1,7 +1,9 @@
 /* invocation_payload: what the handler is told, and what its answer becomes. */
 #include "devhost/invocation_payload.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "support/check_main.h"
@@ -142,21 +144,27 @@ START_TEST(headers_are_lists_and_repeated_names_share_one) {
 }
 END_TEST
 
+#define MS(seconds) (INT64_C(1000) * (seconds))
+
 START_TEST(a_timer_payload_has_its_status_under_the_binding_s_name) {
     static char timer_name[] = "myTimer";
-    const struct host_function timer = {.name = name, .trigger_name = timer_name};
-    invocation_payload_timer(&payload, &timer, -1, 1737297900000, &sys);
+    struct host_function timer = {.name = name, .trigger_name = timer_name, .schedule = {.is_monitored = true}};
+    const struct timer_status first = {TIMER_STATUS_NEVER, MS(1737297900), MS(1737297600) + 7};
+    setenv("TZ", "XXX3:30", 1); /* three and a half hours after Greenwich */
+    tzset();
+    invocation_payload_timer(&payload, &timer, &first, false, &sys);
     ck_assert_str_eq(
         payload.data,
         "{\"Data\":{\"myTimer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":{"
-        "\"Last\":\"0001-01-01T00:00:00\",\"Next\":\"2025-01-19T14:45:00.000Z\",\"LastUpdated\":\"0001-01-01T00:00:"
-        "00\"},"
+        "\"Last\":\"0001-01-01T00:00:00+00:00\",\"Next\":\"2025-01-19T11:15:00-03:30\","
+        "\"LastUpdated\":\"2025-01-19T11:10:00.007-03:30\"},"
         "\"IsPastDue\":false}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReserveInventory\","
         "\"UtcNow\":\"2025-01-19T14:45:30.123Z\",\"RandGuid\":\"11111111-2222-4333-8444-555555555555\"}}}");
     strbuf_clear(&payload);
-    invocation_payload_timer(&payload, &timer, 1737297600000, INT64_MAX, &sys);
-    ck_assert_ptr_nonnull(
-        strstr(payload.data, "\"Last\":\"2025-01-19T14:40:00.000Z\",\"Next\":\"0001-01-01T00:00:00\""));
+    timer.schedule = (struct schedule){.interval_ms = 1};
+    invocation_payload_timer(&payload, &timer, &first, true, &sys);
+    ck_assert_ptr_nonnull(strstr(payload.data, "{\"Schedule\":{\"AdjustForDST\":false},\"ScheduleStatus\":null,"
+                                               "\"IsPastDue\":true}"));
 }
 END_TEST
 

@@ -80,11 +80,32 @@ START_TEST(backward_ranges_are_turned_round_and_a_step_of_zero_is_one) {
 }
 END_TEST
 
+START_TEST(a_step_may_have_a_sign_and_any_size) {
+    ck_assert_uint_eq(parse("0 */-1 * * * *").minutes, parse("0 * * * * *").minutes);
+    ck_assert_uint_eq(parse("0 10-12/-5 * * * *").minutes, parse("0 10-12 * * * *").minutes);
+    ck_assert_uint_eq(parse("0 */+5 * * * *").minutes, parse("0 */5 * * * *").minutes);
+    ck_assert_uint_eq(parse("0 */100000 * * * *").minutes, 1);
+    ck_assert_uint_eq(parse("00000000001 * * * * *").seconds, 2);
+}
+END_TEST
+
+START_TEST(of_five_fields_the_second_is_zero) {
+    struct ncrontab five = parse("*/5 1 * JAN 1");
+    struct ncrontab six = parse("0 */5 1 * JAN 1");
+    ck_assert_mem_eq(&five, &six, sizeof five);
+    assert_next(" * *  * * * ", "2025-01-19T14:45:00Z", "2025-01-19T14:46:00Z");
+}
+END_TEST
+
 START_TEST(anything_else_is_refused) {
     static const char *const expressions[] = {
         "",
-        "* * * * *",
+        "* * * *",
         "* * * * * * *",
+        "*/-x * * * * *",
+        "*/- * * * * *",
+        "*/--1 * * * * *",
+        "+1 * * * * *",
         "60 * * * * *",
         "* 60 * * * *",
         "* * 24 * * *",
@@ -110,7 +131,7 @@ START_TEST(anything_else_is_refused) {
         "* * * * JANX *",
         "* * * * * MONDAYS",
         "1.5 * * * * *",
-        "00001 * * * * *",
+        "*/9999999999 * * * * *",
         "5\t* * * * * *",
         "@daily",
     };
@@ -183,6 +204,8 @@ int main(void) {
     tcase_add_test(tcase, values_lists_ranges_and_steps_are_understood);
     tcase_add_test(tcase, months_and_weekdays_have_names_in_any_case_and_length);
     tcase_add_test(tcase, backward_ranges_are_turned_round_and_a_step_of_zero_is_one);
+    tcase_add_test(tcase, a_step_may_have_a_sign_and_any_size);
+    tcase_add_test(tcase, of_five_fields_the_second_is_zero);
     tcase_add_test(tcase, anything_else_is_refused);
     tcase_add_test(tcase, a_refusal_names_the_field);
     tcase_add_test(tcase, spaces_may_be_many);
