@@ -76,7 +76,9 @@ else
     echo "Storage: Azurite on ports $BLOB_PORT to $TABLE_PORT, its data in .azurite/"
 fi
 
-command=(bin/devhost)
+readonly TIMERS=.azurite/timers
+command=(bin/devhost --state "$TIMERS")
+mkdir -p "$TIMERS"
 if command -v func >/dev/null; then
     command=(func start)
 fi

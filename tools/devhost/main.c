@@ -27,7 +27,7 @@
 enum {
     DEFAULT_PORT = 7071,
     STEP_MS = 25,           /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
-    HANDLER_STOP_MS = 6000, /* it has 5 s to release its leases */
+    HANDLER_STOP_MS = 5000, /* for the leases to be released */
     ANSWERS_MS = 1000       /* for the last answers to reach their callers */
 };
 
