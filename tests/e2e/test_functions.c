@@ -276,20 +276,20 @@ START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
         const char *headers;
         int status;
         const char *code;
+        bool is_hidden; /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
     } rows[] = {
         {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n", 400,
-         "InvalidIdempotencyKey"},
-        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", 400, "InvalidIdempotencyKey"},
-        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 400, "BadRequest"},
-        {"Content-Type: application/json, text/plain\r\n", 400, "BadRequest"},
-        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415, "UnsupportedMediaType"},
+         "InvalidIdempotencyKey", false},
+        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", 400, "InvalidIdempotencyKey", false},
+        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 400, "BadRequest", true},
+        {"Content-Type: application/json, text/plain\r\n", 400, "BadRequest", true},
+        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415, "UnsupportedMediaType", true},
         {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n", 415,
-         "UnsupportedMediaType"},
+         "UnsupportedMediaType", true},
     };
     bool is_forwarded = strcmp(shapes[_i], "forward") == 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        /* A host that rebuilds the request answers 500 itself to a Content-Type that it cannot read. */
-        if (!is_forwarded || strcmp(rows[i].code, "BadRequest") != 0) {
+        if (!is_forwarded || !rows[i].is_hidden) {
             assert_refused_with(_i, rows[i].headers, rows[i].status, rows[i].code);
         }
     }

@@ -173,7 +173,7 @@ static bool forward(struct passage *passage) {
     }
     struct http_headers headers;
     struct strbuf target;
-    forwarder_request_forwarded(&headers, &target, &passage->run, request);
+    bool good = forwarder_request_forwarded(&headers, &target, &passage->run, request);
     struct handler_call call = {.port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
                                 .method = request->method,
                                 .target = target.data,

@@ -1,5 +1,6 @@
 #include "devhost/forwarder_request.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -101,18 +102,62 @@ static void append_pair(void *context, const struct strbuf *name, const struct s
     strbuf_append_percent_encoded(target, value->data);
 }
 
-void forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
+static size_t count_token(const char *text) {
+    size_t length = 0;
+    while (isalnum((unsigned char)text[length]) ||
+           (text[length] != '\0' && strchr("!#$%&'*+-.^_`|~", text[length]) != NULL)) {
+        length++;
+    }
+    return length;
+}
+
+/* type/subtype, with parameters or without; a comma would begin another one. */
+static bool is_media_type(const char *text) {
+    size_t type = count_token(text);
+    size_t subtype = text[type] == '/' ? count_token(text + type + 1) : 0;
+    if (type == 0 || subtype == 0) {
+        return false;
+    }
+    const char *rest = text + type + 1 + subtype;
+    rest += strspn(rest, " \t");
+    bool quoted = false;
+    for (const char *c = rest; *c != '\0'; c++) {
+        quoted ^= *c == '"';
+        if (*c == ',' && !quoted) {
+            return false;
+        }
+    }
+    return *rest == '\0' || *rest == ';';
+}
+
+/* Adds the body's Content-Type, all that the caller sent joined to one. */
+static bool add_content_type(struct http_headers *headers, const struct caller_request *request) {
+    struct strbuf type;
+    strbuf_init(&type, WIRE_MAX_HEADER_BYTES);
+    for (size_t i = 0; i < request->headers.count; i++) {
+        if (strcasecmp(request->headers.items[i].name, "Content-Type") == 0) {
+            strbuf_append_string(&type, type.length > 0 ? "," : "");
+            strbuf_append_string(&type, request->headers.items[i].value);
+        }
+    }
+    bool good = type.length == 0 || is_media_type(type.data);
+    if (type.length > 0) {
+        http_headers_add(headers, "Content-Type", type.data);
+    }
+    strbuf_release(&type);
+    return good;
+}
+
+bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                  const struct caller_request *request) {
     http_headers_init(headers);
     copy_others(headers, &request->headers, content_headers);
-    const char *type = http_headers_get(&request->headers, "Content-Type");
-    if (request->length > 0 && type != NULL) {
-        http_headers_add(headers, "Content-Type", type);
-    }
+    bool good = request->length == 0 || add_content_type(headers, request);
     invoker_add_headers(run, headers);
     strbuf_init(target, MAX_TARGET_BYTES);
     request_path_rebuild(target, request->path.data);
     caller_query_visit(request->query.data, append_pair, target);
+    return good;
 }
 
 bool forwarder_request_needs_length(const struct caller_request *request) {

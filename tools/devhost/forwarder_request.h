@@ -18,9 +18,10 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
 
 /*
  * HttpRequestExtensions.ToHttpRequestMessage's: path and query built anew, content headers gone but Content-Type and
- * Content-Length, which stay with a body; with the host's own headers (invoker_add_headers). Both are to be released.
+ * Content-Length, which stay with a body; with the host's own headers (invoker_add_headers). Both are to be released, also
+ * where it returns false: the body's Content-Type is no media type (two are none), and .NET takes no such header.
  */
-void forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
+bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                  const struct caller_request *request);
 
 /* The handler's headers without those of one connection and the body's framing, added to `out`. */

@@ -202,6 +202,26 @@ START_TEST(a_forwarded_request_is_built_anew) {
 }
 END_TEST
 
+START_TEST(a_forwarded_body_has_one_media_type) {
+    static const struct {
+        const char *headers;
+        int status;
+    } rows[] = {{"", 409},
+                {"Content-Type: application/json; charset=\"a,b\"\r\n", 409},
+                {"Content-Type: a/b\r\nContent-Type: a/b\r\n", 500},
+                {"Content-Type: a/b, c/d\r\n", 500},
+                {"Content-Type: json\r\n", 500},
+                {"Content-Type: a/b;c=d,e/f\r\n", 500}};
+    start(HOST_SHAPE_FORWARD, ANSWER);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "POST /api/things/x HTTP/1.1\r\nHost: h\r\n%sContent-Length: 2\r\n\r\n{}",
+                 rows[i].headers);
+        ck_assert_msg(stub_host_status(&host, text) == rows[i].status, "%s", rows[i].headers);
+    }
+}
+END_TEST
+
 START_TEST(an_invocation_is_told_in_chunks) {
     start(HOST_SHAPE_INVOCATION, ANSWER);
     stub_host_ask(&host, "POST /api/things/x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 5\r\n\r\n\xef\xbb\xbf{}",
@@ -419,6 +439,7 @@ int main(void) {
     tcase_add_loop_test(tcase, an_answer_goes_back_as_it_is_but_for_its_connection, 0, 3);
     tcase_add_test(tcase, a_caller_s_ids_are_passed_on);
     tcase_add_test(tcase, a_forwarded_request_is_built_anew);
+    tcase_add_test(tcase, a_forwarded_body_has_one_media_type);
     tcase_add_test(tcase, an_invocation_is_told_in_chunks);
     tcase_add_loop_test(tcase, a_chunked_body_arrives_in_the_proxied_shape_alone, 0, 3);
     tcase_add_loop_test(tcase, where_nothing_listens_a_proxied_request_is_tried_for_2_s_and_others_once, 0, 3);

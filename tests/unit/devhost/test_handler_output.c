@@ -2,14 +2,13 @@
 #include "devhost/handler_output.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "devhost/console.h"
 #include "support/check_main.h"
-#include "support/temp_folder.h"
+#include "support/stdout_capture.h"
 
 enum {
     PRINTED_BYTES = 4 * 1024 * 1024,
@@ -17,29 +16,24 @@ enum {
     TIME_BYTES = sizeof "[2025-01-19T14:45:30.123Z] " - 1
 };
 
-static struct temp_folder folder;
 static char *printed;
 static size_t printed_length;
 
 static void set_up(void) {
-    temp_folder_make(&folder);
     printed = malloc(PRINTED_BYTES);
     ck_assert_ptr_nonnull(printed);
 }
 
 static void tear_down(void) {
     free(printed);
-    temp_folder_remove(&folder);
 }
 
 /* Prints what was written to stdout, without the times. */
 static void print(const char *bytes, size_t length) {
-    char path[128];
     int output[2];
     int errors[2];
     struct handler_output *handler;
-    snprintf(path, sizeof path, "%s/printed", folder.path);
-    ck_assert_ptr_nonnull(freopen(path, "we", stdout));
+    stdout_capture_start();
     ck_assert_int_eq(pipe2(output, O_CLOEXEC), 0);
     ck_assert_int_eq(pipe2(errors, O_CLOEXEC), 0);
     ck_assert_int_eq(handler_output_start(&handler, output[0], errors[0], NULL), STATUS_OK);
@@ -52,10 +46,8 @@ static void print(const char *bytes, size_t length) {
     close(output[1]);
     close(errors[1]);
     handler_output_stop(handler);
-    FILE *file = fopen(path, "re");
-    ck_assert_ptr_nonnull(file);
-    printed_length = fread(printed, 1, PRINTED_BYTES, file);
-    fclose(file);
+    printed_length = stdout_capture_read(printed, PRINTED_BYTES);
+    stdout_capture_stop();
 }
 
 /* Checks the lines that were printed; each ends with LF. */

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "devhost/timer_status.h"
 #include "support/check_main.h"
+#include "support/stdout_capture.h"
 #include "support/stub_host.h"
 
 enum { BODY_BYTES = 4096, DEADLINE_MS = 20000, TIMEOUT_MS = 700, OUTPUT_BYTES = 64 * 1024 };
@@ -21,7 +22,6 @@ enum { BODY_BYTES = 4096, DEADLINE_MS = 20000, TIMEOUT_MS = 700, OUTPUT_BYTES = 
 
 static struct stub_host host;
 static struct temp_folder state;
-static FILE *output; /* what the host prints */
 
 static struct {
     pthread_mutex_t lock;
@@ -58,16 +58,12 @@ static void set_up(void) {
     setenv("TZ", "UTC-2", 1); /* two hours before Greenwich */
     tzset();
     temp_folder_make(&state);
-    char path[128];
-    snprintf(path, sizeof path, "%s/output", state.path);
-    ck_assert_ptr_nonnull(freopen(path, "we", stdout));
-    output = fopen(path, "re");
-    ck_assert_ptr_nonnull(output);
+    stdout_capture_start();
 }
 
 static void tear_down(void) {
     stub_host_stop(&host);
-    fclose(output);
+    stdout_capture_stop();
     temp_folder_remove(&state);
 }
 
@@ -107,8 +103,7 @@ static void wait_for_output(const char *text) {
     do {
         ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "\"%s\" is not in: %s", text, printed);
         usleep(1000);
-        rewind(output);
-        printed[fread(printed, 1, sizeof printed - 1, output)] = '\0';
+        stdout_capture_read(printed, sizeof printed);
     } while (strstr(printed, text) == NULL);
 }
 
@@ -164,9 +159,8 @@ START_TEST(a_failed_run_tells_the_reason_phrase_and_drops_the_body) {
     ck_assert(timers_fire(host.timers, host_config_find(&host.config, "Clean")));
     wait_for_output(failures[_i][3]);
     wait_for_output("Executed 'Functions.Clean' (Failed");
-    rewind(output);
-    char printed[OUTPUT_BYTES] = "";
-    ck_assert_uint_gt(fread(printed, 1, sizeof printed - 1, output), 0);
+    char printed[OUTPUT_BYTES];
+    ck_assert_uint_gt(stdout_capture_read(printed, sizeof printed), 0);
     ck_assert_ptr_null(strstr(printed, "secret"));
 }
 END_TEST
