@@ -188,10 +188,14 @@ static bool forward(struct passage *passage) {
                                 .watch_fd = -1};
     call.is_repeatable = !call.has_length;
     struct handler_answer answer;
-    enum handler_outcome outcome =
-        call.port == 0 ? HANDLER_UNREACHABLE : handler_client_call(passage->run.invoker->client, &call, &answer);
+    enum handler_outcome outcome = HANDLER_UNREACHABLE;
+    if (good && call.port != 0) {
+        outcome = handler_client_call(passage->run.invoker->client, &call, &answer);
+    }
     bool whole;
-    if (outcome == HANDLER_ANSWERED) {
+    if (!good) {
+        whole = fail_with(passage, "The format of the Content-Type is invalid.");
+    } else if (outcome == HANDLER_ANSWERED) {
         whole = forward_answer(passage, &answer);
         handler_client_finish(passage->run.invoker->client, &answer);
     } else {
