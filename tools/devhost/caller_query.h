@@ -8,10 +8,10 @@
 
 #include "base/strbuf.h"
 
-/* Called for each name that is not empty, in order of its first use. */
+/* Called for each name, in order of its first use. The empty name counts where a '=' follows. */
 typedef void (*caller_query_visitor)(void *context, const struct strbuf *name, const struct strbuf *value);
 
-/* `query` as sent, without '?'. What is no UTF-8 becomes U+FFFD. Names that differ in case alone are one. */
+/* `query` as sent, without '?'. Escapes that make no UTF-8 stay. Names that differ in case alone are one. */
 void caller_query_visit(const char *query, caller_query_visitor visit, void *context);
 
 #endif

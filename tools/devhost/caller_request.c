@@ -1,6 +1,7 @@
 #include "devhost/caller_request.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,15 +32,23 @@ static bool is_ascii_text(const char *text, size_t length) {
     return length > 0;
 }
 
-/* A target is a path, a whole URL, or for OPTIONS an asterisk. CONNECT names a server: no function has such a path. */
+/* Reads a target's authority, which has to be Host's value, and returns where its path begins. */
+static const char *read_authority(struct caller_request *request, const char *authority) {
+    size_t length = strcspn(authority, "/?");
+    request->authority = strndup(authority, length);
+    return authority + length;
+}
+
+/* A target is a path, a whole URL, an authority for CONNECT, or an asterisk for OPTIONS. */
 static int read_target(struct caller_request *request, const char *target) {
     const char *path = target;
     if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
-        path = strchr(target, ':') + 3;
-        path += strcspn(path, "/?");
-    } else if (strcmp(request->method, "CONNECT") == 0 || strcmp(target, "*") == 0) {
+        path = read_authority(request, strchr(target, ':') + 3);
+    } else if (strcmp(request->method, "CONNECT") == 0) {
+        path = read_authority(request, target);
+    } else if (strcmp(target, "*") == 0) {
         strbuf_append_char(&request->path, '*');
-        return strcmp(target, "*") == 0 && strcmp(request->method, "OPTIONS") != 0 ? 400 : 0;
+        return strcmp(request->method, "OPTIONS") == 0 ? 0 : 405;
     } else if (target[0] != '/') {
         return 400;
     }
@@ -62,16 +71,15 @@ static int read_request_line(struct caller_request *request, struct strbuf *line
     }
     *target++ = '\0';
     *version++ = '\0';
-    for (const char *c = line->data; *c != '\0'; c++) {
-        if (!isalnum((unsigned char)*c) && strchr("!#$%&'*+-.^_`|~", *c) == NULL) {
-            return 400;
-        }
+    version += strspn(version, " ");
+    if (!wire_is_token(line->data, strlen(line->data))) {
+        return 400;
     }
     request->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (!request->is_http_1_0 && strcmp(version, "HTTP/1.1") != 0) {
-        return strncmp(version, "HTTP/", 5) == 0 && strchr(version, ' ') == NULL ? 505 : 400;
+        return strlen(version) == strlen("HTTP/1.1") ? 505 : 400;
     }
-    if (line->data[0] == '\0' || !is_ascii_text(target, strlen(target))) {
+    if (!is_ascii_text(target, strlen(target))) {
         return 400;
     }
     request->method = strdup(line->data);
@@ -88,9 +96,42 @@ static size_t count_headers(const struct http_headers *headers, const char *name
     return count;
 }
 
+/* A name or an address in brackets, with a port or without one. Nothing at all is fine. */
 static bool is_host(const char *value) {
-    return value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:[]%!$&'()*+,;=")] ==
-           '\0';
+    size_t length = 0;
+    if (value[0] == '[') {
+        length = 1 + strspn(value + 1, "0123456789abcdefABCDEF:.");
+        if (value[length++] != ']') {
+            return false;
+        }
+    }
+    while (isalnum((unsigned char)value[length]) ||
+           (value[length] != '\0' && strchr("-._~%!$&'()*+;=", value[length]) != NULL)) {
+        length++;
+    }
+    const char *port = value + length;
+    return port[0] == '\0' || (port[0] == ':' && port[1 + strspn(port + 1, "0123456789")] == '\0');
+}
+
+/* The authority of a whole URL is Host's value, which may add the default port (Http1Connection.ValidateNonOriginHostHeader). */
+static bool fits_host(const char *authority, const char *host) {
+    size_t length = strlen(authority);
+    return length > 0 && host != NULL && strncmp(host, authority, length) == 0 &&
+           (host[length] == '\0' || strcmp(host + length, ":80") == 0);
+}
+
+static void replace_header(struct http_headers *headers, const char *name, const char *new_name, const char *value) {
+    for (size_t i = 0; i < headers->count; i++) {
+        char *copied_name = strcasecmp(headers->items[i].name, name) == 0 ? strdup(new_name) : NULL;
+        char *copied_value = copied_name != NULL ? strdup(value) : NULL;
+        if (copied_value != NULL) {
+            free(headers->items[i].name);
+            free(headers->items[i].value);
+            headers->items[i] = (struct http_header){copied_name, copied_value};
+        } else {
+            free(copied_name);
+        }
+    }
 }
 
 /* RFC 9112 section 6.3 as Kestrel applies it: chunked has to come last, and makes a length beside it void. */
@@ -104,13 +145,21 @@ static int read_framing(struct caller_request *request, struct stream *stream) {
         if (strcasecmp(last, "chunked") != 0 || request->is_http_1_0) {
             return 400;
         }
+        if (length != NULL) { /* two framings: after this the connection is not trusted */
+            request->keeps_alive = false;
+            replace_header(&request->headers, "Content-Length", "X-Content-Length", length);
+        }
         wire_body_init(&request->body, stream, BODY_CHUNKED, 0);
         return 0;
     }
     if (length != NULL) {
-        if (count_headers(headers, "Content-Length") > 1 || !wire_parse_length(length, &request->length)) {
+        if (count_headers(headers, "Content-Length") > 1 ||
+            !wire_parse_length(length + (length[0] == '+'), &request->length)) {
             return 400;
         }
+        char number[32];
+        snprintf(number, sizeof number, "%llu", (unsigned long long)request->length);
+        replace_header(&request->headers, "Content-Length", "Content-Length", number);
         request->has_length = true;
     }
     wire_body_init(&request->body, stream, request->length > 0 ? BODY_LENGTH : BODY_NONE, request->length);
@@ -126,7 +175,7 @@ static int check_headers(struct caller_request *request, struct stream *stream) 
     }
     const char *host = http_headers_get(headers, "Host");
     if (count_headers(headers, "Host") > 1 || (host == NULL && !request->is_http_1_0) ||
-        (host != NULL && !is_host(host))) {
+        (host != NULL && !is_host(host)) || (request->authority != NULL && !fits_host(request->authority, host))) {
         return 400;
     }
     request->keeps_alive = request->is_http_1_0 ? wire_has_token(headers, "Connection", "keep-alive")
@@ -158,6 +207,7 @@ int caller_request_read(struct caller_request *out, struct stream *stream) {
 
 void caller_request_release(struct caller_request *request) {
     free(request->method);
+    free(request->authority);
     strbuf_release(&request->path);
     strbuf_release(&request->query);
     http_headers_release(&request->headers);
@@ -261,5 +311,12 @@ bool caller_request_answer_head(struct caller_request *request, struct stream *s
 }
 
 bool caller_request_answer(struct caller_request *request, struct stream *stream, int status) {
-    return caller_request_answer_head(request, stream, status, "", NULL, 0);
+    struct http_headers headers;
+    http_headers_init(&headers);
+    if (status == 405) { /* to "*", which OPTIONS alone may ask for */
+        http_headers_add(&headers, "Allow", "OPTIONS");
+    }
+    bool sent = caller_request_answer_head(request, stream, status, "", &headers, 0);
+    http_headers_release(&headers);
+    return sent;
 }

@@ -1,8 +1,8 @@
 /*
  * caller_request.h - a caller's request as Kestrel, the host's own server, reads it, and the answers of the host itself.
  *
- * Rules        Accepted: an empty line before the request, LF without CR, a whole URL as target, Content-Length beside chunked
- *              (which wins), and extensions of chunks.
+ * Rules        Accepted: an empty line before the request, LF without CR, a whole URL of the same Host as target,
+ *              Content-Length beside chunked (which wins; the other becomes X-Content-Length), extensions of chunks.
  *              400: a head that is malformed, a header byte that is no UTF-8, %00 in the path, a second Host, none in HTTP/1.1.
  *              408: the head takes longer than 30 s. 414: a request line over 8 KiB. 431: over 32 KiB or 100 headers.
  *              505: neither HTTP/1.0 nor HTTP/1.1.
@@ -24,6 +24,7 @@ enum { CALLER_MAX_BODY_BYTES = 104857600, CALLER_MAX_LINE_BYTES = 8 * 1024 };
 
 struct caller_request {
     char *method;
+    char *authority;     /* of a target that is a whole URL, or CONNECT's; NULL: it has none */
     struct strbuf path;  /* canonical, see request_path.h */
     struct strbuf query; /* as sent, without '?' */
     struct http_headers headers;

@@ -9,6 +9,7 @@
 #include "devhost/console.h"
 #include "devhost/forwarder_request.h"
 #include "devhost/invocation_payload.h"
+#include "devhost/request_path.h"
 
 enum {
     BLOCK_BYTES = 16 * 1024,
@@ -28,11 +29,10 @@ struct passage {
     bool succeeded;
 };
 
-/* Answers 500, and ends the connection if the body is still on its way. */
 static bool fail(struct passage *passage, const struct error *err) {
     console_print(LOG_ERROR, "%s", err->message);
     passage->succeeded = false;
-    if (!passage->request->body.ended) {
+    if (passage->received > CALLER_MAX_BODY_BYTES || passage->request->length > CALLER_MAX_BODY_BYTES) {
         passage->request->keeps_alive = false;
     }
     return caller_request_answer(passage->request, passage->caller, 500);
@@ -116,13 +116,14 @@ static bool proxy(struct passage *passage) {
     forwarder_request_proxied(&headers, &target, &passage->run, request);
     bool has_body = !request->body.ended;
     struct handler_call call = {.port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
-                                .method = request->method,
+                                .method = forwarder_request_method(request),
                                 .target = target.data,
                                 .headers = &headers,
                                 .read_body = has_body ? read_body : NULL,
                                 .body_context = passage,
                                 .is_chunked = request->body.kind == BODY_CHUNKED,
-                                .has_length = request->has_length || forwarder_request_needs_length(request),
+                                .has_length = request->has_length || forwarder_request_needs_length(request) ||
+                                              forwarder_request_is_about_content(request),
                                 .length = request->length,
                                 .silence_ms = ACTIVITY_TIMEOUT_MS,
                                 .deadline_ms = passage->run.deadline_ms,
@@ -152,6 +153,9 @@ static bool forward_answer(struct passage *passage, struct handler_answer *answe
     http_headers_init(&headers);
     forwarder_request_copy_answer(&headers, &answer->headers);
     bool whole;
+    if (wire_has_token(&answer->headers, "Connection", "close")) {
+        passage->request->keeps_alive = false; /* this header, too, is passed on */
+    }
     if (!invoker_read_body(answer, &body)) {
         whole = fail_call(passage, HANDLER_GONE, 1);
     } else {
@@ -175,7 +179,7 @@ static bool forward(struct passage *passage) {
     struct strbuf target;
     bool good = forwarder_request_forwarded(&headers, &target, &passage->run, request);
     struct handler_call call = {.port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
-                                .method = request->method,
+                                .method = forwarder_request_method(request),
                                 .target = target.data,
                                 .host = http_headers_get(&request->headers, "Host"),
                                 .headers = &headers,
@@ -194,7 +198,7 @@ static bool forward(struct passage *passage) {
     }
     bool whole;
     if (!good) {
-        whole = fail_with(passage, "The format of the Content-Type is invalid.");
+        whole = fail_with(passage, "The format of Content-Type or Host is invalid.");
     } else if (outcome == HANDLER_ANSWERED) {
         whole = forward_answer(passage, &answer);
         handler_client_finish(passage->run.invoker->client, &answer);
@@ -218,24 +222,36 @@ static bool append_payload(struct passage *passage, const struct route_values *p
     while (request->body.kind == BODY_LENGTH && (got = read_body(passage, block, sizeof block)) > 0) {
         strbuf_append(&body, block, (size_t)got);
     }
+    struct strbuf path;
+    strbuf_init(&path, 4 * CALLER_MAX_LINE_BYTES);
+    request_path_component(&path, request->path.data);
     const struct http_request told = {.method = request->method,
-                                      .path = request->path.data,
+                                      .path = path.data,
                                       .query = request->query.data,
                                       .headers = &request->headers,
                                       .body = body.data,
                                       .body_length = body.length};
     const char *host = http_headers_get(&request->headers, "Host");
     invocation_payload_http(payload, passage->run.function, &told, host != NULL ? host : "", params, &sys);
+    strbuf_release(&path);
     strbuf_release(&body);
     return got == 0 && strbuf_status(payload) == STATUS_OK;
 }
 
+/* RawScriptResult does not tell the length: the body is chunked. */
 static bool write_response(struct passage *passage, const struct http_response *response) {
     bool bodiless = caller_request_is(passage->request, "HEAD") || response->status == 204 || response->status == 304;
+    const char *body = response->body.data;
+    size_t length = response->body.length;
     passage->succeeded = true;
-    return caller_request_answer_head(passage->request, passage->caller, response->status, "", &response->headers,
-                                      (int64_t)response->body.length) &&
-           (bodiless || stream_write(passage->caller, response->body.data, response->body.length));
+    if (!caller_request_answer_head(passage->request, passage->caller, response->status, "", &response->headers, -1)) {
+        return false;
+    }
+    if (bodiless || passage->request->is_http_1_0) {
+        return bodiless || stream_write(passage->caller, body, length);
+    }
+    return (length == 0 || wire_write_chunk(passage->caller, body, length)) &&
+           stream_write(passage->caller, "0\r\n\r\n", 5);
 }
 
 static bool answer_as_told(struct passage *passage, const cJSON *answer) {
@@ -294,6 +310,7 @@ bool forwarder_serve(struct invoker *invoker, const struct host_function *functi
                        "This function was programmatically called via the host APIs.")) {
         return caller_request_answer(request, caller, 500);
     }
+    passage.run.caller_headers = &request->headers;
     bool whole = pass(&passage, params);
     invoker_end(&passage.run, passage.succeeded);
     return whole;

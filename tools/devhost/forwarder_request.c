@@ -1,6 +1,6 @@
 #include "devhost/forwarder_request.h"
 
-#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,7 +9,7 @@
 
 enum { MAX_TARGET_BYTES = 256 * 1024 };
 
-/* RequestUtilities' headers to exclude, the body's framing, and Expect, which is dealt with on this side. */
+/* RequestUtilities' headers to exclude, and the body's framing. */
 static const char *const connection_headers[] = {"Connection",
                                                  "Transfer-Encoding",
                                                  "Keep-Alive",
@@ -26,12 +26,11 @@ static const char *const connection_headers[] = {"Connection",
                                                  "TE",
                                                  "Alt-Svc",
                                                  "Content-Length",
-                                                 "Expect",
                                                  NULL};
 
 /* What YARP writes itself. */
 static const char *const proxy_headers[] = {
-    "Host", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", NULL};
+    "Host", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", NULL};
 
 /* HttpRequestMessage.Headers takes none of these; beside them what is written anew. */
 static const char *const content_headers[] = {"Allow",
@@ -47,7 +46,6 @@ static const char *const content_headers[] = {"Allow",
                                               "Last-Modified",
                                               "Host",
                                               "Transfer-Encoding",
-                                              "Expect",
                                               NULL};
 
 static bool is_among(const char *name, const char *const *names) {
@@ -61,7 +59,8 @@ static bool is_among(const char *name, const char *const *names) {
 
 static void copy_others(struct http_headers *out, const struct http_headers *headers, const char *const *without) {
     for (size_t i = 0; i < headers->count; i++) {
-        if (!is_among(headers->items[i].name, without)) {
+        const char *name = headers->items[i].name;
+        if (wire_is_token(name, strlen(name)) && !is_among(name, without)) { /* .NET passes no other names on */
             http_headers_add(out, headers->items[i].name, headers->items[i].value);
         }
     }
@@ -74,15 +73,16 @@ void forwarder_request_copy_answer(struct http_headers *out, const struct http_h
 void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                const struct caller_request *request) {
     http_headers_init(headers);
-    for (size_t i = 0; i < request->headers.count; i++) {
-        const struct http_header *header = &request->headers.items[i];
-        if (!is_among(header->name, connection_headers) && !is_among(header->name, proxy_headers)) {
-            http_headers_add(headers, header->name, header->value);
-        }
-    }
+    struct http_headers others;
+    http_headers_init(&others);
+    copy_others(&others, &request->headers, connection_headers);
+    copy_others(headers, &others, proxy_headers);
+    http_headers_release(&others);
     const char *host = http_headers_get(&request->headers, "Host");
     http_headers_add(headers, "X-Forwarded-For", "127.0.0.1");
-    http_headers_add(headers, "X-Forwarded-Host", host != NULL ? host : "");
+    if (host != NULL && host[0] != '\0') {
+        http_headers_add(headers, "X-Forwarded-Host", host);
+    }
     http_headers_add(headers, "X-Forwarded-Proto", "http");
     if (http_headers_get(headers, "x-ms-invocation-id") == NULL) { /* DefaultHttpProxyService adds it with TryAdd */
         http_headers_add(headers, "x-ms-invocation-id", run->id);
@@ -91,7 +91,19 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
     strbuf_init(target, MAX_TARGET_BYTES);
     strbuf_append_string(target, request->path.data);
     strbuf_append_string(target, request->query.length > 0 ? "?" : "");
-    strbuf_append_string(target, request->query.data);
+    request_path_proxied_query(target, request->query.data);
+}
+
+/* Encoded, but for the comma, which may come from the host's joining. */
+static void append_value(struct strbuf *out, const char *value) {
+    while (*value != '\0') {
+        char part[2] = {*value++, '\0'};
+        if (part[0] == ',') {
+            strbuf_append_char(out, ',');
+        } else {
+            strbuf_append_percent_encoded(out, part);
+        }
+    }
 }
 
 static void append_pair(void *context, const struct strbuf *name, const struct strbuf *value) {
@@ -99,26 +111,18 @@ static void append_pair(void *context, const struct strbuf *name, const struct s
     strbuf_append_char(target, strchr(target->data, '?') == NULL ? '?' : '&');
     strbuf_append_percent_encoded(target, name->data);
     strbuf_append_char(target, '=');
-    strbuf_append_percent_encoded(target, value->data);
-}
-
-static size_t count_token(const char *text) {
-    size_t length = 0;
-    while (isalnum((unsigned char)text[length]) ||
-           (text[length] != '\0' && strchr("!#$%&'*+-.^_`|~", text[length]) != NULL)) {
-        length++;
-    }
-    return length;
+    append_value(target, value->data);
 }
 
 /* type/subtype, with parameters or without; a comma would begin another one. */
 static bool is_media_type(const char *text) {
-    size_t type = count_token(text);
-    size_t subtype = text[type] == '/' ? count_token(text + type + 1) : 0;
-    if (type == 0 || subtype == 0) {
+    size_t type = strcspn(text, "/");
+    const char *rest = text + type + (text[type] == '/');
+    size_t subtype = strcspn(rest, "; \t");
+    if (!wire_is_token(text, type) || !wire_is_token(rest, subtype)) {
         return false;
     }
-    const char *rest = text + type + 1 + subtype;
+    rest += subtype;
     rest += strspn(rest, " \t");
     bool quoted = false;
     for (const char *c = rest; *c != '\0'; c++) {
@@ -127,7 +131,7 @@ static bool is_media_type(const char *text) {
             return false;
         }
     }
-    return *rest == '\0' || *rest == ';';
+    return !quoted && (*rest == '\0' || (*rest == ';' && rest[1] != '\0'));
 }
 
 /* Adds the body's Content-Type, all that the caller sent joined to one. */
@@ -148,11 +152,21 @@ static bool add_content_type(struct http_headers *headers, const struct caller_r
     return good;
 }
 
+/* A URL is made of Host: it needs a name, and a port that there is. */
+static bool is_usable_host(const char *host) {
+    if (host == NULL || host[0] == '\0') {
+        return false;
+    }
+    const char *port = strrchr(host, ':');
+    return port == NULL || strchr(port, ']') != NULL || strtol(port + 1, NULL, 10) <= 65535;
+}
+
 bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                  const struct caller_request *request) {
     http_headers_init(headers);
     copy_others(headers, &request->headers, content_headers);
     bool good = request->length == 0 || add_content_type(headers, request);
+    good = good && is_usable_host(http_headers_get(&request->headers, "Host"));
     invoker_add_headers(run, headers);
     strbuf_init(target, MAX_TARGET_BYTES);
     request_path_rebuild(target, request->path.data);
@@ -163,6 +177,27 @@ bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *ta
 bool forwarder_request_needs_length(const struct caller_request *request) {
     return caller_request_is(request, "POST") || caller_request_is(request, "PUT") ||
            caller_request_is(request, "PATCH");
+}
+
+/* HTTP's own methods are written as the standard does. */
+const char *forwarder_request_method(const struct caller_request *request) {
+    static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (caller_request_is(request, methods[i])) {
+            return methods[i];
+        }
+    }
+    return request->method;
+}
+
+bool forwarder_request_is_about_content(const struct caller_request *request) {
+    for (size_t i = 0; i < request->headers.count; i++) {
+        const char *name = request->headers.items[i].name;
+        if (is_among(name, content_headers) && strcasecmp(name, "Host") != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool forwarder_request_is_ascii(const struct http_headers *headers) {

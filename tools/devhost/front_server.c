@@ -104,6 +104,7 @@ static bool serve_request(struct connection *connection) {
     stream->deadline_ms = INT64_MAX;
     bool keep = false;
     if (status > 0) {
+        request.keeps_alive = false;
         caller_request_answer(&request, stream, status);
         linger(stream);
     } else if (status == 0) {

@@ -68,6 +68,24 @@ void invoker_add_traceparent(struct http_headers *headers) {
     http_headers_addf(headers, "traceparent", "00-%.32s-%.16s-00", text, text + 32);
 }
 
+/* Continues the caller's trace with a span of this host's. */
+static void continue_trace(const struct http_headers *caller, struct http_headers *headers) {
+    const char *parent = http_headers_get(caller, "traceparent");
+    const char *state = http_headers_get(caller, "tracestate");
+    unsigned char span[8];
+    if (parent == NULL || strlen(parent) != 55 || crypto_random(span, sizeof span) != STATUS_OK) {
+        return;
+    }
+    char text[2 * sizeof span + 1];
+    for (size_t i = 0; i < sizeof span; i++) {
+        snprintf(text + 2 * i, 3, "%02x", span[i]);
+    }
+    http_headers_addf(headers, "traceparent", "%.36s%s%s", parent, text, parent + 52);
+    if (state != NULL) {
+        http_headers_add(headers, "tracestate", state);
+    }
+}
+
 void invoker_add_headers(const struct invoker_run *run, struct http_headers *headers) {
     http_headers_add(headers, "X-Azure-Functions-HostVersion", INVOKER_HOST_VERSION);
     http_headers_add(headers, "X-Azure-Functions-InvocationId", run->id);
@@ -208,6 +226,9 @@ bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, c
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, "Content-Type", "application/json; charset=utf-8");
+    if (run->caller_headers != NULL) {
+        continue_trace(run->caller_headers, &headers);
+    }
     invoker_add_headers(run, &headers);
     char target[MAX_URL_BYTES];
     snprintf(target, sizeof target, "/%s", run->function->name);

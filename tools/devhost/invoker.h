@@ -42,6 +42,7 @@ struct invoker {
 /* One run. */
 struct invoker_run {
     struct invoker *invoker;
+    const struct http_headers *caller_headers; /* whose trace the run continues; NULL: it begins one */
     const struct host_function *function;
     char id[UUID_TEXT_BYTES];
     int64_t started_ms;

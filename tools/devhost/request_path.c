@@ -29,18 +29,27 @@ static size_t escaped_character(const char *at, const char *end, char out[MAX_SE
     return count > 0 ? utf8_decode(out, count, &code_point) : 0;
 }
 
-void request_path_decode(struct strbuf *out, const char *path, size_t length) {
+static void decode(struct strbuf *out, const char *path, size_t length, bool is_query) {
     const char *end = path + length;
     while (path < end) {
         char bytes[MAX_SEQUENCE_BYTES];
         size_t count = escaped_character(path, end, bytes);
-        if (count == 0 || bytes[0] == '/') {
-            strbuf_append_char(out, *path++);
+        if (count == 0 || (bytes[0] == '/' && !is_query)) {
+            strbuf_append_char(out, is_query && *path == '+' ? ' ' : *path);
+            path++;
         } else {
             strbuf_append(out, bytes, count);
             path += 3 * count;
         }
     }
+}
+
+void request_path_decode(struct strbuf *out, const char *path, size_t length) {
+    decode(out, path, length, false);
+}
+
+void request_path_decode_query(struct strbuf *out, const char *text, size_t length) {
+    decode(out, text, length, true);
 }
 
 /* RFC 3986's pchar and the slash. */
@@ -89,49 +98,83 @@ static void append_without_dots(struct strbuf *out, const char *path) {
     }
 }
 
-bool request_path_canonical(struct strbuf *out, const char *path, size_t length) {
-    struct strbuf decoded;
-    strbuf_init(&decoded, out->max_bytes);
-    const char *end = path + length;
-    bool good = true;
-    while (path < end && good) {
-        char bytes[MAX_SEQUENCE_BYTES];
-        size_t count = escaped_character(path, end, bytes);
-        good = count != 1 || bytes[0] != '\0';
-        if (count == 0 && escaped_byte(path, end) >= 0) {
-            strbuf_append(&decoded, path, 3);
-            path += 3;
-        } else if (count == 0) {
-            append_encoded(&decoded, path++, 1);
-        } else {
-            bytes[0] == '/' ? strbuf_append_string(&decoded, "%2F") : append_encoded(&decoded, bytes, count);
-            path += 3 * count;
+static bool has_nul(const char *path, const char *end) {
+    for (; path < end; path++) {
+        if (escaped_byte(path, end) == 0) {
+            return true;
         }
     }
-    if (good) {
-        append_without_dots(out, decoded.data);
+    return false;
+}
+
+bool request_path_canonical(struct strbuf *out, const char *path, size_t length) {
+    if (has_nul(path, path + length)) {
+        return false;
     }
+    struct strbuf decoded;
+    struct strbuf plain;
+    strbuf_init(&decoded, out->max_bytes);
+    strbuf_init(&plain, out->max_bytes);
+    request_path_decode(&decoded, path, length);
+    append_without_dots(&plain, decoded.data);
+    append_encoded(out, plain.data, plain.length);
+    strbuf_release(&plain);
     strbuf_release(&decoded);
-    return good;
+    return true;
+}
+
+/* Appends text encoded, but what is an escape already, or one of `also`, as it is. */
+static void append_component(struct strbuf *out, const char *at, const char *end, const char *also) {
+    while (at < end) {
+        bool is_escape = escaped_byte(at, end) >= 0;
+        if (is_escape || strchr(also, *at) != NULL) {
+            strbuf_append(out, at, is_escape ? 3 : 1);
+        } else {
+            append_encoded(out, at, 1);
+        }
+        at += is_escape ? 3 : 1;
+    }
+}
+
+void request_path_component(struct strbuf *out, const char *canonical) {
+    struct strbuf decoded;
+    strbuf_init(&decoded, out->max_bytes);
+    request_path_decode(&decoded, canonical, strlen(canonical));
+    append_component(out, decoded.data, decoded.data + decoded.length, "");
+    strbuf_release(&decoded);
 }
 
 void request_path_rebuild(struct strbuf *out, const char *canonical) {
     struct strbuf decoded;
-    strbuf_init(&decoded, out->max_bytes);
-    request_path_decode(&decoded, canonical, strlen(canonical));
     struct strbuf encoded;
+    strbuf_init(&decoded, out->max_bytes);
     strbuf_init(&encoded, out->max_bytes);
-    const char *end = decoded.data + strcspn(decoded.data, "?#");
-    for (const char *at = decoded.data; at < end;) {
-        if (escaped_byte(at, end) >= 0) {
-            strbuf_append(&encoded, at, 3);
-            at += 3;
-        } else {
-            append_encoded(&encoded, *at == '\\' ? "/" : at, 1);
-            at++;
-        }
+    request_path_decode(&decoded, canonical, strlen(canonical));
+    for (char *at = decoded.data; *at != '\0'; at++) {
+        *at = *at == '\\' ? '/' : *at;
     }
+    append_component(&encoded, decoded.data, decoded.data + strcspn(decoded.data, "?#"), "[]");
     append_without_dots(out, encoded.data);
     strbuf_release(&encoded);
     strbuf_release(&decoded);
+}
+
+void request_path_proxied_query(struct strbuf *out, const char *query) {
+    const char *end = query + strlen(query);
+    while (query < end) {
+        char bytes[MAX_SEQUENCE_BYTES];
+        size_t count = escaped_character(query, end, bytes);
+        bool is_plain = count == 1 && (isalnum((unsigned char)bytes[0]) || strchr("-._~", bytes[0]) != NULL);
+        if (is_plain) {
+            strbuf_append(out, bytes, 1);
+        } else if (count > 1) {
+            append_encoded(out, bytes, count);
+        } else if (count == 1 || escaped_byte(query, end) >= 0) {
+            strbuf_append(out, query, 3);
+            count = 1;
+        } else {
+            strbuf_append_string(out, *query == '%' ? "%25" : (char[]){*query, '\0'});
+        }
+        query += count > 0 ? 3 * count : 1;
+    }
 }

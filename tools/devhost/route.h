@@ -16,7 +16,7 @@
 
 #include "base/status.h"
 
-enum { ROUTE_MAX_VALUES = 8, ROUTE_NAME_BYTES = 64, ROUTE_VALUE_BYTES = 2048 };
+enum { ROUTE_MAX_VALUES = 8, ROUTE_NAME_BYTES = 64, ROUTE_VALUE_BYTES = 8 * 1024 };
 
 struct route_value {
     char name[ROUTE_NAME_BYTES];

@@ -19,6 +19,7 @@ struct timer {
     struct timers *timers;
     const struct host_function *function;
     struct timer_status status; /* the timer's own thread's; a run by hand reads it under the lock */
+    bool is_past_due;           /* at the start */
     pthread_t thread;
     bool started;
 };
@@ -119,26 +120,30 @@ static bool await_due(struct timer *timer) {
     return !stopping;
 }
 
-static void start_schedule(struct timer *timer) {
+/* Finds out where the timer stands. */
+static void begin_status(struct timer *timer) {
     const struct host_function *function = timer->function;
     const char *folder = function->schedule.is_monitored ? timer->timers->folder : NULL;
     struct timer_status stored;
     struct timer_status status;
     bool has_stored = folder != NULL && timer_status_load(&stored, folder, function->name);
-    bool missed =
+    timer->is_past_due =
         timer_status_begin(&status, has_stored ? &stored : NULL, &function->schedule, clock_wall_ms(clock_system()));
     set_status(timer, &status);
-    if (missed) {
-        console_print(LOG_INFORMATION, "Function '%s' is past due on startup. Executing now.", function->name);
+}
+
+static void run_at_start(struct timer *timer) {
+    if (timer->is_past_due) {
+        console_print(LOG_INFORMATION, "Function '%s' is past due on startup. Executing now.", timer->function->name);
         run_as_scheduled(timer, "Timer fired because it was past due", true);
-    } else if (function->run_on_startup) {
+    } else if (timer->function->run_on_startup) {
         run_as_scheduled(timer, "Timer fired at startup", false);
     }
 }
 
 static void *run_schedule(void *context) {
     struct timer *timer = context;
-    start_schedule(timer);
+    run_at_start(timer);
     while (await_due(timer)) {
         char time_text[UTC_TEXT_BYTES];
         char reason[REASON_BYTES];
@@ -214,6 +219,7 @@ enum status timers_new(struct timers **out, const struct host_config *config, st
 enum status timers_start(struct timers *timers, struct error *err) {
     for (size_t i = 0; i < timers->count; i++) {
         struct timer *timer = &timers->items[i];
+        begin_status(timer);
         timer->started = pthread_create(&timer->thread, NULL, run_schedule, timer) == 0;
         if (!timer->started) {
             return error_set(err, STATUS_INTERNAL, "no thread for timers");

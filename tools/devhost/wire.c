@@ -7,10 +7,19 @@
 
 enum { MAX_CHUNK_LINE_BYTES = 4096, MAX_CHUNK_DIGITS = 15 };
 
-static bool is_token(const char *text, size_t length) {
+bool wire_is_token(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
         if (!isalnum(c) && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL)) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+static bool is_name(const char *text, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] <= 0x20 || text[i] >= 0x7f) {
             return false;
         }
     }
@@ -28,7 +37,7 @@ static bool is_blank(char c) {
 
 static enum wire_result add_header(struct http_headers *out, struct strbuf *line) {
     char *colon = memchr(line->data, ':', line->length);
-    if (colon == NULL || !is_token(line->data, (size_t)(colon - line->data)) ||
+    if (colon == NULL || !is_name(line->data, (size_t)(colon - line->data)) ||
         !is_value(colon, line->length - (size_t)(colon - line->data))) {
         return WIRE_MALFORMED;
     }
@@ -133,7 +142,7 @@ static bool start_chunk(struct body *body) {
     return good;
 }
 
-ssize_t wire_body_read(struct body *body, char *out, size_t size) {
+static ssize_t read_body(struct body *body, char *out, size_t size) {
     if (body->kind == BODY_LENGTH && body->left == 0) {
         body->ended = true;
     }
@@ -155,6 +164,12 @@ ssize_t wire_body_read(struct body *body, char *out, size_t size) {
         return -1;
     }
     body->left -= (uint64_t)got;
+    return got;
+}
+
+ssize_t wire_body_read(struct body *body, char *out, size_t size) {
+    ssize_t got = body->failed ? -1 : read_body(body, out, size);
+    body->failed = got < 0;
     return got;
 }
 

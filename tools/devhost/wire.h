@@ -18,7 +18,10 @@ enum wire_result { WIRE_OK, WIRE_ENDED, WIRE_LATE, WIRE_MALFORMED, WIRE_TOO_LARG
 /* Kestrel's limits (KestrelServerLimits): all header lines together, and their number. */
 enum { WIRE_MAX_HEADER_BYTES = 32 * 1024, WIRE_MAX_HEADERS = 100 };
 
-/* Reads header lines up to the empty one. Values are without the white space around them. */
+/* Whether it is a token, as methods and proper header names are (RFC 9110 section 5.6.2). */
+bool wire_is_token(const char *text, size_t length);
+
+/* Reads header lines up to the empty one. Names may have any visible character, as with Kestrel. Values are without the white space around them. */
 enum wire_result wire_read_headers(struct stream *stream, struct http_headers *out);
 
 /* Returns true if any header of that name has `token` in its comma-separated list, in any case. */
@@ -36,6 +39,7 @@ struct body {
     uint64_t left; /* of the whole body (BODY_LENGTH) or of the present chunk (BODY_CHUNKED) */
     bool in_chunk; /* a chunk's data came before, whose line end is still to be read */
     bool ended;    /* it was read to its end */
+    bool failed;   /* it never will be */
 };
 
 /* `length` counts for BODY_LENGTH alone. */

@@ -68,7 +68,12 @@ static const char *const accepted[] = {
     "GET / HTTP/1.1\nHost: h\n\n",            /* LF alone */
     "GET / HTTP/1.0\r\n\r\n",                 /* no Host */
     "GET / HTTP/1.1\r\nHost:\r\n\r\n",
-    "GET http://other.test/x?y HTTP/1.1\r\n" HOST "\r\n",
+    "GET http://localhost:7071/x?y HTTP/1.1\r\n" HOST "\r\n",
+    "GET https://h?y HTTP/1.1\r\nHost: h:80\r\n\r\n",
+    "GET /  HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", /* two spaces before the version */
+    "GET / HTTP/1.1\r\n" HOST "X(A): b\r\n\r\n",
+    "POST / HTTP/1.1\r\n" HOST "Content-Length: +7\r\n\r\n",
+    "CONNECT localhost:7071 HTTP/1.1\r\n" HOST "\r\n",
     "OPTIONS * HTTP/1.1\r\n" HOST "\r\n",
     "BREW /pot HTTP/1.1\r\n" HOST "\r\n",
     "GET / HTTP/1.1\r\n" HOST "A: \t b\tc \t\r\nEmpty:\r\n\r\n",
@@ -90,13 +95,17 @@ static const char *const malformed[] = {
     "GET /a\x01 HTTP/1.1\r\n" HOST "\r\n",
     "GET /\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n",
     "GET a HTTP/1.1\r\n" HOST "\r\n",
-    "GET * HTTP/1.1\r\n" HOST "\r\n",
+    "GET http://other/ HTTP/1.1\r\n" HOST "\r\n",
+    "GET http:/// HTTP/1.1\r\n" HOST "\r\n",
+    "CONNECT other:80 HTTP/1.1\r\n" HOST "\r\n",
+    "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+    "GET / HTTP/1.1\r\nHost: a,a\r\n\r\n",
     "GET /\r\n" HOST "\r\n",
     "GET  / HTTP/1.1\r\n" HOST "\r\n",
     "G(T / HTTP/1.1\r\n" HOST "\r\n",
     " / HTTP/1.1\r\n" HOST "\r\n",
     "GET / HTTP/1.1 \r\n" HOST "\r\n",
-    "GET / HTTX/1.1\r\n" HOST "\r\n",
     "GET / HTTP/1.1\r\n" HOST "A: \xff\r\n\r\n", /* no UTF-8 */
     "GET / HTTP/1.1\r\n" HOST "A: b\rc\r\n\r\n",
     "GET / HTTP/1.1\r\n" HOST "A : b\r\n\r\n",
@@ -129,6 +138,22 @@ END_TEST
 START_TEST(another_version_is_a_505) {
     ck_assert_int_eq(status_of("GET / HTTP/2.0\r\n" HOST "\r\n"), 505);
     ck_assert_int_eq(status_of("GET / HTTP/1.2\r\n" HOST "\r\n"), 505);
+    ck_assert_int_eq(status_of("GET / http/1.1\r\n" HOST "\r\n"), 505);
+}
+END_TEST
+
+START_TEST(an_asterisk_is_for_options_alone) {
+    ck_assert_int_eq(status_of("GET * HTTP/1.1\r\n" HOST "\r\n"), 405);
+}
+END_TEST
+
+START_TEST(a_length_beside_chunked_is_set_aside) {
+    const char *text = "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n";
+    ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
+    ck_assert(!request.has_length && !request.keeps_alive);
+    ck_assert_str_eq(http_headers_get(&request.headers, "X-Content-Length"), "9");
+    ck_assert_ptr_null(http_headers_get(&request.headers, "Content-Length"));
+    caller_request_release(&request);
 }
 END_TEST
 
@@ -181,8 +206,8 @@ START_TEST(a_head_that_is_late_is_a_408_and_one_cut_off_has_no_answer) {
 END_TEST
 
 START_TEST(path_and_query_are_told_apart) {
-    ck_assert_int_eq(status_of("GET http://other.test HTTP/1.1\r\n" HOST "\r\n"), 0);
-    const char *text = "GET http://other.test:80/a/../b%20c?x=/../%41?y HTTP/1.1\r\n" HOST "\r\n";
+    ck_assert_int_eq(status_of("GET http://localhost:7071 HTTP/1.1\r\n" HOST "\r\n"), 0);
+    const char *text = "GET http://other.test/a/../b%20c?x=/../%41?y HTTP/1.1\r\nHost: other.test:80\r\n\r\n";
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_str_eq(request.path.data, "/b%20c");
     ck_assert_str_eq(request.query.data, "x=/../%41?y");
@@ -217,6 +242,7 @@ START_TEST(a_bad_body_has_no_end) {
     snprintf(text, sizeof text, "POST / HTTP/1.1\r\n" HOST "%s", bad_bodies[_i]);
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_msg(read_body(body) < 0, "%s", bad_bodies[_i]);
+    ck_assert_int_eq(read_body(body), -1); /* nor is one found later */
     caller_request_release(&request);
 }
 END_TEST
@@ -252,6 +278,8 @@ int main(void) {
     tcase_add_loop_test(tcase, kestrel_answers_400, 0, COUNT(malformed));
     tcase_add_test(tcase, a_nul_in_a_head_is_a_400);
     tcase_add_test(tcase, another_version_is_a_505);
+    tcase_add_test(tcase, an_asterisk_is_for_options_alone);
+    tcase_add_test(tcase, a_length_beside_chunked_is_set_aside);
     tcase_add_test(tcase, a_head_has_kestrel_s_limits);
     tcase_add_test(tcase, a_head_that_is_late_is_a_408_and_one_cut_off_has_no_answer);
     tcase_add_test(tcase, path_and_query_are_told_apart);

@@ -117,10 +117,8 @@ START_TEST(one_byte_order_mark_is_taken_away) {
 END_TEST
 
 START_TEST(names_that_are_one_after_decoding_are_one_member) {
-    cJSON *parsed = build("a%ff=1&a%FE=2&a\xef\xbf\xbd=3", "", 0);
-    const cJSON *query = cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query");
-    ck_assert_int_eq(cJSON_GetArraySize(query), 1);
-    ck_assert_str_eq(json_string(query, "a\xef\xbf\xbd"), "1,2,3");
+    cJSON *parsed = build("%61b%ff=1&A%62%ff=2&ab%25ff=3&ab%fe=4", "", 0); /* escapes of no UTF-8 stay */
+    assert_json(cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query"), "{\"ab%ff\":\"1,2,3\",\"ab%fe\":\"4\"}");
     cJSON_Delete(parsed);
 }
 END_TEST
@@ -128,7 +126,7 @@ END_TEST
 START_TEST(the_query_is_decoded_and_repeated_names_are_joined) {
     cJSON *parsed = build("a=1+2%20%C3%A9&b&A=3&=x&c=&d=%2&e=%zz=&&a=4", "", 0);
     assert_json(cJSON_GetObjectItemCaseSensitive(req_of(parsed), "Query"),
-                "{\"a\":\"1 2 \xc3\xa9,3,4\",\"b\":\"\",\"c\":\"\",\"d\":\"%2\",\"e\":\"%zz=\"}");
+                "{\"a\":\"1 2 \xc3\xa9,3,4\",\"b\":\"\",\"\":\"x\",\"c\":\"\",\"d\":\"%2\",\"e\":\"%zz=\"}");
     cJSON_Delete(parsed);
 }
 END_TEST

@@ -47,7 +47,7 @@ START_TEST(dot_segments_are_removed_encoded_ones_too) {
     assert_canonical("/a//../b", "/a/b");
     assert_canonical("/a/...", "/a/...");
     assert_canonical("/a/.b/c.", "/a/.b/c.");
-    assert_canonical("/a/..%2Fb", "/a/..%2Fb"); /* no segment of its own */
+    assert_canonical("/a/..%2Fb", "/a/..%252Fb"); /* no segment of its own */
 }
 END_TEST
 
@@ -62,8 +62,8 @@ START_TEST(what_needs_no_encoding_is_decoded_and_what_needs_it_encoded) {
 END_TEST
 
 START_TEST(a_slash_stays_encoded_and_so_does_what_is_no_utf_8) {
-    assert_canonical("/a%2fb%2Fc", "/a%2Fb%2Fc");
-    assert_canonical("/%ff%c3", "/%ff%c3");
+    assert_canonical("/a%2fb%2Fc", "/a%252fb%252Fc");
+    assert_canonical("/%ff%c3", "/%25ff%25c3");
     assert_decoded("a%2Fb%20c%25", "a%2Fb c%");
     assert_decoded("%ff%c3%a9%c3x", "%ff\xc3\xa9%c3x");
 }
@@ -80,8 +80,30 @@ START_TEST(a_rebuilt_path_is_decoded_twice_and_cut_at_a_number_sign) {
     assert_rebuilt("/a%25b", "/a%25b");
     assert_rebuilt("/a%23b/c", "/a");
     assert_rebuilt("/a%3Fb", "/a");
-    assert_rebuilt("/a%20b%2Fc", "/a%20b%2Fc");
+    assert_rebuilt("/a%20b%252fc", "/a%20b%2fc");
+    assert_rebuilt("/[x]|", "/[x]%7C");
     assert_rebuilt("/a%5C..%5Cb", "/b");
+}
+END_TEST
+
+START_TEST(a_component_keeps_what_looks_like_an_escape) {
+    strbuf_clear(&text);
+    request_path_component(&text, "/a%2541%25%20b%252F[");
+    ck_assert_str_eq(text.data, "/a%41%25%20b%2F%5B");
+}
+END_TEST
+
+START_TEST(a_proxied_query_is_written_as_dotnet_writes_it) {
+    strbuf_clear(&text);
+    request_path_proxied_query(&text, "a=%41%2d&b=%2f%c3%a4&c=%e4&d=%zz%&e=+?");
+    ck_assert_str_eq(text.data, "a=A-&b=%2f%C3%A4&c=%e4&d=%25zz%25&e=+?");
+}
+END_TEST
+
+START_TEST(a_part_of_a_query_is_decoded_whole) {
+    strbuf_clear(&text);
+    request_path_decode_query(&text, "a+b%2F%41%e4%c3%a4", 19);
+    ck_assert_str_eq(text.data, "a b/A%e4\xc3\xa4");
 }
 END_TEST
 
@@ -93,6 +115,9 @@ int main(void) {
     tcase_add_test(tcase, what_needs_no_encoding_is_decoded_and_what_needs_it_encoded);
     tcase_add_test(tcase, a_slash_stays_encoded_and_so_does_what_is_no_utf_8);
     tcase_add_test(tcase, an_encoded_nul_is_refused);
+    tcase_add_test(tcase, a_component_keeps_what_looks_like_an_escape);
+    tcase_add_test(tcase, a_proxied_query_is_written_as_dotnet_writes_it);
+    tcase_add_test(tcase, a_part_of_a_query_is_decoded_whole);
     tcase_add_test(tcase, a_rebuilt_path_is_decoded_twice_and_cut_at_a_number_sign);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
