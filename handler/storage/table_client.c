@@ -68,7 +68,7 @@ static enum status get_json(struct storage_client *client, const struct storage_
     }
     status = json_parse(out_reply->body.data, out_reply->body.length, out, err);
     if (status != STATUS_OK) {
-        error_wrap(err, "reading the table service's answer");
+        error_wrap(err, "the answer of %.128s", client->account->table_endpoint);
     }
     return status;
 }
@@ -147,6 +147,9 @@ static enum status query_page(struct storage_client *client, struct query *query
     enum status status = get_json(client, &request, deadline_ms, &reply, &page, err);
     if (status == STATUS_OK) {
         status = visit_page(query, page, err);
+        if (status == STATUS_MALFORMED) {
+            error_wrap(err, "GET %.128s/%s()", client->account->table_endpoint, query->table);
+        }
     }
     if (status == STATUS_OK && take_continuation(query, &reply.headers) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "querying table %s", query->table);
@@ -238,6 +241,9 @@ enum status table_transaction(struct storage_client *client, const char *table,
         status = storage_client_send(client, &request, deadline_ms, &reply, err);
         if (status == STATUS_OK) {
             status = read_transaction(&reply, count, out_first_etag, err);
+            if (status != STATUS_OK) {
+                error_wrap(err, "POST %.128s/$batch", client->account->table_endpoint);
+            }
         } else if (status == STATUS_TOO_LARGE) {
             status = outcome_unknown(err);
         }

@@ -46,6 +46,9 @@ enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) {
     } else {
         cJSON_Delete(listing.rows);
     }
+    if (status == STATUS_MALFORMED) {
+        error_wrap(err, "%.128s/%s", parts->settings.account.blob_endpoint, options->container);
+    }
     return status;
 }
 

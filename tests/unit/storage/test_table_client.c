@@ -86,6 +86,7 @@ START_TEST(an_answer_that_is_no_json_is_malformed) {
     cJSON *entity = NULL;
     answer(200, NULL, "<html>");
     ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_MALFORMED);
+    ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
     ck_assert_ptr_null(entity);
 }
 END_TEST
@@ -196,6 +197,7 @@ START_TEST(a_page_without_entities_to_read_is_malformed) {
         int count, pages = -1;
         answer(200, NULL, bodies[i]);
         ck_assert_int_eq(query(NULL, &count, &pages), STATUS_MALFORMED);
+        ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
         ck_assert_int_eq(count, 0);
         ck_assert_int_eq(pages, -1);
     }
@@ -282,6 +284,7 @@ START_TEST(a_failed_operation_gives_its_status_and_detail) {
         ck_assert_str_eq(err.code, cases[i].code);
         ck_assert_str_eq(err.request_id, "id-1");
         ck_assert_ptr_nonnull(strstr(err.message, "0:Why."));
+        ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
         ck_assert_str_eq(etag, "untouched");
     }
     ck_assert_uint_eq(http_fake_count(fake), sizeof cases / sizeof cases[0]);
