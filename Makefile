@@ -68,6 +68,7 @@ test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c)
+host_sources := $(wildcard tests/host/*.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
 preload_sources := $(sort $(wildcard tests/preload/*.c))
@@ -83,11 +84,12 @@ library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
+host_programs := $(patsubst %.c,$(BUILD)/%,$(host_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(torture_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
+               $(torture_sources) $(host_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
 programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost bin/leasectl)
 
@@ -129,7 +131,7 @@ test-long: ## the tests that take minutes
 
 test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
 	@tools/deps.sh build azurite test
-	@$(build) VARIANT=release programs tests
+	@$(build) VARIANT=release programs tests $(host_sources:%.c=build/release/%)
 	@tools/test-host.sh $(HOST)
 
 test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
@@ -246,7 +248,7 @@ $(handler_lib) $(devhost_lib) $(leasectl_lib) $(support_lib) $(fuzz_lib): $(BUIL
 	@rm -f $@.new
 	@ar qcs $@.new $(filter %.o,$^) && mv $@.new $@
 
-$(test_programs) $(torture_program): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
+$(test_programs) $(torture_program) $(host_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
@@ -281,7 +283,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

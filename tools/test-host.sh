@@ -54,7 +54,8 @@ wanted() {
 
 # The end-to-end programs that start a host; the others start the handler alone.
 programs=()
-for source in $(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c); do
+mapfile -t sources < <(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c)
+for source in "${sources[@]}"; do
     name=e2e/$(basename "$source" .c)
     if wanted "$name"; then
         programs+=("$name\$")

@@ -47,7 +47,7 @@ sealed class RawConnection : IDisposable
             }
             return true;
         }
-        catch (SocketException)
+        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
         {
             return false;
         }

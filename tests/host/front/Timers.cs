@@ -13,15 +13,26 @@ sealed class Schedule
 
     Schedule(CrontabSchedule? cron, TimeSpan period) => (this.cron, this.period) = (cron, period);
 
-    /// <summary>Returns null for a text that is no schedule.</summary>
+    /// <summary>Returns null for a text that is no schedule: the host then disables the function.</summary>
     public static Schedule? Parse(string text)
     {
-        bool hasSeconds = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length != 5;
-        CrontabSchedule? cron =
-            CrontabSchedule.TryParse(text, new CrontabSchedule.ParseOptions { IncludingSeconds = hasSeconds });
+        CrontabSchedule? cron = ParseCron(text);
         return cron != null ? new Schedule(cron, default)
                : TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out TimeSpan period) ? new Schedule(null, period)
                                                                                             : null;
+    }
+
+    static CrontabSchedule? ParseCron(string text)
+    {
+        bool hasSeconds = text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length != 5;
+        try
+        {
+            return CrontabSchedule.TryParse(text, new CrontabSchedule.ParseOptions { IncludingSeconds = hasSeconds });
+        }
+        catch (OverflowException)
+        {
+            return null; // a number that no int can hold
+        }
     }
 
     public DateTime Next(DateTime from) => cron?.GetNextOccurrence(from) ?? from + period;
