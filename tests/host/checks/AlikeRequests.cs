@@ -4,8 +4,10 @@ using System.Text;
 namespace Leasehold.Checks;
 
 /// <summary>A request as its caller sends it. Parts are sent one by one with a pause, where there are several.</summary>
-sealed record RawRequest(string Name, params string[] Parts)
+sealed record RawRequest(string Title, params string[] Parts)
 {
+    public string Name => Title.Replace("\r\n", " | ");
+
     public string Method => Parts[0].TrimStart('\r', '\n').Split(' ')[0];
 }
 

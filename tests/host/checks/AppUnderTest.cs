@@ -21,6 +21,11 @@ sealed partial class AppUnderTest : IDisposable
 
     /// <summary>The repository's own app on the storage given.</summary>
     public static Task<AppUnderTest> StartAsync(HostKind kind, Shape shape, string connectionString,
+                                                params (string Name, string Value)[] settings) =>
+        StartAsync(kind, shape, connectionString, mayServe: true, settings);
+
+    /// <summary>The same; without `mayServe` its host is not waited for.</summary>
+    public static Task<AppUnderTest> StartAsync(HostKind kind, Shape shape, string connectionString, bool mayServe,
                                                 params (string Name, string Value)[] settings)
     {
         var app = new AppUnderTest();
@@ -39,7 +44,7 @@ sealed partial class AppUnderTest : IDisposable
         };
         Array.ForEach(settings, setting => values[setting.Name] = setting.Value);
         app.Write("local.settings.json", new JObject { ["Values"] = values });
-        return app.ServeAsync(kind, shape);
+        return app.ServeAsync(kind, shape, mayServe);
     }
 
     /// <summary>An app whose handler is the probe, with the function.json files given by name.</summary>
@@ -70,12 +75,16 @@ sealed partial class AppUnderTest : IDisposable
 
     void Write(string name, JObject content) => File.WriteAllText(Path.Combine(folder.Path, name), content.ToString());
 
-    async Task<AppUnderTest> ServeAsync(HostKind kind, Shape shape)
+    async Task<AppUnderTest> ServeAsync(HostKind kind, Shape shape, bool mayServe = true)
     {
         string[] options = ["--app", folder.Path, "--port", "0", "--shape", shape.ToString().ToLowerInvariant()];
         Host = kind == HostKind.Front
                    ? new RunningProgram("dotnet", [Paths.Self, "front", .. options])
                    : new RunningProgram(Path.Combine(Paths.Programs, "devhost"), options);
+        if (!mayServe)
+        {
+            return this;
+        }
         try
         {
             string rest = await Host.WaitForAsync("] http://localhost:");

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using System.Text;
 
 namespace Leasehold.Checks;
@@ -58,22 +57,26 @@ sealed class RunningProgram : IDisposable
         throw new CheckFailedException($"'{text}' does not come:\n{Output}");
     }
 
-    public void Signal(int signal) => _ = kill(process.Id, signal);
-
-    public int Stop()
+    /// <summary>Waits until it has ended by itself; returns all that it printed.</summary>
+    public string WaitForEnd()
     {
-        Signal(Signals.Terminate);
         Expect.True(process.WaitForExit(Patience.Long), $"it does not end:\n{Output}");
-        return process.ExitCode;
+        process.WaitForExit(); // for the rest of its output
+        return Output;
     }
 
-    public void Dispose()
+    public void Stop()
     {
         if (!process.HasExited)
         {
             process.Kill(entireProcessTree: true);
             process.WaitForExit();
         }
+    }
+
+    public void Dispose()
+    {
+        Stop();
         process.Dispose();
     }
 
@@ -87,9 +90,6 @@ sealed class RunningProgram : IDisposable
             }
         }
     }
-
-    [DllImport("libc")]
-    static extern int kill(int process, int signal);
 }
 
 static class Signals
@@ -129,6 +129,8 @@ sealed class Azurite : IDisposable
                                    $"BlobEndpoint={blob}/{Account};TableEndpoint={table}/{Account}";
         return azurite;
     }
+
+    public void Stop() => program.Stop();
 
     public void Dispose()
     {

@@ -27,7 +27,7 @@ static class Runner
     public static async Task<int> RunAsync(string[] words)
     {
         int passed = 0, failed = 0;
-        IEnumerable<Check> all = [.. Schedules.Checks, .. Alike.Checks, .. Neighbours.Checks, .. Bodies.Checks, .. Ends.Checks,
+        IEnumerable<Check> all = [.. Schedules.Checks, .. Alike.Checks, .. Contract.Checks, .. Neighbours.Checks, .. Bodies.Checks, .. Ends.Checks,
                                   .. Crowds.Checks];
         foreach (Check check in all.Where(check => words.Length == 0 || words.Any(check.Name.Contains)))
         {

@@ -44,8 +44,9 @@ sealed class Front
 
     public static WebApplication Build(int port, out IHttpForwarder forwarder)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
+        // Empty, so that app settings in the environment (Logging:LogLevel:...) configure the handler alone.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore();
         builder.Services.AddHttpForwarder();
         builder.WebHost.ConfigureKestrel(options =>
         {

@@ -15,6 +15,7 @@ sealed class Handler(AppFolder app, HttpClient client, Action stopApp)
     static readonly TimeSpan FailuresCountFor = TimeSpan.FromMinutes(30);
     static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(30);
     static readonly TimeSpan HoldTimeout = TimeSpan.FromSeconds(120);
+    static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(100);
     static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
 
     readonly Lock gate = new();
@@ -57,7 +58,7 @@ sealed class Handler(AppFolder app, HttpClient client, Action stopApp)
         }
     }
 
-    /// <summary>Ends the handler as the platform does: SIGTERM, some time, SIGKILL.</summary>
+    /// <summary>Ends the handler as the platform does: SIGTERM, some time, SIGKILL. Returns when it has gone.</summary>
     public void Stop(TimeSpan patience)
     {
         Process? last;
@@ -70,12 +71,14 @@ sealed class Handler(AppFolder app, HttpClient client, Action stopApp)
         {
             return;
         }
-        _ = kill(last.Id, SigTerm);
-        if (!last.WaitForExit(patience))
+        // A handler that stays until its host has gone ends when it is told a second time.
+        long started = Stopwatch.GetTimestamp();
+        do
         {
-            last.Kill();
-            last.WaitForExit();
-        }
+            _ = kill(last.Id, SigTerm);
+        } while (!last.WaitForExit(TellInterval) && Stopwatch.GetElapsedTime(started) < patience);
+        last.Kill();
+        last.WaitForExit();
         Log.Write($"The handler exited with code {last.ExitCode}.");
     }
 
