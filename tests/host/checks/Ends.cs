@@ -10,7 +10,7 @@ static class Ends
 {
     const int Callers = 50;
     static readonly TimeSpan Before = TimeSpan.FromSeconds(1);
-    static readonly TimeSpan After = TimeSpan.FromSeconds(4);
+    static readonly TimeSpan After = TimeSpan.FromSeconds(3);
 
     /// <summary>Until the host has seen that its handler is gone.</summary>
     static readonly TimeSpan Unnoticed = TimeSpan.FromMilliseconds(250);
