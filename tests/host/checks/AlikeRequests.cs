@@ -83,7 +83,7 @@ static class AlikeRequests
                                      "Idempotency-Key: k1\r\nIdempotency-Key: k2", "Date: today", "Range: bytes=0-1",
                                      "Expect: 100-continue", "Expect: other", "Via: 1.1 x", "Max-Forwards: 0", "Content-Type: text/plain",
                                      "Content-Length: 0", "X-Long: " + new string('x', 8000)]
-           select new RawRequest($"header '{(header.Length > 60 ? header[..60] : header)}'",
+           select new RawRequest($"header '{(header.Length > 100 ? header[..100] : header)}'",
                                  $"GET /api/items/1 HTTP/1.1\r\nHost: shop\r\n{header}\r\n\r\n"),
         new("100 headers", "GET /api/items/1 HTTP/1.1\r\nHost: shop\r\n" + Many(99) + "\r\n"),
         new("101 headers", "GET /api/items/1 HTTP/1.1\r\nHost: shop\r\n" + Many(100) + "\r\n"),
