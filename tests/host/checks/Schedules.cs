@@ -117,6 +117,8 @@ static class Schedules
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         await process.StandardInput.WriteAsync(string.Concat(lines.Select(line => line + "\n")));
         process.StandardInput.Close();
+        using var limit = new CancellationTokenSource(Patience.Long);
+        limit.Token.Register(process.Kill);
         await process.WaitForExitAsync();
         Expect.Equal(0, process.ExitCode, "the exit code of schedules");
         return (await output).TrimEnd('\n').Split('\n');
