@@ -356,6 +356,25 @@ START_TEST(a_change_whose_answer_is_lost_happens_once) {
 }
 END_TEST
 
+/* A 404 of a gateway's is no word about a product or a lease. */
+START_TEST(what_a_gateway_answers_is_no_word_of_storages) {
+    go_through_proxies();
+    run(WORDS("products", "add", "PROD-001", "100"), 0);
+    const struct fault_rule gateway = {.kind = FAULT_STATUS_BEFORE, .status = 404, .retry_after_s = 3600};
+    fault_proxy_add(blob_proxy, &gateway);
+    fault_proxy_add(table_proxy, &gateway);
+    expect(WORDS("show", "PROD-001"), 1, "answered, but not by storage: 404");
+    expect(WORDS("products", "list"), 1, "answered, but not by storage: 404");
+    expect(WORDS("products", "set", "PROD-001", "150"), 1, "answered, but not by storage: 404");
+    expect(WORDS("products", "add", "PROD-002", "50"), 1, "answered, but not by storage: 404");
+    expect(WORDS("leases", "list"), 1, "answered, but not by storage: 404");
+    expect(WORDS("leases", "break", "inventory-PROD-001"), 1, "answered, but not by storage: 404");
+    fault_proxy_clear(blob_proxy);
+    fault_proxy_clear(table_proxy);
+    expect_product("PROD-001", 100, 100, 1);
+}
+END_TEST
+
 /* A set whose commit storage has carried out, and whose answer does not come. */
 static void start_set_without_answer(enum fault_kind kind) {
     go_through_proxies();
@@ -649,6 +668,7 @@ int main(void) {
     tcase_add_test(races, a_product_that_many_add_at_once_is_there_once);
     tcase_add_test(races, nothing_is_lost_while_three_handlers_reserve);
     tcase_add_test(races, a_change_whose_answer_is_lost_happens_once);
+    tcase_add_test(races, what_a_gateway_answers_is_no_word_of_storages);
     TCase *watching = add_case(suite, "watching");
     tcase_add_test(watching, a_pipe_that_watches_gets_one_snapshot_after_the_other);
     tcase_add_test(watching, a_script_that_watches_gets_an_object_a_line);
