@@ -3,13 +3,14 @@
 #
 #   tools/fuzz.sh [WORD...]     only targets whose name holds one of the words
 #
-# One line a target; of one with a finding, what was reported and the bytes that lead there. At the end "N passed, N failed".
+# One line a target, and every 10 s one with those that run; of one with a finding, what was reported and the bytes that lead there. At the end "N passed, N failed".
 # A target failed when it found something, ran nothing, or has no seeds.
 # FUZZ_SECONDS=N is the time for each (10). What a run has learned stays in build/fuzz/corpus/ and helps the next one;
 # seeds are in tests/data/fuzz/. Findings are kept in build/fuzz/findings/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh
+. tools/progress.sh
 
 readonly seconds=${FUZZ_SECONDS:-10} build=$PWD/build/fuzz seeds=$PWD/tests/data/fuzz words=("$@")
 readonly findings=$build/findings
@@ -68,10 +69,9 @@ report_target() {
 }
 
 report_next() {
-    local pid
-    wait -n -p pid "${!running[@]}" || true
-    report_target "${running[$pid]}"
-    unset "running[$pid]"
+    progress_wait running
+    report_target "${running[$progress_ended]}"
+    unset "running[$progress_ended]"
 }
 
 wanted() {

@@ -4,6 +4,7 @@
 #   tools/lint.sh [CHECK...]     format layers scripts workflows compilers symbols library cppcheck tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/progress.sh
 
 processors=$(nproc)
 readonly processors
@@ -79,7 +80,9 @@ failed=()
 [ $# -gt 0 ] || set -- format layers scripts workflows compilers symbols library cppcheck tidy
 for check in "$@"; do
     echo "lint: $check"
+    progress_start "lint: $check"
     "check_$check" || failed+=("$check")
+    progress_stop
 done
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "lint: failed: ${failed[*]}"

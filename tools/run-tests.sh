@@ -3,7 +3,7 @@
 #
 #   tools/run-tests.sh VARIANT [WORD...]     only programs whose path holds one of the words; a $ stands for its end
 #
-# One line a program, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
+# One line a program, a line every 10 s with those that run, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
 # failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
 # report from the sanitizer or valgrind.
 # LEASEHOLD_BIN=FOLDER puts the programs of another folder to the test.
@@ -13,6 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh
+. tools/progress.sh
 
 variant=${1:?usage: tools/run-tests.sh VARIANT [WORD...]}
 shift
@@ -108,10 +109,9 @@ report_program() {
 
 # Waits until one of the programs under way has ended, and reports it.
 report_next() {
-    local pid
-    wait -n -p pid "${!running[@]}" || true
-    report_program "${running[$pid]}" "$results/${running[$pid]}"
-    unset "running[$pid]"
+    progress_wait running
+    report_program "${running[$progress_ended]}" "$results/${running[$progress_ended]}"
+    unset "running[$progress_ended]"
 }
 
 wanted() {

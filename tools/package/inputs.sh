@@ -17,6 +17,7 @@ readonly APT=(-qq -o "Dir::Etc::SourceList=$BUILD/apt/sources.list" -o Dir::Etc:
     -o "Dir::Cache=$BUILD/apt/cache" -o APT::Sandbox::User= -o Acquire::Retries=3)
 
 . tools/package/archive.sh
+. tools/progress.sh
 
 write_source_list() {
     local release=$1 kind=$2
@@ -57,6 +58,7 @@ get_source() {
 
 [ ! -d "$BUILD/inputs" ] || exit 0
 echo "package: fetching Debian's sources and the C library of $C_LIBRARY_RELEASE"
+progress_start "package: fetching"
 rm -rf "$BUILD/apt" "$BUILD/inputs.new"
 mkdir -p "$BUILD/apt/lists/partial" "$BUILD/apt/cache/archives/partial" "$BUILD/inputs.new"
 {
@@ -70,4 +72,5 @@ done
 for name in "${SOURCES[@]}"; do
     fetch showsrc "$name" get_source
 done
+progress_stop
 mv "$BUILD/inputs.new" "$BUILD/inputs"

@@ -3,6 +3,7 @@
 # out of them is what the handler never asks for; what is not there has no holes. Needs inputs.sh to have run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. tools/progress.sh
 
 readonly BUILD=$PWD/build/package
 readonly INPUTS=$BUILD/inputs ROOT=$BUILD/root SOURCES=$BUILD/sources
@@ -119,12 +120,14 @@ mkdir -p "$ROOT" "$SOURCES"
 unpack_c_library
 for library in openssl curl cjson civetweb; do
     echo "package: building $library"
+    progress_start "package: building $library"
     "build_$library" >"$BUILD/$library.log" 2>&1 & # behind "||" itself it would go on after a failure
     wait $! || {
         tail -n 40 "$BUILD/$library.log" >&2
         echo "package: $library was not built; all it said is in $BUILD/$library.log" >&2
         exit 1
     }
+    progress_stop
 done
 write_notice >"$ROOT/NOTICE"
 rm -rf "$SOURCES"

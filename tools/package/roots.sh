@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tools/package/archive.sh
+. tools/progress.sh
 
 readonly RELEASES=(bullseye bookworm)
 readonly APP=home/site/wwwroot # Azure's
@@ -31,11 +32,13 @@ for release in "${RELEASES[@]}"; do
     if [ ! -d "$root" ]; then
         echo "package: making a bare $release in $root"
         rm -rf "$root.new"
+        progress_start "package: making a bare $release"
         make_root "$release" "$root.new" >"$root.log" 2>&1 &
         if ! wait $!; then
             tail -n 20 "$root.log" >&2
             die "debootstrap cannot make a $release here, so the package cannot be tried; all it said is in $root.log"
         fi
+        progress_stop
         mv "$root.new" "$root"
     fi
     rm -rf "${root:?}/$APP" "$root/etc/ssl" "$root/etc/pki" # a test that was ended in the middle leaves certificates
