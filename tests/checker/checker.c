@@ -22,11 +22,11 @@ const char *checker_rule_text(enum checker_rule rule) {
     return texts[rule];
 }
 
-void checker_violate(struct checker_report *report, enum checker_rule rule,
-                     const struct history_record *const *evidence, size_t evidence_count, const char *format, ...) {
+static struct checker_violation *add(struct checker_report *report, enum checker_rule rule, const char *format,
+                                     va_list arguments) {
     report->found_of[rule]++;
     if (report->found++ >= MAX_VIOLATIONS) {
-        return;
+        return NULL;
     }
     if (report->count == report->capacity) {
         report->capacity = report->capacity == 0 ? 16 : 2 * report->capacity;
@@ -35,12 +35,25 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
     }
     struct checker_violation *violation = &report->violations[report->count++];
     *violation = (struct checker_violation){.rule = rule};
+    vsnprintf(violation->text, sizeof violation->text, format, arguments);
+    return violation;
+}
+
+void checker_add(struct checker_report *report, enum checker_rule rule, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(violation->text, sizeof violation->text, format, arguments);
+    (void)add(report, rule, format, arguments);
+    va_end(arguments);
+}
+
+void checker_violate(struct checker_report *report, enum checker_rule rule,
+                     const struct history_record *const *evidence, size_t evidence_count, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    struct checker_violation *violation = add(report, rule, format, arguments);
     va_end(arguments);
     size_t used = 0;
-    for (size_t i = 0; i < evidence_count && used < CHECKER_EVIDENCE; i++) {
+    for (size_t i = 0; i < evidence_count && violation != NULL && used < CHECKER_EVIDENCE; i++) {
         if (evidence[i] != NULL) {
             violation->evidence[used++] = evidence[i]->number;
         }
@@ -56,7 +69,8 @@ void checker_report_release(struct checker_report *report) {
 
 static void check_picture(const struct checker_model *model, const struct history_record *record) {
     struct checker_report *report = model->report;
-    int64_t total = model->product->total, sum = 0;
+    const struct checker_product *product = model->product;
+    int64_t total = checker_totals_at(model, record->version), sum = record->resident_units;
     for (size_t i = 0; i < record->active_count; i++) {
         const struct history_reservation *row = &record->active[i];
         sum += row->quantity;
@@ -74,11 +88,21 @@ static void check_picture(const struct checker_model *model, const struct histor
             }
         }
     }
-    if (record->total != total || record->available + record->reserved != total || sum != record->reserved) {
+    if (record->total != total) {
+        checker_violate(report, CHECKER_TOTAL, &record, 1,
+                        "there are %" PRId64 " units in all at version %" PRId64 ", not %" PRId64, record->total,
+                        record->version, total);
+        total = record->total;
+    }
+    if (record->resident_count != product->resident_count || record->resident_units != product->resident_units) {
+        checker_violate(report, CHECKER_LOST, &record, 1, "of %zu reservations that stay %zu are there",
+                        product->resident_count, record->resident_count);
+    }
+    if (record->available + record->reserved != total || sum != record->reserved) {
         checker_violate(report, CHECKER_SUMS, &record, 1,
-                        "of %" PRId64 " units in all (seeded: %" PRId64 ") %" PRId64 " are available and %" PRId64
+                        "of %" PRId64 " units in all %" PRId64 " are available and %" PRId64
                         " reserved, by reservations of %" PRId64,
-                        record->total, total, record->available, record->reserved, sum);
+                        total, record->available, record->reserved, sum);
     }
     if (sum > total) {
         checker_violate(report, CHECKER_OVERSOLD, &record, 1, "%" PRId64 " of %" PRId64 " units are reserved", sum,
@@ -107,9 +131,10 @@ static void check_answer(const struct checker_model *model, const struct history
     if (!decided || record->kind == HISTORY_RECONCILE) {
         return;
     }
-    if (record->available < 0 || record->available > model->product->total) {
+    int64_t room = checker_totals_room(model, record->version);
+    if (record->available < 0 || record->available > room) {
         checker_violate(report, CHECKER_OVERSOLD, &record, 1, "%" PRId64 " of %" PRId64 " units are available",
-                        record->available, model->product->total);
+                        record->available, room);
     }
     if (record->kind == HISTORY_GET) {
         check_picture(model, record);

@@ -35,7 +35,9 @@
     X(SUMS,        "the quantities in one answer add up") \
     X(OVERSOLD,    "no more is reserved than there is") \
     X(LIFETIME,    "a reservation lasts as long as it should, and no longer") \
-    X(KEY,         "a key makes one reservation, and its repeats are answered as it was") \
+    X(KEY,         "a key makes one change, and its repeats are answered as it was") \
+    X(REUSED,      "a key that was used is refused to another request, and only then") \
+    X(TOTAL,       "the total is what was set last") \
     X(ORDER,       "what was asked after an answer has no older version") \
     X(STALE,       "a refusal is no older than what had been answered when it was asked for") \
     X(TRANSACTION, "one version is one commit, of one instance") \
@@ -43,7 +45,9 @@
     X(RELEASE,     "a release frees what is reserved, once") \
     X(LOST,        "a reservation is there until it is released or expires") \
     X(FOREIGN,     "nothing is there that nobody asked for, or that was refused") \
-    X(STORE,       "what is stored adds up, and is the latest version")
+    X(STORE,       "what is stored adds up, and is the latest version") \
+    X(LEASE,       "what is committed is committed under a lease") /* these two are found by those who bring them about */ \
+    X(RETURN,      "stock that was lost does not come back by itself")
 /* clang-format on */
 
 enum checker_rule {
@@ -55,13 +59,17 @@ enum checker_rule {
 /* A product, and what the table had of it when all was over. */
 struct checker_product {
     char id[HISTORY_NAME_BYTES];
-    int64_t total; /* as it was seeded */
+    int64_t total;          /* as it was seeded */
+    size_t resident_count;  /* reservations that are there all the time (HISTORY_RESIDENT), and */
+    int64_t resident_units; /* their units */
 
     int64_t stored_total;
     int64_t stored_available; /* units in no row */
     int64_t stored_version;
-    struct history_reservation *rows; /* those that have expired may be there or not */
+    struct history_reservation *rows; /* without the residents'; those that have expired may be there or not */
     size_t row_count;
+    size_t stored_resident_count;
+    int64_t stored_resident_units;
     int64_t read_from_ms; /* when that was read */
     int64_t read_to_ms;
 };
@@ -91,6 +99,9 @@ struct checker_report {
     size_t found_of[CHECKER_RULES];
     int64_t commits; /* versions that came to be, of all products */
 };
+
+/* Adds a violation that the history does not show. */
+void checker_add(struct checker_report *report, enum checker_rule rule, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* To be released. What cannot happen to a test (no memory) ends it with a message. */
 void checker_run(const struct checker_input *input, struct checker_report *report);

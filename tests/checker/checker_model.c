@@ -66,20 +66,24 @@ static bool has_key(const struct history_record *attempt) {
     return attempt->key[0] != '\0' || attempt->wanted_reservation[0] != '\0';
 }
 
-static int compare_keys(const struct history_record *a, const struct history_record *b) {
+int checker_model_compare_requests(const struct history_record *a, const struct history_record *b) {
     int by_key = strcmp(a->key, b->key);
-    if (by_key != 0 || a->key[0] != '\0') {
-        return by_key;
-    }
+    int by_customer = a->key[0] == '\0' ? 0 : strcmp(a->customer, b->customer);
+    int by_kind = compare_int64((int64_t)a->kind, (int64_t)b->kind);
     int by_reservation = strcmp(a->wanted_reservation, b->wanted_reservation);
-    return by_reservation != 0 ? by_reservation : compare_int64(a->quantity, b->quantity);
+    int by_quantity = compare_int64(a->quantity, b->quantity);
+    return by_key != 0           ? by_key
+           : by_kind != 0        ? by_kind
+           : by_customer != 0    ? by_customer
+           : by_reservation != 0 ? by_reservation
+                                 : by_quantity;
 }
 
 /* Attempts with the same key stand together; those without each stand alone. */
 static int compare_attempts(const void *left, const void *right) {
     const struct history_record *a = *(const struct history_record *const *)left;
     const struct history_record *b = *(const struct history_record *const *)right;
-    int by_key = compare_keys(a, b);
+    int by_key = checker_model_compare_requests(a, b);
     return by_key != 0 ? by_key : compare_int64((int64_t)a->number, (int64_t)b->number);
 }
 
@@ -141,7 +145,7 @@ static size_t add_change(struct checker_model *model, const struct history_recor
     struct checker_change *change = &model->changes[model->change_count++];
     *change = (struct checker_change){.window = {HISTORY_NEVER, HISTORY_NEVER}, .instance = -1};
     size_t used = 1;
-    while (used < count && has_key(attempts[0]) && compare_keys(attempts[used], attempts[0]) == 0) {
+    while (used < count && has_key(attempts[0]) && checker_model_compare_requests(attempts[used], attempts[0]) == 0) {
         used++;
     }
     for (size_t i = 0; i < used; i++) {
@@ -169,6 +173,7 @@ static void gather_changes(struct checker_model *model) {
     for (size_t i = 0; i < count;) {
         i += add_change(model, attempts + i, count - i);
     }
+    checker_reuse_check(model, attempts, count);
     free(attempts);
 }
 
@@ -470,6 +475,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
                          const struct checker_product *product, struct checker_report *report) {
     *model = (struct checker_model){.input = input, .product = product, .report = report};
     gather_answers(model);
+    checker_totals_gather(model);
     gather_changes(model);
     gather_pictures(model);
     gather_answered_rows(model);
@@ -483,5 +489,6 @@ void checker_model_release(struct checker_model *model) {
     free(model->pictures);
     free(model->phantoms);
     free(model->answers);
+    free(model->totals);
     free(model->newest_version);
 }

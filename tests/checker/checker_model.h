@@ -68,7 +68,9 @@ struct checker_model {
     struct checker_change **phantoms;
     size_t phantom_count;
     const struct history_record **answers; /* those with a version, by answered_ms; a key's repeats too, and */
-    int64_t *newest_version;               /* the highest version among answers[0..i] */
+    const struct history_record **totals;  /* what operators have set, by version */
+    size_t total_count;
+    int64_t *newest_version; /* the highest version among answers[0..i] */
     size_t answer_count;
 };
 
@@ -89,6 +91,19 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
 void checker_model_build(struct checker_model *model, const struct checker_input *input,
                          const struct checker_product *product, struct checker_report *report);
 void checker_model_release(struct checker_model *model);
+
+/* Takes the totals that were set from the answers. */
+void checker_totals_gather(struct checker_model *model);
+
+/* The product's total at a version; and less the residents' units, for which there is no room. */
+int64_t checker_totals_at(const struct checker_model *model, int64_t version);
+int64_t checker_totals_room(const struct checker_model *model, int64_t version);
+
+/* Orders requests by their key, then by all that they ask for: 0 for two attempts at the same, if they have a key at all. */
+int checker_model_compare_requests(const struct history_record *a, const struct history_record *b);
+
+/* The attempts in that order, and the model's changes in the same. Violations of REUSED. */
+void checker_reuse_check(const struct checker_model *model, const struct history_record *const *attempts, size_t count);
 
 struct checker_row *checker_model_find_row(const struct checker_model *model, const char *id);
 

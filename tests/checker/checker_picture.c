@@ -80,15 +80,17 @@ void checker_picture_check(struct checker_replay *replay, const struct checker_p
 
 static void check_sums(const struct checker_model *model) {
     const struct checker_product *product = model->product;
-    int64_t sum = product->stored_available;
+    int64_t sum = product->stored_available + product->stored_resident_units;
+    int64_t total = checker_totals_at(model, product->stored_version);
     for (size_t i = 0; i < product->row_count; i++) {
         sum += product->rows[i].quantity;
     }
-    if (product->stored_total != product->total || sum != product->total || product->stored_available < 0) {
+    if (product->stored_total != total || sum != total || product->stored_available < 0 ||
+        product->stored_resident_units != product->resident_units) {
         checker_violate(model->report, CHECKER_STORE, NULL, 0,
-                        "%s is stored with %" PRId64 " units in all (seeded: %" PRId64 "), %" PRId64
+                        "%s is stored with %" PRId64 " units in all (set: %" PRId64 "), %" PRId64
                         " available, and %" PRId64 " with those in rows",
-                        product->id, product->stored_total, product->total, product->stored_available, sum);
+                        product->id, product->stored_total, total, product->stored_available, sum);
     }
     const struct history_record *newest = NULL;
     int64_t version = checker_model_newest_version(model, product->read_from_ms, &newest);

@@ -13,8 +13,9 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static bool fits(const struct checker_replay *replay, int64_t available, struct checker_range reserved) {
-    int64_t total = replay->model->product->total;
+static bool fits(const struct checker_replay *replay, int64_t version, int64_t available,
+                 struct checker_range reserved) {
+    int64_t total = checker_totals_room(replay->model, version);
     return total - available >= reserved.low && total - available <= reserved.high;
 }
 
@@ -104,7 +105,7 @@ static void measure(const struct checker_replay *replay, struct commit *commit) 
 
 /* With answers missing, each alone must lie between all that may have been taken and all that may have been given. */
 static bool fits_open(const struct checker_replay *replay, const struct commit *commit, int64_t available) {
-    return fits(replay, available,
+    return fits(replay, commit->version, available,
                 (struct checker_range){commit->before.low - commit->released - commit->open_released,
                                        commit->before.high + commit->granted + commit->open_granted});
 }
@@ -117,7 +118,7 @@ static void check_open_commit(const struct checker_replay *replay, const struct 
                             "%" PRId64 " are available at version %" PRId64 ", before which %" PRId64 " to %" PRId64
                             " of %" PRId64 " were reserved",
                             record->available, commit->version, commit->before.low, commit->before.high,
-                            replay->model->product->total);
+                            checker_totals_room(replay->model, commit->version));
         }
     }
 }
@@ -133,15 +134,16 @@ static void check_closed_commit(const struct checker_replay *replay, const struc
                         commit->version);
         return;
     }
-    bool good = fits(replay, start, commit->before);
+    bool good = fits(replay, commit->version, start, commit->before);
     for (size_t i = 0; circuit && !good && i < commit->count; i++) {
-        good = fits(replay, commit->steps[i].before, commit->before);
+        good = fits(replay, commit->version, commit->steps[i].before, commit->before);
     }
     if (!good) {
         checker_violate(replay->model->report, CHECKER_REPLAY, evidence, count,
                         "version %" PRId64 " starts with %" PRId64 " available, but %" PRId64 " to %" PRId64
                         " of %" PRId64 " were reserved at that time",
-                        commit->version, start, commit->before.low, commit->before.high, replay->model->product->total);
+                        commit->version, start, commit->before.low, commit->before.high,
+                        checker_totals_room(replay->model, commit->version));
     }
 }
 
@@ -250,12 +252,13 @@ static void check_refused_reserve(const struct checker_replay *replay, const str
         commit->count > 0 && (commit->instance < 0 || commit->instance == record->instance) &&
         window.from_ms <= commit->window.to_ms && window.to_ms >= commit->window.from_ms &&
         (was_there_within(commit, record->available) || (open && fits_open(replay, commit, record->available)));
-    if (!within && !fits(replay, record->available, after)) {
+    if (!within && !fits(replay, record->version, record->available, after)) {
         const struct history_record *evidence[2] = {record, commit->count > 0 ? commit->changes[0]->record : NULL};
         checker_violate(replay->model->report, CHECKER_REPLAY, evidence, 2,
                         "refused at version %" PRId64 " with %" PRId64 " available, but %" PRId64 " to %" PRId64
                         " of %" PRId64 " were reserved",
-                        record->version, record->available, after.low, after.high, replay->model->product->total);
+                        record->version, record->available, after.low, after.high,
+                        checker_totals_room(replay->model, record->version));
     }
 }
 
@@ -314,12 +317,13 @@ static void replay_commit(struct checker_replay *replay, struct commit *commit) 
         }
     }
     struct checker_range after = checker_range_sum(replay, commit->version, commit->window);
-    if (after.low > replay->model->product->total) {
+    int64_t room = checker_totals_room(replay->model, commit->version);
+    if (after.low > room) {
         const struct history_record *evidence[CHECKER_EVIDENCE];
         size_t count = name_evidence(commit, evidence);
         checker_violate(replay->model->report, CHECKER_OVERSOLD, evidence, count,
                         "at version %" PRId64 " %" PRId64 " of %" PRId64 " units are reserved", commit->version,
-                        after.low, replay->model->product->total);
+                        after.low, room);
     }
     let_rows_go(replay, commit->window.from_ms);
 }

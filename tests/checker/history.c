@@ -34,6 +34,13 @@ int64_t history_now_ms(const struct history *history) {
     return clock_now_ms(clock_system()) + history->wall_offset_ms;
 }
 
+size_t history_count(struct history *history) {
+    pthread_mutex_lock(&history->lock);
+    size_t count = history->count;
+    pthread_mutex_unlock(&history->lock);
+    return count;
+}
+
 struct history_record *history_begin(struct history *history, const struct history_record *asked) {
     struct history_record *record = malloc(sizeof *record);
     need(record != NULL, "no memory");
@@ -88,12 +95,18 @@ static bool read_active(struct history_record *record, const cJSON *json) {
     need(record->active != NULL, "no memory");
     const cJSON *item;
     cJSON_ArrayForEach(item, array) {
-        struct history_reservation *row = &record->active[record->active_count++];
+        struct history_reservation *row = &record->active[record->active_count];
         if (!read_text(item, "reservationId", row->id, sizeof row->id) ||
             !read_text(item, "customerId", row->customer, sizeof row->customer) ||
             !json_int64(item, "quantity", &row->quantity) || !read_time(item, "reservedAt", &row->reserved_ms) ||
             !read_time(item, "expiresAt", &row->expires_ms)) {
             return false;
+        }
+        if (strcmp(row->customer, HISTORY_RESIDENT) == 0) {
+            record->resident_count++;
+            record->resident_units += row->quantity;
+        } else {
+            record->active_count++;
         }
     }
     return cJSON_IsArray(array);
@@ -125,6 +138,8 @@ static bool read_decided(struct history_record *record, const struct http_reply 
         return read_version(record, reply) && json_int64(json, "totalQuantity", &record->total) &&
                json_int64(json, "availableQuantity", &record->available) &&
                json_int64(json, "reservedQuantity", &record->reserved) && read_active(record, json);
+    case HISTORY_SET_TOTAL:
+        break;
     case HISTORY_RECONCILE:
         return cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "ReturnValue"));
     case HISTORY_KINDS:
@@ -141,6 +156,9 @@ static enum history_outcome find_outcome(const struct history_record *record, co
         return HISTORY_DONE;
     case 503:
         return HISTORY_UNKNOWN;
+    case 422:
+        return record->key[0] != '\0' && strcmp(record->code, "IdempotencyKeyReused") == 0 ? HISTORY_REUSED
+                                                                                           : HISTORY_WRONG;
     case 409:
         if (record->kind == HISTORY_RESERVE && cJSON_IsTrue(acquired)) {
             return HISTORY_REFUSED;
@@ -180,6 +198,21 @@ void history_end(struct history *history, struct history_record *record, const s
         record->status = reply->status;
         read_answer(record, reply);
     }
+}
+
+void history_end_set_total(struct history *history, struct history_record *record, const char *printed) {
+    cJSON *json = NULL;
+    record->answered_ms = history_now_ms(history);
+    record->outcome = HISTORY_NOT_DONE;
+    if (printed == NULL) {
+        return;
+    }
+    bool good = json_parse(printed, strlen(printed), &json, NULL) == STATUS_OK &&
+                json_int64(json, "version", &record->version) && json_int64(json, "totalQuantity", &record->total) &&
+                json_int64(json, "availableQuantity", &record->available);
+    record->outcome = good ? HISTORY_DONE : HISTORY_WRONG;
+    snprintf(record->code, sizeof record->code, "%.39s", good ? "" : printed);
+    cJSON_Delete(json);
 }
 
 /* ---- printing ---- */
@@ -253,8 +286,11 @@ static void add_answer(cJSON *object, const struct history_record *record) {
     } else if (record->kind == HISTORY_RESERVE && record->outcome == HISTORY_DONE) {
         add_text(object, "reservationId", record->reservation_id);
         add_number(object, "expiresMs", record->expires_ms);
+    } else if (record->kind == HISTORY_SET_TOTAL) {
+        add_number(object, "total", record->total);
     } else if (record->kind == HISTORY_GET) {
         add_number(object, "total", record->total);
+        add_number(object, "residents", (int64_t)record->resident_count);
         add_number(object, "reserved", record->reserved);
         add_active(object, record);
     }

@@ -29,12 +29,14 @@
     X(RESERVE,   "reserve") \
     X(RELEASE,   "release") \
     X(GET,       "get") \
+    X(SET_TOTAL, "set total") /* by an operator */ \
     X(RECONCILE, "reconcile")
 
 #define HISTORY_OUTCOME_TABLE(X) \
     X(DONE,     "done")     /* 200 */ \
     X(REFUSED,  "refused")  /* by the rules, at a version: not enough stock, nothing to release. Nothing was changed */ \
     X(NOT_DONE, "not done") /* without having been decided: the lease was not had, or lost. Nothing was changed */ \
+    X(REUSED,   "key reused") /* 422: its key was used for another request. Nothing was changed */ \
     X(UNKNOWN,  "unknown")  /* 503, or no answer: it happened once or not at all, by now or later */ \
     X(WRONG,    "wrong")    /* an answer that the API does not give to such a request; what happened is unknown */
 /* clang-format on */
@@ -49,6 +51,8 @@ enum history_outcome {
 };
 
 #define HISTORY_NEVER INT64_MAX
+#define HISTORY_RESIDENT \
+    "resident" /* the customer of reservations that are there before a run, and stay: they are only counted */
 enum { HISTORY_NAME_BYTES = 40 };
 
 struct history_reservation {
@@ -68,7 +72,7 @@ struct history_record {
     char customer[HISTORY_NAME_BYTES];           /* reserve, release */
     char key[HISTORY_NAME_BYTES];                /* Idempotency-Key; "": none */
     char wanted_reservation[HISTORY_NAME_BYTES]; /* release: of this one alone; "": of any */
-    int64_t quantity;                            /* asked for */
+    int64_t quantity;                            /* asked for; set total: the new one */
     int64_t sent_ms;
 
     int64_t answered_ms; /* HISTORY_NEVER: it was not */
@@ -76,14 +80,16 @@ struct history_record {
     enum history_outcome outcome;
     char code[HISTORY_NAME_BYTES];           /* of an error answer, or the message of one that the rules gave */
     int64_t version;                         /* the ETag; 0: none */
-    int64_t total;                           /* get */
+    int64_t total;                           /* get, set total */
     int64_t available;                       /* reserve, release, get: where the answer has a version */
     int64_t reserved;                        /* get */
     int64_t released;                        /* release */
     char reservation_id[HISTORY_NAME_BYTES]; /* reserve, done */
     int64_t expires_ms;                      /* reserve, done */
-    struct history_reservation *active;      /* get */
+    struct history_reservation *active;      /* get; without the residents' */
     size_t active_count;
+    size_t resident_count;
+    int64_t resident_units;
 };
 
 struct history {
@@ -99,11 +105,17 @@ void history_release(struct history *history);
 
 int64_t history_now_ms(const struct history *history);
 
+/* How many requests have been sent so far. Any thread. */
+size_t history_count(struct history *history);
+
 /* Copies what is asked (kind to quantity) into a new record, as sent now. */
 struct history_record *history_begin(struct history *history, const struct history_record *asked);
 
 /* What came of it; `reply` NULL: no answer. */
 void history_end(struct history *history, struct history_record *record, const struct http_reply *reply);
+
+/* The same for what an operator has set, with what was printed ("{...}" if all is well); NULL: nothing was changed. */
+void history_end_set_total(struct history *history, struct history_record *record, const char *printed);
 
 const char *history_kind_name(enum history_kind kind);
 const char *history_outcome_name(enum history_outcome outcome);

@@ -4,7 +4,8 @@
  *   torture [--duration SECONDS] [--clients N] [--seed N] [--faults none|lost|all]
  *
  * Starts Azurite and three handlers, has many clients call them at once while faults of every kind happen, and has the checker
- * judge what they were answered. One table at the end. With violations, each is told with the lines that it rests on, the
+ * judge what they were answered. With all faults, a lease is outlived and the stock itself taken away in the end. One line every 10 s tells how far it is;
+ * one table at the end. With violations, each is told with the lines that it rests on, the
  * history and the handlers' logs are kept, and the exit code is 1.
  * LEASEHOLD_BIN, LEASEHOLD_ROOT and LEASEHOLD_AZURITE as in tools/run-tests.sh.
  */
@@ -20,9 +21,16 @@
 #include "base/standard_streams.h"
 #include "checker/checker.h"
 #include "checker/torture_clients.h"
+#include "checker/torture_finale.h"
 #include "checker/torture_nemesis.h"
 
-enum { NEMESIS_POLL_MS = 25, EXIT_USAGE = 64, SHOWN_VIOLATIONS = 20, CLOCK_BEHIND_MS = 2500 };
+enum {
+    NEMESIS_POLL_MS = 25,
+    PROGRESS_MS = 10000,
+    EXIT_USAGE = 64,
+    SHOWN_VIOLATIONS = 20,
+    CLOCK_BEHIND_MS = 2500,
+};
 
 struct run {
     struct torture_options options;
@@ -90,13 +98,55 @@ static struct torture_options read_options(int argc, char **argv) {
     return options;
 }
 
+/* ---- progress ---- */
+
+static int fault_count(const struct run *run, enum fault_kind kind) {
+    int count = 0;
+    for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PROXIES && run->options.faults != TORTURE_NO_FAULTS; i++) {
+        count += fault_proxy_applied_kind(run->world.instances[i / TORTURE_PROXIES].proxies[i % TORTURE_PROXIES], kind);
+    }
+    return count;
+}
+
+static void print_fault_counts(const struct run *run) {
+    for (int kind = 1; kind < FAULT_KINDS; kind++) {
+        int count = fault_count(run, (enum fault_kind)kind);
+        if (count > 0) {
+            printf("  %s x %d", fault_proxy_kind_name((enum fault_kind)kind), count);
+        }
+    }
+}
+
+static void print_deed_counts(const struct run *run) {
+    for (int deed = 0; deed < TORTURE_DEEDS; deed++) {
+        if (run->nemesis.counts[deed] > 0) {
+            printf("  %s x %d", torture_nemesis_deed_name((enum torture_deed)deed), run->nemesis.counts[deed]);
+        }
+    }
+}
+
+/* One line: how far the run is, and what has happened. */
+static void print_progress(struct run *run, int64_t elapsed_ms) {
+    printf("torture: %" PRId64 " of %" PRId64 " s, %zu operations;", elapsed_ms / 1000, run->options.duration_ms / 1000,
+           history_count(&run->history));
+    print_fault_counts(run);
+    print_deed_counts(run);
+    printf("\n");
+    fflush(stdout);
+}
+
 /* ---- the run ---- */
 
 static void torment(struct run *run) {
     int64_t started_ms = process_now_ms();
     struct torture_clients *clients = torture_clients_start(&run->world, &run->history);
     torture_nemesis_init(&run->nemesis, &run->world);
+    int64_t told_ms = started_ms;
     while (process_now_ms() < started_ms + run->options.duration_ms) {
+        if (process_now_ms() >= told_ms + PROGRESS_MS) {
+            told_ms += PROGRESS_MS;
+            print_progress(run, told_ms - started_ms);
+        }
         torture_nemesis_act(&run->nemesis);
         poll(NULL, 0, NEMESIS_POLL_MS);
     }
@@ -159,18 +209,9 @@ static void print_statuses(const struct run *run) {
 
 static void print_faults(const struct run *run) {
     printf("%-12s", "faults");
-    for (int kind = 1; kind < FAULT_KINDS && run->options.faults != TORTURE_NO_FAULTS; kind++) {
-        int count = 0;
-        for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PROXIES; i++) {
-            count += fault_proxy_applied_kind(run->world.instances[i / TORTURE_PROXIES].proxies[i % TORTURE_PROXIES],
-                                              (enum fault_kind)kind);
-        }
-        printf("  %s x %d", fault_proxy_kind_name((enum fault_kind)kind), count);
-    }
+    print_fault_counts(run);
     printf("\n%-12s", "deeds");
-    for (int deed = 0; deed < TORTURE_DEEDS; deed++) {
-        printf("  %s x %d", torture_nemesis_deed_name((enum torture_deed)deed), run->nemesis.counts[deed]);
-    }
+    print_deed_counts(run);
     printf("\n");
 }
 
@@ -223,6 +264,9 @@ START_TEST(nothing_is_oversold) {
     torture_world_open(&run.world, &run.options);
     torment(&run);
     judge(&run);
+    if (run.options.faults == TORTURE_ALL_FAULTS) {
+        torture_finale_run(&run.world, &run.report);
+    }
     print_table(&run);
     bool good = run.report.found == 0 && run.silent_count == 0;
     if (good) {

@@ -11,10 +11,14 @@
 enum {
     CALL_TIMEOUT_MS = 30000,
     PAUSE_MS = 40, /* after an unknown outcome */
-    KEPT = 24,     /* reservations that a client remembers */
+    KEPT = 24,     /* reservations, and requests with a key, that a client remembers */
     MAX_BODY_BYTES = 512,
     MAX_ANSWER_BYTES = 4 * 1024 * 1024,
     LOOK_TIMEOUT_MS = 10000,
+    OPERATOR_PAUSE_MS = 1000,
+    OPERATOR_TIMEOUT_MS = 60000,
+    OPERATOR_REFUSED = 2, /* leasectl's exit codes */
+    OPERATOR_FAILED = 1,
 };
 
 struct torture_clients {
@@ -24,6 +28,7 @@ struct torture_clients {
     atomic_bool stopping;
     struct client *items;
     int count;
+    pthread_t operator_thread;
 };
 
 /* What a client has reserved, and may release or ask for again. */
@@ -41,6 +46,8 @@ struct client {
     int key_number;
     struct kept kept[KEPT];
     int kept_next;
+    struct history_record keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
+    int keyed_next;
 };
 
 /* ---- one call ---- */
@@ -105,7 +112,7 @@ static const struct history_record *ask(struct torture_clients *clients, const s
 
 static int choose_instance(struct client *client) {
     int instance = torture_random_below(&client->random, TORTURE_INSTANCES);
-    for (int i = 0; i < TORTURE_INSTANCES && !torture_random_chance(&client->random, 0.03); i++) {
+    for (int i = 0; i < TORTURE_INSTANCES && !torture_random_chance(&client->random, 0.005); i++) {
         if (atomic_load(&client->all->world->instances[instance].usable)) {
             break;
         }
@@ -129,6 +136,13 @@ static const struct history_record *act(struct client *client, const struct hist
         poll(NULL, 0, PAUSE_MS);
     }
     return record;
+}
+
+static void keep_keyed(struct client *client, const struct history_record *record) {
+    if (record->key[0] != '\0' && record->outcome == HISTORY_DONE) {
+        client->keyed[client->keyed_next] = *record;
+        client->keyed_next = (client->keyed_next + 1) % KEPT;
+    }
 }
 
 static void keep(struct client *client, const struct history_record *record) {
@@ -158,20 +172,27 @@ static struct history_record ask_again(struct client *client, const struct histo
     return asked;
 }
 
+/* Half of those that change something have a key. After an unknown outcome those are sent again. */
+static const struct history_record *act_with_key(struct client *client, struct history_record *asked) {
+    if (torture_random_chance(&client->random, 0.4)) {
+        snprintf(asked->key, sizeof asked->key, "k%d-%d", client->number, ++client->key_number);
+    }
+    const struct history_record *record = act(client, asked);
+    for (int i = 0; i < 4 && asked->key[0] != '\0' && record->outcome == HISTORY_UNKNOWN; i++) {
+        struct history_record again = ask_again(client, asked);
+        record = act(client, &again);
+    }
+    keep_keyed(client, record);
+    return record;
+}
+
 static void reserve(struct client *client, int product) {
     struct torture_random *random = &client->random;
     struct history_record asked = begin(client, HISTORY_RESERVE, product);
     asked.quantity =
-        1 + torture_random_below(random, torture_random_chance(random, 0.05) ? torture_world_total(product) + 1 : 4);
+        1 + torture_random_below(random, torture_random_chance(random, 0.05) ? torture_world_room(product) + 1 : 4);
     snprintf(asked.customer, sizeof asked.customer, "c%d-%d", client->number, client->customer_number);
-    if (torture_random_chance(random, 0.4)) {
-        snprintf(asked.key, sizeof asked.key, "k%d-%d", client->number, ++client->key_number);
-    }
-    const struct history_record *record = act(client, &asked);
-    for (int i = 0; i < 4 && asked.key[0] != '\0' && record->outcome == HISTORY_UNKNOWN; i++) {
-        struct history_record again = ask_again(client, &asked);
-        record = act(client, &again);
-    }
+    const struct history_record *record = act_with_key(client, &asked);
     if (record->outcome == HISTORY_DONE) {
         keep(client, record);
     }
@@ -180,12 +201,20 @@ static void reserve(struct client *client, int product) {
     }
 }
 
+/* Sends a key again: for the same, or for something else. */
 static void repeat(struct client *client) {
-    const struct kept *kept = choose_kept(client);
-    if (kept != NULL && kept->asked.key[0] != '\0') {
-        struct history_record again = ask_again(client, &kept->asked);
-        act(client, &again);
+    const struct history_record *keyed = &client->keyed[torture_random_below(&client->random, KEPT)];
+    if (keyed->product[0] == '\0') {
+        return;
     }
+    struct history_record again = ask_again(client, keyed);
+    if (torture_random_chance(&client->random, 0.1)) {
+        again.kind = keyed->kind == HISTORY_RESERVE ? HISTORY_RELEASE : HISTORY_RESERVE;
+        again.wanted_reservation[0] = '\0';
+    } else if (torture_random_chance(&client->random, 0.1)) {
+        again.quantity++;
+    }
+    act(client, &again);
 }
 
 static void release(struct client *client) {
@@ -201,7 +230,7 @@ static void release(struct client *client) {
     if (torture_random_chance(random, 0.5)) {
         strcpy(asked.wanted_reservation, kept->reservation_id);
     }
-    act(client, &asked);
+    act_with_key(client, &asked);
     if (torture_random_chance(random, 0.2)) {
         struct history_record again = ask_again(client, &asked);
         act(client, &again);
@@ -213,6 +242,9 @@ static void release(struct client *client) {
 
 static void step(struct client *client) {
     int product = torture_random_below(&client->random, TORTURE_PRODUCTS);
+    if (product == TORTURE_CROWDED && !torture_random_chance(&client->random, 0.2)) {
+        product = 0; /* a look at the other is a thousand rows */
+    }
     int dice = torture_random_below(&client->random, 100);
     if (dice < 42) {
         reserve(client, product);
@@ -237,6 +269,50 @@ static void *run(void *context) {
     return NULL;
 }
 
+/* ---- the operator ---- */
+
+/* Runs leasectl to its end; answers its exit code, and all that it printed: the caller's (free). */
+static int run_leasectl(const struct torture_clients *clients, const struct history_record *asked, char **out_printed) {
+    char program[512], connection[AZURITE_CONNECTION_STRING_BYTES + 64], total[32];
+    snprintf(program, sizeof program, "%s/leasectl", getenv("LEASEHOLD_BIN"));
+    snprintf(connection, sizeof connection, "DistributedLeasing__ConnectionString=%s",
+             clients->world->azurite.connection_string);
+    snprintf(total, sizeof total, "%lld", (long long)asked->quantity);
+    const char *const argv[] = {program, "--json", "products", "set", asked->product, total, NULL};
+    const char *const env[] = {connection, NULL};
+    struct process process;
+    process_start(&process, &(struct process_options){.argv = argv, .env = env, .cwd = clients->world->folder.path});
+    int exit_code = process_wait(&process, OPERATOR_TIMEOUT_MS);
+    *out_printed = process_output_from(&process, 0);
+    process_release(&process);
+    return exit_code;
+}
+
+/* A lease that was lost has committed nothing; any other failure is one that an operator without faults does not meet. */
+static void set_total(struct torture_clients *clients, struct torture_random *random) {
+    struct history_record asked = {.kind = HISTORY_SET_TOTAL};
+    int product = torture_random_below(random, TORTURE_PRODUCTS), room = torture_world_room(product);
+    strcpy(asked.product, torture_world_product(product));
+    asked.quantity = torture_world_residents(product) + room - room / 3 + torture_random_below(random, 2 * room / 3);
+    struct history_record *record = history_begin(clients->history, &asked);
+    char *printed = NULL;
+    int exit_code = run_leasectl(clients, &asked, &printed);
+    bool refused = exit_code == OPERATOR_REFUSED || (exit_code == OPERATOR_FAILED && strstr(printed, " lease") != NULL);
+    const char *json = exit_code == 0 ? strchr(printed, '{') : NULL;
+    history_end_set_total(clients->history, record, refused ? NULL : json == NULL ? printed : json);
+    free(printed);
+}
+
+static void *operate(void *context) {
+    struct torture_clients *clients = context;
+    struct torture_random random = {clients->world->options->seed ^ 0x0b5};
+    while (!atomic_load(&clients->stopping)) {
+        set_total(clients, &random);
+        poll(NULL, 0, OPERATOR_PAUSE_MS);
+    }
+    return NULL;
+}
+
 /* ---- all of them ---- */
 
 struct torture_clients *torture_clients_start(struct torture_world *world, struct history *history) {
@@ -255,6 +331,7 @@ struct torture_clients *torture_clients_start(struct torture_world *world, struc
         client->random.state = world->options->seed * 1000 + (uint64_t)client->number;
         ck_assert_int_eq(pthread_create(&client->thread, NULL, run, client), 0);
     }
+    ck_assert_int_eq(pthread_create(&clients->operator_thread, NULL, operate, clients), 0);
     return clients;
 }
 
@@ -263,6 +340,7 @@ void torture_clients_stop(struct torture_clients *clients) {
     for (int i = 0; i < clients->count; i++) {
         pthread_join(clients->items[i].thread, NULL);
     }
+    pthread_join(clients->operator_thread, NULL);
 }
 
 bool torture_clients_look(struct torture_clients *clients, int product) {

@@ -1,9 +1,10 @@
 /*
  * torture_clients.h - many callers at once, who write down all that they ask and are answered.
  *
- * Each asks without a pause: reserves with and without a key, sends a key again (after a lost answer, and just so, also to
- * another instance and after the reservation is gone), releases with and without a reservation's id and sometimes twice, looks, and
- * has reconciliation run. After an unknown outcome it goes by a new customer's name, which keeps the checker sharp.
+ * Each asks without a pause: reserves and releases with and without a key, sends a key again (after a lost answer, and just so, also
+ * to another instance and after the reservation is gone; and for another request), releases with and without a reservation's id and
+ * sometimes twice, looks, and has reconciliation run. After an unknown outcome it goes by a new customer's name, which keeps the
+ * checker sharp. One more, the operator, changes totals with leasectl, past all faults.
  *
  * Threads: one for each client; start, stop and ask from the main thread.
  * Layer: tests.
@@ -16,7 +17,7 @@
 
 struct torture_clients;
 
-/* All borrowed. */
+/* All borrowed. Programs that are LEASEHOLD_BIN's. */
 struct torture_clients *torture_clients_start(struct torture_world *world, struct history *history);
 
 /* Waits until all have their last answers. */

@@ -9,8 +9,13 @@ enum {
     LONG_RUN_MS = 40000,
     LONG_STOP_MS = 17000, /* longer than a lease */
     SHORT_STOP_MS = 2500,
+    LONG_OUTAGE_MS = 12000, /* longer than anybody asks for what became of a commit */
+    SHORT_OUTAGE_MS = 2000,
+    OUTAGE_RANGE_MS = 8000,
+    TABLE_PROXY = 1,
     BREAK_TIMEOUT_MS = 5000,
 };
+#define HOUR_MS INT64_C(3600000)
 
 const char *torture_nemesis_deed_name(enum torture_deed deed) {
     static const char *const names[] = {
@@ -23,18 +28,21 @@ const char *torture_nemesis_deed_name(enum torture_deed deed) {
 
 void torture_nemesis_init(struct torture_nemesis *nemesis, struct torture_world *world) {
     *nemesis = (struct torture_nemesis){.world = world, .random = {world->options->seed ^ 0x5eed}};
-    nemesis->stop_for_ms = world->options->duration_ms >= LONG_RUN_MS ? LONG_STOP_MS : SHORT_STOP_MS;
+    bool is_long = world->options->duration_ms >= LONG_RUN_MS;
+    nemesis->stop_for_ms = is_long ? LONG_STOP_MS : SHORT_STOP_MS;
+    nemesis->outage_for_ms = is_long ? LONG_OUTAGE_MS : SHORT_OUTAGE_MS;
 }
 
 /* ---- what it does ---- */
 
-static void begin_spell(struct torture_nemesis *nemesis, int instance, int proxy, const struct fault_rule *rule,
-                        int64_t duration_ms) {
-    fault_proxy_add(nemesis->world->instances[instance].proxies[proxy], rule);
+static int begin_spell(struct torture_nemesis *nemesis, int instance, int proxy, const struct fault_rule *rule,
+                       int64_t duration_ms) {
+    int id = fault_proxy_add(nemesis->world->instances[instance].proxies[proxy], rule);
     int64_t until_ms = process_now_ms() + duration_ms;
     if (until_ms > nemesis->clear_ms[instance][proxy]) {
         nemesis->clear_ms[instance][proxy] = until_ms;
     }
+    return id;
 }
 
 static void end_spell(struct torture_nemesis *nemesis, int instance, int proxy) {
@@ -42,6 +50,29 @@ static void end_spell(struct torture_nemesis *nemesis, int instance, int proxy) 
     fault_proxy_clear(of);
     fault_proxy_let_go(of);
     nemesis->clear_ms[instance][proxy] = 0;
+    if (proxy == TABLE_PROXY && nemesis->continue_ms[instance] == 0) {
+        atomic_store(&nemesis->world->instances[instance].usable, true); /* its outage is over, if there was one */
+    }
+}
+
+/* Storage's own trouble, or what gateways say in its place. */
+static int choose_status(struct torture_random *random) {
+    static const int statuses[] = {500, 503, 503, 200, 302, 400, 404, 407, 409, 412, 451, 502};
+    return statuses[torture_random_below(random, sizeof statuses / sizeof *statuses)];
+}
+
+/* Storage has acted, and the caller of a transaction does not learn it. */
+static void lose_answers(struct torture_nemesis *nemesis) {
+    static const enum fault_kind kinds[] = {FAULT_RESET_AFTER, FAULT_CLOSE_AFTER, FAULT_STATUS_AFTER, FAULT_TRUNCATE,
+                                            FAULT_TWICE};
+    struct torture_random *random = &nemesis->random;
+    struct fault_rule rule = {.path_contains = "$batch",
+                              .kind = kinds[torture_random_below(random, 5)],
+                              .status = choose_status(random),
+                              .body = "<html>not storage</html>",
+                              .probability = 0.2};
+    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), TABLE_PROXY, &rule, 1000);
+    nemesis->counts[TORTURE_SPELL]++;
 }
 
 static void cast_spell(struct torture_nemesis *nemesis) {
@@ -49,20 +80,14 @@ static void cast_spell(struct torture_nemesis *nemesis) {
     struct fault_rule rule = {.kind = (enum fault_kind)(1 + torture_random_below(random, FAULT_KINDS - 1)),
                               .probability = 0.05 + 0.05 * torture_random_below(random, 8),
                               .delay_ms = 20 + torture_random_below(random, 1500),
-                              .status = torture_random_chance(random, 0.3) ? 500 : 503,
+                              .status = choose_status(random),
+                              .body = "<html>not storage</html>",
                               .retry_after_s = torture_random_below(random, 2)};
+    if (rule.kind == FAULT_WRONG_DATE) {
+        rule.kind = FAULT_TWICE; /* two wrong ones alike would be believed: see tell_wrong_date */
+    }
     begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), torture_random_below(random, TORTURE_PROXIES),
                 &rule, 500 + torture_random_below(random, 2000));
-    nemesis->counts[TORTURE_SPELL]++;
-}
-
-/* Storage has acted, and the caller of a transaction does not learn it. */
-static void lose_answers(struct torture_nemesis *nemesis) {
-    static const enum fault_kind kinds[] = {FAULT_RESET_AFTER, FAULT_CLOSE_AFTER, FAULT_STATUS_AFTER, FAULT_TRUNCATE};
-    struct torture_random *random = &nemesis->random;
-    struct fault_rule rule = {
-        .path_contains = "$batch", .kind = kinds[torture_random_below(random, 4)], .probability = 0.2};
-    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), 1, &rule, 1000);
     nemesis->counts[TORTURE_SPELL]++;
 }
 
@@ -77,17 +102,17 @@ static void raise_storm(struct torture_nemesis *nemesis) {
     nemesis->counts[TORTURE_STORM]++;
 }
 
-static bool is_any_stopped(const struct torture_nemesis *nemesis) {
+/* One that is stopped or has no table is enough at a time: the others are to be busy. */
+static bool is_any_unusable(const struct torture_nemesis *nemesis) {
+    bool unusable = false;
     for (int i = 0; i < TORTURE_INSTANCES; i++) {
-        if (nemesis->continue_ms[i] != 0) {
-            return true;
-        }
+        unusable = unusable || !atomic_load(&nemesis->world->instances[i].usable);
     }
-    return false;
+    return unusable;
 }
 
 static void stop_instance(struct torture_nemesis *nemesis, int instance) {
-    if (is_any_stopped(nemesis)) {
+    if (is_any_unusable(nemesis)) {
         return;
     }
     atomic_store(&nemesis->world->instances[instance].usable, false);
@@ -103,7 +128,7 @@ static void continue_instance(struct torture_nemesis *nemesis, int instance) {
 }
 
 static void kill_instance(struct torture_nemesis *nemesis, int instance) {
-    if (nemesis->continue_ms[instance] == 0) {
+    if (atomic_load(&nemesis->world->instances[instance].usable)) {
         torture_world_restart(nemesis->world, instance);
         nemesis->counts[TORTURE_KILL]++;
     }
@@ -129,11 +154,38 @@ static void close_idle(struct torture_nemesis *nemesis, int instance) {
     }
 }
 
+/* From a transaction on, of which nobody learns what became of it, the instance has no table. */
+static void begin_outage(struct torture_nemesis *nemesis, int instance) {
+    static const enum fault_kind kinds[] = {FAULT_RESET_BEFORE, FAULT_CLOSE_BEFORE, FAULT_RESET_AFTER};
+    struct torture_random *random = &nemesis->random;
+    if (is_any_unusable(nemesis)) {
+        return;
+    }
+    int64_t duration_ms = nemesis->outage_for_ms + torture_random_below(random, OUTAGE_RANGE_MS);
+    struct fault_rule first = {.path_contains = "$batch", .kind = kinds[torture_random_below(random, 3)], .times = 1};
+    struct fault_rule rest = {.kind = torture_random_chance(random, 0.5) ? FAULT_STATUS_BEFORE : FAULT_CLOSE_BEFORE};
+    rest.after = begin_spell(nemesis, instance, TABLE_PROXY, &first, duration_ms);
+    begin_spell(nemesis, instance, TABLE_PROXY, &rest, duration_ms);
+    atomic_store(&nemesis->world->instances[instance].usable, false); /* few callers, so that the run goes on */
+    nemesis->counts[TORTURE_OUTAGE]++;
+}
+
+/* One answer has a Date that is hours or days off: by hours more or less than the wrong ones before it, which would confirm it. */
+static void tell_wrong_date(struct torture_nemesis *nemesis, int instance) {
+    struct torture_random *random = &nemesis->random;
+    int64_t off_ms = HOUR_MS * (1 + nemesis->counts[TORTURE_DATE] * 7 % 48);
+    struct fault_rule rule = {
+        .kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = torture_random_chance(random, 0.7) ? off_ms : -off_ms};
+    begin_spell(nemesis, instance, torture_random_below(random, TORTURE_PROXIES), &rule, 1000);
+    nemesis->counts[TORTURE_DATE]++;
+}
+
 /* Each once at first, so that a short run has them all; the likelier ones more often later. */
 static enum torture_deed choose_deed(struct torture_nemesis *nemesis) {
-    static const enum torture_deed deeds[] = {TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,
-                                              TORTURE_SPELL, TORTURE_STORM, TORTURE_KILL,  TORTURE_STOP,
-                                              TORTURE_BREAK, TORTURE_BREAK, TORTURE_BREAK, TORTURE_CLOSE};
+    static const enum torture_deed deeds[] = {
+        TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,  TORTURE_SPELL,  TORTURE_SPELL,  TORTURE_STORM,
+        TORTURE_KILL,  TORTURE_STOP,  TORTURE_BREAK,  TORTURE_BREAK,  TORTURE_BREAK,  TORTURE_CLOSE,
+        TORTURE_DATE,  TORTURE_DATE,  TORTURE_OUTAGE, TORTURE_OUTAGE, TORTURE_OUTAGE, TORTURE_DELETE};
     if (nemesis->deed_count < TORTURE_DEEDS) {
         return (enum torture_deed)nemesis->deed_count;
     }
@@ -148,7 +200,11 @@ static void do_something(struct torture_nemesis *nemesis) {
     }
     switch (choose_deed(nemesis)) {
     case TORTURE_SPELL:
-        cast_spell(nemesis);
+        if (torture_random_chance(&nemesis->random, 0.4)) {
+            lose_answers(nemesis);
+        } else {
+            cast_spell(nemesis);
+        }
         break;
     case TORTURE_STORM:
         raise_storm(nemesis);
@@ -164,6 +220,16 @@ static void do_something(struct torture_nemesis *nemesis) {
         break;
     case TORTURE_CLOSE:
         close_idle(nemesis, instance);
+        break;
+    case TORTURE_OUTAGE:
+        begin_outage(nemesis, instance);
+        break;
+    case TORTURE_DATE:
+        tell_wrong_date(nemesis, instance);
+        break;
+    case TORTURE_DELETE:
+        torture_world_delete_leases(nemesis->world);
+        nemesis->counts[TORTURE_DELETE]++;
         break;
     case TORTURE_DEEDS:
         break;

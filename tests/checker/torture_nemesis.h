@@ -17,7 +17,10 @@
     X(KILL,  "instance killed") \
     X(STOP,  "instance stopped") \
     X(BREAK, "lease broken") \
-    X(CLOSE, "idle connection closed")
+    X(CLOSE, "idle connection closed") \
+    X(OUTAGE, "table outage") /* begins with a transaction, which was carried out or was not */ \
+    X(DATE,  "wrong date") \
+    X(DELETE, "lease container deleted")
 /* clang-format on */
 
 enum torture_deed {
@@ -33,6 +36,7 @@ struct torture_nemesis {
     int64_t clear_ms[TORTURE_INSTANCES][TORTURE_PROXIES]; /* when a spell is over; 0: there is none */
     int64_t continue_ms[TORTURE_INSTANCES];               /* when a stopped instance goes on; 0: it runs */
     int64_t stop_for_ms;
+    int64_t outage_for_ms; /* at least, and for as long again at most */
     int deed_count;
     int counts[TORTURE_DEEDS];
 };

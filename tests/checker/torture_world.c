@@ -6,17 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
+#include "storage/blob_client.h"
 #include "storage/table_client.h"
 #include "support/http_client.h"
 
 #define MINUTES_MS INT64_C(60000)
-enum { START_TIMEOUT_MS = 60000, READ_TIMEOUT_MS = 20000, POLL_MS = 20 };
+#define DAY_MS (24 * 60 * MINUTES_MS)
+enum { START_TIMEOUT_MS = 60000, STORAGE_TIMEOUT_MS = 20000, POLL_MS = 20 };
 
 static const struct {
     const char *id;
-    int total;
-} products[TORTURE_PRODUCTS] = {{"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}, {"MANY", 250}};
+    int room;
+} products[TORTURE_PRODUCTS] = {{"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}, {"MANY", 250}, {"CROWDED", 60}};
 
 /* ---- chance ---- */
 
@@ -39,8 +42,82 @@ const char *torture_world_product(int index) {
     return products[index].id;
 }
 
-int torture_world_total(int index) {
-    return products[index].total;
+int torture_world_room(int index) {
+    return products[index].room;
+}
+
+int torture_world_residents(int index) {
+    return index == TORTURE_CROWDED ? TORTURE_RESIDENTS : 0;
+}
+
+/* ---- the operator ---- */
+
+static int64_t storage_deadline(const struct torture_world *world) {
+    return storage_connection_deadline(&world->operator, STORAGE_TIMEOUT_MS);
+}
+
+static void need(enum status status, const struct error *err) {
+    ck_assert_msg(status == STATUS_OK, "the operator: %s", err->message);
+}
+
+/* Has the residents move in, before anybody else is there. */
+static void settle_residents(struct torture_world *world) {
+    struct inventory_store_table table;
+    struct product_state state;
+    struct error err = {0};
+    struct seed_product seed = {.total = products[TORTURE_CROWDED].room + TORTURE_RESIDENTS};
+    strcpy(seed.id, products[TORTURE_CROWDED].id);
+    inventory_store_table_init(&table, &world->operator.client, "inventory");
+    product_state_init(&state);
+    need(table.base.ops->prepare(&table.base, &seed, 1, &err), &err);
+    need(table.base.ops->read(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err), &err);
+    int64_t now_ms = table.base.ops->now_ms(&table.base);
+    for (int i = 1; i <= TORTURE_RESIDENTS; i++) {
+        const struct reservation *row = NULL;
+        bool reserved = false;
+        need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, &reserved, &row), &err);
+        if (i % INVENTORY_MAX_CHANGES == 0 || i == TORTURE_RESIDENTS) {
+            need(table.base.ops->commit(&table.base, &state, storage_deadline(world), &err), &err);
+        }
+    }
+    product_state_release(&state);
+    inventory_store_table_release(&table);
+}
+
+static void delete_from_storage(struct torture_world *world, enum storage_service service, int success,
+                                const char *path) {
+    struct error err = {0};
+    struct http_reply reply;
+    struct storage_request request;
+    http_reply_init(&reply);
+    storage_request_init(&request, service, "DELETE", success);
+    strbuf_append_string(&request.path, path);
+    if (service == STORAGE_BLOB) {
+        http_headers_add(&request.query, "restype", "container");
+    } else {
+        http_headers_add(&request.headers, "Accept", "application/json");
+        http_headers_add(&request.headers, "If-Match", "*");
+    }
+    need(storage_client_send(&world->operator.client, &request, storage_deadline(world), &reply, &err), &err);
+    storage_request_release(&request);
+    http_reply_release(&reply);
+}
+
+void torture_world_delete_leases(struct torture_world *world) {
+    struct error err = {0};
+    enum status status = blob_container_create(&world->operator.client, "leases", storage_deadline(world), &err);
+    ck_assert_msg(status == STATUS_OK || status == STATUS_ALREADY_EXISTS, "%s", err.message);
+    delete_from_storage(world, STORAGE_BLOB, 202, "/leases");
+}
+
+void torture_world_delete_table(struct torture_world *world) {
+    delete_from_storage(world, STORAGE_TABLE, 204, "/Tables('inventory')");
+}
+
+void torture_world_delete_product_row(struct torture_world *world, int index) {
+    char path[128];
+    snprintf(path, sizeof path, "/inventory(PartitionKey='%s',RowKey='" PRODUCT_ROW "')", products[index].id);
+    delete_from_storage(world, STORAGE_TABLE, 204, path);
 }
 
 /* ---- instances ---- */
@@ -51,7 +128,8 @@ static void launch(struct torture_world *world, int index) {
     snprintf(name, sizeof name, "HANDLER_INSTANCE=%d", index + 1);
     for (int i = 0; i < TORTURE_PRODUCTS; i++) {
         size_t used = strlen(seeds);
-        snprintf(seeds + used, sizeof seeds - used, "%s%s=%d", i == 0 ? "" : ";", products[i].id, products[i].total);
+        snprintf(seeds + used, sizeof seeds - used, "%s%s=%d", i == 0 ? "" : ";", products[i].id,
+                 products[i].room + torture_world_residents(i));
     }
     const char *const settings[] = {name,
                                     seeds,
@@ -97,18 +175,23 @@ static void await_product(const struct torture_instance *instance, int product) 
     }
 }
 
+void torture_world_await_products(struct torture_world *world) {
+    for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PRODUCTS; i++) {
+        await_product(&world->instances[i / TORTURE_PRODUCTS], i % TORTURE_PRODUCTS);
+    }
+}
+
 void torture_world_open(struct torture_world *world, const struct torture_options *options) {
     memset(world, 0, sizeof *world);
     world->options = options;
     temp_folder_make(&world->folder);
     azurite_start(&world->azurite, AZURITE_IN_MEMORY);
     storage_connection_open(&world->operator, world->azurite.connection_string);
+    settle_residents(world);
     for (int i = 0; i < TORTURE_INSTANCES; i++) {
         open_instance(world, i);
     }
-    for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PRODUCTS; i++) {
-        await_product(&world->instances[i / TORTURE_PRODUCTS], i % TORTURE_PRODUCTS);
-    }
+    torture_world_await_products(world);
 }
 
 static void keep_log(const struct torture_world *world, int index) {
@@ -169,6 +252,11 @@ static enum status take_entity(void *context, const cJSON *entity, struct error 
                   json_int64(entity, "version", &out->stored_version));
     } else if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) == 0) {
         ck_assert(product_entity_read_reservation(entity, row_key, &reservation));
+        if (strcmp(reservation.customer_id, HISTORY_RESIDENT) == 0) {
+            out->stored_resident_count++;
+            out->stored_resident_units += reservation.quantity;
+            return STATUS_OK;
+        }
         out->rows = realloc(out->rows, (out->row_count + 1) * sizeof *out->rows);
         ck_assert_ptr_nonnull(out->rows);
         struct history_reservation *row = &out->rows[out->row_count++];
@@ -186,12 +274,14 @@ void torture_world_read_product(struct torture_world *world, const struct histor
     char filter[128];
     struct error err = {0};
     snprintf(filter, sizeof filter, "PartitionKey eq '%s'", products[index].id);
-    *out = (struct checker_product){.total = products[index].total, .read_from_ms = history_now_ms(history)};
+    *out = (struct checker_product){.total = products[index].room + torture_world_residents(index),
+                                    .resident_count = (size_t)torture_world_residents(index),
+                                    .resident_units = torture_world_residents(index),
+                                    .read_from_ms = history_now_ms(history)};
     copy(out->id, products[index].id);
     int pages = 0;
-    enum status status =
-        table_query(&world->operator.client, "inventory", filter,
-                    storage_connection_deadline(&world->operator, READ_TIMEOUT_MS), take_entity, out, &pages, &err);
-    ck_assert_msg(status == STATUS_OK, "%s", err.message);
+    need(table_query(&world->operator.client, "inventory", filter, storage_deadline(world), take_entity, out, &pages,
+                     &err),
+         &err);
     out->read_to_ms = history_now_ms(history);
 }

@@ -4,7 +4,8 @@
  * Vocabulary   usable    an instance that is not known to be ended or stopped: clients turn to others mostly
  * Rules        One Azurite. Each instance has a blob and a table proxy of its own where there are faults; without faults it
  *              talks to Azurite itself. The units of a product are few and a reservation lasts TORTURE_LIFETIME_MS, so that
- *              reservations are refused, and run out, all the time.
+ *              reservations are refused, and run out, all the time. In one product more reservations than a page of the table
+ *              holds stay from beginning to end (HISTORY_RESIDENT).
  *              What cannot happen to a working app ends the run.
  * Threads: instances are started, ended and stopped from the main thread; `port` and `usable` may be read from any.
  * Layer: tests.
@@ -24,7 +25,14 @@
 #include "support/temp_folder.h"
 #include "support/wall_clock.h"
 
-enum { TORTURE_INSTANCES = 3, TORTURE_PRODUCTS = 4, TORTURE_PROXIES = 2, TORTURE_LIFETIME_MS = 4000 };
+enum {
+    TORTURE_INSTANCES = 3,
+    TORTURE_PRODUCTS = 5,
+    TORTURE_CROWDED = TORTURE_PRODUCTS - 1, /* the product with the residents */
+    TORTURE_RESIDENTS = 1089,               /* eleven transactions; of one unit each */
+    TORTURE_PROXIES = 2,
+    TORTURE_LIFETIME_MS = 4000
+};
 
 enum torture_faults { TORTURE_NO_FAULTS, TORTURE_LOST_ANSWERS, TORTURE_ALL_FAULTS };
 
@@ -62,14 +70,25 @@ int torture_random_below(struct torture_random *random, int limit);
 bool torture_random_chance(struct torture_random *random, double probability);
 
 const char *torture_world_product(int index);
-int torture_world_total(int index);
+
+/* How many units of a product there are for callers, as it is seeded. The residents' come on top. */
+int torture_world_room(int index);
+int torture_world_residents(int index);
 
 /* Starts all and waits until each instance has answered for each product. */
 void torture_world_open(struct torture_world *world, const struct torture_options *options);
 void torture_world_close(struct torture_world *world);
 
+/* Waits until each instance has answered for each product. */
+void torture_world_await_products(struct torture_world *world);
+
 /* Ends an instance with SIGKILL and starts it anew. */
 void torture_world_restart(struct torture_world *world, int index);
+
+/* An operator deletes the lease container, with all leases in it; the table; or a product's own row. */
+void torture_world_delete_leases(struct torture_world *world);
+void torture_world_delete_table(struct torture_world *world);
+void torture_world_delete_product_row(struct torture_world *world, int index);
 
 /* Writes what the instances have logged since they were last started to the files of those before. */
 void torture_world_keep_logs(struct torture_world *world);

@@ -83,9 +83,20 @@ static bool matches(const struct fault_rule *rule, const struct fault_request *r
            contains(query, strlen(query), rule->query_contains);
 }
 
+static bool was_chosen(const struct fault_rules *rules, int id) {
+    const struct fault_entry *entry = rules->first;
+    while (entry != NULL && entry->id != id) {
+        entry = entry->next;
+    }
+    return entry != NULL && entry->taken > 0;
+}
+
 /* Does the rule apply to a request that matches it? Each question counts. */
 static bool takes(struct fault_rules *rules, struct fault_entry *entry) {
     const struct fault_rule *rule = &entry->rule;
+    if (rule->after != 0 && !was_chosen(rules, rule->after)) {
+        return false;
+    }
     if (entry->matched < rule->skip) {
         entry->matched++;
         return false;

@@ -297,7 +297,136 @@ START_TEST(a_repeated_release_of_one_reservation_is_legal) {
 }
 END_TEST
 
+static struct history_record *set_total(int64_t at_ms, int64_t total, int64_t version, int64_t available) {
+    struct history_record *record = add(HISTORY_SET_TOTAL, at_ms, HISTORY_DONE);
+    record->quantity = record->total = total;
+    record->version = version;
+    record->available = available;
+    return record;
+}
+
+static struct history_record *get_of(int64_t total, struct history_record *picture) {
+    picture->available += total - picture->total;
+    picture->total = total;
+    return picture;
+}
+
+START_TEST(a_total_that_was_set_counts_from_its_version_on) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    get(50, 2, 1, row_of(a));
+    set_total(100, 20, 3, 16);
+    get_of(20, get(150, 3, 1, row_of(a)));
+    struct history_record *b = reserve(200, "B", 12, 4, 4);
+    set_total(300, 17, 5, 1);
+    refuse(400, "C", 2, 5, 1);
+    add(HISTORY_SET_TOTAL, 500, HISTORY_NOT_DONE)->quantity = 3;
+    store(5, 2, row_of(a), row_of(b));
+    product.stored_total += 7;
+    product.stored_available += 7;
+    expect_legal();
+}
+END_TEST
+
+/* A product in which five units stay with the residents. */
+static void add_residents(struct history_record *picture, size_t count, int64_t units) {
+    picture->resident_count = count;
+    picture->resident_units = units;
+    picture->available -= units;
+    picture->reserved += units;
+}
+
+START_TEST(residents_are_counted_and_nothing_else) {
+    product.resident_count = product.stored_resident_count = 3;
+    product.resident_units = product.stored_resident_units = 5;
+    product.stored_available -= 5;
+    struct history_record *a = reserve(0, "A", 4, 2, 1);
+    refuse(50, "B", 2, 2, 1);
+    add_residents(get(100, 2, 1, row_of(a)), 3, 5);
+    store(2, 1, row_of(a));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_key_that_was_used_is_refused_to_another_request) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *other = add(HISTORY_RELEASE, 100, HISTORY_REUSED);
+    strcpy(a->key, "k");
+    strcpy(other->key, "k");
+    strcpy(other->customer, "A");
+    other->quantity = 4;
+    store(2, 1, row_of(a));
+    expect_legal();
+}
+END_TEST
+
 /* ---- what is not ---- */
+
+START_TEST(a_total_that_nobody_set_is_found) {
+    get_of(12, get(0, 1, 0));
+    expect(CHECKER_TOTAL, NULL);
+}
+END_TEST
+
+START_TEST(a_total_that_is_forgotten_is_found) {
+    set_total(0, 12, 2, 12);
+    struct history_record *picture = get(100, 2, 0);
+    store(2, 0);
+    expect(CHECKER_TOTAL, picture);
+}
+END_TEST
+
+START_TEST(more_reserved_than_a_smaller_total_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    set_total(100, 5, 3, 1);
+    struct history_record *b = reserve(200, "B", 4, 4, 2);
+    store(4, 2, row_of(a), row_of(b));
+    expect(CHECKER_OVERSOLD, b);
+}
+END_TEST
+
+/* 0: one of them, 1: some of their units. */
+START_TEST(residents_that_are_gone_are_found) {
+    product.resident_count = product.stored_resident_count = 3;
+    product.resident_units = product.stored_resident_units = 5;
+    product.stored_available -= 5;
+    struct history_record *picture = get(100, 1, 0);
+    add_residents(picture, _i == 0 ? 2 : 3, _i == 0 ? 5 : 4);
+    expect(CHECKER_LOST, picture);
+}
+END_TEST
+
+/* 0: both were done, 1: the other was refused for another reason, though the first had been answered. */
+START_TEST(a_key_that_served_two_requests_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *b = _i == 0 ? reserve(100, "A", 3, 3, 3) : refuse(100, "A", 9, 2, 6);
+    strcpy(a->key, "k");
+    strcpy(b->key, "k");
+    if (_i == 0) {
+        store(3, 2, row_of(a), row_of(b));
+    } else {
+        store(2, 1, row_of(a));
+    }
+    expect(CHECKER_REUSED, b);
+}
+END_TEST
+
+START_TEST(a_key_that_is_refused_though_nobody_used_it_is_found) {
+    struct history_record *only = add(HISTORY_RESERVE, 0, HISTORY_REUSED);
+    strcpy(only->key, "k");
+    expect(CHECKER_REUSED, only);
+}
+END_TEST
+
+START_TEST(a_release_that_is_carried_out_twice_under_its_key_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 1, 1, 3, 7), *twice = release(200, "A", 1, 1, 4, 8);
+    strcpy(once->key, "k");
+    strcpy(twice->key, "k");
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(4, 1, rest);
+    expect(CHECKER_KEY, twice);
+}
+END_TEST
 
 START_TEST(an_answer_that_the_api_does_not_give_is_found) {
     struct history_record *wrong = lose_reserve(0, "A", 1);
@@ -658,6 +787,16 @@ int main(void) {
     tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
     tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
     tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
+    tcase_add_test(legal, a_total_that_was_set_counts_from_its_version_on);
+    tcase_add_test(legal, residents_are_counted_and_nothing_else);
+    tcase_add_test(legal, a_key_that_was_used_is_refused_to_another_request);
+    tcase_add_test(found, a_total_that_nobody_set_is_found);
+    tcase_add_test(found, a_total_that_is_forgotten_is_found);
+    tcase_add_test(found, more_reserved_than_a_smaller_total_is_found);
+    tcase_add_loop_test(found, residents_that_are_gone_are_found, 0, 2);
+    tcase_add_loop_test(found, a_key_that_served_two_requests_is_found, 0, 2);
+    tcase_add_test(found, a_key_that_is_refused_though_nobody_used_it_is_found);
+    tcase_add_test(found, a_release_that_is_carried_out_twice_under_its_key_is_found);
     tcase_add_test(found, an_answer_that_the_api_does_not_give_is_found);
     tcase_add_test(found, a_picture_that_does_not_add_up_is_found);
     tcase_add_test(found, a_picture_with_an_empty_reservation_is_found);

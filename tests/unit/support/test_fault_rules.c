@@ -62,6 +62,16 @@ START_TEST(a_rule_skips_applies_its_times_and_leaves_the_rest_to_the_next) {
 }
 END_TEST
 
+START_TEST(a_rule_waits_until_another_was_chosen) {
+    int batch = add((struct fault_rule){.path_contains = "$batch", .times = 1});
+    int then = add((struct fault_rule){.after = batch, .skip = 1});
+    ck_assert_int_eq(choose_any(), 0);
+    ck_assert_int_eq(choose("POST", "/acme/$batch", ""), batch);
+    ck_assert_int_eq(choose_any(), 0);
+    ck_assert_int_eq(choose_any(), then);
+}
+END_TEST
+
 START_TEST(texts_of_a_rule_are_its_own) {
     char text[] = "GET";
     int rule = add((struct fault_rule){.method = text});
@@ -131,6 +141,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_rule_looks_at_method_path_query_and_lease_action);
     tcase_add_test(tests, a_rule_skips_applies_its_times_and_leaves_the_rest_to_the_next);
+    tcase_add_test(tests, a_rule_waits_until_another_was_chosen);
     tcase_add_test(tests, texts_of_a_rule_are_its_own);
     tcase_add_test(tests, what_has_taken_effect_is_counted_by_rule_and_kind);
     tcase_add_test(tests, the_same_seed_throws_the_same_dice_and_another_does_not);
