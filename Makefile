@@ -5,7 +5,7 @@
 #   release    what ships; copied to bin/ and used by `make run`, `make test`
 #   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
 #   valgrind   little optimised, for readable traces
-#   control    the release flags with the faults of handler/base/negative_control.h to be switched on
+#   control    one handler for each fault of tests/controls/: what the tests that look for faults must find
 #   clang      the release flags with the other compiler: `make lint` wants both to be silent
 #   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
 #   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
@@ -31,7 +31,7 @@ runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan
 
 flags_release := -O2 -g $(hardening)
 flags_clang := $(flags_release)
-flags_control := $(flags_release) -DLEASEHOLD_NEGATIVE_CONTROL
+flags_control := $(flags_release)
 flags_package := -O2 $(hardening) -ffunction-sections -fdata-sections
 flags_valgrind := -O1 -g -fno-omit-frame-pointer
 flags_asan := -O1 -g $(sanitize_asan)
@@ -91,7 +91,9 @@ preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
                $(torture_sources) $(host_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
-programs := $(built_programs) $(if $(filter release,$(VARIANT)),bin/handler bin/devhost bin/leasectl)
+control_handlers := $(patsubst tests/controls/%.patch,$(BUILD)/%/bin/handler,$(sort $(wildcard tests/controls/*.patch)))
+programs := $(if $(filter control,$(VARIANT)),$(control_handlers),$(built_programs)) \
+            $(if $(filter release,$(VARIANT)),bin/handler bin/devhost bin/leasectl)
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -178,8 +180,7 @@ bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off 
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs benches
 	@$(build) VARIANT=control programs
-	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
-	    build/release/bench/hot --control $(CURDIR)/build/control/bin/handler $(HOT)
+	@bench/hot.sh $(HOT)
 
 package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@tools/deps.sh build package
@@ -233,6 +234,19 @@ $(built_programs):
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs)
+
+# A fault is a patch of sources, applied to copies of them: one that fits no more ends the build. What it changes is linked in
+# place of the library's.
+$(control_handlers): $(BUILD)/%/bin/handler: tests/controls/%.patch $(call object,handler/main.c) $(handler_lib) $(BUILD)/bin/leasectl \
+                     $(preload_libraries)
+	@rm -rf $(BUILD)/$*
+	@mkdir -p $(@D) $(BUILD)/$*/src
+	@echo '  control  $*'
+	@sed -n 's|^+++ b/||p' $< | xargs cp --parents -t $(BUILD)/$*/src
+	@patch --quiet --strip=1 --fuzz=0 --no-backup-if-mismatch --directory=$(BUILD)/$*/src <$<
+	@$(CC) $(compile_flags) $(link_flags) -o $@ $$(find $(BUILD)/$*/src -name '*.c') $(filter %.o %.a,$^) $(libs)
+	@ln -s ../../bin/leasectl $(@D)/leasectl
+	@ln -s ../preload $(BUILD)/$*/preload
 
 bin/handler bin/devhost bin/leasectl: bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)

@@ -8,7 +8,7 @@
  *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full transactions back to back.
  *               Each round has a table and a product of its own, and is held against the bare rounds before and after it, so that
  *               neither Azurite's ageing nor a noisy neighbour favours one side. --control names a handler to be run with its
- *               lanes off (LEASEHOLD_NEGATIVE_CONTROL), in the same rounds.
+ *               lanes off (tests/controls/lanes-off.patch), in the same rounds.
  *   idle        one client with pauses: its reserve against a lease and a transaction sent by a bare client, in turns
  *   fairness    the clients on three handlers
  * Prints a table and whether the aims were met; ends with 1 when one was not and --strict is given.
@@ -93,13 +93,11 @@ static int64_t own_cpu_us(void) {
 
 /* ---- handlers ---- */
 
-static void start_handler(struct app *app, const char *table, const char *instance, const char *negative_control) {
-    char table_name[128], name[64], control[128];
+static void start_handler(struct app *app, const char *table, const char *instance) {
+    char table_name[128], name[64];
     snprintf(table_name, sizeof table_name, "Inventory:TableName=%s", table);
     snprintf(name, sizeof name, "HANDLER_INSTANCE=%s", instance);
-    snprintf(control, sizeof control, "LEASEHOLD_NEGATIVE_CONTROL=%s",
-             negative_control == NULL ? "" : negative_control);
-    const char *const settings[] = {table_name, name, negative_control == NULL ? NULL : control, NULL};
+    const char *const settings[] = {table_name, name, NULL};
     app_start_handler(app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
     if (!app_wait_for_log(app, 0, "Leasehold listens", START_MS)) {
         ck_abort_msg("the handler does not start: %s", process_output_from(&app->process, 0));
@@ -157,13 +155,13 @@ static double run_bare_round(void) {
     return per_second;
 }
 
-static double run_handler_round(struct throughput *to, const char *negative_control) {
+static double run_handler_round(struct throughput *to) {
     struct app app;
     struct load load;
     struct load_result result;
     char table[STORAGE_UNIQUE_NAME_BYTES];
     make_table(table);
-    start_handler(&app, table, "1", negative_control);
+    start_handler(&app, table, "1");
     load_open(&load, &app.port, 1, options.clients, PATH, BODY);
     size_t mark = azurite_mark(&azurite);
     int64_t handler_us = cpu_us(&app.process), azurite_us = cpu_us(&azurite.process), begun_us = load_now_us();
@@ -191,7 +189,7 @@ static double run_control_round(void) {
     snprintf(bin, sizeof bin, "%s", getenv("LEASEHOLD_BIN"));
     snprintf(path, sizeof path, "%s", options.control);
     setenv("LEASEHOLD_BIN", dirname(path), 1);
-    double per_second = run_handler_round(&lanes_off, "lanes");
+    double per_second = run_handler_round(&lanes_off);
     setenv("LEASEHOLD_BIN", bin, 1);
     return per_second;
 }
@@ -201,7 +199,7 @@ static void measure_throughput(void) {
     samples_release(&bare.per_second);
     double before = run_bare_round();
     for (int i = 0; i < options.rounds; i++) {
-        double on = run_handler_round(&lanes_on, NULL);
+        double on = run_handler_round(&lanes_on);
         double off = options.control != NULL ? run_control_round() : 0;
         double after = run_bare_round();
         samples_add(&lanes_on.of_bare, on * 2 / (before + after));
@@ -263,7 +261,7 @@ static void measure_idle(void) {
     ck_assert_msg(blob_create_empty(&storage.client, "leases", blob, NULL,
                                     storage_connection_deadline(&storage, TIMEOUT_MS), &err) == STATUS_OK,
                   "%s", err.message);
-    start_handler(&app, table, "1", NULL);
+    start_handler(&app, table, "1");
     load_open(&load, &app.port, 1, 1, PATH, BODY);
     for (int i = 0; i < options.pairs; i++) {
         reserve_idle(&load);
@@ -285,7 +283,7 @@ static void measure_fairness(void) {
     for (int i = 0; i < INSTANCES; i++) {
         char name[16];
         snprintf(name, sizeof name, "%d", i + 1);
-        start_handler(&apps[i], table, name, NULL);
+        start_handler(&apps[i], table, name);
         ports[i] = apps[i].port;
     }
     load_open(&load, ports, INSTANCES, options.clients, PATH, BODY);

@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
     [azurite]=""
-    [test]="check"
+    [test]="check patch"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"
     [valgrind]="valgrind"
     [fuzz]="clang libclang-rt-14-dev"

@@ -14,7 +14,6 @@
 
 #include "base/condition.h"
 #include "base/log.h"
-#include "base/negative_control.h"
 #include "inventory/lease_log.h"
 
 enum { OTHERS_REMEMBERED_MS = 10000 };
@@ -231,7 +230,7 @@ static enum status ensure_lease(struct product_lanes *lanes, struct product_lane
 /* A turn is over: the first in the queue leads, with the lease unless its time is up. */
 static void pass_on(struct product_lanes *lanes, struct product_lane *lane) {
     bool more = !TAILQ_EMPTY(&lane->queue);
-    if (lane->lease != NULL && (!more || negative_control("lanes") || is_run_over(lanes, lane))) {
+    if (lane->lease != NULL && (!more || is_run_over(lanes, lane))) {
         /* Before anybody else leads: who comes next must not meet our own lease. */
         pthread_mutex_unlock(&lanes->lock);
         give_back(lanes, lane);
@@ -254,7 +253,7 @@ static void take_batch(struct product_lanes *lanes, struct product_lane *lane, s
         entry->stage = LANE_TAKEN;
         lanes->queued_count--;
         entry = TAILQ_FIRST(&lane->queue);
-    } while (entry != NULL && !negative_control("lanes"));
+    } while (entry != NULL);
 }
 
 static void return_entry(struct product_lanes *lanes, struct lane_entry *entry, struct lane_entries *queue) {

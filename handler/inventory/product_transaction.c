@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/negative_control.h"
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
 
@@ -80,8 +79,7 @@ static struct transaction *transaction_new(const struct product_state *state, co
     if (transaction == NULL) {
         return NULL;
     }
-    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, negative_control("if-match") ? "*" : state->token,
-        product_entity_of_product(after));
+    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity_of_product(after));
     for (size_t i = 0; i < state->reservation_count; i++) {
         add_reservation(transaction, after->id, &state->reservations[i]);
     }
@@ -269,9 +267,6 @@ static enum status send_until_known(struct commit *commit, const struct transact
             *err = failure;
         }
         commit->open = commit->open || is_open(status);
-        if (commit->open && negative_control("lost-answers")) {
-            return error_set(err, STATUS_PRECONDITION_FAILED, "the answer was lost");
-        }
         if (status == STATUS_TOO_LARGE && !commit->open) { /* it was not sent */
             return status;
         }

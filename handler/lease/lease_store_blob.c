@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/negative_control.h"
 #include "base/utc.h"
 #include "lease/lease_options.h"
 #include "storage/blob_client.h"
@@ -98,10 +97,6 @@ static enum status acquire(struct lease_store *base, const char *name, const cha
     const char *container = store->options->container;
     char blob[BLOB_NAME_BYTES];
     name_blob(store, name, blob);
-    if (negative_control("lease")) {
-        *out_sent_ms = clock_now_ms(store->client->clock);
-        return STATUS_OK;
-    }
     for (int round = 0; round < MAX_ROUNDS; round++) {
         enum status status =
             blob_lease_acquire(store->client, container, blob, lease_id, duration_s, deadline_ms, out_sent_ms, err);
@@ -140,10 +135,6 @@ static enum status submit(struct lease_store *base, blob_submit operation, const
     struct lease_store_blob *store = (struct lease_store_blob *)base;
     char blob[BLOB_NAME_BYTES];
     name_blob(store, name, blob);
-    if (negative_control("lease")) {
-        done(context, STATUS_OK, NULL);
-        return STATUS_OK;
-    }
     struct waiting *waiting = malloc(sizeof *waiting);
     if (waiting == NULL) {
         return STATUS_NO_MEMORY;

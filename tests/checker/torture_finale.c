@@ -119,6 +119,9 @@ static void lose_the_stock(struct torture_world *world, struct checker_report *r
     torture_world_delete_product_row(world, TORTURE_CROWDED);
     torture_world_restart(world, 0);
     expect_no_stock(world, report, TORTURE_CROWDED, "whose row was deleted and whose reservations are there");
+    if (torture_world_has_product_row(world, TORTURE_CROWDED)) {
+        checker_add(report, CHECKER_RETURN, "a product's row was made anew beside the rows of its reservations");
+    }
     torture_world_delete_table(world);
     for (int i = 0; i < TORTURE_PRODUCTS; i++) {
         expect_no_stock(world, report, i, "though the table was deleted under the running app");

@@ -12,6 +12,7 @@ enum {
     LONG_OUTAGE_MS = 12000, /* longer than anybody asks for what became of a commit */
     SHORT_OUTAGE_MS = 2000,
     OUTAGE_RANGE_MS = 8000,
+    AWAIT_TRANSACTION_MS = 5000,
     TABLE_PROXY = 1,
     BREAK_TIMEOUT_MS = 5000,
 };
@@ -158,16 +159,32 @@ static void close_idle(struct torture_nemesis *nemesis, int instance) {
 static void begin_outage(struct torture_nemesis *nemesis, int instance) {
     static const enum fault_kind kinds[] = {FAULT_RESET_BEFORE, FAULT_CLOSE_BEFORE, FAULT_RESET_AFTER};
     struct torture_random *random = &nemesis->random;
-    if (is_any_unusable(nemesis)) {
+    if (is_any_unusable(nemesis) || nemesis->outage_rule != 0) {
         return;
     }
-    int64_t duration_ms = nemesis->outage_for_ms + torture_random_below(random, OUTAGE_RANGE_MS);
     struct fault_rule first = {.path_contains = "$batch", .kind = kinds[torture_random_below(random, 3)], .times = 1};
     struct fault_rule rest = {.kind = torture_random_chance(random, 0.5) ? FAULT_STATUS_BEFORE : FAULT_CLOSE_BEFORE};
-    rest.after = begin_spell(nemesis, instance, TABLE_PROXY, &first, duration_ms);
-    begin_spell(nemesis, instance, TABLE_PROXY, &rest, duration_ms);
-    atomic_store(&nemesis->world->instances[instance].usable, false); /* few callers, so that the run goes on */
-    nemesis->counts[TORTURE_OUTAGE]++;
+    rest.after = begin_spell(nemesis, instance, TABLE_PROXY, &first, AWAIT_TRANSACTION_MS);
+    begin_spell(nemesis, instance, TABLE_PROXY, &rest, AWAIT_TRANSACTION_MS);
+    nemesis->outage_instance = instance;
+    nemesis->outage_rule = rest.after;
+}
+
+/* The transaction has come: few callers turn to the instance now, so that the run goes on. */
+static void go_on_with_outage(struct torture_nemesis *nemesis) {
+    struct torture_instance *instance = &nemesis->world->instances[nemesis->outage_instance];
+    int64_t *clear_ms = &nemesis->clear_ms[nemesis->outage_instance][TABLE_PROXY];
+    if (nemesis->outage_rule == 0) {
+        return;
+    }
+    if (*clear_ms == 0) {
+        nemesis->outage_rule = 0;
+    } else if (fault_proxy_applied(instance->proxies[TABLE_PROXY], nemesis->outage_rule) > 0) {
+        *clear_ms = process_now_ms() + nemesis->outage_for_ms + torture_random_below(&nemesis->random, OUTAGE_RANGE_MS);
+        atomic_store(&instance->usable, false);
+        nemesis->counts[TORTURE_OUTAGE]++;
+        nemesis->outage_rule = 0;
+    }
 }
 
 /* One answer has a Date that is hours or days off: by hours more or less than the wrong ones before it, which would confirm it. */
@@ -176,7 +193,7 @@ static void tell_wrong_date(struct torture_nemesis *nemesis, int instance) {
     int64_t off_ms = HOUR_MS * (1 + nemesis->counts[TORTURE_DATE] * 7 % 48);
     struct fault_rule rule = {
         .kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = torture_random_chance(random, 0.7) ? off_ms : -off_ms};
-    begin_spell(nemesis, instance, torture_random_below(random, TORTURE_PROXIES), &rule, 1000);
+    begin_spell(nemesis, instance, torture_random_below(random, TORTURE_PROXIES), &rule, 2000);
     nemesis->counts[TORTURE_DATE]++;
 }
 
@@ -195,7 +212,11 @@ static enum torture_deed choose_deed(struct torture_nemesis *nemesis) {
 static void do_something(struct torture_nemesis *nemesis) {
     int instance = torture_random_below(&nemesis->random, TORTURE_INSTANCES);
     if (nemesis->world->options->faults == TORTURE_LOST_ANSWERS) {
-        lose_answers(nemesis);
+        if (torture_random_chance(&nemesis->random, 0.2)) {
+            begin_outage(nemesis, instance);
+        } else {
+            lose_answers(nemesis);
+        }
         return;
     }
     switch (choose_deed(nemesis)) {
@@ -241,6 +262,7 @@ static void do_something(struct torture_nemesis *nemesis) {
 
 void torture_nemesis_act(struct torture_nemesis *nemesis) {
     int64_t now_ms = process_now_ms();
+    go_on_with_outage(nemesis);
     for (int i = 0; i < TORTURE_INSTANCES; i++) {
         for (int j = 0; j < TORTURE_PROXIES; j++) {
             if (nemesis->clear_ms[i][j] != 0 && now_ms >= nemesis->clear_ms[i][j]) {

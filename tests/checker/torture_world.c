@@ -120,6 +120,18 @@ void torture_world_delete_product_row(struct torture_world *world, int index) {
     delete_from_storage(world, STORAGE_TABLE, 204, path);
 }
 
+bool torture_world_has_product_row(struct torture_world *world, int index) {
+    cJSON *entity = NULL;
+    struct error err = {0};
+    enum status status = table_get(&world->operator.client, "inventory", products[index].id, PRODUCT_ROW,
+                                   storage_deadline(world), &entity, &err);
+    cJSON_Delete(entity);
+    if (status != STATUS_NOT_FOUND) {
+        need(status, &err);
+    }
+    return status == STATUS_OK;
+}
+
 /* ---- instances ---- */
 
 static void launch(struct torture_world *world, int index) {

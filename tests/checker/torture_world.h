@@ -89,6 +89,7 @@ void torture_world_restart(struct torture_world *world, int index);
 void torture_world_delete_leases(struct torture_world *world);
 void torture_world_delete_table(struct torture_world *world);
 void torture_world_delete_product_row(struct torture_world *world, int index);
+bool torture_world_has_product_row(struct torture_world *world, int index);
 
 /* Writes what the instances have logged since they were last started to the files of those before. */
 void torture_world_keep_logs(struct torture_world *world);

@@ -7,13 +7,21 @@
 #ifndef SUPPORT_TORTURE_RUN_H
 #define SUPPORT_TORTURE_RUN_H
 
+#include "support/process.h"
+
 struct torture_run {
-    const char *faults;   /* "none", "lost", "all" */
-    const char *duration; /* seconds */
-    const char *control;  /* what the handler does wrong: names of negative_control.h; NULL: it is the one under test */
+    const char *faults;     /* "none", "lost", "all" */
+    const char *duration_s; /* "8" */
+    const char *seed;       /* NULL: another one each time */
+    const char *control;    /* what the handler does wrong: a name in tests/controls/; NULL: it is the one under test */
+
+    struct process process; /* from start to end */
 };
 
-/* Answers all that it printed, the caller's (free); `out_exit_code`: 0 when nothing was found. */
-char *torture_run(const struct torture_run *run, int *out_exit_code);
+/* Several may run at a time. */
+void torture_run_start(struct torture_run *run);
+
+/* Waits for its end. Answers all that it printed, the caller's (free); `out_exit_code`: 0 when nothing was found. */
+char *torture_run_end(struct torture_run *run, int *out_exit_code);
 
 #endif
