@@ -52,7 +52,7 @@ endif
 
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
-libs = -lcivetweb $(library_libs) -lm # Debian's civetweb has no pkg-config file
+libs = $(library_libs) -lm
 leasectl_libs = $(shell pkg-config --libs smartcols expat) # of which the handler needs neither
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease

@@ -1,6 +1,7 @@
 /*
  * main.c - wiring: settings -> parts -> serve -> stop in reverse. Nothing else.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,9 @@ enum {
     STOP_FINISH_MS = 2500,
     STOP_CUT_SHORT_MS = 1000,
     STOP_RELEASE_MS = 4200,
+    STAY_MS = 30 * 1000,
+    LOOK_MS = 100,
+    LAST_LINE_MS = 300,
 };
 
 struct app {
@@ -49,7 +53,8 @@ static enum status serve(struct app *app, struct error *err) {
     struct http_server_options options = {.port = app->parts.settings.port,
                                           .thread_count = SERVER_THREADS,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
-                                          .max_response_bytes = MAX_RESPONSE_BYTES};
+                                          .max_response_bytes = MAX_RESPONSE_BYTES,
+                                          .on_refusal = dispatch_refusal};
     app->dispatch =
         (struct dispatch){.service = &app->parts.inventory, .route_prefix = app->parts.settings.route_prefix};
     enum status status = http_server_start(&app->server, &options, dispatch_request, &app->dispatch, err);
@@ -78,8 +83,28 @@ static bool wind_down(struct app *app) {
     return idle;
 }
 
-static void stop(struct app *app) {
-    if (!wind_down(app)) {
+/*
+ * A host starts another handler as soon as this one ends, although it is about to end, too, and would kill that one with leases in its
+ * hands. So this one stays, holds nothing, and tells callers to come again: until the host kills it or has gone, it is told to
+ * stop once more, or STAY_MS are over. (No parent-death signal: .NET starts processes on threads that end before it does.)
+ */
+static void stay(const struct app *app, const sigset_t *stop_signals, pid_t host) {
+    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+    int64_t until_ms = clock_now_ms(app->parts.clock) + STAY_MS;
+    log_event(LOG_INFORMATION, "Every lease is released; waiting for the host to end");
+    while (clock_now_ms(app->parts.clock) < until_ms && getppid() == host) {
+        if (sigtimedwait(stop_signals, NULL, &look) >= 0) {
+            return;
+        }
+    }
+}
+
+static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
+    bool idle = wind_down(app);
+    if (app->parts.settings.has_host) {
+        stay(app, stop_signals, host);
+    }
+    if (!idle) {
         log_event(LOG_WARNING, "Stopping although a request is still in hand");
         _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
     }
@@ -96,6 +121,12 @@ static void log_failed_start(const struct error *err) {
     }
 }
 
+/* The host throws away what it has not read yet of the last lines when a handler ends in failure. */
+static int fail(int exit_code) {
+    poll(NULL, 0, LAST_LINE_MS);
+    return exit_code;
+}
+
 int main(int argc, char **argv, char **environment) {
     (void)argc, (void)argv;
     if (!standard_streams_open()) {
@@ -103,6 +134,7 @@ int main(int argc, char **argv, char **environment) {
     }
     static struct app app;
     struct error err;
+    pid_t host = getppid();
     sigset_t stop_signals;
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGINT);
@@ -113,16 +145,16 @@ int main(int argc, char **argv, char **environment) {
     enum status status = parts_load(&app.parts, environment, &err);
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, "%s", err.message);
-        return status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE;
+        return fail(status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE);
     }
     log_configure(app.parts.settings.log_level, app.parts.settings.instance);
     if (parts_start(&app.parts, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
         log_failed_start(&err);
-        return EXIT_FAILURE;
+        return fail(EXIT_FAILURE);
     }
     int signal_number = 0;
     sigwait(&stop_signals, &signal_number);
     log_event(LOG_INFORMATION, "Stopping on %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
-    stop(&app);
+    stop(&app, &stop_signals, host);
     return EXIT_SUCCESS;
 }

@@ -18,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev make pkg-config libcivetweb-dev libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
+    [build]="gcc libc6-dev make pkg-config libcurl4-openssl-dev libssl-dev libcjson-dev libexpat1-dev libsmartcols-dev ca-certificates curl"
     [azurite]=""
     [test]="check patch"
     [lint]="clang clang-format clang-tidy cppcheck shellcheck yamllint"

@@ -87,13 +87,35 @@ void http_headers_addf(struct http_headers *headers, const char *name, const cha
     wipe_and_free(value);
 }
 
-const char *http_headers_get(const struct http_headers *headers, const char *name) {
+static struct http_header *find(const struct http_headers *headers, const char *name) {
     for (size_t i = 0; i < headers->count; i++) {
         if (strcasecmp(headers->items[i].name, name) == 0) {
-            return headers->items[i].value;
+            return &headers->items[i];
         }
     }
     return NULL;
+}
+
+void http_headers_join(struct http_headers *headers, const char *name, const char *value) {
+    struct http_header *first = find(headers, name);
+    if (first == NULL || headers->status != STATUS_OK || strpbrk(value, "\r\n") != NULL) {
+        http_headers_add(headers, name, value);
+        return;
+    }
+    size_t size = strlen(first->value) + strlen(", ") + strlen(value) + 1;
+    char *joined = malloc(size);
+    if (joined == NULL) {
+        headers->status = STATUS_NO_MEMORY;
+        return;
+    }
+    snprintf(joined, size, "%s, %s", first->value, value);
+    wipe_and_free(first->value);
+    first->value = joined;
+}
+
+const char *http_headers_get(const struct http_headers *headers, const char *name) {
+    const struct http_header *header = find(headers, name);
+    return header != NULL ? header->value : NULL;
 }
 
 struct http_header_value http_headers_single(const struct http_headers *headers, const char *name) {
@@ -109,6 +131,7 @@ struct http_header_value http_headers_single(const struct http_headers *headers,
 
 void http_response_init(struct http_response *response, size_t max_body_bytes) {
     response->status = 200;
+    response->reason[0] = '\0';
     http_headers_init(&response->headers);
     strbuf_init(&response->body, max_body_bytes);
 }
@@ -116,4 +139,13 @@ void http_response_init(struct http_response *response, size_t max_body_bytes) {
 void http_response_release(struct http_response *response) {
     http_headers_release(&response->headers);
     strbuf_release(&response->body);
+}
+
+void http_response_set_reason(struct http_response *response, const char *text) {
+    snprintf(response->reason, sizeof response->reason, "%s", text);
+    for (char *at = response->reason; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~') {
+            *at = '?';
+        }
+    }
 }

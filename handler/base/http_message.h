@@ -38,6 +38,9 @@ void http_headers_release(struct http_headers *headers); /* wipes the values: Au
 void http_headers_add(struct http_headers *headers, const char *name, const char *value);
 void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The same, but a header of that name that is there gets ", " and the value at its end (RFC 9110 section 5.3). */
+void http_headers_join(struct http_headers *headers, const char *name, const char *value);
+
 const char *http_headers_get(const struct http_headers *headers,
                              const char *name); /* first of that name, any case; NULL */
 
@@ -61,14 +64,20 @@ struct http_request {
     int body_too_large; /* the body was over the server's limit and is not here */
 };
 
+enum { HTTP_REASON_BYTES = 512 };
+
 /* A response that a handler fills in. */
 struct http_response {
-    int status; /* 200 at first */
+    int status;                     /* 200 at first */
+    char reason[HTTP_REASON_BYTES]; /* the status line's phrase; "": the usual one. Set with http_response_set_reason */
     struct http_headers headers;
     struct strbuf body;
 };
 
 void http_response_init(struct http_response *response, size_t max_body_bytes);
 void http_response_release(struct http_response *response);
+
+/* Makes `text` the reason phrase: what is not printable ASCII becomes '?', and what is too long is cut. */
+void http_response_set_reason(struct http_response *response, const char *text);
 
 #endif

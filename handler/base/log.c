@@ -10,13 +10,14 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/correlation.h"
 #include "base/utf8.h"
 
 /*
  * A line is well under PIPE_BUF: the host's pipe takes it whole, and where poll says that there is room, without waiting. The
  * larger the pipe, the longer its reader may be busy elsewhere; 1 MiB is what Linux lets anybody have.
  */
-enum { LINE_BYTES = 2048, PIPE_BYTES = 1024 * 1024 };
+enum { LINE_BYTES = 2048, CORRELATION_BYTES = 160, PIPE_BYTES = 1024 * 1024 };
 
 static const struct {
     const char *name;
@@ -107,21 +108,33 @@ static void write_line(int file, const char *line, size_t length) {
     pthread_mutex_unlock(&write_lock);
 }
 
+/* " [invocation ID, trace ID]" where the thread works on a request, else nothing; returns its length. */
+static int write_correlation(char out[CORRELATION_BYTES]) {
+    const struct correlation *correlation = correlation_current();
+    out[0] = '\0';
+    return correlation == NULL ? 0
+                               : snprintf(out, CORRELATION_BYTES, " [invocation %s%s%s]", correlation->invocation_id,
+                                          correlation->trace_id[0] == '\0' ? "" : ", trace ", correlation->trace_id);
+}
+
 void log_event(enum log_level level, const char *format, ...) {
     if (level < lowest_level || level >= LOG_NONE) {
         return;
     }
     int saved_errno = errno;
     char line[LINE_BYTES];
+    char correlation[CORRELATION_BYTES];
+    size_t room = sizeof line - 1 - (size_t)write_correlation(correlation); /* a long message is cut, not this */
     int length = begin_line(line, level);
-    assert(length > 0 && (size_t)length < sizeof line - 1);
+    assert(length > 0 && (size_t)length < room);
     va_list arguments;
     va_start(arguments, format);
-    int message_length = vsnprintf(line + length, sizeof line - 1 - (size_t)length, format, arguments);
+    int message_length = vsnprintf(line + length, room - (size_t)length, format, arguments);
     va_end(arguments);
     if (message_length < 0) {
         line[length] = '\0';
     }
+    strcat(line, correlation);
     utf8_make_line(line);
     size_t line_length = strlen(line);
     line[line_length++] = '\n';

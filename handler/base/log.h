@@ -1,9 +1,11 @@
 /*
  * log.h - one event a line, where and how the Functions host wants it.
  *
- * The host logs a line on stdout as Information; a line on stderr containing "warn" as Warning, "error" or "fail" as Error
+ * The host logs a line on stdout as Information; a line on stderr with "warn" anywhere in it as Warning, any other as Error
  * (Azure/azure-functions-host, WorkerProcess). So Trace, Debug and Information go to stdout, Warning and above to stderr
- * with the word in the line:  [Instance 1] Releasing lease ...     [Instance 1] Warning: Lease abc-123 lost: ...
+ * with the word in the line, and no other message of ours holds "warn" (tools/check-layers.sh):  [Instance 1] Releasing lease ...     [Instance 1] Warning: Lease abc-123 lost: ...
+ *
+ * A line that is written for a request (correlation.h) ends with its ids:  ... [invocation 0f8c..., trace 4bf9...]
  *
  * Rules        Control characters in a message become spaces: an event is one line, whatever a caller sent us.
  *              No secret is ever passed in, at any level.

@@ -1,10 +1,14 @@
 #include "functions/dispatch.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/correlation.h"
+#include "base/hex.h"
+#include "base/log.h"
 #include "functions/api_answer.h"
 #include "functions/function.h"
 #include "functions/invocation.h"
@@ -16,7 +20,9 @@ static const struct function *const functions[] = {
     &get_inventory_function,
     &reconcile_inventory_function,
 };
-enum { FUNCTION_COUNT = sizeof functions / sizeof functions[0] };
+enum { FUNCTION_COUNT = sizeof functions / sizeof functions[0], MAX_WRAPPED_REFUSAL_BYTES = 16 * 1024 };
+
+#define REQUEST_ID_HEADER "x-ms-request-id"
 
 static void refuse_method(struct http_response *response, const char *allowed) {
     http_headers_add(&response->headers, "Allow", allowed);
@@ -58,9 +64,17 @@ static const struct function *find_by_path(const char *path) {
     return NULL;
 }
 
-static void serve_wrapped(const struct dispatch *dispatch, const struct function *function,
-                          const struct invocation *invocation, struct http_response *response) {
-    struct function_request request = {
+/* Puts the envelope around an answer for a caller. */
+static void wrap(struct http_response *response, size_t max_body_bytes) {
+    struct http_response answer = *response;
+    http_response_init(response, max_body_bytes);
+    invocation_wrap_response(&answer, response);
+    http_response_release(&answer);
+}
+
+static void serve_caller(const struct dispatch *dispatch, const struct function *function,
+                         const struct invocation *invocation, struct http_response *response) {
+    const struct function_request request = {
         .product_id = invocation->product_id,
         .content_type = invocation->content_type,
         .content_encoding = invocation->content_encoding,
@@ -68,36 +82,12 @@ static void serve_wrapped(const struct dispatch *dispatch, const struct function
         .body = invocation->body,
         .body_length = strlen(invocation->body),
     };
-    struct http_response answer;
-    http_response_init(&answer, response->body.max_bytes);
-    serve(dispatch, function, invocation->method, &request, &answer);
-    invocation_wrap_response(&answer, response);
-    http_response_release(&answer);
+    serve(dispatch, function, invocation->method, &request, response);
 }
 
-/* A payload over the server's limit wraps a body over ours: the caller is told so, where there is one. */
-static void refuse_payload_size(const struct function *function, struct http_response *response) {
-    if (function->serve == NULL) {
-        request_refuse_size(response);
-        return;
-    }
-    struct http_response answer;
-    http_response_init(&answer, response->body.max_bytes);
-    request_refuse_size(&answer);
-    invocation_wrap_response(&answer, response);
-    http_response_release(&answer);
-}
-
-static void serve_invocation(const struct dispatch *dispatch, const struct function *function,
-                             const struct http_request *request, struct http_response *response) {
-    if (strcmp(request->method, "POST") != 0) {
-        refuse_method(response, "POST");
-        return;
-    }
-    if (request->body_too_large) {
-        refuse_payload_size(function, response);
-        return;
-    }
+/* A function's answer, not yet wrapped. */
+static void answer_invocation(const struct dispatch *dispatch, const struct function *function,
+                              const struct http_request *request, struct http_response *response) {
     struct invocation invocation;
     struct error err = {0};
     enum status status =
@@ -111,22 +101,64 @@ static void serve_invocation(const struct dispatch *dispatch, const struct funct
         return;
     }
     if (function->serve != NULL) {
-        serve_wrapped(dispatch, function, &invocation, response);
+        serve_caller(dispatch, function, &invocation, response);
     } else {
         function->run(dispatch->service, response);
     }
     invocation_release(&invocation);
 }
 
-/* The proxied shape */
-
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+/*
+ * The host drops the body of a timer's failed invocation, and logs the reason phrase.
+ * Source: Azure/azure-functions-host, DefaultHttpWorkerService.ProcessDefaultInvocationRequest (EnsureSuccessStatusCode).
+ */
+static void give_reason(struct http_response *response) {
+    cJSON *body = cJSON_ParseWithLength(response->body.data, response->body.length);
+    const cJSON *error = cJSON_GetObjectItemCaseSensitive(body, "error");
+    const char *code = json_string(error, "code");
+    const char *message = json_string(error, "message");
+    if (code != NULL && message != NULL) {
+        char reason[HTTP_REASON_BYTES];
+        snprintf(reason, sizeof reason, "%s: %s", code, message);
+        http_response_set_reason(response, reason);
     }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+    cJSON_Delete(body);
 }
+
+static void finish_invocation(const struct function *function, struct http_response *response, size_t max_body_bytes) {
+    if (function->serve != NULL) {
+        wrap(response, max_body_bytes);
+    } else if (response->status != 200) {
+        give_reason(response);
+    }
+}
+
+static void serve_invocation(const struct dispatch *dispatch, const struct function *function,
+                             const struct http_request *request, struct http_response *response) {
+    if (strcmp(request->method, "POST") != 0) { /* not the host's */
+        refuse_method(response, "POST");
+        return;
+    }
+    if (request->body_too_large) { /* it wraps a body over our limit */
+        request_refuse_size(response);
+    } else {
+        answer_invocation(dispatch, function, request, response);
+    }
+    finish_invocation(function, response, response->body.max_bytes);
+}
+
+static void refuse(const struct http_request *request, struct http_response *response) {
+    const struct function *function = find_by_path(request->path);
+    if (function == NULL || strcmp(request->method, "POST") != 0) {
+        return;
+    }
+    finish_invocation(function, response, MAX_WRAPPED_REFUSAL_BYTES);
+    if (function->serve == NULL) {
+        log_event(LOG_WARNING, "%s was refused: %s", function->name, response->reason);
+    }
+}
+
+/* The proxied shape */
 
 /* In place. What is no escape, and %00, stays as it is: '%' is in no literal of ours and in no valid product id. */
 static void percent_decode(char *text) {
@@ -205,6 +237,17 @@ static size_t byte_order_mark_bytes(const struct http_request *request) {
     return request->body_length >= length && memcmp(request->body, mark, length) == 0 ? length : 0;
 }
 
+/* Whether it is the call of a function that is not among ours, for a caller. */
+static bool is_invocation(const struct http_request *request) {
+    struct invocation invocation;
+    bool is_call = strcmp(request->method, "POST") == 0 && strrchr(request->path, '/') == request->path &&
+                   invocation_parse(request->body, request->body_length, true, &invocation, NULL) == STATUS_OK;
+    if (is_call) {
+        invocation_release(&invocation);
+    }
+    return is_call;
+}
+
 static void serve_route(const struct dispatch *dispatch, const struct http_request *request,
                         struct http_response *response) {
     char *path = strdup(request->path);
@@ -222,16 +265,19 @@ static void serve_route(const struct dispatch *dispatch, const struct http_reque
         .body_too_large = request->body_too_large != 0,
     };
     const struct function *function = find_by_route(dispatch->route_prefix, path, &forwarded.product_id);
-    if (function == NULL) {
-        refuse_path(response);
-    } else {
+    if (function != NULL) {
         serve(dispatch, function, request->method, &forwarded, response);
+    } else {
+        refuse_path(response);
+        if (is_invocation(request)) {
+            wrap(response, response->body.max_bytes);
+        }
     }
     free(path);
 }
 
-void dispatch_request(void *context, const struct http_request *request, struct http_response *response) {
-    const struct dispatch *dispatch = context;
+static void answer(const struct dispatch *dispatch, const struct http_request *request,
+                   struct http_response *response) {
     const struct function *function = find_by_path(request->path);
     if (strcmp(request->path, "/") == 0) {
         answer_poll(request->method, response);
@@ -240,4 +286,23 @@ void dispatch_request(void *context, const struct http_request *request, struct 
     } else {
         serve_route(dispatch, request, response);
     }
+}
+
+void dispatch_request(void *context, const struct http_request *request, struct http_response *response) {
+    struct correlation correlation;
+    correlation_read(request->headers, &correlation);
+    const struct correlation *before = correlation_use(&correlation);
+    http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
+    answer(context, request, response);
+    correlation_use(before);
+}
+
+void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response) {
+    (void)context;
+    struct correlation correlation;
+    correlation_read(request->headers, &correlation);
+    const struct correlation *before = correlation_use(&correlation);
+    http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
+    refuse(request, response);
+    correlation_use(before);
 }

@@ -5,8 +5,11 @@
  *   invocation           POST /ReserveInventory with {"Data":{"req":{...}},"Metadata":{...}}; timers always so
  *   GET /                the host's readiness poll
  *
- * The caller's answer is the same, byte for byte, in all of them. A payload that is no invocation's is itself answered
- * with an error, so that the host counts the invocation as failed.
+ * The caller's answer is the same, byte for byte, in all of them. In the invocation shape whatever is for a caller stands inside the
+ * envelope, the server's own refusals and a payload that cannot be read too: the host makes an empty 500 of anything else. A
+ * timer has no caller: its failure is any status but 200, with the reason in the status line.
+ *
+ * Every answer carries the invocation's id as x-ms-request-id, and every log line on the way to it names that, too.
  *
  * Routes match as ASP.NET's do: literals in any case, one trailing slash tolerated, {productId} one non-empty segment.
  * Threads: any, several at once.
@@ -28,5 +31,8 @@ struct dispatch {
 
 /* Answers one request of the host's. An http_server_handler with a struct dispatch as its context. */
 void dispatch_request(void *context, const struct http_request *request, struct http_response *response);
+
+/* Puts a refusal of the server's own into the shape that the request was in. */
+void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response);
 
 #endif

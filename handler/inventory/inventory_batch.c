@@ -315,6 +315,7 @@ static void log_success(const struct batch *batch, const struct inventory_reques
     if (request->units == 0 || request->is_repeat) {
         return;
     }
+    const struct correlation *leader = correlation_use(request->correlation);
     if (request->operation == INVENTORY_RESERVE) {
         log_event(LOG_INFORMATION, "✓ Successfully reserved %lld units of %s. Reservation: %s Renewal count: %d",
                   (long long)request->units, batch->turn->product_id, request->reservation.id, request->renewal_count);
@@ -322,6 +323,7 @@ static void log_success(const struct batch *batch, const struct inventory_reques
         log_event(LOG_INFORMATION, "✓ Successfully released %lld units of %s. Renewal count: %d",
                   (long long)request->units, batch->turn->product_id, request->renewal_count);
     }
+    correlation_use(leader);
 }
 
 /* The whole batch shares the failure: what was not included could not have fared better. */

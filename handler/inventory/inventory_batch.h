@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/correlation.h"
 #include "base/status.h"
 #include "inventory/inventory.h"
 #include "inventory/inventory_store.h"
@@ -39,10 +40,11 @@ enum inventory_operation {
 struct inventory_request {
     struct lane_entry entry; /* first */
     enum inventory_operation operation;
-    const char *customer_id;             /* reserve, release */
-    const char *reservation_id;          /* release: NULL, any of the customer's */
-    int64_t quantity;                    /* set total: the new one */
-    char key_hash[INVENTORY_HASH_BYTES]; /* "": a repeat is a request of its own */
+    const struct correlation *correlation; /* whose request it is; NULL: nobody's */
+    const char *customer_id;               /* reserve, release */
+    const char *reservation_id;            /* release: NULL, any of the customer's */
+    int64_t quantity;                      /* set total: the new one */
+    char key_hash[INVENTORY_HASH_BYTES];   /* "": a repeat is a request of its own */
     char request_hash[INVENTORY_HASH_BYTES];
     struct product_state *picture; /* read: initialized */
 

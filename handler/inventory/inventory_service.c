@@ -144,6 +144,7 @@ static enum status run(struct inventory_service *service, const char *product_id
     if (status != STATUS_OK) {
         return status;
     }
+    request->correlation = correlation_current();
     status = product_lane_run(&service->lanes, product_id, lease_duration_s, &request->entry, err);
     *out_had_turn = status == STATUS_OK;
     if (status != STATUS_OK) {

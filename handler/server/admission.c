@@ -2,46 +2,35 @@
 
 #include "base/condition.h"
 
-void admission_init(struct admission *admission, int max_call_count) {
-    admission->max_call_count = max_call_count;
-    atomic_init(&admission->call_count, 0);
-    atomic_init(&admission->draining, false);
-    admission->in_hand_count = 0;
+void admission_init(struct admission *admission, int max_count) {
+    admission->max_count = max_count;
+    admission->count = 0;
+    admission->draining = false;
     pthread_mutex_init(&admission->lock, NULL);
     condition_init(&admission->idle);
 }
 
-void admission_release(struct admission *admission) {
+void admission_cleanup(struct admission *admission) {
     pthread_cond_destroy(&admission->idle);
     pthread_mutex_destroy(&admission->lock);
 }
 
-bool admission_enter(struct admission *admission) {
+enum admission_answer admission_enter(struct admission *admission) {
     pthread_mutex_lock(&admission->lock);
-    bool welcome = !admission->draining;
-    admission->in_hand_count += welcome;
+    enum admission_answer answer = admission->draining                        ? ADMISSION_STOPPING
+                                   : admission->count >= admission->max_count ? ADMISSION_BUSY
+                                                                              : ADMISSION_WELCOME;
+    admission->count += answer == ADMISSION_WELCOME;
     pthread_mutex_unlock(&admission->lock);
-    return welcome;
+    return answer;
 }
 
 void admission_leave(struct admission *admission) {
     pthread_mutex_lock(&admission->lock);
-    if (--admission->in_hand_count == 0) {
+    if (--admission->count == 0) {
         pthread_cond_broadcast(&admission->idle);
     }
     pthread_mutex_unlock(&admission->lock);
-}
-
-bool admission_begin_call(struct admission *admission) {
-    bool has_room = atomic_fetch_add(&admission->call_count, 1) < admission->max_call_count;
-    if (!has_room) {
-        admission_end_call(admission);
-    }
-    return has_room;
-}
-
-void admission_end_call(struct admission *admission) {
-    atomic_fetch_sub(&admission->call_count, 1);
 }
 
 void admission_drain(struct admission *admission) {
@@ -50,18 +39,21 @@ void admission_drain(struct admission *admission) {
     pthread_mutex_unlock(&admission->lock);
 }
 
-bool admission_is_draining(const struct admission *admission) {
-    return admission->draining;
+bool admission_is_draining(struct admission *admission) {
+    pthread_mutex_lock(&admission->lock);
+    bool draining = admission->draining;
+    pthread_mutex_unlock(&admission->lock);
+    return draining;
 }
 
 bool admission_wait_idle(struct admission *admission, int64_t timeout_ms) {
     struct timespec until = condition_deadline(timeout_ms);
     bool in_time = true;
     pthread_mutex_lock(&admission->lock);
-    while (admission->in_hand_count > 0 && in_time) {
+    while (admission->count > 0 && in_time) {
         in_time = condition_wait_until(&admission->idle, &admission->lock, &until);
     }
-    bool idle = admission->in_hand_count == 0;
+    bool idle = admission->count == 0;
     pthread_mutex_unlock(&admission->lock);
     return idle;
 }

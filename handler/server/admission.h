@@ -1,8 +1,7 @@
 /*
  * admission.h - how many requests a server has in hand, and whether it takes another.
  *
- * Vocabulary   in hand   between its head and the end of its answer
- *              call      of the handler, for a request in hand
+ * Vocabulary   in hand   from the moment a request has come whole until its answer has been sent
  * Threads: any.
  * Layer: server. May include everything below.
  */
@@ -10,34 +9,30 @@
 #define SERVER_ADMISSION_H
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct admission {
-    int max_call_count;
-    atomic_int call_count;
-    atomic_bool draining; /* set under the lock */
+    int max_count;
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t idle;
-    int in_hand_count;
+    int count;
+    bool draining;
 };
 
-void admission_init(struct admission *admission, int max_call_count);
-void admission_release(struct admission *admission);
+enum admission_answer { ADMISSION_WELCOME, ADMISSION_BUSY, ADMISSION_STOPPING };
 
-/* May this request be taken in hand? No longer once it drains. If so, admission_leave comes at its end. */
-bool admission_enter(struct admission *admission);
+void admission_init(struct admission *admission, int max_count);
+void admission_cleanup(struct admission *admission);
+
+/* Takes a request in hand unless max_count are, or the server drains. Each that is welcome leaves again with admission_leave. */
+enum admission_answer admission_enter(struct admission *admission);
 void admission_leave(struct admission *admission);
 
-/* May the handler be called, with fewer than max_call_count calls under way? If so, admission_end_call comes behind it. */
-bool admission_begin_call(struct admission *admission);
-void admission_end_call(struct admission *admission);
-
 void admission_drain(struct admission *admission);
-bool admission_is_draining(const struct admission *admission);
+bool admission_is_draining(struct admission *admission);
 
-/* Waits until no request is in hand, at most `timeout_ms`. Is none left? */
+/* Waits until no request is in hand, at most `timeout_ms`. Returns whether none is left. */
 bool admission_wait_idle(struct admission *admission, int64_t timeout_ms);
 
 #endif

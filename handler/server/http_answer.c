@@ -21,9 +21,9 @@ static const struct refusal {
     [HTTP_REFUSAL_LARGE_HEAD] = {431, "RequestHeadersTooLarge", "The request has too many headers, or too large ones."},
     [HTTP_REFUSAL_OWN_FAULT] = {500, "InternalError",
                                 "The server encountered an internal error. Please retry the request."},
-    [HTTP_REFUSAL_BUSY] = {503, "ServiceUnavailable", "The server is busy. Please retry the request."},
-    [HTTP_REFUSAL_NO_MEMORY] = {503, "ServiceUnavailable", "The server is out of memory. Please retry the request."},
-    [HTTP_REFUSAL_STOPPING] = {503, "ServiceUnavailable", "The server is stopping. Please retry the request."},
+    [HTTP_REFUSAL_BUSY] = {503, "TooManyRequests", "The server is busy. Please retry the request."},
+    [HTTP_REFUSAL_NO_MEMORY] = {503, "TooManyRequests", "The server is out of memory. Please retry the request."},
+    [HTTP_REFUSAL_STOPPING] = {503, "Stopping", "The server is stopping. Please retry the request."},
     [HTTP_REFUSAL_VERSION] = {505, "HttpVersionNotSupported", "Only HTTP/1.0 and HTTP/1.1 are supported."},
 };
 
@@ -39,14 +39,56 @@ void http_answer_refuse(struct http_response *response, enum http_refusal refusa
     strbuf_appendf(&response->body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", said->code, said->message);
 }
 
-void http_answer_make_sendable(struct http_response *response) {
+bool http_answer_is_sendable(const struct http_response *response) {
     if (strbuf_status(&response->body) == STATUS_OK && response->headers.status == STATUS_OK &&
         response->status >= 200 && response->status <= 599) {
-        return;
+        return true;
     }
     log_event(LOG_ERROR, "An answer could not be built (status %d, body %s, headers %s)", response->status,
               status_name(strbuf_status(&response->body)), status_name(response->headers.status));
-    http_answer_refuse(response, HTTP_REFUSAL_OWN_FAULT);
+    return false;
+}
+
+/* The reason phrases of RFC 9110, of what is answered here. */
+static const struct {
+    int status;
+    const char *reason;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {412, "Precondition Failed"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Content"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+static const char *reason_of(const struct http_response *response) {
+    if (response->reason[0] != '\0') {
+        return response->reason;
+    }
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].status == response->status) {
+            return reasons[i].reason;
+        }
+    }
+    return "";
 }
 
 /* Is this one of the headers that frame a message, and so are ours alone to write? */
@@ -55,9 +97,8 @@ static bool is_framing_header(const char *name) {
            strcasecmp(name, "Connection") == 0;
 }
 
-static void append_head(struct strbuf *out, const struct http_response *response, const char *reason, bool bodiless,
-                        bool close) {
-    strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason);
+static void append_head(struct strbuf *out, const struct http_response *response, bool bodiless, bool close) {
+    strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response));
     if (http_headers_get(&response->headers, "Date") == NULL) {
         char date[UTC_TEXT_BYTES];
         utc_format_http(clock_wall_ms(clock_system()), date);
@@ -75,10 +116,9 @@ static void append_head(struct strbuf *out, const struct http_response *response
     strbuf_appendf(out, "Connection: %s\r\n\r\n", close ? "close" : "keep-alive");
 }
 
-void http_answer_append(struct strbuf *out, const struct http_response *response, const char *reason, bool is_head,
-                        bool close) {
+void http_answer_append(struct strbuf *out, const struct http_response *response, bool is_head, bool close) {
     bool bodiless = response->status == 204 || response->status == 304;
-    append_head(out, response, reason, bodiless, close);
+    append_head(out, response, bodiless, close);
     if (!bodiless && !is_head) {
         strbuf_append(out, response->body.data, response->body.length);
     }

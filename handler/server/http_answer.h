@@ -20,23 +20,22 @@ enum http_refusal {
     HTTP_REFUSAL_LONG_URL,   /* 414 UriTooLong */
     HTTP_REFUSAL_LARGE_HEAD, /* 431 RequestHeadersTooLarge */
     HTTP_REFUSAL_OWN_FAULT,  /* 500 InternalError */
-    HTTP_REFUSAL_BUSY,       /* 503 ServiceUnavailable, with Retry-After; so are the next two */
-    HTTP_REFUSAL_NO_MEMORY,
-    HTTP_REFUSAL_STOPPING,
-    HTTP_REFUSAL_VERSION, /* 505 HttpVersionNotSupported */
+    HTTP_REFUSAL_BUSY,       /* 503 TooManyRequests, with Retry-After */
+    HTTP_REFUSAL_NO_MEMORY,  /* as above */
+    HTTP_REFUSAL_STOPPING,   /* 503 Stopping, with Retry-After */
+    HTTP_REFUSAL_VERSION,    /* 505 HttpVersionNotSupported */
 };
 
 /* Puts the refusal in place of what is there. */
 void http_answer_refuse(struct http_response *response, enum http_refusal refusal);
 
-/* Puts a 500 in place of an answer that cannot be sent (see http_server.h), and tells the log. */
-void http_answer_make_sendable(struct http_response *response);
+/* Returns whether the answer can be sent (see http_server.h); tells the log if not. */
+bool http_answer_is_sendable(const struct http_response *response);
 
 /*
  * Appends the answer: status line, Date, the headers but those that frame a message, Content-Length, Connection, and the body
  * unless it answers HEAD (`is_head`) or is a 204 or 304.
  */
-void http_answer_append(struct strbuf *out, const struct http_response *response, const char *reason, bool is_head,
-                        bool close);
+void http_answer_append(struct strbuf *out, const struct http_response *response, bool is_head, bool close);
 
 #endif

@@ -1,37 +1,20 @@
 /*
- * http_exchange.h - one request on its way through the server: read, checked, handed over, answered.
+ * http_exchange.h - the answer to one request: the handler's, or the server's own refusal, ready to be sent.
  *
- * Only http_server.c calls it, from civetweb's callbacks. What it takes and refuses is said in http_server.h.
- * Threads: civetweb's workers.
+ * Threads: one at a time for a connection; http_exchange_serve runs on a worker.
  * Layer: server. May include everything below.
  */
 #ifndef SERVER_HTTP_EXCHANGE_H
 #define SERVER_HTTP_EXCHANGE_H
 
-#include "server/admission.h"
-#include "server/connection_table.h"
-#include "server/http_server.h"
+#include "server/http_answer.h"
+#include "server/http_connection.h"
 
-struct mg_connection;
+/* Each fills in the connection's `out`, `ends` and `client_ends_it`. */
+void http_exchange_serve(struct http_connection *connection);
+void http_exchange_refuse(struct http_connection *connection, enum http_refusal refusal);
 
-/* What all exchanges of a server share. */
-struct http_exchange_rules {
-    http_server_handler handler;
-    void *context;
-    size_t max_body_bytes;
-    size_t max_response_bytes;
-    int max_kept_connections; /* with more than these open, one ends with its answer */
-    struct admission *admission;
-    struct connection_table *connections;
-};
-
-/* Serves a request that civetweb has read. Answers the status that went out. */
-int http_exchange_serve(const struct http_exchange_rules *rules, struct mg_connection *conn);
-
-/* Answers what civetweb would refuse with `status`; the connection ends. */
-void http_exchange_refuse(const struct http_exchange_rules *rules, struct mg_connection *conn, int status);
-
-/* On a connection that is about to be closed: answers a request that civetweb has read and told nobody of, if there is one. */
-void http_exchange_catch_up(const struct http_exchange_rules *rules, const struct mg_connection *conn);
+/* Returns whether the client waits for a "100 Continue" before it sends its body. */
+bool http_exchange_expects_invitation(const struct http_connection *connection);
 
 #endif

@@ -1,28 +1,26 @@
 /*
- * http_server.h - an HTTP server on 127.0.0.1. http_server.c and http_exchange.c are the files that know civetweb.
+ * http_server.h - an HTTP server on 127.0.0.1 for the Functions host, which opens one connection for each request under way and
+ * takes any that is ended without an answer for a failure of the app's (500, with nothing in it).
  *
  * Rules        Listens on the loopback address alone: nobody may reach us past the host's keys. What a request says about who
  *              sent it and to whom (Host, Forwarded, X-Forwarded-*) is read by nobody here.
- *              The handler sees every method, those that civetweb does not know as well (without headers and body, as what
- *              it cannot be for), paths and queries exactly as they were sent, bodies whole and within max_body_bytes (of a longer
- *              one, body_too_large is set and the connection ends after the answer). Chunked bodies and Expect: 100-continue are
- *              taken care of. A target that is no path ("*", another server's URL) is passed on as it is, like an unknown method.
+ *              The handler sees every method, paths and queries exactly as they were sent, headers of one name joined with ", ", and
+ *              bodies whole and within max_body_bytes (of a longer one, body_too_large is set). Chunked bodies and
+ *              Expect: 100-continue are taken care of. A target that is no path ("*", another server's URL) is passed on as it is.
  *              What it leaves in the response goes out with Date, Content-Length and Connection; the body is left out for HEAD,
  *              204 and 304. A response that cannot be sent (over max_response_bytes, a header with a line break, a status
  *              outside 200 to 599) becomes a 500, told in the log.
- *              What never reaches the handler is answered in the same error shape as the rest of the API, and ends its connection:
- *              400 BadRequest (unreadable; a head or a body's end that can be read in more than one way, see http_framing.h; a
- *              body that is cut short; a head over one and a half times its limit), 408, 414, 431, 505, and 503 with Retry-After while
- *              draining, out of memory, or with thread_count requests in the handler's hands: at once, none waits in a queue.
- * Limits       A URL has at most HTTP_SERVER_MAX_URL_BYTES; a head HTTP_SERVER_MAX_HEAD_BYTES and 63 headers.
- *              Head and body together must come within request_timeout_ms of the connection; on a connection that is kept, the next
- *              head within 130 s of the last answer, and its body within request_timeout_ms of it. An answer must be taken in
- *              request_timeout_ms. Who is slower is told 408, if anything, and the connection ends. The handler has no limit here.
- *              A connection holds a thread while it is open. There are thread_count of them for requests and a sixteenth more for
- *              those who are turned away. While more than thread_count connections are open, the one that we have longest waited for,
- *              silent or in mid-request, is ended, with 503 if it had begun (connection_table.h). The last quarter of thread_count
- *              serves one request a connection.
- * Threads: the handler runs on civetweb's workers, on thread_count of them at once.
+ *              What never reaches the handler is answered in the same error shape as the rest of the API: 400 BadRequest
+ *              (unreadable; a head or a body's end that can be read in more than one way, see http_head.h; a body that is cut
+ *              short), 408, 414, 431, 505, and 503 with Retry-After while draining, out of memory, or with thread_count requests in
+ *              hand: at once, none waits in a queue.
+ *              A connection ends with each of these, with a body over the limit, and while draining: the answer says
+ *              "Connection: close", and what still comes is read until the client closes (http_connection.h).
+ * Limits       A URL has at most HTTP_SERVER_MAX_URL_BYTES, a head HTTP_SERVER_MAX_HEAD_BYTES and HTTP_SERVER_MAX_HEADERS.
+ *              Head and body together must come within request_timeout_ms, and an answer must be taken in as long. The handler has
+ *              no limit here. A connection without a request has none either: it costs next to nothing.
+ *              As many connections may be open as the process may have descriptors, less 600, or half of them if they are few.
+ * Threads: one for all connections; the handler runs on up to thread_count others.
  * Layer: server. May include everything below.
  */
 #ifndef SERVER_HTTP_SERVER_H
@@ -37,11 +35,15 @@
 
 struct http_server;
 
+/* The host passes on up to 100 headers, and those of Azure's front ends and its own. */
 enum {
     HTTP_SERVER_MAX_URL_BYTES = 8 * 1024,
     HTTP_SERVER_MAX_HEAD_BYTES = 64 * 1024,
+    HTTP_SERVER_MAX_HEADERS = 200,
     HTTP_SERVER_REQUEST_TIMEOUT_MS = 30 * 1000
 };
+
+typedef void (*http_server_handler)(void *context, const struct http_request *request, struct http_response *response);
 
 struct http_server_options {
     int port;         /* 0 to 65535; 0: any free one */
@@ -49,15 +51,17 @@ struct http_server_options {
     size_t max_body_bytes;
     size_t max_response_bytes;
     int request_timeout_ms; /* 0: HTTP_SERVER_REQUEST_TIMEOUT_MS */
+    bool tolerant; /* reads requests as the Functions host's own server does: see http_head.h and http_body.h */
+
+    /* May change a refusal of the server's own before it goes out. What is not known of the request is "". May be NULL. */
+    http_server_handler on_refusal;
 };
 
-typedef void (*http_server_handler)(void *context, const struct http_request *request, struct http_response *response);
-
 /*
- * Listens when it returns. Ignores SIGPIPE from then on (civetweb's threads do).
+ * Listens when it returns. Allows this process as many open files as it may have.
  *
  * STATUS_UNAVAILABLE   the port is taken, or may not be listened on
- * STATUS_NO_MEMORY, STATUS_INTERNAL
+ * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
  */
 enum status http_server_start(struct http_server **out, const struct http_server_options *options,
                               http_server_handler handler, void *context, struct error *err) MUST_CHECK;
@@ -68,7 +72,7 @@ int http_server_port(const struct http_server *server);
 /* From now on new requests are answered 503 with Retry-After and Connection: close, without the handler. */
 void http_server_drain(struct http_server *server);
 
-/* Waits until every request in hand has been answered, at most `timeout_ms`. Is none left? Later ones count unless it drains. */
+/* Waits until every request in hand has been answered, at most `timeout_ms`. Returns whether none is left. */
 bool http_server_wait_idle(struct http_server *server, int64_t timeout_ms);
 
 /*

@@ -327,6 +327,7 @@ static void name_instance(const struct config_source *source, char out[INSTANCE_
 
 static enum status fill(const struct config_source *source, struct draft *draft, struct error *err) {
     name_instance(source, draft->settings.instance);
+    draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
     if (status == STATUS_OK) {
         status = read_metadata(source, &draft->settings.lease_store.metadata, err);

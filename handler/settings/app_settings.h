@@ -37,6 +37,9 @@ enum inventory_store_kind { STORE_TABLE, STORE_MEMORY };
 struct app_settings {
     int port; /* FUNCTIONS_CUSTOMHANDLER_PORT, 1 to 65535; 8080 when no host has set it */
 
+    /* A Functions host has started us (FUNCTIONS_HTTPWORKER_PORT): it starts another handler when this one ends. */
+    bool has_host;
+
     /*
      * For log lines: the last 8 characters of WEBSITE_INSTANCE_ID, WEBSITE_POD_NAME or CONTAINER_NAME, of which each plan of Azure
      * sets another, else HANDLER_INSTANCE, else the process id.

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/condition.h"
+#include "base/correlation.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/utc.h"
@@ -51,6 +52,16 @@ enum status storage_request_status(const struct storage_request *request) {
         status = request->headers.status;
     }
     return status == STATUS_OK ? strbuf_status(&request->body) : status;
+}
+
+/* Named after the request that it is for, so that storage's own logs can be searched for that; else it gets an id of its own. */
+static enum status name_request(char out[INVOCATION_ID_BYTES]) {
+    const struct correlation *correlation = correlation_current();
+    if (correlation == NULL) {
+        return uuid_v4(out);
+    }
+    snprintf(out, INVOCATION_ID_BYTES, "%s", correlation->invocation_id);
+    return STATUS_OK;
 }
 
 /* --- one attempt: built and signed, and its answer read --- */
@@ -217,7 +228,7 @@ struct send {
     struct storage_client *client;
     const struct storage_request *request;
     int64_t deadline_ms;
-    char request_id[UUID_TEXT_BYTES];
+    char request_id[INVOCATION_ID_BYTES];
     struct question question;
 };
 
@@ -323,7 +334,7 @@ enum status storage_client_send(struct storage_client *client, const struct stor
         .client = client, .request = request, .deadline_ms = deadline_ms, .question = question_of(client, request)};
     enum status status = storage_request_status(request);
     if (status == STATUS_OK) {
-        status = uuid_v4(send.request_id);
+        status = name_request(send.request_id);
     }
     if (status != STATUS_OK) {
         return error_set(err, status, "%s: %s", send.question.what, status_text(status));
@@ -362,10 +373,10 @@ static void finish_submission(void *context, enum status status, struct http_rep
 
 enum status storage_client_submit(struct storage_client *client, const struct storage_request *request,
                                   int64_t timeout_ms, storage_done done, void *context) {
-    char request_id[UUID_TEXT_BYTES];
+    char request_id[INVOCATION_ID_BYTES];
     enum status status = storage_request_status(request);
     if (status == STATUS_OK) {
-        status = uuid_v4(request_id);
+        status = name_request(request_id);
     }
     if (status != STATUS_OK) {
         return status;

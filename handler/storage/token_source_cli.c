@@ -1,8 +1,10 @@
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +39,26 @@ static int set_attributes(posix_spawnattr_t *attributes) {
     return failure != 0 ? failure : posix_spawnattr_setflags(attributes, flags);
 }
 
+/*
+ * Every descriptor of ours is close-on-exec, but libcurl (7.88: multi.c, asyn-thread.c) makes pairs of sockets for its own use that
+ * are not. These are closed in the child.
+ */
+static int close_inherited(posix_spawn_file_actions_t *files) {
+    DIR *own = opendir("/proc/self/fd");
+    int failure = 0;
+    for (struct dirent *entry = NULL; own != NULL && failure == 0 && (entry = readdir(own)) != NULL;) {
+        int fd = (int)strtol(entry->d_name, NULL, 10);
+        int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+        if (flags >= 0 && (flags & FD_CLOEXEC) == 0) {
+            failure = posix_spawn_file_actions_addclose(files, fd);
+        }
+    }
+    if (own != NULL) {
+        closedir(own);
+    }
+    return failure;
+}
+
 /* What az says on stderr is for people at a terminal, and goes nowhere. */
 static int set_files(posix_spawn_file_actions_t *files, int output) {
     int failure = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -63,6 +85,9 @@ static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid
         failure = set_attributes(&attributes);
         if (failure == 0) {
             failure = set_files(&files, output);
+        }
+        if (failure == 0) {
+            failure = close_inherited(&files);
         }
         if (failure == 0) {
             failure = posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);

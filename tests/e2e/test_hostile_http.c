@@ -25,14 +25,17 @@ enum {
     SILENT = 2000,
     SILENT_PATIENCE_MS = 2000,
     REQUESTS_AT_ONCE = 256,
+    OWN_THREADS = 8, /* on top of one for each request */
+    FEW_FILES = 40,
+    CROWD_PAUSE_MS = 50,
     LOG_TIMEOUT_MS = 60000,
     CALM_TIMEOUT_MS = 1000 * RAW_HTTP_TIMEOUT_S
 };
 #define SEED UINT64_C(20261126)
 #define GET_PRODUCT "GET /api/inventory/PROD-001 HTTP/1.1\r\nHost: h\r\n"
-#define RESERVE                                                                              \
-    "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\n\r\n" \
-    "{\"quantity\":1,\"customerId\":\"CUST-001\"}"
+#define RESERVE_HEAD "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\n\r\n"
+#define RESERVE_BODY "{\"quantity\":1,\"customerId\":\"CUST-001\"}"
+#define RESERVE RESERVE_HEAD RESERVE_BODY
 
 static struct app app;
 static struct raw_response answer;
@@ -239,6 +242,57 @@ START_TEST(two_thousand_silent_connections_keep_nobody_waiting) {
 }
 END_TEST
 
+/* Half of the files that it may open are lost to silence. The silent must make room, and are told why. */
+START_TEST(where_descriptors_run_short_all_who_ask_are_answered) {
+    struct rlimit few = {.rlim_cur = (rlim_t)take_footprint().files + FEW_FILES};
+    few.rlim_max = few.rlim_cur;
+    ck_assert_int_eq(prlimit(app.process.pid, RLIMIT_NOFILE, &few, NULL), 0);
+    for (int i = 0; i < 2 * FEW_FILES; i++) {
+        silent[i] = raw_http_connect(app.port);
+    }
+    for (int i = 0; i < FEW_FILES; i++) {
+        int fd = send_request("GET / HTTP/1.1\r\n\r\n");
+        raw_http_read(fd, &answer, false); /* of a product nobody could tell: that needs a file as well */
+        ck_assert_int_eq(answer.status, 200);
+        silent[2 * FEW_FILES + i] = fd;
+        raw_http_read(silent[i], &answer, false); /* the longest silent has been ended for it */
+        ck_assert_int_eq(answer.status, 503);
+        close(silent[i]);
+    }
+    for (int i = FEW_FILES; i < 3 * FEW_FILES; i++) {
+        close(silent[i]);
+    }
+}
+END_TEST
+
+/* As the host does: a connection for each request under way, its head in one write and its body in another. */
+static const int crowds[] = {257, 300, 600, 1000};
+
+START_TEST(of_a_crowd_of_callers_everybody_gets_an_answer) {
+    static int callers[SILENT];
+    int counts[STATUSES] = {0};
+    allow_many_files();
+    for (int i = 0; i < crowds[_i]; i++) {
+        callers[i] = raw_http_connect(app.port);
+    }
+    poll(NULL, 0, CROWD_PAUSE_MS);
+    for (int i = 0; i < crowds[_i]; i++) {
+        ck_assert(raw_http_send(callers[i], RESERVE_HEAD));
+    }
+    for (int i = 0; i < crowds[_i]; i++) {
+        ck_assert(raw_http_send(callers[i], RESERVE_BODY));
+    }
+    for (int i = 0; i < crowds[_i]; i++) {
+        raw_http_read(callers[i], &answer, false);
+        counts[answer.status]++;
+        close(callers[i]);
+    }
+    ck_assert_int_eq(counts[200] + counts[409] + counts[503], crowds[_i]);
+    ck_assert_int_le(thread_count(), REQUESTS_AT_ONCE + OWN_THREADS);
+    assert_serves();
+}
+END_TEST
+
 START_TEST(a_request_beyond_what_it_serves_is_told_so_at_once) {
     static int held[REQUESTS_AT_ONCE];
     for (int i = 0; i < REQUESTS_AT_ONCE; i++) {
@@ -250,7 +304,7 @@ START_TEST(a_request_beyond_what_it_serves_is_told_so_at_once) {
     }
     char seconds[16];
     ck_assert_str_eq(raw_response_header(&answer, "Retry-After", seconds, sizeof seconds), "1");
-    ck_assert_ptr_nonnull(strstr(answer.body, "\"code\":\"ServiceUnavailable\""));
+    ck_assert_ptr_nonnull(strstr(answer.body, "\"code\":\"TooManyRequests\""));
     int64_t start_ms = process_now_ms();
     ck_assert_int_eq(ask(GET_PRODUCT "\r\n"), 503);
     ck_assert_int_lt(process_now_ms() - start_ms, SILENT_PATIENCE_MS);
@@ -258,7 +312,7 @@ START_TEST(a_request_beyond_what_it_serves_is_told_so_at_once) {
         raw_http_read(held[i], &answer, false);
         ck_assert_msg(answer.status == 503 || answer.status == 409, "%d %s", answer.status,
                       answer.body); /* was let in */
-        ck_assert_ptr_null(strstr(answer.body, "ServiceUnavailable"));
+        ck_assert_ptr_null(strstr(answer.body, "TooManyRequests"));
         close(held[i]);
     }
     assert_serves();
@@ -365,6 +419,8 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, malformed_requests_leave_it_serving_and_nothing_behind, 0, ROUNDS);
     tcase_add_test(tcase, two_thousand_silent_connections_keep_nobody_waiting);
+    tcase_add_test(tcase, where_descriptors_run_short_all_who_ask_are_answered);
+    tcase_add_loop_test(tcase, of_a_crowd_of_callers_everybody_gets_an_answer, 0, sizeof crowds / sizeof *crowds);
     tcase_add_test(tcase, a_request_beyond_what_it_serves_is_told_so_at_once);
     tcase_add_loop_test(tcase, strange_paths_and_methods_are_answered_as_everywhere, 0,
                         sizeof strange / sizeof *strange);

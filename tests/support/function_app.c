@@ -115,6 +115,8 @@ void function_app_stop(struct function_app *app) {
 
 /* --- calls --- */
 
+#define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
+
 static struct http_response dispatched(struct function_app *app, const struct http_request *request) {
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
@@ -129,13 +131,16 @@ struct http_response function_app_request(struct function_app *app, const char *
                                           const char *body) {
     struct http_headers headers;
     http_headers_init(&headers);
+    http_headers_add(&headers, INVOCATION_HEADER);
     struct http_request request = {.method = method,
                                    .path = path,
                                    .query = "",
                                    .headers = &headers,
                                    .body = body == NULL ? "" : body,
                                    .body_length = body == NULL ? 0 : strlen(body)};
-    return dispatched(app, &request);
+    struct http_response answer = dispatched(app, &request);
+    http_headers_release(&headers);
+    return answer;
 }
 
 static size_t body_length(const struct function_call *call) {
@@ -153,7 +158,7 @@ static const char *product_of(const struct function_call *call) {
 static struct http_response call_proxied(struct function_app *app, const struct function_call *call) {
     struct http_headers headers;
     http_headers_init(&headers);
-    http_headers_add(&headers, "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000");
+    http_headers_add(&headers, INVOCATION_HEADER);
     if (call->content_type != NULL) {
         http_headers_add(&headers, "content-type", call->content_type);
     }

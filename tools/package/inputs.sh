@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 
 readonly C_LIBRARY_RELEASE=bullseye SOURCE_RELEASE=bookworm
 readonly C_LIBRARY=(libc6 libc6-dev linux-libc-dev)
-readonly SOURCES=(openssl curl cjson civetweb)
+readonly SOURCES=(openssl curl cjson)
 readonly BUILD=$PWD/build/package
 readonly KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly APT=(-qq -o "Dir::Etc::SourceList=$BUILD/apt/sources.list" -o Dir::Etc::SourceParts=-

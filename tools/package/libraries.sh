@@ -34,9 +34,6 @@ readonly CURL_OPTIONS=(--disable-shared --enable-static --with-openssl --enable-
     --disable-cookies --disable-alt-svc --disable-hsts --disable-doh --disable-mime --disable-dateparse
     --disable-progress-meter --disable-headers-api --disable-get-easy-options --disable-libcurl-option --disable-manual)
 
-# http_server.c answers every request before files, CGI and the like are thought of. The threads' stack is Debian's.
-readonly CIVETWEB_OPTIONS=(-DNO_SSL -DNO_CGI -DNO_FILES -DNO_CACHING -DUSE_STACK_SIZE=102400)
-
 # What the result depends on.
 fingerprint() {
     gcc --version
@@ -88,13 +85,6 @@ build_cjson() {
     install -D -m 644 -t "$INCLUDE/cjson" cJSON.h
 }
 
-build_civetweb() {
-    unpack_source civetweb
-    "$CC" "${FLAGS[@]}" "${CIVETWEB_OPTIONS[@]}" -Iinclude -c src/civetweb.c
-    ar qcsD "$LIB/libcivetweb.a" civetweb.o
-    install -m 644 include/civetweb.h "$INCLUDE"
-}
-
 # $1: library; the rest: its licence's file. The licences ask to go with every copy.
 add_notice() {
     local version
@@ -108,7 +98,6 @@ write_notice() {
     add_notice openssl LICENSE.txt
     add_notice curl COPYING
     add_notice cjson LICENSE
-    add_notice civetweb LICENSE.md
 }
 
 wanted=$(fingerprint)
@@ -118,7 +107,7 @@ fi
 rm -rf "$ROOT" "$SOURCES"
 mkdir -p "$ROOT" "$SOURCES"
 unpack_c_library
-for library in openssl curl cjson civetweb; do
+for library in openssl curl cjson; do
     echo "package: building $library"
     progress_start "package: building $library"
     "build_$library" >"$BUILD/$library.log" 2>&1 & # behind "||" itself it would go on after a failure

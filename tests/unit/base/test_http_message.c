@@ -101,6 +101,37 @@ START_TEST(a_response_starts_as_an_empty_200) {
 }
 END_TEST
 
+START_TEST(headers_of_one_name_can_be_joined) {
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_join(&headers, "Key", "k1");
+    http_headers_join(&headers, "Other", "o");
+    http_headers_join(&headers, "kEY", "");
+    http_headers_join(&headers, "KEY", "k3");
+    ck_assert_uint_eq(headers.count, 2);
+    ck_assert_str_eq(headers.items[0].name, "Key");
+    ck_assert_str_eq(headers.items[0].value, "k1, , k3");
+    http_headers_join(&headers, "Key", "k4\r\nX: y");
+    ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
+    ck_assert_str_eq(headers.items[0].value, "k1, , k3");
+    http_headers_release(&headers);
+}
+END_TEST
+
+START_TEST(a_reason_is_one_line_of_ascii_whatever_it_is_made_of) {
+    struct http_response response;
+    http_response_init(&response, 0);
+    ck_assert_str_eq(response.reason, "");
+    http_response_set_reason(&response, "a\r\nb: \x7f\tc\xc3\xa4 ~");
+    ck_assert_str_eq(response.reason, "a??b: ??c?? ~");
+    char longest[2 * HTTP_REASON_BYTES] = "";
+    memset(longest, 'x', sizeof longest - 1);
+    http_response_set_reason(&response, longest);
+    ck_assert_uint_eq(strlen(response.reason), HTTP_REASON_BYTES - 1);
+    http_response_release(&response);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("http_message");
     TCase *tcase = tcase_create("http_message");
@@ -110,6 +141,8 @@ int main(void) {
     tcase_add_test(tcase, many_headers_keep_their_order);
     tcase_add_loop_test(tcase, a_line_break_is_refused_and_the_failure_remembered, 0, sizeof breaks / sizeof breaks[0]);
     tcase_add_test(tcase, a_response_starts_as_an_empty_200);
+    tcase_add_test(tcase, headers_of_one_name_can_be_joined);
+    tcase_add_test(tcase, a_reason_is_one_line_of_ascii_whatever_it_is_made_of);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

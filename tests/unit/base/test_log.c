@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/correlation.h"
 #include "base/utf8.h"
 #include "support/check_main.h"
 
@@ -237,6 +238,31 @@ START_TEST(a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed) 
 }
 END_TEST
 
+START_TEST(a_line_ends_with_the_ids_of_the_request_that_it_is_for) {
+    static const struct correlation with_trace = {.invocation_id = "id", .trace_id = "4bf9"},
+                                    without = {.invocation_id = "x"};
+    static char longest[5000];
+    memset(longest, 'a', sizeof longest - 1);
+    log_configure(LOG_INFORMATION, "1");
+    capture_start();
+    correlation_use(&with_trace);
+    log_event(LOG_INFORMATION, "one");
+    log_event(LOG_INFORMATION, "%s", longest);
+    correlation_use(&without);
+    log_event(LOG_INFORMATION, "two");
+    correlation_use(NULL);
+    log_event(LOG_INFORMATION, "three");
+    capture_stop();
+    static const char ends[] = " [invocation id, trace 4bf9]\n";
+    char *second = strchr(captured_stdout(), '\n') + 1, *third = strchr(second, '\n') + 1;
+    ck_assert_msg(strncmp(captured_stdout(), "[Instance 1] one [invocation id, trace 4bf9]\n",
+                          (size_t)(second - captured_stdout())) == 0,
+                  "%s", captured_stdout());
+    ck_assert_mem_eq(third - strlen(ends), ends, strlen(ends));
+    ck_assert_str_eq(third, "[Instance 1] two [invocation x]\n[Instance 1] three\n");
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("log");
@@ -246,6 +272,7 @@ int main(void) {
     tcase_add_test(tcase, a_long_instance_name_is_cut_between_characters);
     tcase_add_test(tcase, utf8_passes_through_and_control_characters_do_not);
     tcase_add_test(tcase, a_long_event_is_one_line_cut_between_characters);
+    tcase_add_test(tcase, a_line_ends_with_the_ids_of_the_request_that_it_is_for);
     tcase_add_test(tcase, levels_are_named_in_any_case);
     tcase_add_test(tcase, lines_of_many_threads_stay_whole);
     tcase_add_test(tcase, a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed);

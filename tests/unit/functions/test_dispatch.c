@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http_answer.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
 
@@ -178,19 +179,82 @@ END_TEST
 
 /* --- invocations --- */
 
-START_TEST(what_is_no_payload_fails_the_invocation) {
-    static const char *const functions[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory",
-                                            "/ReconcileInventory"};
+/* In the envelope, for a caller: the host makes an empty 500 of anything else. */
+static void assert_wrapped(int status, const char *code, const char *what) {
+    char expected[64];
+    snprintf(expected, sizeof expected, "{\"Outputs\":{\"res\":{\"statusCode\":\"%d\",", status);
+    ck_assert_msg(answer.status == 200 && strncmp(answer.body.data, expected, strlen(expected)) == 0, "%s: %d %s", what,
+                  answer.status, answer.body.data);
+    ck_assert_msg(strstr(answer.body.data, code) != NULL, "%s: %s", what, answer.body.data);
+    ck_assert_str_eq(answer.reason, "");
+}
+
+/* A timer has no caller; the host logs the reason phrase. */
+static void assert_reason(int status, const char *reason, const char *what) {
+    ck_assert_msg(answer.status == status && strcmp(answer.reason, reason) == 0, "%s: %d %s", what, answer.status,
+                  answer.reason);
+}
+
+START_TEST(what_is_no_payload_is_told_to_the_caller_or_fails_the_timer) {
+    static const char *const callers[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory"};
     static const char *const payloads[] = {
         "", "{", "[]", "null", "{}", "{\"Data\":1}", "{\"Data\":{},\"Data\":{}}", "{\"Data\":{\"x\":\"\xFF\"}}"};
-    for (size_t f = 0; f < COUNT(functions); f++) {
-        for (size_t p = 0; p < COUNT(payloads); p++) {
-            ask("POST", functions[f], payloads[p]);
-            assert_error(400, "InvalidJson", payloads[p]);
+    for (size_t p = 0; p < COUNT(payloads); p++) {
+        for (size_t f = 0; f < COUNT(callers); f++) {
+            ask("POST", callers[f], payloads[p]);
+            assert_wrapped(400, "InvalidJson", payloads[p]);
         }
+        ask("POST", "/ReconcileInventory", payloads[p]);
+        assert_error(400, "InvalidJson", payloads[p]);
+        assert_reason(400, "InvalidJson: The payload is not an invocation's.", payloads[p]);
     }
     ask("POST", "/ReserveInventory", "{\"Data\":{\"timer\":{}}}");
-    assert_error(400, "InvalidJson", "a timer's payload for a function of HTTP's");
+    assert_wrapped(400, "InvalidJson", "a timer's payload for a function of HTTP's");
+}
+END_TEST
+
+START_TEST(a_function_that_is_not_ours_is_the_caller_s_404) {
+    static const char payload[] = "{\"Data\":{\"req\":{\"Method\":\"GET\"}},\"Metadata\":{}}";
+    ask("POST", "/NoSuchFunction", payload);
+    assert_wrapped(404, "NotFound", "/NoSuchFunction");
+    ask("POST", "/no/such", payload);
+    assert_error(404, "NotFound", "a caller's own body");
+    ask("POST", "/NoSuchFunction", "{\"quantity\":1}");
+    assert_error(404, "NotFound", "no payload");
+}
+END_TEST
+
+/* The server's own refusal of a request for `path`. */
+static void refuse(const char *method, const char *path) {
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_add(&headers, "X-Azure-Functions-InvocationId", "id-1");
+    struct http_request request = {.method = method, .path = path, .query = "", .headers = &headers, .body = ""};
+    http_response_release(&answer);
+    http_answer_refuse(&answer, HTTP_REFUSAL_STOPPING);
+    http_headers_add(&answer.headers, "X-Kept", "yes");
+    dispatch_refusal(&app.dispatch, &request, &answer);
+    http_headers_release(&headers);
+}
+
+START_TEST(the_server_s_refusals_take_the_request_s_shape) {
+    refuse("POST", "/ReserveInventory");
+    assert_wrapped(503, "Stopping", "invocation");
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"Retry-After\":\"1\""));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"X-Kept\":\"yes\""));
+    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"x-ms-request-id\":\"id-1\""));
+    refuse("POST", "/ReconcileInventory");
+    assert_error(503, "Stopping", "timer");
+    assert_reason(503, "Stopping: The server is stopping. Please retry the request.", "timer");
+    static const char *const others[][2] = {
+        {"POST", "/api/inventory/PROD-001/reserve"}, {"GET", "/"}, {"", ""}, {"GET", "/ReserveInventory"}};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        refuse(others[i][0], others[i][1]);
+        assert_error(503, "Stopping", others[i][1]);
+        assert_reason(503, "", others[i][1]);
+        ck_assert_str_eq(header("Retry-After"), "1");
+        ck_assert_str_eq(header("x-ms-request-id"), "id-1");
+    }
 }
 END_TEST
 
@@ -231,6 +295,7 @@ START_TEST(a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes
     ck_assert_ptr_nonnull(strstr(answer.body.data, "PayloadTooLarge"));
     ask_too_large("/ReconcileInventory");
     assert_error(413, "PayloadTooLarge", "a timer's");
+    ck_assert_msg(strncmp(answer.reason, "PayloadTooLarge: ", 17) == 0, "%s", answer.reason);
 }
 END_TEST
 
@@ -471,7 +536,9 @@ int main(void) {
     suite_add_tcase(suite, routes);
     TCase *invocations = tcase_create("invocations");
     tcase_add_checked_fixture(invocations, set_up, tear_down);
-    tcase_add_test(invocations, what_is_no_payload_fails_the_invocation);
+    tcase_add_test(invocations, what_is_no_payload_is_told_to_the_caller_or_fails_the_timer);
+    tcase_add_test(invocations, a_function_that_is_not_ours_is_the_caller_s_404);
+    tcase_add_test(invocations, the_server_s_refusals_take_the_request_s_shape);
     tcase_add_test(invocations, the_method_of_the_caller_is_checked_in_a_payload_too);
     tcase_add_test(invocations, a_payload_without_a_product_is_of_no_valid_one);
     tcase_add_test(invocations, a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes);

@@ -124,6 +124,10 @@ START_TEST(a_failure_fails_the_invocation_with_its_reason) {
         ck_assert_ptr_nonnull(strstr(answer.body.data, rows[i].code));
         ck_assert_ptr_nonnull(strstr(answer.body.data, "Reconciling: the store was told to fail with a secret detail"));
         ck_assert_ptr_null(strstr(answer.body.data, "Outputs"));
+        char reason[128]; /* all of it that reaches the host's log */
+        snprintf(reason, sizeof reason, "%s: Reconciling: the store was told to fail with a secret detail",
+                 rows[i].code);
+        ck_assert_msg(strncmp(answer.reason, reason, strlen(reason)) == 0, "%s", answer.reason);
     }
 }
 END_TEST

@@ -10,6 +10,7 @@
 #include "support/certificates.h"
 #include "support/check_main.h"
 #include "support/clock_fake.h"
+#include "support/descriptors.h"
 #include "support/fault_proxy.h"
 #include "support/http_fake.h"
 #include "support/tls_server.h"
@@ -64,6 +65,22 @@ START_TEST(an_answer_brings_its_status_headers_and_body) {
     ck_assert_str_eq(http_headers_get(&reply.headers, "Empty"), "");
     ck_assert_str_eq(reply.body.data, "gone");
     ck_assert_str_eq(http_fake_request(fake, 0)->target, "/a?b=c");
+}
+END_TEST
+
+/* But for the pair of sockets that libcurl wakes itself with; token_source_cli.c closes that in its child. */
+START_TEST(no_connection_is_inherited_by_a_child) {
+    struct descriptors before;
+    struct http_transport *second = NULL;
+    struct http_call call = call_to("GET", "/");
+    descriptors_list(&before);
+    ck_assert_int_eq(http_transport_new(&second, clock_system(), &err), STATUS_OK);
+    int without_connection = descriptors_inherited_since(&before, NULL);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 200});
+    ck_assert_int_eq(http_transport_send(second, &call, &reply, &err), STATUS_OK);
+    ck_assert_int_le(without_connection, 2);
+    ck_assert_int_eq(descriptors_inherited_since(&before, NULL), without_connection);
+    http_transport_free(second);
 }
 END_TEST
 
@@ -766,6 +783,7 @@ static void add_threads(Suite *suite) {
 int main(void) {
     Suite *suite = suite_create("http_transport");
     TCase *messages = new_case(suite, "messages");
+    tcase_add_test(messages, no_connection_is_inherited_by_a_child);
     tcase_add_test(messages, an_answer_brings_its_status_headers_and_body);
     tcase_add_test(messages, a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making);
     tcase_add_test(messages, a_get_has_no_content_length);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/correlation.h"
 #include "base/log.h"
 #include "base/utc.h"
 #include "base/uuid.h"
@@ -488,6 +489,19 @@ START_TEST(no_log_line_holds_a_sas_or_a_key_at_trace) {
 }
 END_TEST
 
+static const struct correlation caller = {.invocation_id = "0f8c1d2e-0000-4000-8000-0123456789ab"};
+
+START_TEST(what_is_sent_for_a_request_is_named_after_it) {
+    http_fake_push(fake, &(struct http_fake_answer)BUSY);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 201});
+    correlation_use(&caller);
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    correlation_use(NULL);
+    ck_assert_str_eq(sent_header(0, "x-ms-client-request-id"), caller.invocation_id);
+    ck_assert_str_eq(sent_header(1, "x-ms-client-request-id"), caller.invocation_id);
+}
+END_TEST
+
 /* --- trying again --- */
 
 START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
@@ -792,6 +806,7 @@ static TCase *new_case(Suite *suite, const char *name) {
 static void add_answers(Suite *suite) {
     TCase *answers = new_case(suite, "answers");
     tcase_add_loop_test(answers, an_answer_has_one_meaning, 0, (int)(sizeof meanings / sizeof meanings[0]));
+    tcase_add_test(answers, what_is_sent_for_a_request_is_named_after_it);
     tcase_add_test(answers, a_blob_error_is_told_in_full);
     tcase_add_test(answers, a_table_error_is_told_in_full);
     tcase_add_loop_test(answers, an_answer_that_is_not_storages_is_no_answer, 0, FOREIGN_COUNT);

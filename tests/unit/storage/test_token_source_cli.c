@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "storage/http_transport.h"
 #include "storage/token_source.h"
 #include "support/az_stub.h"
 #include "support/check_main.h"
@@ -187,6 +189,29 @@ START_TEST(az_is_ended_when_the_program_stops) {
 }
 END_TEST
 
+/* Its own three, and the folder that ls reads. */
+START_TEST(az_has_no_other_file_of_ours_open) {
+    struct http_transport *transport = NULL;
+    ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
+    int files[] = {dup(STDERR_FILENO), dup(STDERR_FILENO), fcntl(STDERR_FILENO, F_DUPFD, 100)};
+    char script[512], path[256], listed[256] = "";
+    snprintf(path, sizeof path, "%s/files", az.folder.path);
+    snprintf(script, sizeof script, "ls /proc/self/fd | tr '\\n' ' ' > '%s'; exit 1\n", path);
+    az_stub_do(&az, script);
+    ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(listed, sizeof listed, file));
+    fclose(file);
+    ck_assert_str_eq(listed, "0 1 2 3 ");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        ck_assert_int_eq(fcntl(files[i], F_GETFD), 0); /* here they are as they were */
+        close(files[i]);
+    }
+    http_transport_free(transport);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("token_source_cli");
     TCase *tcase = tcase_create("token_source_cli");
@@ -198,6 +223,7 @@ int main(void) {
     tcase_add_test(tcase, az_has_no_signals_blocked_and_nothing_to_read);
     tcase_add_test(tcase, an_az_that_hangs_is_ended_with_its_children);
     tcase_add_test(tcase, an_az_that_closes_its_output_and_hangs_is_ended);
+    tcase_add_test(tcase, az_has_no_other_file_of_ours_open);
     tcase_add_test(tcase, az_is_ended_when_the_program_stops);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

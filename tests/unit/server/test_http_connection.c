@@ -1,5 +1,5 @@
-/* connection_table and admission through the server that uses them: the slow, the silent, and the one request too many. */
-#include "server/connection_table.h"
+/* http_connection and admission through the server that uses them: the slow, the silent, and the one request too many. */
+#include "server/http_connection.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -18,7 +18,10 @@ enum {
     SHORT_MS = 300,
     TRICKLE_MS = 20,
     SLACK_MS = 5000, /* on a loaded machine, under a tool */
-    CROWD = 400,
+    SLOP_MS = 100,
+    LISTENS_MS = 50,
+    LINGER_MS = 5000,
+    CROWD = 1000,
     CROWD_PATIENCE_MS = 2000
 };
 
@@ -76,7 +79,7 @@ static void assert_refused(int status, const char *code) {
 
 static void assert_busy(void) {
     char seconds[16];
-    assert_refused(503, "ServiceUnavailable");
+    assert_refused(503, "TooManyRequests");
     ck_assert_str_eq(raw_response_header(&answer, "Retry-After", seconds, sizeof seconds), "1");
 }
 
@@ -95,6 +98,15 @@ static void open_crowd(int count) {
     for (crowd_count = 0; crowd_count < count; crowd_count++) {
         crowd[crowd_count] = connect_silently();
     }
+}
+
+/* The server neither closes nor sends more, and takes what is sent: its answer cannot get lost. */
+static void assert_is_listened_to(int fd) {
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    ck_assert(raw_http_send(fd, "more"));
+    ck_assert_int_eq(poll(&end, 1, LISTENS_MS), 0);
+    ck_assert(raw_http_send(fd, "and more"));
+    ck_assert_int_eq(poll(&end, 1, LISTENS_MS), 0);
 }
 
 /* Slow clients */
@@ -116,7 +128,7 @@ START_TEST(a_head_that_trickles_in_is_ended_at_the_limit) {
     ck_assert_int_ge(took_ms, SHORT_MS - 2 * TRICKLE_MS);
     read_answer(fd);
     assert_refused(408, "RequestTimeout");
-    ck_assert(raw_http_is_closed(fd));
+    assert_is_listened_to(fd);
     close(fd);
 }
 END_TEST
@@ -152,12 +164,63 @@ START_TEST(head_and_body_have_one_limit_together_and_a_kept_connection_s_body_it
 }
 END_TEST
 
-START_TEST(a_connection_that_says_nothing_is_closed_at_the_limit) {
-    int fd = connect_silently();
+START_TEST(a_connection_that_says_nothing_stays) {
+    int silent = connect_silently();
+    int kept = send_on_new(GET("/x"));
+    read_answer(kept);
+    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 2 * SHORT_MS;) {
+        poll(NULL, 0, 1);
+    }
+    for (int i = 0; i < 2; i++) {
+        int fd = i == 0 ? silent : kept;
+        ck_assert(raw_http_send(fd, GET("/y")));
+        read_answer(fd);
+        ck_assert_str_eq(answer.body, "GET /y||");
+        close(fd);
+    }
+}
+END_TEST
+
+/* Both limits of a client that has been refused, and does not close: silence, and a body that never comes. */
+START_TEST(who_has_been_refused_and_falls_silent_is_closed_in_the_end) {
+    int fd = send_on_new("nonsense\r\n\r\n");
+    read_answer(fd);
+    assert_refused(400, "BadRequest");
     int64_t start_ms = now_ms();
     ck_assert(raw_http_is_closed(fd));
-    ck_assert_int_ge(now_ms() - start_ms, SHORT_MS - 2 * TRICKLE_MS);
+    ck_assert_int_ge(now_ms() - start_ms, LINGER_MS - SLOP_MS);
+    ck_assert_int_le(now_ms() - start_ms, LINGER_MS + SLACK_MS);
+    close(fd);
+    fd = send_on_new("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n");
+    read_answer(fd);
+    ck_assert_int_eq(answer.status, 413);
+    start_ms = now_ms();
+    ck_assert(raw_http_is_closed(fd));
+    ck_assert_int_ge(now_ms() - start_ms, SHORT_MS - SLOP_MS);
     ck_assert_int_le(now_ms() - start_ms, SHORT_MS + SLACK_MS);
+    close(fd);
+}
+END_TEST
+
+/* Its body takes far longer than the limit, but its bytes keep coming. */
+START_TEST(who_has_been_refused_may_go_on_sending_and_reads_the_answer_then) {
+    static const char *const heads[] = {
+        "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\n\r\n",               /* 413 */
+        "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1388\r\n", /* 413 */
+        "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n",                /* 408 */
+        "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",   /* 400 */
+    };
+    static const int statuses[] = {413, 413, 408, 400};
+    int fd = send_on_new(heads[_i]);
+    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 3 * SHORT_MS;) {
+        for (int i = 0; i < (_i < 2 ? 100 : 1); i++) {
+            ck_assert(raw_http_send(fd, "x"));
+        }
+        poll(NULL, 0, TRICKLE_MS);
+    }
+    read_answer(fd);
+    ck_assert_int_eq(answer.status, statuses[_i]);
+    assert_is_listened_to(fd);
     close(fd);
 }
 END_TEST
@@ -199,11 +262,10 @@ END_TEST
 START_TEST(a_request_in_the_handler_s_hands_has_no_limit) {
     int held = send_on_new(GET("/wait"));
     echo_server_await_held();
-    for (int i = 0; i < 2; i++) { /* their ends tell that the limit has passed */
-        int silent = connect_silently();
-        ck_assert(raw_http_is_closed(silent));
-        close(silent);
-    }
+    int half = send_on_new("GET /x HTT");
+    read_answer(half); /* the limit has passed */
+    assert_refused(408, "RequestTimeout");
+    close(half);
     echo_server_let_go();
     read_answer(held);
     ck_assert_str_eq(answer.body, "GET /wait||");
@@ -244,7 +306,7 @@ START_TEST(one_request_too_many_is_told_so_at_once) {
         read_answer(fd);
         assert_busy();
         ck_assert_int_lt(now_ms() - start_ms, CROWD_PATIENCE_MS);
-        ck_assert(raw_http_is_closed(fd));
+        assert_is_listened_to(fd);
         close(fd);
     }
     ck_assert_int_eq(echo_server_calls(), THREAD_COUNT);
@@ -294,57 +356,37 @@ START_TEST(a_crowd_and_all_threads_busy_still_get_an_answer_at_once) {
 }
 END_TEST
 
-/* What is connected by now has been accepted, and what comes is younger by the server's clock. */
-static void let_it_be_the_oldest(void) {
-    assert_served("/x");
-    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 2;) {
-        poll(NULL, 0, 1);
-    }
-}
-
-static const char *const halves[] = {
-    "GET /x HTT",
-    "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf",
-    "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nha",
-};
-
-START_TEST(half_a_request_makes_room_for_a_crowd_and_is_told_so) {
-    int half = send_on_new(halves[_i]);
-    let_it_be_the_oldest();
-    open_crowd(THREAD_COUNT);
-    read_answer(half);
-    assert_busy();
-    ck_assert(raw_http_is_closed(half));
-    close(half);
-    ck_assert_int_eq(echo_server_calls(), 1); /* of the other's */
-}
-END_TEST
-
-START_TEST(who_has_been_silent_longest_goes_first) {
-    int oldest = connect_silently();
-    let_it_be_the_oldest();
-    open_crowd(THREAD_COUNT);
-    ck_assert(raw_http_is_closed(oldest));
-    struct pollfd others[THREAD_COUNT];
+/* The host's way: a connection for each request, the head in one write and the body in another. */
+START_TEST(of_a_thousand_callers_at_once_everybody_gets_an_answer) {
+    int held[THREAD_COUNT];
+    hold(held, THREAD_COUNT / 2);
+    open_crowd(CROWD);
     for (int i = 0; i < crowd_count; i++) {
-        others[i] = (struct pollfd){.fd = crowd[i], .events = POLLIN};
+        ck_assert(raw_http_send(crowd[i], "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"));
     }
-    ck_assert_int_eq(poll(others, THREAD_COUNT, 4 * CONNECTION_GRACE_MS), 0);
-    close(oldest);
-}
-END_TEST
-
-START_TEST(as_many_as_there_is_room_for_may_be_silent) {
-    open_crowd(THREAD_COUNT);
-    struct pollfd all[THREAD_COUNT];
     for (int i = 0; i < crowd_count; i++) {
-        all[i] = (struct pollfd){.fd = crowd[i], .events = POLLIN};
+        ck_assert(raw_http_send(crowd[i], "hi"));
     }
-    ck_assert_int_eq(poll(all, THREAD_COUNT, 4 * CONNECTION_GRACE_MS), 0);
+    int served = 0;
     for (int i = 0; i < crowd_count; i++) {
-        ck_assert(raw_http_send(crowd[i], GET("/x")));
         read_answer(crowd[i]);
-        ck_assert_str_eq(answer.body, "GET /x||");
+        served += answer.status == 200;
+        if (answer.status != 200) {
+            assert_busy();
+        }
+    }
+    ck_assert_int_gt(served, 0);
+    let_go(held, THREAD_COUNT / 2);
+}
+END_TEST
+
+START_TEST(a_thousand_silent_callers_are_kept_and_served_when_they_speak) {
+    open_crowd(CROWD);
+    assert_served("/x");
+    for (int i = 0; i < crowd_count; i++) {
+        ck_assert(raw_http_send(crowd[i], GET("/y")));
+        read_answer(crowd[i]);
+        ck_assert_str_eq(answer.body, "GET /y||");
     }
 }
 END_TEST
@@ -360,14 +402,16 @@ START_TEST(stopping_in_a_crowd_is_prompt) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("connection_table");
+    Suite *suite = suite_create("http_connection");
     TCase *slow = tcase_create("slow clients");
     tcase_set_timeout(slow, 3 * RAW_HTTP_TIMEOUT_S);
     tcase_add_checked_fixture(slow, set_up_impatient, tear_down);
     tcase_add_test(slow, a_head_that_trickles_in_is_ended_at_the_limit);
     tcase_add_loop_test(slow, a_body_that_trickles_in_is_ended_at_the_limit, 0, 2);
     tcase_add_test(slow, head_and_body_have_one_limit_together_and_a_kept_connection_s_body_its_own);
-    tcase_add_test(slow, a_connection_that_says_nothing_is_closed_at_the_limit);
+    tcase_add_test(slow, a_connection_that_says_nothing_stays);
+    tcase_add_test(slow, who_has_been_refused_and_falls_silent_is_closed_in_the_end);
+    tcase_add_loop_test(slow, who_has_been_refused_may_go_on_sending_and_reads_the_answer_then, 0, 4);
     tcase_add_test(slow, an_answer_that_nobody_takes_is_given_up_at_the_limit);
     tcase_add_test(slow, an_answer_that_is_taken_too_slowly_is_given_up_at_the_limit);
     tcase_add_test(slow, a_request_in_the_handler_s_hands_has_no_limit);
@@ -381,9 +425,8 @@ int main(void) {
     tcase_add_test(many, a_silent_crowd_keeps_nobody_waiting);
     tcase_add_test(many, a_crowd_ends_no_request_in_hand);
     tcase_add_test(many, a_crowd_and_all_threads_busy_still_get_an_answer_at_once);
-    tcase_add_loop_test(many, half_a_request_makes_room_for_a_crowd_and_is_told_so, 0, sizeof halves / sizeof *halves);
-    tcase_add_test(many, who_has_been_silent_longest_goes_first);
-    tcase_add_test(many, as_many_as_there_is_room_for_may_be_silent);
+    tcase_add_test(many, of_a_thousand_callers_at_once_everybody_gets_an_answer);
+    tcase_add_test(many, a_thousand_silent_callers_are_kept_and_served_when_they_speak);
     tcase_add_test(many, stopping_in_a_crowd_is_prompt);
     suite_add_tcase(suite, many);
     return check_main(suite);

@@ -1,0 +1,54 @@
+#include "base/correlation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/uuid.h"
+
+#define ID_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+#define LOWER_HEX "0123456789abcdef"
+enum { VERSION_LENGTH = 2, TRACE_ID_LENGTH = TRACE_ID_BYTES - 1 };
+
+static _Thread_local const struct correlation *current;
+
+static void read_invocation_id(const struct http_headers *headers, char out[INVOCATION_ID_BYTES]) {
+    const char *id = http_headers_get(headers, "x-ms-invocation-id"); /* a proxied request's */
+    if (id == NULL) {
+        id = http_headers_get(headers, "X-Azure-Functions-InvocationId");
+    }
+    char made[UUID_TEXT_BYTES] = "";
+    bool is_valid =
+        id != NULL && *id != '\0' && strlen(id) < INVOCATION_ID_BYTES && id[strspn(id, ID_CHARACTERS)] == '\0';
+    if (!is_valid && uuid_v4(made) == STATUS_OK) {
+        id = made;
+    }
+    snprintf(out, INVOCATION_ID_BYTES, "%s", is_valid || made[0] != '\0' ? id : "unknown");
+}
+
+/* VERSION-TRACEID-PARENTID-FLAGS; a trace id of zeros is none. */
+static void read_trace_id(const struct http_headers *headers, char out[TRACE_ID_BYTES]) {
+    const char *parent = http_headers_get(headers, "traceparent");
+    out[0] = '\0';
+    if (parent == NULL || strspn(parent, LOWER_HEX) != VERSION_LENGTH || parent[VERSION_LENGTH] != '-') {
+        return;
+    }
+    const char *id = parent + VERSION_LENGTH + 1;
+    if (strspn(id, LOWER_HEX) == TRACE_ID_LENGTH && id[TRACE_ID_LENGTH] == '-' && strspn(id, "0") < TRACE_ID_LENGTH) {
+        snprintf(out, TRACE_ID_BYTES, "%.*s", TRACE_ID_LENGTH, id);
+    }
+}
+
+void correlation_read(const struct http_headers *headers, struct correlation *out) {
+    read_invocation_id(headers, out->invocation_id);
+    read_trace_id(headers, out->trace_id);
+}
+
+const struct correlation *correlation_use(const struct correlation *correlation) {
+    const struct correlation *before = current;
+    current = correlation;
+    return before;
+}
+
+const struct correlation *correlation_current(void) {
+    return current;
+}

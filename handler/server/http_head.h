@@ -1,0 +1,64 @@
+/*
+ * http_head.h - the head of a request: received piece by piece, then read, if there is exactly one way to read it.
+ *
+ * Two readers that read one request differently are what requests are smuggled with. So whatever could be read in two ways is
+ * refused, however likely one of them is. A `tolerant` reader is what the Functions host's own server (Kestrel) is: it takes
+ * lines that end with a lone LF, empty lines in front of the request, and a Content-Length beside "chunked", which wins.
+ *
+ * Source: RFC 9112 (HTTP/1.1), sections 2.2, 3, 5 and 6.3.
+ * Threads: none of its own.
+ * Layer: server. May include everything below.
+ */
+#ifndef SERVER_HTTP_HEAD_H
+#define SERVER_HTTP_HEAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/http_message.h"
+#include "base/strbuf.h"
+#include "server/http_answer.h"
+
+enum http_head_progress {
+    HTTP_HEAD_PARTIAL,
+    HTTP_HEAD_COMPLETE,
+    HTTP_HEAD_MALFORMED, /* a NUL, a CR or LF that ends no line, or an empty line in front */
+    HTTP_HEAD_TOO_LARGE, /* over HTTP_SERVER_MAX_HEAD_BYTES */
+    HTTP_HEAD_NO_MEMORY
+};
+
+/* Everything but `text` belongs to http_head.c. */
+struct http_head_reader {
+    struct strbuf text; /* what has come so far */
+    bool tolerant;
+    bool line_is_empty;
+    char last;
+};
+
+void http_head_reader_init(struct http_head_reader *reader, bool tolerant);
+void http_head_reader_cleanup(struct http_head_reader *reader); /* wipes: it may hold keys. Can be used again */
+
+/* Takes bytes up to the end of the head and says in *out_used how many. */
+enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes, size_t length,
+                                       size_t *out_used);
+
+#define HTTP_HEAD_HUGE UINT64_MAX
+
+struct http_head {
+    const char *method;
+    const char *target; /* as it was sent, without '?' and what follows it */
+    const char *query;  /* as it was sent; "" if none */
+    bool is_1_0;
+    bool is_chunked;
+    uint64_t content_length; /* 0 if none, HTTP_HEAD_HUGE if it fits into no number */
+};
+
+/*
+ * Reads a complete head. The strings of *out lie in the reader's text, which is changed. Adds each header to `headers`; those
+ * of one name are joined with ", ", as the Functions host does. Returns false and says in *out_why what is wrong with it.
+ */
+bool http_head_parse(struct http_head_reader *reader, struct http_head *out, struct http_headers *headers,
+                     enum http_refusal *out_why);
+
+#endif

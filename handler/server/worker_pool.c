@@ -1,0 +1,105 @@
+#include "server/worker_pool.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "base/thread.h"
+
+struct worker_pool {
+    worker_call run;
+    worker_call finish;
+    void *context;
+    int max_thread_count;
+
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t submitted;
+    struct worker_jobs jobs;
+    int open_count; /* of jobs that are waiting or under way */
+    bool stopping;
+    int thread_count;
+    pthread_t threads[];
+};
+
+static void run_job(struct worker_pool *pool, struct worker_job *job) {
+    STAILQ_REMOVE_HEAD(&pool->jobs, entry);
+    pthread_mutex_unlock(&pool->lock);
+    pool->run(pool->context, job);
+    pthread_mutex_lock(&pool->lock);
+    pool->open_count--;
+    pthread_mutex_unlock(&pool->lock);
+    pool->finish(pool->context, job);
+    pthread_mutex_lock(&pool->lock);
+}
+
+static void *work(void *context) {
+    struct worker_pool *pool = context;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->stopping) {
+        struct worker_job *job = STAILQ_FIRST(&pool->jobs);
+        if (job != NULL) {
+            run_job(pool, job);
+        } else {
+            pthread_cond_wait(&pool->submitted, &pool->lock);
+        }
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+/* Lock held. */
+static enum status add_thread(struct worker_pool *pool, struct error *err) {
+    enum status status = thread_start(&pool->threads[pool->thread_count], work, pool, err);
+    pool->thread_count += status == STATUS_OK;
+    return status;
+}
+
+enum status worker_pool_new(struct worker_pool **out, int max_thread_count, worker_call run, worker_call finish,
+                            void *context, struct error *err) {
+    struct worker_pool *pool = calloc(1, sizeof *pool + (size_t)max_thread_count * sizeof pool->threads[0]);
+    if (pool == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d threads", max_thread_count);
+    }
+    pool->run = run;
+    pool->finish = finish;
+    pool->context = context;
+    pool->max_thread_count = max_thread_count;
+    STAILQ_INIT(&pool->jobs);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->submitted, NULL);
+    pthread_mutex_lock(&pool->lock);
+    enum status status = add_thread(pool, err);
+    pthread_mutex_unlock(&pool->lock);
+    if (status != STATUS_OK) {
+        worker_pool_free(pool);
+        return status;
+    }
+    *out = pool;
+    return STATUS_OK;
+}
+
+void worker_pool_free(struct worker_pool *pool) {
+    if (pool == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->submitted);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->thread_count; i++) {
+        pthread_join(pool->threads[i], NULL);
+    }
+    pthread_cond_destroy(&pool->submitted);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+void worker_pool_submit(struct worker_pool *pool, struct worker_job *job) {
+    pthread_mutex_lock(&pool->lock);
+    STAILQ_INSERT_TAIL(&pool->jobs, job, entry);
+    if (++pool->open_count > pool->thread_count && pool->thread_count < pool->max_thread_count) {
+        (void)!add_thread(pool, NULL); /* where no more can be had, the job waits for one of those that there are */
+    }
+    pthread_cond_signal(&pool->submitted);
+    pthread_mutex_unlock(&pool->lock);
+}
