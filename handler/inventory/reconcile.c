@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/correlation.h"
 #include "base/log.h"
 #include "inventory/lease_log.h"
 
@@ -14,6 +15,7 @@ enum { MAX_WORKERS = 8 };
 struct round {
     struct inventory_service *service;
     struct lease *job_lease;
+    const struct correlation *correlation; /* of the timer's invocation */
     int64_t now_ms;
     char (*products)[PRODUCT_ID_BYTES];
     size_t count, capacity;
@@ -95,6 +97,7 @@ static bool has_job(struct round *round, const char *product_id) {
 
 static void *work_through(void *context) {
     struct round *round = context;
+    const struct correlation *before = correlation_use(round->correlation);
     pthread_mutex_lock(&round->lock);
     while (!round->ended && round->next < round->count && has_job(round, round->products[round->next])) {
         const char *product_id = round->products[round->next++];
@@ -106,6 +109,7 @@ static void *work_through(void *context) {
         take_result(round, product_id, released, status, &err);
     }
     pthread_mutex_unlock(&round->lock);
+    correlation_use(before);
     return NULL;
 }
 
@@ -126,7 +130,10 @@ static void work_in_parallel(struct round *round) {
 static enum status run_round(struct inventory_service *service, struct lease *job_lease, struct reconcile_result *out,
                              struct error *err) {
     struct inventory_store *store = service->store;
-    struct round round = {.service = service, .job_lease = job_lease, .now_ms = store->ops->certain_ms(store)};
+    struct round round = {.service = service,
+                          .job_lease = job_lease,
+                          .correlation = correlation_current(),
+                          .now_ms = store->ops->certain_ms(store)};
     pthread_mutex_init(&round.lock, NULL);
     enum status status = store->ops->find_due(store, round.now_ms, list_product, &round, err);
     if (status == STATUS_OK) {

@@ -17,6 +17,7 @@
 
 enum {
     EVENTS_AT_ONCE = 64,
+    MAX_WAIT_MS = 60 * 1000,
     MAX_EVICTIONS = 16, /* under way at once */
     ACCEPT_AGAIN_MS = 100,
     FEW_CONNECTIONS = 64,
@@ -130,7 +131,7 @@ static int next_wait_ms(const struct http_loop *loop) {
         int64_t left_ms = clock_max_ms(first->due_ms - clock_now_ms(clock_system()), 0);
         wait_ms = wait_ms < 0 ? left_ms : clock_min_ms(wait_ms, left_ms);
     }
-    return (int)clock_min_ms(wait_ms, 60 * 1000);
+    return (int)clock_min_ms(wait_ms, MAX_WAIT_MS);
 }
 
 static void wait_for_events(struct http_loop *loop) {
@@ -194,10 +195,12 @@ static size_t most_connections(void) {
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur > 2 * FILES_OF_OTHERS ? limit.rlim_cur - FILES_OF_OTHERS : limit.rlim_cur / 2;
+    size_t half = limit.rlim_cur / 2;
+    return half > FILES_OF_OTHERS ? limit.rlim_cur - FILES_OF_OTHERS : half;
 }
 
-static bool watch(struct http_loop *loop, int *fd, uint32_t events) {
+/* Events of a descriptor of the loop itself carry the address of its member. */
+static bool watch(struct http_loop *loop, int *fd, uint32_t events) { /* NOLINT(readability-non-const-parameter) */
     struct epoll_event event = {.events = events, .data.ptr = fd};
     return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, *fd, &event) == 0;
 }
