@@ -350,6 +350,13 @@ START_TEST(two_hundred_headers_pass_and_one_more_does_not) {
 }
 END_TEST
 
+/* A caller may send 100; the host adds seven, and Azure's front ends some twenty. */
+START_TEST(a_caller_s_hundred_headers_pass_with_those_of_all_on_the_way) {
+    ask_with_headers("POST /x HTTP/1.1\r\n", 130, 1, "Content-Length: 2\r\n\r\nhi");
+    ck_assert_str_eq(answer.body, "POST /x||hi");
+}
+END_TEST
+
 START_TEST(a_body_whose_end_is_ambiguous_is_refused) {
     static const char *const framings[] = {
         "Content-Length: 3x\r\n\r\nabc",
@@ -662,6 +669,7 @@ int main(void) {
     tcase_add_test(tcase, what_is_no_request_is_answered_in_the_api_s_shape);
     tcase_add_test(tcase, headers_over_64_kib_are_refused);
     tcase_add_test(tcase, a_url_over_8_kib_is_refused);
+    tcase_add_test(tcase, a_caller_s_hundred_headers_pass_with_those_of_all_on_the_way);
     tcase_add_test(tcase, two_hundred_headers_pass_and_one_more_does_not);
     tcase_add_test(tcase, a_body_whose_end_is_ambiguous_is_refused);
     tcase_add_test(tcase, a_body_cut_short_never_reaches_the_handler);
