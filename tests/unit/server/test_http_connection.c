@@ -211,11 +211,14 @@ START_TEST(who_has_been_refused_may_go_on_sending_and_reads_the_answer_then) {
         "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",   /* 400 */
     };
     static const int statuses[] = {413, 413, 408, 400};
+    char more[ECHO_MAX_BODY_BYTES + 1];
+    memset(more, 'x', sizeof more);
     int fd = send_on_new(heads[_i]);
+    if (statuses[_i] == 413) {
+        ck_assert(raw_http_send_bytes(fd, more, sizeof more));
+    }
     for (int64_t start_ms = now_ms(); now_ms() < start_ms + 3 * SHORT_MS;) {
-        for (int i = 0; i < (_i < 2 ? 100 : 1); i++) {
-            ck_assert(raw_http_send(fd, "x"));
-        }
+        ck_assert(raw_http_send(fd, "x"));
         poll(NULL, 0, TRICKLE_MS);
     }
     read_answer(fd);
