@@ -203,6 +203,7 @@ START_TEST(rows_of_older_releases_are_sold_from) {
     ck_assert_int_eq(instance_available(app, "PROD-001"), 77);
     expect_get("PROD-001", 200, "\"customerId\":\"O'Brien & Söhne\",\"quantity\":20");
     expect_tool(WORDS("products", "list"), 0, "PROD-001   100        77       23       4\n");
+    expect_tool(WORDS("--json", "show", "PROD-001"), 0, _i == 0 ? "\"dueAt\":null" : "\"dueAt\":\"2036-");
     instance_expect_reserve(app, "PROD-001", 78, 409, "Available: 77");
     instance_expect_reserve(app, "PROD-001", 7, 200, "\"availableQuantity\":70");
     expect_release("PROD-001", 3, 200, "\"newAvailableQuantity\":73");

@@ -144,10 +144,11 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
 /* GetInventory's picture, and what an operator wants to know beside it. NULL: no memory. */
 static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
     const struct product *product = &state->product;
+    int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
     cJSON *picture = inventory_picture_json(state, now_ms);
     bool complete = json_add_int64(picture, "version", product->version) &&
                     cJSON_AddStringToObject(picture, "etag", state->token) != NULL &&
-                    add_time(picture, "dueAt", product->due_ms, INT64_MAX) &&
+                    add_time(picture, "dueAt", due_ms, INT64_MAX) &&
                     add_time(picture, "indexedDueAt", product->indexed_due_ms, 0) &&
                     add_time(picture, "indexedKeepUntil", product->indexed_keep_ms, 0);
     if (!complete) {
