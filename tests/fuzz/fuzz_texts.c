@@ -1,7 +1,8 @@
-/* Text itself: UTF-8, JSON, JSON as configuration files have it, base64, percent-encoding. */
+/* Text itself: UTF-8, texts of others made clean, JSON, JSON as configuration files have it, base64, percent-encoding. */
 #include <math.h>
 #include <string.h>
 
+#include "base/clean_text.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/json_syntax.h"
@@ -44,6 +45,24 @@ static void check_line(char *text) {
     utf8_make_line(text);
     REQUIRE(strpbrk(text, "\r\n\t\x7f") == NULL);
     REQUIRE(!was_valid || utf8_is_valid(text, strlen(text)));
+}
+
+/* Wherever a signature stands in a text, and whatever stands around it, the cleaned text has none of it. */
+static void check_clean(const char *bytes, size_t length, size_t at) {
+    static const char signature[] = "5Fp3jxYd2+0sSgT3/X4Zb1cQnLq9v7wVxkRmUeHiA8o=", part[] = "5Fp3jxYd2+0sSgT3";
+    char cleaned[128];
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    at = at < length ? at : length;
+    strbuf_append(&text, bytes, at);
+    strbuf_append_string(&text, signature);
+    strbuf_append(&text, bytes + at, length - at);
+    clean_text_copy(text.data, text.length, cleaned, sizeof cleaned);
+    REQUIRE(strlen(cleaned) < sizeof cleaned && strpbrk(cleaned, "\r\n\t\x7f") == NULL);
+    REQUIRE(strstr(cleaned, part) == NULL || memmem(bytes, length, part, strlen(part)) != NULL);
+    clean_text_copy(bytes, length, cleaned, sizeof cleaned);
+    REQUIRE(strlen(cleaned) < sizeof cleaned && strpbrk(cleaned, "\r\n\t\x7f") == NULL);
+    strbuf_release(&text);
 }
 
 /* A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes null. */
@@ -129,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_config(bytes, length);
     check_encodings(bytes, length, text);
     check_line(text);
+    check_clean(bytes, length, length > 0 ? (unsigned char)bytes[0] : 0);
     free(text);
     free(bytes);
     return 0;
