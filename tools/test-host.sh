@@ -33,7 +33,7 @@ make_programs() {
 count() {
     local log run_passed run_failed exit_code=0
     log=$(mktemp)
-    "$@" 2>&1 | tee "$log" | { grep -vE '^[0-9]+ passed, [0-9]+ failed$' || true; } || exit_code=$?
+    "$@" 2>&1 | tee "$log" | { grep --line-buffered -vE '^[0-9]+ passed, [0-9]+ failed$' || true; } || exit_code=$?
     if read -r run_passed _ run_failed _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log"); then
         passed=$((passed + run_passed))
         failed=$((failed + run_failed))
