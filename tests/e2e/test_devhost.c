@@ -1,0 +1,133 @@
+/* The app behind devhost: its end, a handler that is killed, and a crowd of callers. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/uuid.h"
+#include "storage/blob_client.h"
+#include "support/app.h"
+#include "support/azurite.h"
+#include "support/check_main.h"
+#include "support/http_client.h"
+#include "support/raw_http.h"
+#include "support/storage_connection.h"
+
+enum { LOG_TIMEOUT_MS = 60000, CROWD = 400, STOCK = 100 };
+
+#define RESERVE_TEXT                                                                                         \
+    "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" \
+    "Content-Length: 31\r\n\r\n{\"quantity\":1,\"customerId\":\"C\"}\n"
+
+static struct azurite azurite;
+static struct app app;
+
+static void set_up(void) {
+    azurite_start(&azurite, AZURITE_IN_MEMORY);
+}
+
+static void tear_down(void) {
+    app_release(&app);
+    azurite_release(&azurite);
+}
+
+static void start(const char *setting) {
+    const char *const settings[] = {setting, NULL};
+    app_start(&app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+}
+
+static void wait_for_log(size_t from, const char *text) {
+    if (!app_wait_for_log(&app, from, text, LOG_TIMEOUT_MS)) {
+        ck_abort_msg("'%s' is not in the log:\n%s", text, process_output_from(&app.process, 0));
+    }
+}
+
+static void assert_lease_is_free(const char *blob) {
+    struct storage_connection connection;
+    storage_connection_open(&connection, azurite.connection_string);
+    char id[UUID_TEXT_BYTES];
+    int64_t sent_ms;
+    struct error err = {0};
+    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
+                                            storage_connection_deadline(&connection, 5000), &sent_ms, &err);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
+    storage_connection_close(&connection);
+}
+
+static const int stop_signals[] = {SIGINT, SIGTERM};
+
+START_TEST(its_end_leaves_no_lease_in_the_way_of_the_next_start) {
+    start("Inventory:ProcessingTime=00:01:00");
+    int fd = raw_http_connect(app.port);
+    ck_assert(raw_http_send(fd, RESERVE_TEXT));
+    wait_for_log(0, "Acquired lease");
+    ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
+    assert_lease_is_free("lease-inventory-PROD-001");
+    close(fd);
+}
+END_TEST
+
+/* The process that the last line about it names. */
+static int handler_pid(void) {
+    static const char line[] = "The handler (process ";
+    char *log = process_output_from(&app.process, 0);
+    const char *last = NULL;
+    for (const char *at = strstr(log, line); at != NULL; at = strstr(at + 1, line)) {
+        last = at + strlen(line);
+    }
+    ck_assert_msg(last != NULL, "%s", log);
+    int pid = (int)strtol(last, NULL, 10);
+    free(log);
+    return pid;
+}
+
+START_TEST(a_killed_handler_is_replaced_and_its_callers_wait) {
+    start("Inventory:ProcessingTime=00:00:00");
+    struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
+    ck_assert_int_eq(http_ask_status(get), 200);
+    size_t from = process_output_length(&app.process);
+    ck_assert_int_eq(kill(handler_pid(), SIGKILL), 0);
+    ck_assert_int_eq(http_ask_status(get), 200);
+    wait_for_log(from, "Starting it again (1 of 2)");
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(a_crowd_gets_an_answer_of_the_handler_s_each) {
+    static int callers[CROWD];
+    struct raw_response response = {0};
+    int reserved = 0;
+    start("Inventory:ProcessingTime=00:00:00");
+    for (int i = 0; i < CROWD; i++) {
+        callers[i] = raw_http_connect(app.port);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        ck_assert(raw_http_send(callers[i], RESERVE_TEXT));
+    }
+    for (int i = 0; i < CROWD; i++) {
+        raw_http_read(callers[i], &response, false);
+        bool known = response.status == 200 || response.status == 409 || response.status == 503;
+        ck_assert_msg(known && response.body_length > 0, "%d: %s", response.status, response.head);
+        reserved += response.status == 200;
+        close(callers[i]);
+    }
+    ck_assert_int_gt(reserved, 0);
+    ck_assert_int_le(reserved, STOCK);
+    raw_response_release(&response);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("devhost");
+    TCase *tcase = tcase_create("devhost");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_loop_test(tcase, its_end_leaves_no_lease_in_the_way_of_the_next_start, 0, 2);
+    tcase_add_test(tcase, a_killed_handler_is_replaced_and_its_callers_wait);
+    tcase_add_test(tcase, a_crowd_gets_an_answer_of_the_handler_s_each);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}
