@@ -166,6 +166,8 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     config.argument_count = 2;
     config.settings = settings;
     config.setting_count = 1;
+    signal(SIGINT, SIG_DFL); /* a shell's background job may have begun without them */
+    signal(SIGQUIT, SIG_DFL);
     ck_assert_int_eq(dup2(STDERR_FILENO, 50), 50); /* a file without close-on-exec */
     start("signals=0; leaked=no; [ ! -e /proc/$$/fd/50 ] || leaked=yes\n"
           "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$((signals | 0x$value)) ;; esac; done < "
