@@ -29,8 +29,14 @@ static const char *const connection_headers[] = {"Connection",
                                                  NULL};
 
 /* What YARP writes itself. */
-static const char *const proxy_headers[] = {
-    "Host", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", NULL};
+static const char *const proxy_headers[] = {"Host",
+                                            "Forwarded",
+                                            "X-Forwarded-For",
+                                            "X-Forwarded-Host",
+                                            "X-Forwarded-Proto",
+                                            "X-Forwarded-Prefix",
+                                            "x-ms-invocation-id",
+                                            NULL};
 
 /* HttpRequestMessage.Headers takes none of these; beside them what is written anew. */
 static const char *const content_headers[] = {"Allow",
@@ -84,9 +90,7 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
         http_headers_add(headers, "X-Forwarded-Host", host);
     }
     http_headers_add(headers, "X-Forwarded-Proto", "http");
-    if (http_headers_get(headers, "x-ms-invocation-id") == NULL) { /* DefaultHttpProxyService adds it with TryAdd */
-        http_headers_add(headers, "x-ms-invocation-id", run->id);
-    }
+    http_headers_add(headers, "x-ms-invocation-id", run->id); /* newer hosts replace a caller's own */
     invoker_add_traceparent(headers);
     strbuf_init(target, MAX_TARGET_BYTES);
     strbuf_append_string(target, request->path.data);

@@ -10,8 +10,8 @@
 #include "devhost/invoker.h"
 
 /*
- * YARP's: the caller's own without those of one connection (RequestUtilities), with x-ms-invocation-id and traceparent where
- * they are missing, X-Forwarded-* as of this host. Both outputs are to be released.
+ * YARP's: the caller's own without those of one connection (RequestUtilities), with x-ms-invocation-id and X-Forwarded-*
+ * of this host, and traceparent where it is missing. Both outputs are to be released.
  */
 void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                const struct caller_request *request);

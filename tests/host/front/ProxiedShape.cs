@@ -12,7 +12,7 @@ sealed class ProxiedShape(IHttpForwarder forwarder, Handler handler)
 
     public async Task InvokeAsync(HttpContext context, string invocationId)
     {
-        context.Request.Headers.TryAdd("x-ms-invocation-id", invocationId); // DefaultHttpProxyService: a caller's own stays
+        context.Request.Headers["x-ms-invocation-id"] = invocationId;
         ForwarderError error = await forwarder.SendAsync(context, handler.Address, invoker, Config);
         if (error != ForwarderError.None && !context.RequestAborted.IsCancellationRequested)
         {
