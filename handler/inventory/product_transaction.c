@@ -154,10 +154,10 @@ static bool has_first(const char *ids, const char *wanted) {
     return id[0] != '\0' && strstr(ids, id) != NULL;
 }
 
-static bool share_an_id(const char *ids, const char *others) {
-    bool shared = has_first(others, ids);
-    while (!shared && (ids = strchr(ids, ',')) != NULL) {
-        shared = has_first(others, ++ids);
+static bool share_an_id(const char *before, const char *found) {
+    bool shared = has_first(found, before);
+    while (!shared && (before = strchr(before, ',')) != NULL) {
+        shared = has_first(found, ++before);
     }
     return shared;
 }

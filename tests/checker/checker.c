@@ -22,8 +22,8 @@ const char *checker_rule_text(enum checker_rule rule) {
     return texts[rule];
 }
 
-static struct checker_violation *add(struct checker_report *report, enum checker_rule rule, const char *format,
-                                     va_list arguments) {
+__attribute__((format(printf, 3, 0))) static struct checker_violation *
+add(struct checker_report *report, enum checker_rule rule, const char *format, va_list arguments) {
     report->found_of[rule]++;
     if (report->found++ >= MAX_VIOLATIONS) {
         return NULL;
