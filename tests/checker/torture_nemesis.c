@@ -214,6 +214,8 @@ static void do_something(struct torture_nemesis *nemesis) {
     if (nemesis->world->options->faults == TORTURE_LOST_ANSWERS) {
         if (torture_random_chance(&nemesis->random, 0.2)) {
             begin_outage(nemesis, instance);
+        } else if (torture_random_chance(&nemesis->random, 0.5)) {
+            tell_wrong_date(nemesis, instance);
         } else {
             lose_answers(nemesis);
         }
