@@ -1,5 +1,6 @@
 /*
- * stdout_capture.h - what this process prints to stdout, for a while, into a file that the test reads.
+ * stdout_capture.h - what this process prints to stdout, for a while, into a file that the test
+ * reads.
  *
  * Layer: tests.
  */
@@ -11,7 +12,10 @@
 /* From now on stdout goes into an empty file. There is one capture at a time. */
 void stdout_capture_start(void);
 
-/* Copies what was printed so far, at most `size` - 1 bytes, with a NUL behind it. Returns its length. */
+/*
+ * Copies what was printed so far, at most `size` - 1 bytes, with a NUL behind it. Returns its
+ * length.
+ */
 size_t stdout_capture_read(char *out, size_t size);
 
 /* stdout goes where it went before. */

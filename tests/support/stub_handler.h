@@ -1,7 +1,9 @@
 /*
- * stub_handler.h - a custom handler of a test's own: it answers the pings of the host, and does with everything else what the test says.
+ * stub_handler.h - a custom handler of a test's own: it answers the pings of the host, and does
+ * with everything else what the test says.
  *
- * Rules        There is one at a time. Each connection has a thread. What should not happen to a test ends it.
+ * Rules        There is one at a time. Each connection has a thread. What should not happen to a
+ *              test ends it.
  * Threads: `serve` runs on many threads at once; the rest belongs to the test's.
  * Layer: tests.
  */

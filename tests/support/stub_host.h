@@ -1,9 +1,10 @@
 /*
  * stub_host.h - devhost's parts in the test's own process, in front of a stub handler.
  *
- * Rules        The app has Get (GET and POST of /api/things/{id}) and the timer Clean. The host starts a shell script, which tells the
- *              port that it was given; stub_handler listens there in its place. A thread looks after the script as devhost's
- *              main thread does. What should not happen to a test ends it.
+ * Rules        The app has Get (GET and POST of /api/things/{id}) and the timer Clean. The host
+ *              starts a shell script, which tells the port that it was given; stub_handler listens
+ *              there in its place. A thread looks after the script as devhost's main thread does.
+ *              What should not happen to a test ends it.
  * Threads: a test's.
  * Layer: tests.
  */
@@ -52,7 +53,10 @@ void stub_host_handle(struct stub_host *host, stub_handler_serve serve, void *co
 void stub_host_stop_handling(struct stub_host *host);
 void stub_host_stop(struct stub_host *host);
 
-/* The script's process. It changes with every restart; waits until it is another one than `other` (0: any). */
+/*
+ * The script's process. It changes with every restart; waits until it is another one than `other`
+ * (0: any).
+ */
 int stub_host_pid(const struct stub_host *host, int other);
 
 /* Sends bytes to the host on a new connection and reads one answer. Release it. */

@@ -13,7 +13,9 @@ static bool is_nothing(const char *pair) {
     return *pair == '&' || *pair == '\0';
 }
 
-/* Decodes the pair that starts at `pair`; answers where the next one starts, NULL after the last. */
+/*
+ * Decodes the pair that starts at `pair`; answers where the next one starts, NULL after the last.
+ */
 static const char *decode_pair(const char *pair, struct strbuf *name, struct strbuf *value) {
     size_t length = strcspn(pair, "&");
     const char *equals = memchr(pair, '=', length);
@@ -27,7 +29,10 @@ static const char *decode_pair(const char *pair, struct strbuf *name, struct str
     return pair[length] == '&' ? pair + length + 1 : NULL;
 }
 
-/* All values of one name, joined by commas, as StringValues.ToString does. `from` is the name's first pair. */
+/*
+ * All values of one name, joined by commas, as StringValues.ToString does. `from` is the name's
+ * first pair.
+ */
 static void collect_values(const char *from, const struct strbuf *name, struct strbuf *out) {
     struct strbuf other;
     struct strbuf value;

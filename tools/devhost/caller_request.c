@@ -113,7 +113,10 @@ static bool is_host(const char *value) {
     return port[0] == '\0' || (port[0] == ':' && port[1 + strspn(port + 1, "0123456789")] == '\0');
 }
 
-/* The authority of a whole URL is Host's value, which may add the default port (Http1Connection.ValidateNonOriginHostHeader). */
+/*
+ * The authority of a whole URL is Host's value, which may add the default port
+ * (Http1Connection.ValidateNonOriginHostHeader).
+ */
 static bool fits_host(const char *authority, const char *host) {
     size_t length = strlen(authority);
     return length > 0 && host != NULL && strncmp(host, authority, length) == 0 &&
@@ -134,7 +137,10 @@ static void replace_header(struct http_headers *headers, const char *name, const
     }
 }
 
-/* RFC 9112 section 6.3 as Kestrel applies it: chunked has to come last, and makes a length beside it void. */
+/*
+ * RFC 9112 section 6.3 as Kestrel applies it: chunked has to come last, and makes a length beside
+ * it void.
+ */
 static int read_framing(struct caller_request *request, struct stream *stream) {
     const struct http_headers *headers = &request->headers;
     const char *length = http_headers_get(headers, "Content-Length");

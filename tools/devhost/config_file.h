@@ -15,8 +15,8 @@
 /*
  * Reads `folder`/`name`. `*out` is the caller's (cJSON_Delete).
  *
- * STATUS_NOT_FOUND, STATUS_INVALID_ARGUMENT (it cannot be read), STATUS_MALFORMED (it is no JSON object), STATUS_TOO_LARGE (over
- * 1 MiB), STATUS_NO_MEMORY
+ * STATUS_NOT_FOUND, STATUS_INVALID_ARGUMENT (it cannot be read), STATUS_MALFORMED (it is no JSON
+ * object), STATUS_TOO_LARGE (over 1 MiB), STATUS_NO_MEMORY
  */
 enum status config_file_read(const char *folder, const char *name, cJSON **out, struct error *err) MUST_CHECK;
 

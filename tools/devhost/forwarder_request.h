@@ -1,5 +1,6 @@
 /*
- * forwarder_request.h - target and headers of the request that the handler gets, and the headers that come back.
+ * forwarder_request.h - target and headers of the request that the handler gets, and the headers
+ * that come back.
  *
  * Layer: devhost. May include base/.
  */
@@ -10,16 +11,18 @@
 #include "devhost/invoker.h"
 
 /*
- * YARP's: the caller's own without those of one connection (RequestUtilities), with x-ms-invocation-id and X-Forwarded-*
- * of this host, and traceparent where it is missing. Both outputs are to be released.
+ * YARP's: the caller's own without those of one connection (RequestUtilities), with
+ * x-ms-invocation-id and X-Forwarded-* of this host, and traceparent where it is missing. Both
+ * outputs are to be released.
  */
 void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                const struct caller_request *request);
 
 /*
- * HttpRequestExtensions.ToHttpRequestMessage's: path and query built anew, content headers gone but Content-Type and
- * Content-Length, which stay with a body; with the host's own headers (invoker_add_headers). Both are to be released, also
- * where it returns false: .NET can make no request of it. Its Content-Type is no media type (two are none), or its Host no host.
+ * HttpRequestExtensions.ToHttpRequestMessage's: path and query built anew, content headers gone but
+ * Content-Type and Content-Length, which stay with a body; with the host's own headers
+ * (invoker_add_headers). Both are to be released, also where it returns false: .NET can make no
+ * request of it. Its Content-Type is no media type (two are none), or its Host no host.
  */
 bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
                                  const struct caller_request *request);

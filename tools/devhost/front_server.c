@@ -72,7 +72,10 @@ static bool await_request(const struct stream *stream) {
     return ready > 0;
 }
 
-/* Lets the other side read the answer before the connection ends: a close with bytes unread would be a reset. */
+/*
+ * Lets the other side read the answer before the connection ends: a close with bytes unread would
+ * be a reset.
+ */
 static void linger(struct stream *stream) {
     char ignored[4096];
     shutdown(stream->fd, SHUT_WR);

@@ -1,8 +1,8 @@
 /*
  * function_config.h - an app's functions: every folder with a function.json.
  *
- * Rules        %NAME% as a schedule is the app setting NAME. A schedule that cannot be read disables its function and no
- *              other (FunctionIndexer tells the error and goes on).
+ * Rules        %NAME% as a schedule is the app setting NAME. A schedule that cannot be read
+ *              disables its function and no other (FunctionIndexer tells the error and goes on).
  * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FUNCTION_CONFIG_H

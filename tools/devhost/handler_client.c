@@ -53,7 +53,9 @@ void handler_client_free(struct handler_client *client) {
 
 /* Connections */
 
-/* Whether nothing has come on an idle connection: neither its end nor bytes that nobody asked for. */
+/*
+ * Whether nothing has come on an idle connection: neither its end nor bytes that nobody asked for.
+ */
 static bool is_quiet(const struct handler_connection *connection) {
     char byte;
     return recv(connection->stream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
@@ -75,7 +77,10 @@ static struct handler_connection *take_idle(struct handler_client *client, int p
     }
 }
 
-/* Whether the kernel gave our end the very port that we called: where nobody listens, TCP then connects a socket to itself. */
+/*
+ * Whether the kernel gave our end the very port that we called: where nobody listens, TCP then
+ * connects a socket to itself.
+ */
 static bool is_connected_to_itself(int fd, int port) {
     struct sockaddr_in own = {0};
     socklen_t length = sizeof own;

@@ -1,14 +1,16 @@
 /*
  * handler_client.h - calls to the handler, as .NET's SocketsHttpHandler makes them.
  *
- * Rules        There is a connection for each call under way, without limit; those that are free are used again, the newest
- *              first. One whose end has arrived is not used again. Head and body are two writes, and the whole body is
- *              sent before the answer is read: a handler that answers early and closes has not answered.
- *              Headers of the same name go out as one, joined with ", " (Cookie with "; ", User-Agent with " ").
- *              A call without a body whose connection ends without an answer is sent again, three times at most, where
- *              nothing says that it has a body (`is_repeatable`).
- *              Source: dotnet/runtime, HttpConnectionPool (MaxConnectionFailures, RetryOnConnectionFailure) and
- *              HttpConnection; what was measured stands in the repository's docs/devhost.md.
+ * Rules        There is a connection for each call under way, without limit; those that are free
+ *              are used again, the newest first. One whose end has arrived is not used again. Head
+ *              and body are two writes, and the whole body is sent before the answer is read: a
+ *              handler that answers early and closes has not answered. Headers of the same name go
+ *              out as one, joined with ", " (Cookie with "; ", User-Agent with " "). A call without
+ *              a body whose connection ends without an answer is sent again, three times at most,
+ *              where nothing says that it has a body (`is_repeatable`).
+ *              Source: dotnet/runtime, HttpConnectionPool (MaxConnectionFailures,
+ *              RetryOnConnectionFailure) and HttpConnection; what was measured stands in the
+ *              repository's docs/devhost.md.
  * Threads: calls may be made from any thread, many at once.
  * Layer: devhost. May include base/.
  */

@@ -21,7 +21,10 @@
 #include "devhost/handler_environment.h"
 #include "devhost/handler_output.h"
 
-/* Times and counts of Azure/azure-functions-host: WorkerConstants, HttpFunctionInvocationDispatcher. */
+/*
+ * Times and counts of Azure/azure-functions-host: WorkerConstants,
+ * HttpFunctionInvocationDispatcher.
+ */
 enum {
     START_TIMEOUT_MS = 30000,
     MAX_ERRORS = 3,
@@ -85,8 +88,8 @@ static int find_free_port(void) {
 }
 
 /*
- * In the child, between fork and exec: async-signal-safe calls only. SIGPIPE is ignored, as by every child of .NET's: its
- * runtime ignores it, and Process.Start leaves ignored signals so.
+ * In the child, between fork and exec: async-signal-safe calls only. SIGPIPE is ignored, as by
+ * every child of .NET's: its runtime ignores it, and Process.Start leaves ignored signals so.
  */
 _Noreturn static void become_handler(const struct handler_process *process, char **environment, pid_t parent,
                                      const int output[2], const int errors[2]) {
@@ -269,7 +272,10 @@ static void kill_handler(struct handler_process *process) {
     forget_handler(process);
 }
 
-/* Any answer will do, and so does a connection that ends without one (DefaultHttpWorkerService.IsWorkerReady). */
+/*
+ * Any answer will do, and so does a connection that ends without one
+ * (DefaultHttpWorkerService.IsWorkerReady).
+ */
 static bool answers(struct handler_process *process) {
     const struct http_headers headers = {0};
     const struct handler_call ping = {.port = process->port,

@@ -1,9 +1,10 @@
 /*
  * host_settings.h - the app's settings: our environment first, then Values of local.settings.json.
  *
- * Rules        A:B and A__B are one name, and case does not matter (.NET's configuration).
- *              Booleans and numbers in Values become text, as Core Tools read them.
- *              AzureFunctionsJobHost__a__b stands for the member a.b of host.json and wins over it (ScriptHost's configuration).
+ * Rules        A:B and A__B are one name, and case does not matter (.NET's configuration). Booleans
+ *              and numbers in Values become text, as Core Tools read them.
+ *              AzureFunctionsJobHost__a__b stands for the member a.b of host.json and wins over it
+ *              (ScriptHost's configuration).
  * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HOST_SETTINGS_H

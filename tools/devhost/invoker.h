@@ -1,13 +1,16 @@
 /*
- * invoker.h - one run of a function: its id, its timeout, its lines in the log, and the call that carries it as JSON.
+ * invoker.h - one run of a function: its id, its timeout, its lines in the log, and the call that
+ * carries it as JSON.
  *
- * Rules        A run that begins while the handler is starting waits for it, up to 120 s. functionTimeout counts from the run's
- *              beginning; when it is over, the handler is killed and started again.
- *              A call as JSON is a POST to /NAME with a chunked body (.NET's ObjectContent does not know its length). It succeeds
- *              with a status of 2xx and a JSON object of type application/json or text/json.
- *              An empty 2xx, or one that says null, leaves the run hanging until its timeout. Any other status fails it:
- *              the body is dropped, the reason phrase is told.
- *              Source: Azure/azure-functions-host, DefaultHttpWorkerService.ProcessDefaultInvocationRequest, WorkerFunctionInvoker.
+ * Rules        A run that begins while the handler is starting waits for it, up to 120 s.
+ *              functionTimeout counts from the run's beginning; when it is over, the handler is
+ *              killed and started again. A call as JSON is a POST to /NAME with a chunked body
+ *              (.NET's ObjectContent does not know its length). It succeeds with a status of 2xx
+ *              and a JSON object of type application/json or text/json. An empty 2xx, or one that
+ *              says null, leaves the run hanging until its timeout. Any other status fails it: the
+ *              body is dropped, the reason phrase is told.
+ *              Source: Azure/azure-functions-host,
+ *              DefaultHttpWorkerService.ProcessDefaultInvocationRequest, WorkerFunctionInvoker.
  * Threads: any; calls wait for the handler's answer.
  * Layer: devhost. May include base/.
  */
@@ -63,11 +66,17 @@ bool invoker_begin(struct invoker *invoker, struct invoker_run *run, const struc
 /* Tells the run's end. */
 void invoker_end(const struct invoker_run *run, bool succeeded);
 
-/* Adds what tells of the host and the run: version, invocation id, user agent and, where it is missing, traceparent. */
+/*
+ * Adds what tells of the host and the run: version, invocation id, user agent and, where it is
+ * missing, traceparent.
+ */
 void invoker_add_headers(const struct invoker_run *run, struct http_headers *headers);
 void invoker_add_traceparent(struct http_headers *headers);
 
-/* Returns true if the call failed because functionTimeout is over; the handler is started anew then. */
+/*
+ * Returns true if the call failed because functionTimeout is over; the handler is started anew
+ * then.
+ */
 bool invoker_check_timeout(const struct invoker_run *run, struct error *err);
 
 /* Says why a call got no answer. */
@@ -76,7 +85,10 @@ void invoker_explain(enum handler_outcome outcome, int port, struct error *err);
 /* Reads an answer's body. False: it is cut off or too long. */
 bool invoker_read_body(struct handler_answer *answer, struct strbuf *out);
 
-/* Carries a run out as JSON, printing the answer's log lines. `*out` is the caller's (cJSON_Delete). False: `err` says why it failed. */
+/*
+ * Carries a run out as JSON, printing the answer's log lines. `*out` is the caller's
+ * (cJSON_Delete). False: `err` says why it failed.
+ */
 bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, cJSON **out, struct error *err);
 
 #endif

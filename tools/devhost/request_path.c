@@ -19,7 +19,10 @@ static int escaped_byte(const char *at, const char *end) {
     return hex_value(at[1]) * 16 + hex_value(at[2]);
 }
 
-/* Decodes the one character that is encoded at `at` into `out`. Returns its bytes, 0 if there is none in UTF-8. */
+/*
+ * Decodes the one character that is encoded at `at` into `out`. Returns its bytes, 0 if there is
+ * none in UTF-8.
+ */
 static size_t escaped_character(const char *at, const char *end, char out[MAX_SEQUENCE_BYTES]) {
     size_t count = 0;
     for (int byte; count < MAX_SEQUENCE_BYTES && (byte = escaped_byte(at + 3 * count, end)) >= 0;) {

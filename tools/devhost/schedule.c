@@ -19,8 +19,8 @@ enum { TEXT_BYTES = 64, MAX_DAYS = 10675199 };
 #define ALL_WEEKDAYS UINT64_C(0x7f)
 
 /*
- * What TimeSpan.TryParse reads beside the constant format: "5" is five days, "1:30" has no seconds, and where the first of
- * three numbers is over 23, it counts days.
+ * What TimeSpan.TryParse reads beside the constant format: "5" is five days, "1:30" has no seconds,
+ * and where the first of three numbers is over 23, it counts days.
  */
 static bool parse_timespan(const char *text, int64_t *out_ms) {
     char padded[TEXT_BYTES];
@@ -43,7 +43,10 @@ static bool parse_timespan(const char *text, int64_t *out_ms) {
     return timespan_parse(padded, out_ms);
 }
 
-/* Faster than a minute is what has more than one second in a minute, and nothing but stars elsewhere. */
+/*
+ * Faster than a minute is what has more than one second in a minute, and nothing but stars
+ * elsewhere.
+ */
 static bool is_monitored(const struct ncrontab *cron) {
     bool every_minute = cron->minutes == ALL_MINUTES && cron->hours == ALL_HOURS && cron->days == ALL_DAYS &&
                         cron->months == ALL_MONTHS && cron->weekdays == ALL_WEEKDAYS;

@@ -1,9 +1,11 @@
 /*
  * schedule.h - a timer's schedule: an NCRONTAB expression, or a TimeSpan between two runs.
  *
- * Rules        NCRONTAB is reckoned in local time, and five fields mean second 0. A TimeSpan counts from the run before.
- *              A schedule faster than a minute is not monitored: nothing of it is kept, and its runs are told no ScheduleStatus.
- *              Source: Azure/azure-webjobs-sdk-extensions, TimerSchedule, CronSchedule, ConstantSchedule.
+ * Rules        NCRONTAB is reckoned in local time, and five fields mean second 0. A TimeSpan counts
+ *              from the run before. A schedule faster than a minute is not monitored: nothing of it
+ *              is kept, and its runs are told no ScheduleStatus.
+ *              Source: Azure/azure-webjobs-sdk-extensions, TimerSchedule, CronSchedule,
+ *              ConstantSchedule.
  * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_SCHEDULE_H
@@ -24,7 +26,10 @@ struct schedule {
 /* STATUS_INVALID_ARGUMENT: it is neither; the message says why. `*out` is untouched then. */
 enum status schedule_parse(const char *text, struct schedule *out, struct error *err) MUST_CHECK;
 
-/* The first time after `after_ms` (both in milliseconds since 1970 UTC); INT64_MAX if there is none. */
+/*
+ * The first time after `after_ms` (both in milliseconds since 1970 UTC); INT64_MAX if there is
+ * none.
+ */
 int64_t schedule_next_ms(const struct schedule *schedule, int64_t after_ms);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * stream.h - a socket that is read through a buffer and never waited for without limit.
  *
- * Rules        One step (a read, a write) waits `timeout_ms` at most, and nothing waits beyond `deadline_ms`.
- *              While a read waits it also watches `watch_fd`: once that peer has gone, the read fails with ECONNABORTED.
+ * Rules        One step (a read, a write) waits `timeout_ms` at most, and nothing waits beyond
+ *              `deadline_ms`. While a read waits it also watches `watch_fd`: once that peer has
+ *              gone, the read fails with ECONNABORTED.
  * Threads: a stream belongs to one thread; others may only shut its socket down.
  * Layer: devhost. May include base/.
  */
@@ -33,12 +34,16 @@ enum stream_line { STREAM_LINE, STREAM_LINE_ENDED, STREAM_LINE_LATE, STREAM_LINE
 /* Without deadline and watched peer. */
 void stream_init(struct stream *stream, int fd, int timeout_ms);
 
-/* Up to `size` bytes; 0 at the end; -1 with errno: ETIMEDOUT, ECONNABORTED (see watch_fd), or the socket's own. */
+/*
+ * Up to `size` bytes; 0 at the end; -1 with errno: ETIMEDOUT, ECONNABORTED (see watch_fd), or the
+ * socket's own.
+ */
 ssize_t stream_read(struct stream *stream, char *out, size_t size);
 
 /*
- * Replaces `line` by the next line, without its end, LF or CRLF. STREAM_LINE_ENDED: the stream ended or failed in mid-line.
- * STREAM_LINE_TOO_LONG: it is longer than the strbuf may be. STREAM_LINE_LATE: it did not come in time.
+ * Replaces `line` by the next line, without its end, LF or CRLF. STREAM_LINE_ENDED: the stream
+ * ended or failed in mid-line. STREAM_LINE_TOO_LONG: it is longer than the strbuf may be.
+ * STREAM_LINE_LATE: it did not come in time.
  */
 enum stream_line stream_read_line(struct stream *stream, struct strbuf *line);
 

@@ -1,5 +1,6 @@
 /*
- * timer_status.h - when a timer ran and runs, kept in a file, as the timer extension keeps it in storage.
+ * timer_status.h - when a timer ran and runs, kept in a file, as the timer extension keeps it in
+ * storage.
  *
  * Source: Azure/azure-webjobs-sdk-extensions, ScheduleStatus and ScheduleMonitor.CheckPastDueAsync.
  * Layer: devhost. May include base/.
@@ -28,8 +29,9 @@ bool timer_status_load(struct timer_status *out, const char *folder, const char 
 bool timer_status_store(const struct timer_status *status, const char *folder, const char *name);
 
 /*
- * The status to begin with at `now_ms`, from the one that was stored; NULL: none was. Returns true if a run was missed. A Next
- * that is not what the schedule makes of Last comes from another schedule: it is reckoned anew, and nothing was missed.
+ * The status to begin with at `now_ms`, from the one that was stored; NULL: none was. Returns true
+ * if a run was missed. A Next that is not what the schedule makes of Last comes from another
+ * schedule: it is reckoned anew, and nothing was missed.
  */
 bool timer_status_begin(struct timer_status *out, const struct timer_status *stored, const struct schedule *schedule,
                         int64_t now_ms);

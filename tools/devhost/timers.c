@@ -96,7 +96,10 @@ static void set_status(struct timer *timer, const struct timer_status *status) {
     keep_status(timer, status);
 }
 
-/* Runs the function and reckons the next time from when this run began: a time that has passed by then is due at once. */
+/*
+ * Runs the function and reckons the next time from when this run began: a time that has passed by
+ * then is due at once.
+ */
 static void run_as_scheduled(struct timer *timer, const char *reason, bool is_past_due) {
     int64_t now_ms = clock_wall_ms(clock_system());
     run_once(timer, reason, is_past_due);
@@ -106,7 +109,10 @@ static void run_as_scheduled(struct timer *timer, const char *reason, bool is_pa
     set_status(timer, &status);
 }
 
-/* Waits for the timer's next time. The wall clock may be set meanwhile, so it is looked at once a second. False: it stops. */
+/*
+ * Waits for the timer's next time. The wall clock may be set meanwhile, so it is looked at once a
+ * second. False: it stops.
+ */
 static bool await_due(struct timer *timer) {
     struct timers *timers = timer->timers;
     pthread_mutex_lock(&timers->lock);

@@ -111,7 +111,10 @@ void wire_body_init(struct body *body, struct stream *stream, enum body_kind kin
         .stream = stream, .kind = kind, .left = kind == BODY_LENGTH ? length : 0, .ended = kind == BODY_NONE};
 }
 
-/* Reads the line with a chunk's size. What follows a semicolon is an extension, which Kestrel skips. */
+/*
+ * Reads the line with a chunk's size. What follows a semicolon is an extension, which Kestrel
+ * skips.
+ */
 static bool read_chunk_size(struct stream *stream, struct strbuf *line, uint64_t *out) {
     if (stream_read_line(stream, line) != STREAM_LINE) {
         return false;

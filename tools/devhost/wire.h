@@ -21,7 +21,10 @@ enum { WIRE_MAX_HEADER_BYTES = 32 * 1024, WIRE_MAX_HEADERS = 100 };
 /* Whether it is a token, as methods and proper header names are (RFC 9110 section 5.6.2). */
 bool wire_is_token(const char *text, size_t length);
 
-/* Reads header lines up to the empty one. Names may have any visible character, as with Kestrel. Values are without the white space around them. */
+/*
+ * Reads header lines up to the empty one. Names may have any visible character, as with Kestrel.
+ * Values are without the white space around them.
+ */
 enum wire_result wire_read_headers(struct stream *stream, struct http_headers *out);
 
 /* Returns true if any header of that name has `token` in its comma-separated list, in any case. */
