@@ -1,4 +1,4 @@
-/* The app behind devhost: its end, and a handler that is killed. */
+/* The app behind devhost: its end, a handler that is killed, and a crowd of callers. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "support/raw_http.h"
 #include "support/storage_connection.h"
 
-enum { LOG_TIMEOUT_MS = 60000 };
+enum { LOG_TIMEOUT_MS = 60000, CROWD = 600, STOCK = 100 };
 
 #define RESERVE_TEXT                                                                                         \
     "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" \
@@ -95,6 +95,31 @@ START_TEST(a_killed_handler_is_replaced_and_its_callers_wait) {
 }
 END_TEST
 
+START_TEST(a_crowd_gets_an_answer_of_the_handler_s_each) {
+    static int callers[CROWD];
+    struct raw_response response = {0};
+    int reserved = 0;
+    start("Inventory:ProcessingTime=00:00:00");
+    for (int i = 0; i < CROWD; i++) {
+        callers[i] = raw_http_connect(app.port);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        ck_assert(raw_http_send(callers[i], RESERVE_TEXT));
+    }
+    for (int i = 0; i < CROWD; i++) {
+        raw_http_read(callers[i], &response, false);
+        bool known = response.status == 200 || response.status == 409 || response.status == 503;
+        ck_assert_msg(known && response.body_length > 0, "%d: %s", response.status, response.head);
+        reserved += response.status == 200;
+        close(callers[i]);
+    }
+    ck_assert_int_gt(reserved, 0);
+    ck_assert_int_le(reserved, STOCK);
+    raw_response_release(&response);
+    ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("devhost");
     TCase *tcase = tcase_create("devhost");
@@ -102,6 +127,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, its_end_leaves_no_lease_in_the_way_of_the_next_start, 0, 2);
     tcase_add_test(tcase, a_killed_handler_is_replaced_and_its_callers_wait);
+    tcase_add_test(tcase, a_crowd_gets_an_answer_of_the_handler_s_each);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
