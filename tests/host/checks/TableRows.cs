@@ -6,7 +6,7 @@ namespace Leasehold.Checks;
 /// <summary>The rows as handler/inventory/product_entity.h describes them, read by Azure's own client.</summary>
 static partial class TableRows
 {
-    static readonly string[] OfEveryRow = ["odata.etag", "PartitionKey", "RowKey", "Timestamp"];
+    static readonly string[] OfEveryRow = ["odata.etag", "PartitionKey", "RowKey", "Timestamp", "format"];
 
     sealed record Kind(string Name, Regex Partition, Regex Key, Dictionary<string, Type> Properties);
 
@@ -15,7 +15,7 @@ static partial class TableRows
         new("product", ProductId(), Product(), new()
         {
             ["total"] = typeof(long), ["available"] = typeof(long), ["version"] = typeof(long),
-            ["dueAt"] = typeof(DateTimeOffset), ["commitIds"] = typeof(string), ["indexedDue"] = typeof(long),
+            ["dueAt"] = typeof(DateTimeOffset), ["commitIds"] = typeof(string), ["commitId"] = typeof(string), ["indexedDue"] = typeof(long),
             ["indexedKeep"] = typeof(long),
         }),
         new("reservation", ProductId(), Reservation(), new()
@@ -63,6 +63,7 @@ static partial class TableRows
         Kind? kind = Kinds.FirstOrDefault(
             kind => kind.Partition.IsMatch(row.PartitionKey) && kind.Key.IsMatch(row.RowKey));
         Expect.True(kind != null, $"{name} is no row that the handler writes");
+        Expect.True(row.GetInt32("format") >= 1, $"{name}: its format is {row["format"]}");
         foreach ((string property, object value) in row.Where(pair => !OfEveryRow.Contains(pair.Key)))
         {
             Expect.True(kind!.Properties.TryGetValue(property, out Type? type), $"{name}: unknown property {property}");
