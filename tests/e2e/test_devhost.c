@@ -73,12 +73,11 @@ END_TEST
 static int handler_pid(void) {
     static const char line[] = "The handler (process ";
     char *log = process_output_from(&app.process, 0);
-    const char *last = NULL;
+    int pid = 0;
     for (const char *at = strstr(log, line); at != NULL; at = strstr(at + 1, line)) {
-        last = at + strlen(line);
+        pid = (int)strtol(at + strlen(line), NULL, 10);
     }
-    ck_assert_msg(last != NULL, "%s", log);
-    int pid = (int)strtol(last, NULL, 10);
+    ck_assert_msg(pid > 0, "%s", log);
     free(log);
     return pid;
 }

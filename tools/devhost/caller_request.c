@@ -11,7 +11,7 @@
 #include "base/utf8.h"
 #include "devhost/request_path.h"
 
-enum { MAX_HEAD_BYTES = 64 * 1024 };
+enum { MAX_HEAD_BYTES = 64 * 1024, MAX_ANSWER_HEAD_BYTES = 256 * 1024 };
 
 static int status_of(enum wire_result result) {
     return result == WIRE_OK          ? 0
@@ -295,7 +295,7 @@ static void append_framing(struct strbuf *out, struct caller_request *request, i
 bool caller_request_answer_head(struct caller_request *request, struct stream *stream, int status, const char *reason,
                                 const struct http_headers *headers, int64_t length) {
     struct strbuf head;
-    strbuf_init(&head, 4 * MAX_HEAD_BYTES);
+    strbuf_init(&head, MAX_ANSWER_HEAD_BYTES);
     strbuf_appendf(&head, "HTTP/1.1 %d %s\r\n", status, reason[0] != '\0' ? reason : reason_of(status));
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         append_header(&head, headers->items[i].name, headers->items[i].value);

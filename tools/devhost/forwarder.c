@@ -13,6 +13,7 @@
 
 enum {
     BLOCK_BYTES = 16 * 1024,
+    MAX_PATH_BYTES = 32 * 1024,
     ACTIVITY_TIMEOUT_MS = 240 * 1000, /* DefaultHttpProxyService */
     ATTEMPTS = 10,                    /* RetryProxyHandler: these, with pauses of 50 ms that double up to 250 ms */
     FIRST_PAUSE_MS = 50,
@@ -223,7 +224,7 @@ static bool append_payload(struct passage *passage, const struct route_values *p
         strbuf_append(&body, block, (size_t)got);
     }
     struct strbuf path;
-    strbuf_init(&path, 4 * CALLER_MAX_LINE_BYTES);
+    strbuf_init(&path, MAX_PATH_BYTES);
     request_path_component(&path, request->path.data);
     const struct http_request told = {.method = request->method,
                                       .path = path.data,

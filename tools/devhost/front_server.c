@@ -220,7 +220,7 @@ void front_server_raise_limit(void) {
 static size_t count_room(void) {
     struct rlimit limit;
     size_t descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : 1024;
-    return descriptors < 2 * OWN_DESCRIPTORS ? OWN_DESCRIPTORS / 2 : (descriptors - OWN_DESCRIPTORS) / 2;
+    return descriptors < (size_t)2 * OWN_DESCRIPTORS ? OWN_DESCRIPTORS / 2 : (descriptors - OWN_DESCRIPTORS) / 2;
 }
 
 static int listen_on(int port, int *out_port) {

@@ -35,10 +35,11 @@ static size_t escaped_character(const char *at, const char *end, char out[MAX_SE
 static void decode(struct strbuf *out, const char *path, size_t length, bool is_query) {
     const char *end = path + length;
     while (path < end) {
-        char bytes[MAX_SEQUENCE_BYTES];
+        char bytes[MAX_SEQUENCE_BYTES] = "";
         size_t count = escaped_character(path, end, bytes);
         if (count == 0 || (bytes[0] == '/' && !is_query)) {
-            strbuf_append_char(out, is_query && *path == '+' ? ' ' : *path);
+            bool is_space = is_query && *path == '+';
+            strbuf_append(out, is_space ? " " : path, 1);
             path++;
         } else {
             strbuf_append(out, bytes, count);
@@ -154,7 +155,9 @@ void request_path_rebuild(struct strbuf *out, const char *canonical) {
     strbuf_init(&encoded, out->max_bytes);
     request_path_decode(&decoded, canonical, strlen(canonical));
     for (char *at = decoded.data; *at != '\0'; at++) {
-        *at = *at == '\\' ? '/' : *at;
+        if (*at == '\\') {
+            *at = '/';
+        }
     }
     append_component(&encoded, decoded.data, decoded.data + strcspn(decoded.data, "?#"), "[]");
     append_without_dots(out, encoded.data);
@@ -165,7 +168,7 @@ void request_path_rebuild(struct strbuf *out, const char *canonical) {
 void request_path_proxied_query(struct strbuf *out, const char *query) {
     const char *end = query + strlen(query);
     while (query < end) {
-        char bytes[MAX_SEQUENCE_BYTES];
+        char bytes[MAX_SEQUENCE_BYTES] = "";
         size_t count = escaped_character(query, end, bytes);
         bool is_plain = count == 1 && (isalnum((unsigned char)bytes[0]) || strchr("-._~", bytes[0]) != NULL);
         if (is_plain) {

@@ -3,6 +3,9 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { LINE_BYTES = 128 };
 
 bool timer_status_load(struct timer_status *out, const char *folder, const char *name) {
     char path[PATH_MAX];
@@ -12,9 +15,17 @@ bool timer_status_load(struct timer_status *out, const char *folder, const char 
     if (file == NULL) {
         return false;
     }
-    bool read =
-        fscanf(file, "%" SCNd64 " %" SCNd64 " %" SCNd64, &status.last_ms, &status.next_ms, &status.updated_ms) == 3;
+    char line[LINE_BYTES] = "";
+    bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
+    const char *at = line;
+    int64_t *const times[] = {&status.last_ms, &status.next_ms, &status.updated_ms};
+    for (size_t i = 0; read && i < sizeof times / sizeof times[0]; i++) {
+        char *end;
+        *times[i] = strtoll(at, &end, 10);
+        read = end != at;
+        at = end;
+    }
     if (read) {
         *out = status;
     }
