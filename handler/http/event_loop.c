@@ -184,7 +184,8 @@ static bool is_over(struct event_loop *loop) {
     pthread_mutex_lock(&loop->lock);
     bool over = loop->is_stopping && loop->posted.first == NULL;
     pthread_mutex_unlock(&loop->lock);
-    return over;
+    const struct loop_timer *timer = over ? first_timer(loop) : NULL;
+    return over && (timer == NULL || timer->entry.due_ms > clock_now_ms(loop->clock));
 }
 
 static void *loop_main(void *context) {

@@ -46,10 +46,12 @@ enum status event_loop_new(struct event_loop **out, const struct clock *clock, s
 /* Starts the thread. STATUS_INTERNAL: the system has no thread to spare. */
 enum status event_loop_start(struct event_loop *loop, struct error *err) MUST_CHECK;
 
-/* Runs the tasks that were posted before, then ends the thread. Not on the loop's thread. Does nothing if it never ran. */
+/*
+ * Ends the thread, once no task is left and no timer is due. Not on the loop's thread. Does nothing if it never ran.
+ */
 void event_loop_stop(struct event_loop *loop);
 
-/* Frees a loop that was stopped. Tasks and timers that are still in are not run. NULL is fine. */
+/* Frees a loop that was stopped. Timers that are still in do not fire. NULL is fine. */
 void event_loop_free(struct event_loop *loop);
 
 /* Whether the caller is on the loop's thread. */

@@ -117,7 +117,7 @@ struct waiting {
     void *context;
 };
 
-static void answered(void *context, enum status status, const struct http_reply *reply, const struct error *err) {
+static void answered(void *context, enum status status, struct http_reply *reply, const struct error *err) {
     struct waiting *waiting = context;
     (void)reply;
     if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {

@@ -147,7 +147,7 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&client->storage, client->transport, client->clock, account, credential);
+    storage_client_init(&client->storage, http_transport_client(client->transport), client->clock, account, credential);
     lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
     return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base, client->transport,
                              client->clock, err);
@@ -156,16 +156,17 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
 /* Frees what there is of a client, a closed one or one that was never open. After the transport, no event is told. */
 static void dispose(struct leasehold *client) {
     bool is_connected = client->transport != NULL;
-    http_transport_free(client->transport);
+    if (is_connected) {
+        http_transport_stop(client->transport);
+        storage_client_release(&client->storage);
+    }
     struct leasehold_lease *next;
     for (struct leasehold_lease *lease = LIST_FIRST(&client->leases); lease != NULL; lease = next) {
         next = LIST_NEXT(lease, others);
         leasehold_release(lease);
     }
     lease_manager_free(client->manager);
-    if (is_connected) {
-        storage_client_release(&client->storage);
-    }
+    http_transport_free(client->transport);
     lease_setup_release(&client->setup);
     pthread_mutex_destroy(&client->lock);
     free(client);

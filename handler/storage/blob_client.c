@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { LEASE_DURATION_MIN_S = 15, LEASE_DURATION_MAX_S = 60, METADATA_HEADER_MAX_BYTES = 1024 };
 
@@ -155,15 +156,46 @@ enum status blob_lease_break(struct storage_client *client, const char *containe
     return status;
 }
 
+/* A lease action that nobody waits for. It lives until it is answered. */
+struct lease_call {
+    struct loop_task start;
+    struct storage_client *client;
+    struct storage_request request;
+    int64_t deadline_ms;
+    struct storage_operation operation;
+    storage_done done;
+    void *context;
+};
+
+static void on_lease_answer(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct lease_call *call = context;
+    call->done(call->context, status, reply, err);
+    storage_request_release(&call->request);
+    free(call);
+}
+
+static void start_lease_call(void *context) {
+    struct lease_call *call = context;
+    storage_operation_start(&call->operation, call->client, &call->request, call->deadline_ms, on_lease_answer, call);
+}
+
 static enum status submit_lease_action(struct storage_client *client, const char *container, const char *blob,
                                        const struct lease_action *action, const char *lease_id, int64_t timeout_ms,
                                        storage_done done, void *context) {
-    struct storage_request request;
-    begin_lease_action(&request, container, blob, action, lease_id);
-    http_headers_add(&request.headers, "x-ms-lease-id", lease_id);
-    enum status status = storage_client_submit(client, &request, timeout_ms, done, context);
-    storage_request_release(&request);
-    return status;
+    struct lease_call *call = calloc(1, sizeof *call);
+    if (!call) {
+        return STATUS_NO_MEMORY;
+    }
+    call->client = client;
+    call->deadline_ms = clock_now_ms(client->clock) + timeout_ms;
+    call->done = done;
+    call->context = context;
+    call->start = (struct loop_task){.run = start_lease_call, .context = call};
+    begin_lease_action(&call->request, container, blob, action, lease_id);
+    http_headers_add(&call->request.headers, "x-ms-lease-id", lease_id);
+    call->request.max_attempts = 1;
+    event_loop_post(client->http->loop, &call->start);
+    return STATUS_OK;
 }
 
 enum status blob_lease_renew_submit(struct storage_client *client, const char *container, const char *blob,

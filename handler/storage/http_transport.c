@@ -30,6 +30,7 @@ struct watched_socket {
 TAILQ_HEAD(transport_calls, transport_call);
 
 struct http_transport {
+    struct http_client base; /* first */
     const struct clock *clock;
     const char *ca_bundle; /* NULL: this system has none */
     char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
@@ -50,18 +51,6 @@ struct http_transport {
     bool stopping;
     bool is_ending_cancelled; /* end_cancelled is posted */
 };
-
-void http_reply_init(struct http_reply *reply) {
-    memset(reply, 0, sizeof *reply);
-    http_headers_init(&reply->headers);
-    strbuf_init(&reply->body, 0);
-}
-
-void http_reply_release(struct http_reply *reply) {
-    http_headers_release(&reply->headers);
-    strbuf_release_wipe(&reply->body); /* it may be a token */
-    http_reply_init(reply);
-}
 
 int64_t http_transport_now_ms(const struct http_transport *transport) {
     return clock_now_ms(transport->clock);
@@ -109,6 +98,9 @@ static void finish(struct http_transport *transport, struct transport_call *call
         call->reply.received_ms = clock_now_ms(transport->clock);
     } else {
         error_set(&err, status, "%s", detail);
+    }
+    if (call->exchange != NULL) {
+        call->exchange->call = NULL; /* its owner may start it again, or free it */
     }
     call->done(call->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
     recycle(transport, call);
@@ -283,7 +275,21 @@ static bool is_refused(const struct http_transport *transport, const struct tran
     return transport->stopping || (call->group && call->group->cancelled);
 }
 
-static void start(void *context) {
+/* Hands a call to libcurl. STATUS_NO_MEMORY, STATUS_INTERNAL: it was not taken. */
+static enum status open_call(struct http_transport *transport, struct transport_call *call, struct error *err) {
+    call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
+    call->reply.sent_ms = clock_now_ms(transport->clock);
+    CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
+    if (code != CURLM_OK) {
+        enum status status = code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
+        return error_set(err, status, "%s", curl_multi_strerror(code));
+    }
+    TAILQ_INSERT_TAIL(&transport->open, call, link);
+    event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
+    return STATUS_OK;
+}
+
+static void start_submitted(void *context) {
     struct transport_call *call = context;
     struct http_transport *transport = call->transport;
     pthread_mutex_lock(&transport->lock);
@@ -293,16 +299,63 @@ static void start(void *context) {
         finish(transport, call, STATUS_CANCELLED, "cancelled");
         return;
     }
-    call->reply.sent_ms = clock_now_ms(transport->clock);
-    TAILQ_INSERT_TAIL(&transport->open, call, link);
-    event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
-    CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
-    if (code != CURLM_OK) {
-        close_call(transport, call);
-        finish(transport, call, code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL,
-               curl_multi_strerror(code));
+    struct error err;
+    enum status status = open_call(transport, call, &err);
+    if (status != STATUS_OK) {
+        finish(transport, call, status, err.message);
     }
 }
+
+/* --- the interface to the network, on the loop's thread --- */
+
+static bool is_stopping(struct http_transport *transport) {
+    pthread_mutex_lock(&transport->lock);
+    bool stopping = transport->stopping;
+    pthread_mutex_unlock(&transport->lock);
+    return stopping;
+}
+
+static enum status start_exchange(struct http_client *client, const struct http_call *wanted,
+                                  struct http_exchange *exchange) {
+    struct http_transport *transport = (struct http_transport *)client;
+    struct transport_call *call;
+    assert(wanted->timeout_ms > 0 && exchange->call == NULL);
+    enum status status = is_stopping(transport) ? STATUS_CANCELLED : take_call(transport, &call);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = http_transport_call_fill(call, wanted, false);
+    if (status == STATUS_OK) {
+        call->done = exchange->done;
+        call->context = exchange->context;
+        call->exchange = exchange;
+        status = open_call(transport, call, NULL);
+    }
+    if (status != STATUS_OK) {
+        recycle(transport, call);
+        return status;
+    }
+    exchange->call = call;
+    return STATUS_OK;
+}
+
+static void abandon_exchange(struct http_client *client, struct http_exchange *exchange) {
+    struct http_transport *transport = (struct http_transport *)client;
+    struct transport_call *call = exchange->call;
+    if (call != NULL) {
+        exchange->call = NULL;
+        close_call(transport, call);
+        recycle(transport, call);
+    }
+}
+
+static const struct http_client_ops client_ops = {start_exchange, abandon_exchange};
+
+struct http_client *http_transport_client(struct http_transport *transport) {
+    return &transport->base;
+}
+
+/* --- cancelling --- */
 
 static void end_cancelled(void *context) {
     struct http_transport *transport = context;
@@ -388,6 +441,7 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
         free(transport);
         return status;
     }
+    transport->base = (struct http_client){.ops = &client_ops, .loop = transport->loop, .clock = clock};
     transport->clock = clock;
     transport->ca_bundle = ca_bundle_find(ca_bundle_places);
     transport->multi_timer = (struct loop_timer){.fired = on_multi_timer, .context = transport};
@@ -420,34 +474,40 @@ enum status http_transport_set_ca_file(struct http_transport *transport, const c
     return STATUS_OK;
 }
 
+void http_transport_stop(struct http_transport *transport) {
+    pthread_mutex_lock(&transport->lock);
+    bool was_stopping = transport->stopping;
+    transport->stopping = true;
+    if (!was_stopping) {
+        post_end_cancelled(transport);
+    }
+    pthread_mutex_unlock(&transport->lock);
+    event_loop_stop(transport->loop);
+}
+
 void http_transport_free(struct http_transport *transport) {
     if (!transport) {
         return;
     }
-    pthread_mutex_lock(&transport->lock);
-    transport->stopping = true;
-    post_end_cancelled(transport);
-    pthread_mutex_unlock(&transport->lock);
-    event_loop_stop(transport->loop);
+    http_transport_stop(transport);
     release(transport);
 }
 
 /* --- what other threads call --- */
 
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *wanted,
-                                  http_transport_done done, void *context) {
+enum status http_transport_submit(struct http_transport *transport, const struct http_call *wanted, http_done done,
+                                  void *context) {
     assert(wanted->timeout_ms > 0);
     struct transport_call *call;
     enum status status = take_call(transport, &call);
     if (status != STATUS_OK) {
         return status;
     }
-    status = http_transport_call_fill(call, wanted);
+    status = http_transport_call_fill(call, wanted, true);
     if (status == STATUS_OK) {
         call->done = done;
         call->context = context;
-        call->start = (struct loop_task){.run = start, .context = call};
-        call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
+        call->start = (struct loop_task){.run = start_submitted, .context = call};
         pthread_mutex_lock(&transport->lock);
         if (is_refused(transport, call)) {
             status = STATUS_CANCELLED;

@@ -26,9 +26,8 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "base/http_message.h"
 #include "base/status.h"
-#include "base/strbuf.h"
+#include "http/http_client.h"
 #include "storage/tick_timer.h"
 
 struct http_transport;
@@ -37,41 +36,6 @@ struct http_transport;
 struct http_call_group {
     bool cancelled;
 };
-
-/* What to send. Copied by submit; the caller's own again as soon as it returns. */
-struct http_call {
-    const char *method;                 /* "GET", "PUT", "POST", "DELETE", "HEAD", ... */
-    const char *url;                    /* complete, encoded */
-    const struct http_headers *headers; /* may be NULL; Host, Content-Length and Connection are libcurl's */
-    const void *body;
-    size_t body_length;            /* 0: none; Content-Length: 0 is sent where the method wants it */
-    int64_t timeout_ms;            /* > 0: the whole call; connecting counts too */
-    size_t max_response_bytes;     /* a longer body fails the call with STATUS_TOO_LARGE */
-    struct http_call_group *group; /* NULL: cannot be cancelled but by http_transport_free */
-};
-
-/* What came back. Borrowed by the callback; moved into the caller's by http_transport_send. */
-struct http_reply {
-    int status; /* 200 to 599 */
-    struct http_headers headers;
-    struct strbuf body;
-    int64_t sent_ms;     /* see above */
-    int64_t received_ms; /* the clock when the last byte was here */
-};
-
-void http_reply_init(struct http_reply *reply);
-void http_reply_release(struct http_reply *reply);
-
-/*
- * `reply` is NULL unless status is STATUS_OK, which any HTTP answer is, whatever its status code.
- *
- * STATUS_UNAVAILABLE   DNS, connection, TLS, timeout, or an answer cut short: the server may or may not have acted
- * STATUS_TOO_LARGE     the answer was over max_response_bytes, or its headers over 64 KiB
- * STATUS_CANCELLED     http_transport_cancel or _free
- * STATUS_NO_MEMORY, STATUS_INTERNAL (libcurl refused the call)
- */
-typedef void (*http_transport_done)(void *context, enum status status, struct http_reply *reply,
-                                    const struct error *err);
 
 /* Starts the thread. `clock` must outlive it. STATUS_NO_MEMORY, STATUS_INTERNAL. */
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) MUST_CHECK;
@@ -82,19 +46,25 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
  */
 enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) MUST_CHECK;
 
-/* Answers every call still open with STATUS_CANCELLED, ends the thread and frees. NULL is fine. */
+/* Answers every call still open with STATUS_CANCELLED and ends the thread. */
+void http_transport_stop(struct http_transport *transport);
+
+/* Stops it if that was not done before, and frees it. NULL is fine. */
 void http_transport_free(struct http_transport *transport);
 
+/* The transport as the interface to the network. Borrowed from it. */
+struct http_client *http_transport_client(struct http_transport *transport);
+
 /*
- * Queues a call; `done` is called later, once, unless submit itself fails.
+ * Queues a call, from any thread; all of it is copied. `done` is called later, once, unless submit itself fails.
  * STATUS_NO_MEMORY    nothing was queued
  * STATUS_CANCELLED    the transport is being freed, or the call's group is cancelled; nothing was queued
  * STATUS_INTERNAL     libcurl refused an option; nothing was queued
  */
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *call,
-                                  http_transport_done done, void *context) MUST_CHECK;
+enum status http_transport_submit(struct http_transport *transport, const struct http_call *call, http_done done,
+                                  void *context) MUST_CHECK;
 
-/* Submits and waits: never on the I/O thread. Statuses as for http_transport_done; `out` (initialized) is filled on STATUS_OK alone. */
+/* Submits and waits: never on the I/O thread. Statuses of http_done; `out` (initialized) is filled on STATUS_OK alone. */
 enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
                                 struct error *err) MUST_CHECK;
 

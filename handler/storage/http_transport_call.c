@@ -240,29 +240,33 @@ static bool sends_body(const struct http_call *call) {
            strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
 }
 
-static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
+static CURLcode set_request(struct transport_call *call, const struct http_call *wanted, const void *body) {
     CURL *easy = call->easy;
     CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, wanted->url);
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
     if (strcmp(wanted->method, "HEAD") == 0) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wanted->body_length > 0 ? body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines));
     return code;
 }
 
-enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) {
+enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted, bool copies_body) {
     enum status status = build_lines(call, wanted->headers);
-    strbuf_append(&call->body, wanted->body, wanted->body_length);
+    const void *body = wanted->body;
+    if (copies_body) {
+        strbuf_append(&call->body, wanted->body, wanted->body_length);
+        body = call->body.data;
+    }
     if (status == STATUS_OK) {
         status = strbuf_status(&call->body);
     }
     if (status == STATUS_OK) {
-        status = status_of(set_request(call, wanted));
+        status = status_of(set_request(call, wanted, body));
     }
     call->reply.body.max_bytes = wanted->max_response_bytes;
     call->deadline_ms = http_transport_now_ms(call->transport) + wanted->timeout_ms;
@@ -279,6 +283,7 @@ void http_transport_call_empty(struct transport_call *call) {
     empty_wiped(&call->line_text); /* Authorization */
     empty_wiped(&call->body);
     http_reply_release(&call->reply);
+    call->exchange = NULL;
     call->header_bytes = 0;
     call->headers_ended = call->sent = false;
     call->status = STATUS_OK;

@@ -30,8 +30,8 @@ struct transport_call {
     /* What is sent. */
     struct strbuf line_text;                           /* the header lines, each with a NUL at its end */
     struct curl_slist lines[TRANSPORT_CALL_MAX_LINES]; /* points into line_text */
-    struct strbuf body;
-    int64_t deadline_ms; /* nothing is sent from here on */
+    struct strbuf body;                                /* of a call that was submitted; else it is borrowed */
+    int64_t deadline_ms;                               /* nothing is sent from here on */
 
     /* What came back. */
     struct http_reply reply;
@@ -43,8 +43,9 @@ struct transport_call {
     char detail[CURL_ERROR_SIZE];
 
     struct http_call_group *group;
-    http_transport_done done;
+    http_done done;
     void *context;
+    struct http_exchange *exchange; /* whose `call` this is; NULL: it was submitted */
 };
 
 /* Makes a call that can be filled. `ca_file` (NULL: libcurl's own choice) is borrowed. STATUS_NO_MEMORY, STATUS_INTERNAL. */
@@ -53,12 +54,14 @@ enum status http_transport_call_new(struct transport_call **out, struct http_tra
 void http_transport_call_free(struct transport_call *call);
 
 /*
- * Fills a new or emptied call with what is to be sent; all of `wanted` is copied. On failure it has to be emptied.
+ * Fills a new or emptied call with what is to be sent. All of `wanted` is copied but the body, which is copied only if
+ * `copies_body`. On failure the call has to be emptied.
  * STATUS_NO_MEMORY
  * STATUS_TOO_LARGE   more than TRANSPORT_CALL_MAX_LINES - 2 headers
  * STATUS_INTERNAL    libcurl refused an option
  */
-enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) MUST_CHECK;
+enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted,
+                                     bool copies_body) MUST_CHECK;
 
 /* Makes an answered call ready for the next one. What may have been a secret is wiped. */
 void http_transport_call_empty(struct transport_call *call);

@@ -25,6 +25,44 @@ struct retry_policy {
 int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms, double random,
                               int64_t now_ms, int64_t deadline_ms);
 
+/* What came of one attempt of a request. */
+struct retry_outcome {
+    bool was_sent;       /* it left, and so may have been carried out */
+    bool is_unavailable; /* it says nothing about what storage did (STATUS_UNAVAILABLE) */
+    bool renews_token;   /* storage refused the token, and another is to be had */
+    int retry_after_ms;  /* what storage asked for; 0: nothing */
+};
+
+/* A request's attempts so far. Zeroed at first. */
+struct retry_state {
+    int attempts;       /* all of them */
+    int counted;        /* those that count against max_attempts */
+    bool renewed_token; /* one was refused its token, and another was had */
+    bool in_doubt;      /* one that was sent may have been carried out, though it was not answered */
+};
+
+enum retry_verdict {
+    RETRY_WAIT,    /* try again after the wait */
+    RETRY_FINAL,   /* the outcome stands: another attempt would not help, or is not allowed */
+    RETRY_NO_TIME, /* another attempt might help, but its time would be over */
+};
+
+/*
+ * Decides whether a request may be tried again after an attempt that failed, and when; notes the attempt in `state`.
+ *
+ *     outcome                                  then
+ *     the token was refused, for the first     again; the attempt does not count, for nothing was done
+ *     time, and another is to be had
+ *     unavailable, not sent (no token yet)     again; it does not count
+ *     unavailable, sent                        again, unless that was the last of `max_attempts` (0: no limit)
+ *     anything else                            final
+ *
+ * `random`, `now_ms` and `deadline_ms` as for retry_policy_delay_ms. `out_delay_ms` is set for RETRY_WAIT alone.
+ */
+enum retry_verdict retry_policy_decide(const struct retry_policy *policy, struct retry_state *state,
+                                       const struct retry_outcome *outcome, int max_attempts, double random,
+                                       int64_t now_ms, int64_t deadline_ms, int64_t *out_delay_ms);
+
 /* Is an HTTP status worth another try with the same request: 408, 429, 5xx? */
 bool retry_policy_is_transient(int http_status);
 

@@ -1,6 +1,7 @@
 #include "storage/storage_request.h"
 
 #include <assert.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,16 +55,6 @@ enum status storage_request_status(const struct storage_request *request) {
     return status == STATUS_OK ? strbuf_status(&request->body) : status;
 }
 
-/* Named after the request that it is for, so that storage's own logs can be searched for that; else it gets an id of its own. */
-static enum status name_request(char out[INVOCATION_ID_BYTES]) {
-    const struct correlation *correlation = correlation_current();
-    if (correlation == NULL) {
-        return uuid_v4(out);
-    }
-    snprintf(out, INVOCATION_ID_BYTES, "%s", correlation->invocation_id);
-    return STATUS_OK;
-}
-
 /* --- one attempt: built and signed, and its answer read --- */
 
 struct attempt {
@@ -79,6 +70,13 @@ static void attempt_release(struct attempt *attempt) {
 
 static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
     return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
+}
+
+/* What messages and logs call it: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
+static void describe(const struct storage_client *client, const struct storage_request *request, char out[WHAT_BYTES]) {
+    const char *comp = http_headers_get(&request->query, "comp");
+    snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
+             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
 }
 
 static void build_url(struct strbuf *url, const char *endpoint, const struct storage_request *request) {
@@ -168,46 +166,28 @@ static struct http_call call_of(const struct attempt *attempt, const struct stor
     };
 }
 
-/* What was sent, for reading its answer. */
-struct question {
-    enum storage_service service;
-    struct storage_success success;
-    char what[WHAT_BYTES];
-};
-
-/* Messages and logs call it "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
-static struct question question_of(const struct storage_client *client, const struct storage_request *request) {
-    struct question question = {.service = request->service, .success = request->success};
-    const char *comp = http_headers_get(&request->query, "comp");
-    snprintf(question.what, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
-             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
-    return question;
-}
-
-/* Takes in an answer; its status, with `err` filled unless that is STATUS_OK. The clock hears storage alone. */
-static enum status hear(struct storage_client *client, const struct http_reply *reply, const struct question *question,
-                        struct error *err) {
-    struct storage_clock *clock = &client->clocks[question->service];
-    log_event(LOG_DEBUG, "%s: %d in %lld ms", question->what, reply->status,
-              (long long)(reply->received_ms - reply->sent_ms));
-    enum status status =
-        storage_error_read(reply, &question->success, question->what, storage_clock_signing_ms(clock), err);
+/*
+ * Returns what an answer means, with `err` filled unless that is STATUS_OK. The service's clock learns from its own
+ * answers alone.
+ */
+static enum status observe_reply(struct storage_client *client, const struct http_reply *reply,
+                                 const struct storage_request *request, const char *what, struct error *err) {
+    struct storage_clock *clock = &client->clocks[request->service];
+    log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status, (long long)(reply->received_ms - reply->sent_ms));
+    enum status status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock), err);
     if (status == STATUS_OK || err->http_status != 0) {
         storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms, reply->received_ms);
     }
     return status;
 }
 
-static void hear_nothing(const char *what, struct error *err) {
-    error_wrap(err, "%s: no answer", what);
-    log_event(LOG_DEBUG, "%s", err->message);
-}
-
 /*
- * Storage refused the credential: is another try worth it? Azure answers an expired token with 401, Azurite with
- * AuthenticationFailed; a 403 with another code has believed it, and does not allow what was asked.
+ * Tells the credential that storage refused it. Returns whether another attempt may fare better. Azure answers an
+ * expired token with 401, Azurite with AuthenticationFailed; a 403 with another code has believed it, and does not
+ * allow what was asked.
  */
-static bool can_renew(struct storage_client *client, enum status status, const struct error *err, unsigned generation) {
+static bool renew_token(struct storage_client *client, enum status status, const struct error *err,
+                        unsigned generation) {
     if (status != STATUS_UNAUTHORIZED || err->http_status == 0 || !client->credential->refused) {
         return false;
     }
@@ -215,46 +195,15 @@ static bool can_renew(struct storage_client *client, enum status status, const s
     return client->credential->refused(client->credential, generation, is_believed);
 }
 
-/* --- sending and waiting --- */
+/* --- an operation: attempts until one is final --- */
 
-/* What came of one attempt: did it leave, and with which token? */
-struct sent {
-    bool left;
-    unsigned generation;
-};
+static void send_attempt(struct storage_operation *operation);
 
-/* One operation of storage_client_send. */
-struct send {
-    struct storage_client *client;
-    const struct storage_request *request;
-    int64_t deadline_ms;
-    char request_id[INVOCATION_ID_BYTES];
-    struct question question;
-};
-
-/* On STATUS_OK `reply` holds the answer, else it is as it was. */
-static enum status send_once(const struct send *send, int64_t timeout_ms, struct sent *sent, struct http_reply *reply,
-                             struct error *err) {
-    struct attempt attempt;
-    enum status status = attempt_init(&attempt, send->client, send->request, send->request_id, err);
-    if (status != STATUS_OK) {
-        error_wrap(err, "%s", send->question.what);
-        return status;
-    }
-    struct http_call call = call_of(&attempt, send->request, timeout_ms);
-    call.group = &send->client->sends;
-    *sent = (struct sent){.left = true, .generation = attempt.generation};
-    status = http_transport_send(send->client->transport, &call, reply, err);
-    attempt_release(&attempt);
-    if (status != STATUS_OK) {
-        hear_nothing(send->question.what, err);
-        return status;
-    }
-    status = hear(send->client, reply, &send->question, err);
-    if (status != STATUS_OK) {
-        http_reply_release(reply);
-    }
-    return status;
+static void end_operation(struct storage_operation *operation, enum status status, struct http_reply *reply,
+                          const struct error *err) {
+    operation->state = STORAGE_OPERATION_IDLE;
+    TAILQ_REMOVE(&operation->client->open, operation, link);
+    operation->done(operation->context, status, reply, err);
 }
 
 static double random_part(void) {
@@ -265,7 +214,284 @@ static double random_part(void) {
     return (double)bits / UINT32_MAX;
 }
 
-/* False: the client was cancelled meanwhile. */
+static void repeat_attempt(struct storage_operation *operation) {
+    struct storage_client *client = operation->client;
+    struct error *last = &operation->last_failure;
+    if (operation->deadline_ms - clock_now_ms(client->clock) < MIN_REPEAT_MS) {
+        int attempts = operation->retry.attempts;
+        error_wrap(last, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
+        end_operation(operation, last->status, NULL, last);
+        return;
+    }
+    send_attempt(operation);
+}
+
+static void on_wait_over(void *context) {
+    struct storage_operation *operation = context;
+    const struct correlation *before = correlation_use(operation->correlation);
+    repeat_attempt(operation);
+    correlation_use(before);
+}
+
+static void wait_for(struct storage_operation *operation, int64_t delay_ms) {
+    struct storage_client *client = operation->client;
+    operation->state = STORAGE_OPERATION_WAITING;
+    operation->wait = (struct loop_timer){.fired = on_wait_over, .context = operation};
+    event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock) + delay_ms);
+}
+
+/* An attempt has failed: ends the operation or waits for the next one. `failure` may be changed. */
+static void on_failure(struct storage_operation *operation, const struct retry_outcome *outcome,
+                       struct error *failure) {
+    struct storage_client *client = operation->client;
+    int64_t delay_ms = 0;
+    failure->was_in_doubt = operation->retry.in_doubt;
+    switch (retry_policy_decide(&policy, &operation->retry, outcome, operation->request->max_attempts, random_part(),
+                                clock_now_ms(client->clock), operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
+    case RETRY_WAIT:
+        operation->last_failure = *failure;
+        wait_for(operation, delay_ms);
+        return;
+    case RETRY_NO_TIME:
+        error_wrap(failure, "given up after %d attempt%s", operation->retry.attempts,
+                   operation->retry.attempts == 1 ? "" : "s");
+        break;
+    case RETRY_FINAL:
+        break;
+    }
+    end_operation(operation, failure->status, NULL, failure);
+}
+
+static void take_reply(struct storage_operation *operation, enum status status, struct http_reply *reply,
+                       const struct error *err) {
+    struct storage_client *client = operation->client;
+    struct error failure = *err;
+    char what[WHAT_BYTES];
+    describe(client, operation->request, what);
+    if (status == STATUS_OK) {
+        status = observe_reply(client, reply, operation->request, what, &failure);
+        if (status == STATUS_OK) {
+            end_operation(operation, STATUS_OK, reply, &failure);
+            return;
+        }
+    } else {
+        error_wrap(&failure, "%s: no answer", what);
+        log_event(LOG_DEBUG, "%s", failure.message);
+    }
+    struct retry_outcome outcome = {
+        .was_sent = true,
+        .is_unavailable = status == STATUS_UNAVAILABLE,
+        .renews_token =
+            !operation->retry.renewed_token && renew_token(client, status, &failure, operation->token_generation),
+        .retry_after_ms = failure.retry_after_ms,
+    };
+    on_failure(operation, &outcome, &failure);
+}
+
+static void on_reply(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct storage_operation *operation = context;
+    const struct correlation *before = correlation_use(operation->correlation);
+    take_reply(operation, status, reply, err);
+    correlation_use(before);
+}
+
+/* Signs and starts one attempt. On failure nothing is under way. */
+static enum status start_attempt(struct storage_operation *operation, int64_t timeout_ms, struct error *err) {
+    struct storage_client *client = operation->client;
+    struct attempt attempt;
+    enum status status = attempt_init(&attempt, client, operation->request, operation->request_id, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct http_call call = call_of(&attempt, operation->request, timeout_ms);
+    operation->token_generation = attempt.generation;
+    operation->exchange = (struct http_exchange){.done = on_reply, .context = operation};
+    status = http_client_start(client->http, &call, &operation->exchange);
+    attempt_release(&attempt);
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "%s", status_text(status));
+}
+
+static void send_attempt(struct storage_operation *operation) {
+    struct storage_client *client = operation->client;
+    int64_t left_ms = operation->deadline_ms - clock_now_ms(client->clock);
+    struct error failure = {.status = STATUS_OK};
+    char what[WHAT_BYTES];
+    operation->state = STORAGE_OPERATION_SENDING;
+    enum status status = start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
+    if (status != STATUS_OK) {
+        describe(client, operation->request, what);
+        error_wrap(&failure, "%s", what);
+        const struct retry_outcome outcome = {.is_unavailable = status == STATUS_UNAVAILABLE};
+        on_failure(operation, &outcome, &failure);
+    }
+}
+
+/* Named after the caller's request, so that storage's own logs can be searched for it; else it gets an id of its own. */
+static enum status name_operation(struct storage_operation *operation) {
+    if (operation->correlation == NULL) {
+        return uuid_v4(operation->request_id);
+    }
+    snprintf(operation->request_id, sizeof operation->request_id, "%s", operation->correlation->invocation_id);
+    return STATUS_OK;
+}
+
+static void first_attempt(struct storage_operation *operation) {
+    struct storage_client *client = operation->client;
+    enum status status = storage_request_status(operation->request);
+    if (status == STATUS_OK) {
+        status = name_operation(operation);
+    }
+    struct error failure = {.status = STATUS_OK};
+    char what[WHAT_BYTES];
+    if (status != STATUS_OK) {
+        describe(client, operation->request, what);
+        error_set(&failure, status, "%s: %s", what, status_text(status));
+    } else if (operation->deadline_ms <= clock_now_ms(client->clock)) {
+        describe(client, operation->request, what);
+        error_set(&failure, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", what);
+    } else {
+        send_attempt(operation);
+        return;
+    }
+    end_operation(operation, failure.status, NULL, &failure);
+}
+
+/* The first attempt is not made inside start, so that `done` is not called there. */
+static void on_started(void *context) {
+    struct storage_operation *operation = context;
+    const struct correlation *before = correlation_use(operation->correlation);
+    first_attempt(operation);
+    correlation_use(before);
+}
+
+void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
+                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
+                             void *context) {
+    assert(operation->state == STORAGE_OPERATION_IDLE);
+    *operation = (struct storage_operation){
+        .client = client,
+        .request = request,
+        .deadline_ms = deadline_ms,
+        .done = done,
+        .context = context,
+        .state = STORAGE_OPERATION_WAITING,
+        .correlation = correlation_current(),
+    };
+    operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
+    TAILQ_INSERT_TAIL(&client->open, operation, link);
+    event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock));
+}
+
+void storage_operation_abandon(struct storage_operation *operation) {
+    if (operation->state == STORAGE_OPERATION_IDLE) {
+        return;
+    }
+    http_client_abandon(operation->client->http, &operation->exchange);
+    event_loop_stop_timer(operation->client->http->loop, &operation->wait);
+    TAILQ_REMOVE(&operation->client->open, operation, link);
+    operation->state = STORAGE_OPERATION_IDLE;
+}
+
+/* --- callers that wait --- */
+
+struct waiting_send {
+    struct storage_operation operation;
+    struct loop_task start;
+    struct storage_client *client;
+    const struct storage_request *request;
+    int64_t deadline_ms;
+    const struct correlation *correlation; /* of the thread that waits */
+    sem_t ended;
+    enum status status;
+    struct http_reply *out;
+    struct error *err; /* not NULL */
+};
+
+static void wake_sender(struct waiting_send *send, enum status status, struct http_reply *reply,
+                        const struct error *err) {
+    send->status = status;
+    if (status == STATUS_OK) {
+        *send->out = *reply;
+        http_reply_init(reply);
+    } else {
+        *send->err = *err;
+    }
+    sem_post(&send->ended);
+}
+
+static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    wake_sender(context, status, reply, err);
+}
+
+static bool is_cancelled(struct storage_client *client) {
+    pthread_mutex_lock(&client->lock);
+    bool cancelled = client->cancelled;
+    pthread_mutex_unlock(&client->lock);
+    return cancelled;
+}
+
+static void wake_cancelled(struct waiting_send *send) {
+    struct error err;
+    char what[WHAT_BYTES];
+    describe(send->client, send->request, what);
+    error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
+    wake_sender(send, STATUS_CANCELLED, NULL, &err);
+}
+
+static void start_waiting_send(void *context) {
+    struct waiting_send *send = context;
+    if (is_cancelled(send->client)) {
+        wake_cancelled(send);
+        return;
+    }
+    const struct correlation *before = correlation_use(send->correlation);
+    storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms, on_sent, send);
+    correlation_use(before);
+}
+
+enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
+                                int64_t deadline_ms, struct http_reply *out, struct error *err) {
+    struct error failure;
+    struct waiting_send send = {
+        .client = client, .request = request, .deadline_ms = deadline_ms, .out = out, .err = &failure};
+    send.correlation = correlation_current();
+    send.start = (struct loop_task){.run = start_waiting_send, .context = &send};
+    sem_init(&send.ended, 0, 0);
+    event_loop_post(client->http->loop, &send.start);
+    while (sem_wait(&send.ended) != 0) { /* interrupted by a signal */
+    }
+    sem_destroy(&send.ended);
+    if (send.status != STATUS_OK && err) {
+        *err = failure;
+    }
+    return send.status;
+}
+
+/* Ends the operations that somebody waits for, and no others: leases are still released. */
+static void end_waiting_sends(void *context) {
+    struct storage_client *client = context;
+    struct storage_operation *operation, *next;
+    for (operation = TAILQ_FIRST(&client->open); operation != NULL; operation = next) {
+        next = TAILQ_NEXT(operation, link);
+        if (operation->done == on_sent) {
+            storage_operation_abandon(operation);
+            wake_cancelled(operation->context);
+        }
+    }
+}
+
+void storage_client_cancel(struct storage_client *client) {
+    pthread_mutex_lock(&client->lock);
+    bool was_cancelled = client->cancelled;
+    client->cancelled = true;
+    pthread_cond_broadcast(&client->cancelled_changed);
+    pthread_mutex_unlock(&client->lock);
+    if (!was_cancelled) {
+        event_loop_post(client->http->loop, &client->cancel);
+    }
+}
+
+/* Returns false if the client was cancelled meanwhile. */
 static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
     struct timespec until = condition_deadline(delay_ms);
     bool in_time = true;
@@ -288,125 +514,13 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
     return wait_ms(client, delay_ms) ? STATUS_OK : STATUS_CANCELLED;
 }
 
-/* `err` is the last attempt's. */
-static enum status give_up(int attempts, struct error *err) {
-    error_wrap(err, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
-    return err->status;
-}
-
-static enum status send_until_deadline(const struct send *send, struct http_reply *reply, struct error *err) {
-    struct storage_client *client = send->client;
-    bool renewed = false, in_doubt = false;
-    for (int attempts = 1, spent = 0;; attempts++) {
-        int64_t left_ms = send->deadline_ms - clock_now_ms(client->clock);
-        if (left_ms <= 0 && attempts == 1) {
-            return error_set(err, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", send->question.what);
-        }
-        if (left_ms < MIN_REPEAT_MS && attempts > 1) {
-            return give_up(attempts - 1, err);
-        }
-        int64_t timeout_ms = left_ms < STORAGE_ATTEMPT_TIMEOUT_MS ? left_ms : STORAGE_ATTEMPT_TIMEOUT_MS;
-        struct sent sent = {0};
-        enum status status = send_once(send, timeout_ms, &sent, reply, err);
-        bool renew = !renewed && can_renew(client, status, err, sent.generation);
-        bool counts = sent.left && !renew; /* what was refused, or waited here for a token, is not done */
-        spent += counts;
-        err->was_in_doubt = in_doubt;
-        in_doubt = in_doubt || (sent.left && status == STATUS_UNAVAILABLE);
-        if (!renew && (status != STATUS_UNAVAILABLE || (counts && spent == send->request->max_attempts))) {
-            return status;
-        }
-        renewed = renewed || renew;
-        enum status wait =
-            storage_client_back_off(client, attempts, err->retry_after_ms, send->deadline_ms - MIN_REPEAT_MS);
-        if (wait == STATUS_UNAVAILABLE) {
-            return give_up(attempts, err);
-        }
-        if (wait == STATUS_CANCELLED) {
-            return error_set(err, STATUS_CANCELLED, "%s: cancelled while waiting to try again", send->question.what);
-        }
-    }
-}
-
-enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
-                                int64_t deadline_ms, struct http_reply *out, struct error *err) {
-    struct send send = {
-        .client = client, .request = request, .deadline_ms = deadline_ms, .question = question_of(client, request)};
-    enum status status = storage_request_status(request);
-    if (status == STATUS_OK) {
-        status = name_request(send.request_id);
-    }
-    if (status != STATUS_OK) {
-        return error_set(err, status, "%s: %s", send.question.what, status_text(status));
-    }
-    struct error failure;
-    status = send_until_deadline(&send, out, &failure);
-    if (status != STATUS_OK && err) {
-        *err = failure;
-    }
-    return status;
-}
-
-/* --- submitting --- */
-
-struct submission {
-    struct storage_client *client;
-    storage_done done;
-    void *context;
-    unsigned generation;
-    struct question question;
-};
-
-static void finish_submission(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    struct submission *submission = context;
-    struct error failure = *err;
-    if (status == STATUS_OK) {
-        status = hear(submission->client, reply, &submission->question, &failure);
-    } else {
-        hear_nothing(submission->question.what, &failure);
-    }
-    can_renew(submission->client, status, &failure,
-              submission->generation); /* so that the caller's next attempt fares better */
-    submission->done(submission->context, status, status == STATUS_OK ? reply : NULL, &failure);
-    free(submission);
-}
-
-enum status storage_client_submit(struct storage_client *client, const struct storage_request *request,
-                                  int64_t timeout_ms, storage_done done, void *context) {
-    char request_id[INVOCATION_ID_BYTES];
-    enum status status = storage_request_status(request);
-    if (status == STATUS_OK) {
-        status = name_request(request_id);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct submission *submission = malloc(sizeof *submission);
-    if (!submission) {
-        return STATUS_NO_MEMORY;
-    }
-    *submission = (struct submission){
-        .client = client, .done = done, .context = context, .question = question_of(client, request)};
-    struct attempt attempt;
-    status = attempt_init(&attempt, client, request, request_id, NULL);
-    if (status == STATUS_OK) {
-        struct http_call call = call_of(&attempt, request, timeout_ms);
-        submission->generation = attempt.generation;
-        status = http_transport_submit(client->transport, &call, finish_submission, submission);
-        attempt_release(&attempt);
-    }
-    if (status != STATUS_OK) {
-        free(submission);
-    }
-    return status;
-}
-
 /* --- the client --- */
 
-void storage_client_init(struct storage_client *client, struct http_transport *transport, const struct clock *clock,
+void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
                          const struct storage_account *account, struct credential *credential) {
-    *client =
-        (struct storage_client){.transport = transport, .clock = clock, .account = account, .credential = credential};
+    *client = (struct storage_client){.http = http, .clock = clock, .account = account, .credential = credential};
+    client->cancel = (struct loop_task){.run = end_waiting_sends, .context = client};
+    TAILQ_INIT(&client->open);
     condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
@@ -415,17 +529,16 @@ void storage_client_init(struct storage_client *client, struct http_transport *t
 }
 
 void storage_client_release(struct storage_client *client) {
+    struct storage_operation *operation;
+    while ((operation = TAILQ_FIRST(&client->open)) != NULL) {
+        struct error err;
+        event_loop_stop_timer(client->http->loop, &operation->wait);
+        error_set(&err, STATUS_CANCELLED, "the storage client is being closed");
+        end_operation(operation, STATUS_CANCELLED, NULL, &err);
+    }
     for (int i = 0; i < STORAGE_SERVICES; i++) {
         storage_clock_release(&client->clocks[i]);
     }
     pthread_mutex_destroy(&client->lock);
     pthread_cond_destroy(&client->cancelled_changed);
-}
-
-void storage_client_cancel(struct storage_client *client) {
-    pthread_mutex_lock(&client->lock);
-    client->cancelled = true;
-    pthread_cond_broadcast(&client->cancelled_changed);
-    pthread_mutex_unlock(&client->lock);
-    http_transport_cancel(client->transport, &client->sends);
 }

@@ -21,12 +21,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+#include "base/correlation.h"
 #include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
+#include "http/http_client.h"
 #include "storage/credential.h"
-#include "storage/http_transport.h"
+#include "storage/retry_policy.h"
 #include "storage/storage_account.h"
 #include "storage/storage_clock.h"
 #include "storage/storage_error.h"
@@ -50,7 +53,7 @@ struct storage_request {
     struct http_headers headers; /* all but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization */
     struct strbuf body;
     struct storage_success success;
-    int max_attempts; /* of storage_client_send that may reach storage's data; 0 at first: as many as the deadline allows */
+    int max_attempts; /* that may reach storage's data; 0 at first: as many as the deadline allows */
 };
 
 void storage_request_init(struct storage_request *request, enum storage_service service, const char *method,
@@ -60,60 +63,98 @@ void storage_request_release(struct storage_request *request);
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */
 enum status storage_request_status(const struct storage_request *request) MUST_CHECK;
 
+struct storage_operation;
+TAILQ_HEAD(storage_operations, storage_operation);
+
 struct storage_client {
-    struct http_transport *transport;
+    struct http_client *http;
     const struct clock *clock;
     const struct storage_account *account;
     struct credential *credential;
     struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
-    struct http_call_group sends;                  /* the blocking sends under way */
-    pthread_mutex_t lock;                          /* guards `cancelled` */
+    struct storage_operations open;                /* under way; of the loop's thread */
+    struct loop_task cancel;
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t cancelled_changed;
     bool cancelled;
 };
 
 /* All borrowed while requests are sent. */
-void storage_client_init(struct storage_client *client, struct http_transport *transport, const struct clock *clock,
+void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
                          const struct storage_account *account, struct credential *credential);
 
-/* When no request is open any more, submitted ones included: after http_transport_free at the latest. */
+/* After the loop has stopped. What is still waiting for its next attempt ends with STATUS_CANCELLED. */
 void storage_client_release(struct storage_client *client);
 
-/* From now on blocking sends answer STATUS_CANCELLED at once, those under way too. Submits are not touched: leases are still given back. */
-void storage_client_cancel(struct storage_client *client);
-
 /*
- * Sends and waits, trying again while that may help, until `deadline_ms` on the client's clock. On STATUS_OK `out` (initialized) holds the
- * answer; its sent_ms is the successful attempt's.
+ * How a request ended. `reply` is NULL unless STATUS_OK; it is borrowed, and whoever wants to keep it takes it away and
+ * leaves an initialized one in its place. Its sent_ms is the successful attempt's.
  *
  * STATUS_UNAVAILABLE   the deadline came; err says why the last attempt failed
- * STATUS_CANCELLED     storage_client_cancel
+ * STATUS_CANCELLED     the network or the storage client is being freed
  * STATUS_TOO_LARGE     the answer was over STORAGE_MAX_RESPONSE_BYTES
  * STATUS_NO_MEMORY, and those of storage_error.h and of the credential
+ */
+typedef void (*storage_done)(void *context, enum status status, struct http_reply *reply, const struct error *err);
+
+/*
+ * One request on its way through its attempts, on the loop's thread. Zeroed at first.
+ *
+ *     state     left by
+ *     IDLE      start: an attempt is sent, or none can be
+ *     SENDING   the answer: it is final, or another attempt is due after a wait
+ *     WAITING   the time of the next attempt; meanwhile nothing is under way
+ *
+ * Ending brings it back to IDLE, and `done` is called last, so the owner may free it or start it again there.
+ */
+struct storage_operation {
+    TAILQ_ENTRY(storage_operation) link; /* in the client's open operations */
+    struct storage_client *client;
+    const struct storage_request *request; /* borrowed until it has ended */
+    int64_t deadline_ms;
+    storage_done done;
+    void *context;
+    enum { STORAGE_OPERATION_IDLE, STORAGE_OPERATION_SENDING, STORAGE_OPERATION_WAITING } state;
+    struct http_exchange exchange;
+    struct loop_timer wait;
+    struct retry_state retry;
+    unsigned token_generation;             /* of the attempt under way; see credential.h */
+    const struct correlation *correlation; /* of whoever started it; must stay until it has ended. NULL: none */
+    char request_id[INVOCATION_ID_BYTES];  /* x-ms-client-request-id of every attempt */
+    struct error last_failure;
+};
+
+/*
+ * Sends the request, trying again while that may help, until `deadline_ms` on the client's clock. `done` is called
+ * once, never inside this call, unless the operation is abandoned. On the loop's thread.
+ */
+void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
+                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
+                             void *context);
+
+/* Ends an operation without calling `done`, if it is under way. What was sent may still be carried out. */
+void storage_operation_abandon(struct storage_operation *operation);
+
+/* ---- for callers that wait, on any thread but the loop's ---- */
+
+/*
+ * Starts an operation and waits for its end. On STATUS_OK `out` (initialized) holds the answer. Statuses of
+ * storage_done; STATUS_CANCELLED also after storage_client_cancel.
  */
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) MUST_CHECK;
 
+/* From now on storage_client_send and _back_off answer STATUS_CANCELLED at once, those under way too. */
+void storage_client_cancel(struct storage_client *client);
+
 /*
- * Waits as long as is due after failed attempt number `attempt` (1, 2, ...) before the next; `retry_after_ms`: what storage asked
- * for (0: nothing). For those who must look at storage between two attempts; storage_client_send does it by itself.
+ * Waits as long as is due after failed attempt number `attempt` (1, 2, ...) before the next; `retry_after_ms`: what
+ * storage asked for (0: nothing). For those who must look at storage between two attempts.
  *
  * STATUS_UNAVAILABLE   the wait would reach `deadline_ms`; nothing was waited for
  * STATUS_CANCELLED     storage_client_cancel
  */
 enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
                                     int64_t deadline_ms) MUST_CHECK;
-
-/*
- * One attempt, answered on the I/O thread. `reply` is NULL unless STATUS_OK. The request is the caller's again on return.
- * Statuses, in `done`: as of send, STATUS_CANCELLED when the transport is freed. Returned, with `done` not called:
- *
- * STATUS_CANCELLED   the transport is being freed
- * STATUS_NO_MEMORY, STATUS_INTERNAL, and those of the credential
- */
-typedef void (*storage_done)(void *context, enum status status, const struct http_reply *reply,
-                             const struct error *err);
-enum status storage_client_submit(struct storage_client *client, const struct storage_request *request,
-                                  int64_t timeout_ms, storage_done done, void *context) MUST_CHECK;
 
 #endif

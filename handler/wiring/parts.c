@@ -23,7 +23,8 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&parts->storage, parts->transport, parts->clock, account, parts->sign_in.credential);
+    storage_client_init(&parts->storage, http_transport_client(parts->transport), parts->clock, account,
+                        parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
     return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, parts->transport,
                              parts->clock, err);
@@ -78,9 +79,10 @@ void parts_release(struct parts *parts) {
     } else {
         inventory_store_table_release(&parts->table_store);
     }
-    http_transport_free(parts->transport); /* answers what is still in flight, which the lease manager waits for */
-    lease_manager_free(parts->leases);
+    http_transport_stop(parts->transport); /* answers what is still in flight, which the lease manager waits for */
     storage_client_release(&parts->storage);
+    lease_manager_free(parts->leases);
+    http_transport_free(parts->transport);
     sign_in_release(&parts->sign_in);
     app_settings_release(&parts->settings);
 }

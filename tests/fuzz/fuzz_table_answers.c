@@ -49,8 +49,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static void begin(void) {
-    storage_client_init(&client, NULL, &still_clock, &account, &credential);
-    storage_client_cancel(&client); /* no wait before another try: it is not made */
+    storage_client_init(&client, stub_transport_client(&still_clock), &still_clock, &account, &credential);
     inventory_store_table_init(&store, &client, "inventory");
     stub_transport_begin();
 }

@@ -32,35 +32,114 @@ int stub_transport_calls(void) {
     return calls;
 }
 
-void http_reply_init(struct http_reply *reply) {
-    *reply = (struct http_reply){0};
-    http_headers_init(&reply->headers);
-    strbuf_init(&reply->body, SIZE_MAX);
-}
-
-void http_reply_release(struct http_reply *reply) {
-    http_headers_release(&reply->headers);
-    strbuf_release(&reply->body);
-}
-
-enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
-                                struct error *err) {
-    (void)transport;
+/* Gives the next reply, or none. */
+static enum status answer(const struct http_call *call, struct http_reply *out, struct error *err,
+                          enum status if_none) {
     REQUIRE(call->timeout_ms > 0 && call->max_response_bytes > 0);
     int index = calls++;
     if (index >= reply_count) {
-        return error_set(err, STATUS_UNAVAILABLE, "there is no network here");
+        return error_set(err, if_none, "there is no network here");
     }
     out->status = replies[index].status;
     for (size_t i = 0; i < replies[index].headers->count; i++) {
         http_headers_add(&out->headers, replies[index].headers->items[i].name, replies[index].headers->items[i].value);
     }
+    out->body.max_bytes = call->max_response_bytes;
     strbuf_append(&out->body, replies[index].body, replies[index].length);
     return STATUS_OK;
 }
 
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *call,
-                                  http_transport_done done, void *context) {
+/* ---- a loop that does at once whatever it is given, and a client on it ---- */
+
+struct pending {
+    void (*run)(void *context);
+    void *context;
+    const void *owner; /* the timer, for stopping it */
+};
+
+static struct pending pending[8];
+static size_t pending_count;
+
+static void push(void (*run)(void *context), void *context, const void *owner) {
+    REQUIRE(pending_count < sizeof pending / sizeof pending[0]);
+    pending[pending_count++] = (struct pending){run, context, owner};
+}
+
+void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
+    (void)loop;
+    size_t kept = 0;
+    for (size_t i = 0; i < pending_count; i++) {
+        if (pending[i].owner != timer) {
+            pending[kept++] = pending[i];
+        }
+    }
+    pending_count = kept;
+}
+
+/* Time does not matter here: what waits is next. */
+void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms) {
+    (void)due_ms;
+    event_loop_stop_timer(loop, timer);
+    push(timer->fired, timer->context, timer);
+}
+
+void event_loop_post(struct event_loop *loop, struct loop_task *task) {
+    (void)loop;
+    push(task->run, task->context, task);
+    while (pending_count > 0) {
+        struct pending next = pending[0];
+        pending_count--;
+        for (size_t i = 0; i < pending_count; i++) {
+            pending[i] = pending[i + 1];
+        }
+        next.run(next.context);
+    }
+}
+
+static struct http_call exchanged; /* the call of the exchange that is under way */
+
+static void end_exchange(void *context) {
+    struct http_exchange *exchange = context;
+    struct http_reply reply;
+    struct error err = {.status = STATUS_OK};
+    http_reply_init(&reply);
+    exchange->call = NULL;
+    enum status status = answer(&exchanged, &reply, &err, STATUS_CANCELLED); /* which is not tried again */
+    exchange->done(exchange->context, status, status == STATUS_OK ? &reply : NULL, &err);
+    http_reply_release(&reply);
+}
+
+static enum status start_exchange(struct http_client *client, const struct http_call *call,
+                                  struct http_exchange *exchange) {
+    (void)client;
+    exchanged = *call;
+    exchange->call = &exchanged;
+    push(end_exchange, exchange, exchange);
+    return STATUS_OK;
+}
+
+static void abandon_exchange(struct http_client *client, struct http_exchange *exchange) {
+    (void)client;
+    exchange->call = NULL;
+}
+
+struct http_client *stub_transport_client(const struct clock *clock) {
+    static const struct http_client_ops ops = {start_exchange, abandon_exchange};
+    static struct http_client client = {.ops = &ops};
+    client.clock = clock;
+    return &client;
+}
+
+/* ---- the transport's own calls ---- */
+
+enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
+                                struct error *err) {
+    (void)transport;
+    return answer(call, out, err, STATUS_UNAVAILABLE);
+}
+
+enum status http_transport_submit(struct http_transport *transport, const struct http_call *call, http_done done,
+                                  void *context) {
     (void)transport;
     (void)call;
     (void)done;

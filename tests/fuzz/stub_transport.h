@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 
+struct clock;
+struct http_client;
 struct http_headers;
 
 /* No replies, no calls. */
@@ -19,6 +21,9 @@ void stub_transport_begin(void);
 
 /* Lays out one more, borrowed until it has been given. */
 void stub_transport_reply(int status, const struct http_headers *headers, const char *body, size_t length);
+
+/* The interface to no network: as the transport, but a call that finds no reply ends with STATUS_CANCELLED. */
+struct http_client *stub_transport_client(const struct clock *clock);
 
 /* How many calls there have been. */
 int stub_transport_calls(void);

@@ -10,7 +10,7 @@ void storage_connection_open(struct storage_connection *connection, const char *
     ck_assert_msg(storage_account_parse(connection_string, &connection->account, &err) == STATUS_OK, "%s", err.message);
     credential_shared_key_init(&connection->credential, &connection->account);
     ck_assert_msg(http_transport_new(&connection->transport, clock, &err) == STATUS_OK, "%s", err.message);
-    storage_client_init(&connection->client, connection->transport, clock, &connection->account,
+    storage_client_init(&connection->client, http_transport_client(connection->transport), clock, &connection->account,
                         &connection->credential.base);
 }
 
@@ -34,7 +34,7 @@ void storage_outcome_init(struct storage_outcome *outcome) {
         (struct storage_outcome){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .count = 0};
 }
 
-void storage_outcome_take(void *context, enum status status, const struct http_reply *reply, const struct error *err) {
+void storage_outcome_take(void *context, enum status status, struct http_reply *reply, const struct error *err) {
     struct storage_outcome *outcome = context;
     ck_assert_msg((status == STATUS_OK) == (reply != NULL), "an answer with %s", status_name(status));
     pthread_mutex_lock(&outcome->lock);

@@ -44,7 +44,7 @@ struct storage_outcome {
     struct error err;
 };
 void storage_outcome_init(struct storage_outcome *outcome);
-void storage_outcome_take(void *context, enum status status, const struct http_reply *reply, const struct error *err);
+void storage_outcome_take(void *context, enum status status, struct http_reply *reply, const struct error *err);
 enum status storage_outcome_wait(struct storage_outcome *outcome);
 
 /* A name for a container or table that no other test has: small letters and digits. */

@@ -140,7 +140,9 @@ static struct loop_timer again;
 
 static void set_again(void *context) {
     (void)context;
-    event_loop_set_timer(loop, &again, 0); /* due at once, each time */
+    if (strcmp(ran, "ab") != 0) {
+        event_loop_set_timer(loop, &again, 0); /* due at once, each time */
+    }
 }
 
 START_TEST(a_timer_that_is_always_due_does_not_keep_tasks_from_running) {

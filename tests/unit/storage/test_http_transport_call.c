@@ -41,7 +41,7 @@ static CURLcode call_trusting(const char *ca_file) {
     const struct http_call wanted = {.method = "GET", .url = url, .timeout_ms = 10000};
     struct transport_call *call = NULL;
     ck_assert_int_eq(http_transport_call_new(&call, transport, ca_file), STATUS_OK);
-    ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_fill(call, &wanted, true), STATUS_OK);
     curl_easy_setopt(call->easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(call->easy, CURLOPT_DEBUGFUNCTION, keep);
     CURLcode code = curl_easy_perform(call->easy);

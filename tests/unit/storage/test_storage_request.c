@@ -70,7 +70,7 @@ static void set_up(void) {
     snprintf(account.table_endpoint, sizeof account.table_endpoint, "%s/acme", http_fake_url(fake));
     credential = (struct credential_fake){.base = {authorize, refused}, .answer = STATUS_OK};
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
-    storage_client_init(&client, transport, clock_system(), &account, &credential.base);
+    storage_client_init(&client, http_transport_client(transport), clock_system(), &account, &credential.base);
     storage_request_init(&request, STORAGE_BLOB, "PUT", 200);
     strbuf_append_string(&request.path, "/leases/lease-x");
     http_headers_add(&request.query, "comp", "lease");
@@ -147,7 +147,6 @@ START_TEST(a_request_whose_building_failed_is_not_sent) {
     request.body.max_bytes = 3;
     strbuf_append_string(&request.body, "four");
     ck_assert_int_eq(send_within(10000), STATUS_TOO_LARGE);
-    ck_assert_int_eq(storage_client_submit(&client, &request, 1000, NULL, NULL), STATUS_TOO_LARGE);
     ck_assert_uint_eq(http_fake_count(fake), 0);
 }
 END_TEST
@@ -671,70 +670,118 @@ START_TEST(a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_
 }
 END_TEST
 
-/* --- submitting --- */
+/* --- operations --- */
 
 struct outcome {
-    sem_t answered;
+    struct loop_task start;
+    struct storage_operation operation;
+    int64_t deadline_ms;
+    sem_t ended;
+    bool is_starting;
+    bool ended_in_start;
     enum status status;
     int http_status;
     struct error err;
 };
 
-static void take_outcome(void *context, enum status status, const struct http_reply *got, const struct error *failure) {
+static void take_outcome(void *context, enum status status, struct http_reply *got, const struct error *failure) {
     struct outcome *outcome = context;
     outcome->status = status;
     outcome->http_status = got ? got->status : 0;
     outcome->err = *failure;
-    sem_post(&outcome->answered);
+    outcome->ended_in_start = outcome->is_starting;
+    sem_post(&outcome->ended);
 }
 
-static void submit(struct outcome *outcome, int64_t timeout_ms) {
+static void start_operation(void *context) {
+    struct outcome *outcome = context;
+    outcome->is_starting = true;
+    storage_operation_start(&outcome->operation, &client, &request, outcome->deadline_ms, take_outcome, outcome);
+    outcome->is_starting = false;
+}
+
+static void start_within(struct outcome *outcome, int64_t ms) {
     memset(outcome, 0, sizeof *outcome);
-    sem_init(&outcome->answered, 0, 0);
-    ck_assert_int_eq(storage_client_submit(&client, &request, timeout_ms, take_outcome, outcome), STATUS_OK);
+    sem_init(&outcome->ended, 0, 0);
+    outcome->deadline_ms = from_now(ms);
+    outcome->start = (struct loop_task){.run = start_operation, .context = outcome};
+    event_loop_post(http_transport_client(transport)->loop, &outcome->start);
 }
 
-START_TEST(a_submitted_request_is_answered_after_one_attempt) {
+static void wait_for_end(struct outcome *outcome) {
+    while (sem_wait(&outcome->ended) != 0) {
+    }
+}
+
+START_TEST(an_operation_may_be_started_again_once_it_has_ended) {
     struct outcome outcome;
+    request.max_attempts = 1;
     http_fake_push(fake, &(struct http_fake_answer)BUSY);
-    submit(&outcome, 5000);
-    sem_wait(&outcome.answered);
+    start_within(&outcome, 5000);
+    wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
     ck_assert_str_eq(outcome.err.code, "ServerBusy");
     ck_assert_int_eq(outcome.http_status, 0);
-    submit(&outcome, 5000);
-    sem_wait(&outcome.answered);
+    start_within(&outcome, 5000);
+    wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_OK);
     ck_assert_int_eq(outcome.http_status, 200);
     ck_assert_uint_eq(http_fake_count(fake), 2);
 }
 END_TEST
 
-START_TEST(a_submitted_request_has_a_timeout_and_tells_what_it_was) {
+/* Its owner may hold what `done` frees. */
+START_TEST(done_is_never_called_while_the_operation_is_started) {
+    struct outcome outcome;
+    credential.answer = STATUS_UNAUTHORIZED; /* the first attempt fails before it is sent */
+    start_within(&outcome, 5000);
+    wait_for_end(&outcome);
+    ck_assert_int_eq(outcome.status, STATUS_UNAUTHORIZED);
+    ck_assert(!outcome.ended_in_start);
+    start_within(&outcome, -1);
+    wait_for_end(&outcome);
+    ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
+    ck_assert(!outcome.ended_in_start);
+}
+END_TEST
+
+static void abandon(void *context) {
+    struct outcome *outcome = context;
+    storage_operation_abandon(&outcome->operation);
+    sem_post(&outcome->ended);
+}
+
+static void abandon_and_wait(struct outcome *outcome) {
+    struct loop_task task = {.run = abandon, .context = outcome};
+    event_loop_post(http_transport_client(transport)->loop, &task);
+    wait_for_end(outcome);
+}
+
+START_TEST(an_abandoned_operation_is_not_answered) {
     struct outcome outcome;
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
-    submit(&outcome, 50);
-    sem_wait(&outcome.answered);
-    ck_assert_int_eq(outcome.status, STATUS_UNAVAILABLE);
-    ck_assert_ptr_nonnull(strstr(outcome.err.message, told(": no answer: ")));
+    start_within(&outcome, 20000);
+    http_fake_wait(fake, 1);
+    outcome.status = STATUS_INTERNAL;
+    abandon_and_wait(&outcome);
+    http_fake_let_go(fake);
+    ck_assert_int_eq(send_within(10000), STATUS_OK); /* what has come meanwhile is handled */
+    ck_assert_int_eq(outcome.status, STATUS_INTERNAL);
+    abandon_and_wait(&outcome); /* nothing is under way */
 }
 END_TEST
 
-START_TEST(a_submitted_request_that_is_refused_renews_the_credential) {
+START_TEST(an_operation_that_waits_ends_with_its_client) {
     struct outcome outcome;
-    credential.renews = true;
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
-    submit(&outcome, 5000);
-    sem_wait(&outcome.answered);
-    ck_assert_int_eq(outcome.status, STATUS_UNAUTHORIZED);
-    ck_assert_int_eq(credential.refused, 1);
-    ck_assert_uint_eq(credential.refused_generation, 1);
-}
-END_TEST
-
-START_TEST(a_request_that_cannot_be_signed_is_not_submitted) {
-    credential.answer = STATUS_UNAVAILABLE;
-    ck_assert_int_eq(storage_client_submit(&client, &request, 1000, take_outcome, NULL), STATUS_UNAVAILABLE);
+    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 40\r\n"});
+    start_within(&outcome, 60000);
+    http_fake_wait(fake, 1);
+    ck_assert_int_eq(send_within(10000), STATUS_OK);
+    http_transport_stop(transport);
+    storage_client_release(&client);
+    wait_for_end(&outcome);
+    ck_assert_int_eq(outcome.status, STATUS_CANCELLED);
+    storage_client_init(&client, http_transport_client(transport), clock_system(), &account, &credential.base);
 }
 END_TEST
 
@@ -749,7 +796,7 @@ static void *send_for_ever(void *user) {
     return NULL;
 }
 
-START_TEST(cancelling_ends_a_send_under_way_and_lets_submits_through) {
+START_TEST(cancelling_ends_a_send_under_way_and_lets_operations_through) {
     enum status status = STATUS_OK;
     struct outcome outcome;
     pthread_t thread;
@@ -757,7 +804,7 @@ START_TEST(cancelling_ends_a_send_under_way_and_lets_submits_through) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
     }
     int64_t before_ms = clock_now_ms(clock_system());
-    submit(&outcome, 20000);
+    start_within(&outcome, 20000);
     ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
     http_fake_wait(fake, 2);
     storage_client_cancel(&client);
@@ -765,10 +812,10 @@ START_TEST(cancelling_ends_a_send_under_way_and_lets_submits_through) {
     ck_assert_int_eq(status, STATUS_CANCELLED);
     ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + STORAGE_ATTEMPT_TIMEOUT_MS - 500);
     http_fake_let_go(fake);
-    sem_wait(&outcome.answered);
+    wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_OK);
-    submit(&outcome, 5000);
-    sem_wait(&outcome.answered);
+    start_within(&outcome, 5000);
+    wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_OK);
 }
 END_TEST
@@ -851,13 +898,13 @@ int main(void) {
     add_attempts(suite);
 
     TCase *submits = new_case(suite, "submits");
-    tcase_add_test(submits, a_submitted_request_is_answered_after_one_attempt);
-    tcase_add_test(submits, a_submitted_request_has_a_timeout_and_tells_what_it_was);
-    tcase_add_test(submits, a_submitted_request_that_is_refused_renews_the_credential);
-    tcase_add_test(submits, a_request_that_cannot_be_signed_is_not_submitted);
+    tcase_add_test(submits, an_operation_may_be_started_again_once_it_has_ended);
+    tcase_add_test(submits, done_is_never_called_while_the_operation_is_started);
+    tcase_add_test(submits, an_abandoned_operation_is_not_answered);
+    tcase_add_test(submits, an_operation_that_waits_ends_with_its_client);
 
     TCase *cancelling = new_case(suite, "cancelling");
-    tcase_add_test(cancelling, cancelling_ends_a_send_under_way_and_lets_submits_through);
+    tcase_add_test(cancelling, cancelling_ends_a_send_under_way_and_lets_operations_through);
     tcase_add_test(cancelling, cancelling_ends_a_wait_for_the_next_attempt);
     tcase_add_test(cancelling, a_cancelled_client_sends_nothing);
     return check_main(suite);
