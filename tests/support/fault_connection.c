@@ -145,15 +145,37 @@ static bool pause_exchange(struct exchange *exchange) {
     return !stopping;
 }
 
+/* Sends the request to storage. Returns true if the whole answer came. */
+static bool ask_storage(struct exchange *exchange) {
+    struct fault_connection *connection = exchange->connection;
+    const struct strbuf *bytes = &exchange->request.bytes;
+    return connect_upstream(connection) && http_stream_send(&connection->upstream, bytes->data, bytes->length) &&
+           http_stream_read_answer(&connection->upstream, exchange->facts.method, &exchange->answer);
+}
+
+/*
+ * Storage may have closed a kept connection before the request reached it, or after. Nobody can
+ * tell, so only a request that changes nothing may be sent again (RFC 9112, 9.3.1).
+ */
+static bool may_be_repeated(const struct exchange *exchange, bool is_kept) {
+    const char *method = exchange->facts.method;
+    return is_kept && (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) &&
+           exchange->answer.bytes.length == 0 && exchange->connection->upstream.unread.length == 0;
+}
+
 /* Has storage act. False: it gave no answer. */
 static bool forward(struct exchange *exchange) {
     struct fault_connection *connection = exchange->connection;
     struct fault_hub *hub = connection->hub;
-    struct http_stream *upstream = &connection->upstream;
-    const struct strbuf *bytes = &exchange->request.bytes;
-    if (!connect_upstream(connection) || !http_stream_send(upstream, bytes->data, bytes->length) ||
-        !http_stream_read_answer(upstream, exchange->facts.method, &exchange->answer)) {
-        set_fd(connection, upstream, -1);
+    bool is_kept = upstream_is_fresh(connection);
+    strbuf_clear(&exchange->answer.bytes); /* of a first delivery */
+    bool answered = ask_storage(exchange);
+    if (!answered && may_be_repeated(exchange, is_kept)) {
+        set_fd(connection, &connection->upstream, -1);
+        answered = ask_storage(exchange);
+    }
+    if (!answered) {
+        set_fd(connection, &connection->upstream, -1);
         return false;
     }
     connection->upstream_used_ms = now_ms();

@@ -2,10 +2,19 @@
 
 #include <check.h>
 #include <errno.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "http/event_loop.h"
+
 struct lease_fixture lease_fixture;
+
+/* A task that keeps the loop's thread busy. */
+static struct {
+    struct loop_task task;
+    sem_t begun, resumed;
+} stop;
 
 int64_t lease_fixture_now_ms(void) {
     return clock_now_ms(lease_fixture.clock);
@@ -50,6 +59,26 @@ void lease_fixture_tear_down(void) {
 void lease_fixture_advance(int64_t ms) {
     clock_fake_advance(&lease_fixture.fake_clock, ms);
     http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
+}
+
+static void wait_until_resumed(void *context) {
+    (void)context;
+    sem_post(&stop.begun);
+    while (sem_wait(&stop.resumed) != 0) { /* interrupted by a signal */
+    }
+}
+
+void lease_fixture_stop_ticks(void) {
+    sem_init(&stop.begun, 0, 0);
+    sem_init(&stop.resumed, 0, 0);
+    stop.task = (struct loop_task){.run = wait_until_resumed};
+    event_loop_post(http_transport_client(lease_fixture.transport)->loop, &stop.task);
+    while (sem_wait(&stop.begun) != 0) { /* interrupted by a signal */
+    }
+}
+
+void lease_fixture_resume_ticks(void) {
+    sem_post(&stop.resumed);
 }
 
 static void hear(struct lease_heard *heard, int *count, const struct lease_event *event) {

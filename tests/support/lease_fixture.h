@@ -48,6 +48,13 @@ int64_t lease_fixture_now_ms(void);
 /* Steps the clock, and has the manager look at it. */
 void lease_fixture_advance(int64_t ms);
 
+/*
+ * Keeps the transport's thread from looking at the clock, and lets it go on. Between the two a test may move the clock
+ * and do something before the manager's tick notices.
+ */
+void lease_fixture_stop_ticks(void);
+void lease_fixture_resume_ticks(void);
+
 struct lease *lease_fixture_acquire(const struct lease_request *request);
 struct lease *lease_fixture_acquire_named(const char *name);
 void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected);

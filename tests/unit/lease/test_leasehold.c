@@ -449,17 +449,30 @@ START_TEST(cancel_ends_those_who_wait_and_leaves_leases_held) {
 }
 END_TEST
 
+static bool is_release(size_t index) {
+    return strcmp(sent(index, "x-ms-lease-action"), "release") == 0;
+}
+
+/* How many leases were released. A release that is answered late is sent again. */
+static int count_released(void) {
+    int count = 0;
+    for (size_t i = 0; i < http_fake_count(fake); i++) {
+        bool is_first = is_release(i);
+        for (size_t j = 0; is_first && j < i; j++) {
+            is_first = !is_release(j) || strcmp(sent(i, "x-ms-lease-id"), sent(j, "x-ms-lease-id")) != 0;
+        }
+        count += is_first;
+    }
+    return count;
+}
+
 START_TEST(close_gives_every_lease_back_those_still_in_hand_too) {
     (void)acquire("a");
     leasehold_release(acquire("b"));
     (void)acquire("c");
     ck_assert_int_eq(leasehold_close(client, PATIENCE_MS), 0);
     client = NULL;
-    int released = 0;
-    for (size_t i = 0; i < http_fake_count(fake); i++) {
-        released += strcmp(sent(i, "x-ms-lease-action"), "release") == 0;
-    }
-    ck_assert_int_eq(released, 3);
+    ck_assert_int_eq(count_released(), 3);
 }
 END_TEST
 

@@ -63,6 +63,12 @@ static void ask_and_expect(const char *request, int status, const char *body) {
     ck_assert_str_eq(answer.body, body);
 }
 
+static void expect_status(const char *request, int status) {
+    ask(request);
+    raw_http_read(client, &answer, false);
+    ck_assert_int_eq(answer.status, status);
+}
+
 static int add(enum fault_kind kind, int times) {
     return fault_proxy_add(proxy, &(struct fault_rule){.kind = kind, .times = times, .delay_ms = DELAY_MS});
 }
@@ -151,6 +157,34 @@ START_TEST(a_server_that_closes_between_requests_is_not_noticed) {
     ask_and_expect(GET, 200, "one");
     expect_good_again();
     ck_assert_int_eq(http_fake_request(server, 1)->connection, 2);
+}
+END_TEST
+
+/* The connection ends when the proxy has sent on it already. */
+START_TEST(a_kept_connection_that_ends_under_a_request_is_replaced_if_that_changes_nothing) {
+    expect_status(GET, 200);
+    http_fake_push(server, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    expect_good_again();
+    expect_seen(3);
+    ck_assert_int_eq(http_fake_request(server, 2)->connection, 2);
+
+    http_fake_push(server, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    ask(RENEW);
+    ck_assert(raw_http_is_closed(client));
+    expect_seen(4);
+}
+END_TEST
+
+/* _i 0: it closes without a byte, on every connection. 1: half of an answer came. */
+START_TEST(a_request_is_repeated_once_and_not_after_a_part_of_an_answer) {
+    expect_status(GET, 200);
+    for (int i = 0; i < 2; i++) {
+        http_fake_push(server, &(struct http_fake_answer){.behaviour = _i == 0 ? HTTP_FAKE_CLOSE : HTTP_FAKE_CUT,
+                                                          .body = "never all of it"});
+    }
+    ask(GET);
+    ck_assert(raw_http_is_closed(client));
+    expect_seen(_i == 0 ? 3 : 2);
 }
 END_TEST
 
@@ -367,12 +401,6 @@ END_TEST
 
 /* --- rules and what is written down --- */
 
-static void expect_status(const char *request, int status) {
-    ask(request);
-    raw_http_read(client, &answer, false);
-    ck_assert_int_eq(answer.status, status);
-}
-
 START_TEST(cleared_rules_apply_no_more_and_their_counts_stay) {
     int shield = fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = FAULT_NONE});
     int rule = fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE});
@@ -528,6 +556,8 @@ int main(void) {
     tcase_add_loop_test(plain, a_server_that_does_not_answer_in_full_is_passed_on_as_that, HTTP_FAKE_CLOSE,
                         HTTP_FAKE_HANG);
     tcase_add_test(plain, a_server_that_closes_between_requests_is_not_noticed);
+    tcase_add_test(plain, a_kept_connection_that_ends_under_a_request_is_replaced_if_that_changes_nothing);
+    tcase_add_loop_test(plain, a_request_is_repeated_once_and_not_after_a_part_of_an_answer, 0, 2);
     tcase_add_test(plain, nobody_behind_the_proxy_closes_the_connection);
     suite_add_tcase(suite, plain);
     TCase *faults = make_case("each fault");
