@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/thread.h"
 
 struct worker_pool {
@@ -17,6 +18,7 @@ struct worker_pool {
     struct worker_jobs jobs;
     int open_count; /* of jobs that are waiting or under way */
     bool stopping;
+    bool is_short_told; /* of threads: once, not with every request */
     int thread_count;
     pthread_t threads[];
 };
@@ -52,6 +54,16 @@ static enum status add_thread(struct worker_pool *pool, struct error *err) {
     enum status status = thread_start(&pool->threads[pool->thread_count], work, pool, err);
     pool->thread_count += status == STATUS_OK;
     return status;
+}
+
+/* Lock held. Where no more can be had, jobs wait for one of those that there are. */
+static void add_thread_or_tell(struct worker_pool *pool) {
+    struct error err;
+    if (add_thread(pool, &err) != STATUS_OK && !pool->is_short_told) {
+        pool->is_short_told = true;
+        log_event(LOG_WARNING, "Only %d of %d threads can be started, so requests wait for each other: %s",
+                  pool->thread_count, pool->max_thread_count, err.message);
+    }
 }
 
 enum status worker_pool_new(struct worker_pool **out, int max_thread_count, worker_call run, worker_call finish,
@@ -98,7 +110,7 @@ void worker_pool_submit(struct worker_pool *pool, struct worker_job *job) {
     pthread_mutex_lock(&pool->lock);
     STAILQ_INSERT_TAIL(&pool->jobs, job, entry);
     if (++pool->open_count > pool->thread_count && pool->thread_count < pool->max_thread_count) {
-        (void)!add_thread(pool, NULL); /* where no more can be had, the job waits for one of those that there are */
+        add_thread_or_tell(pool);
     }
     pthread_cond_signal(&pool->submitted);
     pthread_mutex_unlock(&pool->lock);
