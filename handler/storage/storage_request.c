@@ -451,7 +451,7 @@ static void start_waiting_send(void *context) {
 
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) {
-    struct error failure;
+    struct error failure = {.status = STATUS_OK};
     struct waiting_send send = {
         .client = client, .request = request, .deadline_ms = deadline_ms, .out = out, .err = &failure};
     send.correlation = correlation_current();

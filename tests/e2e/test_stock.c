@@ -69,7 +69,7 @@ static void expect_tool(const char *const *words, int exit_code, const char *tex
     snprintf(path, sizeof path, "%s/leasectl", getenv("LEASEHOLD_BIN"));
     snprintf(setting, sizeof setting, "DistributedLeasing__ConnectionString=%s",
              instance_pair.azurite.connection_string);
-    for (int i = 0; words[i] != NULL && i < MAX_WORDS; i++) {
+    for (int i = 0; i < MAX_WORDS && words[i] != NULL; i++) {
         argv[i + 1] = words[i];
     }
     process_release(&tool);

@@ -76,7 +76,7 @@ static void read_bytes(int fd, struct raw_response *out, size_t count) {
 
 /* Reads "SIZE\r\n" in hexadecimal. */
 static size_t read_chunk_size(int fd) {
-    char line[64];
+    char line[64] = "";
     size_t length = 0;
     while (length < 2 || memcmp(line + length - 2, "\r\n", 2) != 0) {
         ck_assert_uint_lt(length, sizeof line - 1);

@@ -9,7 +9,7 @@ enum { LINE_BYTES = 128 };
 
 bool timer_status_load(struct timer_status *out, const char *folder, const char *name) {
     char path[PATH_MAX];
-    struct timer_status status;
+    struct timer_status status = {0};
     snprintf(path, sizeof path, "%s/%s.timer", folder, name);
     FILE *file = fopen(path, "re");
     if (file == NULL) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -368,7 +369,7 @@ START_TEST(callers_who_come_while_the_handler_restarts_are_held) {
     stub_host_pid(&host, pid);
     int fd = raw_http_connect(front_server_port(host.server));
     ck_assert(raw_http_send(fd, POST));
-    usleep(2200 * 1000); /* longer than any retry */
+    nanosleep(&(struct timespec){.tv_sec = 2, .tv_nsec = 200 * 1000 * 1000}, NULL); /* longer than any retry */
     stub_host_handle(&host, serve, NULL);
     raw_http_read(fd, &response, false);
     ck_assert_int_eq(response.status, 409);
