@@ -134,7 +134,8 @@ void log_event(enum log_level level, const char *format, ...) {
     if (message_length < 0) {
         line[length] = '\0';
     }
-    strcat(line, correlation);
+    size_t end = strlen(line);
+    snprintf(line + end, sizeof line - end, "%s", correlation);
     utf8_make_line(line);
     size_t line_length = strlen(line);
     line[line_length++] = '\n';

@@ -350,10 +350,13 @@ static enum status push_commit_id(const struct inventory_store_table *store, con
         return status;
     }
     int kept = 1;
+    size_t written = strlen(after->commit_ids);
     for (const char *old = before->commit_ids; *old != '\0' && kept < INVENTORY_COMMIT_IDS;) {
         size_t length = strcspn(old, ",");
         if (length == UUID_TEXT_BYTES - 1 && strncmp(old, store->sender, COMMIT_SENDER_LENGTH) != 0) {
-            sprintf(after->commit_ids + kept++ * UUID_TEXT_BYTES - 1, ",%.*s", (int)length, old);
+            written += (size_t)snprintf(after->commit_ids + written, sizeof after->commit_ids - written, ",%.*s",
+                                        (int)length, old);
+            kept++;
         }
         old += length + (old[length] == ',');
     }

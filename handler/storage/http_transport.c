@@ -495,29 +495,29 @@ void http_transport_free(struct http_transport *transport) {
 
 /* --- what other threads call --- */
 
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *wanted, http_done done,
+enum status http_transport_submit(struct http_transport *transport, const struct http_call *call, http_done done,
                                   void *context) {
-    assert(wanted->timeout_ms > 0);
-    struct transport_call *call;
-    enum status status = take_call(transport, &call);
+    assert(call->timeout_ms > 0);
+    struct transport_call *queued;
+    enum status status = take_call(transport, &queued);
     if (status != STATUS_OK) {
         return status;
     }
-    status = http_transport_call_fill(call, wanted, true);
+    status = http_transport_call_fill(queued, call, true);
     if (status == STATUS_OK) {
-        call->done = done;
-        call->context = context;
-        call->start = (struct loop_task){.run = start_submitted, .context = call};
+        queued->done = done;
+        queued->context = context;
+        queued->start = (struct loop_task){.run = start_submitted, .context = queued};
         pthread_mutex_lock(&transport->lock);
-        if (is_refused(transport, call)) {
+        if (is_refused(transport, queued)) {
             status = STATUS_CANCELLED;
         } else {
-            event_loop_post(transport->loop, &call->start);
+            event_loop_post(transport->loop, &queued->start);
         }
         pthread_mutex_unlock(&transport->lock);
     }
     if (status != STATUS_OK) {
-        recycle(transport, call);
+        recycle(transport, queued);
     }
     return status;
 }

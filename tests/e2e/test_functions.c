@@ -274,18 +274,18 @@ static void assert_refused_with(int shape, const char *headers, int status, cons
 START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
     static const struct {
         const char *headers;
-        int status;
         const char *code;
+        int status;
         bool is_hidden; /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
     } rows[] = {
-        {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n", 400,
-         "InvalidIdempotencyKey", false},
-        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", 400, "InvalidIdempotencyKey", false},
-        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", 400, "BadRequest", true},
-        {"Content-Type: application/json, text/plain\r\n", 400, "BadRequest", true},
-        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415, "UnsupportedMediaType", true},
-        {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n", 415,
-         "UnsupportedMediaType", true},
+        {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n", "InvalidIdempotencyKey",
+         400, false},
+        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", "InvalidIdempotencyKey", 400, false},
+        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", "BadRequest", 400, true},
+        {"Content-Type: application/json, text/plain\r\n", "BadRequest", 400, true},
+        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "UnsupportedMediaType", 415, true},
+        {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+         "UnsupportedMediaType", 415, true},
     };
     bool is_forwarded = strcmp(shapes[_i], "forward") == 0;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -50,13 +50,13 @@ struct fault_rule {
     const char *path_contains;  /* a part of the path, as it was sent: percent-encoded, with the account in front */
     const char *query_contains; /* a part of the query, as it was sent: "comp=lease", "restype=container" */
     const char *lease_action;   /* the value of x-ms-lease-action: "acquire", "renew", "release", "break" */
-    int after;          /* the id of another rule: until that has been chosen this one does not match; 0: none */
-    int skip;           /* so many matches pass first */
-    int times;          /* how many it applies to after that; 0: all */
-    double probability; /* of applying to a match after that: 0 < it <= 1; 0: always */
+    int after; /* the id of another rule: until that has been chosen this one does not match; 0: none */
+    int skip;  /* so many matches pass first */
+    int times; /* how many it applies to after that; 0: all */
 
     /* What is done to them. */
     enum fault_kind kind;
+    double probability;     /* that it is done to a match after that: 0 < it <= 1; 0: always */
     int64_t delay_ms;       /* DELAY_..., WRONG_DATE */
     int status;             /* STATUS_...: 0: 503 */
     int retry_after_s;      /* STATUS_...: 0: no Retry-After */

@@ -187,7 +187,8 @@ static void append_echo(struct strbuf *text, const struct http_fake_request *req
         const struct http_header *header = &request->headers.items[i];
         strbuf_appendf(text, " %s: ", header->name);
         for (const char *c = header->value; *c; c++) {
-            strbuf_append_char(text, *c == '"' ? '\'' : *c); /* fit for JSON */
+            const char fit_for_json = (char)(*c == '"' ? '\'' : *c);
+            strbuf_append_char(text, fit_for_json);
         }
     }
 }

@@ -773,11 +773,7 @@ START_TEST(a_store_older_than_an_answer_is_found) {
 }
 END_TEST
 
-int main(void) {
-    Suite *suite = suite_create("checker");
-    TCase *legal = tcase_create("legal"), *found = tcase_create("found");
-    tcase_add_checked_fixture(legal, set_up, tear_down);
-    tcase_add_checked_fixture(found, set_up, tear_down);
+static void add_legal(TCase *legal) {
     tcase_add_test(legal, what_happens_one_after_the_other_is_legal);
     tcase_add_test(legal, one_commit_may_have_had_any_order);
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_happened);
@@ -790,6 +786,9 @@ int main(void) {
     tcase_add_test(legal, a_total_that_was_set_counts_from_its_version_on);
     tcase_add_test(legal, residents_are_counted_and_nothing_else);
     tcase_add_test(legal, a_key_that_was_used_is_refused_to_another_request);
+}
+
+static void add_totals_and_pictures(TCase *found) {
     tcase_add_test(found, a_total_that_nobody_set_is_found);
     tcase_add_test(found, a_total_that_is_forgotten_is_found);
     tcase_add_test(found, more_reserved_than_a_smaller_total_is_found);
@@ -815,6 +814,9 @@ int main(void) {
     tcase_add_test(found, a_key_whose_lost_attempt_made_a_reservation_as_well_is_found);
     tcase_add_test(found, a_key_that_is_forgotten_is_found);
     tcase_add_test(found, one_reservation_for_two_requests_is_found);
+}
+
+static void add_requests_and_reservations(TCase *found) {
     tcase_add_test(found, an_older_version_after_a_newer_one_was_answered_is_found);
     tcase_add_test(found, a_refusal_that_is_older_than_an_answer_is_found);
     tcase_add_test(found, a_commit_on_an_older_version_is_found);
@@ -840,7 +842,20 @@ int main(void) {
     tcase_add_test(found, a_reservation_of_another_customer_than_asked_is_found);
     tcase_add_test(found, a_store_that_does_not_add_up_is_found);
     tcase_add_test(found, a_store_older_than_an_answer_is_found);
-    suite_add_tcase(suite, legal);
-    suite_add_tcase(suite, found);
+}
+
+static TCase *new_case(Suite *suite, const char *name) {
+    TCase *tests = tcase_create(name);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+int main(void) {
+    Suite *suite = suite_create("checker");
+    TCase *legal = new_case(suite, "legal"), *found = new_case(suite, "found");
+    add_legal(legal);
+    add_totals_and_pictures(found);
+    add_requests_and_reservations(found);
     return check_main(suite);
 }
