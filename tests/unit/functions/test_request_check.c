@@ -110,7 +110,7 @@ START_TEST(names_match_in_any_case) {
                                            {"QUANTITY", "CUSTOMERID", "RESERVATIONID"},
                                            {"\\u0051uantity", "customer\\u0069d", "reservationID"}};
     for (size_t i = 0; i < COUNT(names); i++) {
-        char body[256];
+        static char body[256];
         snprintf(body, sizeof body, "{\"%s\":5,\"%s\":\"C\",\"%s\":\"0194b0a1-2345-8abc-9def-0123456789ab\"}",
                  names[i][0], names[i][1], names[i][2]);
         assert_accepted(body);
