@@ -759,7 +759,8 @@ static int64_t let_many_expire(void) {
 }
 
 static void *expire(void *count) {
-    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", count, &until_ms, NULL), STATUS_OK);
+    int64_t cleared_until_ms = 0;
+    ck_assert_int_eq(inventory_service_expire(&app.service, "PROD-001", count, &cleared_until_ms, NULL), STATUS_OK);
     return NULL;
 }
 
