@@ -54,7 +54,8 @@ wanted() {
 
 # The end-to-end programs that start a host; the others start the handler alone.
 programs=()
-mapfile -t sources < <(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c)
+# Without test_devhost, which is about bin/devhost itself.
+mapfile -t sources < <(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c | grep -v test_devhost)
 for source in "${sources[@]}"; do
     name=e2e/$(basename "$source" .c)
     if wanted "$name"; then

@@ -93,7 +93,8 @@ static void arm(struct event_loop *loop) {
         return;
     }
     loop->armed_ms = timer->entry.due_ms;
-    int64_t delay_ms = clock_max_ms(0, timer->entry.due_ms - clock_now_ms(loop->clock));
+    int64_t now_ms = clock_now_ms(loop->clock);
+    int64_t delay_ms = timer->entry.due_ms > now_ms ? timer->entry.due_ms - now_ms : 0;
     const struct itimerspec when = {.it_value = boottime_in(delay_ms)};
     int failed = timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
     assert(!failed);

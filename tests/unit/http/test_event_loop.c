@@ -125,6 +125,16 @@ START_TEST(a_timer_fires_at_its_time_and_not_a_millisecond_before) {
 }
 END_TEST
 
+START_TEST(times_at_both_ends_of_the_range_are_times) {
+    struct loop_timer first = timer("f"), last = timer("l");
+    event_loop_set_timer(loop, &last, INT64_MAX);
+    event_loop_set_timer(loop, &first, INT64_MIN);
+    start();
+    event_loop_stop(loop); /* it has `last` until then */
+    ck_assert_str_eq(ran, "f");
+}
+END_TEST
+
 START_TEST(a_timer_that_was_stopped_does_not_fire) {
     struct loop_timer a = timer("a"), b = timer("b");
     event_loop_set_timer(loop, &a, 1000);
@@ -141,7 +151,7 @@ static struct loop_timer again;
 static void set_again(void *context) {
     (void)context;
     if (strcmp(ran, "ab") != 0) {
-        event_loop_set_timer(loop, &again, 0); /* due at once, each time */
+        event_loop_set_timer(loop, &again, INT64_MIN); /* due at once, each time */
     }
 }
 
@@ -255,6 +265,7 @@ int main(void) {
     tcase_add_test(tests, a_task_may_post_itself);
     tcase_add_test(tests, what_was_posted_before_the_end_runs);
     tcase_add_test(tests, a_timer_fires_at_its_time_and_not_a_millisecond_before);
+    tcase_add_test(tests, times_at_both_ends_of_the_range_are_times);
     tcase_add_test(tests, a_timer_that_was_stopped_does_not_fire);
     tcase_add_test(tests, a_timer_that_is_always_due_does_not_keep_tasks_from_running);
     tcase_add_test(tests, a_sleeping_loop_wakes_for_its_timer);
