@@ -67,7 +67,8 @@ static void read_file_link(int file, char out[PATH_BYTES]) {
 static bool has_opened_network(const char *name) {
     char what[PATH_BYTES];
     read_process_link("exe", what);
-    if (strcmp(strrchr(what, '/') + 1, name) != 0) {
+    const char *slash = strrchr(what, '/'); /* NULL where the process has just ended */
+    if (slash == NULL || strcmp(slash + 1, name) != 0) {
         return false;
     }
     for (int file = 0; file < MOST_FILES; file++) {
