@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +23,7 @@ static struct inventory_store *memory_of(struct inventory_store *store) {
 }
 
 static enum status planned(struct inventory_store *store, enum store_operation operation, struct error *err) {
-    enum status *next = &((struct failing_store *)store)->next[operation], status = *next;
-    *next = STATUS_OK;
+    enum status status = atomic_exchange(&((struct failing_store *)store)->next[operation], STATUS_OK);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the store was told to fail with a secret detail");
 }
 

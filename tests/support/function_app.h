@@ -34,7 +34,7 @@ enum store_operation {
 struct failing_store {
     struct inventory_store base;
     struct inventory_store_memory memory;
-    enum status next[STORE_OPERATIONS]; /* what the next such call fails with; STATUS_OK: it does not */
+    _Atomic enum status next[STORE_OPERATIONS]; /* what the next such call fails with; STATUS_OK: it does not */
 };
 
 struct function_app {
