@@ -375,6 +375,17 @@ static enum status set_endpoints(struct storage_account *account, const struct s
     return refuse_open_endpoints(account, err);
 }
 
+/* No address in Azure passes for both services: it has one of them in its name. */
+static const char *proxy_mistake(const char *origin, const struct storage_account *account) {
+    const char *const tried[][2] = {
+        {origin, "blob"}, {origin, "table"}, {account->blob_endpoint, "blob"}, {account->table_endpoint, "table"}};
+    const char *mistake = NULL;
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0] && !mistake; i++) {
+        mistake = endpoint_check_mistake(tried[i][0], tried[i][1]);
+    }
+    return mistake;
+}
+
 static enum status set_development(struct storage_account *account, const struct settings *settings,
                                    struct error *err) {
     const char *wanted = settings->values[USE_DEVELOPMENT_STORAGE],
@@ -396,6 +407,11 @@ static enum status set_development(struct storage_account *account, const struct
     }
     snprintf(account->blob_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10000/%s", host, address, DEVELOPMENT_NAME);
     snprintf(account->table_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10002/%s", host, address, DEVELOPMENT_NAME);
+    address[host] = '\0';
+    const char *mistake = proxy_mistake(address, account);
+    if (mistake) {
+        return error_set(err, STATUS_INVALID_ARGUMENT, "DevelopmentStorageProxyUri: %s", mistake);
+    }
     memcpy(account->name, DEVELOPMENT_NAME, sizeof DEVELOPMENT_NAME);
     status = refuse_open_endpoints(account, err);
     return status == STATUS_OK ? set_key(account, DEVELOPMENT_KEY, err) : status;

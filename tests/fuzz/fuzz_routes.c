@@ -75,12 +75,15 @@ static struct http_response invoked(unsigned prefix, const struct http_request *
     return answer;
 }
 
+/* But for the id that each request gets where the host gave none. */
 static void check_same(const struct http_response *left, const struct http_response *right) {
     REQUIRE(left->status == right->status && left->headers.count == right->headers.count);
     REQUIRE(strcmp(left->body.data, right->body.data) == 0);
     for (size_t i = 0; i < left->headers.count; i++) {
         const char *value = http_headers_get(&right->headers, left->headers.items[i].name);
-        REQUIRE(value != NULL && strcmp(value, left->headers.items[i].value) == 0);
+        REQUIRE(value != NULL);
+        REQUIRE(strcmp(value, left->headers.items[i].value) == 0 ||
+                strcmp(left->headers.items[i].name, "x-ms-request-id") == 0);
     }
 }
 

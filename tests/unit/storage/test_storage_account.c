@@ -154,6 +154,10 @@ static const struct {
     {"AccountName=acme;AccountKey=" SECRET ";TableEndpoint=https://acme/?x", "TableEndpoint: "},
     {"UseDevelopmentStorage=false", "UseDevelopmentStorage can only be true"},
     {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=azurite", "DevelopmentStorageProxyUri: "},
+    {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=https://a.table.core.windows.net",
+     "DevelopmentStorageProxyUri: it is the address of tables, not of blobs"},
+    {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=https://a.blob.core.windows.net",
+     "DevelopmentStorageProxyUri: it is the address of blobs, not of tables"},
 };
 
 START_TEST(what_does_not_sign_in_is_refused_by_name_and_without_secrets) {
