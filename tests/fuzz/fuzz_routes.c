@@ -114,6 +114,14 @@ static void check_request(unsigned prefix, const struct http_request *request, u
     http_response_release(&answer);
 }
 
+/* The host refuses any other query: an address is ASCII. */
+static bool is_ascii(const char *text) {
+    while (*text != '\0' && (unsigned char)*text < 0x80) {
+        text++;
+    }
+    return *text == '\0';
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
     unsigned prefix = input_take_choice(&input, 3), outcome = input_take_choice(&input, STUB_SERVICE_OUTCOMES);
@@ -131,8 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     body = input_take_bytes(&input, &length);
     struct strbuf canonical;
     strbuf_init(&canonical, ANSWER_BYTES);
-    bool is_path =
-        path[0] == '/' && request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
+    bool is_path = path[0] == '/' && is_ascii(query) &&
+                   request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
     if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
         const struct http_request request = {.method = method,
                                              .path = canonical.data,
