@@ -129,7 +129,7 @@ test-long: ## the tests that take minutes
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
-	@KINDS=long tools/run-tests.sh release
+	@KINDS=long JOBS=1 tools/run-tests.sh release
 
 test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
 	@tools/deps.sh build azurite test
