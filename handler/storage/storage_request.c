@@ -1,7 +1,6 @@
 #include "storage/storage_request.h"
 
 #include <assert.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "base/uuid.h"
+#include "http/loop_call.h"
 #include "storage/retry_policy.h"
 
 enum {
@@ -396,12 +396,10 @@ void storage_operation_abandon(struct storage_operation *operation) {
 
 struct waiting_send {
     struct storage_operation operation;
-    struct loop_task start;
+    struct loop_call call;
     struct storage_client *client;
     const struct storage_request *request;
     int64_t deadline_ms;
-    const struct correlation *correlation; /* of the thread that waits */
-    sem_t ended;
     enum status status;
     struct http_reply *out;
     struct error *err; /* not NULL */
@@ -416,7 +414,7 @@ static void wake_sender(struct waiting_send *send, enum status status, struct ht
     } else {
         *send->err = *err;
     }
-    sem_post(&send->ended);
+    loop_call_end(&send->call);
 }
 
 static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
@@ -444,9 +442,7 @@ static void start_waiting_send(void *context) {
         wake_cancelled(send);
         return;
     }
-    const struct correlation *before = correlation_use(send->correlation);
     storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms, on_sent, send);
-    correlation_use(before);
 }
 
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
@@ -454,13 +450,7 @@ enum status storage_client_send(struct storage_client *client, const struct stor
     struct error failure = {.status = STATUS_OK};
     struct waiting_send send = {
         .client = client, .request = request, .deadline_ms = deadline_ms, .out = out, .err = &failure};
-    send.correlation = correlation_current();
-    send.start = (struct loop_task){.run = start_waiting_send, .context = &send};
-    sem_init(&send.ended, 0, 0);
-    event_loop_post(client->http->loop, &send.start);
-    while (sem_wait(&send.ended) != 0) { /* interrupted by a signal */
-    }
-    sem_destroy(&send.ended);
+    loop_call_run(&send.call, client->http->loop, start_waiting_send, &send);
     if (send.status != STATUS_OK && err) {
         *err = failure;
     }
