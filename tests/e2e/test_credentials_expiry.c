@@ -64,6 +64,14 @@ static void stop_callers(struct callers *callers) {
 
 /* --- tokens that end --- */
 
+/* The last lines of the handler's output: libcheck ends a test whose message is too long. */
+static const char *end_of_output(void) {
+    enum { MAX_BYTES = 3000 };
+    const char *output = process_output_from(&app.process, 0);
+    size_t length = strlen(output);
+    return output + (length > MAX_BYTES ? length - MAX_BYTES : 0);
+}
+
 START_TEST(tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error) {
     enum { LIFETIME_S = 4, TOKENS = 5 };
     prepare(LOGIN_SECRET);
@@ -98,7 +106,7 @@ START_TEST(those_who_wait_for_the_first_token_share_it) {
         sched_yield();
     }
     stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", process_output_from(&app.process, 0));
+    ck_assert_msg(callers.failures == 0, "%s", end_of_output());
     ck_assert_uint_eq(identity_server_count(login.server), 1);
     stop_handler();
 }
@@ -143,7 +151,7 @@ START_TEST(a_token_that_is_revoked_in_mid_traffic_is_replaced_unnoticed) {
         sched_yield();
     }
     stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", process_output_from(&app.process, 0));
+    ck_assert_msg(callers.failures == 0, "%s", end_of_output());
     ck_assert_uint_eq(identity_server_count(login.server), 2);
     ck_assert_int_gt(refusals_since(mark), 0);
     stop_handler();

@@ -83,6 +83,11 @@ void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int
     push(timer->fired, timer->context, timer);
 }
 
+bool event_loop_is_current(const struct event_loop *loop) {
+    (void)loop;
+    return false;
+}
+
 void event_loop_post(struct event_loop *loop, struct loop_task *task) {
     (void)loop;
     push(task->run, task->context, task);
