@@ -279,10 +279,10 @@ $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
 	@echo '  link     $@'
 	@$(CC) -shared -pthread -o $@ $<
 
-$(bench_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(handler_lib)
+$(bench_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(handler_lib) $(test_libs) $(libs)
+	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
 
 # One object whose only names that others see are leasehold.h's, so that it can be linked into any program.
 $(library): $(call object,$(library_sources)) $(BUILD)/sources

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "devhost/free_port.h"
 #include "support/check_main.h"
-#include "support/free_port.h"
 #include "support/process.h"
 
 enum { PATH_BYTES = 4096, MOST_FILES = 64, PATIENCE_MS = 30000 };

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
+#include "devhost/free_port.h"
 #include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
-#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/raw_http.h"
 #include "support/storage_connection.h"

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "devhost/free_port.h"
 #include "storage/ca_bundle.h"
 #include "support/azurite.h"
 #include "support/certificates.h"
 #include "support/check_main.h"
-#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/process.h"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "support/free_port.h"
+#include "devhost/free_port.h"
 #include "support/http_client.h"
 
 enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, PATH_BYTES = 4096, MAX_ENV = 64 };

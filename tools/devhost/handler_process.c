@@ -1,6 +1,5 @@
 #include "devhost/handler_process.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -10,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include "base/condition.h"
 #include "base/uuid.h"
 #include "devhost/console.h"
+#include "devhost/free_port.h"
 #include "devhost/handler_environment.h"
 #include "devhost/handler_output.h"
 
@@ -73,19 +72,6 @@ int handler_process_await(struct handler_process *process, int64_t timeout_ms) {
 }
 
 /* Starting */
-
-/* A port that was free a moment ago; 0: none. */
-static int find_free_port(void) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool found = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-                 getsockname(fd, (struct sockaddr *)&address, &length) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
-    return found ? ntohs(address.sin_port) : 0;
-}
 
 /*
  * In the child, between fork and exec: async-signal-safe calls only. SIGPIPE is ignored, as by
@@ -199,7 +185,7 @@ enum status handler_process_new(struct handler_process **out, const struct host_
     process->arguments = arguments;
     pthread_mutex_init(&process->lock, NULL);
     condition_init(&process->changed);
-    process->port = find_free_port();
+    process->port = free_port_find();
     enum status status = process->port != 0 ? spawn(process, err) : no_process(err);
     if (status != STATUS_OK) {
         handler_process_stop(process, 0);
