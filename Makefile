@@ -70,6 +70,7 @@ fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz
 main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c)
 host_sources := $(wildcard tests/host/*.c)
 bench_sources := $(sort $(wildcard bench/*.c))
+fake_sources := $(sort $(wildcard bench/storage/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
 preload_sources := $(sort $(wildcard tests/preload/*.c))
 library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/http/*.c handler/base/*.c))
@@ -85,11 +86,11 @@ test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 host_programs := $(patsubst %.c,$(BUILD)/%,$(host_sources))
-bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources))
+bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources)) $(BUILD)/bench/fake_storage
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(torture_sources) $(host_sources) $(bench_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
+               $(torture_sources) $(host_sources) $(bench_sources) $(fake_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
 control_handlers := $(patsubst tests/controls/%.patch,$(BUILD)/%/bin/handler,$(sort $(wildcard tests/controls/*.patch)))
 programs := $(if $(filter control,$(VARIANT)),$(control_handlers),$(built_programs)) \
@@ -101,7 +102,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Commands
 .PHONY: all help deps run test test-long test-host test-deploy torture asan tsan valgrind fuzz lint format clean leasectl examples \
-        bench-leases bench-hot package test-package deploy docs
+        bench bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -170,6 +171,12 @@ leasectl: ## build bin/leasectl, stock administration from the command line (doc
 examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
 	@tools/deps.sh build
 	@$(build) VARIANT=release $(example_programs)
+
+bench: ## beside the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table (sweeps, all, or names), STORAGE=fake (azurite)
+	@tools/deps.sh build azurite test bench
+	@$(build) VARIANT=release programs benches
+	@bench/peers/build.sh
+	@bench/bench.py --publish --rounds $(or $(ROUNDS),1) --scenarios $(or $(SCENARIOS),table) --storage $(or $(STORAGE),fake)
 
 bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite: lateness, threads, memory
 	@tools/deps.sh build azurite test
@@ -279,7 +286,12 @@ $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
 	@echo '  link     $@'
 	@$(CC) -shared -pthread -o $@ $<
 
-$(bench_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
+$(BUILD)/bench/fake_storage: $(call object,$(fake_sources)) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $^ $(libs)
+
+$(filter-out %/fake_storage,$(bench_programs)): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)

@@ -11,6 +11,7 @@
 #                              package-test   what tries it
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
 #                              docs      graphviz
+#                              bench     Go with Azure's packages, Node's packages of bench/peers/node/, gnuplot
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
 # from the distribution; the compiler or the linker will then name what is not there.
@@ -28,6 +29,7 @@ declare -A packages=(
     [package-test]="debootstrap mount unzip util-linux"
     [azure]="azure-cli unzip zip"
     [docs]="graphviz"
+    [bench]="gnuplot-nox golang-go golang-github-azure-azure-storage-blob-go-dev python3"
 )
 readonly OLDEST_NODE=18
 
@@ -86,6 +88,16 @@ install_azurite() {
     touch node_modules/.package-lock.json # npm may keep an older time, and then this would run each time
 }
 
+install_node_peer() {
+    local folder=bench/peers/node
+    if [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+        return
+    fi
+    echo "deps: installing Azure's packages for Node from $folder/package-lock.json"
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+    touch "$folder/node_modules/.package-lock.json"
+}
+
 [ $# -gt 0 ] || die "usage: tools/deps.sh GROUP... (${!packages[*]})"
 wanted=()
 for group in "$@"; do
@@ -98,7 +110,8 @@ if [ "${#wanted[@]}" -gt 0 ] && command -v apt-get >/dev/null; then
     install_packages "${wanted[@]}"
 fi
 for group in "$@"; do
-    if [ "$group" = azurite ]; then
-        install_azurite
-    fi
+    case $group in
+    azurite) install_azurite ;;
+    bench) install_node_peer ;;
+    esac
 done

@@ -1,0 +1,89 @@
+"""What is measured: the scenarios, and what issue 14 aims at in each."""
+
+from dataclasses import dataclass, field, replace
+
+# A ratio to Go: throughput should be at least, all others at most so much.
+FAST = {"throughput": 1.3, "cpu": 0.7, "p99": 1.0, "memory": 1.0}
+SLOW = {"throughput": 1.2, "cpu": 0.7, "p99": 1.0, "memory": 1.0}
+ROUND_TRIP_S = 0.010
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One load on one kind of stock. `limit`: answers a second that waiting callers and the round trip allow at most."""
+
+    name: str
+    title: str
+    clients: int = 64
+    products: int = 1
+    instances: int = 1
+    think_ms: int = 0
+    delay_us: int = 0
+    reads: bool = False
+    touch: bool = False  # each product is reserved once before the measured time
+    first: int = 0  # units reserved before the measured time
+    lifetime_s: int = 0  # of reservations; 0: the default, which outlasts every run
+    warm_ms: int = 1000
+    run_ms: int = 4000
+    starts: int = 1  # how often the contender is started and ended before, to time its first answer
+    seeded_by_storage: bool = False  # by the fake storage itself: too many for an app setting
+    aims: dict = field(default_factory=dict)
+    limit: float = 0
+    limit_aim: float = 0
+    group: str = ""  # the sweep that it is a point of
+    point: int = 0
+
+
+def _sweep(group, title, points, base, **changed):
+    """One scenario for each point. `changed` maps a field to a function of the point."""
+    return [
+        replace(base, name=f"{group}-{point}", title=title.format(f"{point:,}"), group=group, point=point, aims={},
+                **{name: value(point) for name, value in changed.items()})
+        for point in points
+    ]
+
+
+_HOT = Scenario("hot", "one product, 64 clients", aims=FAST)
+_SPREAD = Scenario("spread", "1,000 products, 64 clients", products=1000, touch=True, aims=FAST)
+_DELAY_US = int(ROUND_TRIP_S * 1e6)
+
+TABLE = [
+    _HOT,
+    _SPREAD,
+    replace(_HOT, name="hot-slow", title="one product, 64 clients, +10 ms", delay_us=_DELAY_US, aims=SLOW,
+            limit=64 / ROUND_TRIP_S, limit_aim=0.7),
+    replace(_SPREAD, name="spread-slow", title="1,000 products, 64 clients, +10 ms", delay_us=_DELAY_US, aims=SLOW,
+            limit=64 / (2 * ROUND_TRIP_S), limit_aim=0.9),
+    replace(_HOT, name="hot-256", title="one product, 256 clients", clients=256),
+    Scenario("idle", "one client that pauses for 20 ms", clients=1, think_ms=20,
+             aims={"p50": 0.9, "cpu": 0.6, "p99": 1.0}),
+    Scenario("single", "one client without pauses", clients=1),
+    Scenario("get", "GET of 100 products, 64 clients", products=100, touch=True, reads=True),
+    Scenario("three", "three instances, one product, 64 clients", instances=3, warm_ms=2000, run_ms=8000),
+    Scenario("expiring", "reservations that expire after 2 s", lifetime_s=2, warm_ms=4000, run_ms=6000),
+    Scenario("start", "exec to first answer", clients=1, think_ms=20, starts=10, warm_ms=100, run_ms=500,
+             aims={"first_answer": 1.0, "idle_memory": 1.0}),
+]
+
+SWEEPS = (
+    _sweep("clients", "one product, {} clients", (1, 4, 16, 64, 256), _HOT, clients=lambda n: n)
+    + _sweep("reservations", "one product with {} reservations, 64 clients", (10, 100, 1000, 10000, 100000), _HOT,
+             first=lambda n: n)
+    + _sweep("products", "{} products, 64 clients", (10, 100, 1000, 10000, 100000), _SPREAD, products=lambda n: n,
+             touch=lambda n: n <= 1000, seeded_by_storage=lambda n: True)
+)
+
+ALL = TABLE + SWEEPS
+
+
+def select(words):
+    """The scenarios of these names or groups; "table", "sweeps" and "all" stand for many."""
+    many = {"table": TABLE, "sweeps": SWEEPS, "all": ALL}
+    chosen = []
+    for word in words:
+        found = many.get(word) or [s for s in ALL if word in (s.name, s.group)]
+        if not found:
+            names = sorted({s.group or s.name for s in ALL})
+            raise SystemExit(f"bench: no scenario {word}: table, sweeps, all, {', '.join(names)}")
+        chosen += [s for s in found if s not in chosen]
+    return chosen

@@ -1,0 +1,408 @@
+/*
+ * load.c - callers that each wait for their answer before they ask again, from one thread, on kept connections.
+ *
+ *     load --ports P[,P] [--clients N] [--products K] [--get] [--first N] [--touch] [--warm-ms MS] [--run-ms MS]
+ *          [--think-ms MS] [--seed S]
+ *
+ * Client i stays with port i modulo their count, and reserves one unit of a product drawn at random: P0000, P0001, ... With --get it
+ * reads instead. Before anything is measured each product is reserved once (--touch), or N units are (--first N).
+ * Writes "begin" and "end" to stdout as the measured time begins and ends, so that a driver can take readings of its own, and then one
+ * line of JSON. What is under way at the end is waited for, so that the units that were answered 200 are known to the last one.
+ * An answer counts as unknown if a reservation may stand behind it all the same: a connection that ended, a 500, a 503.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_PORTS = 16, BUFFER_BYTES = 64 * 1024, MAX_EVENTS = 256, DRAIN_US = 20 * 1000 * 1000, TICK_US = 20 * 1000 };
+
+struct client {
+    int fd, port, index;
+    bool is_busy;
+    bool is_read; /* the request under way is a GET */
+    uint64_t random;
+    int64_t sent_us, wake_us;
+    int status;
+    bool must_close;
+    size_t got, needed; /* of the answer; needed is 0 until its head is there */
+    char *answer;       /* BUFFER_BYTES */
+};
+
+struct port {
+    int number;
+    int64_t answered, longest_us; /* in the measured time */
+};
+
+static struct {
+    struct port ports[MAX_PORTS];
+    int port_count, client_count, product_count;
+    bool reads, touches;
+    int64_t first, warm_us, run_us, think_us;
+    uint64_t seed;
+} options = {.client_count = 64, .product_count = 1, .warm_us = 1000000, .run_us = 4000000, .seed = 1};
+
+enum phase { FILLING, WARMING, MEASURING, DRAINING };
+
+static struct {
+    enum phase phase;
+    int64_t changed_us; /* when the phase began */
+    int epoll_fd;
+    int64_t fills_sent, fills_done;
+    int64_t units, unknown, closed;    /* in all */
+    int64_t measured, refused, failed; /* in the measured time: 200, 409, others */
+    uint32_t *latencies_us;
+    size_t latency_capacity;
+    int64_t measured_us;
+} run;
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static int64_t now_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static uint64_t draw(uint64_t *state) {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* ---- what was answered ---- */
+
+static void note_latency(int64_t latency_us) {
+    if ((size_t)run.measured == run.latency_capacity) {
+        run.latency_capacity = run.latency_capacity == 0 ? 1 << 16 : run.latency_capacity * 2;
+        run.latencies_us = realloc(run.latencies_us, run.latency_capacity * sizeof *run.latencies_us);
+        if (run.latencies_us == NULL) {
+            die("load: memory");
+        }
+    }
+    run.latencies_us[run.measured++] = latency_us > UINT32_MAX ? UINT32_MAX : (uint32_t)latency_us;
+}
+
+static void measure(const struct client *client, int64_t latency_us) {
+    struct port *port = &options.ports[client->port];
+    port->longest_us = latency_us > port->longest_us ? latency_us : port->longest_us;
+    if (client->status == 200) {
+        port->answered++;
+        note_latency(latency_us);
+    } else if (client->status == 409) {
+        run.refused++;
+    } else {
+        run.failed++;
+    }
+}
+
+static void finish(struct client *client) {
+    int64_t now = now_us();
+    client->is_busy = false;
+    client->wake_us = now + options.think_us;
+    if (!client->is_read) {
+        run.units += client->status == 200;
+        run.unknown += client->status == 0 || client->status == 500 || client->status == 503;
+    }
+    if (run.phase == FILLING) {
+        run.fills_done++;
+        client->wake_us = now;
+    } else if (run.phase == MEASURING) {
+        measure(client, now - client->sent_us);
+    }
+}
+
+/* ---- connections ---- */
+
+static void open_connection(struct client *client) {
+    int yes = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)options.ports[client->port].number),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    client->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        die("load: connecting");
+    }
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    fcntl(client->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+    epoll_ctl(run.epoll_fd, EPOLL_CTL_ADD, client->fd, &event);
+}
+
+static void reopen(struct client *client) {
+    close(client->fd);
+    run.closed++;
+    open_connection(client);
+}
+
+static void ask(struct client *client) {
+    char request[512], body[128];
+    bool fills = run.phase == FILLING;
+    int64_t product =
+        fills && options.touches ? run.fills_sent : (int64_t)(draw(&client->random) % (uint64_t)options.product_count);
+    run.fills_sent += fills;
+    client->is_read = options.reads && !fills;
+    if (client->is_read) {
+        snprintf(request, sizeof request, "GET /api/inventory/P%04lld HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 (long long)product);
+    } else {
+        int length = snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"CUST-%d\"}", client->index);
+        snprintf(request, sizeof request,
+                 "POST /api/inventory/P%04lld/reserve HTTP/1.1\r\nHost: localhost\r\n"
+                 "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                 (long long)product, length, body);
+    }
+    client->got = client->needed = 0;
+    client->is_busy = true;
+    client->sent_us = now_us();
+    if (send(client->fd, request, strlen(request), MSG_NOSIGNAL) != (ssize_t)strlen(request)) {
+        client->status = 0; /* the handler has ended the connection */
+        finish(client);
+        reopen(client);
+    }
+}
+
+/* False: there is more to come. */
+static bool read_head(struct client *client) {
+    client->answer[client->got] = '\0';
+    char *end = strstr(client->answer, "\r\n\r\n");
+    if (end == NULL) {
+        return false;
+    }
+    *end = '\0';
+    const char *length = strcasestr(client->answer, "\r\nContent-Length:");
+    if (length == NULL) {
+        fprintf(stderr, "load: an answer without a length: %s\n", client->answer);
+        exit(1);
+    }
+    client->status = (int)strtol(client->answer + strlen("HTTP/1.1 "), NULL, 10);
+    client->must_close = strcasestr(client->answer, "\r\nConnection: close") != NULL;
+    client->needed = (size_t)(end + 4 - client->answer) + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
+    return true;
+}
+
+/* Bodies are counted, not kept. */
+static void receive(struct client *client) {
+    for (;;) {
+        size_t at = client->got < BUFFER_BYTES / 2 || client->needed == 0 ? client->got : BUFFER_BYTES / 2;
+        ssize_t count = recv(client->fd, client->answer + at, BUFFER_BYTES - 1 - at, 0);
+        if (count < 0 && errno == EAGAIN) {
+            return;
+        }
+        if (count <= 0) {
+            if (client->is_busy) {
+                client->status = 0;
+                finish(client);
+            }
+            reopen(client);
+            return;
+        }
+        client->got += (size_t)count;
+        if (client->needed == 0 && !read_head(client)) {
+            continue;
+        }
+        if (client->got >= client->needed) {
+            finish(client);
+            if (client->must_close) {
+                reopen(client);
+            }
+            return;
+        }
+    }
+}
+
+/* ---- phases ---- */
+
+static void enter(enum phase phase, int64_t now) {
+    static const char *const words[] = {[MEASURING] = "begin", [DRAINING] = "end"};
+    run.phase = phase;
+    run.changed_us = now;
+    if (phase >= MEASURING) {
+        puts(words[phase]);
+        fflush(stdout);
+    }
+}
+
+static void advance(int64_t now, int busy) {
+    if (run.phase == FILLING && run.fills_done >= options.first && busy == 0) {
+        enter(WARMING, now);
+    }
+    if (run.phase == WARMING && now - run.changed_us >= options.warm_us) {
+        enter(MEASURING, now);
+    } else if (run.phase == MEASURING && now - run.changed_us >= options.run_us) {
+        run.measured_us = now - run.changed_us;
+        enter(DRAINING, now);
+    }
+}
+
+static bool may_ask(const struct client *client, int64_t now) {
+    return !client->is_busy && client->wake_us <= now && run.phase != DRAINING &&
+           (run.phase != FILLING || run.fills_sent < options.first);
+}
+
+static void loop(struct client *clients) {
+    for (int busy = 0; run.phase != DRAINING || busy > 0;) {
+        int64_t now = now_us(), next_us = now + TICK_US;
+        advance(now, busy);
+        busy = 0;
+        for (int i = 0; i < options.client_count; i++) {
+            if (may_ask(&clients[i], now)) {
+                ask(&clients[i]);
+            }
+            busy += clients[i].is_busy;
+            if (!clients[i].is_busy && clients[i].wake_us > now && clients[i].wake_us < next_us) {
+                next_us = clients[i].wake_us;
+            }
+        }
+        if (run.phase == DRAINING && now - run.changed_us > DRAIN_US) {
+            run.unknown += busy;
+            return;
+        }
+        struct epoll_event events[MAX_EVENTS];
+        struct timespec left = {.tv_nsec = (next_us - now) * 1000};
+        int count = epoll_pwait2(run.epoll_fd, events, MAX_EVENTS, &left, NULL);
+        for (int i = 0; i < count; i++) {
+            receive(events[i].data.ptr);
+        }
+    }
+}
+
+/* ---- the result ---- */
+
+static int by_size(const void *left, const void *right) {
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+static double percentile_ms(double share) {
+    return run.measured == 0 ? 0 : run.latencies_us[(size_t)(share * (double)(run.measured - 1) + 0.5)] / 1000.0;
+}
+
+static void report(void) {
+    if (run.measured > 0) {
+        qsort(run.latencies_us, (size_t)run.measured, sizeof *run.latencies_us, by_size);
+    }
+    printf(
+        "{\"seconds\":%.6f,\"answered\":%lld,\"refused\":%lld,\"failed\":%lld,\"units\":%lld,\"unknown\":%lld,"
+        "\"closed\":%lld,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f,\"ports\":[",
+        (double)run.measured_us / 1e6, (long long)run.measured, (long long)run.refused, (long long)run.failed,
+        (long long)run.units, (long long)run.unknown, (long long)run.closed, percentile_ms(0.5), percentile_ms(0.9),
+        percentile_ms(0.99), percentile_ms(0.999), percentile_ms(1));
+    for (int i = 0; i < options.port_count; i++) {
+        printf("%s{\"answered\":%lld,\"longest_ms\":%.3f}", i == 0 ? "" : ",", (long long)options.ports[i].answered,
+               (double)options.ports[i].longest_us / 1000.0);
+    }
+    puts("]}");
+}
+
+/* ---- options ---- */
+
+static void read_ports(char *text) {
+    for (char *rest = text, *port; (port = strsep(&rest, ",")) != NULL && options.port_count < MAX_PORTS;) {
+        options.ports[options.port_count++].number = (int)strtol(port, NULL, 10);
+    }
+}
+
+static void read_options(int argc, char **argv) {
+    static const struct option names[] = {{"ports", required_argument, NULL, 'p'},
+                                          {"clients", required_argument, NULL, 'c'},
+                                          {"products", required_argument, NULL, 'k'},
+                                          {"get", no_argument, NULL, 'g'},
+                                          {"first", required_argument, NULL, 'f'},
+                                          {"touch", no_argument, NULL, 't'},
+                                          {"warm-ms", required_argument, NULL, 'w'},
+                                          {"run-ms", required_argument, NULL, 'r'},
+                                          {"think-ms", required_argument, NULL, 'i'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        long long number = optarg == NULL ? 0 : strtoll(optarg, NULL, 10);
+        switch (option) {
+        case 'p':
+            read_ports(optarg);
+            break;
+        case 'c':
+            options.client_count = (int)number;
+            break;
+        case 'k':
+            options.product_count = (int)number;
+            break;
+        case 'g':
+            options.reads = true;
+            break;
+        case 'f':
+            options.first = number;
+            break;
+        case 't':
+            options.touches = true;
+            break;
+        case 'w':
+            options.warm_us = number * 1000;
+            break;
+        case 'r':
+            options.run_us = number * 1000;
+            break;
+        case 'i':
+            options.think_us = number * 1000;
+            break;
+        case 's':
+            options.seed = (uint64_t)number;
+            break;
+        default:
+            exit(64);
+        }
+    }
+    if (options.port_count == 0 || options.client_count < 1 || options.product_count < 1) {
+        fputs("load: --ports is missing, or a number is too small\n", stderr);
+        exit(64);
+    }
+    if (options.touches) {
+        options.first = options.product_count;
+    }
+}
+
+int main(int argc, char **argv) {
+    read_options(argc, argv);
+    run.epoll_fd = epoll_create1(0);
+    struct client *clients = calloc((size_t)options.client_count, sizeof *clients);
+    if (clients == NULL) {
+        die("load: memory");
+    }
+    for (int i = 0; i < options.client_count; i++) {
+        clients[i].index = i;
+        clients[i].port = i % options.port_count;
+        clients[i].random = (options.seed * 1000003 + (uint64_t)i + 1) * 0x9E3779B97F4A7C15U;
+        for (int k = 0; k < 8; k++) {
+            draw(&clients[i].random);
+        }
+        clients[i].answer = malloc(BUFFER_BYTES);
+        if (clients[i].answer == NULL) {
+            die("load: memory");
+        }
+        open_connection(&clients[i]);
+    }
+    enter(FILLING, now_us());
+    loop(clients);
+    report();
+    for (int i = 0; i < options.client_count; i++) {
+        free(clients[i].answer);
+    }
+    free(clients);
+    free(run.latencies_us);
+    return 0;
+}

@@ -1,0 +1,462 @@
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FIRST_BYTES = 16 * 1024,
+    MAX_EVENTS = 128,
+    ANSWER_MAX_BYTES = 16 * 1024 * 1024,
+};
+
+struct connection {
+    int fd;
+    http_service service;
+    bool is_listener;
+    bool is_closed;
+    bool waits_for_room;
+    bool is_busy; /* its request is in one of the queues */
+    char *in;     /* one byte more than the capacity, for a NUL */
+    size_t in_length, in_capacity, request_length;
+    struct strbuf out;
+    size_t sent;
+    struct http_request request;
+    int64_t due_us;
+    TAILQ_ENTRY(connection) link;
+};
+
+TAILQ_HEAD(connection_queue, connection);
+
+static struct {
+    int epoll_fd;
+    int64_t half_delay_us;
+    struct connection_queue arriving, leaving; /* in order of time, since all are delayed alike */
+    struct http_answer answer;
+    char date[64];
+    time_t date_of;
+} server;
+
+static void *checked(void *memory) {
+    if (memory == NULL) {
+        fputs("fake storage: no memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+static int64_t clock_us(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t http_now_ms(void) {
+    return clock_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t http_wall_ms(void) {
+    return clock_us(CLOCK_REALTIME) / 1000;
+}
+
+/* ---- text ---- */
+
+bool http_text_is(struct text text, const char *other) {
+    return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
+}
+
+bool http_text_equal(struct text left, struct text right) {
+    return left.length == right.length && memcmp(left.data, right.data, left.length) == 0;
+}
+
+bool http_text_starts(struct text text, const char *prefix) {
+    size_t length = strlen(prefix);
+    return text.length >= length && strncasecmp(text.data, prefix, length) == 0;
+}
+
+struct text http_text_cut(struct text *rest, char separator) {
+    const char *end = rest->length == 0 ? NULL : memchr(rest->data, separator, rest->length);
+    struct text cut = {rest->data, end == NULL ? rest->length : (size_t)(end - rest->data)};
+    size_t taken = end == NULL ? cut.length : cut.length + 1;
+    *rest = (struct text){rest->data + taken, rest->length - taken};
+    return cut;
+}
+
+static int hex_digit(char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+bool http_percent_decode(struct text text, char *out, size_t out_bytes) {
+    size_t length = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        if (length + 1 >= out_bytes) {
+            return false;
+        }
+        bool is_code = text.data[i] == '%' && i + 2 < text.length && hex_digit(text.data[i + 1]) >= 0 &&
+                       hex_digit(text.data[i + 2]) >= 0;
+        if (is_code) {
+            out[length++] = (char)(hex_digit(text.data[i + 1]) * 16 + hex_digit(text.data[i + 2]));
+            i += 2;
+        } else {
+            out[length] = text.data[i];
+            if (text.data[i] == '+') {
+                out[length] = ' ';
+            }
+            length++;
+        }
+    }
+    out[length] = '\0';
+    return true;
+}
+
+/* ---- requests ---- */
+
+struct text http_header(const struct http_request *request, const char *name) {
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (request->names[i].length == strlen(name) && http_text_starts(request->names[i], name)) {
+            return request->values[i];
+        }
+    }
+    return (struct text){"", 0};
+}
+
+bool http_query(const struct http_request *request, const char *name, char *out, size_t out_bytes) {
+    for (struct text rest = request->query; rest.length > 0;) {
+        struct text value = http_text_cut(&rest, '&');
+        struct text key = http_text_cut(&value, '=');
+        char decoded[64];
+        if (http_percent_decode(key, decoded, sizeof decoded) && strcmp(decoded, name) == 0) {
+            return http_percent_decode(value, out, out_bytes);
+        }
+    }
+    return false;
+}
+
+static void read_header(struct http_request *request, struct text line) {
+    struct text name = http_text_cut(&line, ':');
+    while (line.length > 0 && (line.data[0] == ' ' || line.data[0] == '\t')) {
+        line = (struct text){line.data + 1, line.length - 1};
+    }
+    if (request->header_count < HTTP_MAX_HEADERS) {
+        request->names[request->header_count] = name;
+        request->values[request->header_count++] = line;
+    }
+}
+
+static struct text cut_line(struct text *rest) {
+    struct text line = http_text_cut(rest, '\n');
+    if (line.length > 0 && line.data[line.length - 1] == '\r') {
+        line.length--;
+    }
+    return line;
+}
+
+/* "GET /account/path?query HTTP/1.1" and what follows; the account's name is dropped from the path. */
+static void read_head(struct http_request *request, struct text head) {
+    *request = (struct http_request){.header_count = 0};
+    struct text line = cut_line(&head);
+    request->method = http_text_cut(&line, ' ');
+    request->query = http_text_cut(&line, ' ');
+    request->path = http_text_cut(&request->query, '?');
+    const char *slash = request->path.length < 2 ? NULL : memchr(request->path.data + 1, '/', request->path.length - 1);
+    if (slash != NULL && request->path.data[1] != '$') {
+        request->path = (struct text){slash, request->path.length - (size_t)(slash - request->path.data)};
+    }
+    while (head.length > 0) {
+        read_header(request, cut_line(&head));
+    }
+}
+
+/* Whether the whole request is there. */
+static bool take_request(struct connection *connection) {
+    const char *end = memmem(connection->in, connection->in_length, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return false;
+    }
+    size_t head_length = (size_t)(end - connection->in);
+    read_head(&connection->request, (struct text){connection->in, head_length});
+    struct text length = http_header(&connection->request, "Content-Length");
+    size_t body_length = length.length == 0 ? 0 : strtoul(length.data, NULL, 10);
+    connection->request_length = head_length + 4 + body_length;
+    connection->request.body = (struct text){end + 4, body_length};
+    return connection->in_length >= connection->request_length;
+}
+
+/* ---- answers ---- */
+
+static const char *reason(int status) {
+    switch (status) {
+    case 200:
+        return "OK";
+    case 201:
+        return "Created";
+    case 202:
+        return "Accepted";
+    case 204:
+        return "No Content";
+    case 404:
+        return "Not Found";
+    case 409:
+        return "Conflict";
+    case 412:
+        return "Precondition Failed";
+    default:
+        return "Bad Request";
+    }
+}
+
+static const char *http_date(void) {
+    time_t now = time(NULL);
+    if (now != server.date_of) {
+        struct tm parts;
+        gmtime_r(&now, &parts);
+        strftime(server.date, sizeof server.date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        server.date_of = now;
+    }
+    return server.date;
+}
+
+static void serve_request(struct connection *connection) {
+    struct http_answer *answer = &server.answer;
+    answer->status = 500;
+    strbuf_clear(&answer->headers);
+    strbuf_clear(&answer->body);
+    connection->service(&connection->request, answer);
+    connection->in_length -= connection->request_length;
+    memmove(connection->in, connection->in + connection->request_length, connection->in_length);
+
+    strbuf_appendf(&connection->out,
+                   "HTTP/1.1 %d %s\r\nServer: Windows-Azure-Storage/1.0 (fake)\r\nDate: %s\r\nx-ms-request-id: "
+                   "00000000-0000-0000-0000-000000000000\r\nx-ms-version: 2020-12-06\r\n",
+                   answer->status, reason(answer->status), http_date());
+    if (answer->status != 204) {
+        strbuf_appendf(&connection->out, "Content-Length: %zu\r\n", answer->body.length);
+    }
+    strbuf_append(&connection->out, answer->headers.data, answer->headers.length);
+    strbuf_append_string(&connection->out, "\r\n");
+    strbuf_append(&connection->out, answer->body.data, answer->body.length);
+    if (strbuf_status(&connection->out) != STATUS_OK || strbuf_status(&answer->body) != STATUS_OK) {
+        checked(NULL);
+    }
+}
+
+static void watch(struct connection *connection, int operation, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.ptr = connection};
+    if (epoll_ctl(server.epoll_fd, operation, connection->fd, &event) != 0) {
+        perror("fake storage: epoll_ctl");
+        exit(1);
+    }
+}
+
+static void free_connection(struct connection *connection) {
+    close(connection->fd);
+    strbuf_release(&connection->out);
+    free(connection->in);
+    free(connection);
+}
+
+/* One that is in a queue is freed when it leaves it. */
+static void end_connection(struct connection *connection) {
+    if (!connection->is_closed) {
+        watch(connection, EPOLL_CTL_DEL, 0);
+        connection->is_closed = true;
+    }
+    if (!connection->is_busy) {
+        free_connection(connection);
+    }
+}
+
+/* False: the connection is gone. */
+static bool send_answer(struct connection *connection) {
+    while (connection->sent < connection->out.length) {
+        ssize_t count = send(connection->fd, connection->out.data + connection->sent,
+                             connection->out.length - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0 && errno == EAGAIN) {
+            if (!connection->waits_for_room) {
+                watch(connection, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+                connection->waits_for_room = true;
+            }
+            return true;
+        }
+        if (count < 0) {
+            end_connection(connection);
+            return false;
+        }
+        connection->sent += (size_t)count;
+    }
+    strbuf_clear(&connection->out);
+    connection->sent = 0;
+    if (connection->waits_for_room) {
+        watch(connection, EPOLL_CTL_MOD, EPOLLIN);
+        connection->waits_for_room = false;
+    }
+    return true;
+}
+
+/* ---- the way there and back ---- */
+
+static void enqueue(struct connection_queue *queue, struct connection *connection) {
+    connection->is_busy = true;
+    connection->due_us = clock_us(CLOCK_MONOTONIC) + server.half_delay_us;
+    TAILQ_INSERT_TAIL(queue, connection, link);
+}
+
+static void go_on(struct connection *connection) {
+    while (!connection->is_busy && connection->out.length == 0 && take_request(connection)) {
+        if (server.half_delay_us > 0) {
+            enqueue(&server.arriving, connection);
+            return;
+        }
+        serve_request(connection);
+        if (!send_answer(connection)) {
+            return;
+        }
+    }
+}
+
+/* Takes the first of the queue whose time has come; NULL: none. */
+static struct connection *take_due(struct connection_queue *queue, int64_t now_us) {
+    struct connection *first = TAILQ_FIRST(queue);
+    if (first == NULL || first->due_us > now_us) {
+        return NULL;
+    }
+    TAILQ_REMOVE(queue, first, link);
+    first->is_busy = false;
+    if (first->is_closed) {
+        free_connection(first);
+        return take_due(queue, now_us);
+    }
+    return first;
+}
+
+static void serve_due(void) {
+    int64_t now_us = clock_us(CLOCK_MONOTONIC);
+    for (struct connection *next; (next = take_due(&server.arriving, now_us)) != NULL;) {
+        serve_request(next);
+        enqueue(&server.leaving, next);
+    }
+    for (struct connection *next; (next = take_due(&server.leaving, now_us)) != NULL;) {
+        if (send_answer(next)) {
+            go_on(next);
+        }
+    }
+}
+
+/* ---- connections ---- */
+
+static struct connection *new_connection(int fd, http_service service, bool is_listener) {
+    struct connection *connection = checked(calloc(1, sizeof *connection));
+    connection->fd = fd;
+    connection->service = service;
+    connection->is_listener = is_listener;
+    strbuf_init(&connection->out, ANSWER_MAX_BYTES);
+    if (!is_listener) {
+        connection->in_capacity = FIRST_BYTES;
+        connection->in = checked(malloc(FIRST_BYTES + 1));
+    }
+    watch(connection, EPOLL_CTL_ADD, EPOLLIN);
+    return connection;
+}
+
+static void accept_connection(const struct connection *listener) {
+    int fd = accept(listener->fd, NULL, NULL), yes = 1;
+    if (fd >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        new_connection(fd, listener->service, false);
+    }
+}
+
+/* The request in hand points into `in`, so that it grows only while none is. */
+static void receive(struct connection *connection) {
+    if (connection->is_busy) { /* a client that pipelines, or has gone */
+        char byte;
+        if (recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+            end_connection(connection);
+        }
+        return;
+    }
+    if (connection->in_length == connection->in_capacity) {
+        connection->in_capacity *= 2;
+        connection->in = checked(realloc(connection->in, connection->in_capacity + 1));
+    }
+    ssize_t count = recv(connection->fd, connection->in + connection->in_length,
+                         connection->in_capacity - connection->in_length, MSG_DONTWAIT);
+    if (count == 0 || (count < 0 && errno != EAGAIN)) {
+        end_connection(connection);
+    } else if (count > 0) {
+        connection->in_length += (size_t)count;
+        go_on(connection);
+    }
+}
+
+static void handle(struct connection *connection, uint32_t events) {
+    if (connection->is_listener) {
+        accept_connection(connection);
+    } else if ((events & EPOLLOUT) != 0 && connection->out.length > 0) {
+        if (send_answer(connection)) {
+            go_on(connection);
+        }
+    } else {
+        receive(connection);
+    }
+}
+
+static int listen_at(http_service service) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1024) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+        perror("fake storage: listening");
+        exit(1);
+    }
+    new_connection(fd, service, true);
+    return ntohs(address.sin_port);
+}
+
+static struct timespec *time_left(struct timespec *left) {
+    const struct connection *arriving = TAILQ_FIRST(&server.arriving), *leaving = TAILQ_FIRST(&server.leaving);
+    if (arriving == NULL && leaving == NULL) {
+        return NULL;
+    }
+    int64_t due_us = arriving == NULL || (leaving != NULL && leaving->due_us < arriving->due_us) ? leaving->due_us
+                                                                                                 : arriving->due_us;
+    int64_t left_us = due_us - clock_us(CLOCK_MONOTONIC);
+    left_us = left_us < 0 ? 0 : left_us;
+    *left = (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+    return left;
+}
+
+void http_serve(http_service blobs, http_service tables, int64_t delay_us) {
+    server.epoll_fd = epoll_create1(0);
+    server.half_delay_us = delay_us / 2;
+    TAILQ_INIT(&server.arriving);
+    TAILQ_INIT(&server.leaving);
+    strbuf_init(&server.answer.headers, 4096);
+    strbuf_init(&server.answer.body, ANSWER_MAX_BYTES);
+    int blob_port = listen_at(blobs), table_port = listen_at(tables);
+    printf("{\"blob\":%d,\"table\":%d}\n", blob_port, table_port);
+    fflush(stdout);
+    for (;;) {
+        struct epoll_event events[MAX_EVENTS];
+        struct timespec left;
+        int count = epoll_pwait2(server.epoll_fd, events, MAX_EVENTS, time_left(&left), NULL);
+        for (int i = 0; i < count; i++) {
+            handle(events[i].data.ptr, events[i].events);
+        }
+        serve_due();
+    }
+}
