@@ -23,16 +23,16 @@ struct task_queue {
 struct event_loop {
     const struct clock *clock;
     int epoll_fd;
-    int timer_fd; /* readable when the first timer is due */
-    int wake_fd;  /* written to by other threads */
+    struct loop_source alarm; /* a timerfd, readable when the first timer is due */
+    struct loop_source wake;  /* an eventfd, written to by other threads */
     pthread_t thread;
     bool is_running; /* between start and stop */
 
     /* Of the loop's thread. */
     struct timer_heap timers;
-    int64_t armed_ms; /* what timer_fd is set to; INT64_MAX: nothing */
-    event_loop_ready ready;
-    void *ready_context;
+    int64_t armed_ms;                      /* what the alarm is set to; INT64_MAX: nothing */
+    struct epoll_event events[MAX_EVENTS]; /* of this round */
+    int event_count;
 
     pthread_mutex_t lock; /* guards what follows */
     struct task_queue posted;
@@ -84,7 +84,7 @@ static struct timespec boottime_in(int64_t delay_ms) {
 }
 
 /*
- * Sets timer_fd to the first timer, unless it is set to an earlier time: to wake too early is cheaper than to set it
+ * Sets the alarm to the first timer, unless it is set to an earlier time: to wake too early is cheaper than to set it
  * anew whenever a request is answered and its timeout goes.
  */
 static void arm(struct event_loop *loop) {
@@ -96,7 +96,7 @@ static void arm(struct event_loop *loop) {
     int64_t now_ms = clock_now_ms(loop->clock);
     int64_t delay_ms = timer->entry.due_ms > now_ms ? timer->entry.due_ms - now_ms : 0;
     const struct itimerspec when = {.it_value = boottime_in(delay_ms)};
-    int failed = timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+    int failed = timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
     assert(!failed);
     (void)failed;
 }
@@ -108,7 +108,7 @@ bool event_loop_is_current(const struct event_loop *loop) {
 }
 
 static void wake(struct event_loop *loop) {
-    ssize_t written = write(loop->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    ssize_t written = write(loop->wake.fd, &(uint64_t){1}, sizeof(uint64_t));
     (void)written; /* it fails only where 2^64 wake-ups have not been heard */
 }
 
@@ -139,46 +139,78 @@ static void run_tasks(struct event_loop *loop) {
 
 /* ---- descriptors ---- */
 
-void event_loop_on_ready(struct event_loop *loop, event_loop_ready ready, void *context) {
-    loop->ready = ready;
-    loop->ready_context = context;
+static uint32_t to_epoll(unsigned events) {
+    return ((events & LOOP_READABLE) != 0 ? (uint32_t)EPOLLIN : 0) |
+           ((events & LOOP_WRITABLE) != 0 ? (uint32_t)EPOLLOUT : 0) |
+           ((events & LOOP_PEER_ENDED) != 0 ? (uint32_t)EPOLLRDHUP : 0) |
+           ((events & LOOP_EDGE_TRIGGERED) != 0 ? (uint32_t)EPOLLET : 0);
 }
 
-bool event_loop_watch(struct event_loop *loop, int fd, uint32_t events, bool is_new) {
-    struct epoll_event event = {.events = events, .data.fd = fd};
-    return epoll_ctl(loop->epoll_fd, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) == 0;
+static unsigned from_epoll(uint32_t events) {
+    return ((events & (uint32_t)EPOLLIN) != 0 ? LOOP_READABLE : 0U) |
+           ((events & (uint32_t)EPOLLOUT) != 0 ? LOOP_WRITABLE : 0U) |
+           ((events & (uint32_t)EPOLLRDHUP) != 0 ? LOOP_PEER_ENDED : 0U) |
+           ((events & (uint32_t)(EPOLLERR | EPOLLHUP)) != 0 ? LOOP_FAILED : 0U);
 }
 
-void event_loop_unwatch(struct event_loop *loop, int fd) {
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+bool event_loop_watch(struct event_loop *loop, struct loop_source *source, unsigned events) {
+    struct epoll_event event = {.events = to_epoll(events), .data.ptr = source};
+    int how = source->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(loop->epoll_fd, how, source->fd, &event) != 0) {
+        return false;
+    }
+    source->events = events;
+    return true;
+}
+
+void event_loop_unwatch(struct event_loop *loop, struct loop_source *source) {
+    if (source->events == 0) {
+        return;
+    }
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    source->events = 0;
+    for (int i = 0; i < loop->event_count; i++) {
+        if (loop->events[i].data.ptr == source) {
+            loop->events[i].data.ptr = NULL;
+        }
+    }
 }
 
 /* Waits until something happens; if there are tasks already, only looks. */
-static int wait_for_events(struct event_loop *loop, struct epoll_event events[MAX_EVENTS]) {
+static void wait_for_events(struct event_loop *loop) {
     arm(loop);
     pthread_mutex_lock(&loop->lock);
     loop->is_asleep = loop->posted.first == NULL && !loop->is_stopping;
     bool sleeps = loop->is_asleep;
     pthread_mutex_unlock(&loop->lock);
-    int count = epoll_wait(loop->epoll_fd, events, MAX_EVENTS, sleeps ? -1 : 0);
+    loop->event_count = epoll_wait(loop->epoll_fd, loop->events, MAX_EVENTS, sleeps ? -1 : 0);
     if (sleeps) {
         pthread_mutex_lock(&loop->lock);
         loop->is_asleep = false;
         pthread_mutex_unlock(&loop->lock);
     }
-    return count;
 }
 
-/* wake_fd and timer_fd are edge-triggered, so that nobody has to read them. */
-static void run_ready(struct event_loop *loop, const struct epoll_event *events, int count) {
-    for (int i = 0; i < count; i++) {
-        int fd = events[i].data.fd;
-        if (fd == loop->timer_fd) {
-            loop->armed_ms = INT64_MAX;
-        } else if (fd != loop->wake_fd) {
-            loop->ready(loop->ready_context, fd, events[i].events);
+static void tell_sources(struct event_loop *loop) {
+    for (int i = 0; i < loop->event_count; i++) {
+        const struct loop_source *source = loop->events[i].data.ptr;
+        if (source != NULL) {
+            source->ready(source->context, from_epoll(loop->events[i].events));
         }
     }
+    loop->event_count = 0;
+}
+
+/* The loop's own descriptors are edge-triggered, so that nobody has to read them. */
+
+static void on_alarm(void *context, unsigned events) {
+    (void)events;
+    struct event_loop *loop = context;
+    loop->armed_ms = INT64_MAX;
+}
+
+static void on_wake(void *context, unsigned events) {
+    (void)context, (void)events;
 }
 
 static bool is_over(struct event_loop *loop) {
@@ -191,11 +223,11 @@ static bool is_over(struct event_loop *loop) {
 
 static void *loop_main(void *context) {
     struct event_loop *loop = context;
-    struct epoll_event events[MAX_EVENTS];
     while (!is_over(loop)) {
         run_tasks(loop);
         fire_timers(loop);
-        run_ready(loop, events, wait_for_events(loop, events));
+        wait_for_events(loop);
+        tell_sources(loop);
     }
     return NULL;
 }
@@ -204,11 +236,13 @@ static void *loop_main(void *context) {
 
 static enum status open_descriptors(struct event_loop *loop, struct error *err) {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll_fd < 0 || loop->timer_fd < 0 || loop->wake_fd < 0 ||
-        !event_loop_watch(loop, loop->timer_fd, EPOLLIN | EPOLLET, true) ||
-        !event_loop_watch(loop, loop->wake_fd, EPOLLIN | EPOLLET, true)) {
+    loop->alarm = (struct loop_source){.ready = on_alarm, .context = loop};
+    loop->alarm.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    loop->wake = (struct loop_source){.ready = on_wake, .context = loop};
+    loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->alarm.fd < 0 || loop->wake.fd < 0 ||
+        !event_loop_watch(loop, &loop->alarm, LOOP_READABLE | LOOP_EDGE_TRIGGERED) ||
+        !event_loop_watch(loop, &loop->wake, LOOP_READABLE | LOOP_EDGE_TRIGGERED)) {
         return error_set(err, STATUS_INTERNAL, "no descriptors for an event loop: %s", strerror(errno));
     }
     return STATUS_OK;
@@ -227,7 +261,7 @@ enum status event_loop_new(struct event_loop **out, const struct clock *clock, s
     }
     loop->clock = clock;
     loop->armed_ms = INT64_MAX;
-    loop->epoll_fd = loop->timer_fd = loop->wake_fd = -1;
+    loop->epoll_fd = loop->alarm.fd = loop->wake.fd = -1;
     queue_clear(&loop->posted);
     pthread_mutex_init(&loop->lock, NULL);
     enum status status = open_descriptors(loop, err);
@@ -263,8 +297,8 @@ void event_loop_free(struct event_loop *loop) {
         return;
     }
     assert(!loop->is_running);
-    close_open(loop->wake_fd);
-    close_open(loop->timer_fd);
+    close_open(loop->wake.fd);
+    close_open(loop->alarm.fd);
     close_open(loop->epoll_fd);
     pthread_mutex_destroy(&loop->lock);
     free(loop);

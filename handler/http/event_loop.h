@@ -37,8 +37,22 @@ struct loop_timer {
     void *context;
 };
 
-/* Descriptors that became ready: EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. */
-typedef void (*event_loop_ready)(void *context, int fd, uint32_t events);
+/* What a descriptor is watched for, and what its source is told of. */
+enum loop_events {
+    LOOP_READABLE = 1 << 0,
+    LOOP_WRITABLE = 1 << 1,
+    LOOP_PEER_ENDED = 1 << 2, /* the peer of a stream socket sends no more */
+    LOOP_FAILED = 1 << 3,     /* an error, or nothing goes either way any more: told of, whether watched for or not */
+    LOOP_EDGE_TRIGGERED = 1 << 4, /* watching alone: tells of changes, so that whoever is told must go on to the end */
+};
+
+/* A descriptor and the function that is told when it is ready. It lives in its owner; zero `events` at first. */
+struct loop_source {
+    int fd;
+    void (*ready)(void *context, unsigned events);
+    void *context;
+    unsigned events; /* the loop's own: what it is watched for; 0: it is not watched */
+};
 
 /* `clock` must outlive the loop. STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptors). */
 enum status event_loop_new(struct event_loop **out, const struct clock *clock, struct error *err) MUST_CHECK;
@@ -64,11 +78,13 @@ void event_loop_post(struct event_loop *loop, struct loop_task *task);
 void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms);
 void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer);
 
-/* Names the one function that is told of ready descriptors. */
-void event_loop_on_ready(struct event_loop *loop, event_loop_ready ready, void *context);
+/* Watches a source for `events`, in place of those before. Returns false if that failed. */
+bool event_loop_watch(struct event_loop *loop, struct loop_source *source, unsigned events) MUST_CHECK;
 
-/* Watches a descriptor for `events` (EPOLLIN, EPOLLOUT); `is_new`: it is not watched yet. Returns false if that failed. */
-bool event_loop_watch(struct event_loop *loop, int fd, uint32_t events, bool is_new) MUST_CHECK;
-void event_loop_unwatch(struct event_loop *loop, int fd);
+/*
+ * Ends that; before the descriptor is closed. What the loop knew of the source already is not told any more, so that
+ * it may be freed at once. Does nothing to a source that is not watched.
+ */
+void event_loop_unwatch(struct event_loop *loop, struct loop_source *source);
 
 #endif

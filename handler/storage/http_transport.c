@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "http/event_loop.h"
@@ -21,10 +20,11 @@ enum {
     MAX_IDLE_CALLS = 128,
 };
 
-/* What libcurl wants to know of a socket, and what epoll tells. They may differ, see want_events. */
+/* A socket of libcurl's. What it wants to know of it and what the loop watches may differ, see want_events. */
 struct watched_socket {
-    unsigned char wanted; /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
-    unsigned char watched;
+    struct loop_source source;
+    struct http_transport *transport;
+    int wanted; /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
 };
 
 TAILQ_HEAD(transport_calls, transport_call);
@@ -39,8 +39,8 @@ struct http_transport {
 
     /* Of the loop's thread. */
     CURLM *multi;
-    struct loop_timer multi_timer;  /* when libcurl wants to be called without an event */
-    struct watched_socket *sockets; /* by descriptor */
+    struct loop_timer multi_timer;   /* when libcurl wants to be called without an event */
+    struct watched_socket **sockets; /* by descriptor; NULL: there was none yet */
     size_t socket_count;
     struct transport_calls open; /* what libcurl has in hand */
     struct loop_task end_cancelled;
@@ -204,28 +204,59 @@ static int set_multi_timer(CURLM *multi, long delay_ms, void *context) {
     return 0;
 }
 
-static uint32_t epoll_events(unsigned poll) {
-    return ((poll & CURL_POLL_IN) != 0 ? (uint32_t)EPOLLIN : 0) |
-           ((poll & CURL_POLL_OUT) != 0 ? (uint32_t)EPOLLOUT : 0);
+static unsigned loop_events(int poll) {
+    return ((poll & CURL_POLL_IN) != 0 ? LOOP_READABLE : 0U) | ((poll & CURL_POLL_OUT) != 0 ? LOOP_WRITABLE : 0U);
 }
 
+static void on_ready(void *context, unsigned events) {
+    struct watched_socket *sock = context;
+    if (sock->wanted == CURL_POLL_NONE) {
+        event_loop_unwatch(sock->transport->loop, &sock->source);
+        return;
+    }
+    int mask = ((events & LOOP_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
+               ((events & LOOP_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0) |
+               ((events & LOOP_FAILED) != 0 ? CURL_CSELECT_ERR : 0);
+    drive(sock->transport, sock->source.fd, mask);
+}
+
+static bool has_room_for(struct http_transport *transport, int fd) {
+    if ((size_t)fd < transport->socket_count) {
+        return true;
+    }
+    size_t count = (size_t)fd + 64;
+    struct watched_socket **sockets = reallocarray(transport->sockets, count, sizeof(struct watched_socket *));
+    if (sockets == NULL) {
+        return false;
+    }
+    for (size_t i = transport->socket_count; i < count; i++) {
+        sockets[i] = NULL;
+    }
+    transport->sockets = sockets;
+    transport->socket_count = count;
+    return true;
+}
+
+/* The loop keeps its address, so each stays where it is. NULL: no memory. */
 static struct watched_socket *socket_at(struct http_transport *transport, int fd) {
-    if ((size_t)fd >= transport->socket_count) {
-        size_t count = (size_t)fd + 64;
-        struct watched_socket *sockets = reallocarray(transport->sockets, count, sizeof *sockets);
-        if (sockets == NULL) {
+    if (!has_room_for(transport, fd)) {
+        return NULL;
+    }
+    if (transport->sockets[fd] == NULL) {
+        struct watched_socket *sock = calloc(1, sizeof *sock);
+        if (sock == NULL) {
             return NULL;
         }
-        memset(sockets + transport->socket_count, 0, (count - transport->socket_count) * sizeof *sockets);
-        transport->sockets = sockets;
-        transport->socket_count = count;
+        sock->source = (struct loop_source){.fd = fd, .ready = on_ready, .context = sock};
+        sock->transport = transport;
+        transport->sockets[fd] = sock;
     }
-    return &transport->sockets[fd];
+    return transport->sockets[fd];
 }
 
 /*
- * libcurl loses interest in a kept connection after each answer and takes it up again for the next request. Epoll goes
- * on watching such a socket, which saves two system calls a request; on_ready unwatches it should the server end it.
+ * libcurl loses interest in a kept connection after each answer and takes it up again for the next request. The loop
+ * goes on watching such a socket, which saves two system calls a request; on_ready ends that should the server end it.
  */
 static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;
@@ -234,36 +265,19 @@ static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, vo
     if (sock == NULL) {
         return -1;
     }
-    sock->wanted = (unsigned char)(what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what);
-    if (sock->wanted == CURL_POLL_NONE || sock->wanted == sock->watched) {
+    sock->wanted = what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what;
+    unsigned events = loop_events(sock->wanted);
+    if (events == 0 || events == sock->source.events) {
         return 0;
     }
-    if (!event_loop_watch(transport->loop, fd, epoll_events(sock->wanted), sock->watched == CURL_POLL_NONE)) {
-        return -1;
-    }
-    sock->watched = sock->wanted;
-    return 0;
-}
-
-static void on_ready(void *context, int fd, uint32_t events) {
-    struct http_transport *transport = context;
-    struct watched_socket *sock = socket_at(transport, fd);
-    if (sock->wanted == CURL_POLL_NONE) {
-        if (sock->watched != CURL_POLL_NONE) { /* else it was closed by a callback before this one */
-            event_loop_unwatch(transport->loop, fd);
-            sock->watched = CURL_POLL_NONE;
-        }
-        return;
-    }
-    int mask = ((events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) | ((events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
-               ((events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
-    drive(transport, fd, mask);
+    return event_loop_watch(transport->loop, &sock->source, events) ? 0 : -1;
 }
 
 int http_transport_close_socket(struct http_transport *transport, int fd) {
-    struct watched_socket *sock = socket_at(transport, fd);
+    struct watched_socket *sock = (size_t)fd < transport->socket_count ? transport->sockets[fd] : NULL;
     if (sock != NULL) {
-        *sock = (struct watched_socket){0}; /* closing takes it out of epoll */
+        event_loop_unwatch(transport->loop, &sock->source);
+        sock->wanted = CURL_POLL_NONE;
     }
     return close(fd);
 }
@@ -407,6 +421,9 @@ static void release(struct http_transport *transport) {
     tick_timer_release(&transport->tick);
     event_loop_free(transport->loop);
     pthread_mutex_destroy(&transport->lock);
+    for (size_t i = 0; i < transport->socket_count; i++) {
+        free(transport->sockets[i]);
+    }
     free(transport->sockets);
     free(transport->ca_file);
     free(transport);
@@ -450,7 +467,6 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     TAILQ_INIT(&transport->idle);
     pthread_mutex_init(&transport->lock, NULL);
     tick_timer_init(&transport->tick, transport->loop, clock);
-    event_loop_on_ready(transport->loop, on_ready, transport);
     status = init_multi(transport, err);
     if (status == STATUS_OK) {
         status = event_loop_start(transport->loop, err);

@@ -4,7 +4,7 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "support/check_main.h"
@@ -35,11 +35,15 @@ static void start(void) {
     ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
 }
 
-static void note(void *context) {
+static void note_letter(char letter) {
     size_t length = strlen(ran);
     if (length + 1 < sizeof ran) {
-        ran[length] = *(const char *)context;
+        ran[length] = letter;
     }
+}
+
+static void note(void *context) {
+    note_letter(*(const char *)context);
 }
 
 static void end(void *context) {
@@ -182,25 +186,76 @@ START_TEST(a_sleeping_loop_wakes_for_its_timer) {
 }
 END_TEST
 
-static int ready_fd;
-
-static void on_ready(void *context, int fd, uint32_t events) {
-    (void)context;
-    ready_fd = (events & EPOLLIN) != 0 ? fd : -1;
-    event_loop_unwatch(loop, fd);
+static void on_ready(void *context, unsigned events) {
+    struct loop_source *source = context;
+    note_letter((events & LOOP_READABLE) != 0 ? 'r' : '?');
+    event_loop_unwatch(loop, source);
     end(NULL);
 }
 
-START_TEST(a_descriptor_that_becomes_ready_is_told_of) {
-    int ends[2];
-    ck_assert_int_eq(pipe(ends), 0);
-    event_loop_on_ready(loop, on_ready, NULL);
-    ck_assert(event_loop_watch(loop, ends[0], EPOLLIN, true));
-    start();
-    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+static void await_end(void) {
     while (sem_wait(&over) != 0) {
     }
-    ck_assert_int_eq(ready_fd, ends[0]);
+}
+
+START_TEST(a_source_is_told_that_its_descriptor_is_ready) {
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    struct loop_source source = {.fd = ends[0], .ready = on_ready, .context = &source};
+    ck_assert(event_loop_watch(loop, &source, LOOP_READABLE));
+    start();
+    ck_assert_int_eq(write(ends[1], "x", 1), 1);
+    await_end();
+    ck_assert_str_eq(ran, "r");
+    close(ends[0]), close(ends[1]);
+}
+END_TEST
+
+static struct loop_source pair[2];
+
+/* Whichever of two is told first takes the other away. */
+static void take_other_away(void *context, unsigned events) {
+    (void)events;
+    event_loop_unwatch(loop, context == &pair[0] ? &pair[1] : &pair[0]);
+    event_loop_unwatch(loop, context);
+    note_letter('r');
+}
+
+START_TEST(a_source_that_was_taken_away_in_the_same_round_is_not_told) {
+    int ends[2][2];
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pipe(ends[i]), 0);
+        ck_assert_int_eq(write(ends[i][1], "x", 1), 1);
+        pair[i] = (struct loop_source){.fd = ends[i][0], .ready = take_other_away, .context = &pair[i]};
+        ck_assert(event_loop_watch(loop, &pair[i], LOOP_READABLE));
+    }
+    start();
+    wait_for_tasks(), wait_for_tasks(); /* both are ready in the first round */
+    ck_assert_str_eq(ran, "r");
+    for (int i = 0; i < 2; i++) {
+        close(ends[i][0]), close(ends[i][1]);
+    }
+}
+END_TEST
+
+static void tell_what(void *context, unsigned events) {
+    (void)context;
+    note_letter((events & LOOP_PEER_ENDED) != 0 ? 'e' : (events & LOOP_WRITABLE) != 0 ? 'w' : '?');
+    end(NULL);
+}
+
+START_TEST(a_change_is_told_once_where_that_is_asked_for) {
+    int ends[2];
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    struct loop_source source = {.fd = ends[0], .ready = tell_what};
+    ck_assert(event_loop_watch(loop, &source, LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED));
+    start();
+    await_end();
+    wait_for_tasks(), wait_for_tasks();
+    ck_assert_str_eq(ran, "w");
+    shutdown(ends[1], SHUT_WR);
+    await_end();
+    ck_assert_str_eq(ran, "we");
     close(ends[0]), close(ends[1]);
 }
 END_TEST
@@ -269,7 +324,9 @@ int main(void) {
     tcase_add_test(tests, a_timer_that_was_stopped_does_not_fire);
     tcase_add_test(tests, a_timer_that_is_always_due_does_not_keep_tasks_from_running);
     tcase_add_test(tests, a_sleeping_loop_wakes_for_its_timer);
-    tcase_add_test(tests, a_descriptor_that_becomes_ready_is_told_of);
+    tcase_add_test(tests, a_source_is_told_that_its_descriptor_is_ready);
+    tcase_add_test(tests, a_source_that_was_taken_away_in_the_same_round_is_not_told);
+    tcase_add_test(tests, a_change_is_told_once_where_that_is_asked_for);
     tcase_add_test(tests, callbacks_run_on_the_loops_thread);
     tcase_add_test(tests, no_post_of_any_thread_is_lost);
     suite_add_tcase(suite, tests);
