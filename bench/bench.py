@@ -41,7 +41,8 @@ def own_handler():
 def known_contenders():
     found = {"ours": Contender("ours", (str(own_handler()),), True)}
     if (BUILT / "go").exists():
-        found["go"] = Contender("go", (str(BUILT / "go"),), False, {"MODE": "batch", "RAW_LEASES": "1"})
+        found["go"] = Contender("go", (str(BUILT / "go"),), False)
+        found["go-raw"] = Contender("go-raw", (str(BUILT / "go"),), False, {"RAW_LEASES": "1"})
     if (ROOT / "bench/peers/node/node_modules").exists():
         found["node"] = Contender("node", ("node", str(ROOT / "bench/peers/node/peer.mjs")), False, {"MODE": "batch"})
     if (BUILT / "csharp/peer").exists():
