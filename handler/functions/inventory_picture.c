@@ -21,9 +21,9 @@ static bool add_reservation(cJSON *array, const struct reservation *reservation)
 static bool add_active_reservations(cJSON *body, const struct product_state *state, int64_t now_ms) {
     cJSON *array = cJSON_AddArrayToObject(body, "activeReservations");
     bool complete = array != NULL;
-    for (size_t i = 0; complete && i < state->reservation_count; i++) {
-        if (state->reservations[i].expires_ms > now_ms) {
-            complete = add_reservation(array, &state->reservations[i]);
+    for (size_t i = 0; complete && i < state->reservations.count; i++) {
+        if (state->reservations.rows[i]->expires_ms > now_ms) {
+            complete = add_reservation(array, state->reservations.rows[i]);
         }
     }
     return complete;

@@ -62,8 +62,8 @@ static enum status add_row(struct due_index *index, const char *product_id, enum
 enum status due_index_add(struct due_index *index, const struct product_state *state, struct product *after,
                           int64_t deadline_ms, struct error *err) {
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < state->reservation_count && status == STATUS_OK; i++) {
-        const struct reservation *row = &state->reservations[i];
+    for (size_t i = 0; i < state->changed_count && status == STATUS_OK; i++) {
+        const struct reservation *row = state->changed[i];
         if (row->mark == RESERVATION_ADDED) {
             status = add_row(index, after->id, DUE_RESERVATION, reservation_bucket_ms(row->expires_ms),
                              &after->indexed_due_ms, deadline_ms, err);

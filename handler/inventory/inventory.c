@@ -7,52 +7,58 @@
 #include "base/json.h"
 #include "lease/lease_names.h"
 
-static bool is_expired(const struct reservation *row, int64_t now_ms) {
-    return !reservation_is_gone(row) && row->expires_ms <= now_ms;
-}
-
-static bool is_active(const struct reservation *row, int64_t now_ms) {
-    return !reservation_is_gone(row) && row->expires_ms > now_ms;
-}
-
-/* Marks a stored row, or amends an addition that no commit has written yet. */
-static void mark_row(struct product_state *state, struct reservation *row, enum reservation_mark mark) {
-    if (row->mark == RESERVATION_STORED) {
-        state->change_count++;
-    }
-    if (row->mark != RESERVATION_ADDED) {
-        row->mark = mark;
-    } else if (mark == RESERVATION_REMOVED) {
-        row->mark = RESERVATION_DROPPED;
-        state->change_count--;
-    }
-}
-
+/* Whether the transaction has room for a change of `row` with `spare_changes` left over. */
 static bool may_change(const struct product_state *state, const struct reservation *row, int spare_changes) {
     return row->mark != RESERVATION_STORED || state->change_count + spare_changes < INVENTORY_MAX_CHANGES;
 }
 
-int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes) {
+bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
+    const struct reservation *first = reservation_list_first(&state->reservations);
+    return first != NULL && first->expires_ms <= now_ms;
+}
+
+/* Releases the reservation that expires first. False: it has not expired, or there is no room. */
+static bool expire_first(struct product_state *state, int64_t now_ms, int spare_changes) {
+    struct reservation *first = reservation_list_first(&state->reservations);
+    if (first == NULL || first->expires_ms > now_ms || !may_change(state, first, spare_changes)) {
+        return false;
+    }
+    state->expired_changes += first->mark == RESERVATION_STORED;
+    product_state_take(state, first, first->quantity);
+    return true;
+}
+
+int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit) {
     int released = 0;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        struct reservation *row = &state->reservations[i];
-        if (!is_expired(row, now_ms) || !may_change(state, row, spare_changes)) {
-            continue;
-        }
-        state->product.available += row->quantity;
-        mark_row(state, row, RESERVATION_REMOVED);
+    while (released < limit && expire_first(state, now_ms, spare_changes)) {
         released++;
     }
     return released;
 }
 
-bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_expired(&state->reservations[i], now_ms)) {
-            return true;
+bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms, int spare_changes) {
+    while (state->product.available < quantity) {
+        if (!expire_first(state, now_ms, spare_changes)) {
+            return false;
         }
     }
-    return false;
+    return true;
+}
+
+int inventory_expire_along(struct product_state *state, int64_t now_ms) {
+    int others = state->change_count - state->expired_changes;
+    int share = others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW;
+    return inventory_expire(state, now_ms, 0, share - state->expired_changes);
+}
+
+int inventory_room(const struct product_state *state, int64_t now_ms) {
+    size_t waiting = reservation_list_expired_count(&state->reservations, now_ms);
+    int share = INVENTORY_EXPIRE_SHARE - state->expired_changes;
+    if (share > 0 && waiting < (size_t)share) {
+        share = (int)waiting;
+    }
+    int room = INVENTORY_MAX_CHANGES - state->change_count - (share > 0 ? share : 0);
+    return room > 0 ? room : 0;
 }
 
 enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
@@ -63,26 +69,32 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
         *out_reserved = false;
         return STATUS_OK;
     }
-    struct reservation reservation = {.quantity = quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
-    enum status status = uuid_v8_from_time(reservation.expires_ms, reservation.id);
+    struct reservation made = {.quantity = (int)quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
+    enum status status = uuid_v8_from_time(made.expires_ms, made.id);
     if (status != STATUS_OK) {
         return status;
     }
-    snprintf(reservation.customer_id, sizeof reservation.customer_id, "%s", customer_id);
-    reservation.mark = RESERVATION_ADDED;
-    const struct reservation *row = product_state_insert(state, &reservation);
+    const struct reservation *row = product_state_insert(state, &made, customer_id);
     if (row == NULL) {
         return STATUS_NO_MEMORY;
     }
-    state->change_count++;
     state->product.available -= quantity;
     *out_reserved = true;
     *out_reservation = row;
     return STATUS_OK;
 }
 
-static bool is_asked_for(const struct reservation *row, const char *customer_id, const char *reservation_id) {
-    return strcmp(row->customer_id, customer_id) == 0 &&
+struct reservation_terms inventory_terms(const struct reservation *reservation) {
+    struct reservation_terms terms = {.quantity = reservation->quantity,
+                                      .reserved_ms = reservation->reserved_ms,
+                                      .expires_ms = reservation->expires_ms};
+    memcpy(terms.id, reservation->id, sizeof terms.id);
+    return terms;
+}
+
+/* Whether it is active, and the one that was asked for (NULL: any). */
+static bool may_release(const struct reservation *row, const char *reservation_id, int64_t now_ms) {
+    return !reservation_is_removed(row) && row->expires_ms > now_ms &&
            (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
 }
 
@@ -90,9 +102,9 @@ int inventory_release_changes(const struct product_state *state, const char *cus
                               int64_t quantity, int64_t now_ms) {
     int changes = 0;
     int64_t units = 0;
-    for (size_t i = 0; i < state->reservation_count && units < quantity; i++) {
-        const struct reservation *row = &state->reservations[i];
-        if (is_active(row, now_ms) && is_asked_for(row, customer_id, reservation_id)) {
+    for (const struct reservation *row = reservation_list_first_of(&state->reservations, customer_id);
+         row != NULL && units < quantity; row = reservation_list_next_of(row)) {
+        if (may_release(row, reservation_id, now_ms)) {
             units += row->quantity;
             changes += row->mark == RESERVATION_STORED;
         }
@@ -103,22 +115,16 @@ int inventory_release_changes(const struct product_state *state, const char *cus
 int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
                           int64_t quantity, int64_t now_ms, int spare_changes) {
     int64_t released = 0;
-    for (size_t i = 0; i < state->reservation_count && released < quantity; i++) {
-        struct reservation *row = &state->reservations[i];
-        if (!is_active(row, now_ms) || !is_asked_for(row, customer_id, reservation_id) ||
-            !may_change(state, row, spare_changes)) {
-            continue;
+    struct reservation *next = reservation_list_first_of(&state->reservations, customer_id);
+    while (next != NULL && released < quantity) {
+        struct reservation *row = next;
+        next = reservation_list_next_of(row);
+        if (may_release(row, reservation_id, now_ms) && may_change(state, row, spare_changes)) {
+            int64_t wanted = quantity - released;
+            int units = row->quantity < wanted ? row->quantity : (int)wanted;
+            product_state_take(state, row, units);
+            released += units;
         }
-        int64_t wanted = quantity - released;
-        int64_t units = row->quantity < wanted ? row->quantity : wanted;
-        if (units == row->quantity) {
-            mark_row(state, row, RESERVATION_REMOVED);
-        } else {
-            row->quantity -= units;
-            mark_row(state, row, RESERVATION_CHANGED);
-        }
-        state->product.available += units;
-        released += units;
     }
     return released;
 }
@@ -137,38 +143,20 @@ bool inventory_set_total(struct product_state *state, int64_t total) {
     return true;
 }
 
-int64_t inventory_available(const struct product_state *state, int64_t now_ms) {
-    int64_t units = state->product.available;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_expired(&state->reservations[i], now_ms)) {
-            units += state->reservations[i].quantity;
-        }
-    }
-    return units;
+int64_t inventory_available(struct product_state *state, int64_t now_ms) {
+    return state->product.available + reservation_list_expired_units(&state->reservations, now_ms);
 }
 
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
     int64_t units = 0;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (is_active(&state->reservations[i], now_ms)) {
-            units += state->reservations[i].quantity;
-        }
-    }
-    return units;
-}
-
-static int64_t units_in_rows(const struct product_state *state) {
-    int64_t units = 0;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (!reservation_is_gone(&state->reservations[i])) {
-            units += state->reservations[i].quantity;
-        }
+    for (size_t i = state->reservations.count; i > 0 && state->reservations.rows[i - 1]->expires_ms > now_ms; i--) {
+        units += state->reservations.rows[i - 1]->quantity;
     }
     return units;
 }
 
 bool inventory_adds_up(const struct product_state *state) {
-    return state->product.available + units_in_rows(state) == state->product.total;
+    return state->product.available + state->reservations.units == state->product.total;
 }
 
 /* In an operator's words. Where not all rows were read, what `available` has to be is not known. */
@@ -190,7 +178,7 @@ static enum status contradiction(const struct product *product, int64_t units, b
 enum status inventory_check(const struct product_state *state, struct error *err) {
     const struct product *product = &state->product;
     bool is_complete = state->complete_until_ms == INT64_MAX;
-    int64_t units = units_in_rows(state), left = product->total - product->available - units;
+    int64_t units = state->reservations.units, left = product->total - product->available - units;
     if (is_complete ? left == 0 : left >= 0) {
         return STATUS_OK;
     }

@@ -22,11 +22,34 @@
 #include "inventory/product_state.h"
 
 /*
- * Releases the rows that have expired at `now_ms`, as many as may still change with `spare_changes` left over for what follows.
- * Returns how many; there are more when inventory_has_expired says so afterwards.
+ * How expired reservations leave: on the way with other changes, in a bounded share of each commit. A commit has
+ * INVENTORY_MAX_CHANGES of them.
+ *   - Requests leave room for as many as have expired, up to half of the commit: inventory_room. So a queue that never
+ *     gets shorter does not keep them there; and however many requests wait, expired ones go as fast as new ones come.
+ *   - As many go as the requests themselves change, and a few in any case: inventory_expire_along. So they go as fast as
+ *     new ones come at any size of a commit, and one customer's request on a quiet product is not slowed by a backlog.
+ *   - A request that needs their units has as many released as it needs, and no more: inventory_expire_for.
  */
-int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes);
+enum {
+    INVENTORY_EXPIRE_SHARE = (INVENTORY_MAX_CHANGES + 1) / 2,
+    INVENTORY_EXPIRE_FEW = 8,
+};
+
+/*
+ * Releases reservations that have expired at `now_ms`, the first first, `limit` at most, as far as changes are left with
+ * `spare_changes` left over for what follows. Returns how many; inventory_has_expired tells if there are more.
+ */
+int inventory_expire(struct product_state *state, int64_t now_ms, int spare_changes, int limit);
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
+
+/* The same until `quantity` units are available in the product. Returns whether they are. */
+bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms, int spare_changes);
+
+/* The same after all requests of a commit, within its share. */
+int inventory_expire_along(struct product_state *state, int64_t now_ms);
+
+/* How many more changes requests may make in the next commit. More than half of a commit if nothing is changed yet. */
+int inventory_room(const struct product_state *state, int64_t now_ms);
 
 /*
  * Reserves `quantity` units for `customer_id` from `now_ms` for `lifetime_ms`. True: *out_reservation is the new row, borrowed until
@@ -36,6 +59,9 @@ bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
 enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
                               int64_t lifetime_ms, bool *out_reserved,
                               const struct reservation **out_reservation) MUST_CHECK;
+
+/* What its maker is told of a reservation. */
+struct reservation_terms inventory_terms(const struct reservation *reservation);
 
 /*
  * Releases up to `quantity` units of that customer's active reservations, or of the one called `reservation_id` (NULL: any) if it
@@ -54,8 +80,11 @@ int inventory_release_changes(const struct product_state *state, const char *cus
  */
 bool inventory_set_total(struct product_state *state, int64_t total);
 
-/* Units that a caller may be told are available: the product's, and those of expired rows that are still there. */
-int64_t inventory_available(const struct product_state *state, int64_t now_ms);
+/*
+ * Units that a caller may be told are available: the product's, and those of expired rows that are still there. Remembers
+ * how far it has counted, so that the next call costs only what has expired in between.
+ */
+int64_t inventory_available(struct product_state *state, int64_t now_ms);
 
 /* Of a state that holds all rows: units in active reservations. The total is that and inventory_available together. */
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms);

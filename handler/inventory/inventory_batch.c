@@ -24,7 +24,7 @@ static bool repeat(struct inventory_request *request, const struct idempotency_r
     request->units = record->quantity;
     request->available = record->available;
     request->version = record->version;
-    request->reservation = (struct reservation){
+    request->reservation = (struct reservation_terms){
         .quantity = record->quantity, .reserved_ms = record->reserved_ms, .expires_ms = record->expires_ms};
     snprintf(request->reservation.id, sizeof request->reservation.id, "%s", record->reservation_id);
     return true;
@@ -45,7 +45,7 @@ static const struct idempotency_record *find_record(const struct batch *batch,
 
 static bool has_room(const struct batch *batch, const struct inventory_request *request, int changes) {
     int keys = request->key_hash[0] != '\0';
-    return batch->state->change_count + changes + keys <= INVENTORY_MAX_CHANGES;
+    return changes + keys <= inventory_room(batch->state, batch->certain_ms);
 }
 
 /* With nothing to grant: refused, unless its key may say that it was granted before. */
@@ -91,7 +91,7 @@ static bool reserve(struct batch *batch, struct inventory_request *request) {
         return refuse(batch, request);
     }
     if (request->quantity > batch->state->product.available) {
-        inventory_expire(batch->state, batch->certain_ms, 2);
+        (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
     request->status = inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
                                         batch->context->reservation_lifetime_ms, &reserved, &reservation);
@@ -102,7 +102,7 @@ static bool reserve(struct batch *batch, struct inventory_request *request) {
     if (!reserved) { /* its units are in more rows than one transaction can take away */
         return false;
     }
-    request->reservation = *reservation;
+    request->reservation = inventory_terms(reservation);
     return grant(batch, request, request->quantity, reservation->id);
 }
 
@@ -124,7 +124,7 @@ static bool release(struct batch *batch, struct inventory_request *request) {
 
 /* What has room is taken away. While that is not all, it steps back; with no room at all it waits as anybody does. */
 static bool expire(struct batch *batch, struct inventory_request *request) {
-    request->units = inventory_expire(batch->state, batch->certain_ms, 0);
+    request->units = inventory_expire(batch->state, batch->certain_ms, 0, INVENTORY_MAX_CHANGES);
     request->expired_until_ms = batch->certain_ms;
     bool more = inventory_has_expired(batch->state, batch->certain_ms);
     request->entry.steps_back = more && request->units > 0;
@@ -138,7 +138,8 @@ static bool set_total(struct batch *batch, struct inventory_request *request) {
     const struct product *product = &batch->state->product;
     bool can_be_met = request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
     if (can_be_met && request->quantity < product->total - product->available) {
-        inventory_expire(batch->state, batch->certain_ms, 1);
+        int64_t needed = product->total - request->quantity;
+        (void)inventory_expire_for(batch->state, needed, batch->certain_ms, 1);
     }
     request->is_set = inventory_set_total(batch->state, request->quantity);
     request->total = product->total;
@@ -193,7 +194,7 @@ static void decide(struct batch *batch) {
         }
     }
     if (batch->state->change_count > 0) {
-        inventory_expire(batch->state, batch->certain_ms, 0); /* on the way */
+        inventory_expire_along(batch->state, batch->certain_ms);
     }
 }
 

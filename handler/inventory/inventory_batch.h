@@ -54,13 +54,13 @@ struct inventory_request {
     int64_t units;        /* reserved, or released; 0: refused by the rules */
     int64_t available;
     int64_t version;
-    int64_t total;                  /* set total: as it was left, */
-    bool is_set;                    /* set, or refused by the rules */
-    struct reservation reservation; /* reserve, with units > 0: its id and times */
-    int expired_count;              /* expire: reservations taken away, */
-    int64_t expired_until_ms;       /* and none is left that had expired by then */
-    int renewal_count;              /* of the lease while the batch was served */
-    bool is_repeat;                 /* it was answered before */
+    int64_t total;                        /* set total: as it was left, */
+    bool is_set;                          /* set, or refused by the rules */
+    struct reservation_terms reservation; /* reserve, with units > 0 */
+    int expired_count;                    /* expire: reservations taken away, */
+    int64_t expired_until_ms;             /* and none is left that had expired by then */
+    int renewal_count;                    /* of the lease while the batch was served */
+    bool is_repeat;                       /* it was answered before */
 
     /* While it is served. */
     bool is_gathered; /* what it needs was read; if not, it waits for the next turn */

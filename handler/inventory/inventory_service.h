@@ -98,8 +98,8 @@ struct reserve_result {
     bool reserved;
     bool acquired_lease;
     int64_t available;
-    int64_t version;                /* of the product that this answer speaks of */
-    struct reservation reservation; /* when reserved: its id and times */
+    int64_t version;                      /* of the product that this answer speaks of */
+    struct reservation_terms reservation; /* when reserved */
 };
 
 struct release_result {

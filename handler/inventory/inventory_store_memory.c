@@ -94,11 +94,12 @@ static enum status copy_out(const struct product_state *stored, const struct inv
     out->product = stored->product;
     out->complete_until_ms = query->all ? INT64_MAX : query->until_ms;
     snprintf(out->token, sizeof out->token, "%lld", (long long)stored->product.version);
-    for (size_t i = 0; i < stored->reservation_count; i++) {
-        if (!is_asked_for(&stored->reservations[i], query)) {
+    for (size_t i = 0; i < stored->reservations.count; i++) {
+        const struct reservation *row = stored->reservations.rows[i];
+        if (!is_asked_for(row, query)) {
             continue;
         }
-        enum status status = product_state_add(out, &stored->reservations[i]);
+        enum status status = product_state_add(out, row, row->customer_id);
         if (status != STATUS_OK) {
             return status;
         }
@@ -192,47 +193,46 @@ static enum status add_records(struct stored_product *stored, const struct produ
 
 /* ---- commit ---- */
 
-static struct reservation *find_row(struct product_state *stored, const char *id) {
-    for (size_t i = 0; i < stored->reservation_count; i++) {
-        if (strcmp(stored->reservations[i].id, id) == 0) {
-            return &stored->reservations[i];
+/* Copies the additions of a commit. STATUS_NO_MEMORY. */
+static enum status copy_additions(const struct product_state *changed, struct product_state *out) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < changed->changed_count && status == STATUS_OK; i++) {
+        const struct reservation *row = changed->changed[i];
+        if (row->mark == RESERVATION_ADDED) {
+            status = product_state_add(out, row, row->customer_id);
         }
     }
-    return NULL;
+    return status;
 }
 
-/* Applies the marked rows to a product whose version has been checked; memory for additions is there already. */
-static void apply_rows(struct product_state *stored, const struct product_state *changed) {
-    for (size_t i = 0; i < changed->reservation_count; i++) {
-        const struct reservation *row = &changed->reservations[i];
-        struct reservation *target = find_row(stored, row->id);
-        if (row->mark == RESERVATION_ADDED) {
-            stored->reservations[stored->reservation_count++] = *row;
-        } else if (target != NULL && (row->mark == RESERVATION_CHANGED || row->mark == RESERVATION_REMOVED)) {
-            *target = *row;
+/* Applies the other changes of a commit to a product whose version has been checked. */
+static void apply_changes(struct product_state *stored, const struct product_state *changed) {
+    for (size_t i = 0; i < changed->changed_count; i++) {
+        const struct reservation *row = changed->changed[i];
+        struct reservation *target = reservation_list_find(&stored->reservations, row);
+        if (row->mark != RESERVATION_ADDED && target != NULL && target->quantity > row->quantity) {
+            product_state_take(stored, target, target->quantity - row->quantity);
         }
     }
     product_state_committed(stored);
 }
 
-static int by_expiry(const void *left, const void *right) {
-    const struct reservation *a = left, *b = right;
-    return strcmp(a->id, b->id); /* ids begin with the expiry */
-}
-
-/* Makes room for `count` more rows. */
-static enum status reserve_rows(struct product_state *stored, size_t count) {
-    size_t needed = stored->reservation_count + count;
-    if (needed <= stored->reservation_capacity) {
-        return STATUS_OK;
+/* Adds a commit's reservations and records: all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
+static enum status add_rows(struct stored_product *stored, const struct product_state *changed) {
+    struct product_state added;
+    product_state_init(&added);
+    enum status status = copy_additions(changed, &added);
+    if (status == STATUS_OK) {
+        status = add_records(stored, changed, changed->product.version + 1);
     }
-    struct reservation *grown = realloc(stored->reservations, needed * sizeof *grown);
-    if (grown == NULL) {
-        return STATUS_NO_MEMORY;
+    if (status == STATUS_OK) {
+        status = product_state_merge(&stored->state, &added);
+        if (status != STATUS_OK) {
+            drop_records(stored, changed, changed->record_count);
+        }
     }
-    stored->reservations = grown;
-    stored->reservation_capacity = needed;
-    return STATUS_OK;
+    product_state_release(&added);
+    return status;
 }
 
 static enum status commit_locked(struct inventory_store_memory *store, struct product_state *state, struct error *err) {
@@ -241,19 +241,15 @@ static enum status commit_locked(struct inventory_store_memory *store, struct pr
         return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read",
                          state->product.id);
     }
-    enum status status = reserve_rows(&stored->state, (size_t)state->change_count);
-    if (status == STATUS_OK) {
-        status = add_records(stored, state, state->product.version + 1);
-    }
+    enum status status = add_rows(stored, state);
     if (status != STATUS_OK) {
         return error_set(err, status, "committing product %s: %s", state->product.id,
                          status == STATUS_ALREADY_EXISTS ? "a record is there already" : "no memory");
     }
     state->product.due_ms = product_state_due_ms(state);
     state->product.version++;
+    apply_changes(&stored->state, state);
     stored->state.product = state->product;
-    apply_rows(&stored->state, state);
-    qsort(stored->state.reservations, stored->state.reservation_count, sizeof *stored->state.reservations, by_expiry);
     return STATUS_OK;
 }
 

@@ -217,6 +217,7 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     struct product_state *state = context;
     const char *row_key = json_string(entity, "RowKey");
     struct reservation row = {0};
+    const char *customer_id = NULL;
     if (row_key == NULL) {
         return product_entity_unreadable(entity, err);
     }
@@ -228,10 +229,10 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0) {
         return STATUS_OK; /* a newer release's, of a kind that is not known here */
     }
-    if (!product_entity_read_reservation(entity, row_key, &row)) {
+    if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
         return product_entity_unreadable(entity, err);
     }
-    enum status status = product_state_add(state, &row);
+    enum status status = product_state_add(state, &row, customer_id);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
 }
 
@@ -246,7 +247,7 @@ static enum status read_pages(struct inventory_store_table *store, const char *f
     if (state->token[0] != '\0') {
         return STATUS_OK;
     }
-    if (state->reservation_count == 0) {
+    if (state->reservations.count == 0) {
         return error_set(err, STATUS_NOT_FOUND, "there is no such product");
     }
     return error_set(err, STATUS_MALFORMED,

@@ -184,16 +184,19 @@ bool product_entity_read_product(const cJSON *entity, struct product *product, c
            product_entity_copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
 }
 
-bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row) {
-    const char *id = row_key + strlen(RESERVATION_ROW_PREFIX);
-    if (!uuid_is_valid(id)) {
+bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,
+                                     const char **out_customer_id) {
+    const char *id = row_key + strlen(RESERVATION_ROW_PREFIX), *customer_id = json_string(entity, "customerId");
+    int64_t quantity = 0;
+    if (!uuid_is_valid(id) || customer_id == NULL || strlen(customer_id) >= CUSTOMER_ID_BYTES ||
+        !read_count(entity, "quantity", INVENTORY_MAX_QUANTITY, &quantity) || quantity == 0) {
         return false;
     }
     memcpy(row->id, id, sizeof row->id);
-    return read_format(entity, &row->format) &&
-           product_entity_copy_text(entity, "customerId", row->customer_id, sizeof row->customer_id) &&
-           read_count(entity, "quantity", INVENTORY_MAX_QUANTITY, &row->quantity) && row->quantity > 0 &&
-           read_time(entity, "reservedAt", &row->reserved_ms) && read_time(entity, "expiresAt", &row->expires_ms);
+    row->quantity = (int)quantity;
+    *out_customer_id = customer_id;
+    return read_format(entity, &row->format) && read_time(entity, "reservedAt", &row->reserved_ms) &&
+           read_time(entity, "expiresAt", &row->expires_ms);
 }
 
 bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record) {

@@ -79,8 +79,11 @@ cJSON *product_entity_of_record(const char *product_id, const struct idempotency
  */
 bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]);
 
-/* The same for a reservation, whose RowKey is known to begin with the prefix, and for a record, found by its hash. */
-bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row);
+/* The same for a reservation, whose RowKey is known to begin with the prefix. Its customer's id is borrowed from `entity`. */
+bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,
+                                     const char **out_customer_id);
+
+/* The same for a record, found by its hash. */
 bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record);
 
 enum due_kind { DUE_RESERVATION = 'r', DUE_RECORD = 'k' };

@@ -1,5 +1,6 @@
 #include "inventory/product_state.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,54 +33,97 @@ bool product_state_follows(const struct product_state *state, const struct produ
 
 void product_state_init(struct product_state *state) {
     memset(state, 0, sizeof *state);
+    reservation_list_init(&state->reservations);
 }
 
 void product_state_release(struct product_state *state) {
-    free(state->reservations);
+    reservation_list_cleanup(&state->reservations);
+    free(state->changed);
     free(state->records);
     product_state_init(state);
 }
 
-/* Makes room for one more row. */
-static enum status reserve_row(struct product_state *state) {
-    if (state->reservation_count < state->reservation_capacity) {
+/*
+ * Each reservation is in `changed` once at most, and so are INVENTORY_MAX_CHANGES of them. Whoever adds reservations makes
+ * room for their changes, too, so that taking from them cannot fail.
+ */
+static enum status make_room(struct product_state *state, size_t more) {
+    size_t needed = state->reservations.count + more;
+    needed = needed < INVENTORY_MAX_CHANGES ? needed : INVENTORY_MAX_CHANGES;
+    if (needed <= state->changed_capacity) {
         return STATUS_OK;
     }
-    size_t capacity = state->reservation_capacity == 0 ? 8 : state->reservation_capacity * 2;
-    struct reservation *grown = realloc(state->reservations, capacity * sizeof *grown);
+    size_t capacity = needed < 8 ? 8 : INVENTORY_MAX_CHANGES;
+    struct reservation **grown = realloc(state->changed, capacity * sizeof *grown);
     if (grown == NULL) {
         return STATUS_NO_MEMORY;
     }
-    state->reservations = grown;
-    state->reservation_capacity = capacity;
+    state->changed = grown;
+    state->changed_capacity = capacity;
     return STATUS_OK;
 }
 
-enum status product_state_add(struct product_state *state, const struct reservation *reservation) {
-    enum status status = reserve_row(state);
+static void mark(struct product_state *state, struct reservation *row, enum reservation_mark mark_as) {
+    if (row->mark == RESERVATION_STORED) {
+        assert(state->changed_count < state->changed_capacity);
+        state->changed[state->changed_count++] = row;
+        state->change_count++;
+    }
+    row->mark = mark_as;
+}
+
+enum status product_state_add(struct product_state *state, const struct reservation *like, const char *customer_id) {
+    enum status status = make_room(state, 1);
     if (status != STATUS_OK) {
         return status;
     }
-    struct reservation *row = &state->reservations[state->reservation_count++];
-    *row = *reservation;
-    row->mark = RESERVATION_STORED;
-    return STATUS_OK;
+    return reservation_list_add(&state->reservations, like, customer_id) == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-void product_state_committed(struct product_state *state) {
-    size_t kept = 0;
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (reservation_is_gone(&state->reservations[i])) {
-            continue;
-        }
-        if (kept != i) {
-            state->reservations[kept] = state->reservations[i];
-        }
-        state->reservations[kept++].mark = RESERVATION_STORED;
+struct reservation *product_state_insert(struct product_state *state, const struct reservation *like,
+                                         const char *customer_id) {
+    if (make_room(state, 1) != STATUS_OK) {
+        return NULL;
     }
-    state->reservation_count = kept;
-    state->record_count = 0;
-    state->change_count = 0;
+    struct reservation *row = reservation_list_add(&state->reservations, like, customer_id);
+    if (row != NULL) {
+        mark(state, row, RESERVATION_ADDED);
+    }
+    return row;
+}
+
+enum status product_state_merge(struct product_state *state, struct product_state *other) {
+    assert(other->changed_count == 0);
+    enum status status = make_room(state, other->reservations.count);
+    if (status == STATUS_OK) {
+        status = reservation_list_merge(&state->reservations, &other->reservations);
+    }
+    if (status == STATUS_OK && other->complete_until_ms > state->complete_until_ms) {
+        state->complete_until_ms = other->complete_until_ms;
+    }
+    return status;
+}
+
+/* No commit has written it yet, so nothing is left to be written. */
+static void drop_addition(struct product_state *state, struct reservation *row) {
+    size_t i = 0;
+    while (state->changed[i] != row) {
+        i++;
+    }
+    state->changed_count--;
+    state->change_count--;
+    memmove(&state->changed[i], &state->changed[i + 1], (state->changed_count - i) * sizeof(struct reservation *));
+    reservation_list_remove(&state->reservations, row);
+}
+
+void product_state_take(struct product_state *state, struct reservation *reservation, int units) {
+    state->product.available += units;
+    reservation_list_take(&state->reservations, reservation, units);
+    if (reservation->mark != RESERVATION_ADDED) {
+        mark(state, reservation, reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
+    } else if (reservation->quantity == 0) {
+        drop_addition(state, reservation);
+    }
 }
 
 enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) {
@@ -97,62 +141,34 @@ enum status product_state_add_record(struct product_state *state, const struct i
     return STATUS_OK;
 }
 
-/* Rows that are not in memory expire behind complete_until_ms, and no earlier than was known before. */
+/* Reservations that are not in memory expire behind complete_until_ms, and no earlier than was known before. */
 int64_t product_state_due_ms(const struct product_state *state) {
     if (state->product.available == state->product.total) {
-        return INT64_MAX; /* all units are back: there are no rows */
+        return INT64_MAX; /* all units are back: there are no reservations */
     }
     int64_t due_ms = state->product.due_ms;
     if (due_ms <= state->complete_until_ms) {
         due_ms = state->complete_until_ms == INT64_MAX ? INT64_MAX : state->complete_until_ms + 1;
     }
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        if (!reservation_is_gone(&state->reservations[i])) {
-            due_ms = clock_min_ms(due_ms, state->reservations[i].expires_ms);
+    const struct reservation *first = reservation_list_first(&state->reservations);
+    return first == NULL ? due_ms : clock_min_ms(due_ms, first->expires_ms);
+}
+
+void product_state_committed(struct product_state *state) {
+    for (size_t i = 0; i < state->changed_count; i++) {
+        struct reservation *row = state->changed[i];
+        if (reservation_is_removed(row)) {
+            reservation_list_remove(&state->reservations, row);
+        } else {
+            row->mark = RESERVATION_STORED;
         }
     }
-    return due_ms;
-}
-
-struct reservation *product_state_insert(struct product_state *state, const struct reservation *reservation) {
-    if (reserve_row(state) != STATUS_OK) {
-        return NULL;
-    }
-    size_t at = state->reservation_count;
-    while (at > 0 && state->reservations[at - 1].expires_ms > reservation->expires_ms) {
-        at--;
-    }
-    memmove(&state->reservations[at + 1], &state->reservations[at],
-            (state->reservation_count - at) * sizeof *state->reservations);
-    state->reservation_count++;
-    state->reservations[at] = *reservation;
-    return &state->reservations[at];
-}
-
-static bool has_row(const struct product_state *state, const char *id) {
-    size_t i = 0;
-    while (i < state->reservation_count && strcmp(state->reservations[i].id, id) != 0) {
-        i++;
-    }
-    return i < state->reservation_count;
-}
-
-enum status product_state_merge(struct product_state *state, const struct product_state *other) {
-    for (size_t i = 0; i < other->reservation_count; i++) {
-        const struct reservation *row = &other->reservations[i];
-        if (!has_row(state, row->id) && product_state_insert(state, row) == NULL) {
-            return STATUS_NO_MEMORY;
-        }
-    }
-    if (other->complete_until_ms > state->complete_until_ms) {
-        state->complete_until_ms = other->complete_until_ms;
-    }
-    return STATUS_OK;
+    state->changed_count = 0;
+    state->record_count = 0;
+    state->change_count = state->expired_changes = 0;
 }
 
 void product_state_trim(struct product_state *state) {
-    while (state->reservation_count > 0 &&
-           state->reservations[state->reservation_count - 1].expires_ms > state->complete_until_ms) {
-        state->reservation_count--;
-    }
+    assert(state->changed_count == 0);
+    reservation_list_trim(&state->reservations, state->complete_until_ms);
 }

@@ -1,13 +1,16 @@
 /*
  * product_state.h - a product with some or all of its reservations, in memory, between a read and a commit.
  *
- * Vocabulary   product       total units, of which `available` are not in any reservation row; version counts commits
- *              reservation   a row: some units held for a customer until it expires
- *              mark          what the next commit does with a row: operations (inventory.h) set it, a store writes it
+ * Vocabulary   product       total units, of which `available` are not in any reservation; version counts commits
+ *              mark          what the next commit does with a reservation: operations (inventory.h) set it, a store writes it
  *              record        the answer to a request with an Idempotency-Key, kept for its repeats
- *              known         a state that was read or committed and may still be the stored one: the commit's ETag tells
  * Rules        Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
- *              Rows that are not in memory expire after complete_until_ms, and not before the product's due_ms.
+ *              Reservations that are not in memory expire after complete_until_ms, and not before the product's due_ms.
+ *              A removed reservation is emptied, and stays in the list until it is committed.
+ * Costs        As reservation_list.h has them: none but a merge takes time in proportion to what is in memory. A commit
+ *              costs what it changes.
+ * Ownership    A state owns its reservations. A pointer to one is good until that one is removed and committed, or the
+ *              state is trimmed or released.
  * Threads: a state belongs to one thread.
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -20,36 +23,24 @@
 
 #include "base/status.h"
 #include "base/uuid.h"
+#include "inventory/reservation_list.h"
 
 enum {
-    PRODUCT_ID_BYTES = 129,  /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
-    CUSTOMER_ID_BYTES = 513, /* 1 to 128 characters of UTF-8 */
+    PRODUCT_ID_BYTES = 129, /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
     INVENTORY_TOKEN_BYTES = 128,
     INVENTORY_COMMIT_IDS = 16, /* that the product's row names, the one that made its version first */
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
     COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1, /* in which all commits of one store begin alike */
     INVENTORY_HASH_BYTES = 65,                                    /* SHA-256 in lower-case hexadecimal digits */
-    INVENTORY_MAX_QUANTITY = 1000000,
     INVENTORY_MAX_CHANGES = 99, /* a transaction holds 100 operations; one is the product's own row */
 };
 
-/* What the next commit does with a reservation's row. DROPPED: added and removed since the last one, so nothing. */
-enum reservation_mark {
-    RESERVATION_STORED,
-    RESERVATION_ADDED,
-    RESERVATION_CHANGED,
-    RESERVATION_REMOVED,
-    RESERVATION_DROPPED,
-};
-
-struct reservation {
-    char id[UUID_TEXT_BYTES]; /* uuid_v8_from_time(expires_ms): ids sort by expiry */
-    char customer_id[CUSTOMER_ID_BYTES];
-    int64_t quantity; /* 1 to INVENTORY_MAX_QUANTITY */
+/* What the maker of a reservation is told of it. */
+struct reservation_terms {
+    char id[UUID_TEXT_BYTES];
+    int64_t quantity;
     int64_t reserved_ms;
     int64_t expires_ms;
-    int format; /* of its row, as in struct product */
-    enum reservation_mark mark;
 };
 
 struct product {
@@ -81,19 +72,21 @@ struct idempotency_record {
 struct product_state {
     struct product product; /* as read, then as the operations left it; version is the stored one until committed */
     char token[INVENTORY_TOKEN_BYTES]; /* what the store's commit must find unchanged: the product row's ETag */
-    struct reservation *reservations;  /* by expiry */
-    size_t reservation_count;
-    size_t reservation_capacity;
-    int64_t complete_until_ms;          /* every row that expires at or before this is in `reservations` */
+    struct reservation_list reservations;
+    struct reservation **changed; /* those with another mark than STORED, in the order of their first changes */
+    size_t changed_count;
+    size_t changed_capacity;
+    int64_t complete_until_ms;          /* every reservation that expires at or before this is in memory */
     struct idempotency_record *records; /* to be written by the next commit; their version is the one it makes */
     size_t record_count;
     size_t record_capacity;
-    int change_count; /* rows and records that the next commit writes, and 1 for each change of the total */
+    int change_count;    /* rows and records that the next commit writes, and 1 for each change of the total */
+    int expired_changes; /* so many of them remove what has expired */
 };
 
-/* Is the row, in memory, there no more? */
-static inline bool reservation_is_gone(const struct reservation *row) {
-    return row->mark == RESERVATION_REMOVED || row->mark == RESERVATION_DROPPED;
+/* Whether a reservation goes with the next commit. */
+static inline bool reservation_is_removed(const struct reservation *reservation) {
+    return reservation->mark == RESERVATION_REMOVED;
 }
 
 /* A stored version of a product, kept to tell what has become of it since. Zeroed: none. */
@@ -114,17 +107,25 @@ bool product_state_follows(const struct product_state *state, const struct produ
 void product_state_init(struct product_state *state);
 void product_state_release(struct product_state *state);
 
-/* Appends a row as it is in the store. STATUS_NO_MEMORY. */
-enum status product_state_add(struct product_state *state, const struct reservation *reservation) MUST_CHECK;
+/* Adds a copy of a reservation as it is in the store. STATUS_NO_MEMORY. */
+enum status product_state_add(struct product_state *state, const struct reservation *like,
+                              const char *customer_id) MUST_CHECK;
 
-/* Adds the rows of `other`, the same product at the same version, that are not there yet. STATUS_NO_MEMORY. */
-enum status product_state_merge(struct product_state *state, const struct product_state *other) MUST_CHECK;
+/* Adds a copy of a new one, which the next commit writes: a change. NULL: no memory. */
+struct reservation *product_state_insert(struct product_state *state, const struct reservation *like,
+                                         const char *customer_id);
 
-/* Forgets the rows that expire after complete_until_ms: there may be many, and due_ms stands for them. */
-void product_state_trim(struct product_state *state);
+/*
+ * Moves the reservations of `other`, the same product at the same version as it was read, into `state`. One that is there
+ * already stays as it is there. STATUS_NO_MEMORY: both are as they were.
+ */
+enum status product_state_merge(struct product_state *state, struct product_state *other) MUST_CHECK;
 
-/* Makes the marks history after a commit: removed rows and records go, others count as stored. */
-void product_state_committed(struct product_state *state);
+/*
+ * Takes `units`, up to all, out of a reservation, and makes them available. With its last unit it is removed: marked, or
+ * freed if no commit has written it yet. There is room for the change.
+ */
+void product_state_take(struct product_state *state, struct reservation *reservation, int units);
 
 /* Adds a copy of a record that the next commit writes; counts as a change. STATUS_NO_MEMORY. */
 enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) MUST_CHECK;
@@ -132,7 +133,10 @@ enum status product_state_add_record(struct product_state *state, const struct i
 /* What a commit has to write as the product's due_ms, with the marks as they are. */
 int64_t product_state_due_ms(const struct product_state *state);
 
-/* Inserts a row behind those that expire no later. Borrowed until the state changes next. NULL: no memory. */
-struct reservation *product_state_insert(struct product_state *state, const struct reservation *reservation);
+/* Makes the marks history after a commit: removed reservations and records go, others count as stored. */
+void product_state_committed(struct product_state *state);
+
+/* Forgets those that expire after complete_until_ms: there may be many, and due_ms stands for them. None is marked. */
+void product_state_trim(struct product_state *state);
 
 #endif

@@ -49,7 +49,6 @@ static void add_reservation(struct transaction *transaction, const char *product
         add(transaction, TABLE_DELETE, product_id, row_key, "*", NULL);
         break;
     case RESERVATION_STORED:
-    case RESERVATION_DROPPED:
         break;
     }
 }
@@ -80,8 +79,8 @@ static struct transaction *transaction_new(const struct product_state *state, co
         return NULL;
     }
     add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity_of_product(after));
-    for (size_t i = 0; i < state->reservation_count; i++) {
-        add_reservation(transaction, after->id, &state->reservations[i]);
+    for (size_t i = 0; i < state->changed_count; i++) {
+        add_reservation(transaction, after->id, state->changed[i]);
     }
     for (size_t i = 0; i < state->record_count; i++) {
         add_record(transaction, after, &state->records[i]);

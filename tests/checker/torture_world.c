@@ -256,15 +256,16 @@ static enum status take_entity(void *context, const cJSON *entity, struct error 
     (void)err;
     struct checker_product *out = context;
     const char *row_key = json_string(entity, "RowKey");
-    struct reservation reservation;
+    struct reservation reservation = {0};
+    const char *customer_id = NULL;
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
         /* As it is, not as handlers read it: what they would refuse is for the checker to tell. */
         ck_assert(json_int64(entity, "total", &out->stored_total) &&
                   json_int64(entity, "available", &out->stored_available) &&
                   json_int64(entity, "version", &out->stored_version));
     } else if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) == 0) {
-        ck_assert(product_entity_read_reservation(entity, row_key, &reservation));
-        if (strcmp(reservation.customer_id, HISTORY_RESIDENT) == 0) {
+        ck_assert(product_entity_read_reservation(entity, row_key, &reservation, &customer_id));
+        if (strcmp(customer_id, HISTORY_RESIDENT) == 0) {
             out->stored_resident_count++;
             out->stored_resident_units += reservation.quantity;
             return STATUS_OK;
@@ -276,7 +277,7 @@ static enum status take_entity(void *context, const cJSON *entity, struct error 
                                             .reserved_ms = reservation.reserved_ms,
                                             .expires_ms = reservation.expires_ms};
         strcpy(row->id, reservation.id);
-        copy(row->customer, reservation.customer_id);
+        copy(row->customer, customer_id);
     }
     return STATUS_OK;
 }

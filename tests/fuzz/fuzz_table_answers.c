@@ -77,9 +77,10 @@ static void check_row(const char *product_id, const struct reservation *row) {
     REQUIRE(uuid_is_valid(row->id) && row->quantity > 0);
     cJSON *entity = product_entity_of_reservation(product_id, row);
     struct reservation again = {0};
+    const char *customer_id = NULL;
     product_entity_row_key(row, key);
-    REQUIRE(product_entity_read_reservation(entity, key, &again));
-    REQUIRE(strcmp(again.customer_id, row->customer_id) == 0 && again.quantity == row->quantity);
+    REQUIRE(product_entity_read_reservation(entity, key, &again, &customer_id));
+    REQUIRE(strcmp(customer_id, row->customer_id) == 0 && again.quantity == row->quantity);
     REQUIRE(again.reserved_ms == row->reserved_ms && again.expires_ms == row->expires_ms);
     cJSON_Delete(entity);
 }
@@ -91,7 +92,7 @@ static void check_use(struct product_state *state) {
     int64_t before = inventory_available(state, NOW_MS);
     int64_t units = before + inventory_reserved(state, NOW_MS);
     bool added_up = inventory_adds_up(state);
-    inventory_expire(state, NOW_MS, 0);
+    inventory_expire(state, NOW_MS, 0, INVENTORY_MAX_CHANGES);
     REQUIRE(inventory_available(state, NOW_MS) == before);
     REQUIRE(inventory_reserve(state, "CUST-1", 5, NOW_MS, 1000, &reserved, &row) == STATUS_OK);
     inventory_release(state, "CUST-2", NULL, 3, NOW_MS, 0);
@@ -109,12 +110,12 @@ static void check_read(bool all) {
     product_state_init(&state);
     if (store.base.ops->read(&store.base, "PROD-001", &query, &state, &err) == STATUS_OK) {
         REQUIRE(state.token[0] != '\0' && inventory_is_stored_product_id(state.product.id));
-        for (size_t i = 0; i < state.reservation_count; i++) {
-            check_row(state.product.id, &state.reservations[i]);
+        for (size_t i = 0; i < state.reservations.count; i++) {
+            check_row(state.product.id, state.reservations.rows[i]);
         }
         check_use(&state);
     } else {
-        REQUIRE(err.message[0] != '\0' && state.reservation_count == 0);
+        REQUIRE(err.message[0] != '\0' && state.reservations.count == 0);
     }
     product_state_release(&state);
 }

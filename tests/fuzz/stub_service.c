@@ -82,12 +82,6 @@ static enum status finish(struct error *err) {
     return status;
 }
 
-static struct reservation reservation_of(const char *customer_id, int64_t quantity) {
-    struct reservation row = {.id = RESERVATION_ID, .quantity = quantity, .reserved_ms = 1, .expires_ms = INT64_MAX};
-    snprintf(row.customer_id, sizeof row.customer_id, "%s", customer_id);
-    return row;
-}
-
 enum status inventory_service_reserve(struct inventory_service *service, const struct inventory_change *change,
                                       struct reserve_result *out, struct error *err) {
     (void)service;
@@ -99,7 +93,7 @@ enum status inventory_service_reserve(struct inventory_service *service, const s
             .acquired_lease = outcome != NO_LEASE,
             .available = 3,
             .version = 7,
-            .reservation = reservation_of(change->customer_id, change->quantity),
+            .reservation = {.id = RESERVATION_ID, .quantity = change->quantity, .expires_ms = INT64_MAX},
         };
     }
     return status;
@@ -127,10 +121,10 @@ enum status inventory_service_get(struct inventory_service *service, const char 
     REQUIRE(stub_service_is_product_id(product_id));
     enum status status = finish(err);
     if (status == STATUS_OK) {
-        const struct reservation row = reservation_of("CUST \xc3\xbc \"1\"", 5);
+        const struct reservation row = {.id = RESERVATION_ID, .quantity = 5, .reserved_ms = 1, .expires_ms = INT64_MAX};
         state->product = (struct product){.total = 10, .available = 5, .version = 7, .due_ms = row.expires_ms};
         snprintf(state->product.id, sizeof state->product.id, "%s", product_id);
-        REQUIRE(product_state_add(state, &row) == STATUS_OK);
+        REQUIRE(product_state_add(state, &row, "CUST \xc3\xbc \"1\"") == STATUS_OK);
         *out_now_ms = NOW_MS;
     }
     return status;

@@ -100,7 +100,7 @@ static enum status take_away(void *context, const char *product_id, struct error
     int64_t now_ms = *(const int64_t *)context;
     int purged = 0;
     read_product(product_id);
-    if (inventory_expire(&state, now_ms, 0) > 0) {
+    if (inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         commit();
     }
     return store.base.ops->finish_due(&store.base, product_id, now_ms, &purged, failure);

@@ -90,7 +90,7 @@ static enum status reconcile(void *context, const char *product_id, struct error
     int purged = 0;
     visits++;
     read_product(product_id, now_ms);
-    if (inventory_expire(&state, now_ms, 0) > 0) {
+    if (inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         commit();
     }
     return store.base.ops->finish_due(&store.base, product_id, now_ms, &purged, error);
@@ -121,7 +121,7 @@ START_TEST(reconciliation_costs_requests_for_what_is_due_alone) {
         snprintf(id, sizeof id, "P-%03d", i);
         read_product(id, INT64_MAX);
         ck_assert_int_eq(state.product.available, 100);
-        ck_assert_uint_eq(state.reservation_count, 0);
+        ck_assert_uint_eq(state.reservations.count, 0);
     }
 }
 END_TEST
@@ -174,7 +174,7 @@ START_TEST(more_due_rows_than_a_page_holds_are_all_found_and_taken_away) {
     read_product("P-000", 0);
     for (int i = 0; i < MINUTES; i++) {
         reserve(1, now_ms - (int64_t)(MINUTES + 5 - i) * MINUTE_MS);
-        inventory_expire(&state, now_ms, 0);
+        inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES);
     }
     commit();
     ck_assert_int_eq(reconciliation_requests(now_ms, 1), REQUESTS_FOR_ROWS + 1);

@@ -69,11 +69,11 @@ static void send_transaction(struct bare_reserver *reserver) {
     char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][PRODUCT_ENTITY_KEY_BYTES] = {PRODUCT_ROW};
     cJSON *entities[TABLE_TRANSACTION_MAX_OPERATIONS];
     struct product_state *state = &reserver->state;
-    size_t count = state->reservation_count + 1;
+    size_t count = state->changed_count + 1;
     entities[0] = product_entity_of_product(&state->product);
     for (size_t i = 1; i < count; i++) {
-        product_entity_row_key(&state->reservations[i - 1], row_keys[i]);
-        entities[i] = product_entity_of_reservation(state->product.id, &state->reservations[i - 1]);
+        product_entity_row_key(state->changed[i - 1], row_keys[i]);
+        entities[i] = product_entity_of_reservation(state->product.id, state->changed[i - 1]);
         operations[i].kind = TABLE_INSERT;
     }
     for (size_t i = 0; i < count; i++) {
@@ -103,6 +103,6 @@ void bare_reserver_commit(struct bare_reserver *reserver, int rows) {
     ck_assert_int_eq(uuid_v4(state->product.commit_ids), STATUS_OK);
     state->product.commit_ids[UUID_TEXT_BYTES - 1] = ',';
     send_transaction(reserver);
-    state->reservation_count = 0; /* nothing comes back to them */
-    state->change_count = 0;
+    product_state_committed(state);
+    product_state_trim(state); /* nothing comes back to them */
 }

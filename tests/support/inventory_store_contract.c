@@ -33,7 +33,8 @@ START_TEST(a_commit_is_read_back_whole_with_the_next_version) {
     int64_t at_ms = now_ms();
     read_all("A");
     reserve_in_memory("O'Brien & Söhne 100% #1+1", 5, at_ms);
-    struct reservation expected = state.reservations[0];
+    char id[UUID_TEXT_BYTES];
+    strcpy(id, state.reservations.rows[0]->id);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     ck_assert_int_eq(state.product.version, 2);
     ck_assert_int_eq(state.change_count, 0);
@@ -41,12 +42,12 @@ START_TEST(a_commit_is_read_back_whole_with_the_next_version) {
     read_all("A");
     ck_assert_int_eq(state.product.version, 2);
     ck_assert_int_eq(state.product.available, 95);
-    ck_assert_uint_eq(state.reservation_count, 1);
-    ck_assert_str_eq(state.reservations[0].id, expected.id);
-    ck_assert_str_eq(state.reservations[0].customer_id, expected.customer_id);
-    ck_assert_int_eq(state.reservations[0].quantity, 5);
-    ck_assert_int_eq(state.reservations[0].reserved_ms, at_ms);
-    ck_assert_int_eq(state.reservations[0].expires_ms, at_ms + LIFETIME_MS);
+    ck_assert_uint_eq(state.reservations.count, 1);
+    ck_assert_str_eq(state.reservations.rows[0]->id, id);
+    ck_assert_str_eq(state.reservations.rows[0]->customer_id, "O'Brien & Söhne 100% #1+1");
+    ck_assert_int_eq(state.reservations.rows[0]->quantity, 5);
+    ck_assert_int_eq(state.reservations.rows[0]->reserved_ms, at_ms);
+    ck_assert_int_eq(state.reservations.rows[0]->expires_ms, at_ms + LIFETIME_MS);
 }
 END_TEST
 
@@ -67,9 +68,9 @@ START_TEST(changed_and_removed_rows_are_stored) {
     ck_assert_int_eq(inventory_release(&state, "C1", NULL, 8, now_ms(), 0), 8);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     read_all("A");
-    ck_assert_uint_eq(state.reservation_count, 1);
-    ck_assert_int_eq(state.reservations[0].quantity, 3);
-    ck_assert_str_eq(state.reservations[0].customer_id, "C1");
+    ck_assert_uint_eq(state.reservations.count, 1);
+    ck_assert_int_eq(state.reservations.rows[0]->quantity, 3);
+    ck_assert_str_eq(state.reservations.rows[0]->customer_id, "C1");
     ck_assert_int_eq(state.product.available, 97);
 }
 END_TEST
@@ -89,8 +90,8 @@ START_TEST(a_stale_commit_fails_whole) {
     product_state_release(&stale);
     read_all("A");
     ck_assert_int_eq(state.product.available, 40);
-    ck_assert_uint_eq(state.reservation_count, 1);
-    ck_assert_str_eq(state.reservations[0].customer_id, "WINNER");
+    ck_assert_uint_eq(state.reservations.count, 1);
+    ck_assert_str_eq(state.reservations.rows[0]->customer_id, "WINNER");
 }
 END_TEST
 
@@ -103,9 +104,9 @@ START_TEST(a_full_transaction_is_one_commit) {
     read_all("A");
     ck_assert_int_eq(state.product.version, 2);
     ck_assert_int_eq(state.product.available, 1);
-    ck_assert_uint_eq(state.reservation_count, INVENTORY_MAX_CHANGES);
-    for (size_t i = 1; i < state.reservation_count; i++) {
-        ck_assert_int_le(state.reservations[i - 1].expires_ms, state.reservations[i].expires_ms);
+    ck_assert_uint_eq(state.reservations.count, INVENTORY_MAX_CHANGES);
+    for (size_t i = 1; i < state.reservations.count; i++) {
+        ck_assert_int_le(state.reservations.rows[i - 1]->expires_ms, state.reservations.rows[i]->expires_ms);
     }
 }
 END_TEST
@@ -119,29 +120,29 @@ START_TEST(a_query_reads_the_expired_and_who_it_asks_for) {
     reserve_and_commit("B", "C1", 5, at_ms);
     char id[UUID_TEXT_BYTES];
     read_all("A");
-    ck_assert_uint_eq(state.reservation_count, 4);
-    strcpy(id, state.reservations[3].id);
+    ck_assert_uint_eq(state.reservations.count, 4);
+    strcpy(id, state.reservations.rows[3]->id);
 
     ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms}, &state), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 1);
-    ck_assert_str_eq(state.reservations[0].customer_id, "OLD");
+    ck_assert_uint_eq(state.reservations.count, 1);
+    ck_assert_str_eq(state.reservations.rows[0]->customer_id, "OLD");
     ck_assert_int_eq(state.product.available, 90);
     ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms - 1}, &state), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 0);
+    ck_assert_uint_eq(state.reservations.count, 0);
     ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms + 1}, &state), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 2);
+    ck_assert_uint_eq(state.reservations.count, 2);
 
     ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = at_ms}, &state), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 2);
-    ck_assert_str_eq(state.reservations[1].customer_id, "C1");
+    ck_assert_uint_eq(state.reservations.count, 2);
+    ck_assert_str_eq(state.reservations.rows[1]->customer_id, "C1");
     ck_assert_int_eq(read_as("A", (struct inventory_query){.reservation_id = id, .until_ms = at_ms}, &state),
                      STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 2);
-    ck_assert_str_eq(state.reservations[1].id, id);
+    ck_assert_uint_eq(state.reservations.count, 2);
+    ck_assert_str_eq(state.reservations.rows[1]->id, id);
     ck_assert_int_eq(
         read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .until_ms = at_ms}, &state),
         STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 1);
+    ck_assert_uint_eq(state.reservations.count, 1);
 }
 END_TEST
 
@@ -157,7 +158,7 @@ END_TEST
 START_TEST(a_query_may_reach_to_the_end_of_time) {
     reserve_and_commit("A", "C1", 1, now_ms());
     ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = INT64_MAX}, &state), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 1);
+    ck_assert_uint_eq(state.reservations.count, 1);
 }
 END_TEST
 
@@ -201,7 +202,7 @@ START_TEST(a_record_is_read_back_with_the_version_that_its_commit_made) {
     assert_found("B", "abc", false);
     assert_found("A", "ab", false);
     read_all("A"); /* it is no reservation */
-    ck_assert_uint_eq(state.reservation_count, 1);
+    ck_assert_uint_eq(state.reservations.count, 1);
 }
 END_TEST
 

@@ -24,10 +24,9 @@ static void tear_down(void) {
 /* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
 static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
     struct reservation row = {
-        .quantity = quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
-    strcpy(row.customer_id, customer);
+        .quantity = (int)quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
     ck_assert_int_eq(uuid_v8_from_time(row.expires_ms, row.id), STATUS_OK);
-    ck_assert_int_eq(product_state_add(&state, &row), STATUS_OK);
+    ck_assert_int_eq(product_state_add(&state, &row, customer), STATUS_OK);
     state.product.available -= quantity;
 }
 
@@ -80,17 +79,17 @@ START_TEST(a_reservation_counts_as_released_from_its_very_millisecond) {
     ck_assert_int_eq(inventory_reserved(&state, expiry_ms), 0);
     ck_assert(inventory_has_expired(&state, expiry_ms));
 
-    ck_assert_int_eq(inventory_expire(&state, expiry_ms - 1, 0), 0);
-    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0), 1);
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms - 1, 0, INVENTORY_MAX_CHANGES), 0);
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0, INVENTORY_MAX_CHANGES), 1);
     ck_assert_int_eq(state.product.available, 100);
-    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0), 0);
+    ck_assert_int_eq(inventory_expire(&state, expiry_ms, 0, INVENTORY_MAX_CHANGES), 0);
 }
 END_TEST
 
 START_TEST(units_of_expired_reservations_can_be_reserved_again) {
     stored_row("CUST-1", 100, -1);
     ck_assert(!reserve(1, NULL));
-    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1), 1);
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1, INVENTORY_MAX_CHANGES), 1);
     ck_assert(reserve(100, NULL));
     ck_assert_int_eq(state.change_count, 2);
     ck_assert(inventory_adds_up(&state));
@@ -103,7 +102,7 @@ START_TEST(expiry_leaves_room_for_the_row_that_follows) {
     }
     state.product.total = 120;
     state.product.available = 0;
-    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1), INVENTORY_MAX_CHANGES - 1);
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1, INVENTORY_MAX_CHANGES), INVENTORY_MAX_CHANGES - 1);
     ck_assert(inventory_has_expired(&state, NOW_MS));
     ck_assert(reserve(50, NULL));
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
@@ -117,10 +116,10 @@ START_TEST(release_begins_with_what_expires_first_and_splits_the_last) {
     stored_row("CUST-9", 50, 2 * MINUTE_MS);
     stored_row("CUST-123", 10, 3 * MINUTE_MS);
     ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 8, NOW_MS, 0), 8);
-    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_REMOVED);
-    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_STORED);
-    ck_assert_int_eq(state.reservations[2].mark, RESERVATION_CHANGED);
-    ck_assert_int_eq(state.reservations[2].quantity, 7);
+    ck_assert_int_eq(state.reservations.rows[0]->mark, RESERVATION_REMOVED);
+    ck_assert_int_eq(state.reservations.rows[1]->mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations.rows[2]->mark, RESERVATION_CHANGED);
+    ck_assert_int_eq(state.reservations.rows[2]->quantity, 7);
     ck_assert_int_eq(state.product.available, 100 - 65 + 8);
     ck_assert_int_eq(state.change_count, 2);
     ck_assert(inventory_adds_up(&state));
@@ -140,18 +139,18 @@ END_TEST
 START_TEST(release_by_id_touches_that_reservation_alone_and_only_for_its_customer) {
     stored_row("CUST-123", 5, MINUTE_MS);
     stored_row("CUST-123", 6, 2 * MINUTE_MS);
-    const char *second = state.reservations[1].id;
+    const char *second = state.reservations.rows[1]->id;
     ck_assert_int_eq(inventory_release(&state, "CUST-9", second, 6, NOW_MS, 0), 0);
     ck_assert_int_eq(inventory_release(&state, "CUST-123", second, 100, NOW_MS, 0), 6);
-    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_STORED);
-    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_REMOVED);
+    ck_assert_int_eq(state.reservations.rows[0]->mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations.rows[1]->mark, RESERVATION_REMOVED);
 }
 END_TEST
 
 START_TEST(what_has_expired_is_not_released_twice) {
     stored_row("CUST-123", 5, -1);
     ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 5, NOW_MS, 0), 0);
-    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 0), 1);
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 0, INVENTORY_MAX_CHANGES), 1);
     ck_assert_int_eq(state.product.available, 100);
 }
 END_TEST
@@ -183,7 +182,7 @@ START_TEST(the_changes_of_a_release_are_known_before) {
     stored_row("CUST-9", 5, MINUTE_MS + 1);
     stored_row("CUST-123", 5, MINUTE_MS + 2);
     ck_assert(reserve(5, NULL));
-    const char *second = state.reservations[1].id;
+    const char *second = state.reservations.rows[1]->id;
     ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 5, NOW_MS), 1);
     ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 6, NOW_MS), 2);
     ck_assert_int_eq(inventory_release_changes(&state, "CUST-123", NULL, 100, NOW_MS),
@@ -197,27 +196,27 @@ END_TEST
 START_TEST(a_row_added_and_released_before_any_commit_needs_no_write) {
     ck_assert(reserve(5, NULL));
     ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 2, NOW_MS, 0), 2);
-    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_ADDED);
-    ck_assert_int_eq(state.reservations[0].quantity, 3);
+    ck_assert_int_eq(state.reservations.rows[0]->mark, RESERVATION_ADDED);
+    ck_assert_int_eq(state.reservations.rows[0]->quantity, 3);
     ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 3, NOW_MS, 0), 3);
     ck_assert_int_eq(state.change_count, 0);
     ck_assert_int_eq(state.product.available, 100);
     product_state_committed(&state);
-    ck_assert_uint_eq(state.reservation_count, 0);
+    ck_assert_uint_eq(state.reservations.count, 0);
 }
 END_TEST
 
 START_TEST(after_a_commit_removed_rows_are_gone_and_the_rest_is_stored) {
     stored_row("CUST-1", 1, -1);
     stored_row("CUST-2", 2, MINUTE_MS);
-    inventory_expire(&state, NOW_MS, 0);
+    inventory_expire(&state, NOW_MS, 0, INVENTORY_MAX_CHANGES);
     ck_assert(reserve(3, NULL));
     product_state_committed(&state);
-    ck_assert_uint_eq(state.reservation_count, 2);
+    ck_assert_uint_eq(state.reservations.count, 2);
     ck_assert_int_eq(state.change_count, 0);
-    ck_assert_str_eq(state.reservations[0].customer_id, "CUST-2");
-    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_STORED);
-    ck_assert_int_eq(state.reservations[1].mark, RESERVATION_STORED);
+    ck_assert_str_eq(state.reservations.rows[0]->customer_id, "CUST-2");
+    ck_assert_int_eq(state.reservations.rows[0]->mark, RESERVATION_STORED);
+    ck_assert_int_eq(state.reservations.rows[1]->mark, RESERVATION_STORED);
 }
 END_TEST
 
@@ -226,8 +225,8 @@ START_TEST(a_new_row_takes_its_place_by_expiry) {
     stored_row("CUST-2", 1, 60 * MINUTE_MS);
     const struct reservation *row = NULL;
     ck_assert(reserve(1, &row));
-    ck_assert_ptr_eq(row, &state.reservations[1]);
-    ck_assert_str_eq(state.reservations[2].customer_id, "CUST-2");
+    ck_assert_ptr_eq(row, state.reservations.rows[1]);
+    ck_assert_str_eq(state.reservations.rows[2]->customer_id, "CUST-2");
 }
 END_TEST
 
@@ -259,7 +258,7 @@ START_TEST(random_operations_keep_the_sum) {
             ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms, 0), quantity);
             break;
         default:
-            inventory_expire(&state, now_ms, 0);
+            inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES);
             break;
         }
         ck_assert(inventory_adds_up(&state));
@@ -375,8 +374,8 @@ START_TEST(a_state_is_checked_against_its_rows) {
         read.product.available = rows[i].available;
         read.complete_until_ms = rows[i].has_all ? INT64_MAX : 1;
         if (rows[i].units > 0) {
-            struct reservation row = {.quantity = rows[i].units};
-            ck_assert_int_eq(product_state_add(&read, &row), STATUS_OK);
+            struct reservation row = {.quantity = (int)rows[i].units};
+            ck_assert_int_eq(product_state_add(&read, &row, "C"), STATUS_OK);
         }
         ck_assert_msg(inventory_check(&read, &err) == (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED), "row %zu", i);
         ck_assert_msg(strstr(err.message, rows[i].said) != NULL, "row %zu: %s", i, err.message);

@@ -56,7 +56,7 @@ static void assert_product(const char *product, int64_t available, int64_t versi
     get(product, &state, &now_ms);
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
-    ck_assert_uint_eq(state.reservation_count, rows);
+    ck_assert_uint_eq(state.reservations.count, rows);
     product_state_release(&state);
 }
 

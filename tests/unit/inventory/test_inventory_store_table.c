@@ -45,7 +45,7 @@ START_TEST(a_product_that_moves_on_between_the_pages_each_time_cannot_be_read_so
     }
     ck_assert_int_eq(read_all(), STATUS_PRECONDITION_FAILED);
     ck_assert_uint_eq(http_fake_count(fake), 9);
-    ck_assert_uint_eq(state.reservation_count, 0);
+    ck_assert_uint_eq(state.reservations.count, 0);
 }
 END_TEST
 
@@ -69,7 +69,7 @@ START_TEST(rows_that_this_program_did_not_write_are_refused) {
     };
     push_answer(200, bodies[_i]);
     ck_assert_int_eq(read_all(), STATUS_MALFORMED);
-    ck_assert_uint_eq(state.reservation_count, 0);
+    ck_assert_uint_eq(state.reservations.count, 0);
 }
 END_TEST
 
@@ -340,7 +340,7 @@ END_TEST
 START_TEST(rows_of_a_kind_that_is_not_known_are_passed_over) {
     push_answer(200, "{\"value\":[" PRODUCT_ENTITY("7") ",{\"PartitionKey\":\"P\",\"RowKey\":\"q-new\"}]}");
     ck_assert_int_eq(read_all(), STATUS_OK);
-    ck_assert_uint_eq(state.reservation_count, 0);
+    ck_assert_uint_eq(state.reservations.count, 0);
 }
 END_TEST
 

@@ -18,10 +18,27 @@ static const struct product product = {.id = "PROD-001",
                                        .indexed_due_ms = 1737299700000,
                                        .indexed_keep_ms = 1737385200000};
 static const struct reservation reservation = {.id = "0194a0b1-2345-8678-9abc-def012345678",
-                                               .customer_id = "O'Brien",
                                                .quantity = 3,
                                                .reserved_ms = 1737297930123,
                                                .expires_ms = 1737299730123};
+
+/* The row of a reservation, O'Brien's. */
+static cJSON *entity_of(const struct reservation *like) {
+    struct product_state state;
+    product_state_init(&state);
+    ck_assert_int_eq(product_state_add(&state, like, "O'Brien"), STATUS_OK);
+    cJSON *entity = product_entity_of_reservation("PROD-001", state.reservations.rows[0]);
+    product_state_release(&state);
+    return entity;
+}
+
+static bool read_reservation(const cJSON *entity, const char *row_key, struct reservation *out) {
+    const char *customer_id = NULL;
+    *out = (struct reservation){0};
+    bool is_read = product_entity_read_reservation(entity, row_key, out, &customer_id);
+    ck_assert(!is_read || strlen(customer_id) < CUSTOMER_ID_BYTES);
+    return is_read;
+}
 
 static void assert_text(cJSON *entity, const char *expected) {
     char *text = cJSON_PrintUnformatted(entity);
@@ -45,7 +62,7 @@ START_TEST(a_product_is_written_exactly) {
 END_TEST
 
 START_TEST(a_reservation_is_written_exactly) {
-    cJSON *entity = product_entity_of_reservation("PROD-001", &reservation);
+    cJSON *entity = entity_of(&reservation);
     assert_text(entity,
                 "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"format\":2,"
                 "\"customerId\":\"O'Brien\",\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
@@ -162,7 +179,7 @@ static void read_row(const cJSON *entity, int counts[4]) {
         ck_assert(product_entity_read_due_key(row_key, &due));
         counts[3]++;
     } else if (row_key[0] == 'r') {
-        ck_assert(product_entity_read_reservation(entity, row_key, &row));
+        ck_assert(read_reservation(entity, row_key, &row));
         counts[1]++;
     } else {
         ck_assert(product_entity_read_record(entity, row_key + strlen(RECORD_ROW_PREFIX), &answer));
@@ -252,11 +269,11 @@ START_TEST(the_format_of_a_newer_release_stays_with_its_rows) {
     entity = product_entity_of_product(&read);
     ck_assert_int_eq(cJSON_GetObjectItemCaseSensitive(entity, "format")->valueint, 77);
     cJSON_Delete(entity);
-    entity = product_entity_of_reservation("PROD-001", &reservation);
+    entity = entity_of(&reservation);
     cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(entity, "format"), 78);
-    ck_assert(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row));
+    ck_assert(read_reservation(entity, json_string(entity, "RowKey"), &row));
     cJSON_Delete(entity);
-    entity = product_entity_of_reservation("PROD-001", &row);
+    entity = entity_of(&row);
     ck_assert_int_eq(cJSON_GetObjectItemCaseSensitive(entity, "format")->valueint, 78);
     cJSON_Delete(entity);
 }
@@ -286,12 +303,12 @@ START_TEST(a_reservation_has_one_to_a_million_units) {
         const char *quantity;
         bool is_read;
     } rows[] = {{"0", false}, {"-1", false}, {"1", true}, {"1000000", true}, {"1000001", false}};
-    cJSON *entity = product_entity_of_reservation("PROD-001", &reservation);
+    cJSON *entity = entity_of(&reservation);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reservation row;
         cJSON_ReplaceItemInObjectCaseSensitive(entity, "quantity", cJSON_CreateString(rows[i].quantity));
-        ck_assert_msg(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row) == rows[i].is_read,
-                      "%s", rows[i].quantity);
+        ck_assert_msg(read_reservation(entity, json_string(entity, "RowKey"), &row) == rows[i].is_read, "%s",
+                      rows[i].quantity);
     }
     cJSON_Delete(entity);
 }
@@ -348,10 +365,11 @@ START_TEST(what_is_written_is_read_back) {
     ck_assert_mem_eq(&read, &product, sizeof read);
     ck_assert_str_eq(token, "W/\"1\"");
     cJSON_Delete(entity);
-    entity = product_entity_of_reservation("PROD-001", &reservation);
-    ck_assert(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row));
+    entity = entity_of(&reservation);
+    const char *customer_id = NULL;
+    ck_assert(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row, &customer_id));
     ck_assert_str_eq(row.id, reservation.id);
-    ck_assert_str_eq(row.customer_id, reservation.customer_id);
+    ck_assert_str_eq(customer_id, "O'Brien");
     ck_assert_int_eq(row.quantity, 3);
     ck_assert_int_eq(row.reserved_ms, reservation.reserved_ms);
     ck_assert_int_eq(row.expires_ms, reservation.expires_ms);
@@ -359,14 +377,29 @@ START_TEST(what_is_written_is_read_back) {
 }
 END_TEST
 
+START_TEST(a_customer_id_is_read_up_to_its_longest) {
+    char id[CUSTOMER_ID_BYTES + 1];
+    struct reservation row;
+    memset(id, 'x', sizeof id);
+    for (size_t length = CUSTOMER_ID_BYTES - 1; length <= CUSTOMER_ID_BYTES; length++) {
+        id[length] = '\0';
+        cJSON *entity = entity_of(&reservation);
+        cJSON_ReplaceItemInObjectCaseSensitive(entity, "customerId", cJSON_CreateString(id));
+        ck_assert(read_reservation(entity, json_string(entity, "RowKey"), &row) == (length < CUSTOMER_ID_BYTES));
+        cJSON_Delete(entity);
+        id[length] = 'x';
+    }
+}
+END_TEST
+
 START_TEST(each_property_must_be_there_and_of_its_kind) {
     static const char *const properties[] = {"customerId", "quantity", "reservedAt", "expiresAt"};
-    cJSON *entity = product_entity_of_reservation("PROD-001", &reservation);
+    cJSON *entity = entity_of(&reservation);
     struct reservation row;
     cJSON_ReplaceItemInObjectCaseSensitive(entity, properties[_i], cJSON_CreateBool(1));
-    ck_assert(!product_entity_read_reservation(entity, "r-0194a0b1-2345-8678-9abc-def012345678", &row));
+    ck_assert(!read_reservation(entity, "r-0194a0b1-2345-8678-9abc-def012345678", &row));
     cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
-    ck_assert(!product_entity_read_reservation(entity, "r-0194a0b1-2345-8678-9abc-def012345678", &row));
+    ck_assert(!read_reservation(entity, "r-0194a0b1-2345-8678-9abc-def012345678", &row));
     cJSON_Delete(entity);
 }
 END_TEST
@@ -400,6 +433,7 @@ int main(void) {
     tcase_add_test(tcase, the_format_of_a_newer_release_stays_with_its_rows);
     tcase_add_loop_test(tcase, numbers_that_cannot_be_are_not_read, 0, 6);
     tcase_add_test(tcase, a_reservation_has_one_to_a_million_units);
+    tcase_add_test(tcase, a_customer_id_is_read_up_to_its_longest);
     tcase_add_test(tcase, a_product_of_which_nothing_is_due_says_so_with_the_last_moment);
     tcase_add_test(tcase, a_due_row_is_written_exactly_and_read_back);
     tcase_add_test(tcase, the_longest_due_key_is_not_cut);

@@ -21,25 +21,30 @@ static void tear_down(void) {
 }
 
 static void row(struct product_state *target, const char *id, int64_t expires_ms) {
-    struct reservation added = {.quantity = 1, .expires_ms = expires_ms, .mark = RESERVATION_STORED};
+    struct reservation added = {.quantity = 1, .expires_ms = expires_ms};
     snprintf(added.id, sizeof added.id, "%s", id);
-    ck_assert_ptr_nonnull(product_state_insert(target, &added));
+    ck_assert_int_eq(product_state_add(target, &added, "C1"), STATUS_OK);
+}
+
+static struct reservation *row_at(size_t i) {
+    return state.reservations.rows[i];
 }
 
 static void assert_rows(const char *ids) {
     char found[64] = "";
-    for (size_t i = 0; i < state.reservation_count; i++) {
-        strcat(found, state.reservations[i].id);
+    for (size_t i = 0; i < state.reservations.count; i++) {
+        strcat(found, row_at(i)->id);
     }
     ck_assert_str_eq(found, ids);
 }
 
-START_TEST(rows_stand_by_expiry_and_by_arrival) {
+START_TEST(rows_stand_by_expiry_and_by_id) {
     row(&state, "b", 20);
     row(&state, "d", 30);
+    row(&state, "e", 20);
     row(&state, "a", 10);
     row(&state, "c", 20);
-    assert_rows("abcd");
+    assert_rows("abced");
 }
 END_TEST
 
@@ -49,12 +54,12 @@ START_TEST(merging_adds_what_is_missing_and_keeps_what_is_marked) {
     other.complete_until_ms = 3000;
     row(&state, "a", 10);
     row(&state, "c", 30);
-    state.reservations[0].mark = RESERVATION_REMOVED;
+    product_state_take(&state, row_at(0), 1);
     row(&other, "a", 10);
     row(&other, "b", 20);
     ck_assert_int_eq(product_state_merge(&state, &other), STATUS_OK);
     assert_rows("abc");
-    ck_assert_int_eq(state.reservations[0].mark, RESERVATION_REMOVED);
+    ck_assert_int_eq(row_at(0)->mark, RESERVATION_REMOVED);
     ck_assert_int_eq(state.complete_until_ms, 3000);
     other.complete_until_ms = 1;
     ck_assert_int_eq(product_state_merge(&state, &other), STATUS_OK);
@@ -94,9 +99,9 @@ START_TEST(the_first_row_that_stays_is_due_first) {
     row(&state, "a", 500);
     row(&state, "b", 1500);
     ck_assert_int_eq(product_state_due_ms(&state), 500);
-    state.reservations[0].mark = RESERVATION_REMOVED;
+    product_state_take(&state, row_at(0), 1);
     ck_assert_int_eq(product_state_due_ms(&state), 1500);
-    state.reservations[1].mark = RESERVATION_DROPPED;
+    product_state_take(&state, row_at(1), 1);
     ck_assert_int_eq(product_state_due_ms(&state), 2001);
 }
 END_TEST
@@ -160,7 +165,7 @@ int main(void) {
     TCase *tests = tcase_create("state");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_product_follows_what_its_commits_came_from);
-    tcase_add_test(tests, rows_stand_by_expiry_and_by_arrival);
+    tcase_add_test(tests, rows_stand_by_expiry_and_by_id);
     tcase_add_test(tests, merging_adds_what_is_missing_and_keeps_what_is_marked);
     tcase_add_test(tests, trimming_forgets_what_expires_behind_what_is_complete);
     tcase_add_test(tests, nothing_is_due_of_a_product_whose_units_are_all_there);

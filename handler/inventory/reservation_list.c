@@ -1,0 +1,380 @@
+#include "inventory/reservation_list.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Each reservation is a block of memory of its own, so that a pointer to it stays good while others come and go. Two
+ * things find it:
+ *   slots     pointers by expiry, with room on both sides: `rows` begins and ends anywhere in them. Reservations come at
+ *             the end and go in front, as a rule. In between, the nearer side makes way
+ *   buckets   the customer index: lists by expiry, each with all customers of one hash. A list's head is in its bucket;
+ *             the head's `earlier` is the last one, the last one's `later` is NULL
+ */
+enum {
+    FEW_SLOTS = 8,
+    SLOTS_PER_BUCKET = 4,
+    /* Blocks of the heap are a multiple of this, with so much for the heap itself. */
+    HEAP_STEP_BYTES = 16,
+    HEAP_OVERHEAD_BYTES = 8,
+    /* Slots grow by a half, and buckets with them. */
+    MOST_SLOT_BYTES = sizeof(void *) * 3 / 2,
+    MOST_BUCKET_BYTES = MOST_SLOT_BYTES / SLOTS_PER_BUCKET,
+    USUAL_CUSTOMER_BYTES = 25 + 1,
+    USUAL_BYTES = offsetof(struct reservation, customer_id) + USUAL_CUSTOMER_BYTES + HEAP_OVERHEAD_BYTES,
+};
+static_assert((USUAL_BYTES + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES * HEAP_STEP_BYTES + MOST_SLOT_BYTES +
+                      MOST_BUCKET_BYTES <=
+                  128,
+              "a usual reservation takes 128 bytes at most");
+
+void reservation_list_init(struct reservation_list *list) {
+    *list = (struct reservation_list){.expired_at_ms = INT64_MIN};
+}
+
+/* Leaves the reservations themselves alone. */
+static void forget_all(struct reservation_list *list) {
+    free(list->slots);
+    free(list->buckets);
+    reservation_list_init(list);
+}
+
+void reservation_list_cleanup(struct reservation_list *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->rows[i]);
+    }
+    forget_all(list);
+}
+
+/* ---- the customer index ---- */
+
+/* FNV-1a, spread over the buckets. */
+static struct reservation **bucket_of(const struct reservation_list *list, const char *customer_id) {
+    uint32_t hash = 2166136261U;
+    for (const char *byte = customer_id; *byte != '\0'; byte++) {
+        hash = (hash ^ (unsigned char)*byte) * 16777619U;
+    }
+    return &list->buckets[(uint64_t)hash * list->bucket_count >> 32];
+}
+
+static bool stands_before(const struct reservation *left, const struct reservation *right) {
+    return left->expires_ms != right->expires_ms ? left->expires_ms < right->expires_ms
+                                                 : strcmp(left->id, right->id) < 0;
+}
+
+static void index_insert(struct reservation **head, struct reservation *before, struct reservation *row) {
+    struct reservation *last = (*head)->earlier;
+    row->later = before == NULL ? *head : before->later;
+    row->earlier = before == NULL ? last : before;
+    if (row->later != NULL) {
+        row->later->earlier = row;
+    }
+    if (before == NULL) {
+        *head = row;
+    } else {
+        before->later = row;
+    }
+    if (row->later == NULL) {
+        (*head)->earlier = row;
+    }
+}
+
+/* Looks for the place from the end, where it is as a rule. */
+static void index_add(struct reservation_list *list, struct reservation *row) {
+    struct reservation **head = bucket_of(list, row->customer_id);
+    if (*head == NULL) {
+        row->earlier = row;
+        row->later = NULL;
+        *head = row;
+        return;
+    }
+    struct reservation *before = (*head)->earlier;
+    while (before != NULL && stands_before(row, before)) {
+        before = before == *head ? NULL : before->earlier;
+    }
+    index_insert(head, before, row);
+}
+
+static void index_remove(struct reservation_list *list, struct reservation *row) {
+    struct reservation **head = bucket_of(list, row->customer_id);
+    if (row->later != NULL) {
+        row->later->earlier = row->earlier;
+    } else {
+        (*head)->earlier = row->earlier;
+    }
+    if (*head == row) {
+        *head = row->later;
+    } else {
+        row->earlier->later = row->later;
+    }
+}
+
+static struct reservation *first_of_customer(struct reservation *row, const char *customer_id) {
+    while (row != NULL && strcmp(row->customer_id, customer_id) != 0) {
+        row = row->later;
+    }
+    return row;
+}
+
+struct reservation *reservation_list_first_of(const struct reservation_list *list, const char *customer_id) {
+    return list->bucket_count == 0 ? NULL : first_of_customer(*bucket_of(list, customer_id), customer_id);
+}
+
+struct reservation *reservation_list_next_of(const struct reservation *row) {
+    return first_of_customer(row->later, row->customer_id);
+}
+
+/* ---- room ---- */
+
+/* Gives the list new slots and buckets. STATUS_NO_MEMORY: it is as it was. */
+static enum status resize(struct reservation_list *list, size_t slot_capacity) {
+    size_t bucket_count = (slot_capacity + SLOTS_PER_BUCKET - 1) / SLOTS_PER_BUCKET;
+    struct reservation **slots = malloc(slot_capacity * sizeof *slots);
+    struct reservation **buckets = calloc(bucket_count, sizeof *buckets);
+    if (slots == NULL || buckets == NULL) {
+        free(slots);
+        free(buckets);
+        return STATUS_NO_MEMORY;
+    }
+    if (list->count > 0) {
+        memcpy(slots, list->rows, list->count * sizeof *slots);
+    }
+    free(list->slots);
+    free(list->buckets);
+    list->slots = list->rows = slots;
+    list->slot_capacity = slot_capacity;
+    list->buckets = buckets;
+    list->bucket_count = bucket_count;
+    for (size_t i = 0; i < list->count; i++) {
+        index_add(list, slots[i]);
+    }
+    return STATUS_OK;
+}
+
+/* Makes room for `more` behind the last one: by a move to the front, if that pays, or in new slots. */
+static enum status make_room(struct reservation_list *list, size_t more) {
+    size_t in_front = (size_t)(list->rows - list->slots), needed = list->count + more;
+    if (in_front + needed <= list->slot_capacity) {
+        return STATUS_OK;
+    }
+    if (needed <= list->slot_capacity && in_front >= list->slot_capacity / 4) {
+        memmove(list->slots, list->rows, list->count * sizeof *list->slots);
+        list->rows = list->slots;
+        return STATUS_OK;
+    }
+    size_t grown = list->slot_capacity + list->slot_capacity / 2;
+    grown = grown < FEW_SLOTS ? FEW_SLOTS : grown;
+    return resize(list, grown < needed ? needed : grown);
+}
+
+/* Opens a slot at `at`. There is room behind the last one. */
+static void open_slot(struct reservation_list *list, size_t at) {
+    size_t behind = list->count - at;
+    if (at < behind && list->rows > list->slots) {
+        memmove(list->rows - 1, list->rows, at * sizeof *list->rows);
+        list->rows--;
+    } else {
+        memmove(&list->rows[at + 1], &list->rows[at], behind * sizeof *list->rows);
+    }
+    list->count++;
+}
+
+static void close_slot(struct reservation_list *list, size_t at) {
+    size_t behind = list->count - at - 1;
+    if (at < behind) {
+        memmove(list->rows + 1, list->rows, at * sizeof *list->rows);
+        list->rows++;
+    } else {
+        memmove(&list->rows[at], &list->rows[at + 1], behind * sizeof *list->rows);
+    }
+    list->count--;
+}
+
+/* ---- order ---- */
+
+/* How many of the first `end` stand before `row`: looked for from the end in ever longer steps, then in between. */
+static size_t place_of(const struct reservation_list *list, const struct reservation *row, size_t end) {
+    size_t step = 1;
+    while (step <= end && !stands_before(list->rows[end - step], row)) {
+        step *= 2;
+    }
+    size_t low = step <= end ? end - step + 1 : 0, high = end - step / 2;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (stands_before(list->rows[middle], row)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static bool is_same(const struct reservation *left, const struct reservation *right) {
+    return left->expires_ms == right->expires_ms && strcmp(left->id, right->id) == 0;
+}
+
+struct reservation *reservation_list_find(const struct reservation_list *list, const struct reservation *like) {
+    size_t at = place_of(list, like, list->count);
+    return at < list->count && is_same(list->rows[at], like) ? list->rows[at] : NULL;
+}
+
+struct reservation *reservation_list_first(const struct reservation_list *list) {
+    return list->emptied_in_front < list->count ? list->rows[list->emptied_in_front] : NULL;
+}
+
+static void pass_emptied(struct reservation_list *list) {
+    while (list->emptied_in_front < list->count && list->rows[list->emptied_in_front]->quantity == 0) {
+        list->emptied_in_front++;
+    }
+}
+
+/* ---- what has expired ---- */
+
+size_t reservation_list_expired_count(const struct reservation_list *list, int64_t now_ms) {
+    size_t low = list->emptied_in_front, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (list->rows[middle]->expires_ms <= now_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low - list->emptied_in_front;
+}
+
+/* The time may also go back: storage's clock is corrected now and then. */
+int64_t reservation_list_expired_units(struct reservation_list *list, int64_t now_ms) {
+    while (list->expired_count < list->count && list->rows[list->expired_count]->expires_ms <= now_ms) {
+        list->expired_units += list->rows[list->expired_count++]->quantity;
+    }
+    while (list->expired_count > 0 && list->rows[list->expired_count - 1]->expires_ms > now_ms) {
+        list->expired_units -= list->rows[--list->expired_count]->quantity;
+    }
+    list->expired_at_ms = now_ms;
+    return list->expired_units;
+}
+
+static void add_units(struct reservation_list *list, const struct reservation *row, int64_t units) {
+    list->units += units;
+    if (row->expires_ms <= list->expired_at_ms) {
+        list->expired_units += units;
+    }
+}
+
+/* ---- in and out ---- */
+
+/* A row that has just been put into its slot. */
+static void count_in(struct reservation_list *list, struct reservation *row) {
+    index_add(list, row);
+    add_units(list, row, row->quantity);
+    list->expired_count += row->expires_ms <= list->expired_at_ms;
+}
+
+static struct reservation *reservation_new(const struct reservation *like, const char *customer_id) {
+    size_t customer_bytes = strlen(customer_id) + 1;
+    size_t bytes = offsetof(struct reservation, customer_id) + customer_bytes;
+    struct reservation *row = malloc(bytes < sizeof *row ? sizeof *row : bytes);
+    if (row != NULL) {
+        *row = *like;
+        row->mark = RESERVATION_STORED;
+        memcpy(row->customer_id, customer_id, customer_bytes);
+    }
+    return row;
+}
+
+struct reservation *reservation_list_add(struct reservation_list *list, const struct reservation *like,
+                                         const char *customer_id) {
+    struct reservation *row = make_room(list, 1) == STATUS_OK ? reservation_new(like, customer_id) : NULL;
+    if (row == NULL) {
+        return NULL;
+    }
+    size_t at = place_of(list, row, list->count);
+    open_slot(list, at);
+    list->rows[at] = row;
+    if (list->emptied_in_front > at) {
+        list->emptied_in_front = at;
+    }
+    count_in(list, row);
+    return row;
+}
+
+/*
+ * Puts the rows of `other` in their places, both lists from their ends. A row moves at once to where it stays if no row
+ * is in both. For each that is, the rows behind it end one slot too far back: all of them are moved up at the end.
+ */
+static void merge_slots(struct reservation_list *list, struct reservation_list *other) {
+    size_t from = list->count, end = from + other->count, to = end;
+    for (size_t i = other->count; i-- > 0;) {
+        struct reservation *row = other->rows[i];
+        size_t at = place_of(list, row, from);
+        bool is_there = at < from && is_same(list->rows[at], row);
+        to -= from - at;
+        memmove(&list->rows[to], &list->rows[at], (from - at) * sizeof *list->rows);
+        from = at;
+        if (is_there) {
+            free(row);
+            other->rows[i] = NULL;
+        } else {
+            list->rows[--to] = row;
+        }
+    }
+    memmove(&list->rows[from], &list->rows[to], (end - to) * sizeof *list->rows);
+    list->count = end - (to - from);
+}
+
+enum status reservation_list_merge(struct reservation_list *list, struct reservation_list *other) {
+    if (other->count == 0) {
+        return STATUS_OK;
+    }
+    if (make_room(list, other->count) != STATUS_OK) {
+        return STATUS_NO_MEMORY;
+    }
+    merge_slots(list, other);
+    for (size_t i = 0; i < other->count; i++) {
+        if (other->rows[i] != NULL) {
+            count_in(list, other->rows[i]);
+        }
+    }
+    list->emptied_in_front = 0;
+    pass_emptied(list);
+    forget_all(other);
+    return STATUS_OK;
+}
+
+void reservation_list_take(struct reservation_list *list, struct reservation *row, int units) {
+    assert(units > 0 && units <= row->quantity);
+    row->quantity -= units;
+    add_units(list, row, -(int64_t)units);
+    pass_emptied(list);
+}
+
+static void remove_at(struct reservation_list *list, size_t at) {
+    struct reservation *row = list->rows[at];
+    add_units(list, row, -(int64_t)row->quantity);
+    index_remove(list, row);
+    list->expired_count -= at < list->expired_count;
+    list->emptied_in_front -= at < list->emptied_in_front;
+    close_slot(list, at);
+    free(row);
+    pass_emptied(list);
+}
+
+void reservation_list_remove(struct reservation_list *list, struct reservation *row) {
+    size_t at = place_of(list, row, list->count);
+    assert(list->rows[at] == row);
+    remove_at(list, at);
+}
+
+void reservation_list_trim(struct reservation_list *list, int64_t until_ms) {
+    while (list->count > 0 && list->rows[list->count - 1]->expires_ms > until_ms) {
+        remove_at(list, list->count - 1);
+    }
+    size_t enough = list->count + list->count / 2 + FEW_SLOTS;
+    if (list->slot_capacity / 4 > enough) {
+        (void)!resize(list, enough); /* without the memory for fewer it keeps those that it has */
+    }
+}
