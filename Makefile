@@ -176,6 +176,7 @@ bench: ## beside the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table 
 	@tools/deps.sh build azurite test bench
 	@$(build) VARIANT=release programs benches
 	@bench/peers/build.sh
+	@if [ -e build/package/bin/handler ]; then $(build) VARIANT=package build/package/bin/handler; fi # what is deployed, where it can be built
 	@bench/bench.py --publish --rounds $(or $(ROUNDS),1) --scenarios $(or $(SCENARIOS),table) --storage $(or $(STORAGE),fake)
 
 bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite: lateness, threads, memory

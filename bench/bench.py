@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import threading
@@ -31,11 +32,9 @@ TOOLS = {"fake": str(ROOT / "build/release/bench/fake_storage"), "load": str(ROO
 
 
 def own_handler():
-    """What `make package` has made, where it is there and not older than the other; else what `make` has."""
+    """What `make package` has made, where it is there (`make bench` brings it up to date); else what `make` has."""
     package, release = ROOT / "build/package/bin/handler", ROOT / "build/release/bin/handler"
-    if package.exists() and (not release.exists() or package.stat().st_mtime >= release.stat().st_mtime):
-        return package
-    return release
+    return package if package.exists() else release
 
 
 def known_contenders():
@@ -128,9 +127,11 @@ def main():
     for name, contender in contenders.items():
         print(f"bench: {name} is {' '.join(contender.command)}")
     runs = run_all(chosen, contenders, options)
-    about = machine.describe(ROOT) | {"storage": options.storage, "rounds": options.rounds, "against": against}
+    about = machine.describe(ROOT) | {"storage": options.storage, "rounds": options.rounds, "against": against,
+                                             "ours": "package" if "package" in str(own_handler()) else "release"}
     if options.publish:
         write_results(runs, chosen, options.storage, about)
+        subprocess.run([ROOT / "bench/report.py"], check=True)
     print()
     print(report.figure_table(runs, chosen, contenders))
     print()

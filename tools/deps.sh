@@ -10,7 +10,7 @@
 #                              package   what unpacks, builds and packs what is deployed
 #                              package-test   what tries it
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
-#                              docs      graphviz
+#                              docs      graphviz, gnuplot
 #                              bench     Go with Azure's packages, Node's packages of bench/peers/node/, gnuplot
 #
 # Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
@@ -28,7 +28,7 @@ declare -A packages=(
     [package]="binutils debian-archive-keyring dpkg-dev git patch perl xz-utils zip"
     [package-test]="debootstrap mount unzip util-linux"
     [azure]="azure-cli unzip zip"
-    [docs]="graphviz"
+    [docs]="gnuplot-nox graphviz python3"
     [bench]="gnuplot-nox golang-go golang-github-azure-azure-storage-blob-go-dev python3"
 )
 readonly OLDEST_NODE=18

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Draws docs/*.dot as docs/*.svg, and sees that the pages show exactly those and that their links lead somewhere.
+# Draws docs/*.dot and the plots of bench/results/ as docs/*.svg. Sees that the pages show exactly those, that their links lead somewhere,
+# and that docs/performance.md says what bench/results/ does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,13 @@ for source in docs/*.dot; do
     echo "  draw     $picture"
     drawn+=("${picture#docs/}")
 done
+
+while read -r plot; do
+    [ -n "$plot" ] || continue
+    echo "  draw     docs/$plot"
+    drawn+=("$plot")
+done < <(bench/report.py --draw)
+bench/report.py --check
 
 shown=$(grep -hoE '^!\[[^]]+\]\([^)]+\.svg\)$' docs/*.md | sed -E 's/.*\((.*)\)/\1/' | sort)
 if [ "$shown" != "$(printf '%s\n' "${drawn[@]}" | sort)" ]; then
@@ -32,7 +40,7 @@ has_heading() {
 }
 
 failed=0
-for page in ./*.md docs/*.md examples/*.md; do
+for page in ./*.md bench/peers/*.md docs/*.md examples/*.md; do
     while read -r link; do
         path=${link%%#*}
         target=$(dirname "$page")/$path

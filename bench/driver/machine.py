@@ -24,7 +24,7 @@ def _read(path, pattern):
 def describe(root):
     versions = {
         "commit": _first_line("git", "describe", "--always", "--dirty", cwd=root),
-        "gcc": _first_line("gcc", "-dumpfullversion"), "go": _first_line("go", "version"),
+        "gcc": _first_line("gcc", "-dumpfullversion"), "go": (_first_line("go", "version") or "").removeprefix("go version go"),
         "node": _first_line("node", "--version"), "dotnet": _first_line("dotnet", "--version"),
     }
     memory_gb = int(_read("/proc/meminfo", r"^MemTotal:\s+(\d+)")) / 1024 / 1024

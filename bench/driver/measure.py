@@ -73,10 +73,7 @@ def _run_load(command, instances, storage):
 def _figures(result, before, after, storage):
     answered = max(1, result["answered"])
     seconds = result["seconds"]
-    if isinstance(storage, FakeStorage):
-        requests = storage.requests(after.counts) - storage.requests(before.counts)
-    else:
-        requests = storage.requests(before.counts) - storage.requests(after.counts)
+    requests = storage.requests(after.counts) - storage.requests(before.counts)
     watched_s = after.at_s - before.at_s
     return {
         "throughput": result["answered"] / seconds, "answered": result["answered"],
