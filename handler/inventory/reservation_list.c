@@ -81,9 +81,13 @@ static void index_insert(struct reservation **head, struct reservation *before, 
     }
 }
 
-/* Looks for the place from the end, where it is as a rule. */
-static void index_add(struct reservation_list *list, struct reservation *row) {
-    struct reservation **head = bucket_of(list, row->customer_id);
+/*
+ * Enters the row in slot `at`; those before it are in. Looks for the one before it in two ways at once: from the bucket's
+ * end, where its place is as a rule, and down the slots. So neither a customer with many rows nor one with few among many
+ * others makes it long.
+ */
+static void index_add(struct reservation_list *list, size_t at) {
+    struct reservation *row = list->rows[at], **head = bucket_of(list, row->customer_id);
     if (*head == NULL) {
         row->earlier = row;
         row->later = NULL;
@@ -93,6 +97,9 @@ static void index_add(struct reservation_list *list, struct reservation *row) {
     struct reservation *before = (*head)->earlier;
     while (before != NULL && stands_before(row, before)) {
         before = before == *head ? NULL : before->earlier;
+        if (at > 0 && bucket_of(list, list->rows[--at]->customer_id) == head) {
+            before = list->rows[at];
+        }
     }
     index_insert(head, before, row);
 }
@@ -148,7 +155,7 @@ static enum status resize(struct reservation_list *list, size_t slot_capacity) {
     list->buckets = buckets;
     list->bucket_count = bucket_count;
     for (size_t i = 0; i < list->count; i++) {
-        index_add(list, slots[i]);
+        index_add(list, i);
     }
     return STATUS_OK;
 }
@@ -267,9 +274,10 @@ static void add_units(struct reservation_list *list, const struct reservation *r
 
 /* ---- in and out ---- */
 
-/* A row that has just been put into its slot. */
-static void count_in(struct reservation_list *list, struct reservation *row) {
-    index_add(list, row);
+/* Counts a row that has just been put into its slot. */
+static void count_in(struct reservation_list *list, size_t at) {
+    const struct reservation *row = list->rows[at];
+    index_add(list, at);
     add_units(list, row, row->quantity);
     list->expired_count += row->expires_ms <= list->expired_at_ms;
 }
@@ -298,15 +306,16 @@ struct reservation *reservation_list_add(struct reservation_list *list, const st
     if (list->emptied_in_front > at) {
         list->emptied_in_front = at;
     }
-    count_in(list, row);
+    count_in(list, at);
     return row;
 }
 
 /*
  * Puts the rows of `other` in their places, both lists from their ends. A row moves at once to where it stays if no row
  * is in both. For each that is, the rows behind it end one slot too far back: all of them are moved up at the end.
+ * Returns the first slot in which another row may stand than before.
  */
-static void merge_slots(struct reservation_list *list, struct reservation_list *other) {
+static size_t merge_slots(struct reservation_list *list, struct reservation_list *other) {
     size_t from = list->count, end = from + other->count, to = end;
     for (size_t i = other->count; i-- > 0;) {
         struct reservation *row = other->rows[i];
@@ -324,6 +333,7 @@ static void merge_slots(struct reservation_list *list, struct reservation_list *
     }
     memmove(&list->rows[from], &list->rows[to], (end - to) * sizeof *list->rows);
     list->count = end - (to - from);
+    return from;
 }
 
 enum status reservation_list_merge(struct reservation_list *list, struct reservation_list *other) {
@@ -333,10 +343,13 @@ enum status reservation_list_merge(struct reservation_list *list, struct reserva
     if (make_room(list, other->count) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
-    merge_slots(list, other);
+    size_t at = merge_slots(list, other);
     for (size_t i = 0; i < other->count; i++) {
         if (other->rows[i] != NULL) {
-            count_in(list, other->rows[i]);
+            while (list->rows[at] != other->rows[i]) {
+                at++;
+            }
+            count_in(list, at);
         }
     }
     list->emptied_in_front = 0;

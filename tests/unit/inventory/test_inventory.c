@@ -111,6 +111,85 @@ START_TEST(expiry_leaves_room_for_the_row_that_follows) {
 }
 END_TEST
 
+/* `count` rows of one unit that have expired, and nothing else available. */
+static void expired_rows(int count) {
+    state.product.total = state.product.available = count;
+    for (int i = 0; i < count; i++) {
+        stored_row("CUST-1", 1, -count + i);
+    }
+}
+
+START_TEST(requests_leave_room_for_what_has_expired_up_to_half_of_a_commit) {
+    static const struct { int expired, room; } rows[] = {{0, 99}, {1, 98}, {25, 74}, {50, 49}, {51, 49}, {5000, 49}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        product_state_release(&state);
+        expired_rows(rows[i].expired);
+        ck_assert_int_eq(inventory_room(&state, NOW_MS), rows[i].room);
+        ck_assert_int_eq(inventory_room(&state, NOW_MS - 10000), INVENTORY_MAX_CHANGES);
+        state.change_count = 60;
+        int left = rows[i].room - 60;
+        ck_assert_int_eq(inventory_room(&state, NOW_MS), left > 0 ? left : 0);
+        state.change_count = 0;
+    }
+}
+END_TEST
+
+START_TEST(what_a_request_has_expired_is_part_of_the_share) {
+    expired_rows(200);
+    ck_assert(inventory_expire_for(&state, 10, NOW_MS, 1));
+    ck_assert_int_eq(state.product.available, 10);
+    ck_assert_int_eq(state.change_count, 10);
+    ck_assert_int_eq(inventory_room(&state, NOW_MS), 49); /* 10 of the other half are used */
+    ck_assert(reserve(10, NULL));
+    ck_assert_int_eq(inventory_room(&state, NOW_MS), 48);
+    ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), 0); /* it had more than its own */
+    ck_assert(!inventory_expire_for(&state, 150, NOW_MS, 1));
+    ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES - 1);
+    ck_assert(inventory_adds_up(&state));
+}
+END_TEST
+
+START_TEST(as_many_go_along_as_requests_change_and_a_few_in_any_case) {
+    static const struct {
+        int changes, expired;
+    } rows[] = {{1, INVENTORY_EXPIRE_FEW}, {8, 8}, {20, 20}, {49, 49}, {74, 25}, {99, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        product_state_release(&state);
+        expired_rows(200);
+        state.change_count = rows[i].changes;
+        ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), rows[i].expired);
+        ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), 0);
+    }
+}
+END_TEST
+
+/* 64 callers that are never satisfied, of a product whose reservations expire as fast as they are made. */
+START_TEST(who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_each_commit) {
+    enum { CALLERS = 64, COMMITS = 400, STEP_MS = 10, LASTS_MS = 100 * STEP_MS };
+    int64_t now_ms = NOW_MS;
+    int made = 0, least = CALLERS;
+    state.product.total = state.product.available = 1000000;
+    for (int commit = 0; commit < COMMITS; commit++, now_ms += STEP_MS) {
+        int served = 0;
+        bool reserved = false;
+        const struct reservation *row = NULL;
+        while (served < CALLERS && inventory_room(&state, now_ms) >= 1) {
+            ck_assert_int_eq(inventory_reserve(&state, "C", 1, now_ms, LASTS_MS, &reserved, &row), STATUS_OK);
+            ck_assert(reserved);
+            served++;
+        }
+        inventory_expire_along(&state, now_ms);
+        product_state_committed(&state);
+        made += served;
+        least = served < least ? served : least;
+    }
+    ck_assert_int_ge(least, 49);
+    ck_assert_int_ge(made, COMMITS * 49);
+    ck_assert_uint_lt(reservation_list_expired_count(&state.reservations, now_ms), 5000);
+    ck_assert_uint_lt(state.reservations.count, CALLERS * LASTS_MS / STEP_MS + 5000);
+}
+END_TEST
+
 START_TEST(release_begins_with_what_expires_first_and_splits_the_last) {
     stored_row("CUST-123", 5, MINUTE_MS);
     stored_row("CUST-9", 50, 2 * MINUTE_MS);
@@ -394,6 +473,10 @@ int main(void) {
     tcase_add_test(rules, a_reservation_counts_as_released_from_its_very_millisecond);
     tcase_add_test(rules, units_of_expired_reservations_can_be_reserved_again);
     tcase_add_test(rules, expiry_leaves_room_for_the_row_that_follows);
+    tcase_add_test(rules, requests_leave_room_for_what_has_expired_up_to_half_of_a_commit);
+    tcase_add_test(rules, what_a_request_has_expired_is_part_of_the_share);
+    tcase_add_test(rules, as_many_go_along_as_requests_change_and_a_few_in_any_case);
+    tcase_add_test(rules, who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_each_commit);
     tcase_add_test(rules, release_begins_with_what_expires_first_and_splits_the_last);
     tcase_add_test(rules, release_frees_no_more_than_that_customer_holds);
     tcase_add_test(rules, release_by_id_touches_that_reservation_alone_and_only_for_its_customer);
