@@ -18,7 +18,7 @@ static void serve(struct inventory_service *service, const struct function_reque
     } else {
         api_answer_failure(response, status, "Reading", request->product_id, &err);
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 const struct function get_inventory_function = {.name = "GetInventory", .method = "GET", .action = "", .serve = serve};

@@ -18,7 +18,7 @@ void batch_forget_look_ups(struct batch *batch) {
 }
 
 void batch_forget(struct batch *batch) {
-    product_state_release(batch->state);
+    product_state_cleanup(batch->state);
     batch->turn->is_fresh = false;
     batch->is_proved = false;
     batch_forget_look_ups(batch);
@@ -74,7 +74,7 @@ bool batch_waits_for_look_up(const struct inventory_request *request) {
 static bool is_known(const struct batch *batch) {
     bool refusal_ahead = batch_waits_for_look_up(batch_first(batch));
     bool is_outdated = batch->turn->expects_others && !batch->turn->is_fresh;
-    return batch->state->token[0] != '\0' && (batch->is_proved || !refusal_ahead) && !is_outdated &&
+    return batch->state->etag[0] != '\0' && (batch->is_proved || !refusal_ahead) && !is_outdated &&
            batch_has_what_expired(batch->state, batch->store->ops->now_ms(batch->store));
 }
 
@@ -138,7 +138,7 @@ static enum status read_rows(struct batch *batch, struct inventory_request *requ
     product_state_init(&rows);
     enum status status = read_product(batch, request, false, &rows, err);
     if (status == STATUS_OK) {
-        *out_changed = strcmp(rows.token, batch->state->token) != 0;
+        *out_changed = strcmp(rows.etag, batch->state->etag) != 0;
         if (*out_changed) {
             error_set(err, STATUS_OK, "its version is %lld, not %lld", (long long)rows.product.version,
                       (long long)batch->state->product.version);
@@ -148,7 +148,7 @@ static enum status read_rows(struct batch *batch, struct inventory_request *requ
             batch->is_proved = true;
         }
     }
-    product_state_release(&rows);
+    product_state_cleanup(&rows);
     return status;
 }
 

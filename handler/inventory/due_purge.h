@@ -15,7 +15,7 @@
 
 struct due_purge_row {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
-    char etag[INVENTORY_TOKEN_BYTES]; /* "*": whatever it is */
+    char etag[INVENTORY_ETAG_BYTES]; /* "*": whatever it is */
 };
 
 /* Deletes rows of one partition; adds to *deleted those of which it is sure. STATUS_UNAVAILABLE, STATUS_CANCELLED, ... */

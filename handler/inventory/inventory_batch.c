@@ -368,7 +368,7 @@ void inventory_batch_serve(void *context, struct product_turn *turn) {
     struct inventory_batch_context *own = context;
     struct batch batch = {.context = own, .store = own->store, .turn = turn, .state = turn->known};
     struct error err = {.status = STATUS_OK};
-    batch.version_before = batch.state->token[0] == '\0' ? 0 : batch.state->product.version;
+    batch.version_before = batch.state->etag[0] == '\0' ? 0 : batch.state->product.version;
     batch_forget_look_ups(&batch); /* those of the turn before, whose commit may have written what they had not found */
     enum status status = serve(&batch, &err);
     if (status == STATUS_OK) {

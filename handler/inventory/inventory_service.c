@@ -131,7 +131,7 @@ bool inventory_service_wants_lease(void *context, const char *lease_name) {
     product_state_init(&state);
     enum status status =
         service->store->ops->read(service->store, lease_name + prefix, &(struct inventory_query){0}, &state, NULL);
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return status != STATUS_NOT_FOUND;
 }
 
@@ -208,7 +208,7 @@ static enum status read_available(struct inventory_service *service, const char 
     } else if (status == STATUS_PRECONDITION_FAILED) {
         status = error_set(err, STATUS_UNAVAILABLE, "product %s changes faster than it can be read", product_id);
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return inventory_service_note_missing_store(service, status, err);
 }
 

@@ -93,7 +93,7 @@ static enum status copy_out(const struct product_state *stored, const struct inv
                             struct product_state *out) {
     out->product = stored->product;
     out->complete_until_ms = query->all ? INT64_MAX : query->until_ms;
-    snprintf(out->token, sizeof out->token, "%lld", (long long)stored->product.version);
+    snprintf(out->etag, sizeof out->etag, "%lld", (long long)stored->product.version);
     for (size_t i = 0; i < stored->reservations.count; i++) {
         const struct reservation *row = stored->reservations.rows[i];
         if (!is_asked_for(row, query)) {
@@ -110,7 +110,7 @@ static enum status copy_out(const struct product_state *stored, const struct inv
 static enum status memory_read(struct inventory_store *base, const char *product_id,
                                const struct inventory_query *query, struct product_state *state, struct error *err) {
     struct inventory_store_memory *store = memory_of(base);
-    product_state_release(state);
+    product_state_cleanup(state);
     pthread_mutex_lock(&store->lock);
     const struct stored_product *stored = find_product(store, product_id);
     enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
@@ -119,7 +119,7 @@ static enum status memory_read(struct inventory_store *base, const char *product
         return error_set(err, status, "there is no product %s", product_id);
     }
     if (status != STATUS_OK) {
-        product_state_release(state);
+        product_state_cleanup(state);
         return error_set(err, status, "no memory to read product %s", product_id);
     }
     return STATUS_OK;
@@ -231,7 +231,7 @@ static enum status add_rows(struct stored_product *stored, const struct product_
             drop_records(stored, changed, changed->record_count);
         }
     }
-    product_state_release(&added);
+    product_state_cleanup(&added);
     return status;
 }
 
@@ -263,7 +263,7 @@ static enum status memory_commit(struct inventory_store *base, struct product_st
     if (status != STATUS_OK) {
         return status;
     }
-    snprintf(state->token, sizeof state->token, "%lld", (long long)state->product.version);
+    snprintf(state->etag, sizeof state->etag, "%lld", (long long)state->product.version);
     product_state_committed(state);
     return STATUS_OK;
 }
@@ -366,7 +366,7 @@ enum status inventory_store_memory_init(struct inventory_store_memory *store, co
 
 void inventory_store_memory_release(struct inventory_store_memory *store) {
     for (size_t i = 0; i < store->product_count; i++) {
-        product_state_release(&store->products[i]->state);
+        product_state_cleanup(&store->products[i]->state);
         tdestroy(store->products[i]->records, free);
         free(store->products[i]);
     }

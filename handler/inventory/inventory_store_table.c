@@ -222,7 +222,7 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
         return product_entity_unreadable(entity, err);
     }
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
-        return product_entity_read_product(entity, &state->product, state->token)
+        return product_entity_read_product(entity, &state->product, state->etag)
                    ? STATUS_OK
                    : product_entity_unreadable(entity, err);
     }
@@ -238,13 +238,13 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
 
 static enum status read_pages(struct inventory_store_table *store, const char *filter, struct product_state *state,
                               int *out_pages, struct error *err) {
-    product_state_release(state);
+    product_state_cleanup(state);
     enum status status =
         table_query(store->client, store->table, filter, storage_deadline_ms(store), take_row, state, out_pages, err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (state->token[0] != '\0') {
+    if (state->etag[0] != '\0') {
         return STATUS_OK;
     }
     if (state->reservations.count == 0) {
@@ -267,10 +267,10 @@ static enum status read_picture(struct inventory_store_table *store, const char 
             return status;
         }
         struct product product;
-        char token[INVENTORY_TOKEN_BYTES];
+        char etag[INVENTORY_ETAG_BYTES];
         status = product_transaction_read_product(store->client, store->table, product_id, storage_deadline_ms(store),
-                                                  &product, token, err);
-        if (status != STATUS_OK || strcmp(token, state->token) == 0) {
+                                                  &product, etag, err);
+        if (status != STATUS_OK || strcmp(etag, state->etag) == 0) {
             return status;
         }
         if (tries == PICTURE_TRIES || clock_now_ms(store->client->clock) >= give_up_ms) {
@@ -282,10 +282,10 @@ static enum status read_picture(struct inventory_store_table *store, const char 
 /* What a product's rows mean depends on the time. An answer that leaves it in doubt is settled by one more. */
 static void settle_clock(struct inventory_store_table *store, const char *product_id) {
     struct product product;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     if (storage_clock_is_in_doubt(clock_of(store))) {
         (void)!product_transaction_read_product(store->client, store->table, product_id, storage_deadline_ms(store),
-                                                &product, token, NULL);
+                                                &product, etag, NULL);
     }
 }
 
@@ -303,7 +303,7 @@ static enum status table_read(struct inventory_store *base, const char *product_
     }
     strbuf_release(&filter);
     if (status != STATUS_OK) {
-        product_state_release(state);
+        product_state_cleanup(state);
         error_wrap(err, "reading product %s", product_id);
         return status;
     }
@@ -365,10 +365,10 @@ static enum status push_commit_id(const struct inventory_store_table *store, con
 }
 
 static enum status commit_as(struct inventory_store_table *store, const struct product_state *state,
-                             struct product *after, int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES],
+                             struct product *after, int64_t deadline_ms, char etag[INVENTORY_ETAG_BYTES],
                              struct error *err) {
     /* Without an ETag the merge would be unconditional. */
-    if (state->token[0] == '\0') {
+    if (state->etag[0] == '\0') {
         return error_set(err, STATUS_PRECONDITION_FAILED, "it is not known as it is now, and must be read");
     }
     after->version++;
@@ -381,21 +381,21 @@ static enum status commit_as(struct inventory_store_table *store, const struct p
     if (status != STATUS_OK) {
         return status;
     }
-    return product_transaction_send(store->client, store->table, state, after, deadline_ms, token, err);
+    return product_transaction_send(store->client, store->table, state, after, deadline_ms, etag, err);
 }
 
 static enum status table_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
                                 struct error *err) {
     assert(state->change_count <= INVENTORY_MAX_CHANGES);
     struct product after = state->product;
-    char token[INVENTORY_TOKEN_BYTES] = "";
-    enum status status = commit_as(table_of(base), state, &after, deadline_ms, token, err);
+    char etag[INVENTORY_ETAG_BYTES] = "";
+    enum status status = commit_as(table_of(base), state, &after, deadline_ms, etag, err);
     if (status != STATUS_OK) {
         error_wrap(err, "committing product %s", state->product.id);
         return status;
     }
     state->product = after;
-    memcpy(state->token, token, sizeof state->token);
+    memcpy(state->etag, etag, sizeof state->etag);
     product_state_committed(state);
     return STATUS_OK;
 }
@@ -421,9 +421,9 @@ static enum status table_finish_due(struct inventory_store *base, const char *pr
 static enum status who_added(struct inventory_store_table *store, const char *product_id, const char *commit_id,
                              struct error *err) {
     struct product found;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     enum status status = product_transaction_read_product(store->client, store->table, product_id,
-                                                          storage_deadline_ms(store), &found, token, err);
+                                                          storage_deadline_ms(store), &found, etag, err);
     if (status == STATUS_OK && strstr(found.commit_ids, commit_id) != NULL) {
         return STATUS_OK;
     }
@@ -457,8 +457,8 @@ static enum status list_row(void *context, const cJSON *entity, struct error *er
     const struct listing *listing = context;
     struct product product;
     struct error unread;
-    char token[INVENTORY_TOKEN_BYTES];
-    if (!product_entity_read_product(entity, &product, token)) {
+    char etag[INVENTORY_ETAG_BYTES];
+    if (!product_entity_read_product(entity, &product, etag)) {
         (void)product_entity_unreadable(entity, &unread);
         log_event(LOG_ERROR, "A product is left out: %s", unread.message);
         return STATUS_OK;

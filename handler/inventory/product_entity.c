@@ -175,13 +175,13 @@ static bool read_later_properties(const cJSON *entity, struct product *product) 
     return true;
 }
 
-bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]) {
+bool product_entity_read_product(const cJSON *entity, struct product *product, char etag[INVENTORY_ETAG_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
            inventory_is_stored_product_id(product->id) && read_format(entity, &product->format) &&
            read_count(entity, "total", MAX_COUNT, &product->total) &&
            read_count(entity, "available", MAX_COUNT, &product->available) &&
            read_count(entity, "version", MAX_COUNT, &product->version) && read_later_properties(entity, product) &&
-           product_entity_copy_text(entity, "odata.etag", token, INVENTORY_TOKEN_BYTES);
+           product_entity_copy_text(entity, "odata.etag", etag, INVENTORY_ETAG_BYTES);
 }
 
 bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,

@@ -74,10 +74,10 @@ cJSON *product_entity_of_reservation(const char *product_id, const struct reserv
 cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record);
 
 /*
- * Reads an entity that a query or point read has answered with; `token` receives its ETag. False:
+ * Reads an entity that a query or point read has answered with; `etag` receives its ETag. False:
  * it cannot be read.
  */
-bool product_entity_read_product(const cJSON *entity, struct product *product, char token[INVENTORY_TOKEN_BYTES]);
+bool product_entity_read_product(const cJSON *entity, struct product *product, char etag[INVENTORY_ETAG_BYTES]);
 
 /* The same for a reservation, whose RowKey is known to begin with the prefix. Its customer's id is borrowed from `entity`. */
 bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,

@@ -59,7 +59,7 @@ static void forget_idle(struct product_lanes *lanes) {
     TAILQ_REMOVE(&lanes->idle, lane, idle_link);
     lanes->idle_count--;
     tdelete(lane->product_id, &lanes->lanes, by_product);
-    product_state_release(&lane->known);
+    product_state_cleanup(&lane->known);
     free(lane);
 }
 

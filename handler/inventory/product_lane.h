@@ -66,7 +66,7 @@ struct product_turn {
     struct lease *lease; /* in hand */
     int renewals_before; /* of that lease, before this turn */
     struct lane_entries entries;
-    struct product_state *known; /* serve's to use and to keep up; without a token: nothing is known */
+    struct product_state *known; /* serve's to use and to keep up; without an etag: nothing is known */
     /*
      * serve's to keep up: the last version that was checked against all its rows, or that has come
      * from such a one by commits alone

@@ -17,6 +17,6 @@ enum status product_read(struct inventory_store *store, const char *product_id, 
             return STATUS_OK;
         }
     }
-    product_state_release(state);
+    product_state_cleanup(state);
     return status;
 }

@@ -10,7 +10,7 @@
 void product_state_mark(const struct product_state *state, struct product_mark *out) {
     out->version = state->product.version;
     snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1, state->product.commit_ids);
-    memcpy(out->token, state->token, sizeof out->token);
+    memcpy(out->etag, state->etag, sizeof out->etag);
 }
 
 /* Whether the list has this commit, or a later one of the same store, which replaces it there. */
@@ -25,7 +25,7 @@ bool product_state_follows(const struct product_state *state, const struct produ
         return false;
     }
     if (state->product.version == mark->version) {
-        return strcmp(state->token, mark->token) == 0;
+        return strcmp(state->etag, mark->etag) == 0;
     }
     bool is_full = strlen(state->product.commit_ids) + 1 >= INVENTORY_COMMIT_IDS_BYTES;
     return is_full || names_store_of(state->product.commit_ids, mark->commit_id);
@@ -36,7 +36,7 @@ void product_state_init(struct product_state *state) {
     reservation_list_init(&state->reservations);
 }
 
-void product_state_release(struct product_state *state) {
+void product_state_cleanup(struct product_state *state) {
     reservation_list_cleanup(&state->reservations);
     free(state->changed);
     free(state->records);

@@ -10,7 +10,7 @@
  * Costs        As reservation_list.h has them: none but a merge takes time in proportion to what is in memory. A commit
  *              costs what it changes.
  * Ownership    A state owns its reservations. A pointer to one is good until that one is removed and committed, or the
- *              state is trimmed or released.
+ *              state is trimmed or cleaned up.
  * Threads: a state belongs to one thread.
  * Layer: inventory. May include lease/, storage/, base/.
  */
@@ -27,7 +27,7 @@
 
 enum {
     PRODUCT_ID_BYTES = 129, /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
-    INVENTORY_TOKEN_BYTES = 128,
+    INVENTORY_ETAG_BYTES = 128,
     INVENTORY_COMMIT_IDS = 16, /* that the product's row names, the one that made its version first */
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
     COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1, /* in which all commits of one store begin alike */
@@ -71,7 +71,7 @@ struct idempotency_record {
 
 struct product_state {
     struct product product; /* as read, then as the operations left it; version is the stored one until committed */
-    char token[INVENTORY_TOKEN_BYTES]; /* what the store's commit must find unchanged: the product row's ETag */
+    char etag[INVENTORY_ETAG_BYTES]; /* what the store's commit must find unchanged: the product row's ETag */
     struct reservation_list reservations;
     struct reservation **changed; /* those with another mark than STORED, in the order of their first changes */
     size_t changed_count;
@@ -93,7 +93,7 @@ static inline bool reservation_is_removed(const struct reservation *reservation)
 struct product_mark {
     int64_t version;
     char commit_id[UUID_TEXT_BYTES]; /* of the commit that made that version; "": not known */
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
 };
 
 void product_state_mark(const struct product_state *state, struct product_mark *out);
@@ -105,7 +105,7 @@ void product_state_mark(const struct product_state *state, struct product_mark *
 bool product_state_follows(const struct product_state *state, const struct product_mark *mark);
 
 void product_state_init(struct product_state *state);
-void product_state_release(struct product_state *state);
+void product_state_cleanup(struct product_state *state);
 
 /* Adds a copy of a reservation as it is in the store. STATUS_NO_MEMORY. */
 enum status product_state_add(struct product_state *state, const struct reservation *like,

@@ -78,7 +78,7 @@ static struct transaction *transaction_new(const struct product_state *state, co
     if (transaction == NULL) {
         return NULL;
     }
-    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->token, product_entity_of_product(after));
+    add(transaction, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag, product_entity_of_product(after));
     for (size_t i = 0; i < state->changed_count; i++) {
         add_reservation(transaction, after->id, state->changed[i]);
     }
@@ -120,14 +120,14 @@ static enum status refusal(const struct product_state *state, enum status status
 }
 
 enum status product_transaction_read_product(struct storage_client *client, const char *table, const char *product_id,
-                                             int64_t deadline_ms, struct product *out,
-                                             char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+                                             int64_t deadline_ms, struct product *out, char etag[INVENTORY_ETAG_BYTES],
+                                             struct error *err) {
     cJSON *entity = NULL;
     enum status status = table_get(client, table, product_id, PRODUCT_ROW, deadline_ms, &entity, err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (!product_entity_read_product(entity, out, token)) {
+    if (!product_entity_read_product(entity, out, etag)) {
         status = product_entity_unreadable(entity, err);
     }
     cJSON_Delete(entity);
@@ -175,22 +175,22 @@ static bool may_be_pushed_out(const struct commit *commit, const struct product 
  * Reads what happened; see the header. Storage is asked beyond the commit's deadline: an attempt may have taken all the time that
  * there was, and the truth is worth more to the caller than a quick "nobody knows".
  */
-static enum outcome probe(const struct commit *commit, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+static enum outcome probe(const struct commit *commit, char etag[INVENTORY_ETAG_BYTES], struct error *err) {
     int64_t read_by_ms = clock_now_ms(commit->client->clock) + STORAGE_DEADLINE_MS;
     struct product found;
     enum status status =
         product_transaction_read_product(commit->client, commit->table, commit->after->id,
-                                         clock_max_ms(read_by_ms, commit->deadline_ms), &found, token, err);
+                                         clock_max_ms(read_by_ms, commit->deadline_ms), &found, etag, err);
     if (status != STATUS_OK) {
         return OUTCOME_UNKNOWN;
     }
     if (has_first(found.commit_ids, commit->after->commit_ids)) {
         if (found.version != commit->after->version) {
-            token[0] = '\0'; /* of somebody else's version: nothing of this state may be committed on it */
+            etag[0] = '\0'; /* of somebody else's version: nothing of this state may be committed on it */
         }
         return OUTCOME_HAPPENED;
     }
-    if (strcmp(token, commit->state->token) == 0) {
+    if (strcmp(etag, commit->state->etag) == 0) {
         return OUTCOME_NOT_YET;
     }
     if (!may_be_pushed_out(commit, &found)) {
@@ -218,9 +218,9 @@ static bool is_confirmed(const struct commit *commit, enum status answer, enum s
 
 /* `failure` is the last attempt's, `attempt` its number. True: send again; else *out_status says how it ended. */
 static bool resolve(const struct commit *commit, int attempt, const struct error *failure,
-                    char token[INVENTORY_TOKEN_BYTES], enum status *out_status, struct error *err) {
+                    char etag[INVENTORY_ETAG_BYTES], enum status *out_status, struct error *err) {
     struct error unread = {.status = STATUS_OK};
-    switch (probe(commit, token, &unread)) {
+    switch (probe(commit, etag, &unread)) {
     case OUTCOME_HAPPENED:
         *out_status = STATUS_OK;
         return false;
@@ -252,13 +252,13 @@ static bool resolve(const struct commit *commit, int attempt, const struct error
 
 /* Whatever an attempt is answered, but success: a copy of it that somebody on the way made may have succeeded before. */
 static enum status send_until_known(struct commit *commit, const struct transaction *transaction,
-                                    char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+                                    char etag[INVENTORY_ETAG_BYTES], struct error *err) {
     enum status status = STATUS_OK;
     bool again = true;
     for (int attempt = 1; again; attempt++) {
         struct error failure = {.status = STATUS_OK};
         status = table_transaction(commit->client, commit->table, transaction->operations, transaction->count,
-                                   commit->deadline_ms, token, &failure);
+                                   commit->deadline_ms, etag, &failure);
         if (status == STATUS_OK) {
             return STATUS_OK;
         }
@@ -269,21 +269,21 @@ static enum status send_until_known(struct commit *commit, const struct transact
         if (status == STATUS_TOO_LARGE && !commit->open) { /* it was not sent */
             return status;
         }
-        again = resolve(commit, attempt, &failure, token, &status, err);
+        again = resolve(commit, attempt, &failure, etag, &status, err);
     }
     return status;
 }
 
 enum status product_transaction_send(struct storage_client *client, const char *table,
                                      const struct product_state *state, const struct product *after,
-                                     int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES], struct error *err) {
+                                     int64_t deadline_ms, char etag[INVENTORY_ETAG_BYTES], struct error *err) {
     struct transaction *transaction = transaction_new(state, after);
     if (transaction == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the transaction");
     }
     struct commit commit = {
         .client = client, .table = table, .state = state, .after = after, .deadline_ms = deadline_ms};
-    enum status status = send_until_known(&commit, transaction, token, err);
+    enum status status = send_until_known(&commit, transaction, etag, err);
     transaction_free(transaction);
     return status;
 }

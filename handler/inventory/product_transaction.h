@@ -25,7 +25,7 @@
 
 /*
  * Sends `state`'s marked rows and records with `after` as the product's row until it is known what became of them. Starts no
- * attempt after `deadline_ms`; reading what happened may take STORAGE_DEADLINE_MS longer. `token` receives the ETag of `after`'s row,
+ * attempt after `deadline_ms`; reading what happened may take STORAGE_DEADLINE_MS longer. `etag` receives the ETag of `after`'s row,
  * or "" when that is not the stored one any more. `state` is untouched.
  *
  * STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS, STATUS_UNAVAILABLE   as of a store's commit
@@ -34,12 +34,12 @@
  */
 enum status product_transaction_send(struct storage_client *client, const char *table,
                                      const struct product_state *state, const struct product *after,
-                                     int64_t deadline_ms, char token[INVENTORY_TOKEN_BYTES],
+                                     int64_t deadline_ms, char etag[INVENTORY_ETAG_BYTES],
                                      struct error *err) MUST_CHECK;
 
 /* Reads the product's row alone. STATUS_NOT_FOUND, STATUS_MALFORMED, and table_get's. */
 enum status product_transaction_read_product(struct storage_client *client, const char *table, const char *product_id,
-                                             int64_t deadline_ms, struct product *out,
-                                             char token[INVENTORY_TOKEN_BYTES], struct error *err) MUST_CHECK;
+                                             int64_t deadline_ms, struct product *out, char etag[INVENTORY_ETAG_BYTES],
+                                             struct error *err) MUST_CHECK;
 
 #endif

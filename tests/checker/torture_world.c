@@ -80,7 +80,7 @@ static void settle_residents(struct torture_world *world) {
             need(table.base.ops->commit(&table.base, &state, storage_deadline(world), &err), &err);
         }
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
     inventory_store_table_release(&table);
 }
 

@@ -109,7 +109,7 @@ static void check_read(bool all) {
     struct error err = {0};
     product_state_init(&state);
     if (store.base.ops->read(&store.base, "PROD-001", &query, &state, &err) == STATUS_OK) {
-        REQUIRE(state.token[0] != '\0' && inventory_is_stored_product_id(state.product.id));
+        REQUIRE(state.etag[0] != '\0' && inventory_is_stored_product_id(state.product.id));
         for (size_t i = 0; i < state.reservations.count; i++) {
             check_row(state.product.id, state.reservations.rows[i]);
         }
@@ -117,7 +117,7 @@ static void check_read(bool all) {
     } else {
         REQUIRE(err.message[0] != '\0' && state.reservations.count == 0);
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 static void check_record(void) {

@@ -56,7 +56,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
     close_table();
 }
 

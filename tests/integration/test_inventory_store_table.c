@@ -56,7 +56,7 @@ static void open_many(void) {
 }
 
 static void close_many(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
     close_table();
 }
 

@@ -75,7 +75,7 @@ static void fill(const char *product_id, int due) {
             check(store.base.ops->commit(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
         }
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 /* Reconciles; answers how many requests storage was sent for it, the given back leases' too. */

@@ -32,7 +32,7 @@ static void create_product(struct bare_reserver *reserver) {
     status = table_get(reserver->client, reserver->table, reserver->state.product.id, PRODUCT_ROW,
                        deadline_ms(reserver), &entity, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    ck_assert(product_entity_read_product(entity, &reserver->state.product, reserver->state.token));
+    ck_assert(product_entity_read_product(entity, &reserver->state.product, reserver->state.etag));
     cJSON_Delete(entity);
 }
 
@@ -52,7 +52,7 @@ void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *c
 }
 
 void bare_reserver_close(struct bare_reserver *reserver) {
-    product_state_release(&reserver->state);
+    product_state_cleanup(&reserver->state);
 }
 
 static void add_reservations(struct product_state *state, int64_t now_ms, int rows) {
@@ -82,13 +82,13 @@ static void send_transaction(struct bare_reserver *reserver) {
         operations[i].row_key = row_keys[i];
         operations[i].entity = entities[i];
     }
-    operations[0].if_match = state->token;
-    char token[TABLE_ETAG_BYTES];
+    operations[0].if_match = state->etag;
+    char etag[TABLE_ETAG_BYTES];
     struct error err = {0};
     enum status status =
-        table_transaction(reserver->client, reserver->table, operations, count, deadline_ms(reserver), token, &err);
+        table_transaction(reserver->client, reserver->table, operations, count, deadline_ms(reserver), etag, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    strcpy(state->token, token);
+    strcpy(state->etag, etag);
     for (size_t i = 0; i < count; i++) {
         cJSON_Delete(entities[i]);
     }

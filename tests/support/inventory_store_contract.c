@@ -87,7 +87,7 @@ START_TEST(a_stale_commit_fails_whole) {
     ck_assert(reserved);
     ck_assert_int_eq(commit(&stale), STATUS_PRECONDITION_FAILED);
     ck_assert_int_eq(stale.product.version, 1);
-    product_state_release(&stale);
+    product_state_cleanup(&stale);
     read_all("A");
     ck_assert_int_eq(state.product.available, 40);
     ck_assert_uint_eq(state.reservations.count, 1);
@@ -257,7 +257,7 @@ START_TEST(a_stale_commit_with_a_record_that_is_there_writes_nothing) {
     ck_assert_int_eq(product_state_add_record(&stale, &again), STATUS_OK);
     enum status status = commit(&stale); /* both checks fail; a store may look at either first */
     ck_assert(status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS);
-    product_state_release(&stale);
+    product_state_cleanup(&stale);
     read_all("A");
     ck_assert_int_eq(state.product.version, 2);
 }

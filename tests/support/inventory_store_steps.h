@@ -35,7 +35,7 @@ static inline void set_up(void) {
 }
 
 static inline void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
     close_store();
 }
 

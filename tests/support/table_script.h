@@ -46,7 +46,7 @@ static inline void set_up(void) {
     inventory_store_table_init(&table, &connection.client, "inventory");
     product_state_init(&state);
     strcpy(state.product.id, "P");
-    strcpy(state.token, "W/\"datetime'7'\"");
+    strcpy(state.etag, "W/\"datetime'7'\"");
     state.product.total = state.product.available = 10;
     state.product.version = 7;
     state.product.indexed_due_ms = BUCKET_MS;
@@ -59,7 +59,7 @@ static inline void set_up(void) {
 }
 
 static inline void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
     inventory_store_table_release(&table);
     storage_connection_close(&connection);
     http_fake_free(fake);
@@ -154,7 +154,7 @@ static inline void push_committed(void) {
 static inline void assert_committed(void) {
     ck_assert_msg(commit.status == STATUS_OK, "%s", commit.err.message);
     ck_assert_int_eq(state.product.version, 8);
-    ck_assert_str_eq(state.token, "W/\"datetime'8'\"");
+    ck_assert_str_eq(state.etag, "W/\"datetime'8'\"");
     ck_assert_int_eq(state.change_count, 0);
 }
 
@@ -162,7 +162,7 @@ static inline void assert_not_committed(enum status expected) {
     ck_assert_msg(commit.status == expected, "%s: %s", status_name(commit.status), commit.err.message);
     ck_assert_int_eq(state.product.version, 7);
     ck_assert_int_eq(state.change_count, 1 + (int)state.record_count);
-    ck_assert_str_eq(state.token, "W/\"datetime'7'\"");
+    ck_assert_str_eq(state.etag, "W/\"datetime'7'\"");
     ck_assert_int_eq(state.product.indexed_due_ms, BUCKET_MS);
 }
 

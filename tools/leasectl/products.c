@@ -53,7 +53,7 @@ static enum status list_product(void *context, const struct product *product, st
     } else if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK; /* it was deleted meanwhile */
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return status;
 }
 
@@ -147,7 +147,7 @@ static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
     int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
     cJSON *picture = inventory_picture_json(state, now_ms);
     bool complete = json_add_int64(picture, "version", product->version) &&
-                    cJSON_AddStringToObject(picture, "etag", state->token) != NULL &&
+                    cJSON_AddStringToObject(picture, "etag", state->etag) != NULL &&
                     add_time(picture, "dueAt", due_ms, INT64_MAX) &&
                     add_time(picture, "indexedDueAt", product->indexed_due_ms, 0) &&
                     add_time(picture, "indexedKeepUntil", product->indexed_keep_ms, 0);
@@ -210,6 +210,6 @@ enum status products_show(struct parts *parts, const struct output *output, cons
         status = output->json || picture == NULL ? output_json(picture, err) : print_picture(output, picture, err);
         cJSON_Delete(picture);
     }
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return explain(status, product_id, err);
 }

@@ -130,7 +130,7 @@ START_TEST(a_caller_without_the_lease_is_told_what_is_available_now) {
                      STATUS_OK);
     ck_assert_int_eq(inventory_reserve(&state, "OTHER", 20, now_ms, 60000, &reserved, &row), STATUS_OK);
     ck_assert_int_eq(store->ops->commit(store, &state, INT64_MAX, NULL), STATUS_OK);
-    product_state_release(&state);
+    product_state_cleanup(&state);
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
     reserve(_i, NULL, five);
     ck_assert_int_eq(answer.status, 409);

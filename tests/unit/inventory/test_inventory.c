@@ -18,7 +18,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 /* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
@@ -122,7 +122,7 @@ static void expired_rows(int count) {
 START_TEST(requests_leave_room_for_what_has_expired_up_to_half_of_a_commit) {
     static const struct { int expired, room; } rows[] = {{0, 99}, {1, 98}, {25, 74}, {50, 49}, {51, 49}, {5000, 49}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        product_state_release(&state);
+        product_state_cleanup(&state);
         expired_rows(rows[i].expired);
         ck_assert_int_eq(inventory_room(&state, NOW_MS), rows[i].room);
         ck_assert_int_eq(inventory_room(&state, NOW_MS - 10000), INVENTORY_MAX_CHANGES);
@@ -154,7 +154,7 @@ START_TEST(as_many_go_along_as_requests_change_and_a_few_in_any_case) {
         int changes, expired;
     } rows[] = {{1, INVENTORY_EXPIRE_FEW}, {8, 8}, {20, 20}, {49, 49}, {74, 25}, {99, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        product_state_release(&state);
+        product_state_cleanup(&state);
         expired_rows(200);
         state.change_count = rows[i].changes;
         ck_assert_int_eq(inventory_expire_along(&state, NOW_MS), rows[i].expired);
@@ -458,7 +458,7 @@ START_TEST(a_state_is_checked_against_its_rows) {
         }
         ck_assert_msg(inventory_check(&read, &err) == (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED), "row %zu", i);
         ck_assert_msg(strstr(err.message, rows[i].said) != NULL, "row %zu: %s", i, err.message);
-        product_state_release(&read);
+        product_state_cleanup(&read);
     }
 }
 END_TEST

@@ -193,7 +193,7 @@ static void assert_product(int64_t available, int64_t version, size_t rows) {
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
     ck_assert_uint_eq(state.reservations.count, rows);
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 /* --- together --- */
@@ -402,7 +402,7 @@ static enum status commit_and_lose(struct inventory_store *store, struct product
                      STATUS_OK);
     ck_assert_int_eq(inventory_release(&theirs, "A", NULL, 100, uncounted->now_ms(store), 0), 100);
     ck_assert_int_eq(uncounted->commit(store, &theirs, deadline_ms, err), STATUS_OK);
-    product_state_release(&theirs);
+    product_state_cleanup(&theirs);
     return status;
 }
 
@@ -752,7 +752,7 @@ static int64_t let_many_expire(void) {
         }
     }
     int64_t version = state.product.version;
-    product_state_release(&state);
+    product_state_cleanup(&state);
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
     wait_for_release();
     return version;
@@ -868,7 +868,7 @@ static void *get_restless(void *status) {
     int64_t now_ms = 0;
     product_state_init(&state);
     *(enum status *)status = inventory_service_get(&app.service, "PROD-001", &state, &now_ms, NULL);
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return NULL;
 }
 

@@ -76,7 +76,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 /* ---- the model ---- */
@@ -430,7 +430,7 @@ static void merge(void) {
     }
     CHECK_EQ(product_state_merge(&state, &other), STATUS_OK);
     CHECK_EQ(other.reservations.count, 0);
-    product_state_release(&other);
+    product_state_cleanup(&other);
 }
 
 static void commit(void) {

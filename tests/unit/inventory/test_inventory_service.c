@@ -57,7 +57,7 @@ static void assert_product(const char *product, int64_t available, int64_t versi
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
     ck_assert_uint_eq(state.reservations.count, rows);
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 START_TEST(a_reservation_is_answered_as_it_is_stored) {
@@ -136,7 +136,7 @@ START_TEST(expired_units_are_for_sale_however_many_rows_they_stand_in) {
     int64_t now_ms;
     get("PROD-001", &state, &now_ms);
     ck_assert_int_eq(inventory_reserved(&state, now_ms), 100);
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 END_TEST
 
@@ -279,7 +279,7 @@ static enum status get_any(void) {
     int64_t now_ms;
     product_state_init(&state);
     enum status status = inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err);
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return status;
 }
 

@@ -57,7 +57,7 @@ static void assert_stored(int64_t total, int64_t available, int64_t version) {
     ck_assert_int_eq(state.product.total, total);
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 START_TEST(a_new_total_is_a_commit_like_any_other) {
@@ -159,7 +159,7 @@ START_TEST(a_store_that_others_prepare_is_left_as_it_is) {
     app.store.next[STORE_READ] = STATUS_CONTAINER_NOT_FOUND;
     ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_OK);
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 END_TEST
 

@@ -28,7 +28,7 @@ static cJSON *entity_of(const struct reservation *like) {
     product_state_init(&state);
     ck_assert_int_eq(product_state_add(&state, like, "O'Brien"), STATUS_OK);
     cJSON *entity = product_entity_of_reservation("PROD-001", state.reservations.rows[0]);
-    product_state_release(&state);
+    product_state_cleanup(&state);
     return entity;
 }
 
@@ -125,12 +125,12 @@ END_TEST
 START_TEST(what_every_release_writes_of_a_product_must_be_there) {
     static const char *const properties[] = {"PartitionKey", "total", "available", "version", "odata.etag"};
     struct product read;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = product_entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
-    ck_assert(!product_entity_read_product(entity, &read, token));
+    ck_assert(!product_entity_read_product(entity, &read, etag));
     cJSON_Delete(entity);
 }
 END_TEST
@@ -138,11 +138,11 @@ END_TEST
 START_TEST(what_is_there_of_a_product_must_be_of_its_kind) {
     static const char *const properties[] = {"dueAt", "commitIds", "indexedDue", "indexedKeep", "format"};
     struct product read;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = product_entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     cJSON_ReplaceItemInObjectCaseSensitive(entity, properties[_i], cJSON_CreateBool(1));
-    ck_assert(!product_entity_read_product(entity, &read, token));
+    ck_assert(!product_entity_read_product(entity, &read, etag));
     cJSON_Delete(entity);
 }
 END_TEST
@@ -169,9 +169,9 @@ static void read_row(const cJSON *entity, int counts[4]) {
     struct reservation row;
     struct idempotency_record answer;
     struct due_row due;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     if (strcmp(row_key, PRODUCT_ROW) == 0) {
-        ck_assert(product_entity_read_product(entity, &read, token));
+        ck_assert(product_entity_read_product(entity, &read, etag));
         ck_assert_int_eq(read.format, 0);
         ck_assert_uint_ge(strlen(read.commit_ids), UUID_TEXT_BYTES - 1);
         counts[0]++;
@@ -236,17 +236,17 @@ static cJSON *with_etag(cJSON *entity) {
 /* The first release merges what it writes, and leaves the rest as it finds it. */
 START_TEST(a_due_time_that_an_older_release_has_not_kept_up_is_not_known) {
     struct product read;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = with_etag(product_entity_of_product(&product));
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, product.due_ms);
     cJSON_ReplaceItemInObjectCaseSensitive(entity, "commitId",
                                            cJSON_CreateString("a2b1c4d6-0000-4000-8000-000000000003"));
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, 0);
     ck_assert_str_eq(read.commit_ids, product.commit_ids);
     cJSON_DeleteItemFromObjectCaseSensitive(entity, "commitId");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, product.due_ms);
     cJSON_Delete(entity);
 }
@@ -256,11 +256,11 @@ START_TEST(the_format_of_a_newer_release_stays_with_its_rows) {
     struct product read;
     struct reservation row;
     struct error err;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = with_etag(product_entity_of_product(&product));
     cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(entity, "format"), 77);
     cJSON_AddStringToObject(entity, "colour", "red");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     cJSON_ReplaceItemInObjectCaseSensitive(entity, "total", cJSON_CreateString("none"));
     ck_assert_int_eq(product_entity_unreadable(entity, &err), STATUS_MALFORMED);
     ck_assert_ptr_nonnull(strstr(err.message, "row product of partition PROD-001"));
@@ -288,12 +288,12 @@ START_TEST(numbers_that_cannot_be_are_not_read) {
                                           {"version", "9223372036854775807"},
                                           {"PartitionKey", "a/b"}};
     struct product read;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = product_entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     cJSON_ReplaceItemInObjectCaseSensitive(entity, rows[_i][0], cJSON_CreateString(rows[_i][1]));
-    ck_assert(!product_entity_read_product(entity, &read, token));
+    ck_assert(!product_entity_read_product(entity, &read, etag));
     cJSON_Delete(entity);
 }
 END_TEST
@@ -316,12 +316,12 @@ END_TEST
 
 START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
     struct product read, nothing_due = product;
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     nothing_due.due_ms = INT64_MAX;
     cJSON *entity = product_entity_of_product(&nothing_due);
     ck_assert_str_eq(json_string(entity, "dueAt"), "9999-12-31T23:59:59.999Z");
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, INT64_MAX);
     cJSON_Delete(entity);
 }
@@ -357,13 +357,13 @@ END_TEST
 START_TEST(what_is_written_is_read_back) {
     struct product read = {0};
     struct reservation row = {0};
-    char token[INVENTORY_TOKEN_BYTES];
+    char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = product_entity_of_product(&product);
-    ck_assert(!product_entity_read_product(entity, &read, token)); /* storage adds the ETag */
+    ck_assert(!product_entity_read_product(entity, &read, etag)); /* storage adds the ETag */
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
-    ck_assert(product_entity_read_product(entity, &read, token));
+    ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_mem_eq(&read, &product, sizeof read);
-    ck_assert_str_eq(token, "W/\"1\"");
+    ck_assert_str_eq(etag, "W/\"1\"");
     cJSON_Delete(entity);
     entity = entity_of(&reservation);
     const char *customer_id = NULL;

@@ -17,7 +17,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    product_state_release(&state);
+    product_state_cleanup(&state);
 }
 
 static void row(struct product_state *target, const char *id, int64_t expires_ms) {
@@ -64,7 +64,7 @@ START_TEST(merging_adds_what_is_missing_and_keeps_what_is_marked) {
     other.complete_until_ms = 1;
     ck_assert_int_eq(product_state_merge(&state, &other), STATUS_OK);
     ck_assert_int_eq(state.complete_until_ms, 3000);
-    product_state_release(&other);
+    product_state_cleanup(&other);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ END_TEST
 START_TEST(a_product_follows_what_its_commits_came_from) {
     static const struct {
         int64_t version;
-        const char *commit_ids, *token;
+        const char *commit_ids, *etag;
         bool follows;
     } rows[] = {
         {3, ID("2", "3") "," ID("1", "2"), "e3", true},  /* the same */
@@ -144,13 +144,13 @@ START_TEST(a_product_follows_what_its_commits_came_from) {
         {5, ID("9", "5"), "e5", false},                  /* the same, by one store */
         {19, SIXTEEN_IDS, "e5", true},                   /* it may have been pushed out */
     };
-    struct product_mark mark = {.version = 3, .commit_id = ID("2", "3"), .token = "e3"}, none = {0};
+    struct product_mark mark = {.version = 3, .commit_id = ID("2", "3"), .etag = "e3"}, none = {0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct product_state read;
         product_state_init(&read);
         read.product.version = rows[i].version;
         strcpy(read.product.commit_ids, rows[i].commit_ids);
-        strcpy(read.token, rows[i].token);
+        strcpy(read.etag, rows[i].etag);
         ck_assert_msg(product_state_follows(&read, &mark) == rows[i].follows, "row %zu", i);
         ck_assert(!product_state_follows(&read, &none));
         struct product_mark again;

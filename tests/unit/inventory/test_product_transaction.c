@@ -395,7 +395,7 @@ START_TEST(stopping_in_mid_commit_is_unknown_not_cancelled) {
 END_TEST
 
 START_TEST(without_an_etag_nothing_is_sent) {
-    state.token[0] = '\0';
+    state.etag[0] = '\0';
     start_commit();
     finish_commit();
     ck_assert_int_eq(commit.status, STATUS_PRECONDITION_FAILED);
