@@ -120,7 +120,9 @@ static enum status query_due(struct due_index *index, int64_t now_ms, struct due
     enum status status = strbuf_status(&filter);
     if (status == STATUS_OK) {
         int64_t deadline_ms = clock_now_ms(index->client->clock) + QUERY_DEADLINE_MS;
-        status = table_query(index->client, index->table, filter.data, deadline_ms, take_row, list, NULL, err);
+        const struct table_query query = {
+            .table = index->table, .filter = filter.data, .visit = take_row, .context = list};
+        status = table_query(index->client, &query, deadline_ms, err);
     } else {
         error_set(err, status, "the query could not be written");
     }

@@ -80,8 +80,8 @@ static enum status check_partition_is_empty(struct inventory_store_table *store,
     table_append_literal(&filter, product_id);
     enum status status = strbuf_status(&filter);
     if (status == STATUS_OK) {
-        status = table_query(store->client, store->table, filter.data, storage_deadline_ms(store), meet_row, NULL, NULL,
-                             err);
+        const struct table_query query = {.table = store->table, .filter = filter.data, .visit = meet_row};
+        status = table_query(store->client, &query, storage_deadline_ms(store), err);
     } else {
         error_set(err, status, "the query could not be written");
     }
@@ -239,8 +239,9 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
 static enum status read_pages(struct inventory_store_table *store, const char *filter, struct product_state *state,
                               int *out_pages, struct error *err) {
     product_state_cleanup(state);
-    enum status status =
-        table_query(store->client, store->table, filter, storage_deadline_ms(store), take_row, state, out_pages, err);
+    const struct table_query query = {
+        .table = store->table, .filter = filter, .visit = take_row, .context = state, .out_pages = out_pages};
+    enum status status = table_query(store->client, &query, storage_deadline_ms(store), err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -469,8 +470,9 @@ static enum status list_row(void *context, const cJSON *entity, struct error *er
 enum status inventory_store_table_list(struct inventory_store_table *store, inventory_store_table_visitor visit,
                                        void *context, struct error *err) {
     struct listing listing = {.visit = visit, .context = context};
-    enum status status = table_query(store->client, store->table, "RowKey eq '" PRODUCT_ROW "'",
-                                     clock_now_ms(store->client->clock) + LISTING_MS, list_row, &listing, NULL, err);
+    const struct table_query query = {
+        .table = store->table, .filter = "RowKey eq '" PRODUCT_ROW "'", .visit = list_row, .context = &listing};
+    enum status status = table_query(store->client, &query, clock_now_ms(store->client->clock) + LISTING_MS, err);
     if (status != STATUS_OK) {
         error_wrap(err, "listing table %s", store->table);
     }

@@ -335,6 +335,28 @@ static enum status name_operation(struct storage_operation *operation) {
     return STATUS_OK;
 }
 
+static bool is_cancelled(struct storage_client *client) {
+    pthread_mutex_lock(&client->lock);
+    bool cancelled = client->cancelled;
+    pthread_mutex_unlock(&client->lock);
+    return cancelled;
+}
+
+/* Ends an operation whatever it is doing. */
+static void end_cancelled(struct storage_operation *operation) {
+    const struct correlation *before = correlation_use(operation->correlation);
+    struct error err;
+    char what[WHAT_BYTES] = "waiting for storage";
+    if (operation->request != NULL) {
+        describe(operation->client, operation->request, what);
+    }
+    error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
+    http_client_abandon(operation->client->http, &operation->exchange);
+    event_loop_stop_timer(operation->client->http->loop, &operation->wait);
+    end_operation(operation, STATUS_CANCELLED, NULL, &err);
+    correlation_use(before);
+}
+
 static void first_attempt(struct storage_operation *operation) {
     struct storage_client *client = operation->client;
     enum status status = storage_request_status(operation->request);
@@ -360,26 +382,56 @@ static void first_attempt(struct storage_operation *operation) {
 static void on_started(void *context) {
     struct storage_operation *operation = context;
     const struct correlation *before = correlation_use(operation->correlation);
-    first_attempt(operation);
+    if (operation->is_cancellable && is_cancelled(operation->client)) {
+        end_cancelled(operation);
+    } else {
+        first_attempt(operation);
+    }
     correlation_use(before);
 }
 
-void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
-                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
-                             void *context) {
+static void open_operation(struct storage_operation *operation, struct storage_client *client, storage_done done,
+                           void *context) {
     assert(operation->state == STORAGE_OPERATION_IDLE);
     *operation = (struct storage_operation){
         .client = client,
-        .request = request,
-        .deadline_ms = deadline_ms,
         .done = done,
         .context = context,
         .state = STORAGE_OPERATION_WAITING,
         .correlation = correlation_current(),
     };
-    operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
     TAILQ_INSERT_TAIL(&client->open, operation, link);
+}
+
+void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
+                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
+                             void *context) {
+    open_operation(operation, client, done, context);
+    operation->request = request;
+    operation->deadline_ms = deadline_ms;
+    operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
     event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock));
+}
+
+static void on_delay_over(void *context) {
+    struct storage_operation *operation = context;
+    const struct correlation *before = correlation_use(operation->correlation);
+    const struct error none = {.status = STATUS_OK};
+    if (is_cancelled(operation->client)) {
+        end_cancelled(operation);
+    } else {
+        end_operation(operation, STATUS_OK, NULL, &none);
+    }
+    correlation_use(before);
+}
+
+void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
+                            storage_done done, void *context) {
+    int64_t due_ms = clock_now_ms(client->clock) + (is_cancelled(client) ? 0 : delay_ms);
+    open_operation(operation, client, done, context);
+    operation->is_cancellable = true;
+    operation->wait = (struct loop_timer){.fired = on_delay_over, .context = operation};
+    event_loop_set_timer(client->http->loop, &operation->wait, due_ms);
 }
 
 void storage_operation_abandon(struct storage_operation *operation) {
@@ -405,8 +457,8 @@ struct waiting_send {
     struct error *err; /* not NULL */
 };
 
-static void wake_sender(struct waiting_send *send, enum status status, struct http_reply *reply,
-                        const struct error *err) {
+static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct waiting_send *send = context;
     send->status = status;
     if (status == STATUS_OK) {
         *send->out = *reply;
@@ -417,32 +469,10 @@ static void wake_sender(struct waiting_send *send, enum status status, struct ht
     loop_call_end(&send->call);
 }
 
-static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    wake_sender(context, status, reply, err);
-}
-
-static bool is_cancelled(struct storage_client *client) {
-    pthread_mutex_lock(&client->lock);
-    bool cancelled = client->cancelled;
-    pthread_mutex_unlock(&client->lock);
-    return cancelled;
-}
-
-static void wake_cancelled(struct waiting_send *send) {
-    struct error err;
-    char what[WHAT_BYTES];
-    describe(send->client, send->request, what);
-    error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
-    wake_sender(send, STATUS_CANCELLED, NULL, &err);
-}
-
 static void start_waiting_send(void *context) {
     struct waiting_send *send = context;
-    if (is_cancelled(send->client)) {
-        wake_cancelled(send);
-        return;
-    }
     storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms, on_sent, send);
+    send->operation.is_cancellable = true;
 }
 
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
@@ -457,16 +487,23 @@ enum status storage_client_send(struct storage_client *client, const struct stor
     return send.status;
 }
 
-/* Ends the operations that somebody waits for, and no others: leases are still released. */
-static void end_waiting_sends(void *context) {
+static struct storage_operation *first_cancellable(const struct storage_client *client) {
+    struct storage_operation *operation = TAILQ_FIRST(&client->open);
+    while (operation != NULL && !operation->is_cancellable) {
+        operation = TAILQ_NEXT(operation, link);
+    }
+    return operation;
+}
+
+/*
+ * Any of them may start or abandon others when it is told, so each is looked for anew. Leases are
+ * still released.
+ */
+static void end_cancellable(void *context) {
     struct storage_client *client = context;
-    struct storage_operation *operation, *next;
-    for (operation = TAILQ_FIRST(&client->open); operation != NULL; operation = next) {
-        next = TAILQ_NEXT(operation, link);
-        if (operation->done == on_sent) {
-            storage_operation_abandon(operation);
-            wake_cancelled(operation->context);
-        }
+    struct storage_operation *operation;
+    while ((operation = first_cancellable(client)) != NULL) {
+        end_cancelled(operation);
     }
 }
 
@@ -494,10 +531,14 @@ static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
     return !cancelled;
 }
 
+int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
+    return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
+                                 deadline_ms);
+}
+
 enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
                                     int64_t deadline_ms) {
-    int64_t delay_ms = retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(),
-                                             clock_now_ms(client->clock), deadline_ms);
+    int64_t delay_ms = storage_client_delay_ms(client, attempt, retry_after_ms, deadline_ms);
     if (delay_ms < 0) {
         return STATUS_UNAVAILABLE;
     }
@@ -509,7 +550,7 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
 void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
                          const struct storage_account *account, struct credential *credential) {
     *client = (struct storage_client){.http = http, .clock = clock, .account = account, .credential = credential};
-    client->cancel = (struct loop_task){.run = end_waiting_sends, .context = client};
+    client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
     TAILQ_INIT(&client->open);
     condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);

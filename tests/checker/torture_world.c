@@ -293,8 +293,8 @@ void torture_world_read_product(struct torture_world *world, const struct histor
                                     .read_from_ms = history_now_ms(history)};
     copy(out->id, products[index].id);
     int pages = 0;
-    need(table_query(&world->operator.client, "inventory", filter, storage_deadline(world), take_entity, out, &pages,
-                     &err),
-         &err);
+    const struct table_query query = {
+        .table = "inventory", .filter = filter, .visit = take_entity, .context = out, .out_pages = &pages};
+    need(table_query(&world->operator.client, &query, storage_deadline(world), &err), &err);
     out->read_to_ms = history_now_ms(history);
 }

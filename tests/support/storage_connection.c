@@ -15,8 +15,9 @@ void storage_connection_open(struct storage_connection *connection, const char *
 }
 
 void storage_connection_close(struct storage_connection *connection) {
-    http_transport_free(connection->transport);
+    http_transport_stop(connection->transport);
     storage_client_release(&connection->client);
+    http_transport_free(connection->transport);
     storage_account_wipe(&connection->account);
 }
 
