@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "inventory/product_read.h"
+#include "inventory/inventory_store_wait.h"
 
 enum {
     READ_AHEAD_MS = 30000, /* rows that expire within so much are read, so that they are at hand when they do */
@@ -52,7 +52,7 @@ static enum status read_product(struct batch *batch, const struct inventory_requ
         query.reservation_id = with_rows_of->reservation_id;
         query.customer_id = query.reservation_id == NULL ? with_rows_of->customer_id : NULL;
     }
-    enum status status = product_read(batch->store, batch->turn->product_id, &query, out, err);
+    enum status status = inventory_store_read_checked_and_wait(batch->store, batch->turn->product_id, &query, out, err);
     if (status == STATUS_OK) {
         out->complete_until_ms = query.until_ms; /* rows that expire later are not kept */
     }
@@ -153,8 +153,8 @@ static enum status read_rows(struct batch *batch, struct inventory_request *requ
 }
 
 static enum status look_up(struct batch *batch, struct inventory_request *request, struct error *err) {
-    enum status status =
-        batch->store->ops->find_record(batch->store, batch->turn->product_id, request->key_hash, &request->record, err);
+    enum status status = inventory_store_find_record_and_wait(batch->store, batch->turn->product_id, request->key_hash,
+                                                              &request->record, err);
     request->is_looked_up = status == STATUS_OK || status == STATUS_NOT_FOUND;
     request->has_record = status == STATUS_OK;
     return request->is_looked_up ? STATUS_OK : status;
@@ -162,7 +162,8 @@ static enum status look_up(struct batch *batch, struct inventory_request *reques
 
 static enum status take_picture(struct batch *batch, struct inventory_request *request, struct error *err) {
     struct inventory_query query = {.all = true};
-    enum status status = product_read(batch->store, batch->turn->product_id, &query, request->picture, err);
+    enum status status =
+        inventory_store_read_checked_and_wait(batch->store, batch->turn->product_id, &query, request->picture, err);
     request->has_rows = status == STATUS_OK;
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "inventory/batch_known.h"
+#include "inventory/inventory_store_wait.h"
 
 enum {
     COMMIT_MS = 5000, /* a commit ends within so much, and starts only with that much of its lease left */
@@ -212,7 +213,7 @@ static enum status commit(struct batch *batch, struct error *err) {
     if (deadline_ms > safe_until_ms) { /* time has passed since it was asked */
         deadline_ms = safe_until_ms;
     }
-    return batch->store->ops->commit(batch->store, batch->state, deadline_ms, err);
+    return inventory_store_commit_and_wait(batch->store, batch->state, deadline_ms, err);
 }
 
 /* A key of this batch was used before: each is looked up before all is decided anew. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
-#include "inventory/product_read.h"
+#include "inventory/inventory_store_wait.h"
 
 enum { KEY_TEXT_BYTES = 1024 };
 
@@ -130,7 +130,7 @@ bool inventory_service_wants_lease(void *context, const char *lease_name) {
     struct product_state state;
     product_state_init(&state);
     enum status status =
-        service->store->ops->read(service->store, lease_name + prefix, &(struct inventory_query){0}, &state, NULL);
+        inventory_store_read_and_wait(service->store, lease_name + prefix, &(struct inventory_query){0}, &state, NULL);
     product_state_cleanup(&state);
     return status != STATUS_NOT_FOUND;
 }
@@ -201,7 +201,7 @@ static enum status read_available(struct inventory_service *service, const char 
     product_state_init(&state);
     int64_t now_ms = service->store->ops->now_ms(service->store);
     struct inventory_query query = {.until_ms = now_ms};
-    enum status status = product_read(service->store, product_id, &query, &state, err);
+    enum status status = inventory_store_read_checked_and_wait(service->store, product_id, &query, &state, err);
     if (status == STATUS_OK) {
         out->available = inventory_available(&state, now_ms);
         out->version = state.product.version;
@@ -304,7 +304,7 @@ enum status inventory_service_get(struct inventory_service *service, const char 
     enum status status = inventory_service_prepare(service, err);
     if (status == STATUS_OK) {
         struct inventory_query query = {.all = true};
-        status = product_read(service->store, product_id, &query, state, err);
+        status = inventory_store_read_checked_and_wait(service->store, product_id, &query, state, err);
     }
     if (status == STATUS_PRECONDITION_FAILED) {
         status = read_in_turn(service, product_id, state, err);

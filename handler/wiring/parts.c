@@ -34,7 +34,8 @@ static enum status open_inventory(struct parts *parts, struct error *err) {
     struct inventory_store *store = &parts->table_store.base;
     enum status status = STATUS_OK;
     if (parts->settings.store_kind == STORE_MEMORY) {
-        status = inventory_store_memory_init(&parts->memory_store, parts->clock);
+        status = inventory_store_memory_init(&parts->memory_store, parts->clock,
+                                             http_transport_client(parts->transport)->loop);
         store = &parts->memory_store.base;
     } else {
         inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);

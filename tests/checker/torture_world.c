@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/product_entity.h"
 #include "storage/blob_client.h"
 #include "storage/table_client.h"
@@ -70,14 +71,15 @@ static void settle_residents(struct torture_world *world) {
     inventory_store_table_init(&table, &world->operator.client, "inventory");
     product_state_init(&state);
     need(table.base.ops->prepare(&table.base, &seed, 1, &err), &err);
-    need(table.base.ops->read(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err), &err);
+    need(inventory_store_read_and_wait(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err),
+         &err);
     int64_t now_ms = table.base.ops->now_ms(&table.base);
     for (int i = 1; i <= TORTURE_RESIDENTS; i++) {
         const struct reservation *row = NULL;
         bool reserved = false;
         need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, &reserved, &row), &err);
         if (i % INVENTORY_MAX_CHANGES == 0 || i == TORTURE_RESIDENTS) {
-            need(table.base.ops->commit(&table.base, &state, storage_deadline(world), &err), &err);
+            need(inventory_store_commit_and_wait(&table.base, &state, storage_deadline(world), &err), &err);
         }
     }
     product_state_cleanup(&state);

@@ -7,6 +7,7 @@
 
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/reconcile.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
@@ -63,7 +64,7 @@ static void fill(const char *product_id, int due) {
     struct product_state state;
     struct inventory_query query = {.all = true};
     product_state_init(&state);
-    check(store.base.ops->read(&store.base, product_id, &query, &state, &err));
+    check(inventory_store_read_and_wait(&store.base, product_id, &query, &state, &err));
     int64_t now_ms = store.base.ops->now_ms(&store.base);
     for (int i = 1; i <= RESERVATIONS; i++) {
         const struct reservation *row = NULL;
@@ -72,7 +73,7 @@ static void fill(const char *product_id, int due) {
         check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, &reserved, &row));
         ck_assert(reserved);
         if (i % BATCH == 0) {
-            check(store.base.ops->commit(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
+            check(inventory_store_commit_and_wait(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
         }
     }
     product_state_cleanup(&state);

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "inventory/store_operation.h"
 
 enum { ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
@@ -22,7 +23,7 @@ static struct inventory_store *memory_of(struct inventory_store *store) {
     return &((struct failing_store *)store)->memory.base;
 }
 
-static enum status planned(struct inventory_store *store, enum store_operation operation, struct error *err) {
+static enum status planned(struct inventory_store *store, enum store_operation_kind operation, struct error *err) {
     enum status status = atomic_exchange(&((struct failing_store *)store)->next[operation], STATUS_OK);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the store was told to fail with a secret detail");
 }
@@ -41,23 +42,60 @@ static int64_t certain_ms(struct inventory_store *store) {
     return memory_of(store)->ops->certain_ms(memory_of(store));
 }
 
-static enum status read_product(struct inventory_store *store, const char *product_id,
-                                const struct inventory_query *query, struct product_state *state, struct error *err) {
-    enum status status = planned(store, STORE_READ, err);
-    return status == STATUS_OK ? memory_of(store)->ops->read(memory_of(store), product_id, query, state, err) : status;
+void function_app_fail(struct inventory_store *store, enum status status, const char *why, inventory_store_done done,
+                       void *context) {
+    struct error err;
+    struct store_operation *operation = store_operation_new(store, sizeof *operation, done, context);
+    ck_assert_ptr_nonnull(operation);
+    error_set(&err, status, "%s", why);
+    store_operation_fail(operation, store->loop, &err);
 }
 
-static enum status commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                          struct error *err) {
-    enum status status = planned(store, STORE_COMMIT, err);
-    return status == STATUS_OK ? memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, err) : status;
+/* Whether an operation was told to fail; then it does so. */
+static bool fails(struct inventory_store *store, enum store_operation_kind kind, inventory_store_done done,
+                  void *context) {
+    struct error err;
+    enum status status = planned(store, kind, &err);
+    if (status != STATUS_OK) {
+        function_app_fail(store, status, err.message, done, context);
+    }
+    return status != STATUS_OK;
 }
 
-static enum status find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
-                               struct idempotency_record *out, struct error *err) {
-    enum status status = planned(store, STORE_FIND_RECORD, err);
-    struct inventory_store *memory = memory_of(store);
-    return status == STATUS_OK ? memory->ops->find_record(memory, product_id, key_hash, out, err) : status;
+static void read_product(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                         struct product_state *out, inventory_store_done done, void *context) {
+    if (!fails(store, STORE_READ, done, context)) {
+        memory_of(store)->ops->read(memory_of(store), product_id, query, out, done, context);
+    }
+}
+
+static void commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                   inventory_store_done done, void *context) {
+    if (!fails(store, STORE_COMMIT, done, context)) {
+        memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, done, context);
+    }
+}
+
+static void find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
+                        struct idempotency_record *out, inventory_store_done done, void *context) {
+    if (!fails(store, STORE_FIND_RECORD, done, context)) {
+        memory_of(store)->ops->find_record(memory_of(store), product_id, key_hash, out, done, context);
+    }
+}
+
+static void index_expiry(struct inventory_store *store, const char *product_id, int64_t expires_ms,
+                         int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
+    memory_of(store)->ops->index_expiry(memory_of(store), product_id, expires_ms, out_indexed_due_ms, done, context);
+}
+
+static void announce_wait(struct inventory_store *store, const char *product_id, inventory_store_done done,
+                          void *context) {
+    memory_of(store)->ops->announce_wait(memory_of(store), product_id, done, context);
+}
+
+static void read_wait(struct inventory_store *store, const char *product_id, int64_t *out_announced_ms,
+                      inventory_store_done done, void *context) {
+    memory_of(store)->ops->read_wait(memory_of(store), product_id, out_announced_ms, done, context);
 }
 
 static enum status find_due(struct inventory_store *store, int64_t due_ms, inventory_product_visitor visit,
@@ -83,13 +121,18 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
                                                    .read = read_product,
                                                    .commit = commit,
                                                    .find_record = find_record,
+                                                   .index_expiry = index_expiry,
+                                                   .announce_wait = announce_wait,
+                                                   .read_wait = read_wait,
                                                    .find_due = find_due,
                                                    .finish_due = finish_due};
     struct error err = {0};
-    *app = (struct function_app){.store = {.base = {.ops = &ops}}, .lease_options = lease_options_default()};
+    *app = (struct function_app){.lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);
-    ck_assert_int_eq(inventory_store_memory_init(&app->store.memory, &app->store_clock.base), STATUS_OK);
     ck_assert_int_eq(http_transport_new(&app->transport, clock_system(), &err), STATUS_OK);
+    struct event_loop *loop = http_transport_client(app->transport)->loop;
+    ck_assert_int_eq(inventory_store_memory_init(&app->store.memory, &app->store_clock.base, loop), STATUS_OK);
+    store_operation_prepare(&app->store.base, &ops, loop);
     app->lease_service = lease_store_fake_new(clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;

@@ -20,7 +20,7 @@
 
 enum { CALL_PROXIED, CALL_INVOCATION, CALL_SHAPES }; /* shapes; int, as libcheck counts loops */
 
-enum store_operation {
+enum store_operation_kind {
     STORE_PREPARE,
     STORE_READ,
     STORE_COMMIT,
@@ -51,6 +51,10 @@ struct function_app {
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms);
 void function_app_stop(struct function_app *app);
+
+/* Ends an operation of a store so, in the loop's next round. */
+void function_app_fail(struct inventory_store *store, enum status status, const char *why, inventory_store_done done,
+                       void *context);
 
 /* A caller's request. */
 struct function_call {

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "functions/inventory_picture.h"
+#include "inventory/inventory_store_wait.h"
+#include "inventory/table_setup.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -44,7 +46,7 @@ static enum status list_product(void *context, const struct product *product, st
     struct product_state state;
     product_state_init(&state);
     struct inventory_query query = {.until_ms = now_ms};
-    enum status status = listing->store->ops->read(listing->store, product->id, &query, &state, err);
+    enum status status = inventory_store_read_and_wait(listing->store, product->id, &query, &state, err);
     if (status == STATUS_OK) {
         status = append_row(listing->rows, &state.product, inventory_available(&state, now_ms), err);
     } else if (status == STATUS_MALFORMED) { /* the others are listed all the same */
@@ -59,7 +61,7 @@ static enum status list_product(void *context, const struct product *product, st
 
 enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
     struct listing listing = {.store = &parts->table_store.base, .rows = cJSON_CreateArray()};
-    enum status status = inventory_store_table_list(&parts->table_store, list_product, &listing, err);
+    enum status status = table_setup_list(&parts->table_store, list_product, &listing, err);
     if (status == STATUS_OK) {
         *out = listing.rows;
     } else {
@@ -123,7 +125,7 @@ enum status products_add(struct parts *parts, const struct output *output, const
                          struct error *err) {
     struct seed_product product = {.total = total};
     snprintf(product.id, sizeof product.id, "%s", product_id);
-    enum status status = inventory_store_table_add(&parts->table_store, &product, err);
+    enum status status = table_setup_add(&parts->table_store, &product, err);
     if (status != STATUS_OK) {
         error_wrap(err, "adding product %s", product_id);
         return status;

@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(a_failure_fails_the_invocation_with_its_reason) {
     static const struct {
-        enum store_operation operation;
+        enum store_operation_kind operation;
         enum status status;
         int http_status;
         const char *code;

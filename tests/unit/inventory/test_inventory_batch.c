@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "inventory/inventory_service.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/reconcile.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
@@ -41,38 +42,37 @@ static int64_t wall_ms(const struct clock *clock) {
 
 static const struct clock slow_clock = {.now_ms = now_ms, .wall_ms = wall_ms};
 
-static enum status count_read(struct inventory_store *store, const char *product_id,
-                              const struct inventory_query *query, struct product_state *state, struct error *err) {
+static void count_read(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                       struct product_state *out, inventory_store_done done, void *context) {
     reads++;
-    return uncounted->read(store, product_id, query, state, err);
+    uncounted->read(store, product_id, query, out, done, context);
 }
 
 static int queries_of_all;
 
-static enum status count_all(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                             struct product_state *state, struct error *err) {
+static void count_all(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                      struct product_state *out, inventory_store_done done, void *context) {
     queries_of_all += query->all;
-    return uncounted->read(store, product_id, query, state, err);
+    uncounted->read(store, product_id, query, out, done, context);
 }
 
-static enum status count_commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                                struct error *err) {
+static void count_commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                         inventory_store_done done, void *context) {
     commits++;
-    return uncounted->commit(store, state, deadline_ms, err);
+    uncounted->commit(store, state, deadline_ms, done, context);
 }
 
-static enum status count_look_up(struct inventory_store *store, const char *product_id, const char *key_hash,
-                                 struct idempotency_record *out, struct error *err) {
+static void count_look_up(struct inventory_store *store, const char *product_id, const char *key_hash,
+                          struct idempotency_record *out, inventory_store_done done, void *context) {
     look_ups++;
-    return uncounted->find_record(store, product_id, key_hash, out, err);
+    uncounted->find_record(store, product_id, key_hash, out, done, context);
 }
 
 /* This one goes through, and the next does not. */
-static enum status commit_once(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                               struct error *err) {
-    enum status status = uncounted->commit(store, state, deadline_ms, err);
+static void commit_once(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                        inventory_store_done done, void *context) {
+    uncounted->commit(store, state, deadline_ms, done, context);
     app.store.next[STORE_COMMIT] = STATUS_UNAVAILABLE;
-    return status;
 }
 
 static void count_turn(void *context, struct product_turn *turn) {
@@ -389,21 +389,46 @@ END_TEST
 
 static struct caller late;
 
+static struct {
+    struct inventory_store *store;
+    struct product_state state;
+    inventory_store_done done; /* of the commit that they follow */
+    void *context;
+} theirs;
+
+static void on_theirs_committed(void *unused, enum status status, const struct error *err) {
+    (void)unused;
+    ck_assert_int_eq(status, STATUS_OK);
+    product_state_cleanup(&theirs.state);
+    theirs.done(theirs.context, STATUS_OK, err);
+}
+
+static void on_theirs_read(void *unused, enum status status, const struct error *err) {
+    (void)unused, (void)err;
+    ck_assert_int_eq(status, STATUS_OK);
+    int64_t store_ms = uncounted->now_ms(theirs.store);
+    ck_assert_int_eq(inventory_release(&theirs.state, "A", NULL, 100, store_ms, 0), 100);
+    uncounted->commit(theirs.store, &theirs.state, INT64_MAX, on_theirs_committed, NULL);
+}
+
+static void on_ours_committed(void *unused, enum status status, const struct error *err) {
+    (void)unused, (void)err;
+    ck_assert_int_eq(status, STATUS_OK);
+    product_state_init(&theirs.state);
+    uncounted->read(theirs.store, "PROD-001", &(struct inventory_query){.all = true}, &theirs.state, on_theirs_read,
+                    NULL);
+}
+
 /* Behind this commit another instance sells back all, our lease having been broken; and somebody waits for the next turn. */
-static enum status commit_and_lose(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                                   struct error *err) {
+static void commit_and_lose(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                            inventory_store_done done, void *context) {
     ops.commit = count_commit;
     ck_assert_int_eq(pthread_create(&late.thread, NULL, call, &late), 0);
     wait_until_queued(1);
-    enum status status = uncounted->commit(store, state, deadline_ms, err);
-    struct product_state theirs;
-    product_state_init(&theirs);
-    ck_assert_int_eq(uncounted->read(store, "PROD-001", &(struct inventory_query){.all = true}, &theirs, err),
-                     STATUS_OK);
-    ck_assert_int_eq(inventory_release(&theirs, "A", NULL, 100, uncounted->now_ms(store), 0), 100);
-    ck_assert_int_eq(uncounted->commit(store, &theirs, deadline_ms, err), STATUS_OK);
-    product_state_cleanup(&theirs);
-    return status;
+    theirs.store = store;
+    theirs.done = done;
+    theirs.context = context;
+    uncounted->commit(store, state, deadline_ms, on_ours_committed, NULL);
 }
 
 START_TEST(a_refusal_does_not_rest_on_what_was_read_under_a_lease_that_may_have_been_broken_since) {
@@ -580,10 +605,10 @@ START_TEST(keys_that_are_refused_together_are_looked_up_together_and_once) {
 }
 END_TEST
 
-static enum status look_up_slowly(struct inventory_store *store, const char *product_id, const char *key_hash,
-                                  struct idempotency_record *out, struct error *err) {
+static void look_up_slowly(struct inventory_store *store, const char *product_id, const char *key_hash,
+                           struct idempotency_record *out, inventory_store_done done, void *context) {
     passed_ms += 600;
-    return count_look_up(store, product_id, key_hash, out, err);
+    count_look_up(store, product_id, key_hash, out, done, context);
 }
 
 START_TEST(who_is_served_together_does_not_wait_for_all_that_the_others_need) {
@@ -741,14 +766,15 @@ static int64_t let_many_expire(void) {
     bool reserved = false;
     product_state_init(&state);
     ck_assert_int_eq(inventory_service_set_total(&app.service, "PROD-001", EXPIRED, &total, NULL), STATUS_OK);
-    ck_assert_int_eq(uncounted->read(&app.store.base, "PROD-001", &(struct inventory_query){0}, &state, NULL),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        inventory_store_read_and_wait(&app.store.base, "PROD-001", &(struct inventory_query){0}, &state, NULL),
+        STATUS_OK);
     while (state.product.available > 0) {
         ck_assert_int_eq(
             inventory_reserve(&state, "A", 1, uncounted->now_ms(&app.store.base), LIFETIME_MS, &reserved, &row),
             STATUS_OK);
         if (state.change_count == INVENTORY_MAX_CHANGES || state.product.available == 0) {
-            ck_assert_int_eq(uncounted->commit(&app.store.base, &state, INT64_MAX, NULL), STATUS_OK);
+            ck_assert_int_eq(inventory_store_commit_and_wait(&app.store.base, &state, INT64_MAX, NULL), STATUS_OK);
         }
     }
     int64_t version = state.product.version;
@@ -844,13 +870,14 @@ END_TEST
 
 static int restless;
 
-static enum status read_restless(struct inventory_store *store, const char *product_id,
-                                 const struct inventory_query *query, struct product_state *state, struct error *err) {
+static void read_restless(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                          struct product_state *out, inventory_store_done done, void *context) {
     if (restless > 0 && query->all) {
         restless--;
-        return error_set(err, STATUS_PRECONDITION_FAILED, "it changed too often");
+        function_app_fail(store, STATUS_PRECONDITION_FAILED, "it changed too often", done, context);
+        return;
     }
-    return uncounted->read(store, product_id, query, state, err);
+    uncounted->read(store, product_id, query, out, done, context);
 }
 
 START_TEST(a_product_that_does_not_stand_still_is_read_with_its_lease) {
@@ -895,10 +922,10 @@ START_TEST(a_picture_that_cannot_be_taken_is_no_failure_of_those_it_is_served_wi
 }
 END_TEST
 
-static enum status find_malformed(struct inventory_store *store, const char *product_id, const char *key_hash,
-                                  struct idempotency_record *out, struct error *err) {
-    (void)store, (void)product_id, (void)key_hash, (void)out;
-    return error_set(err, STATUS_MALFORMED, "it is not as this program writes it");
+static void find_malformed(struct inventory_store *store, const char *product_id, const char *key_hash,
+                           struct idempotency_record *out, inventory_store_done done, void *context) {
+    (void)product_id, (void)key_hash, (void)out;
+    function_app_fail(store, STATUS_MALFORMED, "it is not as this program writes it", done, context);
 }
 
 /* The first, poisoned one, and the other in one batch. */
@@ -925,12 +952,13 @@ START_TEST(a_record_that_cannot_be_read_is_no_failure_of_those_it_is_served_with
 }
 END_TEST
 
-static enum status read_malformed(struct inventory_store *store, const char *product_id,
-                                  const struct inventory_query *query, struct product_state *state, struct error *err) {
+static void read_malformed(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                           struct product_state *out, inventory_store_done done, void *context) {
     if (query->customer_id != NULL) {
-        return error_set(err, STATUS_MALFORMED, "row r-1 is not as this program writes it");
+        function_app_fail(store, STATUS_MALFORMED, "row r-1 is not as this program writes it", done, context);
+        return;
     }
-    return uncounted->read(store, product_id, query, state, err);
+    uncounted->read(store, product_id, query, out, done, context);
 }
 
 /* _i 1: of a product that is known, so that the customer's rows are read by themselves. */

@@ -177,13 +177,12 @@ START_TEST(a_lease_lost_during_the_work_commits_nothing) {
 END_TEST
 
 /* A read that takes longer than the lease is good for. */
-static enum status read_too_long(struct inventory_store *store, const char *product_id,
-                                 const struct inventory_query *query, struct product_state *state,
-                                 struct error *error) {
+static void read_too_long(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                          struct product_state *out, inventory_store_done done, void *context) {
     struct inventory_store *memory = &app.store.memory.base;
     (void)store;
     app.lease_options.safety_threshold = 0;
-    return memory->ops->read(memory, product_id, query, state, error);
+    memory->ops->read(memory, product_id, query, out, done, context);
 }
 
 START_TEST(no_commit_starts_on_a_lease_that_is_not_held_any_more) {
@@ -224,14 +223,33 @@ START_TEST(no_commit_starts_when_the_lease_cannot_be_renewed_for_it) {
 }
 END_TEST
 
-/* A read behind which time goes on. */
-static enum status read_slowly(struct inventory_store *store, const char *product_id,
-                               const struct inventory_query *query, struct product_state *state, struct error *error) {
+/* A read that ends in a way of the test's own. One at a time. */
+static struct {
+    struct product_state *out;
+    inventory_store_done done;
+    void *context;
+} own_read;
+
+static void start_own_read(const char *product_id, const struct inventory_query *query, struct product_state *out,
+                           inventory_store_done done, void *context, inventory_store_done own_done) {
     struct inventory_store *memory = &app.store.memory.base;
-    (void)store;
-    enum status status = memory->ops->read(memory, product_id, query, state, error);
+    own_read.out = out;
+    own_read.done = done;
+    own_read.context = context;
+    memory->ops->read(memory, product_id, query, out, own_done, NULL);
+}
+
+static void end_slowly(void *unused, enum status status, const struct error *failure) {
+    (void)unused;
     clock_fake_advance(&app.store_clock, 5000);
-    return status;
+    own_read.done(own_read.context, status, failure);
+}
+
+/* A read behind which time goes on. */
+static void read_slowly(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                        struct product_state *out, inventory_store_done done, void *context) {
+    (void)store;
+    start_own_read(product_id, query, out, done, context, end_slowly);
 }
 
 START_TEST(what_expires_between_read_and_decision_is_for_sale) {
@@ -293,9 +311,9 @@ static void assert_lost(enum status status) {
  * should it come back.
  */
 START_TEST(a_store_that_disappears_is_not_prepared_again) {
-    static const enum store_operation noticed_by[] = {STORE_READ, STORE_COMMIT, STORE_FIND_DUE, STORE_FINISH_DUE,
-                                                      STORE_PREPARE};
-    enum store_operation operation = noticed_by[_i];
+    static const enum store_operation_kind noticed_by[] = {STORE_READ, STORE_COMMIT, STORE_FIND_DUE, STORE_FINISH_DUE,
+                                                           STORE_PREPARE};
+    enum store_operation_kind operation = noticed_by[_i];
     if (operation == STORE_PREPARE) {
         app.service.preparation.done = false; /* it disappears while this instance starts */
     } else {
@@ -316,15 +334,18 @@ END_TEST
 /* A store whose first reads show the product's row of a commit without its other rows. */
 static int torn_reads;
 
-static enum status read_torn(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                             struct product_state *state, struct error *error) {
-    struct inventory_store *memory = &app.store.memory.base;
-    (void)store;
-    enum status status = memory->ops->read(memory, product_id, query, state, error);
+static void end_torn(void *unused, enum status status, const struct error *failure) {
+    (void)unused;
     if (status == STATUS_OK && torn_reads-- > 0) {
-        state->product.available--;
+        own_read.out->product.available--;
     }
-    return status;
+    own_read.done(own_read.context, status, failure);
+}
+
+static void read_torn(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                      struct product_state *out, inventory_store_done done, void *context) {
+    (void)store;
+    start_own_read(product_id, query, out, done, context, end_torn);
 }
 
 START_TEST(a_picture_that_does_not_add_up_is_taken_again) {
