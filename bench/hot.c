@@ -27,10 +27,10 @@
 #include <time.h>
 
 #include "base/standard_streams.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
 #include "support/bare_reserver.h"
+#include "support/blob_calls.h"
 #include "support/load_figures.h"
 #include "support/storage_connection.h"
 
@@ -221,12 +221,8 @@ static void acquire_bare_lease(const char *blob, const char *lease_id) {
 }
 
 static void release_bare_lease(const char *blob, const char *lease_id) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(blob_lease_release_submit(&storage.client, "leases", blob, lease_id, TIMEOUT_MS,
-                                               storage_outcome_take, &outcome),
-                     STATUS_OK);
-    ck_assert_int_eq(storage_outcome_wait(&outcome), STATUS_OK);
+    int64_t deadline_ms = storage_connection_deadline(&storage, TIMEOUT_MS);
+    ck_assert_int_eq(blob_lease_release(&storage.client, "leases", blob, lease_id, deadline_ms, NULL), STATUS_OK);
 }
 
 static void reserve_bare(struct bare_reserver *reserver, const char *blob) {

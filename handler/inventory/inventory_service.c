@@ -121,20 +121,6 @@ enum status inventory_service_note_missing_store(struct inventory_service *servi
     return status;
 }
 
-bool inventory_service_wants_lease(void *context, const char *lease_name) {
-    struct inventory_service *service = context;
-    size_t prefix = strlen(PRODUCT_LEASE_PREFIX);
-    if (strcmp(lease_name, RECONCILIATION_LEASE_NAME) == 0 || strncmp(lease_name, PRODUCT_LEASE_PREFIX, prefix) != 0) {
-        return true;
-    }
-    struct product_state state;
-    product_state_init(&state);
-    enum status status =
-        service->store->ops->read(service->store, lease_name + prefix, &(struct inventory_query){0}, &state, NULL);
-    product_state_cleanup(&state);
-    return status != STATUS_NOT_FOUND;
-}
-
 /* ---- one request ---- */
 
 /* Runs it through the product's lane. A turn that did not come in time is an answer, not a failure: *out_had_turn is false. */

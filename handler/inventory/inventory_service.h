@@ -21,7 +21,7 @@
 #include "inventory/inventory_batch.h"
 #include "inventory/inventory_store.h"
 #include "inventory/product_lane.h"
-#include "lease/lease_manager.h"
+#include "lease/lease_wait.h"
 
 enum { RELEASE_LEASE_S = 15, RECONCILIATION_LEASE_S = 60 };
 #define RECONCILIATION_LEASE_NAME "inventory-reconciliation-job"
@@ -74,12 +74,6 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
  */
 enum status inventory_service_note_missing_store(struct inventory_service *service, enum status status,
                                                  struct error *err) MUST_CHECK;
-
-/*
- * A lease_store_blob_wanted whose context is a struct inventory_service: no blob is created for a product that does not exist,
- * however many are asked for. Where the store does not tell: yes.
- */
-bool inventory_service_wants_lease(void *context, const char *lease_name);
 
 /* Stopping: waits for turns end with STATUS_CANCELLED. */
 void inventory_service_cancel(struct inventory_service *service);

@@ -30,7 +30,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "inventory/product_state.h"
-#include "lease/lease_manager.h"
+#include "lease/lease_wait.h"
 
 /*
  * The pause is longer than anybody's wait between two tries for a lease (lease_manager_acquire.c), so that they find it free: unless

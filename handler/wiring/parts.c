@@ -26,8 +26,8 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
     storage_client_init(&parts->storage, http_transport_client(parts->transport), parts->clock, account,
                         parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
-    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, parts->transport,
-                             parts->clock, err);
+    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base,
+                             http_transport_client(parts->transport)->loop, parts->clock, err);
 }
 
 static enum status open_inventory(struct parts *parts, struct error *err) {
@@ -43,8 +43,9 @@ static enum status open_inventory(struct parts *parts, struct error *err) {
         status = inventory_service_init(&parts->inventory, store, parts->leases, parts->clock,
                                         &parts->settings.inventory, parts->settings.lease.acquire_timeout_ms);
     }
-    parts->lease_store.is_wanted = inventory_service_wants_lease;
-    parts->lease_store.context = &parts->inventory;
+    lease_wanted_init(&parts->lease_wanted, store, http_transport_client(parts->transport)->loop);
+    parts->lease_store.is_wanted = lease_wanted_ask;
+    parts->lease_store.context = &parts->lease_wanted;
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "opening the inventory");
 }
 
@@ -73,13 +74,14 @@ void parts_close(struct parts *parts, int64_t deadline_ms) {
 }
 
 void parts_release(struct parts *parts) {
+    lease_wanted_release(&parts->lease_wanted);
     inventory_service_release(&parts->inventory);
     if (parts->settings.store_kind == STORE_MEMORY) {
         inventory_store_memory_release(&parts->memory_store);
     } else {
         inventory_store_table_release(&parts->table_store);
     }
-    http_transport_stop(parts->transport); /* answers what is still in flight, which the lease manager waits for */
+    http_transport_stop(parts->transport); /* answers what is still in flight */
     storage_client_release(&parts->storage);
     lease_manager_free(parts->leases);
     http_transport_free(parts->transport);

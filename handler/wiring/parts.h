@@ -16,8 +16,9 @@
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_memory.h"
 #include "inventory/inventory_store_table.h"
-#include "lease/lease_manager.h"
+#include "inventory/lease_wanted.h"
 #include "lease/lease_store_blob.h"
+#include "lease/lease_wait.h"
 #include "settings/app_settings.h"
 #include "storage/http_transport.h"
 #include "storage/sign_in.h"
@@ -34,6 +35,7 @@ struct parts {
     struct inventory_store_table table_store;
     struct inventory_store_memory memory_store;
     struct inventory_service inventory;
+    struct lease_wanted lease_wanted;
 };
 
 /*

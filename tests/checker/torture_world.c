@@ -8,8 +8,8 @@
 
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
-#include "storage/blob_client.h"
 #include "storage/table_client.h"
+#include "support/blob_calls.h"
 #include "support/http_client.h"
 
 #define MINUTES_MS INT64_C(60000)

@@ -90,11 +90,11 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     clock_fake_init(&app->store_clock, 1000, START_MS);
     ck_assert_int_eq(inventory_store_memory_init(&app->store.memory, &app->store_clock.base), STATUS_OK);
     ck_assert_int_eq(http_transport_new(&app->transport, clock_system(), &err), STATUS_OK);
-    app->lease_service = lease_store_fake_new(clock_system());
+    app->lease_service = lease_store_fake_new(http_transport_client(app->transport)->loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;
     ck_assert_int_eq(lease_manager_new(&app->leases, &app->lease_options, lease_store_fake_store(app->lease_service),
-                                       app->transport, clock_system(), &err),
+                                       http_transport_client(app->transport)->loop, clock_system(), &err),
                      STATUS_OK);
     app->options = (struct inventory_options){
         .reservation_lifetime_ms = LIFETIME_MS, .seeds = seeds, .seed_count = sizeof seeds / sizeof seeds[0]};
@@ -107,6 +107,7 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
 void function_app_stop(struct function_app *app) {
     ck_assert_int_eq(lease_manager_close(app->leases, clock_now_ms(clock_system()) + STOP_MS), 0);
     inventory_service_release(&app->service);
+    http_transport_stop(app->transport);
     lease_manager_free(app->leases);
     http_transport_free(app->transport);
     lease_store_fake_free(app->lease_service);

@@ -15,6 +15,7 @@
 #include "base/http_message.h"
 #include "functions/dispatch.h"
 #include "inventory/inventory_store_memory.h"
+#include "storage/http_transport.h"
 #include "support/clock_fake.h"
 #include "support/lease_store_fake.h"
 

@@ -87,17 +87,6 @@ START_TEST(an_unknown_product_gives_its_lease_back) {
 }
 END_TEST
 
-START_TEST(a_lease_is_wanted_for_the_job_and_for_what_the_store_does_not_deny) {
-    ck_assert_int_eq(inventory_service_prepare(&app.service, NULL), STATUS_OK);
-    ck_assert(inventory_service_wants_lease(&app.service, "inventory-PROD-001"));
-    ck_assert(inventory_service_wants_lease(&app.service, RECONCILIATION_LEASE_NAME));
-    ck_assert(inventory_service_wants_lease(&app.service, "somebody-else's"));
-    ck_assert(!inventory_service_wants_lease(&app.service, "inventory-NONE"));
-    app.store.next[STORE_READ] = STATUS_UNAVAILABLE;
-    ck_assert(inventory_service_wants_lease(&app.service, "inventory-NONE"));
-}
-END_TEST
-
 START_TEST(a_product_that_another_holds_is_no_failure_but_no_turn) {
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
@@ -427,7 +416,6 @@ int main(void) {
     tcase_add_test(service, a_reservation_is_answered_as_it_is_stored);
     tcase_add_test(service, what_is_short_is_an_answer_and_changes_nothing);
     tcase_add_test(service, an_unknown_product_gives_its_lease_back);
-    tcase_add_test(service, a_lease_is_wanted_for_the_job_and_for_what_the_store_does_not_deny);
     tcase_add_test(service, a_product_that_another_holds_is_no_failure_but_no_turn);
     tcase_add_test(service, release_has_its_own_lease_duration);
     tcase_add_test(service, expired_units_are_for_sale_however_many_rows_they_stand_in);
