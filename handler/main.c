@@ -17,8 +17,8 @@
 #include "wiring/parts.h"
 
 enum {
-    SERVER_THREADS = 256, /* a request that waits for its turn keeps one; one more is told to come again */
-    THREADS_NEEDED = SERVER_THREADS + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
+    MAX_IN_HAND = 256,                 /* one more request is told to come again */
+    THREADS_NEEDED = MAX_IN_HAND + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -32,6 +32,7 @@ enum {
 struct app {
     struct parts parts;
     struct dispatch dispatch;
+    struct worker_pool *workers; /* for functions that block */
     struct http_server *server;
     pthread_t preparer;
 };
@@ -51,13 +52,21 @@ static void *prepare_inventory(void *context) {
 
 static enum status serve(struct app *app, struct error *err) {
     struct http_server_options options = {.port = app->parts.settings.port,
-                                          .thread_count = SERVER_THREADS,
+                                          .max_in_hand = MAX_IN_HAND,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
                                           .on_refusal = dispatch_refusal};
-    app->dispatch =
-        (struct dispatch){.service = &app->parts.inventory, .route_prefix = app->parts.settings.route_prefix};
-    enum status status = http_server_start(&app->server, &options, dispatch_request, &app->dispatch, err);
+    struct event_loop *loop = http_transport_client(app->parts.transport)->loop;
+    enum status status = worker_pool_new(&app->workers, MAX_IN_HAND, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    app->dispatch = (struct dispatch){.functions = function_table,
+                                      .service = &app->parts.inventory,
+                                      .route_prefix = app->parts.settings.route_prefix,
+                                      .loop = loop,
+                                      .workers = app->workers};
+    status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -109,6 +118,7 @@ static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
         _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
     }
     http_server_stop(app->server);
+    worker_pool_free(app->workers);
     pthread_join(app->preparer, NULL);
     parts_release(&app->parts);
 }

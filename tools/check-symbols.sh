@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 readonly OBJECTS=build/release/obj
 # file:prefix where another word says it better.
-readonly OTHER_PREFIXES="status.c:error_"
+readonly OTHER_PREFIXES="status.c:error_ dispatch.c:function_"
 
 # What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces.
 sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/preload/*' \

@@ -45,6 +45,10 @@ static void queue_clear(struct task_queue *queue) {
     queue->end = &queue->first;
 }
 
+const struct clock *event_loop_clock(const struct event_loop *loop) {
+    return loop->clock;
+}
+
 /* ---- timers ---- */
 
 void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms) {

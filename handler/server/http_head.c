@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/crypto.h"
 #include "server/http_server.h"
 
 /* RFC 9110 section 5.6.2 */
@@ -11,7 +12,7 @@
 #define DIGITS "0123456789"
 #define SPACES " \t"
 #define VERSION_PREFIX "HTTP/"
-enum { END_BYTES = 4, DELETE = 0x7f };
+enum { END_BYTES = 4, DELETE = 0x7f, KEPT_BYTES = 4096 };
 
 /* Receiving */
 
@@ -20,9 +21,19 @@ void http_head_reader_init(struct http_head_reader *reader, bool tolerant) {
     strbuf_init(&reader->text, HTTP_SERVER_MAX_HEAD_BYTES + END_BYTES);
 }
 
+void http_head_reader_reset(struct http_head_reader *reader) {
+    if (reader->text.capacity > KEPT_BYTES) {
+        strbuf_release_wipe(&reader->text);
+    } else {
+        crypto_wipe(reader->text.data, reader->text.capacity > 0 ? reader->text.length : 0);
+        strbuf_clear(&reader->text);
+    }
+    reader->line_is_empty = true;
+    reader->last = '\0';
+}
+
 void http_head_reader_cleanup(struct http_head_reader *reader) {
     strbuf_release_wipe(&reader->text);
-    http_head_reader_init(reader, reader->tolerant);
 }
 
 /* One byte of it; HTTP_HEAD_COMPLETE with the one that ends the empty line. */

@@ -10,8 +10,9 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "http/loop_call.h"
 
-enum { ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
+enum { MAX_WORKERS = 8, ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
 static const struct seed_product seeds[] = {{"PROD-001", 100}, {"PROD-002", 50}};
@@ -101,10 +102,16 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     ck_assert_int_eq(inventory_service_init(&app->service, &app->store.base, app->leases, clock_system(), &app->options,
                                             acquire_timeout_ms),
                      STATUS_OK);
-    app->dispatch = (struct dispatch){.service = &app->service, .route_prefix = "api"};
+    ck_assert_int_eq(worker_pool_new(&app->workers, MAX_WORKERS, &err), STATUS_OK);
+    app->dispatch = (struct dispatch){.functions = function_table,
+                                      .service = &app->service,
+                                      .route_prefix = "api",
+                                      .loop = http_transport_client(app->transport)->loop,
+                                      .workers = app->workers};
 }
 
 void function_app_stop(struct function_app *app) {
+    worker_pool_free(app->workers);
     ck_assert_int_eq(lease_manager_close(app->leases, clock_now_ms(clock_system()) + STOP_MS), 0);
     inventory_service_release(&app->service);
     lease_manager_free(app->leases);
@@ -117,10 +124,33 @@ void function_app_stop(struct function_app *app) {
 
 #define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
 
+struct waiting_call {
+    struct http_inbound inbound; /* first */
+    struct function_app *app;
+    struct loop_call call;
+};
+
+static void end_call(struct http_inbound *inbound) {
+    loop_call_end(&((struct waiting_call *)inbound)->call);
+}
+
+static void begin_call(void *context) {
+    struct waiting_call *waiting = context;
+    dispatch_request(&waiting->app->dispatch, &waiting->inbound);
+}
+
+void function_app_dispatch(struct function_app *app, const struct http_request *request,
+                           struct http_response *response) {
+    struct waiting_call waiting = {.inbound = {.request = *request, .response = *response, .answered = end_call},
+                                   .app = app};
+    loop_call_run(&waiting.call, app->dispatch.loop, begin_call, &waiting);
+    *response = waiting.inbound.response;
+}
+
 static struct http_response dispatched(struct function_app *app, const struct http_request *request) {
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
-    dispatch_request(&app->dispatch, request, &response);
+    function_app_dispatch(app, request, &response);
     ck_assert_int_eq(strbuf_status(&response.body), STATUS_OK);
     ck_assert_int_eq(response.headers.status, STATUS_OK);
     ck_assert_str_eq(http_headers_get(&response.headers, "Content-Type"), "application/json");

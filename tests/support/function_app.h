@@ -46,6 +46,7 @@ struct function_app {
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;
+    struct worker_pool *workers;
     struct dispatch dispatch;
 };
 
@@ -72,5 +73,9 @@ struct http_response function_app_call(struct function_app *app, int shape, cons
 /* One request of the host's, as it is. `body` may be NULL. The answer is to be released. */
 struct http_response function_app_request(struct function_app *app, const char *method, const char *path,
                                           const char *body);
+
+/* The same with headers and the like of one's own. Adds to `response`, which is initialized. */
+void function_app_dispatch(struct function_app *app, const struct http_request *request,
+                           struct http_response *response);
 
 #endif

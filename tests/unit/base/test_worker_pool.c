@@ -1,4 +1,4 @@
-#include "server/worker_pool.h"
+#include "base/worker_pool.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -20,20 +20,20 @@ static void wait_for(sem_t *semaphore) {
     }
 }
 
-static void run(void *context, struct worker_job *job) {
-    (void)context, (void)job;
+static void run(void *context) {
+    (void)context;
     sem_post(&begun);
     wait_for(&may_end);
 }
 
-static void finish(void *context, struct worker_job *job) {
-    (void)context, (void)job;
+static void finish(void *context) {
+    (void)context;
     sem_post(&finished);
 }
 
 static void set_up(void) {
     sem_init(&begun, 0, 0), sem_init(&may_end, 0, 0), sem_init(&finished, 0, 0);
-    ck_assert_int_eq(worker_pool_new(&pool, JOBS, run, finish, NULL, NULL), STATUS_OK);
+    ck_assert_int_eq(worker_pool_new(&pool, JOBS, NULL), STATUS_OK);
 }
 
 static void tear_down(void) {
@@ -43,7 +43,8 @@ static void tear_down(void) {
 
 static void submit_all(void) {
     for (int i = 0; i < JOBS; i++) {
-        worker_pool_submit(pool, &jobs[i]);
+        jobs[i] = (struct worker_job){.run = run, .finish = finish};
+        ck_assert_int_eq(worker_pool_submit(pool, &jobs[i], NULL), STATUS_OK);
     }
 }
 
@@ -90,6 +91,9 @@ START_TEST(where_no_more_threads_can_be_had_jobs_wait_and_it_is_said_once) {
     pthread_attr_t before;
     int end = -1, led = lead_stderr(&end);
     log_configure(LOG_WARNING, "1");
+    struct worker_job first_job = {.run = run, .finish = finish};
+    ck_assert_int_eq(worker_pool_submit(pool, &first_job, NULL), STATUS_OK);
+    wait_for(&begun), sem_post(&may_end), wait_for(&finished);
     want_impossible_stacks(&before);
     submit_all();
     wait_for(&begun);
@@ -108,12 +112,27 @@ START_TEST(where_no_more_threads_can_be_had_jobs_wait_and_it_is_said_once) {
 }
 END_TEST
 
+START_TEST(without_any_thread_a_job_is_not_taken) {
+    pthread_attr_t before;
+    struct error err = {0};
+    struct worker_job job = {.run = run, .finish = finish};
+    want_impossible_stacks(&before);
+    ck_assert_int_eq(worker_pool_submit(pool, &job, &err), STATUS_NO_THREAD);
+    pthread_setattr_default_np(&before);
+    ck_assert_ptr_nonnull(strstr(err.message, "no thread can be started"));
+    sem_post(&may_end);
+    ck_assert_int_eq(worker_pool_submit(pool, &job, &err), STATUS_OK); /* threads are to be had again */
+    wait_for(&finished);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("worker_pool");
     TCase *tests = tcase_create("worker_pool");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, jobs_run_at_the_same_time);
     tcase_add_test(tests, where_no_more_threads_can_be_had_jobs_wait_and_it_is_said_once);
+    tcase_add_test(tests, without_any_thread_a_job_is_not_taken);
     suite_add_tcase(suite, tests);
     return check_main(suite);
 }

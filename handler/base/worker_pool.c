@@ -1,4 +1,4 @@
-#include "server/worker_pool.h"
+#include "base/worker_pool.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -7,10 +7,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 
+STAILQ_HEAD(worker_jobs, worker_job);
+
 struct worker_pool {
-    worker_call run;
-    worker_call finish;
-    void *context;
     int max_thread_count;
 
     pthread_mutex_t lock; /* guards the rest */
@@ -26,11 +25,11 @@ struct worker_pool {
 static void run_job(struct worker_pool *pool, struct worker_job *job) {
     STAILQ_REMOVE_HEAD(&pool->jobs, entry);
     pthread_mutex_unlock(&pool->lock);
-    pool->run(pool->context, job);
+    job->run(job->context);
     pthread_mutex_lock(&pool->lock);
     pool->open_count--;
     pthread_mutex_unlock(&pool->lock);
-    pool->finish(pool->context, job);
+    job->finish(job->context);
     pthread_mutex_lock(&pool->lock);
 }
 
@@ -57,35 +56,23 @@ static enum status add_thread(struct worker_pool *pool, struct error *err) {
 }
 
 /* Lock held. Where no more can be had, jobs wait for one of those that there are. */
-static void add_thread_or_tell(struct worker_pool *pool) {
-    struct error err;
-    if (add_thread(pool, &err) != STATUS_OK && !pool->is_short_told) {
+static void add_thread_or_tell(struct worker_pool *pool, struct error *err) {
+    if (add_thread(pool, err) != STATUS_OK && pool->thread_count > 0 && !pool->is_short_told) {
         pool->is_short_told = true;
         log_event(LOG_WARNING, "Only %d of %d threads can be started, so requests wait for each other: %s",
-                  pool->thread_count, pool->max_thread_count, err.message);
+                  pool->thread_count, pool->max_thread_count, err->message);
     }
 }
 
-enum status worker_pool_new(struct worker_pool **out, int max_thread_count, worker_call run, worker_call finish,
-                            void *context, struct error *err) {
+enum status worker_pool_new(struct worker_pool **out, int max_thread_count, struct error *err) {
     struct worker_pool *pool = calloc(1, sizeof *pool + (size_t)max_thread_count * sizeof pool->threads[0]);
     if (pool == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for %d threads", max_thread_count);
     }
-    pool->run = run;
-    pool->finish = finish;
-    pool->context = context;
     pool->max_thread_count = max_thread_count;
     STAILQ_INIT(&pool->jobs);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->submitted, NULL);
-    pthread_mutex_lock(&pool->lock);
-    enum status status = add_thread(pool, err);
-    pthread_mutex_unlock(&pool->lock);
-    if (status != STATUS_OK) {
-        worker_pool_free(pool);
-        return status;
-    }
     *out = pool;
     return STATUS_OK;
 }
@@ -106,12 +93,18 @@ void worker_pool_free(struct worker_pool *pool) {
     free(pool);
 }
 
-void worker_pool_submit(struct worker_pool *pool, struct worker_job *job) {
+enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job, struct error *err) {
+    struct error failure = {0};
     pthread_mutex_lock(&pool->lock);
-    STAILQ_INSERT_TAIL(&pool->jobs, job, entry);
-    if (++pool->open_count > pool->thread_count && pool->thread_count < pool->max_thread_count) {
-        add_thread_or_tell(pool);
+    if (pool->open_count >= pool->thread_count && pool->thread_count < pool->max_thread_count) {
+        add_thread_or_tell(pool, &failure);
     }
-    pthread_cond_signal(&pool->submitted);
+    bool is_taken = pool->thread_count > 0;
+    if (is_taken) {
+        STAILQ_INSERT_TAIL(&pool->jobs, job, entry);
+        pool->open_count++;
+        pthread_cond_signal(&pool->submitted);
+    }
     pthread_mutex_unlock(&pool->lock);
+    return is_taken ? STATUS_OK : error_set(err, STATUS_NO_THREAD, "%s", failure.message);
 }
