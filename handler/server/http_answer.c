@@ -3,7 +3,6 @@
 #include <strings.h>
 
 #include "base/log.h"
-#include "base/utc.h"
 
 enum { ERROR_BODY_BYTES = 1024 };
 
@@ -111,11 +110,9 @@ static void append_line(struct strbuf *out, const char *name, const char *value)
     strbuf_append(out, "\r\n", 2);
 }
 
-void http_answer_append_head(struct strbuf *out, const struct http_response *response, int64_t now_ms, bool close) {
+void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close) {
     strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response));
     if (http_headers_get(&response->headers, "Date") == NULL) {
-        char date[UTC_TEXT_BYTES];
-        utc_format_http(now_ms, date);
         append_line(out, "Date", date);
     }
     for (size_t i = 0; i < response->headers.count; i++) {

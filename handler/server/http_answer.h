@@ -9,7 +9,6 @@
 #define SERVER_HTTP_ANSWER_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/http_message.h"
 
@@ -40,10 +39,9 @@ bool http_answer_is_sendable(const struct http_response *response);
 bool http_answer_has_body(const struct http_response *response, bool is_head);
 
 /*
- * Appends the answer's head: status line, Date (`now_ms` of wall time, unless the response has
- * one), the headers but those that frame a message, Content-Length unless it is a 204 or 304, and
- * Connection.
+ * Appends the answer's head: status line, `date` as Date unless the response has one, the headers but
+ * those that frame a message, Content-Length unless it is a 204 or 304, and Connection.
  */
-void http_answer_append_head(struct strbuf *out, const struct http_response *response, int64_t now_ms, bool close);
+void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close);
 
 #endif

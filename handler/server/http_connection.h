@@ -29,6 +29,7 @@
 
 #include <sys/queue.h>
 
+#include "base/utc.h"
 #include "http/event_loop.h"
 #include "http/http_inbound.h"
 #include "server/admission.h"
@@ -106,6 +107,8 @@ struct http_connections {
     size_t open_count;
     size_t evicted_count; /* of the open ones */
     size_t buffered_bytes;
+    int64_t date_s; /* the second that `date` tells */
+    char date[UTC_TEXT_BYTES];
 };
 
 /*

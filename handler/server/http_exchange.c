@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/utc.h"
 
 enum { DEFAULT_PORT = 80 };
 #define SCHEME "http://"
@@ -47,12 +48,21 @@ static bool client_wants_end(const struct http_connection *connection) {
     return connection->head.is_1_0;
 }
 
+/* Written anew once a second. */
+static const char *date_of(struct http_connections *all) {
+    int64_t now_ms = clock_wall_ms(event_loop_clock(all->loop));
+    if (all->date[0] == '\0' || now_ms / 1000 != all->date_s) {
+        all->date_s = now_ms / 1000;
+        utc_format_http(now_ms, all->date);
+    }
+    return all->date;
+}
+
 /* The body stays in the response; both leave in one system call. */
 static void write_head(struct http_connection *connection) {
     const struct http_response *response = &connection->inbound.response;
     bool is_head = strcmp(connection->head.method, "HEAD") == 0;
-    int64_t now_ms = clock_wall_ms(event_loop_clock(connection->all->loop));
-    http_answer_append_head(&connection->out, response, now_ms, connection->ends);
+    http_answer_append_head(&connection->out, response, date_of(connection->all), connection->ends);
     connection->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
 }
 

@@ -7,8 +7,8 @@
 #include "base/crypto.h"
 #include "server/http_server.h"
 
-/* RFC 9110 section 5.6.2 */
-#define TOKEN_CHARACTERS "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+/* What a token may hold beside letters and digits: RFC 9110 section 5.6.2 */
+#define TOKEN_MARKS "!#$%&'*+-.^_`|~"
 #define DIGITS "0123456789"
 #define SPACES " \t"
 #define VERSION_PREFIX "HTTP/"
@@ -85,8 +85,17 @@ static char *take_line(char **rest) {
     return line;
 }
 
+static bool is_token_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(TOKEN_MARKS, c) != NULL);
+}
+
 static bool is_token(const char *text) {
-    return *text != '\0' && text[strspn(text, TOKEN_CHARACTERS)] == '\0';
+    const char *at = text;
+    while (is_token_character(*at)) {
+        at++;
+    }
+    return at > text && *at == '\0';
 }
 
 static bool holds_controls(const char *text, bool tabs_are_fine) {

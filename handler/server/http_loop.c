@@ -1,8 +1,6 @@
 #include "server/http_loop.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,7 +43,6 @@ static void make_room(struct http_loop *loop) {
 }
 
 static void serve_socket(struct http_loop *loop, int fd) {
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (!http_connection_open(&loop->connections, fd)) {
         close(fd);
     }
