@@ -141,7 +141,10 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
         credential_sas_init(&client->sas, account);
         credential = &client->sas.base;
     } else {
-        credential_shared_key_init(&client->shared_key, account);
+        enum status status = credential_shared_key_init(&client->shared_key, account, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     enum status status = start_transport(client, err);
     if (status != STATUS_OK) {
@@ -167,6 +170,7 @@ static void dispose(struct leasehold *client) {
     }
     lease_manager_free(client->manager);
     http_transport_free(client->transport);
+    credential_shared_key_cleanup(&client->shared_key);
     lease_setup_release(&client->setup);
     pthread_mutex_destroy(&client->lock);
     free(client);

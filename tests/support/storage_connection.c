@@ -8,7 +8,8 @@ void storage_connection_open(struct storage_connection *connection, const char *
     struct error err;
     const struct clock *clock = clock_system();
     ck_assert_msg(storage_account_parse(connection_string, &connection->account, &err) == STATUS_OK, "%s", err.message);
-    credential_shared_key_init(&connection->credential, &connection->account);
+    ck_assert_msg(credential_shared_key_init(&connection->credential, &connection->account, &err) == STATUS_OK, "%s",
+                  err.message);
     ck_assert_msg(http_transport_new(&connection->transport, clock, &err) == STATUS_OK, "%s", err.message);
     storage_client_init(&connection->client, http_transport_client(connection->transport), clock, &connection->account,
                         &connection->credential.base);
@@ -17,6 +18,7 @@ void storage_connection_open(struct storage_connection *connection, const char *
 void storage_connection_close(struct storage_connection *connection) {
     http_transport_free(connection->transport);
     storage_client_release(&connection->client);
+    credential_shared_key_cleanup(&connection->credential);
     storage_account_wipe(&connection->account);
 }
 
