@@ -84,21 +84,28 @@ static struct timespec boottime_in(int64_t delay_ms) {
 }
 
 /*
- * Sets the alarm to the first timer, unless it is set to an earlier time: to wake too early is cheaper than to set it
- * anew whenever a request is answered and its timeout goes.
+ * Sets the alarm to the first timer, unless it is set to an earlier time: to wake too early is
+ * cheaper than to set it anew whenever a request is answered and its timeout goes. Returns false if
+ * that timer is due already. The loop does not sleep then, and needs no alarm: setting one costs as
+ * much as sending a request.
  */
-static void arm(struct event_loop *loop) {
+static bool arm(struct event_loop *loop) {
     const struct loop_timer *timer = first_timer(loop);
-    if (timer == NULL || timer->entry.due_ms >= loop->armed_ms) {
-        return;
+    if (timer == NULL) {
+        return true;
     }
-    loop->armed_ms = timer->entry.due_ms;
-    int64_t now_ms = clock_now_ms(loop->clock);
-    int64_t delay_ms = timer->entry.due_ms > now_ms ? timer->entry.due_ms - now_ms : 0;
-    const struct itimerspec when = {.it_value = boottime_in(delay_ms)};
-    int failed = timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
-    assert(!failed);
-    (void)failed;
+    int64_t due_ms = timer->entry.due_ms, now_ms = clock_now_ms(loop->clock);
+    if (due_ms <= now_ms) {
+        return false;
+    }
+    if (due_ms < loop->armed_ms) {
+        loop->armed_ms = due_ms;
+        const struct itimerspec when = {.it_value = boottime_in(due_ms - now_ms)};
+        int failed = timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
+        assert(!failed);
+        (void)failed;
+    }
+    return true;
 }
 
 /* ---- tasks ---- */
@@ -176,11 +183,11 @@ void event_loop_unwatch(struct event_loop *loop, struct loop_source *source) {
     }
 }
 
-/* Waits until something happens; if there are tasks already, only looks. */
+/* Waits until something happens; if there are tasks already, or timers due, only looks. */
 static void wait_for_events(struct event_loop *loop) {
-    arm(loop);
+    bool may_sleep = arm(loop);
     pthread_mutex_lock(&loop->lock);
-    loop->is_asleep = loop->posted.first == NULL && !loop->is_stopping;
+    loop->is_asleep = may_sleep && loop->posted.first == NULL && !loop->is_stopping;
     bool sleeps = loop->is_asleep;
     pthread_mutex_unlock(&loop->lock);
     loop->event_count = epoll_wait(loop->epoll_fd, loop->events, MAX_EVENTS, sleeps ? -1 : 0);
