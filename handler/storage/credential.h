@@ -24,7 +24,12 @@
 struct credential_request {
     bool is_table; /* signed by the Table service's rules; else by the Blob service's */
     const char *method;
-    const char *path; /* the URL's path as sent, percent-encoded, with the account's own path as Azurite has it */
+    /*
+     * The URL's path as sent, percent-encoded, with the account's own path as Azurite has it. It lies
+     * in `url`: so no NUL ends it, and it is gone once something is appended there.
+     */
+    const char *path;
+    size_t path_length;
     const struct http_headers *query; /* not encoded */
     size_t body_length;
     struct http_headers *headers; /* Authorization goes here */
@@ -57,8 +62,9 @@ struct credential_sas {
 };
 
 /*
- * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account, and copies its key. White space in
- * x-ms- headers is sent as it is signed: none at the ends, one space between words outside of quotes.
+ * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account and copies its
+ * key. White space in x-ms- headers is sent as it is signed: none at the ends, one space between
+ * words outside of quotes.
  * STATUS_INTERNAL: OpenSSL refused the key, or had no memory; nothing to clean up.
  */
 enum status credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account,

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/crypto.h"
+#include "http/http_client.h"
 #include "storage/credential.h"
 
 #define X_MS "x-ms-" /* what the names of the service's own headers begin with */
@@ -24,7 +25,7 @@ static void append_trimmed(struct strbuf *out, const char *text) {
     strbuf_append(out, text, length);
 }
 
-/* Whether folding would change nothing. May say no where only quoted white space would have to be kept. */
+/* Returns true if folding would change nothing. It does not look at quotes, and then says false. */
 static bool is_folded(const char *text) {
     size_t length = strlen(text);
     return length == 0 || (!is_blank(text[0]) && !is_blank(text[length - 1]) && memchr(text, '\t', length) == NULL &&
@@ -88,7 +89,7 @@ static int compare_header_names(const char *a, const char *b) {
     return weight(*a) - weight(*b);
 }
 
-/* Query names sort by byte ("ASCII order" of the lower-case names), and values of one name among each other. */
+/* Query names sort by byte ("ASCII order" of the lower-case names); so do values of one name. */
 static int compare_parameters(const struct http_header *a, const struct http_header *b) {
     int order = strcasecmp(a->name, b->name);
     return order != 0 ? order : strcmp(a->value, b->value);
@@ -98,15 +99,13 @@ static int compare_headers(const struct http_header *a, const struct http_header
     return compare_header_names(a->name, b->name);
 }
 
-/* More than any request of ours has: http_transport sends fewer headers than that. */
-enum { MAX_SORTED = 64 };
-
+/* Headers, or a query's parameters, of which no request of ours has more. */
 struct sorted {
-    const struct http_header *items[MAX_SORTED];
+    const struct http_header *items[HTTP_CALL_MAX_HEADERS];
     size_t count;
 };
 
-/* Puts the items whose names begin with `prefix` in order. They are few, and mostly in order already. */
+/* Sorts the items whose names begin with `prefix`. They are few, and mostly in order already. */
 static enum status sort(const struct http_headers *from, const char *prefix,
                         int (*compare)(const struct http_header *, const struct http_header *), struct sorted *out) {
     out->count = 0;
@@ -115,7 +114,7 @@ static enum status sort(const struct http_headers *from, const char *prefix,
         if (strncasecmp(item->name, prefix, strlen(prefix)) != 0) {
             continue;
         }
-        if (out->count == MAX_SORTED) {
+        if (out->count == HTTP_CALL_MAX_HEADERS) {
             return STATUS_TOO_LARGE;
         }
         size_t at = out->count++;
@@ -197,7 +196,7 @@ void credential_shared_key_string_to_sign(const struct storage_account *account,
     }
     strbuf_append_char(out, '/');
     strbuf_append_string(out, account->name);
-    strbuf_append_string(out, request->path);
+    strbuf_append(out, request->path, request->path_length);
     const char *comp = http_headers_get(request->query, "comp");
     if (!request->is_table) {
         append_canonicalized_query(out, request->query);

@@ -27,6 +27,7 @@
 #include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
+#include "base/utc.h"
 #include "http/http_client.h"
 #include "storage/credential.h"
 #include "storage/retry_policy.h"
@@ -63,6 +64,20 @@ void storage_request_release(struct storage_request *request);
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */
 enum status storage_request_status(const struct storage_request *request) MUST_CHECK;
 
+/* One attempt as it is built and signed. */
+struct storage_attempt {
+    struct strbuf url;
+    size_t path_start, path_length; /* in the URL */
+    struct http_headers headers;
+    unsigned generation; /* see credential.h */
+};
+
+/* x-ms-date, written once a second. */
+struct storage_date {
+    int64_t second;
+    char text[UTC_TEXT_BYTES]; /* "": not written yet */
+};
+
 struct storage_operation;
 TAILQ_HEAD(storage_operations, storage_operation);
 
@@ -72,7 +87,12 @@ struct storage_client {
     const struct storage_account *account;
     struct credential *credential;
     struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
-    struct storage_operations open;                /* under way; of the loop's thread */
+
+    /* Of the loop's thread. */
+    struct storage_operations open; /* under way */
+    struct storage_attempt attempt; /* where each is built, one after the other */
+    struct storage_date dates[STORAGE_SERVICES];
+
     struct loop_task cancel;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t cancelled_changed;

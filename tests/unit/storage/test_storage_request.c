@@ -45,7 +45,7 @@ static enum status authorize(struct credential *base, struct credential_request 
                              struct error *failure) {
     struct credential_fake *self = (struct credential_fake *)base;
     self->authorized++;
-    snprintf(self->path, sizeof self->path, "%s", signed_request->path);
+    snprintf(self->path, sizeof self->path, "%.*s", (int)signed_request->path_length, signed_request->path);
     if (self->tokenless > 0) {
         self->tokenless--;
         return error_set(failure, STATUS_UNAVAILABLE, "no token yet");
