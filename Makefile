@@ -184,7 +184,7 @@ bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite
 	@$(build) VARIANT=release benches
 	@bench/leases.sh
 
-bench-hot: ## one product on sale: 64 clients against Azurite, beside lanes off and a bare client; HOT="--strict ..." (see bench/hot.c)
+bench-hot: ## one product on sale: 64 clients against Azurite, beside batches off and a bare client; HOT="--strict ..." (see bench/hot.c)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs benches
 	@$(build) VARIANT=control programs

@@ -8,7 +8,7 @@
  *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full transactions back to back.
  *               Each round has a table and a product of its own, and is held against the bare rounds before and after it, so that
  *               neither Azurite's ageing nor a noisy neighbour favours one side. --control names a handler to be run with its
- *               lanes off (tests/controls/lanes-off.patch), in the same rounds.
+ *               batches off (tests/controls/batches-off.patch), in the same rounds.
  *   idle        one client with pauses: its reserve against a lease and a transaction sent by a bare client, in turns
  *   fairness    the clients on three handlers
  * Prints a table and whether the aims were met; ends with 1 when one was not and --strict is given.
@@ -27,10 +27,10 @@
 #include <time.h>
 
 #include "base/standard_streams.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
 #include "support/bare_reserver.h"
+#include "support/blob_calls.h"
 #include "support/load_figures.h"
 #include "support/storage_connection.h"
 
@@ -72,7 +72,7 @@ struct throughput {
     int64_t refusals;
 };
 
-static struct throughput lanes_on, lanes_off, bare;
+static struct throughput batches_on, batches_off, bare;
 static double longest_transaction_ms;
 static struct samples idle_ms, idle_bare_ms;
 static struct load_result fair;
@@ -189,7 +189,7 @@ static double run_control_round(void) {
     snprintf(bin, sizeof bin, "%s", getenv("LEASEHOLD_BIN"));
     snprintf(path, sizeof path, "%s", options.control);
     setenv("LEASEHOLD_BIN", dirname(path), 1);
-    double per_second = run_handler_round(&lanes_off);
+    double per_second = run_handler_round(&batches_off);
     setenv("LEASEHOLD_BIN", bin, 1);
     return per_second;
 }
@@ -199,12 +199,12 @@ static void measure_throughput(void) {
     samples_release(&bare.per_second);
     double before = run_bare_round();
     for (int i = 0; i < options.rounds; i++) {
-        double on = run_handler_round(&lanes_on);
+        double on = run_handler_round(&batches_on);
         double off = options.control != NULL ? run_control_round() : 0;
         double after = run_bare_round();
-        samples_add(&lanes_on.of_bare, on * 2 / (before + after));
+        samples_add(&batches_on.of_bare, on * 2 / (before + after));
         if (options.control != NULL) {
-            samples_add(&lanes_off.of_bare, off * 2 / (before + after));
+            samples_add(&batches_off.of_bare, off * 2 / (before + after));
         }
         before = after;
     }
@@ -221,12 +221,8 @@ static void acquire_bare_lease(const char *blob, const char *lease_id) {
 }
 
 static void release_bare_lease(const char *blob, const char *lease_id) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(blob_lease_release_submit(&storage.client, "leases", blob, lease_id, TIMEOUT_MS,
-                                               storage_outcome_take, &outcome),
-                     STATUS_OK);
-    ck_assert_int_eq(storage_outcome_wait(&outcome), STATUS_OK);
+    int64_t deadline_ms = storage_connection_deadline(&storage, TIMEOUT_MS);
+    ck_assert_int_eq(blob_lease_release(&storage.client, "leases", blob, lease_id, deadline_ms, NULL), STATUS_OK);
 }
 
 static void reserve_bare(struct bare_reserver *reserver, const char *blob) {
@@ -330,13 +326,13 @@ static void print_row(const char *title, const char *on, const char *off, const 
 }
 
 static void print_throughput(void) {
-    struct throughput *on = &lanes_on, *off = &lanes_off;
+    struct throughput *on = &batches_on, *off = &batches_off;
     char refusals[2][32], title[64];
     snprintf(refusals[0], sizeof refusals[0], "%lld", (long long)on->refusals);
     snprintf(refusals[1], sizeof refusals[1], "%lld", (long long)off->refusals);
     printf("One product, one handler, %d clients; %d rounds of %d s, interleaved: median (least..greatest round)\n",
            options.clients, options.rounds, options.seconds);
-    print_row("", "handler", "handler, lanes off", "bare client");
+    print_row("", "handler", "handler, batches off", "bare client");
     print_row("reservations/s", spread(&on->per_second, 0), spread(&off->per_second, 0), spread(&bare.per_second, 0));
     print_row("  of the bare client's in its round", spread(&on->of_bare, 2), spread(&off->of_bare, 2), "");
     print_row("storage requests/reservation", spread(&on->requests, 3), spread(&off->requests, 3), "");
@@ -406,7 +402,7 @@ static void report(void) {
     print_throughput();
     print_idle();
     double least = print_fairness();
-    double of_bare = samples_median(&lanes_on.of_bare), requests = samples_median(&lanes_on.requests);
+    double of_bare = samples_median(&batches_on.of_bare), requests = samples_median(&batches_on.requests);
     double idle = samples_median(&idle_ms) / samples_median(&idle_bare_ms);
     double longest_ms = load_longest_ms(&fair), limit_ms = ACQUIRE_TIMEOUT_MS + longest_transaction_ms;
     printf("\nAims\n");

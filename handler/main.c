@@ -2,7 +2,6 @@
  * main.c - wiring: settings -> parts -> serve -> stop in reverse. Nothing else.
  */
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,14 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/standard_streams.h"
-#include "base/thread.h"
 #include "functions/dispatch.h"
 #include "server/http_server.h"
 #include "wiring/parts.h"
 
 enum {
-    SERVER_THREADS = 256, /* a request that waits for its turn keeps one; one more is told to come again */
-    THREADS_NEEDED = SERVER_THREADS + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
+    MAX_IN_HAND = 256,                 /* one more request is told to come again */
+    THREADS_NEEDED = MAX_IN_HAND + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -32,39 +30,50 @@ enum {
 struct app {
     struct parts parts;
     struct dispatch dispatch;
+    struct worker_pool *workers; /* for functions that block */
     struct http_server *server;
-    pthread_t preparer;
+    struct loop_task prepare;
+    struct preparation_waiter preparation;
 };
 
 /* Storage may come later than we do: the host wants an answer on its poll, and each request tries again. */
-static void *prepare_inventory(void *context) {
-    struct app *app = context;
-    struct error err;
-    enum status status = inventory_service_prepare(&app->parts.inventory, &err);
+static void on_prepared(void *context, enum status status, const struct error *err) {
+    (void)context;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
-        log_event(LOG_ERROR, "%s", err.message);
+        log_event(LOG_ERROR, "%s", err->message);
     } else if (status != STATUS_OK && status != STATUS_CANCELLED) {
-        log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s", err.message);
+        log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s", err->message);
     }
-    return NULL;
+}
+
+static void prepare_inventory(void *context) {
+    struct app *app = context;
+    app->preparation = (struct preparation_waiter){.done = on_prepared};
+    store_preparation_await(&app->parts.inventory.preparation, &app->preparation);
 }
 
 static enum status serve(struct app *app, struct error *err) {
     struct http_server_options options = {.port = app->parts.settings.port,
-                                          .thread_count = SERVER_THREADS,
+                                          .max_in_hand = MAX_IN_HAND,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
                                           .on_refusal = dispatch_refusal};
-    app->dispatch =
-        (struct dispatch){.service = &app->parts.inventory, .route_prefix = app->parts.settings.route_prefix};
-    enum status status = http_server_start(&app->server, &options, dispatch_request, &app->dispatch, err);
+    struct event_loop *loop = http_transport_client(app->parts.transport)->loop;
+    enum status status = worker_pool_new(&app->workers, MAX_IN_HAND, err);
     if (status != STATUS_OK) {
         return status;
     }
-    status = thread_start(&app->preparer, prepare_inventory, app, err);
+    app->dispatch = (struct dispatch){.functions = function_table,
+                                      .service = &app->parts.inventory,
+                                      .route_prefix = app->parts.settings.route_prefix,
+                                      .loop = loop,
+                                      .workers = app->workers};
+    status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
         return status;
     }
+    app->prepare = (struct loop_task){.run = prepare_inventory, .context = app};
+    event_loop_post(loop, &app->prepare);
     log_event(LOG_INFORMATION, "Leasehold listens on 127.0.0.1:%d", http_server_port(app->server));
     return STATUS_OK;
 }
@@ -109,7 +118,7 @@ static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
         _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
     }
     http_server_stop(app->server);
-    pthread_join(app->preparer, NULL);
+    worker_pool_free(app->workers);
     parts_release(&app->parts);
 }
 

@@ -55,7 +55,7 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         only("<curl/", "^handler/storage/http_transport([.]c|_call[.][ch])$")
         only("<expat.h>", "^tools/leasectl/blob_list[.]c$")
         only("<libsmartcols", "^tools/leasectl/table[.]c$")
-        only("<sys/epoll.h>", "^handler/(server/http_loop|http/event_loop)[.]c$")
+        only("<sys/epoll.h>", "^handler/http/event_loop[.]c$")
     }
     !devhost && !example && FILENAME != "handler/base/log.c" && !/^[ \t]*([*]|\/[*])/ && tolower($0) ~ /"([^"]+warn[^"]*|[^"]*warn[^"]+)"/ {
         if (path[1] == "handler") complain("the host takes an error with \"warn\" in it for a warning")

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/uuid.h"
 
 #define ID_CHARACTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
-#define LOWER_HEX "0123456789abcdef"
 enum { VERSION_LENGTH = 2, TRACE_ID_LENGTH = TRACE_ID_BYTES - 1 };
 
 static _Thread_local const struct correlation *current;
@@ -29,11 +29,11 @@ static void read_invocation_id(const struct http_headers *headers, char out[INVO
 static void read_trace_id(const struct http_headers *headers, char out[TRACE_ID_BYTES]) {
     const char *parent = http_headers_get(headers, "traceparent");
     out[0] = '\0';
-    if (parent == NULL || strspn(parent, LOWER_HEX) != VERSION_LENGTH || parent[VERSION_LENGTH] != '-') {
+    if (parent == NULL || strspn(parent, HEX_LOWER) != VERSION_LENGTH || parent[VERSION_LENGTH] != '-') {
         return;
     }
     const char *id = parent + VERSION_LENGTH + 1;
-    if (strspn(id, LOWER_HEX) == TRACE_ID_LENGTH && id[TRACE_ID_LENGTH] == '-' && strspn(id, "0") < TRACE_ID_LENGTH) {
+    if (strspn(id, HEX_LOWER) == TRACE_ID_LENGTH && id[TRACE_ID_LENGTH] == '-' && strspn(id, "0") < TRACE_ID_LENGTH) {
         snprintf(out, TRACE_ID_BYTES, "%.*s", TRACE_ID_LENGTH, id);
     }
 }

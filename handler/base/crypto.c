@@ -5,22 +5,85 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Base64 goes in blocks through the stack, since OpenSSL counts in int and wants the whole output at once. */
-enum { BLOCK_BYTES = 768, BLOCK_TEXT_BYTES = BLOCK_BYTES / 3 * 4 };
+#include "base/hex.h"
+
+/* ---- random bytes ---- */
+
+/*
+ * OpenSSL's generator costs as much for 16 bytes as for a block of them, so a block is fetched
+ * ahead. What is handed out is wiped: nobody finds an id here that was used.
+ */
+enum { RANDOM_BLOCK_BYTES = 1024 };
+
+static pthread_mutex_t random_lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static unsigned char random_block[RANDOM_BLOCK_BYTES];
+static size_t random_left;
+
+static void lock_random(void) {
+    pthread_mutex_lock(&random_lock);
+}
+
+static void unlock_random(void) {
+    pthread_mutex_unlock(&random_lock);
+}
+
+/* In a child process: its parent hands out the same bytes. */
+static void forget_random(void) {
+    crypto_wipe(random_block, sizeof random_block);
+    random_left = 0;
+    unlock_random();
+}
+
+static bool is_fork_safe;
+
+static void prepare_for_fork(void) {
+    is_fork_safe = pthread_atfork(lock_random, unlock_random, forget_random) == 0;
+}
+
+static bool fill_random_block(void) {
+    if (RAND_bytes(random_block, sizeof random_block) != 1) {
+        return false;
+    }
+    random_left = sizeof random_block;
+    return true;
+}
+
+/* With the lock held. */
+static bool take_random(void *out, size_t length) {
+    if (random_left < length && !fill_random_block()) {
+        return false;
+    }
+    random_left -= length;
+    memcpy(out, random_block + random_left, length);
+    crypto_wipe(random_block + random_left, length);
+    return true;
+}
 
 enum status crypto_random(void *out, size_t length) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, prepare_for_fork);
     assert(length <= INT_MAX);
-    return RAND_bytes(out, (int)length) == 1 ? STATUS_OK : STATUS_INTERNAL;
+    bool is_filled;
+    if (length > sizeof random_block || !is_fork_safe) {
+        is_filled = RAND_bytes(out, (int)length) == 1;
+    } else {
+        lock_random();
+        is_filled = take_random(out, length);
+        unlock_random();
+    }
+    return is_filled ? STATUS_OK : STATUS_INTERNAL;
 }
+
+/* ---- digests ---- */
 
 enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -28,25 +91,48 @@ enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_T
     if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) != 1 || digest_length != SHA256_BYTES) {
         return STATUS_INTERNAL;
     }
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        snprintf(out + 2 * i, 3, "%02x", digest[i]);
-    }
+    hex_encode(digest, SHA256_BYTES, out);
     return STATUS_OK;
 }
 
-enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,
-                               unsigned char out[SHA256_BYTES]) {
-    assert(key_length <= INT_MAX);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_length = 0;
-    if (HMAC(EVP_sha256(), key, (int)key_length, data, data_length, digest, &digest_length) == NULL ||
-        digest_length != SHA256_BYTES) {
+enum status crypto_hmac_init(struct crypto_hmac *hmac, const void *key, size_t key_length) {
+    EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
+    EVP_MAC_free(algorithm); /* the context keeps it */
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0), OSSL_PARAM_construct_end()};
+    if (context == NULL || EVP_MAC_init(context, key, key_length, params) != 1) {
+        EVP_MAC_CTX_free(context);
+        ERR_clear_error();
         return STATUS_INTERNAL;
     }
-    memcpy(out, digest, SHA256_BYTES);
-    crypto_wipe(digest, sizeof digest);
+    hmac->context = context;
     return STATUS_OK;
 }
+
+enum status crypto_hmac_sign(struct crypto_hmac *hmac, const void *data, size_t length,
+                             unsigned char out[SHA256_BYTES]) {
+    unsigned char mac[SHA256_BYTES];
+    size_t mac_length = 0;
+    bool ok = EVP_MAC_init(hmac->context, NULL, 0, NULL) == 1 && /* begins anew with the same key */
+              EVP_MAC_update(hmac->context, data, length) == 1 &&
+              EVP_MAC_final(hmac->context, mac, &mac_length, sizeof mac) == 1 && mac_length == sizeof mac;
+    if (ok) {
+        memcpy(out, mac, sizeof mac);
+    }
+    crypto_wipe(mac, sizeof mac);
+    return ok ? STATUS_OK : STATUS_INTERNAL;
+}
+
+void crypto_hmac_cleanup(struct crypto_hmac *hmac) {
+    EVP_MAC_CTX_free(hmac->context);
+    hmac->context = NULL;
+}
+
+/* ---- base64 ---- */
+
+/* Base64 goes in blocks through the stack, since OpenSSL counts in int and wants the whole output at once. */
+enum { BLOCK_BYTES = 768, BLOCK_TEXT_BYTES = BLOCK_BYTES / 3 * 4 };
 
 void crypto_base64_encode(const void *data, size_t length, struct strbuf *out) {
     unsigned char text[BLOCK_TEXT_BYTES + 1];
@@ -113,6 +199,8 @@ enum status crypto_base64_decode(const char *text, struct strbuf *out) {
     crypto_wipe(bytes, sizeof bytes);
     return strbuf_status(out);
 }
+
+/* ---- RS256 ---- */
 
 enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = CRYPTO_SIGNATURE_MAX_BYTES * 8 };
 
@@ -218,6 +306,10 @@ enum status crypto_sign_rs256(const struct crypto_identity *identity, const void
     return STATUS_OK;
 }
 
+/* ---- wiping ---- */
+
 void crypto_wipe(void *data, size_t length) {
-    OPENSSL_cleanse(data, length);
+    if (length > 0) {
+        explicit_bzero(data, length); /* OPENSSL_cleanse does the same in four times the time */
+    }
 }

@@ -1,7 +1,7 @@
 /*
  * crypto.h - random bytes, SHA-256, HMAC-SHA256, RS256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
  *
- * Threads: any.
+ * Threads: any; crypto_hmac says its own.
  * Layer: base.
  */
 #ifndef BASE_CRYPTO_H
@@ -19,15 +19,29 @@ enum {
     CRYPTO_SIGNATURE_MAX_BYTES = 1024, /* of an RSA key of 8192 bits */
 };
 
-/* STATUS_INTERNAL: the generator has no entropy. */
+/*
+ * Random bytes, from a block that is fetched ahead. A child process gets others than its parent.
+ * STATUS_INTERNAL: the generator has no entropy.
+ */
 enum status crypto_random(void *out, size_t length) MUST_CHECK;
 
 /* SHA-256 of `data` as 64 lower-case hexadecimal digits. STATUS_INTERNAL: OpenSSL refused; `out` untouched. */
 enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) MUST_CHECK;
 
-/* HMAC-SHA256 of `data` under `key`. STATUS_INTERNAL: OpenSSL refused. */
-enum status crypto_hmac_sha256(const void *key, size_t key_length, const void *data, size_t data_length,
-                               unsigned char out[SHA256_BYTES]) MUST_CHECK;
+/* HMAC-SHA256 under one key, made ready once. Belongs to one thread at a time. */
+struct crypto_hmac {
+    void *context; /* OpenSSL's own; it holds the key */
+};
+
+/* `key` is copied. STATUS_INTERNAL: OpenSSL refused, or had no memory; nothing to clean up. */
+enum status crypto_hmac_init(struct crypto_hmac *hmac, const void *key, size_t key_length) MUST_CHECK;
+
+/* Wipes the key. One that is zeroed is fine. */
+void crypto_hmac_cleanup(struct crypto_hmac *hmac);
+
+/* The HMAC of `data`. STATUS_INTERNAL: OpenSSL refused; `out` untouched. */
+enum status crypto_hmac_sign(struct crypto_hmac *hmac, const void *data, size_t length,
+                             unsigned char out[SHA256_BYTES]) MUST_CHECK;
 
 /* Appends the base64 text of `data` (RFC 4648 section 4, padded, no line breaks); a failure is remembered by `out`. */
 void crypto_base64_encode(const void *data, size_t length, struct strbuf *out);

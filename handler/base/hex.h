@@ -7,6 +7,22 @@
 #ifndef BASE_HEX_H
 #define BASE_HEX_H
 
+#include <stddef.h>
+
+/* The digits by their value. */
+#define HEX_LOWER "0123456789abcdef"
+#define HEX_UPPER "0123456789ABCDEF"
+
+/* Writes two lower-case digits for each byte, and a NUL: 2 * length + 1 characters. */
+static inline void hex_encode(const void *bytes, size_t length, char *out) {
+    const unsigned char *from = bytes;
+    for (size_t i = 0; i < length; i++) {
+        *out++ = HEX_LOWER[from[i] >> 4];
+        *out++ = HEX_LOWER[from[i] & 15];
+    }
+    *out = '\0';
+}
+
 /* The value of a hexadecimal digit, upper or lower case; -1 for any other character. */
 static inline int hex_digit(char c) {
     if (c >= '0' && c <= '9') {

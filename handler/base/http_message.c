@@ -11,106 +11,192 @@ void http_headers_init(struct http_headers *headers) {
     *headers = (struct http_headers){0};
 }
 
-static void wipe_and_free(char *text) {
-    if (text != NULL) {
-        crypto_wipe(text, strlen(text));
-        free(text);
-    }
+void http_headers_clear(struct http_headers *headers) {
+    crypto_wipe(headers->text, headers->text_length);
+    headers->count = 0;
+    headers->text_length = 0;
+    headers->status = STATUS_OK;
 }
 
 void http_headers_release(struct http_headers *headers) {
-    for (size_t i = 0; i < headers->count; i++) {
-        free(headers->items[i].name);
-        wipe_and_free(headers->items[i].value);
-    }
+    http_headers_clear(headers);
     free(headers->items);
+    free(headers->text);
     http_headers_init(headers);
 }
 
-static enum status make_room(struct http_headers *headers) {
+static bool make_room_for_item(struct http_headers *headers) {
     if (headers->count < headers->capacity) {
-        return STATUS_OK;
+        return true;
     }
     size_t capacity = headers->capacity == 0 ? 16 : headers->capacity * 2;
     struct http_header *items = reallocarray(headers->items, capacity, sizeof *items);
     if (items == NULL) {
-        return STATUS_NO_MEMORY;
+        return false;
     }
     headers->items = items;
     headers->capacity = capacity;
+    return true;
+}
+
+/* Moves the text to a larger place. Not realloc, which would leave a copy of secrets behind. */
+static bool grow_text(struct http_headers *headers, size_t capacity) {
+    char *text = malloc(capacity);
+    if (text == NULL) {
+        return false;
+    }
+    if (headers->text != NULL) {
+        memcpy(text, headers->text, headers->text_length);
+        for (size_t i = 0; i < headers->count; i++) {
+            struct http_header *item = &headers->items[i];
+            item->name = text + (item->name - headers->text);
+            item->value = text + (item->value - headers->text);
+        }
+        crypto_wipe(headers->text, headers->text_capacity); /* what was printed in part, too */
+        free(headers->text);
+    }
+    headers->text = text;
+    headers->text_capacity = capacity;
+    return true;
+}
+
+/* Room for `length` more bytes of text. */
+static bool make_room_for_text(struct http_headers *headers, size_t length) {
+    size_t needed = headers->text_length + length;
+    if (needed <= headers->text_capacity) {
+        return true;
+    }
+    size_t capacity = headers->text_capacity == 0 ? 512 : headers->text_capacity * 2;
+    return grow_text(headers, capacity > needed ? capacity : needed);
+}
+
+static bool is_one_line(const char *text, size_t length) {
+    return memchr(text, '\n', length) == NULL && memchr(text, '\r', length) == NULL &&
+           memchr(text, '\0', length) == NULL;
+}
+
+/* Copies bytes and a NUL to the end of the text, where there is room. */
+static char *append(struct http_headers *headers, const char *bytes, size_t length) {
+    char *start = headers->text + headers->text_length;
+    memcpy(start, bytes, length);
+    start[length] = '\0';
+    headers->text_length += length + 1;
+    return start;
+}
+
+static enum status add(struct http_headers *headers, const char *name, size_t name_length, const char *value,
+                       size_t value_length) {
+    if (!is_one_line(name, name_length) || !is_one_line(value, value_length)) {
+        return STATUS_INVALID_ARGUMENT;
+    }
+    if (!make_room_for_item(headers) || !make_room_for_text(headers, name_length + 1 + value_length + 1)) {
+        return STATUS_NO_MEMORY;
+    }
+    struct http_header *item = &headers->items[headers->count++];
+    item->name = append(headers, name, name_length);
+    item->value = append(headers, value, value_length);
     return STATUS_OK;
 }
 
-static enum status add(struct http_headers *headers, const char *name, const char *value) {
-    if (strpbrk(name, "\r\n") != NULL || strpbrk(value, "\r\n") != NULL) {
-        return STATUS_INVALID_ARGUMENT;
+void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length, const char *value,
+                            size_t value_length) {
+    if (headers->status == STATUS_OK) {
+        headers->status = add(headers, name, name_length, value, value_length);
     }
-    if (make_room(headers) != STATUS_OK) {
-        return STATUS_NO_MEMORY;
-    }
-    struct http_header header = {.name = strdup(name), .value = strdup(value)};
-    if (header.name == NULL || header.value == NULL) {
-        free(header.name);
-        wipe_and_free(header.value);
-        return STATUS_NO_MEMORY;
-    }
-    headers->items[headers->count++] = header;
-    return STATUS_OK;
 }
 
 void http_headers_add(struct http_headers *headers, const char *name, const char *value) {
-    if (headers->status == STATUS_OK) {
-        headers->status = add(headers, name, value);
+    http_headers_add_bytes(headers, name, strlen(name), value, strlen(value));
+}
+
+/* Prints behind the text without adding to it. Returns the length, or -1: no memory. */
+PRINTF_LIKE(2, 0) static int print_behind(struct http_headers *headers, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    size_t room = headers->text_capacity - headers->text_length;
+    int length = vsnprintf(room == 0 ? NULL : headers->text + headers->text_length, room, format, arguments);
+    if (length >= 0 && (size_t)length >= room) {
+        if (make_room_for_text(headers, (size_t)length + 1)) {
+            vsnprintf(headers->text + headers->text_length, (size_t)length + 1, format, again);
+        } else {
+            length = -1;
+        }
     }
+    va_end(again);
+    return length;
+}
+
+PRINTF_LIKE(3, 0)
+static enum status add_printed(struct http_headers *headers, const char *name, const char *format, va_list arguments) {
+    size_t start = headers->text_length, name_length = strlen(name);
+    if (!make_room_for_item(headers) || !make_room_for_text(headers, name_length + 1)) {
+        return STATUS_NO_MEMORY;
+    }
+    append(headers, name, name_length);
+    int value_length = print_behind(headers, format, arguments);
+    const char *value = headers->text + headers->text_length;
+    if (value_length < 0 || !is_one_line(name, name_length) || !is_one_line(value, (size_t)value_length)) {
+        /* It may be a secret, and no later wipe would reach behind the text. */
+        crypto_wipe(headers->text + start, headers->text_capacity - start);
+        headers->text_length = start;
+        return value_length < 0 ? STATUS_NO_MEMORY : STATUS_INVALID_ARGUMENT;
+    }
+    headers->items[headers->count++] =
+        (struct http_header){.name = headers->text + start, .value = headers->text + headers->text_length};
+    headers->text_length += (size_t)value_length + 1;
+    return STATUS_OK;
 }
 
 void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) {
     if (headers->status != STATUS_OK) {
         return;
     }
-    /* Not vasprintf: the buffers that it grows through are not wiped. */
-    va_list arguments, again;
+    va_list arguments;
     va_start(arguments, format);
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    char *value = length < 0 ? NULL : malloc((size_t)length + 1);
-    if (value != NULL) {
-        vsnprintf(value, (size_t)length + 1, format, again);
-    }
-    va_end(again);
+    headers->status = add_printed(headers, name, format, arguments);
     va_end(arguments);
-    if (value == NULL) {
-        headers->status = STATUS_NO_MEMORY;
-        return;
-    }
-    http_headers_add(headers, name, value);
-    wipe_and_free(value);
+}
+
+/* Whether two names may be the same but for their case: cheaper than strcasecmp, and mostly not. */
+static bool may_be_same(const char *a, const char *b) {
+    return ((*a ^ *b) & ~0x20) == 0;
 }
 
 static struct http_header *find(const struct http_headers *headers, const char *name) {
     for (size_t i = 0; i < headers->count; i++) {
-        if (strcasecmp(headers->items[i].name, name) == 0) {
+        if (may_be_same(headers->items[i].name, name) && strcasecmp(headers->items[i].name, name) == 0) {
             return &headers->items[i];
         }
     }
     return NULL;
 }
 
+/* Puts bytes into the text, where there is room; what stands behind them moves along. */
+static void insert(struct http_headers *headers, char *at, const char *bytes, size_t length) {
+    memmove(at + length, at, (size_t)(headers->text + headers->text_length - at));
+    memcpy(at, bytes, length);
+    headers->text_length += length;
+    for (size_t i = 0; i < headers->count; i++) {
+        struct http_header *item = &headers->items[i];
+        item->name += item->name > at ? length : 0;
+        item->value += item->value > at ? length : 0;
+    }
+}
+
 void http_headers_join(struct http_headers *headers, const char *name, const char *value) {
     struct http_header *first = find(headers, name);
-    if (first == NULL || headers->status != STATUS_OK || strpbrk(value, "\r\n") != NULL) {
+    size_t length = strlen(value);
+    if (first == NULL || headers->status != STATUS_OK || !is_one_line(value, length)) {
         http_headers_add(headers, name, value);
         return;
     }
-    size_t size = strlen(first->value) + strlen(", ") + strlen(value) + 1;
-    char *joined = malloc(size);
-    if (joined == NULL) {
+    if (!make_room_for_text(headers, strlen(", ") + length)) {
         headers->status = STATUS_NO_MEMORY;
         return;
     }
-    snprintf(joined, size, "%s, %s", first->value, value);
-    wipe_and_free(first->value);
-    first->value = joined;
+    char *end = first->value + strlen(first->value);
+    insert(headers, end, value, length);
+    insert(headers, end, ", ", strlen(", "));
 }
 
 const char *http_headers_get(const struct http_headers *headers, const char *name) {
@@ -121,7 +207,7 @@ const char *http_headers_get(const struct http_headers *headers, const char *nam
 struct http_header_value http_headers_single(const struct http_headers *headers, const char *name) {
     struct http_header_value value = {0};
     for (size_t i = 0; i < headers->count; i++) {
-        if (strcasecmp(headers->items[i].name, name) == 0) {
+        if (may_be_same(headers->items[i].name, name) && strcasecmp(headers->items[i].name, name) == 0) {
             value.is_repeated = value.text != NULL;
             value.text = value.is_repeated ? value.text : headers->items[i].value;
         }

@@ -13,30 +13,47 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
+/* Both point into the list's text. */
 struct http_header {
     char *name;
     char *value;
 };
 
-/* A list of headers that remembers its failure as strbuf does. Owns its strings. */
+/*
+ * A list of headers that remembers its failure as strbuf does. All names and values stand in one
+ * text, which moves when it grows: what was looked up is valid until the next addition.
+ */
 struct http_headers {
     struct http_header *items;
     size_t count;
     size_t capacity;
+    char *text; /* each name and value with its NUL */
+    size_t text_length;
+    size_t text_capacity;
     enum status status;
 };
 
 void http_headers_init(struct http_headers *headers);
-void http_headers_release(struct http_headers *headers); /* wipes the values: Authorization may be among them */
 
 /*
- * Copies name and value to the end of the list; after a failure, later additions do nothing. `status` is then
+ * Both empty the list, forget a failure and wipe the text: Authorization may be in it. _clear keeps
+ * the memory.
+ */
+void http_headers_clear(struct http_headers *headers);
+void http_headers_release(struct http_headers *headers);
+
+/*
+ * Copies name and value to the end of the list. They may not lie in the list already. After a
+ * failure, later additions do nothing. `status` is then
  *
- * STATUS_INVALID_ARGUMENT   a line break in name or value, with which one header could pass for two
+ * STATUS_INVALID_ARGUMENT   name or value holds a line break, with which one header could pass for
+ *                           two, or a NUL
  * STATUS_NO_MEMORY
  */
 void http_headers_add(struct http_headers *headers, const char *name, const char *value);
 void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
+void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length, const char *value,
+                            size_t value_length);
 
 /* The same, but a header of that name that is there gets ", " and the value at its end (RFC 9110 section 5.3). */
 void http_headers_join(struct http_headers *headers, const char *name, const char *value);

@@ -271,7 +271,7 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
     if (status == STATUS_OK) {
         status = parse(copy, length, NULL, out, err);
     }
-    explicit_bzero(copy, length); /* settings hold connection strings */
+    crypto_wipe(copy, length); /* settings hold connection strings */
     free(copy);
     return status;
 }

@@ -117,8 +117,12 @@ static int write_correlation(char out[CORRELATION_BYTES]) {
                                           correlation->trace_id[0] == '\0' ? "" : ", trace ", correlation->trace_id);
 }
 
+bool log_is_on(enum log_level level) {
+    return level >= lowest_level && level < LOG_NONE;
+}
+
 void log_event(enum log_level level, const char *format, ...) {
-    if (level < lowest_level || level >= LOG_NONE) {
+    if (!log_is_on(level)) {
         return;
     }
     int saved_errno = errno;

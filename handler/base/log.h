@@ -29,6 +29,9 @@ bool log_level_parse(const char *text, enum log_level *out);
 /* Once, before threads start. `instance` is copied (cut at 63 bytes); events below `level` are dropped. Default: pid, Information. */
 void log_configure(enum log_level level, const char *instance);
 
+/* Whether events of that level are written: for those who would prepare one at some cost. */
+bool log_is_on(enum log_level level);
+
 void log_event(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

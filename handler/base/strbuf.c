@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/hex.h"
 
 enum { SMALLEST_CAPACITY = 64 };
 
@@ -38,6 +39,11 @@ void strbuf_clear(struct strbuf *buf) {
     if (buf->capacity > 0) {
         buf->data[0] = '\0';
     }
+}
+
+void strbuf_clear_wipe(struct strbuf *buf) {
+    crypto_wipe(buf->data, buf->length);
+    strbuf_clear(buf);
 }
 
 static size_t grown_capacity(const struct strbuf *buf, size_t needed) {
@@ -72,7 +78,7 @@ static bool make_room(struct strbuf *buf, size_t length) {
     }
     memcpy(data, buf->data, buf->length + 1);
     if (buf->capacity > 0) {
-        crypto_wipe(buf->data, buf->length);
+        crypto_wipe(buf->data, buf->capacity); /* behind `length` may lie what was cleared */
         free(buf->data);
     }
     buf->data = data;
@@ -93,20 +99,50 @@ void strbuf_append_string(struct strbuf *buf, const char *text) {
     strbuf_append(buf, text, strlen(text));
 }
 
+/* The bytes behind the text that may be written to, its NUL included. */
+static size_t room_behind(const struct strbuf *buf) {
+    size_t end = buf->capacity <= buf->max_bytes ? buf->capacity : buf->max_bytes + 1;
+    return buf->status == STATUS_OK && buf->length < end ? end - buf->length : 0;
+}
+
 void strbuf_append_char(struct strbuf *buf, char c) {
-    strbuf_append(buf, &c, 1);
+    if (room_behind(buf) > 1) {
+        buf->data[buf->length++] = c;
+        buf->data[buf->length] = '\0';
+    } else {
+        strbuf_append(buf, &c, 1);
+    }
+}
+
+/*
+ * Prints if there is room, and returns true; else `buf` is as it was. `length` is what the text needs
+ * in both cases; negative: it cannot be printed.
+ */
+PRINTF_LIKE(2, 0)
+static bool print_in_place(struct strbuf *buf, const char *format, va_list arguments, int *length) {
+    size_t room = room_behind(buf);
+    *length = vsnprintf(room == 0 ? NULL : buf->data + buf->length, room, format, arguments);
+    if (*length >= 0 && (size_t)*length < room) {
+        buf->length += (size_t)*length;
+        return true;
+    }
+    if (room > 0) {
+        crypto_wipe(buf->data + buf->length, room); /* a part was printed, maybe of a secret */
+    }
+    return false;
 }
 
 void strbuf_appendf(struct strbuf *buf, const char *format, ...) {
     va_list arguments, again;
+    int length;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    bool is_printed = print_in_place(buf, format, arguments, &length);
     if (length < 0) {
         if (buf->status == STATUS_OK) {
             buf->status = errno == ENOMEM ? STATUS_NO_MEMORY : STATUS_TOO_LARGE;
         }
-    } else if (length > 0 && make_room(buf, (size_t)length)) {
+    } else if (!is_printed && length > 0 && make_room(buf, (size_t)length)) {
         vsnprintf(buf->data + buf->length, (size_t)length + 1, format, again);
         buf->length += (size_t)length;
     }
@@ -121,11 +157,17 @@ static bool is_unreserved(char c) {
 }
 
 void strbuf_append_percent_encoded(struct strbuf *buf, const char *text) {
-    for (; *text != '\0'; text++) {
-        if (is_unreserved(*text)) {
-            strbuf_append_char(buf, *text);
-        } else {
-            strbuf_appendf(buf, "%%%02X", (unsigned)(unsigned char)*text);
+    while (*text != '\0') {
+        size_t plain = 0;
+        while (is_unreserved(text[plain])) {
+            plain++;
+        }
+        strbuf_append(buf, text, plain);
+        text += plain;
+        if (*text != '\0') {
+            unsigned char byte = (unsigned char)*text++;
+            const char escape[] = {'%', HEX_UPPER[byte >> 4], HEX_UPPER[byte & 15]};
+            strbuf_append(buf, escape, sizeof escape);
         }
     }
 }

@@ -32,8 +32,9 @@ void strbuf_init(struct strbuf *buf, size_t max_bytes);
 void strbuf_release(struct strbuf *buf);
 void strbuf_release_wipe(struct strbuf *buf);
 
-/* Empties it and forgets a failure, keeping its memory. */
+/* Empties it and forgets a failure, keeping its memory. _wipe overwrites the text: for secrets. */
 void strbuf_clear(struct strbuf *buf);
+void strbuf_clear_wipe(struct strbuf *buf);
 
 /* What is appended may not lie in `buf` itself: growing moves it. */
 void strbuf_append(struct strbuf *buf, const char *bytes, size_t length);

@@ -1,9 +1,9 @@
 #include "base/uuid.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/crypto.h"
+#include "base/hex.h"
 
 enum { UUID_BYTES = 16 };
 
@@ -20,7 +20,7 @@ static void write_text(const unsigned char *bytes, size_t characters, char *out)
             continue;
         }
         unsigned byte = bytes[nibble / 2];
-        out[i] = "0123456789abcdef"[nibble % 2 == 0 ? byte >> 4 : byte & 15];
+        out[i] = HEX_LOWER[nibble % 2 == 0 ? byte >> 4 : byte & 15];
         nibble++;
     }
 }
@@ -69,8 +69,7 @@ void uuid_time_prefix(int64_t time_ms, char out[UUID_TIME_PREFIX_BYTES]) {
 
 bool uuid_is_valid(const char *text) {
     for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
-        const char *allowed = has_dash(i) ? "-" : "0123456789abcdefABCDEF";
-        if (text[i] == '\0' || strchr(allowed, text[i]) == NULL) {
+        if (has_dash(i) ? text[i] != '-' : hex_digit(text[i]) < 0) {
             return false;
         }
     }

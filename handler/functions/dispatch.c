@@ -14,13 +14,15 @@
 #include "functions/invocation.h"
 #include "functions/request_check.h"
 
-static const struct function *const functions[] = {
+const struct function *const function_table[] = {
     &reserve_inventory_function,
     &release_inventory_function,
     &get_inventory_function,
     &reconcile_inventory_function,
+    NULL,
 };
-enum { FUNCTION_COUNT = sizeof functions / sizeof functions[0], MAX_WRAPPED_REFUSAL_BYTES = 16 * 1024 };
+
+enum { MAX_WRAPPED_REFUSAL_BYTES = 16 * 1024 };
 
 #define REQUEST_ID_HEADER "x-ms-request-id"
 
@@ -44,25 +46,7 @@ static void answer_poll(const char *method, struct http_response *response) {
     api_answer_json(response, 200, api_answer_body(body, complete), 0);
 }
 
-static void serve(const struct dispatch *dispatch, const struct function *function, const char *method,
-                  const struct function_request *request, struct http_response *response) {
-    if (strcmp(method, function->method) == 0) {
-        function->serve(dispatch->service, request, response);
-    } else {
-        refuse_method(response, function->method);
-    }
-}
-
-/* The invocation shape */
-
-static const struct function *find_by_path(const char *path) {
-    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
-        if (path[0] == '/' && strcmp(path + 1, functions[i]->name) == 0) {
-            return functions[i];
-        }
-    }
-    return NULL;
-}
+/* Answers to invocations */
 
 /* Puts the envelope around an answer for a caller. */
 static void wrap(struct http_response *response, size_t max_body_bytes) {
@@ -70,42 +54,6 @@ static void wrap(struct http_response *response, size_t max_body_bytes) {
     http_response_init(response, max_body_bytes);
     invocation_wrap_response(&answer, response);
     http_response_release(&answer);
-}
-
-static void serve_caller(const struct dispatch *dispatch, const struct function *function,
-                         const struct invocation *invocation, struct http_response *response) {
-    const struct function_request request = {
-        .product_id = invocation->product_id,
-        .content_type = invocation->content_type,
-        .content_encoding = invocation->content_encoding,
-        .idempotency_key = invocation->idempotency_key,
-        .body = invocation->body,
-        .body_length = strlen(invocation->body),
-    };
-    serve(dispatch, function, invocation->method, &request, response);
-}
-
-/* A function's answer, not yet wrapped. */
-static void answer_invocation(const struct dispatch *dispatch, const struct function *function,
-                              const struct http_request *request, struct http_response *response) {
-    struct invocation invocation;
-    struct error err = {0};
-    enum status status =
-        invocation_parse(request->body, request->body_length, function->serve != NULL, &invocation, &err);
-    if (status == STATUS_NO_MEMORY) {
-        api_answer_json(response, 500, NULL, 0);
-        return;
-    }
-    if (status != STATUS_OK) {
-        api_answer_error(response, 400, "InvalidJson", "The payload is not an invocation's.");
-        return;
-    }
-    if (function->serve != NULL) {
-        serve_caller(dispatch, function, &invocation, response);
-    } else {
-        function->run(dispatch->service, response);
-    }
-    invocation_release(&invocation);
 }
 
 /*
@@ -126,41 +74,220 @@ static void give_reason(struct http_response *response) {
 }
 
 static void finish_invocation(const struct function *function, struct http_response *response, size_t max_body_bytes) {
-    if (function->serve != NULL) {
+    if (function->method != NULL) {
         wrap(response, max_body_bytes);
     } else if (response->status != 200) {
         give_reason(response);
     }
 }
 
-static void serve_invocation(const struct dispatch *dispatch, const struct function *function,
-                             const struct http_request *request, struct http_response *response) {
-    if (strcmp(request->method, "POST") != 0) { /* not the host's */
-        refuse_method(response, "POST");
-        return;
-    }
-    if (request->body_too_large) { /* it wraps a body over our limit */
-        request_refuse_size(response);
-    } else {
-        answer_invocation(dispatch, function, request, response);
-    }
-    finish_invocation(function, response, response->body.max_bytes);
+/* Runs */
+
+/*
+ * A request that is for a function, until it is answered. The run lies at its end, as long as the
+ * function wants it.
+ */
+struct dispatched {
+    const struct dispatch *dispatch;
+    const struct function *function;
+    struct http_inbound *inbound;
+    /* The run's request borrows from the invocation, or from the path. */
+    bool is_invocation;
+    struct invocation invocation;
+    char *path;
+    struct worker_job job;
+    struct loop_task end;
+    max_align_t run[];
+};
+
+static struct function_run *run_of(struct dispatched *call) {
+    return (struct function_run *)call->run;
 }
 
-static void refuse(const struct http_request *request, struct http_response *response) {
-    const struct function *function = find_by_path(request->path);
+static struct dispatched *call_of(struct function_run *run) {
+    return (struct dispatched *)((char *)run - offsetof(struct dispatched, run));
+}
+
+/* Returns NULL if there is no memory for it. */
+static struct dispatched *call_new(const struct dispatch *dispatch, const struct function *function,
+                                   struct http_inbound *inbound) {
+    size_t run_bytes = function->start != NULL ? function->run_bytes : sizeof(struct function_run);
+    struct dispatched *call = calloc(1, sizeof *call + run_bytes);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->dispatch = dispatch;
+    call->function = function;
+    call->inbound = inbound;
+    struct function_run *run = run_of(call);
+    run->service = dispatch->service;
+    run->response = &inbound->response;
+    run->correlation = *correlation_current();
+    return call;
+}
+
+static void call_free(struct dispatched *call) {
+    if (call->is_invocation) {
+        invocation_release(&call->invocation);
+    }
+    free(call->path);
+    free(call);
+}
+
+static void end_call(void *context) {
+    struct dispatched *call = context;
+    struct http_inbound *inbound = call->inbound;
+    call_free(call);
+    http_inbound_answer(inbound);
+}
+
+/* The answer is there; it takes the request's shape. */
+static void shape_answer(struct dispatched *call) {
+    if (call->is_invocation) {
+        finish_invocation(call->function, &call->inbound->response, call->inbound->response.body.max_bytes);
+    }
+}
+
+void function_run_end(struct function_run *run) {
+    struct dispatched *call = call_of(run);
+    shape_answer(call);
+    end_call(call);
+}
+
+static void work(void *context) {
+    struct dispatched *call = context;
+    const struct function_run *run = run_of(call);
+    const struct correlation *before = correlation_use(&run->correlation);
+    if (call->function->serve != NULL) {
+        call->function->serve(run->service, &run->request, run->response);
+    } else {
+        call->function->run(run->service, run->response);
+    }
+    shape_answer(call);
+    correlation_use(before);
+}
+
+static void hand_back(void *context) {
+    struct dispatched *call = context;
+    event_loop_post(call->dispatch->loop, &call->end);
+}
+
+static void refuse_busy(struct http_response *response) {
+    http_headers_add(&response->headers, "Retry-After", "1");
+    api_answer_error(response, 503, "TooManyRequests", "The server is busy. Please retry the request.");
+}
+
+static void submit(struct dispatched *call) {
+    call->job = (struct worker_job){.run = work, .finish = hand_back, .context = call};
+    call->end = (struct loop_task){.run = end_call, .context = call};
+    struct error err = {0};
+    if (worker_pool_submit(call->dispatch->workers, &call->job, &err) != STATUS_OK) {
+        log_event(LOG_ERROR, "%s cannot run: %s", call->function->name, err.message);
+        refuse_busy(&call->inbound->response);
+        function_run_end(run_of(call));
+    }
+}
+
+/* Takes the call. */
+static void begin_call(struct dispatched *call, const char *method) {
+    const struct function *function = call->function;
+    struct function_run *run = run_of(call);
+    if (function->method != NULL && strcmp(method, function->method) != 0) {
+        refuse_method(run->response, function->method);
+        function_run_end(run);
+    } else if (function->start != NULL) {
+        const struct correlation *before = correlation_use(&run->correlation); /* it outlives `start` */
+        function->start(run);
+        correlation_use(before);
+    } else {
+        submit(call);
+    }
+}
+
+/* The invocation shape */
+
+static const struct function *find_by_path(const struct dispatch *dispatch, const char *path) {
+    for (const struct function *const *at = dispatch->functions; path[0] == '/' && *at != NULL; at++) {
+        if (strcmp(path + 1, (*at)->name) == 0) {
+            return *at;
+        }
+    }
+    return NULL;
+}
+
+static struct function_request request_of(const struct invocation *invocation) {
+    return (struct function_request){
+        .product_id = invocation->product_id,
+        .content_type = invocation->content_type,
+        .content_encoding = invocation->content_encoding,
+        .idempotency_key = invocation->idempotency_key,
+        .body = invocation->body,
+        .body_length = strlen(invocation->body),
+    };
+}
+
+/* Reads the payload into the call. Returns false if the answer says why that failed. */
+static bool read_invocation(struct dispatched *call) {
+    const struct http_request *request = &call->inbound->request;
+    struct http_response *response = &call->inbound->response;
+    if (request->body_too_large) { /* it wraps a body over our limit */
+        request_refuse_size(response);
+        return false;
+    }
+    struct error err = {0};
+    bool has_caller = call->function->method != NULL;
+    enum status status = invocation_parse(request->body, request->body_length, has_caller, &call->invocation, &err);
+    if (status == STATUS_NO_MEMORY) {
+        api_answer_json(response, 500, NULL, 0);
+    } else if (status != STATUS_OK) {
+        api_answer_error(response, 400, "InvalidJson", "The payload is not an invocation's.");
+    }
+    return status == STATUS_OK;
+}
+
+static void begin_invocation(const struct dispatch *dispatch, const struct function *function,
+                             struct http_inbound *inbound) {
+    if (strcmp(inbound->request.method, "POST") != 0) { /* not the host's */
+        refuse_method(&inbound->response, "POST");
+        http_inbound_answer(inbound);
+        return;
+    }
+    struct dispatched *call = call_new(dispatch, function, inbound);
+    if (call == NULL) {
+        api_answer_json(&inbound->response, 500, NULL, 0);
+        finish_invocation(function, &inbound->response, inbound->response.body.max_bytes);
+        http_inbound_answer(inbound);
+        return;
+    }
+    call->is_invocation = true;
+    if (!read_invocation(call)) {
+        function_run_end(run_of(call));
+        return;
+    }
+    if (function->method != NULL) {
+        run_of(call)->request = request_of(&call->invocation);
+    }
+    begin_call(call, call->invocation.method);
+}
+
+static void refuse(const struct dispatch *dispatch, const struct http_request *request,
+                   struct http_response *response) {
+    const struct function *function = find_by_path(dispatch, request->path);
     if (function == NULL || strcmp(request->method, "POST") != 0) {
         return;
     }
     finish_invocation(function, response, MAX_WRAPPED_REFUSAL_BYTES);
-    if (function->serve == NULL) {
+    if (function->method == NULL) {
         log_event(LOG_WARNING, "%s was refused: %s", function->name, response->reason);
     }
 }
 
 /* The proxied shape */
 
-/* In place. What is no escape, and %00, stays as it is: '%' is in no literal of ours and in no valid product id. */
+/*
+ * In place. What is no escape, and %00, stays as it is: '%' is in no literal of ours and in no
+ * valid product id.
+ */
 static void percent_decode(char *text) {
     char *to = text;
     for (const char *from = text; *from != '\0'; from++) {
@@ -176,7 +303,10 @@ static void percent_decode(char *text) {
     *to = '\0';
 }
 
-/* The next segment of `*path`, decoded in place; NULL at the end. A %2F does not end one: splitting comes first. */
+/*
+ * The next segment of `*path`, decoded in place; NULL at the end. A %2F does not end one: splitting
+ * comes first.
+ */
 static char *take_segment(char **path) {
     char *segment = strsep(path, "/");
     if (segment != NULL) {
@@ -199,17 +329,20 @@ static bool take_literals(char **path, const char *literals) {
     return true;
 }
 
-static const struct function *find_by_action(const char *action) {
-    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
-        if (functions[i]->action != NULL && strcasecmp(functions[i]->action, action) == 0) {
-            return functions[i];
+static const struct function *find_by_action(const struct dispatch *dispatch, const char *action) {
+    for (const struct function *const *at = dispatch->functions; *at != NULL; at++) {
+        if ((*at)->action != NULL && strcasecmp((*at)->action, action) == 0) {
+            return *at;
         }
     }
     return NULL;
 }
 
-/* PREFIX/inventory/{productId}[/action]; NULL: no such route. Cuts `path`, in which *out_product_id lies. */
-static const struct function *find_by_route(const char *prefix, char *path, const char **out_product_id) {
+/*
+ * PREFIX/inventory/{productId}[/action]; NULL: no such route. Cuts `path`, in which *out_product_id
+ * lies.
+ */
+static const struct function *find_by_route(const struct dispatch *dispatch, char *path, const char **out_product_id) {
     if (path[0] != '/') {
         return NULL;
     }
@@ -218,7 +351,7 @@ static const struct function *find_by_route(const char *prefix, char *path, cons
         path[length - 1] = '\0';
     }
     char *rest = path + 1;
-    if (!take_literals(&rest, prefix) || !take_literals(&rest, "inventory")) {
+    if (!take_literals(&rest, dispatch->route_prefix) || !take_literals(&rest, "inventory")) {
         return NULL;
     }
     const char *product_id = take_segment(&rest);
@@ -227,7 +360,7 @@ static const struct function *find_by_route(const char *prefix, char *path, cons
         return NULL;
     }
     *out_product_id = product_id;
-    return find_by_action(action == NULL ? "" : action);
+    return find_by_action(dispatch, action == NULL ? "" : action);
 }
 
 /* In the invocation shape the host has taken it away. */
@@ -248,15 +381,21 @@ static bool is_invocation(const struct http_request *request) {
     return is_call;
 }
 
-static void serve_route(const struct dispatch *dispatch, const struct http_request *request,
-                        struct http_response *response) {
-    char *path = strdup(request->path);
-    if (path == NULL) {
-        api_answer_json(response, 500, NULL, 0);
+/* The function that is called by this path, for a call that takes the path. Cuts it. */
+static void begin_routed(const struct dispatch *dispatch, const struct function *function, const char *product_id,
+                         char *path, struct http_inbound *inbound) {
+    const struct http_request *request = &inbound->request;
+    struct dispatched *call = call_new(dispatch, function, inbound);
+    if (call == NULL) {
+        free(path);
+        api_answer_json(&inbound->response, 500, NULL, 0);
+        http_inbound_answer(inbound);
         return;
     }
+    call->path = path;
     size_t mark = byte_order_mark_bytes(request);
-    struct function_request forwarded = {
+    run_of(call)->request = (struct function_request){
+        .product_id = product_id,
         .content_type = http_headers_single(request->headers, "Content-Type"),
         .content_encoding = http_headers_single(request->headers, "Content-Encoding"),
         .idempotency_key = http_headers_single(request->headers, "Idempotency-Key"),
@@ -264,45 +403,57 @@ static void serve_route(const struct dispatch *dispatch, const struct http_reque
         .body_length = request->body_length - mark,
         .body_too_large = request->body_too_large != 0,
     };
-    const struct function *function = find_by_route(dispatch->route_prefix, path, &forwarded.product_id);
+    begin_call(call, request->method);
+}
+
+static void begin_route(const struct dispatch *dispatch, struct http_inbound *inbound) {
+    struct http_response *response = &inbound->response;
+    const char *product_id = NULL;
+    char *path = strdup(inbound->request.path);
+    const struct function *function = path == NULL ? NULL : find_by_route(dispatch, path, &product_id);
     if (function != NULL) {
-        serve(dispatch, function, request->method, &forwarded, response);
+        begin_routed(dispatch, function, product_id, path, inbound);
+        return;
+    }
+    if (path == NULL) {
+        api_answer_json(response, 500, NULL, 0);
     } else {
         refuse_path(response);
-        if (is_invocation(request)) {
+        if (is_invocation(&inbound->request)) {
             wrap(response, response->body.max_bytes);
         }
     }
     free(path);
+    http_inbound_answer(inbound);
 }
 
-static void answer(const struct dispatch *dispatch, const struct http_request *request,
-                   struct http_response *response) {
-    const struct function *function = find_by_path(request->path);
+static void begin(const struct dispatch *dispatch, struct http_inbound *inbound) {
+    const struct http_request *request = &inbound->request;
+    const struct function *function = find_by_path(dispatch, request->path);
     if (strcmp(request->path, "/") == 0) {
-        answer_poll(request->method, response);
+        answer_poll(request->method, &inbound->response);
+        http_inbound_answer(inbound);
     } else if (function != NULL) {
-        serve_invocation(dispatch, function, request, response);
+        begin_invocation(dispatch, function, inbound);
     } else {
-        serve_route(dispatch, request, response);
+        begin_route(dispatch, inbound);
     }
 }
 
-void dispatch_request(void *context, const struct http_request *request, struct http_response *response) {
+void dispatch_request(void *context, struct http_inbound *inbound) {
     struct correlation correlation;
-    correlation_read(request->headers, &correlation);
+    correlation_read(inbound->request.headers, &correlation);
     const struct correlation *before = correlation_use(&correlation);
-    http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
-    answer(context, request, response);
+    http_headers_add(&inbound->response.headers, REQUEST_ID_HEADER, correlation.invocation_id);
+    begin(context, inbound);
     correlation_use(before);
 }
 
 void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response) {
-    (void)context;
     struct correlation correlation;
     correlation_read(request->headers, &correlation);
     const struct correlation *before = correlation_use(&correlation);
     http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
-    refuse(request, response);
+    refuse(context, request, response);
     correlation_use(before);
 }

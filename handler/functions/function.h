@@ -3,8 +3,8 @@
  *
  * Vocabulary   trigger     what makes the host call: HTTP, or a timer
  *              invocation  one such call
- * Threads: functions run on the server's workers, several at once.
- * Layer: functions. May include inventory/, lease/, storage/, base/.
+ *              run         a function's work for one invocation, from its start to its answer
+ * Threads      `start` is called on the loop's thread, `serve` and `run` on workers.
  */
 #ifndef FUNCTIONS_FUNCTION_H
 #define FUNCTIONS_FUNCTION_H
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/correlation.h"
 #include "base/http_message.h"
 #include "inventory/inventory_service.h"
 
@@ -27,11 +28,36 @@ struct function_request {
     bool body_too_large; /* over the server's limit, and not here */
 };
 
-/* Either `serve` (HTTP) or `run` (timer) is set. Both fill in the response, always: with the error when it was one. */
+/*
+ * One run of an asynchronous function, which fills in the response. It is the first member of the
+ * function's own struct, which has `run_bytes` and is zeroed behind it. All of it stays until
+ * function_run_end, also when the caller has gone.
+ */
+struct function_run {
+    struct function_request request;
+    struct inventory_service *service;
+    struct http_response *response;
+    /* Current during `start`. What goes on later makes it current while it runs. */
+    struct correlation correlation;
+};
+
+/*
+ * Ends a run, whose response is complete, be it a failure. Called once for each, in `start` or
+ * later, on the loop's thread. The run is freed, and its correlation may not stay current.
+ */
+void function_run_end(struct function_run *run);
+
+/*
+ * A function for callers (HTTP) has a method, an action, and either `start` or `serve`. A timer's
+ * has `start` or `run`. `start` must not block. `serve` and `run` may, and have filled in the
+ * response when they return.
+ */
 struct function {
     const char *name;   /* "ReserveInventory" */
-    const char *method; /* HTTP: "POST" */
+    const char *method; /* HTTP: "POST"; NULL: it has no caller */
     const char *action; /* HTTP: the route after inventory/{productId}, "reserve"; "" for none */
+    void (*start)(struct function_run *run);
+    size_t run_bytes; /* with `start`: of its struct */
     void (*serve)(struct inventory_service *service, const struct function_request *request,
                   struct http_response *response);
     void (*run)(struct inventory_service *service, struct http_response *response);
@@ -41,5 +67,8 @@ extern const struct function reserve_inventory_function;   /* reserve_inventory.
 extern const struct function release_inventory_function;   /* release_inventory.c */
 extern const struct function get_inventory_function;       /* get_inventory.c */
 extern const struct function reconcile_inventory_function; /* reconcile_inventory.c */
+
+/* All functions of the app; the last is NULL. In dispatch.c. */
+extern const struct function *const function_table[];
 
 #endif

@@ -5,49 +5,64 @@
 #include "functions/function.h"
 #include "functions/request_check.h"
 
-static cJSON *make_body(const char *product_id, const struct release_result *result) {
-    bool released = result->acquired_lease && result->released > 0;
+struct release_run {
+    struct function_run base;
+    struct change_request change;
+    struct inventory_request request;
+};
+
+static cJSON *make_body(const struct inventory_request *request) {
+    int64_t units = request->status == STATUS_OK ? request->units : 0;
     char message[64] = "No active reservations found for this customer";
-    if (released) {
-        snprintf(message, sizeof message, "Successfully released %" PRId64 " units", result->released);
-    } else if (!result->acquired_lease) {
+    if (units > 0) {
+        snprintf(message, sizeof message, "Successfully released %" PRId64 " units", units);
+    } else if (request->status != STATUS_OK) {
         snprintf(message, sizeof message, "Could not acquire lease. Please retry.");
     }
     cJSON *body = cJSON_CreateObject();
-    bool complete = cJSON_AddBoolToObject(body, "success", released) != NULL &&
-                    cJSON_AddStringToObject(body, "productId", product_id) != NULL &&
-                    json_add_int64(body, "releasedQuantity", released ? result->released : 0) &&
-                    json_add_int64(body, "newAvailableQuantity", result->available) &&
+    bool complete = cJSON_AddBoolToObject(body, "success", units > 0) != NULL &&
+                    cJSON_AddStringToObject(body, "productId", request->product_id) != NULL &&
+                    json_add_int64(body, "releasedQuantity", units) &&
+                    json_add_int64(body, "newAvailableQuantity", request->available) &&
                     cJSON_AddStringToObject(body, "message", message) != NULL;
     return api_answer_body(body, complete);
 }
 
-static void serve(struct inventory_service *service, const struct function_request *request,
-                  struct http_response *response) {
-    struct change_request change;
-    if (!request_check_change(request, true, &change, response)) {
-        return;
+static void answer(struct inventory_request *request) {
+    struct function_run *run = request->context;
+    if (request->status == STATUS_LEASE_CONFLICT) {
+        http_headers_add(&run->response->headers, "Retry-After", "1");
+        api_answer_json(run->response, 409, make_body(request), request->version);
+    } else if (request->status == STATUS_OK) {
+        api_answer_json(run->response, request->units > 0 ? 200 : 404, make_body(request), request->version);
+    } else {
+        api_answer_failure(run->response, request->status, "Releasing", request->product_id, &request->failure);
     }
-    struct inventory_change wanted = {
-        .product_id = request->product_id,
-        .customer_id = change.customer_id,
-        .reservation_id = change.reservation_id[0] == '\0' ? NULL : change.reservation_id,
-        .quantity = change.quantity,
-        .idempotency_key = request->idempotency_key.text,
-    };
-    struct release_result result = {0};
-    struct error err = {0};
-    enum status status = inventory_service_release_units(service, &wanted, &result, &err);
-    if (status != STATUS_OK) {
-        api_answer_failure(response, status, "Releasing", request->product_id, &err);
-        return;
-    }
-    if (!result.acquired_lease) {
-        http_headers_add(&response->headers, "Retry-After", "1");
-    }
-    int http_status = !result.acquired_lease ? 409 : result.released > 0 ? 200 : 404;
-    api_answer_json(response, http_status, make_body(request->product_id, &result), result.version);
+    function_run_end(run);
 }
 
-const struct function release_inventory_function = {
-    .name = "ReleaseInventory", .method = "POST", .action = "release", .serve = serve};
+static void start(struct function_run *run) {
+    struct release_run *own = (struct release_run *)run;
+    if (!request_check_change(&run->request, true, &own->change, run->response)) {
+        function_run_end(run);
+        return;
+    }
+    const struct change_request *change = &own->change;
+    own->request =
+        (struct inventory_request){.operation = &operation_release,
+                                   .correlation = &run->correlation,
+                                   .product_id = run->request.product_id,
+                                   .customer_id = change->customer_id,
+                                   .reservation_id = change->reservation_id[0] == '\0' ? NULL : change->reservation_id,
+                                   .idempotency_key = run->request.idempotency_key.text,
+                                   .quantity = change->quantity,
+                                   .done = answer,
+                                   .context = run};
+    inventory_service_submit(run->service, &own->request);
+}
+
+const struct function release_inventory_function = {.name = "ReleaseInventory",
+                                                    .method = "POST",
+                                                    .action = "release",
+                                                    .start = start,
+                                                    .run_bytes = sizeof(struct release_run)};

@@ -45,6 +45,10 @@ static void queue_clear(struct task_queue *queue) {
     queue->end = &queue->first;
 }
 
+const struct clock *event_loop_clock(const struct event_loop *loop) {
+    return loop->clock;
+}
+
 /* ---- timers ---- */
 
 void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms) {
@@ -85,20 +89,26 @@ static struct timespec boottime_in(int64_t delay_ms) {
 
 /*
  * Sets the alarm to the first timer, unless it is set to an earlier time: to wake too early is cheaper than to set it
- * anew whenever a request is answered and its timeout goes.
+ * anew whenever a request is answered and its timeout goes. Returns true, and sets nothing, if that timer is due already.
  */
-static void arm(struct event_loop *loop) {
+static bool arm(struct event_loop *loop) {
     const struct loop_timer *timer = first_timer(loop);
-    if (timer == NULL || timer->entry.due_ms >= loop->armed_ms) {
-        return;
+    if (timer == NULL) {
+        return false;
+    }
+    int64_t now_ms = clock_now_ms(loop->clock);
+    if (timer->entry.due_ms <= now_ms) {
+        return true;
+    }
+    if (timer->entry.due_ms >= loop->armed_ms) {
+        return false;
     }
     loop->armed_ms = timer->entry.due_ms;
-    int64_t now_ms = clock_now_ms(loop->clock);
-    int64_t delay_ms = timer->entry.due_ms > now_ms ? timer->entry.due_ms - now_ms : 0;
-    const struct itimerspec when = {.it_value = boottime_in(delay_ms)};
+    const struct itimerspec when = {.it_value = boottime_in(timer->entry.due_ms - now_ms)};
     int failed = timerfd_settime(loop->alarm.fd, TFD_TIMER_ABSTIME, &when, NULL);
     assert(!failed);
     (void)failed;
+    return false;
 }
 
 /* ---- tasks ---- */
@@ -176,11 +186,11 @@ void event_loop_unwatch(struct event_loop *loop, struct loop_source *source) {
     }
 }
 
-/* Waits until something happens; if there are tasks already, only looks. */
+/* Waits until something happens; if there are tasks already, or a timer is due, only looks. */
 static void wait_for_events(struct event_loop *loop) {
-    arm(loop);
+    bool is_due = arm(loop);
     pthread_mutex_lock(&loop->lock);
-    loop->is_asleep = loop->posted.first == NULL && !loop->is_stopping;
+    loop->is_asleep = !is_due && loop->posted.first == NULL && !loop->is_stopping;
     bool sleeps = loop->is_asleep;
     pthread_mutex_unlock(&loop->lock);
     loop->event_count = epoll_wait(loop->epoll_fd, loop->events, MAX_EVENTS, sleeps ? -1 : 0);

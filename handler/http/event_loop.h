@@ -71,6 +71,9 @@ void event_loop_free(struct event_loop *loop);
 /* Whether the caller is on the loop's thread. */
 bool event_loop_is_current(const struct event_loop *loop);
 
+/* The clock that it was given. */
+const struct clock *event_loop_clock(const struct event_loop *loop);
+
 /* Queues a task, which must not be in a queue already. */
 void event_loop_post(struct event_loop *loop, struct loop_task *task);
 

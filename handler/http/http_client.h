@@ -23,11 +23,16 @@
 
 struct http_call_group;
 
-/* What to send. */
+enum { HTTP_CALL_MAX_HEADERS = 64 };
+
+/*
+ * What to send. It has at most HTTP_CALL_MAX_HEADERS headers of its own; Host, Content-Length and
+ * Connection are the client's.
+ */
 struct http_call {
     const char *method;                 /* "GET", "PUT", "POST", "DELETE", "HEAD", ... */
     const char *url;                    /* complete, encoded */
-    const struct http_headers *headers; /* may be NULL; Host, Content-Length and Connection are the client's */
+    const struct http_headers *headers; /* NULL: none of its own; see below */
     const void *body;
     size_t body_length;            /* 0: none; Content-Length: 0 is sent where the method wants it */
     int64_t timeout_ms;            /* > 0: the whole call; connecting counts too */
@@ -45,7 +50,13 @@ struct http_reply {
 };
 
 void http_reply_init(struct http_reply *reply);
-void http_reply_release(struct http_reply *reply); /* wipes the body: it may be a token */
+
+/*
+ * Both empty it and wipe what was in it: that may be a token. _clear keeps the memory for the next
+ * reply, unless it is much.
+ */
+void http_reply_clear(struct http_reply *reply);
+void http_reply_release(struct http_reply *reply);
 
 /*
  * `reply` is NULL unless status is STATUS_OK, which any HTTP answer is, whatever its status code. It is borrowed; whoever
@@ -70,7 +81,8 @@ struct http_client;
 struct http_client_ops {
     /*
      * Starts a call; on the loop's thread. `call` with its URL and headers is copied. The body is borrowed until the
-     * exchange is over. STATUS_NO_MEMORY, STATUS_INTERNAL, STATUS_TOO_LARGE, STATUS_CANCELLED: it was not started.
+     * exchange is over. STATUS_NO_MEMORY, STATUS_INTERNAL, STATUS_TOO_LARGE (too many headers), STATUS_CANCELLED: it
+     * was not started.
      */
     enum status (*start)(struct http_client *client, const struct http_call *call, struct http_exchange *exchange);
 

@@ -27,8 +27,7 @@ void due_index_release(struct due_index *index) {
 
 /* ---- adding ---- */
 
-/* The begin of the minute. */
-static int64_t reservation_bucket_ms(int64_t expires_ms) {
+int64_t due_index_expiry_ms(int64_t expires_ms) {
     return expires_ms - expires_ms % MINUTE_MS;
 }
 
@@ -37,43 +36,42 @@ static int64_t record_bucket_ms(int64_t keep_until_ms) {
     return keep_until_ms - keep_until_ms % HOUR_MS + HOUR_MS;
 }
 
-/* Inserts a row unless the product's row says that it is there already. Somebody else's, or an earlier try's, is as good. */
-static enum status add_row(struct due_index *index, const char *product_id, enum due_kind kind, int64_t bucket_ms,
-                           int64_t *indexed_ms, int64_t deadline_ms, struct error *err) {
-    if (*indexed_ms == bucket_ms) {
-        return STATUS_OK;
+/* Returns true if change number `at` needs a row that `after` does not yet say to be there. */
+static bool row_of_change(const struct product_state *state, struct product *after, size_t at, struct due_row *row) {
+    int64_t *indexed_ms;
+    if (at < state->changed_count) {
+        if (state->changed[at]->mark != RESERVATION_ADDED) {
+            return false;
+        }
+        *row =
+            (struct due_row){.kind = DUE_RESERVATION, .time_ms = due_index_expiry_ms(state->changed[at]->expires_ms)};
+        indexed_ms = &after->indexed_due_ms;
+    } else {
+        int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
+        *row = (struct due_row){.kind = DUE_RECORD, .time_ms = record_bucket_ms(keep_until_ms)};
+        indexed_ms = &after->indexed_keep_ms;
     }
-    struct due_row row = {.time_ms = bucket_ms, .kind = kind};
-    snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
-    cJSON *entity = product_entity_of_due(&row);
-    if (entity == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for a due row's entity");
-    }
-    enum status status = table_insert(index->client, index->table, entity, deadline_ms, err);
-    cJSON_Delete(entity);
-    if (status != STATUS_OK && status != STATUS_ALREADY_EXISTS) {
-        error_wrap(err, "noting when product %s falls due", product_id);
-        return status;
-    }
-    *indexed_ms = bucket_ms;
-    return STATUS_OK;
+    bool is_new = *indexed_ms != row->time_ms;
+    *indexed_ms = row->time_ms;
+    return is_new;
 }
 
-enum status due_index_add(struct due_index *index, const struct product_state *state, struct product *after,
-                          int64_t deadline_ms, struct error *err) {
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < state->changed_count && status == STATUS_OK; i++) {
-        const struct reservation *row = state->changed[i];
-        if (row->mark == RESERVATION_ADDED) {
-            status = add_row(index, after->id, DUE_RESERVATION, reservation_bucket_ms(row->expires_ms),
-                             &after->indexed_due_ms, deadline_ms, err);
-        }
+bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at, struct due_row *out) {
+    bool found = false;
+    while (!found && *at < state->changed_count + state->record_count) {
+        found = row_of_change(state, after, (*at)++, out);
     }
-    for (size_t i = 0; i < state->record_count && status == STATUS_OK; i++) {
-        status = add_row(index, after->id, DUE_RECORD, record_bucket_ms(state->records[i].keep_until_ms),
-                         &after->indexed_keep_ms, deadline_ms, err);
+    if (found) {
+        snprintf(out->product_id, sizeof out->product_id, "%s", after->id);
     }
-    return status;
+    return found;
+}
+
+void due_index_insert_start(struct due_index *index, struct table_call *call, const struct due_row *row,
+                            int64_t deadline_ms, table_done done, void *context) {
+    cJSON *entity = product_entity_of_due(row);
+    table_insert_start(call, index->client, index->table, entity, deadline_ms, done, context);
+    cJSON_Delete(entity);
 }
 
 /* ---- finding ---- */
@@ -120,7 +118,9 @@ static enum status query_due(struct due_index *index, int64_t now_ms, struct due
     enum status status = strbuf_status(&filter);
     if (status == STATUS_OK) {
         int64_t deadline_ms = clock_now_ms(index->client->clock) + QUERY_DEADLINE_MS;
-        status = table_query(index->client, index->table, filter.data, deadline_ms, take_row, list, NULL, err);
+        const struct table_query query = {
+            .table = index->table, .filter = filter.data, .visit = take_row, .context = list};
+        status = table_query(index->client, &query, deadline_ms, err);
     } else {
         error_set(err, status, "the query could not be written");
     }

@@ -18,7 +18,8 @@
  *                reservations released, row left   the same
  *                some records purged               the row is still there, and the next round purges the rest
  *                some rows taken away              the rest is found by the next round
- * Threads: any.
+ * Threads      find and finish wait for storage, on any thread but the loop's. The rest belongs to
+ *              the loop's.
  * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_DUE_INDEX_H
@@ -28,7 +29,7 @@
 
 #include "inventory/inventory_store.h"
 #include "inventory/product_entity.h"
-#include "storage/storage_request.h"
+#include "storage/table_client.h"
 
 enum { DUE_GRACE_MS = 2 * 60 * 1000 };
 
@@ -45,12 +46,25 @@ void due_index_init(struct due_index *index, struct storage_client *client, cons
 void due_index_release(struct due_index *index);
 
 /*
- * Before a commit of `state` as `after`: inserts the rows that it needs, and notes their buckets in `after`. Starts nothing
- * after `deadline_ms`. On failure the commit must not be sent.
+ * Gives the index rows that a commit of `state` as `after` needs, one with each call, until it
+ * returns false. `at` is zero at first. `after` then says that the row is there. So if it cannot be
+ * inserted, the commit must not be sent.
+ */
+bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at, struct due_row *out);
+
+/*
+ * Returns the minute in which a reservation expires. indexed_due_ms may be set to it once its row
+ * is there.
+ */
+int64_t due_index_expiry_ms(int64_t expires_ms);
+
+/*
+ * Inserts a row.
+ * STATUS_ALREADY_EXISTS  it was there already; as good as STATUS_OK
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
  */
-enum status due_index_add(struct due_index *index, const struct product_state *state, struct product *after,
-                          int64_t deadline_ms, struct error *err) MUST_CHECK;
+void due_index_insert_start(struct due_index *index, struct table_call *call, const struct due_row *row,
+                            int64_t deadline_ms, table_done done, void *context);
 
 /* A store's find_due, in one query (a request for each 1,000 rows). */
 enum status due_index_find(struct due_index *index, int64_t now_ms, inventory_product_visitor visit, void *context,

@@ -117,7 +117,9 @@ enum status due_purge_records(struct storage_client *client, const char *table, 
     struct row_list list = {.items = NULL};
     enum status status = strbuf_status(&filter);
     if (status == STATUS_OK) {
-        status = table_query(client, table, filter.data, storage_deadline_ms(client), take_record, &list, NULL, err);
+        const struct table_query query = {
+            .table = table, .filter = filter.data, .visit = take_record, .context = &list};
+        status = table_query(client, &query, storage_deadline_ms(client), err);
     } else {
         error_set(err, status, "the query could not be written");
     }

@@ -1,16 +1,33 @@
 /*
  * inventory_store.h - where products and reservations are kept, and what a commit promises.
  *
- * Rules        A commit is all or nothing, and only on the very version that was read: a holder that lost its lease unnoticed cannot
- *              overwrite what another has committed.
- *              Every change to a product but its creation is made with its lease in hand.
- * Threads: any.
- * Layer: inventory. May include lease/, storage/, base/.
+ * Rules    A commit is all or nothing, and succeeds only on the version that was read. So a holder
+ *          that has lost its lease without noticing cannot overwrite what another has committed.
+ *          Every change to a product but its creation is made with its lease in hand.
+ *
+ * Asynchronous operations: read, find_record, commit, index_expiry, announce_wait, read_wait
+ *          They belong to the loop's thread. Each starts something and returns at once. `done` is
+ *          called once, on the loop's thread, as the operation's last act, and never inside the
+ *          call that started it. Its `err` is never NULL.
+ *          Strings, queries, states and outputs are borrowed until `done`. A failure leaves outputs
+ *          untouched, but for `out` of a read, which is empty then.
+ *          An operation cannot be abandoned. It ends by its own deadlines, or when the storage
+ *          client is cancelled or released: with STATUS_CANCELLED, but a commit that may have been
+ *          sent with STATUS_UNAVAILABLE. Each may also end with STATUS_NO_MEMORY or
+ *          STATUS_UNAUTHORIZED. The correlation that is current at the start must stay valid until
+ *          `done`.
+ *
+ * Blocking operations: prepare, find_due, finish_due
+ *          They wait for storage, on any thread but the loop's. inventory_store_wait.h has the same
+ *          for some of the asynchronous ones.
+ *
+ * Threads  now_ms and certain_ms answer at once, on any thread.
  */
 #ifndef INVENTORY_INVENTORY_STORE_H
 #define INVENTORY_INVENTORY_STORE_H
 
 #include "base/status.h"
+#include "http/event_loop.h"
 #include "inventory/inventory.h"
 
 /* A product that is created where it is absent. */
@@ -19,19 +36,47 @@ struct seed_product {
     int64_t total;
 };
 
-/* Which rows to read beside the product itself; those that expire at or before `until_ms` always come too. */
+/*
+ * Which rows to read beside the product's own. Those that expire at or before `until_ms` are always
+ * among them.
+ */
 struct inventory_query {
-    bool all;                   /* every row */
+    bool all;                   /* every row; the rest does not matter then */
     const char *customer_id;    /* that customer's (NULL: none) */
     const char *reservation_id; /* that one (NULL: none) */
     int64_t until_ms;
+    int limit;       /* so many of the customer's rows that expire later are enough; 0: all */
+    bool later_only; /* rows that expire at or before until_ms are left out */
 };
 
 /* One product in which something is due. Any status but STATUS_OK ends the search with it. */
 typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, struct error *err);
 
+typedef void (*inventory_store_done)(void *context, enum status status, const struct error *err);
+
+/*
+ * So many operations can find no memory in one round of the loop. At most 256 requests are in hand,
+ * and each starts at most two operations in a round; the rest is for reconciliation.
+ */
+enum { STORE_REFUSALS = 640 };
+
+/*
+ * Operations that found no memory. Their owners are told in the loop's next round
+ * (store_operation.h).
+ */
+struct store_refusals {
+    struct loop_task task;
+    size_t count;
+    struct store_refusal {
+        inventory_store_done done;
+        void *context;
+    } items[STORE_REFUSALS];
+};
+
 struct inventory_store {
     const struct inventory_store_ops *ops;
+    struct event_loop *loop;
+    struct store_refusals refused;
 };
 
 struct inventory_store_ops {
@@ -48,48 +93,83 @@ struct inventory_store_ops {
     /* Storage's time, ms since 1970. */
     int64_t (*now_ms)(struct inventory_store *store);
 
-    /* A time that storage has reached for certain: now_ms, or earlier where there is doubt. What is deleted because its time is over is judged by it. */
+    /*
+     * A time that storage has certainly reached: now_ms, or earlier where there is doubt. It
+     * decides what is deleted because its time is over.
+     */
     int64_t (*certain_ms)(struct inventory_store *store);
 
     /*
-     * Reads a product with the rows of `query` into `state` (initialized; replaced), as one picture of one version.
+     * Reads a product with the rows of `query` into `out` (initialized; what it held is replaced),
+     * as a snapshot of one version. Its complete_until_ms is the query's until_ms; INT64_MAX with
+     * `all`, and 0 with `later_only`.
      * STATUS_NOT_FOUND            there is no such product
      * STATUS_CONTAINER_NOT_FOUND  the store itself is gone, with all stock
-     * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read: no picture could be taken
+     * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read
      * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that cannot be read)
      */
-    enum status (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                        struct product_state *state, struct error *err);
+    void (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                 struct product_state *out, inventory_store_done done, void *context);
 
     /*
      * Reads the record under `key_hash` of a product.
      * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    enum status (*find_record)(struct inventory_store *store, const char *product_id, const char *key_hash,
-                               struct idempotency_record *out, struct error *err);
+    void (*find_record)(struct inventory_store *store, const char *product_id, const char *key_hash,
+                        struct idempotency_record *out, inventory_store_done done, void *context);
 
     /*
-     * Writes the product, its marked rows and the records as one transaction with the next version, starting nothing after
-     * `deadline_ms` (on the clock). When the answer is lost it reads what happened. On STATUS_OK `state` is as this commit left it,
-     * and can be committed again; else it must be read again, but for STATUS_ALREADY_EXISTS, which leaves it as it was.
+     * Writes the product, its marked rows and the records as one transaction with the next version.
+     * Nothing is sent after `deadline_ms` (on the client's clock) but the question what happened,
+     * when an answer was lost; that may take STORAGE_DEADLINE_MS longer. `state` must not change
+     * meanwhile. On STATUS_OK `state` is as this commit left it, and can be committed again.
+     * STATUS_ALREADY_EXISTS leaves it as it was. After any other status it must be read again.
      * STATUS_PRECONDITION_FAILED  the product has moved on; nothing was written
      * STATUS_ALREADY_EXISTS       one of the records is there already; nothing was written
      * STATUS_UNAVAILABLE          nobody knows: it happened once or not at all
      */
-    enum status (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                          struct error *err);
+    void (*commit)(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                   inventory_store_done done, void *context);
 
     /*
-     * Visits every product of which a reservation may have expired, or a record may be past its keeping time, at `now_ms`; each
-     * once, in no particular order. Costs requests in proportion to those. Records may be found an hour late.
+     * Makes find_due visit the product once a reservation that expires at `expires_ms` has expired.
+     * A commit that adds such a reservation does this first, unless its product's indexed_due_ms
+     * says that it was done. So whoever calls this ahead, for example while the lease is acquired,
+     * spares the commit a round trip: set state.product.indexed_due_ms to *out_indexed_due_ms
+     * before the commit. The product need not have been read.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED: it need not be repeated;
+     * the commit does it
+     */
+    void (*index_expiry)(struct inventory_store *store, const char *product_id, int64_t expires_ms,
+                         int64_t *out_indexed_due_ms, inventory_store_done done, void *context);
+
+    /*
+     * Tells all instances that somebody waits for this product's lease. Safe to repeat.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
+     */
+    void (*announce_wait)(struct inventory_store *store, const char *product_id, inventory_store_done done,
+                          void *context);
+
+    /*
+     * Reads when that was announced last, in storage's time (as now_ms). 0: never.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
+     */
+    void (*read_wait)(struct inventory_store *store, const char *product_id, int64_t *out_announced_ms,
+                      inventory_store_done done, void *context);
+
+    /*
+     * Visits every product of which a reservation may have expired at `now_ms`, or a record may be
+     * past its keeping time. Each is visited once, in no particular order. The number of requests
+     * is in proportion to those products. Records may be found an hour late.
      */
     enum status (*find_due)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit,
                             void *context, struct error *err);
 
     /*
-     * All reservations of a product that had expired at `now_ms` have been taken away: takes away its records past their
-     * keeping time, and what made find_due visit it. Needs no lease; safe to repeat, and to be cut off anywhere. Belongs
-     * to the last find_due: what that did not meet is left for the next one.
+     * To be called when all reservations of a product that had expired at `now_ms` have been
+     * removed. Deletes its records past their keeping time, and what made find_due visit it. Needs
+     * no lease; safe to repeat, and to be cut off anywhere. Deletes only what the last find_due
+     * met.
      */
     enum status (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
                               int *out_records_purged, struct error *err);

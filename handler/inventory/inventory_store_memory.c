@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/due_index.h"
+#include "inventory/store_operation.h"
+
 static struct inventory_store_memory *memory_of(struct inventory_store *store) {
     return (struct inventory_store_memory *)store;
 }
@@ -83,20 +86,27 @@ static int64_t memory_now_ms(struct inventory_store *base) {
     return clock_now_ms(store->clock) + store->wall_offset_ms;
 }
 
-static bool is_asked_for(const struct reservation *row, const struct inventory_query *query) {
-    return query->all || row->expires_ms <= query->until_ms ||
-           (query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0) ||
-           (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0);
+/* `later`: the customer's rows so far that expire later. */
+static bool is_asked_for(const struct reservation *row, const struct inventory_query *query, int *later) {
+    if (query->all || (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0)) {
+        return true;
+    }
+    if (row->expires_ms <= query->until_ms) {
+        return !query->later_only;
+    }
+    bool is_customers = query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0;
+    return is_customers && (query->limit == 0 || (*later)++ < query->limit);
 }
 
 static enum status copy_out(const struct product_state *stored, const struct inventory_query *query,
                             struct product_state *out) {
     out->product = stored->product;
-    out->complete_until_ms = query->all ? INT64_MAX : query->until_ms;
+    int later = 0;
+    out->complete_until_ms = query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
     snprintf(out->etag, sizeof out->etag, "%lld", (long long)stored->product.version);
     for (size_t i = 0; i < stored->reservations.count; i++) {
         const struct reservation *row = stored->reservations.rows[i];
-        if (!is_asked_for(row, query)) {
+        if (!is_asked_for(row, query, &later)) {
             continue;
         }
         enum status status = product_state_add(out, row, row->customer_id);
@@ -107,9 +117,35 @@ static enum status copy_out(const struct product_state *stored, const struct inv
     return STATUS_OK;
 }
 
-static enum status memory_read(struct inventory_store *base, const char *product_id,
-                               const struct inventory_query *query, struct product_state *state, struct error *err) {
-    struct inventory_store_memory *store = memory_of(base);
+/* ---- asynchronous operations: each is carried out whole in the loop's next round ---- */
+
+struct memory_operation {
+    struct store_operation base;
+    struct inventory_store_memory *store;
+    const char *product_id;
+    struct inventory_query query;
+    struct product_state *state;
+    const char *key_hash;
+    struct idempotency_record *out_record;
+    int64_t expires_ms;
+    int64_t *out_ms;
+};
+
+static void start(struct inventory_store *base, const struct memory_operation *like,
+                  void (*run)(struct store_operation *operation), inventory_store_done done, void *context) {
+    struct memory_operation *operation = store_operation_new(base, sizeof *operation, done, context);
+    if (operation == NULL) {
+        return;
+    }
+    struct store_operation own = operation->base;
+    *operation = *like;
+    operation->base = own;
+    operation->store = memory_of(base);
+    store_operation_post(&operation->base, base->loop, run);
+}
+
+static enum status read_product(struct inventory_store_memory *store, const char *product_id,
+                                const struct inventory_query *query, struct product_state *state, struct error *err) {
     product_state_cleanup(state);
     pthread_mutex_lock(&store->lock);
     const struct stored_product *stored = find_product(store, product_id);
@@ -123,6 +159,20 @@ static enum status memory_read(struct inventory_store *base, const char *product
         return error_set(err, status, "no memory to read product %s", product_id);
     }
     return STATUS_OK;
+}
+
+static void run_read(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    struct error err = {.status = STATUS_OK};
+    enum status status =
+        read_product(operation->store, operation->product_id, &operation->query, operation->state, &err);
+    store_operation_end(base, status, &err);
+}
+
+static void memory_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
+                        struct product_state *out, inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out}, run_read, done,
+          context);
 }
 
 /* ---- records ---- */
@@ -145,19 +195,27 @@ static const struct idempotency_record *find_record(const struct stored_product 
     return node == NULL ? NULL : *node;
 }
 
-static enum status memory_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
-                                      struct idempotency_record *out, struct error *err) {
-    struct inventory_store_memory *store = memory_of(base);
+static void run_find_record(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    struct error err = {.status = STATUS_OK};
     struct idempotency_record like = {.quantity = 0};
-    snprintf(like.key_hash, sizeof like.key_hash, "%s", key_hash);
-    pthread_mutex_lock(&store->lock);
-    const struct stored_product *stored = find_product(store, product_id);
+    snprintf(like.key_hash, sizeof like.key_hash, "%s", operation->key_hash);
+    pthread_mutex_lock(&operation->store->lock);
+    const struct stored_product *stored = find_product(operation->store, operation->product_id);
     const struct idempotency_record *record = stored == NULL ? NULL : find_record(stored, &like);
     if (record != NULL) {
-        *out = *record;
+        *operation->out_record = *record;
+    } else {
+        error_set(&err, STATUS_NOT_FOUND, "product %s has no such record", operation->product_id);
     }
-    pthread_mutex_unlock(&store->lock);
-    return record != NULL ? STATUS_OK : error_set(err, STATUS_NOT_FOUND, "product %s has no such record", product_id);
+    pthread_mutex_unlock(&operation->store->lock);
+    store_operation_end(base, err.status, &err);
+}
+
+static void memory_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
+                               struct idempotency_record *out, inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id, .key_hash = key_hash, .out_record = out},
+          run_find_record, done, context);
 }
 
 /* Takes the first `count` of a commit's records away again. */
@@ -253,19 +311,71 @@ static enum status commit_locked(struct inventory_store_memory *store, struct pr
     return STATUS_OK;
 }
 
-static enum status memory_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
-                                 struct error *err) {
-    struct inventory_store_memory *store = memory_of(base);
-    (void)deadline_ms; /* memory answers at once */
-    pthread_mutex_lock(&store->lock);
-    enum status status = commit_locked(store, state, err);
-    pthread_mutex_unlock(&store->lock);
-    if (status != STATUS_OK) {
-        return status;
+static void run_commit(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    struct product_state *state = operation->state;
+    struct error err = {.status = STATUS_OK};
+    pthread_mutex_lock(&operation->store->lock);
+    enum status status = commit_locked(operation->store, state, &err);
+    pthread_mutex_unlock(&operation->store->lock);
+    if (status == STATUS_OK) {
+        snprintf(state->etag, sizeof state->etag, "%lld", (long long)state->product.version);
+        product_state_committed(state);
     }
-    snprintf(state->etag, sizeof state->etag, "%lld", (long long)state->product.version);
-    product_state_committed(state);
-    return STATUS_OK;
+    store_operation_end(base, status, &err);
+}
+
+static void memory_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
+                          inventory_store_done done, void *context) {
+    (void)deadline_ms; /* memory answers at once */
+    start(base, &(struct memory_operation){.state = state}, run_commit, done, context);
+}
+
+/* ---- what only other instances need; there are none, but it can be read back ---- */
+
+/* There is no index: find_due looks at the reservations themselves. */
+static void run_index_expiry(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    *operation->out_ms = due_index_expiry_ms(operation->expires_ms);
+    store_operation_end(base, STATUS_OK, NULL);
+}
+
+static void memory_index_expiry(struct inventory_store *base, const char *product_id, int64_t expires_ms,
+                                int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
+    start(base,
+          &(struct memory_operation){.product_id = product_id, .expires_ms = expires_ms, .out_ms = out_indexed_due_ms},
+          run_index_expiry, done, context);
+}
+
+static void run_announce_wait(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    pthread_mutex_lock(&operation->store->lock);
+    struct stored_product *stored = find_product(operation->store, operation->product_id);
+    if (stored != NULL) {
+        stored->announced_ms = memory_now_ms(&operation->store->base);
+    }
+    pthread_mutex_unlock(&operation->store->lock);
+    store_operation_end(base, STATUS_OK, NULL);
+}
+
+static void memory_announce_wait(struct inventory_store *base, const char *product_id, inventory_store_done done,
+                                 void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id}, run_announce_wait, done, context);
+}
+
+static void run_read_wait(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    pthread_mutex_lock(&operation->store->lock);
+    const struct stored_product *stored = find_product(operation->store, operation->product_id);
+    *operation->out_ms = stored == NULL ? 0 : stored->announced_ms;
+    pthread_mutex_unlock(&operation->store->lock);
+    store_operation_end(base, STATUS_OK, NULL);
+}
+
+static void memory_read_wait(struct inventory_store *base, const char *product_id, int64_t *out_announced_ms,
+                             inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id, .out_ms = out_announced_ms}, run_read_wait, done,
+          context);
 }
 
 /* ---- what is due ---- */
@@ -348,17 +458,21 @@ static enum status memory_finish_due(struct inventory_store *base, const char *p
     return STATUS_OK;
 }
 
-enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock) {
+enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
+                                        struct event_loop *loop) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
                                                    .certain_ms = memory_now_ms,
                                                    .read = memory_read,
                                                    .find_record = memory_find_record,
                                                    .commit = memory_commit,
+                                                   .index_expiry = memory_index_expiry,
+                                                   .announce_wait = memory_announce_wait,
+                                                   .read_wait = memory_read_wait,
                                                    .find_due = memory_find_due,
                                                    .finish_due = memory_finish_due};
     memset(store, 0, sizeof *store);
-    store->base.ops = &ops;
+    store_operation_prepare(&store->base, &ops, loop);
     store->clock = clock;
     store->wall_offset_ms = clock_wall_ms(clock) - clock_now_ms(clock);
     return pthread_mutex_init(&store->lock, NULL) == 0 ? STATUS_OK : STATUS_INTERNAL;

@@ -17,6 +17,7 @@
 struct stored_product {
     struct product_state state;
     void *records;         /* search.h's tree, by key_hash */
+    int64_t announced_ms;  /* when somebody has last waited for its lease; 0: never */
     int64_t first_keep_ms; /* none of them is kept until less; INT64_MAX: there are none */
 };
 
@@ -29,8 +30,9 @@ struct inventory_store_memory {
     size_t product_count;
 };
 
-/* `clock` is borrowed. STATUS_INTERNAL. */
-enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock) MUST_CHECK;
+/* Both are borrowed. STATUS_INTERNAL. */
+enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
+                                        struct event_loop *loop) MUST_CHECK;
 void inventory_store_memory_release(struct inventory_store_memory *store);
 
 #endif

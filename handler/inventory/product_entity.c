@@ -218,6 +218,20 @@ void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_K
              row->product_id);
 }
 
+void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]) {
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "!wait-%s", product_id);
+}
+
+cJSON *product_entity_of_wait(const char *product_id) {
+    char partition[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_wait_partition(product_id, partition);
+    return new_entity(partition, WAIT_ROW, 0);
+}
+
+bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms) {
+    return read_time(entity, "Timestamp", out_ms);
+}
+
 bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
     if (strspn(row_key, "0123456789") != DUE_TIME_DIGITS) {
         return false;

@@ -29,13 +29,16 @@
  *                      the newest first, separated by commas; product_transaction.h), commitId
  *                      (Edm.String: the newest of them), indexedDue, indexedKeep (Edm.Int64,
  *                      milliseconds since 1970; 0: none)
- *                      (Edm.Int64, milliseconds since 1970; 0: none)
  *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
  *
  * Rows of partition !due, which no product can be called (due_index.h says what they are for);
  * their keys say it all:
  *   TIME-r-PRODUCT-ID  reservations of that product expire in the minute that begins at TIME
  *   TIME-k-PRODUCT-ID  records of that product are kept until a moment of the hour that ends at TIME
+ * The Timestamp of row `waiting` in partition !wait-PRODUCT-ID tells when an instance has last
+ * waited for that product's lease. It has a partition of its own, because a product may be created
+ * only in an empty one, and earlier releases count every row there.
+ *
  * TIME is in milliseconds since 1970, in 15 digits: all that a reservation's id can hold, so that the keys sort by time.
  *
  * Threads: any.
@@ -55,6 +58,7 @@
 #define AFTER_RESERVATION_ROWS "r." /* '.' follows '-' */
 #define RECORD_ROW_PREFIX "i-"
 #define AFTER_RECORD_ROWS "i."
+#define WAIT_ROW "waiting"
 #define DUE_PARTITION "!due" /* '!' is allowed in a PartitionKey, but in no product's id */
 
 enum {
@@ -99,6 +103,15 @@ cJSON *product_entity_of_due(const struct due_row *row);
 
 /* The row's key; with product id "" the first that any row of that time and kind, or a later one, could have. */
 void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
+
+/*
+ * The partition of a product's row `waiting`, and that row, which is the caller's (cJSON_Delete).
+ */
+void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]);
+cJSON *product_entity_of_wait(const char *product_id);
+
+/* Reads when storage has last written a row, by its own clock. False: the row does not say. */
+bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms);
 
 /* Reads such a key. False: it is none; `out` untouched. */
 bool product_entity_read_due_key(const char *row_key, struct due_row *out);

@@ -5,8 +5,8 @@
  * Rules        A row that contradicts its reservations is never sold from: it was made anew beside
  *              old rows, or edited by hand. A read in the middle of somebody's commit looks the
  *              same, so it is repeated a few times first.
- * Threads: any.
- * Layer: inventory. May include lease/, storage/, base/.
+ * Threads: the loop's. Those that wait call inventory_store_read_checked_and_wait
+ * (inventory_store_wait.h).
  */
 #ifndef INVENTORY_PRODUCT_READ_H
 #define INVENTORY_PRODUCT_READ_H
@@ -14,12 +14,10 @@
 #include "inventory/inventory_store.h"
 
 /*
- * A store's read, checked.
- * STATUS_MALFORMED   also: the rows contradict each other; `state` is empty, and `err` says what an
- *                    operator has to do
- * and those of inventory_store.h's read.
+ * inventory_store.h's read, with its rules and statuses, and a check of what was read.
+ * STATUS_MALFORMED   also if the rows contradict each other; `err` says what an operator has to do
  */
-enum status product_read(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                         struct product_state *state, struct error *err) MUST_CHECK;
+void product_read(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                  struct product_state *out, inventory_store_done done, void *context);
 
 #endif

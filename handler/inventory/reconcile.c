@@ -8,6 +8,7 @@
 #include "base/correlation.h"
 #include "base/log.h"
 #include "inventory/lease_log.h"
+#include "lease/lease_wait.h"
 
 enum { MAX_WORKERS = 8 };
 
@@ -42,13 +43,24 @@ static enum status list_product(void *context, const char *product_id, struct er
     return STATUS_OK;
 }
 
-/* With the product's own lease. */
+/* Removes a product's expired reservations, with its own lease. *out_count: how many; also when it fails half-way. */
+static enum status expire(struct round *round, const char *product_id, int *out_count, int64_t *out_until_ms,
+                          struct error *err) {
+    struct inventory_request request = {.operation = &operation_expire, .product_id = product_id};
+    enum status status = inventory_service_run(round->service, &request, err);
+    *out_count = (int)request.committed_units;
+    if (status == STATUS_OK) {
+        *out_until_ms = request.expired_until_ms;
+    }
+    return status;
+}
+
 static enum status reconcile_product(struct round *round, const char *product_id, int *out_released,
                                      struct error *err) {
     struct inventory_store *store = round->service->store;
     int purged = 0;
     int64_t until_ms = round->now_ms;
-    enum status status = inventory_service_expire(round->service, product_id, out_released, &until_ms, err);
+    enum status status = expire(round, product_id, out_released, &until_ms, err);
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* a product may have been taken out of the store */
         status = store->ops->finish_due(store, product_id, clock_min_ms(until_ms, round->now_ms), &purged, err);
     }
@@ -147,7 +159,7 @@ static enum status run_round(struct inventory_service *service, struct lease *jo
     out->reservations_released = round.result.reservations_released;
     free(round.products);
     pthread_mutex_destroy(&round.lock);
-    return inventory_service_note_missing_store(service, status, err);
+    return inventory_service_note_status(service, status, err);
 }
 
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {

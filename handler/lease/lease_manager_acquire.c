@@ -1,6 +1,9 @@
-/* lease_manager_acquire.c - how a lease is come by: patience, tries under one id, and what becomes of a late or doubtful grant. */
+/*
+ * lease_manager_acquire.c - acquiring a lease: retries with one lease id, and what becomes of a
+ * late or doubtful grant. Its states stand with struct lease_acquire. And ending somebody else's
+ * lease, for operators.
+ */
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,44 +14,123 @@
 
 enum { MAX_ACQUIRE_WAIT_MS = 200, EAGER_ROUND_MS = 200 };
 
-/* Makes what can fail for want of memory or randomness before storage is asked: a lease granted is never dropped. */
-static enum status prepare(struct lease_manager *manager, const struct lease_request *request,
-                           struct managed_lease **out, struct error *err) {
+static const char stopping[] = "no lease is acquired any more, the program is stopping";
+
+/* --- the lease that is asked for --- */
+
+static void on_release(void *context) {
+    lease_manager_start_release(context);
+}
+
+/*
+ * Makes what can fail for want of memory or randomness before storage is asked: a lease granted is
+ * never dropped.
+ */
+static enum status new_managed(struct lease_manager *manager, const struct lease_request *request,
+                               struct managed_lease **out) {
     size_t length = strlen(request->name);
     assert(length >= 1 && length < LEASE_NAME_BYTES);
     struct managed_lease *managed = calloc(1, sizeof *managed);
     if (managed == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
+        return STATUS_NO_MEMORY;
     }
-    managed->manager = manager;
-    managed->listener = request->listener;
-    managed->lease.duration_s = request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
-    memcpy(managed->lease.name, request->name, length);
     enum status status = uuid_v4(managed->lease.id);
     if (status != STATUS_OK) {
         free(managed);
-        return error_set(err, status, "%s", status_text(status));
+        return status;
     }
-    pthread_mutex_lock(&manager->lock);
+    managed->manager = manager;
+    managed->listener = request->listener;
+    managed->release = (struct loop_task){.run = on_release, .context = managed};
+    managed->lease.duration_s = request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
+    memcpy(managed->lease.name, request->name, length);
+    LIST_INSERT_HEAD(&manager->asked, managed, link);
     lease_renewal_reserve(&manager->renewal);
-    pthread_mutex_unlock(&manager->lock);
     *out = managed;
     return STATUS_OK;
 }
 
-/* False: cancelled. A `until_ms` that has passed asks just that. */
-static bool pause_until(struct lease_manager *manager, int64_t until_ms) {
-    int64_t left_ms;
-    pthread_mutex_lock(&manager->lock);
-    while (!manager->acquires_cancelled && (left_ms = until_ms - clock_now_ms(manager->clock)) > 0) {
-        lease_manager_nap(manager, &manager->woken, left_ms);
-    }
-    bool cancelled = manager->acquires_cancelled;
-    pthread_mutex_unlock(&manager->lock);
-    return !cancelled;
+/* Nothing was granted. */
+static void discard(struct managed_lease *managed) {
+    struct lease_manager *manager = managed->manager;
+    lease_renewal_unreserve(&manager->renewal);
+    LIST_REMOVE(managed, link);
+    free(managed);
+    lease_manager_note_count(manager);
 }
 
-/* 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0, which would not grow. */
+/*
+ * Storage has granted the lease, or may have, to a request that was sent at `sent_ms`. Returns
+ * STATUS_OK if it is now held. Otherwise it is on its way back, because `status` was a failure, or
+ * for a reason that is set.
+ */
+static enum status take_granted(struct managed_lease *managed, int64_t sent_ms, enum status status,
+                                const char **reason) {
+    struct lease_manager *manager = managed->manager;
+    struct lease *lease = &managed->lease;
+    LIST_REMOVE(managed, link);
+    LIST_INSERT_HEAD(&manager->held, managed, link);
+    lease_renewal_start(&manager->renewal, lease, sent_ms);
+    if (status == STATUS_OK && manager->is_closing) {
+        *reason = "the lease was granted while the program is stopping";
+        status = STATUS_CANCELLED;
+    } else if (status == STATUS_OK && !lease_is_safe(lease, manager->options, clock_now_ms(manager->clock))) {
+        *reason = "the lease was granted too late to be relied on";
+        status = STATUS_UNAVAILABLE;
+    }
+    if (status != STATUS_OK) {
+        lease_manager_start_release(managed);
+        return status;
+    }
+    managed->published_ms = lease_safety_ms(lease, manager->options);
+    atomic_store(&managed->safe_until_ms, managed->published_ms);
+    lease_manager_arm(manager);
+    return STATUS_OK;
+}
+
+/* --- the ends of an acquire --- */
+
+static void enter(struct lease_acquire *acquire, enum lease_acquire_state state) {
+    struct lease_manager *manager = acquire->manager;
+    if (acquire->state != LEASE_ACQUIRE_IDLE) {
+        LIST_REMOVE(acquire, link);
+    }
+    acquire->state = (unsigned)state;
+    if (state == LEASE_ACQUIRE_RETURNING) {
+        LIST_INSERT_HEAD(&lease_manager_bucket(manager, acquire->managed->lease.name)->waiting, acquire, link);
+    } else if (state != LEASE_ACQUIRE_IDLE) {
+        LIST_INSERT_HEAD(&manager->acquires, acquire, link);
+    }
+}
+
+static void end_acquire(struct lease_acquire *acquire, enum status status, const struct error *err) {
+    struct lease *lease = status == STATUS_OK ? &acquire->managed->lease : NULL;
+    enter(acquire, LEASE_ACQUIRE_IDLE);
+    acquire->managed = NULL;
+    acquire->done(acquire->context, status, lease, err);
+}
+
+/* It has nothing to wait for any more, and ends when the loop comes to it. */
+static void end_later(struct lease_acquire *acquire, enum status status, const char *reason) {
+    enter(acquire, LEASE_ACQUIRE_ENDING);
+    acquire->managed = NULL;
+    acquire->status = status;
+    acquire->reason = reason;
+    event_loop_set_timer(acquire->manager->loop, &acquire->timer, clock_now_ms(acquire->manager->clock));
+}
+
+/* While storage is not being asked. */
+static void give_up(struct lease_acquire *acquire, enum status status, const char *reason) {
+    discard(acquire->managed);
+    end_later(acquire, status, reason);
+}
+
+/* --- asking --- */
+
+/*
+ * Returns 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0,
+ * which would not grow.
+ */
 static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
     uint16_t random = 0; /* without entropy there is less jitter, which hurts nobody */
     if (crypto_random(&random, sizeof random) != STATUS_OK) {
@@ -58,159 +140,294 @@ static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
     return clock_min_ms(wait_ms, clock_max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
 
-/* The waits between tries. */
-struct waits {
-    int64_t first_ms, next_ms;
-    int64_t round_end_ms;
-};
-
-/* How long to wait at `now_ms`. What would last beyond the end of a round begins a new one, with the first wait. */
-static int64_t take_wait_ms(struct waits *waits, int64_t now_ms) {
-    if (now_ms + waits->next_ms > waits->round_end_ms) {
-        waits->next_ms = waits->first_ms;
-        waits->round_end_ms = now_ms + EAGER_ROUND_MS;
+/*
+ * How long to wait at `now_ms`. What would last beyond the end of a round begins a new one, with
+ * the first wait.
+ */
+static int64_t take_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
+    if (now_ms + acquire->next_wait_ms > acquire->round_end_ms) {
+        acquire->next_wait_ms = acquire->first_wait_ms;
+        acquire->round_end_ms = now_ms + EAGER_ROUND_MS;
     }
-    int64_t wait_ms = waits->next_ms;
-    waits->next_ms = longer_wait_ms(wait_ms, waits->first_ms);
+    int64_t wait_ms = acquire->next_wait_ms;
+    acquire->next_wait_ms = longer_wait_ms(wait_ms, acquire->first_wait_ms);
     return wait_ms;
 }
 
-/* What storage has granted, or may have. */
-struct grant {
-    bool possible;
-    int64_t sent_ms; /* no earlier request than this one can have been granted last */
-};
-
 /*
- * Does the answer leave open whether storage has granted the lease? A conflict does not, whatever was asked before: it is somebody
- * else's. Credentials that are refused only now say nothing of the attempt before.
+ * Whether the answer leaves open if storage has granted the lease. A conflict does not, whatever
+ * was asked before: it is somebody else's. Credentials that are refused only now say nothing of the
+ * attempt before.
  */
 static bool may_be_granted(enum status status, const struct error *err) {
     return status == STATUS_OK || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
            status == STATUS_INTERNAL || (status == STATUS_UNAUTHORIZED && err->was_in_doubt);
 }
 
-/* One try. However late it is made, it has the time of one attempt: its answer decides whether the lease was had. */
-static enum status ask(struct lease_manager *manager, const struct lease *lease, int64_t deadline_ms,
-                       struct grant *grant, struct error *err) {
-    struct lease_store *store = manager->store;
-    deadline_ms = clock_max_ms(deadline_ms, clock_now_ms(manager->clock) + STORAGE_ATTEMPT_TIMEOUT_MS);
-    enum status status =
-        store->ops->acquire(store, lease->name, lease->id, lease->duration_s, deadline_ms, &grant->sent_ms, err);
-    grant->possible = may_be_granted(status, err);
-    if (status != STATUS_OK) {
-        grant->sent_ms = clock_now_ms(manager->clock);
+/* Returns false if there is no time for another try. */
+static bool back_off(struct lease_acquire *acquire) {
+    struct lease_manager *manager = acquire->manager;
+    int64_t now_ms = clock_now_ms(manager->clock);
+    acquire->conflict_count++;
+    if (now_ms >= acquire->patience_ms) {
+        return false;
     }
-    return status;
+    if (atomic_load(&manager->are_acquires_cancelled)) {
+        give_up(acquire, STATUS_CANCELLED, stopping);
+        return true;
+    }
+    int64_t next_ms = clock_min_ms(now_ms + take_wait_ms(acquire, now_ms), acquire->patience_ms);
+    enter(acquire, LEASE_ACQUIRE_BACKOFF);
+    event_loop_set_timer(manager->loop, &acquire->timer, next_ms);
+    return true;
 }
 
-static bool is_returning(const struct lease_manager *manager, const char *name) {
-    const struct managed_lease *managed = manager->returning;
+/* The answer to an acquire that was abandoned: what it may have granted is released. */
+static void on_abandoned_answered(struct managed_lease *managed, enum status status, const struct error *err,
+                                  int64_t sent_ms) {
+    const char *reason;
+    if (may_be_granted(status, err)) {
+        (void)take_granted(managed, sent_ms, STATUS_CANCELLED, &reason);
+    } else {
+        discard(managed);
+    }
+}
+
+static void on_asked(void *context, enum status status, const struct error *err) {
+    struct managed_lease *managed = context;
+    struct lease_acquire *acquire = managed->acquire;
+    int64_t sent_ms = status == STATUS_OK ? managed->call.sent_ms : clock_now_ms(managed->manager->clock);
+    if (acquire == NULL) {
+        on_abandoned_answered(managed, status, err, sent_ms);
+        return;
+    }
+    if (status == STATUS_LEASE_CONFLICT && back_off(acquire)) {
+        return;
+    }
+    managed->acquire = NULL;
+    if (!may_be_granted(status, err)) {
+        discard(managed);
+        end_acquire(acquire, status, err);
+        return;
+    }
+    const char *reason = NULL;
+    struct error failure;
+    status = take_granted(managed, sent_ms, status, &reason);
+    if (reason != NULL) {
+        error_set(&failure, status, "%s", reason);
+        err = &failure;
+    }
+    end_acquire(acquire, status, err);
+}
+
+/*
+ * One try. However late it is made, it has the time of one attempt: its answer decides whether the
+ * lease was had. The id is the same in every try: it is ours alone, and a try whose answer was lost
+ * is answered by the next.
+ */
+static void ask(struct lease_acquire *acquire) {
+    struct lease_manager *manager = acquire->manager;
+    struct managed_lease *managed = acquire->managed;
+    const struct lease *lease = &managed->lease;
+    int64_t least_ms = clock_now_ms(manager->clock) + STORAGE_ATTEMPT_TIMEOUT_MS;
+    const struct correlation *before = correlation_use(acquire->has_correlation ? &acquire->correlation : NULL);
+    enter(acquire, LEASE_ACQUIRE_ASKING);
+    managed->acquire = acquire;
+    managed->call.done = on_asked;
+    managed->call.context = managed;
+    enum status status = manager->store->ops->acquire(manager->store, &managed->call, lease->name, lease->id,
+                                                      lease->duration_s, clock_max_ms(acquire->deadline_ms, least_ms));
+    correlation_use(before);
+    if (status != STATUS_OK) {
+        give_up(acquire, status, status_text(status));
+    }
+}
+
+static bool is_returning(struct lease_manager *manager, const char *name) {
+    const struct managed_lease *managed = LIST_FIRST(&lease_manager_bucket(manager, name)->returning);
     while (managed != NULL && (managed->lease.state != LEASE_RELEASING || strcmp(managed->lease.name, name) != 0)) {
-        managed = managed->next;
+        managed = LIST_NEXT(managed, link);
     }
     return managed != NULL;
 }
 
-/* A lease of ours that is on its way back is not somebody else's: asking before it has arrived would only meet ourselves. */
-static void let_own_return(struct lease_manager *manager, const char *name, int64_t until_ms) {
-    int64_t left_ms;
-    pthread_mutex_lock(&manager->lock);
-    while (is_returning(manager, name) && !manager->acquires_cancelled &&
-           (left_ms = until_ms - clock_now_ms(manager->clock)) > 0) {
-        lease_manager_nap(manager, &manager->settled, left_ms);
+void lease_manager_wake_waiting(struct lease_manager *manager, const char *name) {
+    struct lease_acquire *acquire;
+    if (is_returning(manager, name)) {
+        return;
     }
-    pthread_mutex_unlock(&manager->lock);
-}
-
-/* The same id in every try: it is ours alone, and a try whose answer was lost is answered by the next. */
-static enum status ask_until_had(struct lease_manager *manager, const struct lease *lease, int64_t patience_ms,
-                                 int64_t eager_from_ms, struct grant *grant, struct error *err) {
-    int64_t begun_ms = clock_now_ms(manager->clock);
-    int64_t deadline_ms = clock_max_ms(patience_ms, begun_ms + STORAGE_DEADLINE_MS);
-    let_own_return(manager, lease->name, clock_max_ms(patience_ms, begun_ms + LEASE_RELEASE_TIMEOUT_MS));
-    int64_t first_ms = manager->options->acquire_retry_ms;
-    struct waits waits = {
-        .first_ms = first_ms, .next_ms = first_ms, .round_end_ms = eager_from_ms == 0 ? INT64_MAX : eager_from_ms};
-    int64_t next_ms = begun_ms;
-    for (;;) {
-        if (!pause_until(manager, next_ms)) {
-            return error_set(err, STATUS_CANCELLED, "no lease is acquired any more, the program is stopping");
+    LIST_FOREACH(acquire, &lease_manager_bucket(manager, name)->waiting, link) {
+        if (strcmp(acquire->managed->lease.name, name) == 0) {
+            event_loop_set_timer(manager->loop, &acquire->timer, clock_now_ms(manager->clock));
         }
-        enum status status = ask(manager, lease, deadline_ms, grant, err);
-        int64_t now_ms = clock_now_ms(manager->clock);
-        if (status != STATUS_LEASE_CONFLICT || now_ms >= patience_ms) {
-            return status;
+    }
+}
+
+static void on_timer(void *context) {
+    struct lease_acquire *acquire = context;
+    if (acquire->state != LEASE_ACQUIRE_ENDING) {
+        if (atomic_load(&acquire->manager->are_acquires_cancelled)) {
+            give_up(acquire, STATUS_CANCELLED, stopping);
+        } else {
+            ask(acquire);
         }
-        next_ms = clock_min_ms(now_ms + take_wait_ms(&waits, now_ms), patience_ms);
+        return;
     }
+    struct error err;
+    error_set(&err, acquire->status, "%s", acquire->reason);
+    end_acquire(acquire, acquire->status, &err);
 }
 
-/* Nothing was granted. */
-static void discard(struct lease_manager *manager, struct managed_lease *managed) {
-    pthread_mutex_lock(&manager->lock);
-    lease_renewal_unreserve(&manager->renewal);
-    pthread_cond_broadcast(&manager->settled);
-    pthread_mutex_unlock(&manager->lock);
-    free(managed);
-}
+/* --- starting --- */
 
-/* What stands against handing out a lease that storage has granted; with the lock held. */
-static enum status check_granted(struct lease_manager *manager, const struct lease *lease, int64_t now_ms,
-                                 struct error *err) {
-    if (manager->closing) {
-        return error_set(err, STATUS_CANCELLED, "the lease was granted while the program is stopping");
-    }
-    if (!lease_is_safe(lease, manager->options, now_ms)) {
-        return error_set(err, STATUS_UNAVAILABLE, "the lease was granted too late to be relied on");
-    }
-    return STATUS_OK;
-}
-
-/* Takes in what was granted or may have been. What cannot be handed out is given back: nobody waits for its end. */
-static enum status take_in(struct lease_manager *manager, struct managed_lease *managed, int64_t sent_ms,
-                           enum status status, struct error *err) {
-    struct lease *lease = &managed->lease;
-    pthread_mutex_lock(&manager->lock);
-    int64_t now_ms = clock_now_ms(manager->clock);
-    lease_renewal_start(&manager->renewal, lease, sent_ms);
-    lease_manager_enlist(managed, &manager->held);
-    if (status == STATUS_OK) {
-        status = check_granted(manager, lease, now_ms, err);
-    }
-    if (status != STATUS_OK) {
-        lease_manager_take_back(managed, now_ms);
-    }
-    lease_manager_unlock_and_wake(manager);
-    return status;
-}
-
-/* Until when a held lease is waited for. */
-static int64_t patience_end_ms(const struct lease_manager *manager, const struct lease_request *request) {
-    int64_t now_ms = clock_now_ms(manager->clock);
+/* Returns until when a held lease is waited for. */
+static int64_t patience_end_ms(const struct lease_manager *manager, const struct lease_request *request,
+                               int64_t now_ms) {
     if (request->try_once) {
         return now_ms;
     }
     return request->wait_until_ms != 0 ? request->wait_until_ms : now_ms + manager->options->acquire_timeout_ms;
 }
 
-enum status lease_manager_acquire(struct lease_manager *manager, const struct lease_request *request,
-                                  struct lease **out, struct error *err) {
-    struct managed_lease *managed = NULL;
-    enum status status = prepare(manager, request, &managed, err);
-    if (managed == NULL) {
-        return status;
+static void init_acquire(struct lease_acquire *acquire, struct lease_manager *manager,
+                         const struct lease_request *request, lease_acquire_done done, void *context) {
+    int64_t now_ms = clock_now_ms(manager->clock);
+    const struct correlation *correlation = correlation_current();
+    *acquire = (struct lease_acquire){.manager = manager, .done = done, .context = context};
+    acquire->timer = (struct loop_timer){.fired = on_timer, .context = acquire};
+    acquire->patience_ms = patience_end_ms(manager, request, now_ms);
+    acquire->deadline_ms = clock_max_ms(acquire->patience_ms, now_ms + STORAGE_DEADLINE_MS);
+    acquire->first_wait_ms = acquire->next_wait_ms = manager->options->acquire_retry_ms;
+    acquire->round_end_ms = request->eager_from_ms == 0 ? INT64_MAX : request->eager_from_ms;
+    acquire->has_correlation = correlation != NULL;
+    if (correlation != NULL) {
+        acquire->correlation = *correlation;
     }
-    struct grant grant = {.possible = false};
-    status =
-        ask_until_had(manager, &managed->lease, patience_end_ms(manager, request), request->eager_from_ms, &grant, err);
-    if (!grant.possible) {
-        discard(manager, managed);
-        return status;
+}
+
+/*
+ * A lease of ours that is on its way back is not somebody else's: asking before it has arrived
+ * would only meet ourselves.
+ */
+void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
+                         const struct lease_request *request, lease_acquire_done done, void *context) {
+    assert(acquire->state == LEASE_ACQUIRE_IDLE);
+    init_acquire(acquire, manager, request, done, context);
+    if (atomic_load(&manager->are_acquires_cancelled)) {
+        end_later(acquire, STATUS_CANCELLED, stopping);
+        return;
     }
-    status = take_in(manager, managed, grant.sent_ms, status, err);
-    if (status == STATUS_OK) {
-        *out = &managed->lease;
+    enum status status = new_managed(manager, request, &acquire->managed);
+    if (status != STATUS_OK) {
+        end_later(acquire, status, status_text(status));
+    } else if (is_returning(manager, request->name)) {
+        int64_t longest_ms = clock_now_ms(manager->clock) + LEASE_RELEASE_TIMEOUT_MS;
+        enter(acquire, LEASE_ACQUIRE_RETURNING);
+        event_loop_set_timer(manager->loop, &acquire->timer, clock_max_ms(acquire->patience_ms, longest_ms));
+    } else {
+        ask(acquire);
     }
-    return status;
+}
+
+/* --- ending early --- */
+
+void lease_acquire_abandon(struct lease_acquire *acquire) {
+    if (acquire->state == LEASE_ACQUIRE_IDLE) {
+        return;
+    }
+    event_loop_stop_timer(acquire->manager->loop, &acquire->timer);
+    if (acquire->state == LEASE_ACQUIRE_ASKING) {
+        acquire->managed->acquire = NULL; /* on_asked comes all the same */
+    } else if (acquire->state != LEASE_ACQUIRE_ENDING) {
+        discard(acquire->managed);
+    }
+    enter(acquire, LEASE_ACQUIRE_IDLE);
+    acquire->managed = NULL;
+}
+
+/* What was sent may still be granted. */
+static void cancel_asking(struct lease_acquire *acquire) {
+    struct lease_manager *manager = acquire->manager;
+    const char *reason;
+    manager->store->ops->abandon(manager->store, &acquire->managed->call);
+    acquire->managed->acquire = NULL;
+    (void)take_granted(acquire->managed, clock_now_ms(manager->clock), STATUS_CANCELLED, &reason);
+    end_later(acquire, STATUS_CANCELLED, stopping);
+}
+
+void lease_manager_end_acquires(struct lease_manager *manager, bool also_asking) {
+    struct lease_acquire *acquire, *next;
+    for (acquire = LIST_FIRST(&manager->acquires); acquire != NULL; acquire = next) {
+        next = LIST_NEXT(acquire, link);
+        if (acquire->state == LEASE_ACQUIRE_BACKOFF) {
+            give_up(acquire, STATUS_CANCELLED, stopping);
+        } else if (acquire->state == LEASE_ACQUIRE_ASKING && also_asking) {
+            cancel_asking(acquire);
+        }
+    }
+    for (int i = 0; i < LEASE_NAME_BUCKETS; i++) {
+        while ((acquire = LIST_FIRST(&manager->buckets[i].waiting)) != NULL) {
+            give_up(acquire, STATUS_CANCELLED, stopping);
+        }
+    }
+}
+
+/* --- ending somebody else's lease --- */
+
+static void end_break(struct lease_break *operation, enum status status, const struct error *err) {
+    LIST_REMOVE(operation, link);
+    operation->manager = NULL;
+    operation->done(operation->context, status, err);
+}
+
+static void on_broken(void *context, enum status status, const struct error *err) {
+    end_break(context, status, err);
+}
+
+static void on_break_refused(void *context) {
+    struct lease_break *operation = context;
+    struct error err;
+    error_set(&err, operation->status, "%s", status_text(operation->status));
+    end_break(operation, operation->status, &err);
+}
+
+static void refuse_break(struct lease_break *operation, enum status status) {
+    operation->status = status;
+    event_loop_set_timer(operation->manager->loop, &operation->timer, clock_now_ms(operation->manager->clock));
+}
+
+void lease_break_start(struct lease_break *operation, struct lease_manager *manager, const char *name,
+                       lease_break_done done, void *context) {
+    assert(operation->manager == NULL);
+    *operation = (struct lease_break){.manager = manager, .done = done, .context = context};
+    operation->call = (struct lease_store_call){.done = on_broken, .context = operation};
+    operation->timer = (struct loop_timer){.fired = on_break_refused, .context = operation};
+    LIST_INSERT_HEAD(&manager->breaks, operation, link);
+    enum status status = STATUS_CANCELLED;
+    if (!atomic_load(&manager->are_waits_cancelled)) {
+        status = manager->store->ops->break_lease(manager->store, &operation->call, name,
+                                                  clock_now_ms(manager->clock) + STORAGE_DEADLINE_MS);
+    }
+    if (status != STATUS_OK) {
+        refuse_break(operation, status);
+    }
+}
+
+void lease_break_abandon(struct lease_break *operation) {
+    struct lease_manager *manager = operation->manager;
+    if (manager == NULL) {
+        return;
+    }
+    manager->store->ops->abandon(manager->store, &operation->call);
+    event_loop_stop_timer(manager->loop, &operation->timer);
+    LIST_REMOVE(operation, link);
+    operation->manager = NULL;
+}
+
+void lease_manager_end_breaks(struct lease_manager *manager) {
+    struct lease_break *operation;
+    LIST_FOREACH(operation, &manager->breaks, link) {
+        manager->store->ops->abandon(manager->store, &operation->call);
+        refuse_break(operation, STATUS_CANCELLED);
+    }
 }

@@ -23,18 +23,15 @@ static int64_t part_ms(const struct lease *lease, double fraction) {
     return (int64_t)(fraction * lease->duration_s * 1000 + 0.5);
 }
 
+int64_t lease_safety_part_ms(const struct lease *lease, const struct lease_options *options) {
+    return part_ms(lease, options->safety_threshold);
+}
+
 int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options) {
     if (lease->duration_s == LEASE_INFINITE_S) {
         return INT64_MAX;
     }
-    return lease->renewed_ms + part_ms(lease, options->safety_threshold);
-}
-
-int64_t lease_expiry_ms(const struct lease *lease) {
-    if (lease->duration_s == LEASE_INFINITE_S) {
-        return INT64_MAX;
-    }
-    return lease->renewed_ms + (int64_t)lease->duration_s * 1000;
+    return lease->renewed_ms + lease_safety_part_ms(lease, options);
 }
 
 bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms) {
@@ -99,7 +96,7 @@ static int64_t release_deadline_ms(const struct lease *lease, int64_t now_ms) {
     return lease->sent_ms + (int64_t)lease->duration_s * 1000;
 }
 
-void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+void lease_renewal_release(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
     if (lease->state == LEASE_RELEASING || lease->state == LEASE_ENDED) {
         return;
     }
@@ -145,7 +142,11 @@ static void lose(struct lease_renewal *renewal, struct lease *lease) {
     timer_heap_remove(&renewal->heap, &lease->timer);
 }
 
-bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+/*
+ * Returns true if a lease in hand has passed safety. Then it is LOST from now on, and in flight
+ * until its owner has been notified.
+ */
+static bool notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
     bool in_hand = lease->state == LEASE_HELD || lease->state == LEASE_RENEWING;
     if (!in_hand || lease_is_safe(lease, renewal->options, now_ms)) {
         return false;
@@ -162,7 +163,7 @@ static struct lease_action act(struct lease_renewal *renewal, struct lease *leas
         return begin_release(renewal, lease, now_ms);
     }
     assert(lease->state == LEASE_HELD || lease->state == LEASE_RENEWING);
-    if (lease_renewal_notice_loss(renewal, lease, now_ms)) {
+    if (notice_loss(renewal, lease, now_ms)) {
         return (struct lease_action){.kind = LEASE_ACTION_TELL_LOST, .lease = lease};
     }
     return begin_renewal(renewal, lease, now_ms);
@@ -211,7 +212,7 @@ int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
 }
 
 /* An answer that nobody waits for any more. It can still say that there is nothing to release. */
-static enum lease_outcome settle_late(struct lease_renewal *renewal, struct lease *lease, enum status status) {
+static enum lease_outcome on_late_reply(struct lease_renewal *renewal, struct lease *lease, enum status status) {
     lease->in_flight--;
     lease->gone = lease->gone || is_not_ours(status);
     bool release_waits = lease->state == LEASE_RELEASING && lease->timer.is_set;
@@ -221,7 +222,7 @@ static enum lease_outcome settle_late(struct lease_renewal *renewal, struct leas
     return LEASE_OUTCOME_NONE;
 }
 
-void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
     bool waits_for_retry = lease->attempts > 0 && lease_renewal_is_coming(renewal, lease);
     if (lease->state != LEASE_HELD || lease->duration_s == LEASE_INFINITE_S || waits_for_retry) {
         return;
@@ -246,8 +247,8 @@ static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int
     return clock_max_ms(backoff_end_ms, asked_ms);
 }
 
-static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct lease *lease, int retry_after_ms,
-                                        int64_t now_ms) {
+static enum lease_outcome on_failed_reply(struct lease_renewal *renewal, struct lease *lease, int retry_after_ms,
+                                          int64_t now_ms) {
     int64_t safety_ms = lease_safety_ms(lease, renewal->options);
     int64_t attempt_ms = next_attempt_ms(lease, safety_ms, retry_after_ms, now_ms);
     lease->state = LEASE_HELD;
@@ -258,12 +259,12 @@ static enum lease_outcome settle_failed(struct lease_renewal *renewal, struct le
     return again ? LEASE_OUTCOME_RETRY : LEASE_OUTCOME_NO_RETRY;
 }
 
-enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                              int retry_after_ms, int64_t now_ms) {
+enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                                int retry_after_ms, int64_t now_ms) {
     assert(lease->in_flight > 0 && renewal->sending > 0);
     renewal->sending--;
     if (lease->state != LEASE_RENEWING) {
-        return settle_late(renewal, lease, status);
+        return on_late_reply(renewal, lease, status);
     }
     lease->gone = is_not_ours(status);
     if (lease->gone || !lease_is_safe(lease, renewal->options, now_ms)) {
@@ -271,20 +272,20 @@ enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, str
         return LEASE_OUTCOME_LOST;
     }
     if (status != STATUS_OK) {
-        return settle_failed(renewal, lease, retry_after_ms, now_ms);
+        return on_failed_reply(renewal, lease, retry_after_ms, now_ms);
     }
     lease->renewal_count++;
     hold(renewal, lease, lease->sent_ms);
     return LEASE_OUTCOME_RENEWED;
 }
 
-void lease_renewal_told(struct lease *lease) {
+void lease_renewal_notified(struct lease *lease) {
     assert(lease->in_flight > 0);
     lease->in_flight--;
 }
 
-bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                  int retry_after_ms, int64_t now_ms) {
+bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                    int retry_after_ms, int64_t now_ms) {
     assert(lease->state == LEASE_RELEASING && lease->in_flight > 0 && renewal->sending > 0);
     lease->in_flight--;
     renewal->sending--;

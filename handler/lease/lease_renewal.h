@@ -1,7 +1,7 @@
 /*
  * lease_renewal.h - when a lease is renewed, given back, or known to be lost: a state machine without a thread or lock.
  *
- * Vocabulary   action    one thing to do now, outside the owner's lock: send a renewal, send a release, tell of a loss
+ * Vocabulary   action    one thing to do now: send a renewal, send a release, tell of a loss
  *              safety    sent + threshold x duration of the last good renewal: the last moment at which the lease may
  *                        be relied on. Whether a lease is held is this comparison and nothing else; no request is
  *                        asked.
@@ -24,7 +24,7 @@
  *              storage, whether the loss has been told yet or not. It is then released there all the same.
  *              A lease may be given up while its renewal is in flight; the answer is then of no interest.
  *              What a request may have done at storage is believed for releasing, never for relying on the lease.
- * Threads: none; the lease manager's lock guards all of it.
+ * Threads: none; it belongs to one.
  * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_RENEWAL_H
@@ -109,11 +109,12 @@ void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int
  * The owner gives the lease up: no renewal from now on; a release is due at once unless there is nothing to release.
  * Nothing happens the second time.
  */
-void lease_renewal_give_up(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+void lease_renewal_release(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
 
 /*
- * The next thing to do at `now_ms`, or LEASE_ACTION_NONE. The action's lease counts as in flight until
- * lease_renewal_settle_renew or _settle_release or, for TELL_LOST, lease_renewal_told. Call until NONE.
+ * The next thing to do at `now_ms`, or LEASE_ACTION_NONE. The action's lease counts as in flight
+ * until lease_renewal_on_renew_reply or _on_release_reply or, for TELL_LOST,
+ * lease_renewal_notified. Call until NONE.
  */
 struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms);
 
@@ -124,39 +125,36 @@ int64_t lease_renewal_next_ms(const struct lease_renewal *renewal);
  * Its owner needs more of the lease than is left: a renewal is due at once, unless one is under way or waits to be tried
  * again. AutoRenew or not; a lease without end or not in hand stays as it is.
  */
-void lease_renewal_hasten(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
 
-/* Is a renewal in flight, or due before safety? */
+/* Whether a renewal is in flight, or due before safety. */
 bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease);
 
 /*
- * The answer to a LEASE_ACTION_RENEW; `retry_after_ms`: what storage asked for (0: nothing). On any outcome but NONE the lease stays in flight while its owner is told, until
- * lease_renewal_told; on RETRY and NO_RETRY lease->attempts says which attempt failed.
+ * The answer to a LEASE_ACTION_RENEW; `retry_after_ms`: what storage asked for (0: nothing). On any
+ * outcome but NONE the lease stays in flight while its owner is told, until lease_renewal_notified;
+ * on RETRY and NO_RETRY lease->attempts says which attempt failed.
  */
-enum lease_outcome lease_renewal_settle_renew(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                              int retry_after_ms, int64_t now_ms);
-
-/*
- * Has a lease in hand passed safety, without a tell of it having begun? Then it is LOST from now on, and in flight until
- * lease_renewal_told: its owner is to be told.
- */
-bool lease_renewal_notice_loss(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
+enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                                int retry_after_ms, int64_t now_ms);
 
 /* Its owner has been told. */
-void lease_renewal_told(struct lease *lease);
+void lease_renewal_notified(struct lease *lease);
 
 /* The answer to a LEASE_ACTION_RELEASE. False: it failed and will not be tried again; the lease has to run out. */
-bool lease_renewal_settle_release(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                  int retry_after_ms, int64_t now_ms);
+bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                                    int retry_after_ms, int64_t now_ms);
 
-/* Times on the clock; INT64_MAX for an infinite lease. */
+/* How long a lease with an end may be relied on after its last good renewal was sent. */
+int64_t lease_safety_part_ms(const struct lease *lease, const struct lease_options *options);
+
+/* Until when it may be relied on, on the clock; INT64_MAX for an infinite lease. */
 int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options);
-int64_t lease_expiry_ms(const struct lease *lease);
 
-/* May its owner rely on it at `now_ms`? Not once it is lost or given up, and never at or past safety. */
+/* Whether its owner may rely on it: not once it is lost or given up, nor at or past safety. */
 bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms);
 
-/* May it be freed: has it ENDED, with nothing in flight? */
+/* Whether it may be freed: it has ENDED, with nothing in flight. */
 bool lease_is_finished(const struct lease *lease);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/correlation.h"
 #include "base/utc.h"
 #include "lease/lease_options.h"
 #include "storage/blob_client.h"
@@ -17,28 +18,167 @@ static void name_blob(const struct lease_store_blob *store, const char *name, ch
     (void)length;
 }
 
-static enum status create_container(struct lease_store_blob *store, int64_t deadline_ms, struct error *err) {
-    const char *container = store->options->container;
-    if (!store->options->create_container) {
-        error_wrap(err, "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
-                   container);
-        return STATUS_CONTAINER_NOT_FOUND;
-    }
-    enum status status = blob_container_create(store->client, container, deadline_ms, err);
-    if (status == STATUS_ALREADY_EXISTS) { /* somebody else was first */
-        return STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        error_wrap(err, "creating the container %s", container);
-    }
-    return status;
+/* A request under way. The first member of everything that a call's `own` points to. */
+struct blob_call {
+    struct lease_store_call *call; /* NULL: abandoned */
+    struct lease_store_blob *store;
+    struct blob_operation operation;
+    bool is_asking; /* is_wanted has not answered yet: it must stay until then */
+};
+
+static void blob_call_init(struct blob_call *own, struct lease_store_blob *store, struct lease_store_call *call) {
+    *own = (struct blob_call){.call = call, .store = store};
+    call->own = own;
 }
 
-static void describe(struct lease_store_blob *store, const char *name, struct http_headers *metadata) {
+/*
+ * Answers the call's owner, who may start it again or free it, and frees our part in it. What the
+ * owner does then is not done under our copy of the correlation, which goes.
+ */
+static void blob_call_end(struct blob_call *own, enum status status, const struct error *err) {
+    struct lease_store_call *call = own->call;
+    const struct correlation *before = correlation_use(NULL);
+    call->own = NULL;
+    call->done(call->context, status, err);
+    free(own);
+    correlation_use(before);
+}
+
+static void abandon(struct lease_store *base, struct lease_store_call *call) {
+    struct blob_call *own = call->own;
+    (void)base;
+    if (own == NULL) {
+        return;
+    }
+    call->own = NULL;
+    own->call = NULL;
+    blob_operation_abandon(&own->operation);
+    if (!own->is_asking) {
+        free(own);
+    }
+}
+
+/* --- renew, release, break --- */
+
+static void on_holders_answer(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+    (void)sent_ms;
+    if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {
+        status = STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
+    }
+    blob_call_end(context, status, err);
+}
+
+static void on_break_answer(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+    (void)sent_ms;
+    blob_call_end(context, status, err);
+}
+
+static enum status renew(struct lease_store *base, struct lease_store_call *call, const char *name,
+                         const char *lease_id, int64_t timeout_ms) {
+    struct lease_store_blob *store = (struct lease_store_blob *)base;
+    struct blob_call *own = malloc(sizeof *own);
+    char blob[BLOB_NAME_BYTES];
+    if (own == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    blob_call_init(own, store, call);
+    name_blob(store, name, blob);
+    blob_lease_renew_start(&own->operation, store->client, store->options->container, blob, lease_id,
+                           clock_now_ms(store->client->clock) + timeout_ms, on_holders_answer, own);
+    return STATUS_OK;
+}
+
+static enum status release(struct lease_store *base, struct lease_store_call *call, const char *name,
+                           const char *lease_id, int64_t timeout_ms) {
+    struct lease_store_blob *store = (struct lease_store_blob *)base;
+    struct blob_call *own = malloc(sizeof *own);
+    char blob[BLOB_NAME_BYTES];
+    if (own == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    blob_call_init(own, store, call);
+    name_blob(store, name, blob);
+    blob_lease_release_start(&own->operation, store->client, store->options->container, blob, lease_id,
+                             clock_now_ms(store->client->clock) + timeout_ms, on_holders_answer, own);
+    return STATUS_OK;
+}
+
+static enum status break_lease(struct lease_store *base, struct lease_store_call *call, const char *name,
+                               int64_t deadline_ms) {
+    struct lease_store_blob *store = (struct lease_store_blob *)base;
+    struct blob_call *own = malloc(sizeof *own);
+    char blob[BLOB_NAME_BYTES];
+    if (own == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    blob_call_init(own, store, call);
+    name_blob(store, name, blob);
+    blob_lease_break_start(&own->operation, store->client, store->options->container, blob, deadline_ms,
+                           on_break_answer, own);
+    return STATUS_OK;
+}
+
+/* --- acquire --- */
+
+/*
+ * An acquire under way.
+ *
+ *     step                 left by                                then
+ *     TRYING               404, in one of MAX_ROUNDS              ASKING; CREATING if nobody is asked
+ *                          anything else                          ends with that
+ *     ASKING (is_wanted)   the name is wanted                     CREATING
+ *                          it is not                              ends: STATUS_NOT_FOUND
+ *     CREATING CONTAINER   created, or somebody else was first    CREATING BLOB
+ *     (if it is missing)   anything else                          ends with that
+ *     CREATING BLOB        created, or somebody else was first,   TRYING, the next round
+ *                          or the container has gone again
+ *                          anything else                          ends with that
+ *
+ * The lease id is the same in each try, so that a try whose answer was lost is answered by the next.
+ * One deadline is over all of it. Abandoned while ASKING, it waits for that answer and then ends
+ * without one.
+ */
+struct blob_acquire {
+    struct blob_call base; /* first */
+    char name[LEASE_NAME_BYTES];
+    char blob[BLOB_NAME_BYTES];
+    char lease_id[UUID_TEXT_BYTES];
+    int duration_s;
+    int64_t deadline_ms;
+    int round;
+    struct error missing;           /* what storage said to the last try: blob or container is missing */
+    struct correlation correlation; /* a copy, of whoever started it */
+    bool has_correlation;
+};
+
+static void acquire_try(struct blob_acquire *acquire);
+
+static void acquire_fail(struct blob_acquire *acquire, enum status status, const char *message) {
+    struct error err;
+    error_set(&err, status, "%s", message);
+    blob_call_end(&acquire->base, status, &err);
+}
+
+static void on_blob_created(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+    struct blob_acquire *acquire = context;
+    (void)sent_ms;
+    /* Somebody else was first; or has deleted the container since: the next round will see. */
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS || status == STATUS_CONTAINER_NOT_FOUND) {
+        acquire->round++;
+        acquire_try(acquire);
+        return;
+    }
+    struct error failure = *err;
+    error_wrap(&failure, "creating the blob %s", acquire->blob);
+    blob_call_end(&acquire->base, status, &failure);
+}
+
+static void describe(const struct blob_acquire *acquire, struct http_headers *metadata) {
+    struct lease_store_blob *store = acquire->base.store;
     const struct http_headers *extra = &store->options->metadata;
     char created[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(storage_clock_ms(&store->client->clocks[STORAGE_BLOB]), created);
-    http_headers_add(metadata, "leaseName", name);
+    http_headers_add(metadata, "leaseName", acquire->name);
     http_headers_add(metadata, "createdAt", created);
     for (size_t i = 0; i < extra->count; i++) {
         struct strbuf key;
@@ -53,120 +193,133 @@ static void describe(struct lease_store_blob *store, const char *name, struct ht
     }
 }
 
-static enum status create_blob(struct lease_store_blob *store, const char *name, const char *blob, int64_t deadline_ms,
-                               struct error *err) {
+static void create_blob(struct blob_acquire *acquire) {
+    struct lease_store_blob *store = acquire->base.store;
     struct http_headers metadata;
     http_headers_init(&metadata);
-    describe(store, name, &metadata);
+    describe(acquire, &metadata);
     enum status status = metadata.status;
     if (status == STATUS_OK) {
-        status = blob_create_empty(store->client, store->options->container, blob, &metadata, deadline_ms, err);
-    } else {
-        error_set(err, status, "%s", status_text(status));
+        blob_create_empty_start(&acquire->base.operation, store->client, store->options->container, acquire->blob,
+                                &metadata, acquire->deadline_ms, on_blob_created, acquire);
     }
     http_headers_release(&metadata);
-    /* Somebody else was first; or has deleted the container since: the next round will see. */
-    if (status == STATUS_ALREADY_EXISTS || status == STATUS_CONTAINER_NOT_FOUND) {
-        return STATUS_OK;
-    }
     if (status != STATUS_OK) {
-        error_wrap(err, "creating the blob %s", blob);
+        acquire_fail(acquire, status, status_text(status));
     }
-    return status;
 }
 
-/* `missing` is what storage has said to the acquire. */
-static enum status create_missing(struct lease_store_blob *store, enum status missing, const char *name,
-                                  const char *blob, int64_t deadline_ms, struct error *err) {
-    enum status status = STATUS_OK;
-    if (store->is_wanted != NULL && !store->is_wanted(store->context, name)) {
-        return error_set(err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard", name);
+static void on_container_created(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+    struct blob_acquire *acquire = context;
+    (void)sent_ms;
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) { /* somebody else was first */
+        create_blob(acquire);
+        return;
     }
-    if (missing == STATUS_CONTAINER_NOT_FOUND) {
-        status = create_container(store, deadline_ms, err);
+    struct error failure = *err;
+    error_wrap(&failure, "creating the container %s", acquire->base.store->options->container);
+    blob_call_end(&acquire->base, status, &failure);
+}
+
+static void create_missing(struct blob_acquire *acquire) {
+    struct lease_store_blob *store = acquire->base.store;
+    if (acquire->missing.status != STATUS_CONTAINER_NOT_FOUND) {
+        create_blob(acquire);
+    } else if (!store->options->create_container) {
+        error_wrap(&acquire->missing,
+                   "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
+                   store->options->container);
+        blob_call_end(&acquire->base, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
+    } else {
+        blob_container_create_start(&acquire->base.operation, store->client, store->options->container,
+                                    acquire->deadline_ms, on_container_created, acquire);
+    }
+}
+
+static const struct correlation *correlation_of(const struct blob_acquire *acquire) {
+    return acquire->has_correlation ? &acquire->correlation : NULL;
+}
+
+static void on_wanted(void *context, bool is_wanted) {
+    struct blob_acquire *acquire = context;
+    acquire->base.is_asking = false;
+    if (acquire->base.call == NULL) {
+        free(acquire);
+        return;
+    }
+    const struct correlation *before = correlation_use(correlation_of(acquire));
+    if (is_wanted) {
+        create_missing(acquire);
+    } else {
+        struct error err;
+        error_set(&err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard", acquire->name);
+        blob_call_end(&acquire->base, STATUS_NOT_FOUND, &err);
+    }
+    correlation_use(before);
+}
+
+static void on_missing(struct blob_acquire *acquire) {
+    struct lease_store_blob *store = acquire->base.store;
+    acquire->base.is_asking =
+        store->is_wanted != NULL && !store->is_wanted(store->context, acquire->name, on_wanted, acquire);
+    if (!acquire->base.is_asking) {
+        create_missing(acquire);
+    }
+}
+
+static void on_tried(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+    struct blob_acquire *acquire = context;
+    if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
+        acquire->missing = *err;
+        on_missing(acquire);
+        return;
     }
     if (status == STATUS_OK) {
-        status = create_blob(store, name, blob, deadline_ms, err);
+        acquire->base.call->sent_ms = sent_ms;
     }
-    return status;
+    blob_call_end(&acquire->base, status, err);
 }
 
-static enum status acquire(struct lease_store *base, const char *name, const char *lease_id, int duration_s,
-                           int64_t deadline_ms, int64_t *out_sent_ms, struct error *err) {
+static void acquire_try(struct blob_acquire *acquire) {
+    struct lease_store_blob *store = acquire->base.store;
+    if (acquire->round == MAX_ROUNDS) {
+        struct error err;
+        error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", acquire->blob,
+                  store->options->container);
+        blob_call_end(&acquire->base, STATUS_UNAVAILABLE, &err);
+        return;
+    }
+    blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container, acquire->blob,
+                             acquire->lease_id, acquire->duration_s, acquire->deadline_ms, on_tried, acquire);
+}
+
+static enum status acquire(struct lease_store *base, struct lease_store_call *call, const char *name,
+                           const char *lease_id, int duration_s, int64_t deadline_ms) {
     struct lease_store_blob *store = (struct lease_store_blob *)base;
-    const char *container = store->options->container;
-    char blob[BLOB_NAME_BYTES];
-    name_blob(store, name, blob);
-    for (int round = 0; round < MAX_ROUNDS; round++) {
-        enum status status =
-            blob_lease_acquire(store->client, container, blob, lease_id, duration_s, deadline_ms, out_sent_ms, err);
-        if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND) {
-            return status;
-        }
-        status = create_missing(store, status, name, blob, deadline_ms, err);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    return error_set(err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", blob, container);
-}
-
-/* Carries a lease_store_done through storage's callback. */
-struct waiting {
-    lease_store_done done;
-    void *context;
-};
-
-static void answered(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    struct waiting *waiting = context;
-    (void)reply;
-    if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {
-        status = STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
-    }
-    waiting->done(waiting->context, status, err);
-    free(waiting);
-}
-
-typedef enum status (*blob_submit)(struct storage_client *client, const char *container, const char *blob,
-                                   const char *lease_id, int64_t timeout_ms, storage_done done, void *context);
-
-static enum status submit(struct lease_store *base, blob_submit operation, const char *name, const char *lease_id,
-                          int64_t timeout_ms, lease_store_done done, void *context) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
-    char blob[BLOB_NAME_BYTES];
-    name_blob(store, name, blob);
-    struct waiting *waiting = malloc(sizeof *waiting);
-    if (waiting == NULL) {
+    const struct correlation *correlation = correlation_current();
+    struct blob_acquire *own = malloc(sizeof *own);
+    if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
-    *waiting = (struct waiting){.done = done, .context = context};
-    enum status status =
-        operation(store->client, store->options->container, blob, lease_id, timeout_ms, answered, waiting);
-    if (status != STATUS_OK) {
-        free(waiting);
+    blob_call_init(&own->base, store, call);
+    snprintf(own->name, sizeof own->name, "%s", name);
+    snprintf(own->lease_id, sizeof own->lease_id, "%s", lease_id);
+    name_blob(store, name, own->blob);
+    own->duration_s = duration_s;
+    own->deadline_ms = deadline_ms;
+    own->round = 0;
+    own->has_correlation = correlation != NULL;
+    if (correlation != NULL) {
+        own->correlation = *correlation;
     }
-    return status;
-}
-
-static enum status renew(struct lease_store *store, const char *name, const char *lease_id, int64_t timeout_ms,
-                         lease_store_done done, void *context) {
-    return submit(store, blob_lease_renew_submit, name, lease_id, timeout_ms, done, context);
-}
-
-static enum status release(struct lease_store *store, const char *name, const char *lease_id, int64_t timeout_ms,
-                           lease_store_done done, void *context) {
-    return submit(store, blob_lease_release_submit, name, lease_id, timeout_ms, done, context);
-}
-
-static enum status break_lease(struct lease_store *base, const char *name, int64_t deadline_ms, struct error *err) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
-    char blob[BLOB_NAME_BYTES];
-    name_blob(store, name, blob);
-    return blob_lease_break(store->client, store->options->container, blob, deadline_ms, err);
+    const struct correlation *before = correlation_use(correlation_of(own));
+    acquire_try(own);
+    correlation_use(before);
+    return STATUS_OK;
 }
 
 void lease_store_blob_init(struct lease_store_blob *store, struct storage_client *client,
                            const struct lease_store_blob_options *options) {
-    static const struct lease_store_ops ops = {acquire, renew, release, break_lease};
+    static const struct lease_store_ops ops = {acquire, renew, release, break_lease, abandon};
     *store = (struct lease_store_blob){.base = {&ops}, .client = client, .options = options};
 }

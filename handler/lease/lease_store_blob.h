@@ -1,7 +1,5 @@
 /*
  * lease_store_blob.h - leases on blobs; what is missing is created only after storage has said so.
- *
- * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_STORE_BLOB_H
 #define LEASE_LEASE_STORE_BLOB_H
@@ -18,19 +16,26 @@ struct lease_store_blob_options {
     char container[LEASE_CONTAINER_NAME_BYTES];
     char blob_prefix[LEASE_BLOB_PREFIX_BYTES]; /* blob name = prefix + lease name */
     bool create_container;
-    struct http_headers
-        metadata; /* NAME and value; stored on a new blob as lease_NAME, beside leaseName and createdAt */
+    /* NAME and value; stored on a new blob as lease_NAME, beside leaseName and createdAt. */
+    struct http_headers metadata;
 };
 
-/* Asked on an acquire's thread, which it may block, before a missing blob is created. False: no blob for that name, ever. */
-typedef bool (*lease_store_blob_wanted)(void *context, const char *name);
+typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
+
+/*
+ * Asked on the loop's thread before a missing blob is created. Returns true if the name is wanted. Returns false if it has
+ * yet to find that out: it then calls `done` once, on the loop's thread and never inside this call. With false there,
+ * there is no blob for that name. `name` is borrowed for the call.
+ */
+typedef bool (*lease_store_blob_wanted)(void *context, const char *name, lease_store_blob_wanted_done done,
+                                        void *done_context);
 
 struct lease_store_blob {
     struct lease_store base;
     struct storage_client *client;
     const struct lease_store_blob_options *options;
-    lease_store_blob_wanted
-        is_wanted; /* NULL after init: every name is. What is not wanted is STATUS_NOT_FOUND to acquire */
+    /* NULL after init: every name is wanted. What is not wanted is STATUS_NOT_FOUND to acquire. */
+    lease_store_blob_wanted is_wanted;
     void *context;
 };
 

@@ -15,9 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/standard_streams.h"
-#include "lease/lease_manager.h"
+#include "lease/lease_renewal.h"
 #include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
+#include "lease/lease_wait.h"
 #include "storage/credential.h"
 #include "storage/http_transport.h"
 #include "storage/storage_request.h"
@@ -141,7 +142,10 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
         credential_sas_init(&client->sas, account);
         credential = &client->sas.base;
     } else {
-        credential_shared_key_init(&client->shared_key, account);
+        enum status status = credential_shared_key_init(&client->shared_key, account, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     enum status status = start_transport(client, err);
     if (status != STATUS_OK) {
@@ -149,24 +153,26 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
     }
     storage_client_init(&client->storage, http_transport_client(client->transport), client->clock, account, credential);
     lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
-    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base, client->transport,
-                             client->clock, err);
+    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base,
+                             http_transport_client(client->transport)->loop, client->clock, err);
 }
 
-/* Frees what there is of a client, a closed one or one that was never open. After the transport, no event is told. */
+/*
+ * Frees what there is of a client, a closed one or one that was never open. The last leases are
+ * released before the loop stops, and no event is told afterwards.
+ */
 static void dispose(struct leasehold *client) {
-    bool is_connected = client->transport != NULL;
-    if (is_connected) {
-        http_transport_stop(client->transport);
-        storage_client_release(&client->storage);
-    }
-    struct leasehold_lease *next;
-    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases); lease != NULL; lease = next) {
+    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases), *next; lease != NULL; lease = next) {
         next = LIST_NEXT(lease, others);
         leasehold_release(lease);
     }
+    if (client->transport != NULL) {
+        http_transport_stop(client->transport);
+        storage_client_release(&client->storage);
+    }
     lease_manager_free(client->manager);
     http_transport_free(client->transport);
+    credential_shared_key_cleanup(&client->shared_key);
     lease_setup_release(&client->setup);
     pthread_mutex_destroy(&client->lock);
     free(client);
@@ -212,7 +218,6 @@ enum leasehold_result leasehold_open(const struct leasehold_options *options, st
 void leasehold_cancel(struct leasehold *client) {
     lease_manager_cancel_acquires(client->manager);
     lease_manager_cancel_waits(client->manager);
-    storage_client_cancel(&client->storage);
 }
 
 static int64_t limit_wait(int64_t wait_ms) {

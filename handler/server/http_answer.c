@@ -2,9 +2,7 @@
 
 #include <strings.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/utc.h"
 
 enum { ERROR_BODY_BYTES = 1024 };
 
@@ -97,29 +95,35 @@ static bool is_framing_header(const char *name) {
            strcasecmp(name, "Connection") == 0;
 }
 
-static void append_head(struct strbuf *out, const struct http_response *response, bool bodiless, bool close) {
+static bool is_bodiless(const struct http_response *response) {
+    return response->status == 204 || response->status == 304;
+}
+
+bool http_answer_has_body(const struct http_response *response, bool is_head) {
+    return !is_head && !is_bodiless(response);
+}
+
+static void append_line(struct strbuf *out, const char *name, const char *value) {
+    strbuf_append_string(out, name);
+    strbuf_append(out, ": ", 2);
+    strbuf_append_string(out, value);
+    strbuf_append(out, "\r\n", 2);
+}
+
+void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close) {
     strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response));
     if (http_headers_get(&response->headers, "Date") == NULL) {
-        char date[UTC_TEXT_BYTES];
-        utc_format_http(clock_wall_ms(clock_system()), date);
-        strbuf_appendf(out, "Date: %s\r\n", date);
+        append_line(out, "Date", date);
     }
     for (size_t i = 0; i < response->headers.count; i++) {
         const struct http_header *header = &response->headers.items[i];
         if (!is_framing_header(header->name)) {
-            strbuf_appendf(out, "%s: %s\r\n", header->name, header->value);
+            append_line(out, header->name, header->value);
         }
     }
-    if (!bodiless) {
+    if (!is_bodiless(response)) {
         strbuf_appendf(out, "Content-Length: %zu\r\n", response->body.length);
     }
-    strbuf_appendf(out, "Connection: %s\r\n\r\n", close ? "close" : "keep-alive");
-}
-
-void http_answer_append(struct strbuf *out, const struct http_response *response, bool is_head, bool close) {
-    bool bodiless = response->status == 204 || response->status == 304;
-    append_head(out, response, bodiless, close);
-    if (!bodiless && !is_head) {
-        strbuf_append(out, response->body.data, response->body.length);
-    }
+    append_line(out, "Connection", close ? "close" : "keep-alive");
+    strbuf_append(out, "\r\n", 2);
 }

@@ -1,5 +1,6 @@
 /*
- * http_answer.h - an answer as it goes out, and what a server says by itself, in the API's error shape.
+ * http_answer.h - an answer as it goes out, and what a server says by itself, in the API's error
+ * shape.
  *
  * Threads: any.
  * Layer: server. May include everything below.
@@ -33,9 +34,14 @@ void http_answer_refuse(struct http_response *response, enum http_refusal refusa
 bool http_answer_is_sendable(const struct http_response *response);
 
 /*
- * Appends the answer: status line, Date, the headers but those that frame a message, Content-Length, Connection, and the body
- * unless it answers HEAD (`is_head`) or is a 204 or 304.
+ * Whether a body goes out with the answer: not if it answers HEAD (`is_head`) or is a 204 or 304.
  */
-void http_answer_append(struct strbuf *out, const struct http_response *response, bool is_head, bool close);
+bool http_answer_has_body(const struct http_response *response, bool is_head);
+
+/*
+ * Appends the answer's head: status line, `date` as Date unless the response has one, the headers but
+ * those that frame a message, Content-Length unless it is a 204 or 304, and Connection.
+ */
+void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close);
 
 #endif

@@ -1,8 +1,10 @@
 #include "server/http_connection.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,29 +14,85 @@ enum {
     BLOCK_BYTES = 64 * 1024,
     BLOCKS_PER_STEP = 16, /* then it is somebody else's turn */
     LINGER_MS = 5000,
+    KEPT_BYTES = 4096, /* a buffer of at most this is kept for the next request */
+    ANSWER_HEAD_MAX_BYTES = 256 * 1024,
     DISCARD_MAX_BYTES = 100 * 1024 * 1024 /* the largest body that the host passes on */
 };
 
+/* Turns */
+
+void http_connections_want_turn(struct http_connections *all) {
+    if (!all->is_turn_posted) {
+        all->is_turn_posted = true;
+        event_loop_post(all->loop, &all->turn);
+    }
+}
+
+static void queue(struct http_connection *connection) {
+    if (!connection->is_queued) {
+        connection->is_queued = true;
+        TAILQ_INSERT_TAIL(&connection->all->queued, connection, queued_entry);
+        http_connections_want_turn(connection->all);
+    }
+}
+
 /* Deadlines */
 
-static void end_within(struct http_connection *connection, int64_t limit_ms) {
-    timer_heap_set(&connection->all->timers, &connection->timer, clock_now_ms(clock_system()) + limit_ms);
+/* How long it may wait in its phase; 0: for ever. */
+static int64_t limit_ms(const struct http_connection *connection) {
+    int request_timeout_ms = connection->all->options.request_timeout_ms;
+    switch (connection->phase) {
+    case HTTP_CONNECTION_HEAD:
+        return connection->is_idle ? 0 : request_timeout_ms;
+    case HTTP_CONNECTION_BODY:
+    case HTTP_CONNECTION_ANSWER:
+        return request_timeout_ms;
+    case HTTP_CONNECTION_LINGER:
+        return http_body_is_open(&connection->framing) ? request_timeout_ms : LINGER_MS;
+    case HTTP_CONNECTION_IN_HAND:
+    case HTTP_CONNECTION_CLOSED:
+    default:
+        return 0;
+    }
+}
+
+/* A request that comes whole, and an answer that leaves at once, do not wait, and set no timer. */
+static void begin_waiting(struct http_connection *connection) {
+    int64_t limit = limit_ms(connection);
+    if (limit > 0 && !connection->is_timed) {
+        struct event_loop *loop = connection->all->loop;
+        event_loop_set_timer(loop, &connection->deadline, clock_now_ms(event_loop_clock(loop)) + limit);
+        connection->is_timed = true;
+    }
 }
 
 static void end_never(struct http_connection *connection) {
-    timer_heap_remove(&connection->all->timers, &connection->timer);
+    if (connection->is_timed) {
+        connection->is_timed = false;
+        event_loop_stop_timer(connection->all->loop, &connection->deadline);
+    }
 }
 
 /* From request to request */
 
+static void empty(struct strbuf *buf) {
+    if (buf->capacity > KEPT_BYTES) {
+        strbuf_release(buf);
+    } else {
+        strbuf_clear(buf);
+    }
+}
+
 static void forget_request(struct http_connection *connection) {
-    http_head_reader_cleanup(&connection->reader);
+    http_head_reader_reset(&connection->reader);
     connection->head = (struct http_head){.method = "", .target = "", .query = ""};
     http_headers_release(&connection->headers);
     connection->all->buffered_bytes -= connection->body.length;
-    strbuf_release(&connection->body);
+    empty(&connection->body);
     connection->is_too_large = false;
-    strbuf_release(&connection->out);
+    http_response_release(&connection->inbound.response);
+    empty(&connection->out);
+    connection->body_bytes = 0;
     connection->sent_bytes = 0;
 }
 
@@ -50,7 +108,6 @@ static void end_idling(struct http_connection *connection) {
     if (connection->is_idle) {
         connection->is_idle = false;
         TAILQ_REMOVE(&connection->all->idle, connection, idle_entry);
-        end_within(connection, connection->all->options.request_timeout_ms);
     }
 }
 
@@ -65,7 +122,7 @@ static void leave_hand(struct http_connection *connection) {
 
 static void begin_answer(struct http_connection *connection) {
     connection->phase = HTTP_CONNECTION_ANSWER;
-    end_within(connection, connection->all->options.request_timeout_ms);
+    end_never(connection);
     if (strbuf_status(&connection->out) != STATUS_OK) {
         http_connection_close(connection);
     }
@@ -75,6 +132,35 @@ static void refuse(struct http_connection *connection, enum http_refusal refusal
     end_idling(connection);
     http_exchange_refuse(connection, refusal);
     begin_answer(connection);
+}
+
+static void finish_answer(struct http_connection *connection) {
+    connection->is_answered = false;
+    http_exchange_finish(connection);
+    begin_answer(connection);
+}
+
+/* An answer inside the handler's call is sent by call_handler, a later one in the next turn. */
+static void on_answered(struct http_inbound *inbound) {
+    struct http_connection *connection = (struct http_connection *)inbound;
+    assert(connection->phase == HTTP_CONNECTION_IN_HAND && !connection->is_answered);
+    connection->is_answered = true;
+    if (!connection->is_called) {
+        queue(connection);
+    }
+}
+
+static void call_handler(struct http_connection *connection) {
+    connection->is_in_hand = true;
+    connection->phase = HTTP_CONNECTION_IN_HAND;
+    end_never(connection);
+    http_exchange_begin(connection);
+    connection->is_called = true;
+    connection->all->handler(connection->all->context, &connection->inbound);
+    connection->is_called = false;
+    if (connection->is_answered) {
+        finish_answer(connection);
+    }
 }
 
 static void take_in_hand(struct http_connection *connection) {
@@ -87,31 +173,11 @@ static void take_in_hand(struct http_connection *connection) {
         return;
     case ADMISSION_WELCOME:
     default:
-        connection->is_in_hand = true;
-        connection->phase = HTTP_CONNECTION_IN_HAND;
-        end_never(connection);
-        worker_pool_submit(connection->all->workers, &connection->job);
+        call_handler(connection);
     }
-}
-
-void http_connection_work(struct http_connection *connection) {
-    http_exchange_serve(connection);
-}
-
-void http_connection_answer(struct http_connection *connection) {
-    begin_answer(connection);
-    http_connection_step(connection);
 }
 
 /* Receiving */
-
-/* The answer to an invitation is the body, so nothing else is being sent now; what it does not take is an end. */
-static void invite_body(struct http_connection *connection) {
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (send(connection->fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof go_on - 1) {
-        http_connection_close(connection);
-    }
-}
 
 static void begin_body(struct http_connection *connection) {
     enum http_refusal why;
@@ -130,8 +196,8 @@ static void begin_body(struct http_connection *connection) {
         return;
     }
     connection->phase = HTTP_CONNECTION_BODY;
-    if (http_exchange_expects_invitation(connection)) {
-        invite_body(connection);
+    if (!http_exchange_invite_body(connection)) {
+        http_connection_close(connection);
     }
 }
 
@@ -185,8 +251,7 @@ static void discard(struct http_connection *connection, const char *bytes, size_
         return;
     }
     (void)http_body_feed(&connection->framing, bytes, length, NULL);
-    bool more_must_come = http_body_is_open(&connection->framing);
-    end_within(connection, more_must_come ? connection->all->options.request_timeout_ms : LINGER_MS);
+    end_never(connection); /* its deadline begins anew */
 }
 
 static void feed(struct http_connection *connection, const char *bytes, size_t length) {
@@ -216,13 +281,14 @@ static void feed_rest(struct http_connection *connection) {
 
 static void end_answer(struct http_connection *connection) {
     leave_hand(connection);
+    end_never(connection);
     forget_request(connection);
     if (!connection->ends) {
         begin_idling(connection);
     } else {
         connection->phase = HTTP_CONNECTION_LINGER;
         if (connection->client_ends_it) {
-            shutdown(connection->fd, SHUT_WR);
+            shutdown(connection->source.fd, SHUT_WR);
         }
     }
     feed_rest(connection);
@@ -239,62 +305,110 @@ static void on_end(struct http_connection *connection) {
     }
 }
 
-/* Moving on: each returns whether there may be more to do without waiting. */
+/* Moving on */
 
-static bool may_try_again(struct http_connection *connection) {
-    if (errno != EAGAIN && errno != EINTR) {
+/* Nothing was read or written. */
+static void take_failure(struct http_connection *connection, bool *may_go_on) {
+    if (errno == EAGAIN) {
+        *may_go_on = false;
+    } else if (errno != EINTR) {
         http_connection_close(connection);
     }
-    return errno == EINTR;
 }
 
-static bool receive(struct http_connection *connection) {
+static void receive(struct http_connection *connection) {
     char block[BLOCK_BYTES];
-    ssize_t got = recv(connection->fd, block, sizeof block, MSG_DONTWAIT);
+    ssize_t got = recv(connection->source.fd, block, sizeof block, MSG_DONTWAIT);
     if (got < 0) {
-        return may_try_again(connection);
+        take_failure(connection, &connection->may_read);
+        return;
     }
     if (got == 0) {
+        connection->has_ended = true;
         on_end(connection);
-    } else {
-        feed(connection, block, (size_t)got);
+        return;
     }
-    return true;
+    connection->may_read = connection->has_ended || (size_t)got == sizeof block;
+    feed(connection, block, (size_t)got);
 }
 
-static bool send_more(struct http_connection *connection) {
+static void send_more(struct http_connection *connection) {
     const struct strbuf *out = &connection->out;
-    ssize_t sent = send(connection->fd, out->data + connection->sent_bytes, out->length - connection->sent_bytes,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    size_t head_sent = connection->sent_bytes < out->length ? connection->sent_bytes : out->length;
+    size_t body_sent = connection->sent_bytes - head_sent;
+    struct iovec parts[] = {{.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
+                            {.iov_base = connection->inbound.response.body.data + body_sent,
+                             .iov_len = connection->body_bytes - body_sent}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
-        return may_try_again(connection);
+        take_failure(connection, &connection->may_write);
+        return;
     }
     connection->sent_bytes += (size_t)sent;
-    if (connection->sent_bytes == out->length) {
+    if (connection->sent_bytes == out->length + connection->body_bytes) {
         end_answer(connection);
     }
-    return true;
 }
 
 static bool can_move(const struct http_connection *connection) {
-    return connection->phase != HTTP_CONNECTION_IN_HAND && connection->phase != HTTP_CONNECTION_CLOSED;
+    switch (connection->phase) {
+    case HTTP_CONNECTION_ANSWER:
+        return connection->may_write;
+    case HTTP_CONNECTION_HEAD:
+    case HTTP_CONNECTION_BODY:
+    case HTTP_CONNECTION_LINGER:
+        return connection->may_read;
+    case HTTP_CONNECTION_IN_HAND:
+    case HTTP_CONNECTION_CLOSED:
+    default:
+        return false;
+    }
 }
 
-void http_connection_step(struct http_connection *connection) {
-    bool goes_on = true;
-    for (int i = 0; i < BLOCKS_PER_STEP && goes_on && can_move(connection); i++) {
-        goes_on = connection->phase == HTTP_CONNECTION_ANSWER ? send_more(connection) : receive(connection);
+/* Goes on as far as it can without waiting, or until it has had its share. */
+static void step(struct http_connection *connection) {
+    for (int i = 0; i < BLOCKS_PER_STEP && can_move(connection); i++) {
+        if (connection->phase == HTTP_CONNECTION_ANSWER) {
+            send_more(connection);
+        } else {
+            receive(connection);
+        }
     }
-    if (goes_on && can_move(connection) && !connection->is_unfinished) {
-        connection->is_unfinished = true;
-        TAILQ_INSERT_TAIL(&connection->all->unfinished, connection, unfinished_entry);
+    if (can_move(connection)) {
+        queue(connection);
+    }
+    begin_waiting(connection);
+}
+
+static void on_ready(void *context, unsigned events) {
+    struct http_connection *connection = context;
+    connection->has_ended = connection->has_ended || (events & (LOOP_PEER_ENDED | LOOP_FAILED)) != 0;
+    connection->may_read = connection->may_read || connection->has_ended || (events & LOOP_READABLE) != 0;
+    connection->may_write = connection->may_write || (events & (LOOP_WRITABLE | LOOP_FAILED)) != 0;
+    step(connection);
+}
+
+void http_connections_step_queued(struct http_connections *all) {
+    struct http_connection_list queued = TAILQ_HEAD_INITIALIZER(queued);
+    TAILQ_CONCAT(&queued, &all->queued, queued_entry);
+    struct http_connection *connection, *next;
+    for (connection = TAILQ_FIRST(&queued); connection != NULL; connection = next) {
+        next = TAILQ_NEXT(connection, queued_entry);
+        connection->is_queued = false;
+        if (connection->is_answered) {
+            finish_answer(connection);
+        }
+        step(connection);
     }
 }
 
-void http_connection_expire(struct http_connection *connection) {
+static void expire(void *context) {
+    struct http_connection *connection = context;
+    connection->is_timed = false;
     if (connection->phase == HTTP_CONNECTION_HEAD || connection->phase == HTTP_CONNECTION_BODY) {
         refuse(connection, HTTP_REFUSAL_SLOW);
-        http_connection_step(connection);
+        step(connection);
     } else {
         http_connection_close(connection);
     }
@@ -308,30 +422,42 @@ bool http_connection_evict(struct http_connections *all) {
     connection->is_evicted = true;
     all->evicted_count++;
     refuse(connection, HTTP_REFUSAL_BUSY);
-    http_connection_step(connection);
+    step(connection);
     return true;
 }
 
 /* Opening and closing */
 
-struct http_connection *http_connection_open(struct http_connections *all, int fd) {
-    struct http_connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL) {
-        return NULL;
-    }
+static void init(struct http_connection *connection, struct http_connections *all, int fd) {
     connection->all = all;
-    connection->fd = fd;
+    connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .context = connection};
+    connection->deadline = (struct loop_timer){.fired = expire, .context = connection};
+    connection->inbound.answered = on_answered;
+    connection->may_write = true;
     http_head_reader_init(&connection->reader, all->options.tolerant);
     connection->head = (struct http_head){.method = "", .target = "", .query = ""};
     http_headers_init(&connection->headers);
     strbuf_init(&connection->body, all->options.max_body_bytes);
     strbuf_init(&connection->rest, BLOCK_BYTES);
-    strbuf_init(&connection->out, 0);
-    http_response_init(&connection->response, 0);
+    strbuf_init(&connection->out, ANSWER_HEAD_MAX_BYTES);
+    http_response_init(&connection->inbound.response, 0);
+}
+
+bool http_connection_open(struct http_connections *all, int fd) {
+    struct http_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        return false;
+    }
+    init(connection, all, fd);
+    if (!event_loop_watch(all->loop, &connection->source,
+                          LOOP_READABLE | LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED)) {
+        free(connection);
+        return false;
+    }
     TAILQ_INSERT_TAIL(&all->open, connection, entry);
     all->open_count++;
     begin_idling(connection);
-    return connection;
+    return true;
 }
 
 void http_connection_close(struct http_connection *connection) {
@@ -339,24 +465,33 @@ void http_connection_close(struct http_connection *connection) {
     end_idling(connection);
     end_never(connection);
     leave_hand(connection);
-    if (connection->is_unfinished) {
-        TAILQ_REMOVE(&all->unfinished, connection, unfinished_entry);
-    }
-    close(connection->fd);
+    event_loop_unwatch(all->loop, &connection->source);
+    close(connection->source.fd);
     connection->phase = HTTP_CONNECTION_CLOSED;
     all->open_count--;
     all->evicted_count -= connection->is_evicted;
     TAILQ_REMOVE(&all->open, connection, entry);
     TAILQ_INSERT_TAIL(&all->closed, connection, entry);
+    http_connections_want_turn(all);
 }
 
-void http_connection_free_closed(struct http_connections *all) {
+static void free_connection(struct http_connection *connection) {
+    forget_request(connection);
+    http_head_reader_cleanup(&connection->reader);
+    strbuf_release(&connection->body);
+    strbuf_release(&connection->out);
+    strbuf_release_wipe(&connection->rest);
+    free(connection);
+}
+
+/* After http_connections_step_queued: what is queued still was queued, and then closed, by that. */
+void http_connections_free_closed(struct http_connections *all) {
     struct http_connection *connection;
     while ((connection = TAILQ_FIRST(&all->closed)) != NULL) {
         TAILQ_REMOVE(&all->closed, connection, entry);
-        forget_request(connection);
-        http_response_release(&connection->response);
-        strbuf_release_wipe(&connection->rest);
-        free(connection);
+        if (connection->is_queued) {
+            TAILQ_REMOVE(&all->queued, connection, queued_entry);
+        }
+        free_connection(connection);
     }
 }

@@ -1,33 +1,41 @@
 /*
- * http_connection.h - one connection of the server's, from accept to close: a state machine that never waits.
+ * http_connection.h - one connection of the server's, from accept to close: a state machine that
+ * never waits.
  *
  *   HEAD ──> BODY ──> IN_HAND ──> ANSWER ──> HEAD     the next request on the same connection
  *     └───────┴──── refused ───────┘  └────> LINGER ──> CLOSED
  *
- * Vocabulary   idle     at its HEAD, with no byte of a request yet. It costs a descriptor and a few hundred bytes, and has no
- *                       deadline: the client decides when it ends.
- *              linger   all has been said (Connection: close); what still comes is read and thrown away until the client
- *                       closes. A server that closes while a request or its body comes in makes Linux reset the connection, and
- *                       the client may never read the answer. So we close first only when it has been silent for long, or has
- *                       sent DISCARD_MAX_BYTES. We do not shut down our sending side either, unless the client asked for the
- *                       end: the host takes that for an end without an answer if its next request is on the way.
- * Rules        Nobody's connection ends without an answer, except by its client, or when that takes no answer.
- *              Sockets are edge-triggered: a connection reads or writes until it would wait, then waits for the next event.
- *              While a worker has a connection (IN_HAND) nothing else touches it.
- * Threads: the server's I/O thread, and http_connection_work a worker's.
- * Layer: server. May include everything below.
+ * Vocabulary   idle     at its HEAD, with no byte of a request yet. It costs a descriptor and a few
+ *                       hundred bytes, and has no deadline: the client decides when it ends.
+ *              linger   all has been said (Connection: close); what still comes is read and thrown
+ *                       away until the client closes. A server that closes while a request or its
+ *                       body comes in makes Linux reset the connection, and the client may never
+ *                       read the answer. So we close first only when it has been silent for long,
+ *                       or has sent DISCARD_MAX_BYTES. We do not shut down our sending side either,
+ *                       unless the client asked for the end: the host takes that for an end without
+ *                       an answer if its next request is on the way.
+ * Rules        A connection ends without an answer only if its client ends it, or takes no answer.
+ *              Sockets are edge-triggered: a connection reads or writes until it would wait, then
+ *              waits for the next event. A read that does not fill its buffer has emptied the
+ *              socket, so the next one waits for an event, too.
+ *              While the handler has a request (IN_HAND), nothing is read, and the request stays as
+ *              it is. The end of a client that goes meanwhile is seen once the answer is there.
+ *              What is left to be done later is done in a turn: a task of the loop's that http_loop
+ *              runs.
+ * Threads      The loop's.
  */
 #ifndef SERVER_HTTP_CONNECTION_H
 #define SERVER_HTTP_CONNECTION_H
 
 #include <sys/queue.h>
 
-#include "base/timer_heap.h"
+#include "base/utc.h"
+#include "http/event_loop.h"
+#include "http/http_inbound.h"
 #include "server/admission.h"
 #include "server/http_body.h"
 #include "server/http_head.h"
 #include "server/http_server.h"
-#include "server/worker_pool.h"
 
 enum http_connection_phase {
     HTTP_CONNECTION_HEAD,
@@ -38,19 +46,25 @@ enum http_connection_phase {
     HTTP_CONNECTION_CLOSED
 };
 
-/* Everything but `job` and `timer` belongs to http_connection.c. */
+/* Everything belongs to http_connection.c. */
 struct http_connection {
-    struct worker_job job;    /* first, so that one is found by the other */
-    struct timer_entry timer; /* the deadline of its phase */
+    struct http_inbound inbound; /* first, so that one is found by the other */
+    struct loop_source source;
+    struct loop_timer deadline; /* of its phase */
     TAILQ_ENTRY(http_connection) entry;
     TAILQ_ENTRY(http_connection) idle_entry;
-    TAILQ_ENTRY(http_connection) unfinished_entry;
+    TAILQ_ENTRY(http_connection) queued_entry;
     struct http_connections *all;
-    int fd;
     enum http_connection_phase phase;
+    bool may_read;  /* there may be something to read */
+    bool may_write; /* and room to write */
+    bool has_ended; /* the client sends no more, or the socket has failed: reads on to the end */
+    bool is_timed;  /* `deadline` is set */
     bool is_idle;
-    bool is_unfinished;
+    bool is_queued; /* to be stepped in the next turn */
     bool is_in_hand;
+    bool is_called; /* its handler is running */
+    bool is_answered;
     bool is_evicted;
 
     /* The request. */
@@ -63,9 +77,9 @@ struct http_connection {
     struct strbuf rest; /* came behind the request */
 
     /* The answer. */
-    struct http_response response;
-    struct strbuf out;
-    size_t sent_bytes;
+    struct strbuf out;   /* its head; the body is in the response */
+    size_t body_bytes;   /* of the body, to be sent */
+    size_t sent_bytes;   /* of both */
     bool ends;           /* the connection ends with it */
     bool client_ends_it; /* and the client has asked for that */
     size_t discarded_bytes;
@@ -76,41 +90,45 @@ TAILQ_HEAD(http_connection_list, http_connection);
 /* What all connections of a server share. */
 struct http_connections {
     struct http_server_options options;
-    http_server_handler handler;
+    http_inbound_handler handler;
     void *context;
     int port;
     size_t max_buffered_bytes; /* of bodies, in all */
     struct admission *admission;
-    struct worker_pool *workers;
+    struct event_loop *loop;
 
-    struct timer_heap timers;
+    struct loop_task turn; /* http_loop's */
+    bool is_turn_posted;
     struct http_connection_list open;
     struct http_connection_list idle; /* the longest idle first */
     struct http_connection_list closed;
-    struct http_connection_list unfinished; /* had their share; there may be more to read */
+    /* To be stepped in the next turn: answered, or with more to do than their share. */
+    struct http_connection_list queued;
     size_t open_count;
     size_t evicted_count; /* of the open ones */
     size_t buffered_bytes;
+    int64_t date_s; /* the second that `date` tells */
+    char date[UTC_TEXT_BYTES];
 };
 
-/* Takes a socket that has been accepted. Returns NULL if there is no memory; the socket is the caller's then. */
-struct http_connection *http_connection_open(struct http_connections *all, int fd);
+/*
+ * Takes a socket that has been accepted, and watches it. Returns false if that failed; the socket
+ * is the caller's then.
+ */
+bool http_connection_open(struct http_connections *all, int fd);
 
-/* Goes on as far as it can without waiting. */
-void http_connection_step(struct http_connection *connection);
-
-/* Calls the handler and makes the answer; on a worker. http_connection_answer sends it, on the I/O thread. */
-void http_connection_work(struct http_connection *connection);
-void http_connection_answer(struct http_connection *connection);
-
-/* Its timer is due. */
-void http_connection_expire(struct http_connection *connection);
-
-/* Ends the connection that has been idle longest, with a 503 for a request that may be on its way. Returns whether there was one. */
-bool http_connection_evict(struct http_connections *all);
-
-/* Closes at once. Its memory is freed by http_connection_free_closed. */
+/* Closes it. It is freed in the next turn: whoever calls this may still look at it. */
 void http_connection_close(struct http_connection *connection);
-void http_connection_free_closed(struct http_connections *all);
+
+/* Makes sure that there will be a turn, which calls the next two. */
+void http_connections_want_turn(struct http_connections *all);
+void http_connections_step_queued(struct http_connections *all);
+void http_connections_free_closed(struct http_connections *all);
+
+/*
+ * Ends the connection that has been idle longest, with a 503 for a request that may be on its way.
+ * Returns whether there was one.
+ */
+bool http_connection_evict(struct http_connections *all);
 
 #endif

@@ -3,11 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
-enum { ANSWER_HEAD_MAX_BYTES = 256 * 1024, DEFAULT_PORT = 80 };
+#include "base/clock.h"
+#include "base/utc.h"
+
+enum { DEFAULT_PORT = 80 };
 #define SCHEME "http://"
 
-/* An absolute target that names this server loses scheme and authority; any other is handed on as it is. */
+/*
+ * An absolute target that names this server loses scheme and authority; any other is handed on as
+ * it is.
+ */
 static const char *path_of(const struct http_connection *connection) {
     const char *target = connection->head.target;
     if (strncasecmp(target, SCHEME, strlen(SCHEME)) != 0) {
@@ -41,43 +48,60 @@ static bool client_wants_end(const struct http_connection *connection) {
     return connection->head.is_1_0;
 }
 
-/* Head and body leave in one write: one packet where they fit. */
-static void write_answer(struct http_connection *connection) {
-    struct http_response *response = &connection->response;
-    strbuf_init(&connection->out, response->body.length + ANSWER_HEAD_MAX_BYTES);
-    http_answer_append(&connection->out, response, strcmp(connection->head.method, "HEAD") == 0, connection->ends);
-    http_response_release(response);
+/* Written anew once a second. */
+static const char *date_of(struct http_connections *all) {
+    int64_t now_ms = clock_wall_ms(event_loop_clock(all->loop));
+    if (all->date[0] == '\0' || now_ms / 1000 != all->date_s) {
+        all->date_s = now_ms / 1000;
+        utc_format_http(now_ms, all->date);
+    }
+    return all->date;
+}
+
+/* The body stays in the response; both leave in one system call. */
+static void write_head(struct http_connection *connection) {
+    const struct http_response *response = &connection->inbound.response;
+    bool is_head = strcmp(connection->head.method, "HEAD") == 0;
+    http_answer_append_head(&connection->out, response, date_of(connection->all), connection->ends);
+    connection->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
 }
 
 static void make_refusal(struct http_connection *connection, enum http_refusal refusal) {
     const struct http_connections *all = connection->all;
     const struct http_request request = describe(connection);
-    http_answer_refuse(&connection->response, refusal);
+    http_answer_refuse(&connection->inbound.response, refusal);
     if (all->options.on_refusal != NULL) {
-        all->options.on_refusal(all->context, &request, &connection->response);
+        all->options.on_refusal(all->context, &request, &connection->inbound.response);
     }
 }
 
-void http_exchange_serve(struct http_connection *connection) {
-    const struct http_connections *all = connection->all;
-    const struct http_request request = describe(connection);
-    http_response_init(&connection->response, all->options.max_response_bytes);
-    all->handler(all->context, &request, &connection->response);
+void http_exchange_begin(struct http_connection *connection) {
+    connection->inbound.request = describe(connection);
+    http_response_init(&connection->inbound.response, connection->all->options.max_response_bytes);
+}
+
+void http_exchange_finish(struct http_connection *connection) {
     connection->client_ends_it = client_wants_end(connection);
-    connection->ends = connection->client_ends_it || connection->is_too_large || admission_is_draining(all->admission);
-    if (!http_answer_is_sendable(&connection->response)) {
+    connection->ends =
+        connection->client_ends_it || connection->is_too_large || admission_is_draining(connection->all->admission);
+    if (!http_answer_is_sendable(&connection->inbound.response)) {
         make_refusal(connection, HTTP_REFUSAL_OWN_FAULT);
     }
-    write_answer(connection);
+    write_head(connection);
 }
 
 void http_exchange_refuse(struct http_connection *connection, enum http_refusal refusal) {
     make_refusal(connection, refusal);
     connection->ends = true;
-    write_answer(connection);
+    write_head(connection);
 }
 
-bool http_exchange_expects_invitation(const struct http_connection *connection) {
+bool http_exchange_invite_body(const struct http_connection *connection) {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const ssize_t length = sizeof go_on - 1;
     const char *expected = http_headers_get(&connection->headers, "Expect");
-    return expected != NULL && strcasecmp(expected, "100-continue") == 0;
+    if (expected == NULL || strcasecmp(expected, "100-continue") != 0) {
+        return true;
+    }
+    return send(connection->source.fd, go_on, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }

@@ -4,14 +4,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/crypto.h"
 #include "server/http_server.h"
 
-/* RFC 9110 section 5.6.2 */
-#define TOKEN_CHARACTERS "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+/* What a token may hold beside letters and digits: RFC 9110 section 5.6.2 */
+#define TOKEN_MARKS "!#$%&'*+-.^_`|~"
 #define DIGITS "0123456789"
 #define SPACES " \t"
 #define VERSION_PREFIX "HTTP/"
-enum { END_BYTES = 4, DELETE = 0x7f };
+enum { END_BYTES = 4, DELETE = 0x7f, KEPT_BYTES = 4096 };
 
 /* Receiving */
 
@@ -20,9 +21,19 @@ void http_head_reader_init(struct http_head_reader *reader, bool tolerant) {
     strbuf_init(&reader->text, HTTP_SERVER_MAX_HEAD_BYTES + END_BYTES);
 }
 
+void http_head_reader_reset(struct http_head_reader *reader) {
+    if (reader->text.capacity > KEPT_BYTES) {
+        strbuf_release_wipe(&reader->text);
+    } else {
+        crypto_wipe(reader->text.data, reader->text.capacity > 0 ? reader->text.length : 0);
+        strbuf_clear(&reader->text);
+    }
+    reader->line_is_empty = true;
+    reader->last = '\0';
+}
+
 void http_head_reader_cleanup(struct http_head_reader *reader) {
     strbuf_release_wipe(&reader->text);
-    http_head_reader_init(reader, reader->tolerant);
 }
 
 /* One byte of it; HTTP_HEAD_COMPLETE with the one that ends the empty line. */
@@ -74,8 +85,17 @@ static char *take_line(char **rest) {
     return line;
 }
 
+static bool is_token_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(TOKEN_MARKS, c) != NULL);
+}
+
 static bool is_token(const char *text) {
-    return *text != '\0' && text[strspn(text, TOKEN_CHARACTERS)] == '\0';
+    const char *at = text;
+    while (is_token_character(*at)) {
+        at++;
+    }
+    return at > text && *at == '\0';
 }
 
 static bool holds_controls(const char *text, bool tabs_are_fine) {

@@ -37,7 +37,10 @@ struct http_head_reader {
 };
 
 void http_head_reader_init(struct http_head_reader *reader, bool tolerant);
-void http_head_reader_cleanup(struct http_head_reader *reader); /* wipes: it may hold keys. Can be used again */
+
+/* Both wipe what was read: it may hold keys. A reader that was reset can be used again, and keeps a small buffer. */
+void http_head_reader_reset(struct http_head_reader *reader);
+void http_head_reader_cleanup(struct http_head_reader *reader);
 
 /* Takes bytes up to the end of the head and says in *out_used how many. */
 enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes, size_t length,

@@ -1,24 +1,17 @@
 #include "server/http_loop.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/thread.h"
+#include "http/loop_call.h"
 
 enum {
-    EVENTS_AT_ONCE = 64,
-    MAX_WAIT_MS = 60 * 1000,
-    MAX_EVICTIONS = 16, /* under way at once */
+    ACCEPTED_PER_TURN = 64, /* then it is somebody else's turn */
+    MAX_EVICTIONS = 16,     /* under way at once */
     ACCEPT_AGAIN_MS = 100,
     FEW_CONNECTIONS = 64,
     FILES_OF_OTHERS = 600 /* two of storage's hosts with MAX_HOST_CONNECTIONS each (http_transport.c), and some */
@@ -26,167 +19,116 @@ enum {
 
 struct http_loop {
     struct http_connections connections;
-    int epoll;
-    int listener;
-    int alarm; /* an eventfd: the other threads' way to wake this one */
-    pthread_t thread;
+    struct loop_source listener;
+    struct loop_timer accept_again; /* where descriptors are short */
     size_t max_open_count;
     bool may_accept; /* the listener may have more */
-
-    pthread_mutex_t lock; /* guards the rest */
-    struct worker_jobs answered;
-    bool stopping;
+    bool is_watched; /* it could be; what starting found */
+    bool is_stopping;
+    struct loop_call call; /* of who waits for the start or the end */
 };
-
-static void wake(struct http_loop *loop) {
-    (void)!write(loop->alarm, &(uint64_t){1}, sizeof(uint64_t)); /* fails only when it is set already */
-}
-
-/* Workers */
-
-static struct http_connection *connection_of(struct worker_job *job) {
-    return (struct http_connection *)(void *)((char *)job - offsetof(struct http_connection, job));
-}
-
-static void work(void *context, struct worker_job *job) {
-    (void)context;
-    http_connection_work(connection_of(job));
-}
-
-static void hand_back(void *context, struct worker_job *job) {
-    struct http_loop *loop = context;
-    pthread_mutex_lock(&loop->lock);
-    bool was_empty = STAILQ_EMPTY(&loop->answered);
-    STAILQ_INSERT_TAIL(&loop->answered, job, entry);
-    pthread_mutex_unlock(&loop->lock);
-    if (was_empty) {
-        wake(loop);
-    }
-}
-
-/* Returns whether the loop goes on. */
-static bool send_answers(struct http_loop *loop) {
-    struct worker_jobs answered = STAILQ_HEAD_INITIALIZER(answered);
-    pthread_mutex_lock(&loop->lock);
-    STAILQ_CONCAT(&answered, &loop->answered);
-    bool goes_on = !loop->stopping;
-    pthread_mutex_unlock(&loop->lock);
-    struct worker_job *job;
-    while ((job = STAILQ_FIRST(&answered)) != NULL) {
-        STAILQ_REMOVE_HEAD(&answered, entry);
-        http_connection_answer(connection_of(job));
-    }
-    return goes_on;
-}
 
 /* Accepting */
 
-static bool serve_socket(struct http_loop *loop, int fd) {
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    struct http_connection *connection = http_connection_open(&loop->connections, fd);
-    if (connection == NULL) {
-        return false;
-    }
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = connection};
-    if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-        http_connection_close(connection);
-    }
-    return true;
-}
-
-/* Makes room where there is none; a client that waits in the kernel's queue is let in when another has left. */
+/*
+ * Makes room where there is none; a client that waits in the kernel's queue is let in when another
+ * has left.
+ */
 static void make_room(struct http_loop *loop) {
+    struct event_loop *events = loop->connections.loop;
     if (loop->connections.evicted_count < MAX_EVICTIONS) {
         (void)http_connection_evict(&loop->connections);
     }
+    event_loop_set_timer(events, &loop->accept_again, clock_now_ms(event_loop_clock(events)) + ACCEPT_AGAIN_MS);
 }
 
-static void accept_all(struct http_loop *loop) {
-    while (loop->may_accept) {
-        if (loop->connections.open_count >= loop->max_open_count) {
-            make_room(loop);
-            return;
-        }
-        int fd = accept4(loop->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0 && !serve_socket(loop, fd)) {
-            close(fd);
-        } else if (fd < 0 && (errno == EAGAIN)) {
-            loop->may_accept = false;
-        } else if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-            make_room(loop);
-            return;
-        } /* any other error is one connection's, which has gone meanwhile */
+static void serve_socket(struct http_loop *loop, int fd) {
+    if (!http_connection_open(&loop->connections, fd)) {
+        close(fd);
     }
 }
 
-/* The thread */
-
-static int next_wait_ms(const struct http_loop *loop) {
-    if (!TAILQ_EMPTY(&loop->connections.unfinished)) {
-        return 0;
+/* Returns whether there may be another. */
+static bool accept_one(struct http_loop *loop) {
+    if (loop->connections.open_count >= loop->max_open_count) {
+        make_room(loop);
+        return false;
     }
-    const struct timer_entry *first = timer_heap_first(&loop->connections.timers);
-    int64_t wait_ms = loop->may_accept ? ACCEPT_AGAIN_MS : -1;
-    if (first != NULL) {
-        int64_t left_ms = clock_max_ms(first->due_ms - clock_now_ms(clock_system()), 0);
-        wait_ms = wait_ms < 0 ? left_ms : clock_min_ms(wait_ms, left_ms);
-    }
-    return (int)clock_min_ms(wait_ms, MAX_WAIT_MS);
+    int fd = accept4(loop->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        serve_socket(loop, fd);
+    } else if (errno == EAGAIN) {
+        loop->may_accept = false;
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        make_room(loop);
+        return false;
+    } /* any other error is one connection's, which has gone meanwhile */
+    return loop->may_accept;
 }
 
-static void wait_for_events(struct http_loop *loop) {
-    struct epoll_event events[EVENTS_AT_ONCE];
-    int count = epoll_wait(loop->epoll, events, EVENTS_AT_ONCE, next_wait_ms(loop));
-    for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == &loop->listener) {
-            loop->may_accept = true;
-        } else if (events[i].data.ptr == &loop->alarm) {
-            uint64_t alarms;
-            (void)!read(loop->alarm, &alarms, sizeof alarms);
-        } else {
-            http_connection_step(events[i].data.ptr);
-        }
+static void accept_some(struct http_loop *loop) {
+    bool is_more = loop->may_accept && !loop->is_stopping;
+    for (int i = 0; i < ACCEPTED_PER_TURN && is_more; i++) {
+        is_more = accept_one(loop);
     }
-}
-
-static void finish_steps(struct http_loop *loop) {
-    struct http_connection_list unfinished = TAILQ_HEAD_INITIALIZER(unfinished);
-    TAILQ_CONCAT(&unfinished, &loop->connections.unfinished, unfinished_entry);
-    struct http_connection *connection;
-    while ((connection = TAILQ_FIRST(&unfinished)) != NULL) {
-        TAILQ_REMOVE(&unfinished, connection, unfinished_entry);
-        connection->is_unfinished = false;
-        http_connection_step(connection);
+    if (is_more) {
+        http_connections_want_turn(&loop->connections);
     }
 }
 
-static void expire_connections(struct http_loop *loop) {
-    int64_t now_ms = clock_now_ms(clock_system());
-    struct timer_entry *first;
-    while ((first = timer_heap_first(&loop->connections.timers)) != NULL && first->due_ms <= now_ms) {
-        http_connection_expire(
-            (struct http_connection *)(void *)((char *)first - offsetof(struct http_connection, timer)));
-    }
-}
-
-/* A connection that is closed is freed at the end of a turn: an event of the same turn may still point to it. */
-static void *run(void *context) {
+static void on_connect(void *context, unsigned events) {
+    (void)events;
     struct http_loop *loop = context;
-    bool goes_on = true;
-    while (goes_on) {
-        wait_for_events(loop);
-        goes_on = send_answers(loop);
-        finish_steps(loop);
-        expire_connections(loop);
-        accept_all(loop);
-        http_connection_free_closed(&loop->connections);
+    loop->may_accept = true;
+    accept_some(loop);
+}
+
+static void on_accept_again(void *context) {
+    accept_some(context);
+}
+
+/* Turns */
+
+/* Ends all but those whose request a handler has. */
+static void close_connections(struct http_connections *all) {
+    struct http_connection *connection, *next;
+    for (connection = TAILQ_FIRST(&all->open); connection != NULL; connection = next) {
+        next = TAILQ_NEXT(connection, entry);
+        if (connection->phase != HTTP_CONNECTION_IN_HAND) {
+            http_connection_close(connection);
+        }
     }
-    return NULL;
+}
+
+/*
+ * Closing wants a turn, which frees what was closed: the first turn that wants no other is the
+ * last.
+ */
+static void end_if_over(struct http_loop *loop) {
+    close_connections(&loop->connections);
+    if (loop->connections.open_count == 0 && !loop->connections.is_turn_posted) {
+        event_loop_stop_timer(loop->connections.loop, &loop->accept_again);
+        loop_call_end(&loop->call);
+    }
+}
+
+static void take_turn(void *context) {
+    struct http_loop *loop = context;
+    loop->connections.is_turn_posted = false;
+    http_connections_step_queued(&loop->connections);
+    http_connections_free_closed(&loop->connections);
+    accept_some(loop);
+    if (loop->is_stopping) {
+        end_if_over(loop);
+    }
 }
 
 /* Start and stop */
 
-/* Each caller is a descriptor: takes as many as this process may have, but leaves enough to those who serve the requests. */
+/*
+ * Each caller is a descriptor: takes as many as this process may have, but leaves enough to those
+ * who serve the requests.
+ */
 static size_t most_connections(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
@@ -199,52 +141,22 @@ static size_t most_connections(void) {
     return half > FILES_OF_OTHERS ? limit.rlim_cur - FILES_OF_OTHERS : half;
 }
 
-/* Events of a descriptor of the loop itself carry the address of its member. */
-static bool watch(struct http_loop *loop, int *fd, uint32_t events) { /* NOLINT(readability-non-const-parameter) */
-    struct epoll_event event = {.events = events, .data.ptr = fd};
-    return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, *fd, &event) == 0;
+static void init(struct http_loop *loop, const struct http_connections *settings, int listener) {
+    loop->connections = *settings;
+    TAILQ_INIT(&loop->connections.open);
+    TAILQ_INIT(&loop->connections.idle);
+    TAILQ_INIT(&loop->connections.closed);
+    TAILQ_INIT(&loop->connections.queued);
+    loop->connections.turn = (struct loop_task){.run = take_turn, .context = loop};
+    loop->listener = (struct loop_source){.fd = listener, .ready = on_connect, .context = loop};
+    loop->accept_again = (struct loop_timer){.fired = on_accept_again, .context = loop};
+    loop->max_open_count = most_connections();
 }
 
-static enum status open_descriptors(struct http_loop *loop, struct error *err) {
-    loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-    loop->alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll < 0 || loop->alarm < 0 || !watch(loop, &loop->listener, EPOLLIN | EPOLLET) ||
-        !watch(loop, &loop->alarm, EPOLLIN)) {
-        return error_set(err, STATUS_INTERNAL, "no descriptors to wait with");
-    }
-    return STATUS_OK;
-}
-
-static void release(struct http_loop *loop) {
-    struct http_connection *connection;
-    while ((connection = TAILQ_FIRST(&loop->connections.open)) != NULL) {
-        http_connection_close(connection);
-    }
-    http_connection_free_closed(&loop->connections);
-    pthread_mutex_destroy(&loop->lock);
-    if (loop->epoll >= 0) {
-        close(loop->epoll);
-    }
-    if (loop->alarm >= 0) {
-        close(loop->alarm);
-    }
-    free(loop);
-}
-
-static enum status start(struct http_loop *loop, struct error *err) {
-    enum status status = open_descriptors(loop, err);
-    if (status == STATUS_OK) {
-        status = worker_pool_new(&loop->connections.workers, loop->connections.options.thread_count, work, hand_back,
-                                 loop, err);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = thread_start(&loop->thread, run, loop, err);
-    if (status != STATUS_OK) {
-        worker_pool_free(loop->connections.workers);
-    }
-    return status;
+static void begin(void *context) {
+    struct http_loop *loop = context;
+    loop->is_watched = event_loop_watch(loop->connections.loop, &loop->listener, LOOP_READABLE | LOOP_EDGE_TRIGGERED);
+    loop_call_end(&loop->call);
 }
 
 enum status http_loop_start(struct http_loop **out, const struct http_connections *settings, int listener,
@@ -253,34 +165,28 @@ enum status http_loop_start(struct http_loop **out, const struct http_connection
     if (loop == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    loop->connections = *settings;
-    TAILQ_INIT(&loop->connections.open);
-    TAILQ_INIT(&loop->connections.idle);
-    TAILQ_INIT(&loop->connections.closed);
-    TAILQ_INIT(&loop->connections.unfinished);
-    STAILQ_INIT(&loop->answered);
-    pthread_mutex_init(&loop->lock, NULL);
-    loop->max_open_count = most_connections();
-    loop->listener = listener;
-    enum status status = start(loop, err);
-    if (status != STATUS_OK) {
-        release(loop);
-        return status;
+    init(loop, settings, listener);
+    loop_call_run(&loop->call, loop->connections.loop, begin, loop);
+    if (!loop->is_watched) {
+        free(loop);
+        return error_set(err, STATUS_INTERNAL, "the listening socket cannot be watched");
     }
     *out = loop;
     return STATUS_OK;
+}
+
+static void begin_end(void *context) {
+    struct http_loop *loop = context;
+    loop->is_stopping = true;
+    event_loop_unwatch(loop->connections.loop, &loop->listener);
+    close(loop->listener.fd);
+    http_connections_want_turn(&loop->connections);
 }
 
 void http_loop_stop(struct http_loop *loop) {
     if (loop == NULL) {
         return;
     }
-    worker_pool_free(loop->connections.workers);
-    pthread_mutex_lock(&loop->lock);
-    loop->stopping = true;
-    pthread_mutex_unlock(&loop->lock);
-    wake(loop);
-    pthread_join(loop->thread, NULL);
-    close(loop->listener);
-    release(loop);
+    loop_call_run(&loop->call, loop->connections.loop, begin_end, loop);
+    free(loop);
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,6 +35,7 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
         return listen_error(*in_out_port, err);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* Linux hands it on to what is accepted */
     if (bind(fd, (const struct sockaddr *)&address, length) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         enum status status = listen_error(*in_out_port, err);
@@ -45,9 +47,11 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
     return STATUS_OK;
 }
 
-static enum status start_loop(struct http_server *server, const struct http_server_options *options,
-                              http_server_handler handler, void *context, struct error *err) {
+static enum status start_loop(struct http_server *server, struct event_loop *loop,
+                              const struct http_server_options *options, http_inbound_handler handler, void *context,
+                              struct error *err) {
     struct http_connections connections = {.options = *options,
+                                           .loop = loop,
                                            .handler = handler,
                                            .context = context,
                                            .max_buffered_bytes = BODIES_MAX_BYTES + options->max_body_bytes,
@@ -68,15 +72,16 @@ static enum status start_loop(struct http_server *server, const struct http_serv
     return status;
 }
 
-enum status http_server_start(struct http_server **out, const struct http_server_options *options,
-                              http_server_handler handler, void *context, struct error *err) {
-    assert(options->port >= 0 && options->port <= 65535 && options->thread_count > 0);
+enum status http_server_start(struct http_server **out, struct event_loop *loop,
+                              const struct http_server_options *options, http_inbound_handler handler, void *context,
+                              struct error *err) {
+    assert(options->port >= 0 && options->port <= 65535 && options->max_in_hand > 0);
     struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    admission_init(&server->admission, options->thread_count);
-    enum status status = start_loop(server, options, handler, context, err);
+    admission_init(&server->admission, options->max_in_hand);
+    enum status status = start_loop(server, loop, options, handler, context, err);
     if (status != STATUS_OK) {
         error_wrap(err, "starting the HTTP server");
         admission_cleanup(&server->admission);

@@ -1,27 +1,39 @@
 /*
- * http_server.h - an HTTP server on 127.0.0.1 for the Functions host, which opens one connection for each request under way and
- * takes any that is ended without an answer for a failure of the app's (500, with nothing in it).
+ * http_server.h - an HTTP server on 127.0.0.1 for the Functions host, which opens one connection
+ * for each request under way and takes any that is ended without an answer for a failure of the
+ * app's (500, with nothing in it).
  *
- * Rules        Listens on the loopback address alone: nobody may reach us past the host's keys. What a request says about who
- *              sent it and to whom (Host, Forwarded, X-Forwarded-*) is read by nobody here.
- *              The handler sees every method, paths and queries exactly as they were sent, headers of one name joined with ", ", and
- *              bodies whole and within max_body_bytes (of a longer one, body_too_large is set). Chunked bodies and
- *              Expect: 100-continue are taken care of. A target that is no path ("*", another server's URL) is passed on as it is.
- *              What it leaves in the response goes out with Date, Content-Length and Connection; the body is left out for HEAD,
- *              204 and 304. A response that cannot be sent (over max_response_bytes, a header with a line break, a status
- *              outside 200 to 599) becomes a 500, told in the log.
- *              What never reaches the handler is answered in the same error shape as the rest of the API: 400 BadRequest
- *              (unreadable; a head or a body's end that can be read in more than one way, see http_head.h; a body that is cut
- *              short), 408, 414, 431, 505, and 503 with Retry-After while draining, out of memory, or with thread_count requests in
+ * Rules        Listens on the loopback address alone: nobody may reach us past the host's keys.
+ *              What a request says about who sent it and to whom (Host, Forwarded, X-Forwarded-*)
+ *              is read by nobody here.
+ *              The handler sees every method, paths and queries exactly as they were sent, headers
+ *              of one name joined with ", ", and bodies whole and within max_body_bytes (of a
+ *              longer one, body_too_large is set). Chunked bodies and Expect: 100-continue are
+ *              taken care of. A target that is no path ("*", another server's URL) is passed on as
+ *              it is.
+ *              What it leaves in the response goes out with Date, Content-Length and Connection;
+ *              the body is left out for HEAD, 204 and 304. A response that cannot be sent (over
+ *              max_response_bytes, a header with a line break, a status outside 200 to 599) becomes
+ *              a 500, told in the log.
+ *              What never reaches the handler is answered in the same error shape as the rest of
+ *              the API: 400 BadRequest (unreadable; a head or a body's end that can be read in more
+ *              than one way, see http_head.h; a body that is cut short), 408, 414, 431, 505, and
+ *              503 with Retry-After while draining, out of memory, or with max_in_hand requests in
  *              hand: at once, none waits in a queue.
- *              A connection ends with each of these, with a body over the limit, and while draining: the answer says
- *              "Connection: close", and what still comes is read until the client closes (http_connection.h).
- * Limits       A URL has at most HTTP_SERVER_MAX_URL_BYTES, a head HTTP_SERVER_MAX_HEAD_BYTES and HTTP_SERVER_MAX_HEADERS.
- *              Head and body together must come within request_timeout_ms, and an answer must be taken in as long. The handler has
- *              no limit here. A connection without a request has none either: it costs next to nothing.
- *              As many connections may be open as the process may have descriptors, less 600, or half of them if they are few.
- * Threads: one for all connections; the handler runs on up to thread_count others.
- * Layer: server. May include everything below.
+ *              A connection ends with each of these, with a body over the limit, and while
+ *              draining: the answer says "Connection: close", and what still comes is read until
+ *              the client closes (http_connection.h).
+ * Limits       A URL has at most HTTP_SERVER_MAX_URL_BYTES, a head HTTP_SERVER_MAX_HEAD_BYTES and
+ *              HTTP_SERVER_MAX_HEADERS.
+ *              Head and body together must come within request_timeout_ms, and an answer must be
+ *              taken in as long. The handler has no limit here. A connection without a request has
+ *              none either: it costs next to nothing.
+ *              As many connections may be open as the process may have descriptors, less 600, or
+ *              half of them if they are few.
+ *              A request is in hand from the moment when it has come whole until its answer has
+ *              been sent.
+ * Threads      All work is done on the loop's thread, which must be running; the handler is called
+ *              there, too. What is declared here is for other threads, and for one at a time.
  */
 #ifndef SERVER_HTTP_SERVER_H
 #define SERVER_HTTP_SERVER_H
@@ -32,6 +44,8 @@
 
 #include "base/http_message.h"
 #include "base/status.h"
+#include "http/event_loop.h"
+#include "http/http_inbound.h"
 
 struct http_server;
 
@@ -43,41 +57,51 @@ enum {
     HTTP_SERVER_REQUEST_TIMEOUT_MS = 30 * 1000
 };
 
-typedef void (*http_server_handler)(void *context, const struct http_request *request, struct http_response *response);
-
 struct http_server_options {
-    int port;         /* 0 to 65535; 0: any free one */
-    int thread_count; /* > 0: how many requests are handled at once */
+    int port;        /* 0 to 65535; 0: any free one */
+    int max_in_hand; /* > 0: how many requests are in hand at once */
     size_t max_body_bytes;
     size_t max_response_bytes;
     int request_timeout_ms; /* 0: HTTP_SERVER_REQUEST_TIMEOUT_MS */
     bool tolerant; /* reads requests as the Functions host's own server does: see http_head.h and http_body.h */
 
-    /* May change a refusal of the server's own before it goes out. What is not known of the request is "". May be NULL. */
-    http_server_handler on_refusal;
+    /*
+     * May change a refusal of the server's own before it goes out. What is not known of the request
+     * is "". May be NULL.
+     */
+    void (*on_refusal)(void *context, const struct http_request *request, struct http_response *response);
 };
 
 /*
- * Listens when it returns. Allows this process as many open files as it may have.
+ * Listens when it returns. Allows this process as many open files as it may have. `loop` must
+ * outlive the server.
  *
  * STATUS_UNAVAILABLE   the port is taken, or may not be listened on
- * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
+ * STATUS_NO_MEMORY, STATUS_INTERNAL
  */
-enum status http_server_start(struct http_server **out, const struct http_server_options *options,
-                              http_server_handler handler, void *context, struct error *err) MUST_CHECK;
+enum status http_server_start(struct http_server **out, struct event_loop *loop,
+                              const struct http_server_options *options, http_inbound_handler handler, void *context,
+                              struct error *err) MUST_CHECK;
 
 /* The port that it listens on. */
 int http_server_port(const struct http_server *server);
 
-/* From now on new requests are answered 503 with Retry-After and Connection: close, without the handler. */
+/*
+ * From now on new requests are answered 503 with Retry-After and Connection: close, without the
+ * handler.
+ */
 void http_server_drain(struct http_server *server);
 
-/* Waits until every request in hand has been answered, at most `timeout_ms`. Returns whether none is left. */
+/*
+ * Waits until every request in hand has been answered, at most `timeout_ms`. Returns whether none
+ * is left.
+ */
 bool http_server_wait_idle(struct http_server *server, int64_t timeout_ms);
 
 /*
- * Drains, ends all connections once their handlers have returned, and frees. Idle connections hold nothing up, but an answer
- * that is being written may be cut short: wait_idle first. Not from a handler. NULL is fine.
+ * Drains, waits until the handler has answered each request that it has, ends all connections, and
+ * frees. Idle connections hold nothing up, but an answer that is being written may be cut short:
+ * wait_idle first. NULL is fine.
  */
 void http_server_stop(struct http_server *server);
 

@@ -5,7 +5,7 @@
  *              its header or query parameters to what is about to be sent, never to the caller's request.
  *              Leases are renewed from the I/O thread, so authorize does not block: a credential that needs a token fetches it in
  *              the background and answers STATUS_UNAVAILABLE until it has one.
- * Threads: authorize may be called from any thread at once.
+ * Threads: authorize is called by one thread at a time: the loop's.
  * Layer: storage. May include base/.
  */
 #ifndef STORAGE_CREDENTIAL_H
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/crypto.h"
 #include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
@@ -23,7 +24,12 @@
 struct credential_request {
     bool is_table; /* signed by the Table service's rules; else by the Blob service's */
     const char *method;
-    const char *path; /* the URL's path as sent, percent-encoded, with the account's own path as Azurite has it */
+    /*
+     * The URL's path as sent, percent-encoded, with the account's own path as Azurite has it. It lies
+     * in `url`: so no NUL ends it, and it is gone once something is appended there.
+     */
+    const char *path;
+    size_t path_length;
     const struct http_headers *query; /* not encoded */
     size_t body_length;
     struct http_headers *headers; /* Authorization goes here */
@@ -46,6 +52,8 @@ struct credential {
 struct credential_shared_key {
     struct credential base;
     const struct storage_account *account;
+    struct crypto_hmac hmac;
+    struct strbuf text; /* what is signed; kept for its memory */
 };
 
 struct credential_sas {
@@ -54,10 +62,16 @@ struct credential_sas {
 };
 
 /*
- * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account. White space in x-ms- headers is sent as it is
- * signed: none at the ends, one space between words outside of quotes.
+ * Shared Key by the account's key ("Authorize with Shared Key"). Borrows the account and copies its
+ * key. White space in x-ms- headers is sent as it is signed: none at the ends, one space between
+ * words outside of quotes.
+ * STATUS_INTERNAL: OpenSSL refused the key, or had no memory; nothing to clean up.
  */
-void credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account);
+enum status credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account,
+                                       struct error *err) MUST_CHECK;
+
+/* The key is wiped. One that is zeroed is fine. */
+void credential_shared_key_cleanup(struct credential_shared_key *credential);
 
 /* A SAS, appended to each URL. Borrows the account. */
 void credential_sas_init(struct credential_sas *credential, const struct storage_account *account);

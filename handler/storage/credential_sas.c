@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "storage/credential.h"
+#include "storage/wiped_memory.h"
 
 static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
     const struct credential_sas *self = (const struct credential_sas *)credential;
@@ -11,5 +12,6 @@ static enum status authorize(struct credential *credential, struct credential_re
 }
 
 void credential_sas_init(struct credential_sas *credential, const struct storage_account *account) {
+    wiped_memory_expect_secrets();
     *credential = (struct credential_sas){.base.authorize = authorize, .account = account};
 }

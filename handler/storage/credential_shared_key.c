@@ -1,10 +1,10 @@
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/crypto.h"
+#include "http/http_client.h"
 #include "storage/credential.h"
 
 #define X_MS "x-ms-" /* what the names of the service's own headers begin with */
@@ -25,8 +25,19 @@ static void append_trimmed(struct strbuf *out, const char *text) {
     strbuf_append(out, text, length);
 }
 
+/* Returns true if folding would change nothing. It does not look at quotes, and then says false. */
+static bool is_folded(const char *text) {
+    size_t length = strlen(text);
+    return length == 0 || (!is_blank(text[0]) && !is_blank(text[length - 1]) && memchr(text, '\t', length) == NULL &&
+                           strstr(text, "  ") == NULL);
+}
+
 /* White space at the ends goes, and inside becomes one space each, but for what is in quotes. */
 static void append_folded(struct strbuf *out, const char *text) {
+    if (is_folded(text)) {
+        strbuf_append_string(out, text);
+        return;
+    }
     bool is_quoted = false, is_gap = false;
     size_t start = out->length;
     const char *end = text + strlen(text);
@@ -48,8 +59,10 @@ static void append_folded(struct strbuf *out, const char *text) {
 }
 
 static void append_lower(struct strbuf *out, const char *text) {
-    for (; *text; text++) {
-        strbuf_append_char(out, (char)tolower((unsigned char)*text));
+    size_t start = out->length;
+    strbuf_append_string(out, text);
+    for (size_t i = start; i < out->length; i++) {
+        out->data[i] = (char)tolower((unsigned char)out->data[i]);
     }
 }
 
@@ -76,70 +89,75 @@ static int compare_header_names(const char *a, const char *b) {
     return weight(*a) - weight(*b);
 }
 
-static int compare_headers(const void *a, const void *b) {
-    const struct http_header *const *left = a, *const *right = b;
-    return compare_header_names((*left)->name, (*right)->name);
+/* Query names sort by byte ("ASCII order" of the lower-case names); so do values of one name. */
+static int compare_parameters(const struct http_header *a, const struct http_header *b) {
+    int order = strcasecmp(a->name, b->name);
+    return order != 0 ? order : strcmp(a->value, b->value);
 }
 
-/* Query names sort by byte ("ASCII order" of the lower-case names), and values of one name among each other. */
-static int compare_parameters(const void *a, const void *b) {
-    const struct http_header *const *left = a, *const *right = b;
-    int order = strcasecmp((*left)->name, (*right)->name);
-    return order ? order : strcmp((*left)->value, (*right)->value);
+static int compare_headers(const struct http_header *a, const struct http_header *b) {
+    return compare_header_names(a->name, b->name);
 }
 
-/* Pointers to the items whose names begin with `prefix`, in order; NULL: no memory. The caller frees them. */
-static const struct http_header **sorted(const struct http_headers *items, const char *prefix,
-                                         int (*compare)(const void *, const void *), size_t *out_count) {
-    const struct http_header **list = calloc(items->count + 1, sizeof(struct http_header *));
-    if (!list) {
-        return NULL;
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < items->count; i++) {
-        if (strncasecmp(items->items[i].name, prefix, strlen(prefix)) == 0) {
-            list[count++] = &items->items[i];
+/* Headers, or a query's parameters, of which no request of ours has more. */
+struct sorted {
+    const struct http_header *items[HTTP_CALL_MAX_HEADERS];
+    size_t count;
+};
+
+/* Sorts the items whose names begin with `prefix`. They are few, and mostly in order already. */
+static enum status sort(const struct http_headers *from, const char *prefix,
+                        int (*compare)(const struct http_header *, const struct http_header *), struct sorted *out) {
+    out->count = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        const struct http_header *item = &from->items[i];
+        if (strncasecmp(item->name, prefix, strlen(prefix)) != 0) {
+            continue;
         }
+        if (out->count == HTTP_CALL_MAX_HEADERS) {
+            return STATUS_TOO_LARGE;
+        }
+        size_t at = out->count++;
+        for (; at > 0 && compare(item, out->items[at - 1]) < 0; at--) {
+            out->items[at] = out->items[at - 1];
+        }
+        out->items[at] = item;
     }
-    qsort(list, count, sizeof(struct http_header *), compare);
-    *out_count = count;
-    return list;
+    return STATUS_OK;
 }
 
 static void append_canonicalized_headers(struct strbuf *out, const struct http_headers *headers) {
-    size_t count;
-    const struct http_header **list = sorted(headers, X_MS, compare_headers, &count);
-    if (!list) {
-        out->status = STATUS_NO_MEMORY;
+    struct sorted list;
+    enum status status = sort(headers, X_MS, compare_headers, &list);
+    if (status != STATUS_OK) {
+        out->status = status;
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        append_lower(out, list[i]->name);
+    for (size_t i = 0; i < list.count; i++) {
+        append_lower(out, list.items[i]->name);
         strbuf_append_char(out, ':');
-        append_folded(out, list[i]->value);
+        append_folded(out, list.items[i]->value);
         strbuf_append_char(out, '\n');
     }
-    free(list);
 }
 
 static void append_canonicalized_query(struct strbuf *out, const struct http_headers *query) {
-    size_t count;
-    const struct http_header **list = sorted(query, "", compare_parameters, &count);
-    if (!list) {
-        out->status = STATUS_NO_MEMORY;
+    struct sorted list;
+    enum status status = sort(query, "", compare_parameters, &list);
+    if (status != STATUS_OK) {
+        out->status = status;
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0 && strcasecmp(list[i]->name, list[i - 1]->name) == 0) {
+    for (size_t i = 0; i < list.count; i++) {
+        if (i > 0 && strcasecmp(list.items[i]->name, list.items[i - 1]->name) == 0) {
             strbuf_append_char(out, ',');
         } else {
             strbuf_append_char(out, '\n');
-            append_lower(out, list[i]->name);
+            append_lower(out, list.items[i]->name);
             strbuf_append_char(out, ':');
         }
-        strbuf_append_string(out, list[i]->value);
+        strbuf_append_string(out, list.items[i]->value);
     }
-    free(list);
 }
 
 static void append_blob_string(const struct credential_request *request, struct strbuf *out) {
@@ -169,13 +187,16 @@ static void append_table_string(const struct credential_request *request, struct
 
 void credential_shared_key_string_to_sign(const struct storage_account *account,
                                           const struct credential_request *request, struct strbuf *out) {
-    strbuf_appendf(out, "%s\n", request->method);
+    strbuf_append_string(out, request->method);
+    strbuf_append_char(out, '\n');
     if (request->is_table) {
         append_table_string(request, out);
     } else {
         append_blob_string(request, out);
     }
-    strbuf_appendf(out, "/%s%s", account->name, request->path);
+    strbuf_append_char(out, '/');
+    strbuf_append_string(out, account->name);
+    strbuf_append(out, request->path, request->path_length);
     const char *comp = http_headers_get(request->query, "comp");
     if (!request->is_table) {
         append_canonicalized_query(out, request->query);
@@ -193,47 +214,70 @@ static enum status fold_headers(struct http_headers *headers) {
     strbuf_init(&folded, SIZE_MAX);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < headers->count && status == STATUS_OK; i++) {
-        if (strncasecmp(headers->items[i].name, X_MS, strlen(X_MS)) != 0) {
+        const struct http_header *item = &headers->items[i];
+        if (strncasecmp(item->name, X_MS, strlen(X_MS)) != 0 || is_folded(item->value)) {
             continue;
         }
         strbuf_clear(&folded);
-        append_folded(&folded, headers->items[i].value);
+        append_folded(&folded, item->value);
         status = strbuf_status(&folded);
         if (status == STATUS_OK) {
-            memcpy(headers->items[i].value, folded.data, folded.length + 1); /* never longer */
+            memcpy(item->value, folded.data, folded.length + 1); /* never longer */
         }
     }
     strbuf_release(&folded);
     return status;
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
-    const struct storage_account *account = ((const struct credential_shared_key *)credential)->account;
-    struct strbuf text, signature;
+static enum status sign(struct credential_shared_key *credential, struct strbuf *text,
+                        struct credential_request *request) {
     unsigned char mac[SHA256_BYTES];
-    strbuf_init(&text, SIZE_MAX);
-    strbuf_init(&signature, SIZE_MAX);
-    credential_shared_key_string_to_sign(account, request, &text);
-    enum status status = strbuf_status(&text);
+    enum status status = crypto_hmac_sign(&credential->hmac, text->data, text->length, mac);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    strbuf_clear(text);
+    strbuf_append_string(text, "SharedKey ");
+    strbuf_append_string(text, credential->account->name);
+    strbuf_append_char(text, ':');
+    crypto_base64_encode(mac, sizeof mac, text);
+    status = strbuf_status(text);
+    if (status == STATUS_OK) {
+        http_headers_add_bytes(request->headers, "Authorization", strlen("Authorization"), text->data, text->length);
+        status = request->headers->status;
+    }
+    return status;
+}
+
+static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+    struct credential_shared_key *self = (struct credential_shared_key *)credential;
+    struct strbuf *text = &self->text;
+    strbuf_clear(text);
+    credential_shared_key_string_to_sign(self->account, request, text);
+    enum status status = strbuf_status(text);
     if (status == STATUS_OK) {
         status = fold_headers(request->headers);
     }
     if (status == STATUS_OK) {
-        status = crypto_hmac_sha256(account->key, account->key_length, text.data, text.length, mac);
+        status = sign(self, text, request);
     }
-    if (status == STATUS_OK) {
-        crypto_base64_encode(mac, sizeof mac, &signature);
-        status = strbuf_status(&signature);
-    }
-    if (status == STATUS_OK) {
-        http_headers_addf(request->headers, "Authorization", "SharedKey %s:%s", account->name, signature.data);
-        status = request->headers->status;
-    }
-    strbuf_release(&text);
-    strbuf_release_wipe(&signature);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "signing the request: %s", status_text(status));
 }
 
-void credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account) {
+enum status credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account,
+                                       struct error *err) {
     *credential = (struct credential_shared_key){.base.authorize = authorize, .account = account};
+    enum status status = crypto_hmac_init(&credential->hmac, account->key, account->key_length);
+    if (status != STATUS_OK) {
+        return error_set(err, status, "OpenSSL does not take the account's key");
+    }
+    strbuf_init(&credential->text, SIZE_MAX);
+    return STATUS_OK;
+}
+
+void credential_shared_key_cleanup(struct credential_shared_key *credential) {
+    if (credential->hmac.context != NULL) {
+        crypto_hmac_cleanup(&credential->hmac);
+        strbuf_release(&credential->text);
+    }
 }

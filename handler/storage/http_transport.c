@@ -12,7 +12,6 @@
 #include "http/event_loop.h"
 #include "storage/ca_bundle.h"
 #include "storage/http_transport_call.h"
-#include "storage/tick_timer.h"
 #include "storage/wiped_memory.h"
 
 enum {
@@ -35,7 +34,6 @@ struct http_transport {
     const char *ca_bundle; /* NULL: this system has none */
     char *ca_file;         /* what ca_bundle is where the caller has named a file; else NULL */
     struct event_loop *loop;
-    struct tick_timer tick;
 
     /* Of the loop's thread. */
     CURLM *multi;
@@ -418,7 +416,6 @@ static void release(struct http_transport *transport) {
         TAILQ_REMOVE(&transport->idle, call, link);
         http_transport_call_free(call);
     }
-    tick_timer_release(&transport->tick);
     event_loop_free(transport->loop);
     pthread_mutex_destroy(&transport->lock);
     for (size_t i = 0; i < transport->socket_count; i++) {
@@ -466,7 +463,6 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     TAILQ_INIT(&transport->open);
     TAILQ_INIT(&transport->idle);
     pthread_mutex_init(&transport->lock, NULL);
-    tick_timer_init(&transport->tick, transport->loop, clock);
     status = init_multi(transport, err);
     if (status == STATUS_OK) {
         status = event_loop_start(transport->loop, err);
@@ -579,13 +575,4 @@ void http_transport_cancel(struct http_transport *transport, struct http_call_gr
     group->cancelled = true;
     post_end_cancelled(transport);
     pthread_mutex_unlock(&transport->lock);
-}
-
-void http_transport_set_tick(struct http_transport *transport, tick_function tick, void *context) {
-    assert(!event_loop_is_current(transport->loop));
-    tick_timer_set(&transport->tick, tick, context);
-}
-
-void http_transport_wake_at(struct http_transport *transport, int64_t due_ms) {
-    tick_timer_wake_at(&transport->tick, due_ms);
 }

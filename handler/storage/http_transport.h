@@ -1,8 +1,7 @@
 /*
  * http_transport.h - all network I/O on one thread. Nothing but this and its http_transport_call knows libcurl.
  *
- * One thread runs libcurl's multi interface: it owns every connection, enforces every timeout, and carries one timer, so
- * that the work of ten thousand leases needs no thread of its own.
+ * One thread runs libcurl's multi interface on an event loop: it owns every connection and enforces every timeout.
  *
  * Vocabulary   call       one HTTP request and its response; exactly one attempt, no redirects, no retries
  *              sent_ms    the clock just before the call was handed to libcurl: nothing can have reached the server earlier
@@ -14,8 +13,7 @@
  *              Nothing is sent once the call's timeout is over on the clock, however long the program was stopped or suspended.
  *              At most 256 connections to a host are open; more calls wait their turn, and their timeout runs meanwhile.
  *              TLS certificates are always verified, by the authorities that the system trusts (ca_bundle.h), TLS 1.2 at least; no proxy, no cookies, no netrc, path sent as it is.
- * Threads: submit, send, cancel and wake_at may be called from any thread; new, free and set_tick from one that is not the
- *          I/O thread.
+ * Threads: submit, send and cancel may be called from any thread; new and free from one that is not the I/O thread.
  * Layer: storage. May include base/.
  */
 #ifndef STORAGE_HTTP_TRANSPORT_H
@@ -28,7 +26,6 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "http/http_client.h"
-#include "storage/tick_timer.h"
 
 struct http_transport;
 
@@ -70,14 +67,5 @@ enum status http_transport_send(struct http_transport *transport, const struct h
 
 /* Answers the group's open calls with STATUS_CANCELLED, and every call that is submitted in it from now on. Once is for good. */
 void http_transport_cancel(struct http_transport *transport, struct http_call_group *group);
-
-/*
- * The timer (see tick_timer.h). `tick` runs on the I/O thread once the clock has reached the time last asked for with wake_at,
- * also when the machine was suspended over it. Set it before any wake_at; NULL takes it away and waits until no tick is running.
- */
-void http_transport_set_tick(struct http_transport *transport, tick_function tick, void *context);
-
-/* Makes the tick run at `due_ms` or, if it is due earlier already, then. Thread-safe and cheap. */
-void http_transport_wake_at(struct http_transport *transport, int64_t due_ms);
 
 #endif

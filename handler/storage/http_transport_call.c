@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/crypto.h"
-
-enum { MAX_HEADER_BYTES = 64 * 1024 };
+enum {
+    MAX_HEADER_BYTES = 64 * 1024,
+    RECEIVE_BUFFER_BYTES = 8 * 1024,
+    SEND_BUFFER_BYTES = 16 * 1024, /* libcurl's least */
+};
 
 /* --- while it runs: libcurl calls back --- */
 
@@ -40,13 +42,7 @@ static enum status add_header_line(struct http_headers *headers, const char *lin
     while (end > value && strchr("\r\n \t", end[-1])) {
         end--;
     }
-    char *copy = strndup(line, (size_t)(end - line));
-    if (!copy) {
-        return STATUS_NO_MEMORY;
-    }
-    copy[colon - line] = '\0';
-    http_headers_add(headers, copy, copy + (value - line));
-    free(copy);
+    http_headers_add_bytes(headers, line, (size_t)(colon - line), value, (size_t)(end - value));
     return headers->status;
 }
 
@@ -59,8 +55,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
         return 0;
     }
     if (length >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
-        http_headers_release(&call->reply.headers);
-        http_headers_init(&call->reply.headers);
+        http_headers_clear(&call->reply.headers);
         call->headers_ended = false;
         return length;
     }
@@ -129,6 +124,8 @@ static CURLcode set_connection(CURL *easy, struct http_transport *transport, con
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_CAPATH, NULL));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PROXY, ""));
+    /* Else each request looks for it in the environment. */
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L));
@@ -152,7 +149,9 @@ static CURLcode set_callbacks(struct transport_call *call) {
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PREREQDATA, call));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L));
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_USERAGENT, "leasehold/1.0"));
+    /* Less than libcurl's own choice: most answers and requests are shorter than 2 KiB. */
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BUFFER_BYTES));
     return code;
 }
 
@@ -170,12 +169,14 @@ enum status http_transport_call_new(struct transport_call **out, struct http_tra
         return STATUS_NO_MEMORY;
     }
     call->transport = transport;
+    strbuf_init(&call->origin_text, SIZE_MAX);
     strbuf_init(&call->line_text, SIZE_MAX);
     strbuf_init(&call->body, SIZE_MAX);
     http_reply_init(&call->reply);
     call->easy = curl_easy_init();
+    call->origin = curl_url();
     enum status status = STATUS_NO_MEMORY;
-    if (call->easy) {
+    if (call->easy && call->origin) {
         CURLcode code = set_connection(call->easy, transport, ca_file);
         keep_first(&code, set_callbacks(call));
         status = status_of(code);
@@ -190,6 +191,8 @@ enum status http_transport_call_new(struct transport_call **out, struct http_tra
 
 void http_transport_call_free(struct transport_call *call) {
     curl_easy_cleanup(call->easy);
+    curl_url_cleanup(call->origin);
+    strbuf_release(&call->origin_text);
     strbuf_release_wipe(&call->line_text);
     strbuf_release_wipe(&call->body);
     http_reply_release(&call->reply);
@@ -197,6 +200,11 @@ void http_transport_call_free(struct transport_call *call) {
 }
 
 /* --- what is sent --- */
+
+static bool sends_body(const struct http_call *call) {
+    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
+           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
+}
 
 /* A header line and the NUL at its end, which separates it from the next. */
 static void append_header(struct strbuf *text, const char *name, const char *value) {
@@ -206,13 +214,21 @@ static void append_header(struct strbuf *text, const char *name, const char *val
     strbuf_append(text, value, strlen(value) + 1);
 }
 
-static size_t append_lines(struct strbuf *text, const struct http_headers *headers) {
+/* A line like others, since libcurl would format CURLOPT_USERAGENT twice for each request. */
+#define USER_AGENT "User-Agent: leasehold/1.0"
+
+static size_t append_lines(struct strbuf *text, const struct http_call *call) {
+    const struct http_headers *headers = call->headers;
     size_t count = 1;
-    strbuf_append(text, "Expect:", sizeof "Expect:"); /* never wait for "100 Continue" */
-    /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
-    if (!headers || !http_headers_get(headers, "Content-Type")) {
-        strbuf_append(text, "Content-Type:", sizeof "Content-Type:");
+    strbuf_append(text, USER_AGENT, sizeof USER_AGENT);
+    if (sends_body(call)) {
+        strbuf_append(text, "Expect:", sizeof "Expect:"); /* never wait for "100 Continue" */
         count++;
+        /* POSTFIELDS would bring a Content-Type of its own, which is not what was signed. */
+        if (!headers || !http_headers_get(headers, "Content-Type")) {
+            strbuf_append(text, "Content-Type:", sizeof "Content-Type:");
+            count++;
+        }
     }
     for (size_t i = 0; headers && i < headers->count; i++, count++) {
         append_header(text, headers->items[i].name, headers->items[i].value);
@@ -221,11 +237,11 @@ static size_t append_lines(struct strbuf *text, const struct http_headers *heade
 }
 
 /* libcurl takes a linked list. Its nodes are ours, so that no line needs memory of its own. */
-static enum status build_lines(struct transport_call *call, const struct http_headers *headers) {
-    if (headers && headers->count > TRANSPORT_CALL_MAX_LINES - 2) {
+static enum status build_lines(struct transport_call *call, const struct http_call *wanted) {
+    if (wanted->headers && wanted->headers->count > HTTP_CALL_MAX_HEADERS) {
         return STATUS_TOO_LARGE;
     }
-    size_t count = append_lines(&call->line_text, headers);
+    size_t count = append_lines(&call->line_text, wanted);
     char *line = call->line_text.data;
     for (size_t i = 0; i < count && strbuf_status(&call->line_text) == STATUS_OK; i++) {
         call->lines[i].data = line;
@@ -235,14 +251,69 @@ static enum status build_lines(struct transport_call *call, const struct http_he
     return strbuf_status(&call->line_text);
 }
 
-static bool sends_body(const struct http_call *call) {
-    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
-           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
+static bool begins_with(const char *text, const char *prefix) {
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/*
+ * Returns the length of a URL's "http://host:port"; 0: what follows is no path, or not one that may
+ * go out as it is.
+ */
+static size_t origin_length(const char *url) {
+    size_t scheme = begins_with(url, "http://")    ? strlen("http://")
+                    : begins_with(url, "https://") ? strlen("https://")
+                                                   : 0;
+    size_t length = scheme == 0 ? 0 : scheme + strcspn(url + scheme, "/?#");
+    const char *target = url + length;
+    if (*target != '/') {
+        return 0;
+    }
+    for (; *target != '\0'; target++) {
+        if (*target <= ' ' || *target > '~' || *target == '#') {
+            return 0;
+        }
+    }
+    return length;
+}
+
+/*
+ * Makes `call->origin` the first `length` bytes (not 0) of a URL. Mostly that is what it is: a call
+ * is used again for the same host. Returns false if libcurl does not take them, or has no
+ * memory.
+ */
+static bool use_origin(struct transport_call *call, const char *url, size_t length) {
+    struct strbuf *text = &call->origin_text;
+    if (text->length == length && memcmp(text->data, url, length) == 0) {
+        return true;
+    }
+    strbuf_clear(text);
+    strbuf_append(text, url, length);
+    if (strbuf_status(text) == STATUS_OK && curl_url_set(call->origin, CURLUPART_URL, text->data, 0) == CURLUE_OK) {
+        return true;
+    }
+    strbuf_clear(text);
+    return false;
+}
+
+/*
+ * libcurl would parse a URL for each request and put it together again. So it gets the origin only,
+ * parsed once, and what follows it as the request's target. A URL that cannot be split like this is
+ * left to libcurl, which knows what to refuse.
+ */
+static CURLcode set_url(struct transport_call *call, const char *url) {
+    size_t length = origin_length(url);
+    bool is_split = length > 0 && use_origin(call, url, length);
+    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_REQUEST_TARGET, is_split ? url + length : NULL);
+    keep_first(&code, curl_easy_setopt(call->easy, CURLOPT_CURLU, is_split ? call->origin : NULL));
+    if (!is_split) {
+        keep_first(&code, curl_easy_setopt(call->easy, CURLOPT_URL, url));
+    }
+    return code;
 }
 
 static CURLcode set_request(struct transport_call *call, const struct http_call *wanted, const void *body) {
     CURL *easy = call->easy;
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, wanted->url);
+    CURLcode code = set_url(call, wanted->url);
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
     if (strcmp(wanted->method, "HEAD") == 0) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
@@ -256,7 +327,7 @@ static CURLcode set_request(struct transport_call *call, const struct http_call 
 }
 
 enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted, bool copies_body) {
-    enum status status = build_lines(call, wanted->headers);
+    enum status status = build_lines(call, wanted);
     const void *body = wanted->body;
     if (copies_body) {
         strbuf_append(&call->body, wanted->body, wanted->body_length);
@@ -274,15 +345,10 @@ enum status http_transport_call_fill(struct transport_call *call, const struct h
     return status;
 }
 
-static void empty_wiped(struct strbuf *buf) {
-    crypto_wipe(buf->data, buf->length);
-    strbuf_clear(buf);
-}
-
 void http_transport_call_empty(struct transport_call *call) {
-    empty_wiped(&call->line_text); /* Authorization */
-    empty_wiped(&call->body);
-    http_reply_release(&call->reply);
+    strbuf_clear_wipe(&call->line_text); /* Authorization */
+    strbuf_clear_wipe(&call->body);
+    http_reply_clear(&call->reply);
     call->exchange = NULL;
     call->header_bytes = 0;
     call->headers_ended = call->sent = false;

@@ -18,7 +18,7 @@
 #include "http/event_loop.h"
 #include "storage/http_transport.h"
 
-enum { TRANSPORT_CALL_MAX_LINES = 64 };
+enum { TRANSPORT_CALL_MAX_LINES = HTTP_CALL_MAX_HEADERS + 3 }; /* some are the call's own */
 
 struct transport_call {
     TAILQ_ENTRY(transport_call) link; /* in the transport's idle or open calls */
@@ -28,6 +28,8 @@ struct transport_call {
     CURL *easy;
 
     /* What is sent. */
+    CURLU *origin;                                     /* "http://host:port" */
+    struct strbuf origin_text;                         /* the same; "": there is none yet */
     struct strbuf line_text;                           /* the header lines, each with a NUL at its end */
     struct curl_slist lines[TRANSPORT_CALL_MAX_LINES]; /* points into line_text */
     struct strbuf body;                                /* of a call that was submitted; else it is borrowed */
@@ -57,7 +59,7 @@ void http_transport_call_free(struct transport_call *call);
  * Fills a new or emptied call with what is to be sent. All of `wanted` is copied but the body, which is copied only if
  * `copies_body`. On failure the call has to be emptied.
  * STATUS_NO_MEMORY
- * STATUS_TOO_LARGE   more than TRANSPORT_CALL_MAX_LINES - 2 headers
+ * STATUS_TOO_LARGE   more than HTTP_CALL_MAX_HEADERS
  * STATUS_INTERNAL    libcurl refused an option
  */
 enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted,

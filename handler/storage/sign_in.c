@@ -100,7 +100,10 @@ enum status sign_in_start(struct sign_in *sign_in, const struct storage_account 
         return STATUS_OK;
     }
     if (account->key_length > 0) {
-        credential_shared_key_init(&sign_in->shared_key, account);
+        enum status status = credential_shared_key_init(&sign_in->shared_key, account, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
         sign_in->credential = &sign_in->shared_key.base;
         log_event(LOG_INFORMATION, "Signing in to storage with the account's key");
         return STATUS_OK;
@@ -124,4 +127,5 @@ void sign_in_release(struct sign_in *sign_in) {
     if (sign_in->has_cache) {
         token_cache_release(&sign_in->cache);
     }
+    credential_shared_key_cleanup(&sign_in->shared_key);
 }

@@ -55,7 +55,7 @@ struct sign_in {
 /*
  * Chooses, says in the log which it is (Auto says it with the first token), and starts fetching tokens if it takes tokens.
  * All is borrowed until release. What a mode needs must be there.
- * STATUS_INTERNAL: no more threads or descriptors; nothing to release.
+ * STATUS_INTERNAL: no more threads or descriptors, or OpenSSL refused the key; nothing to release.
  */
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,
                           const struct sign_in_options *options, struct http_transport *transport,

@@ -176,16 +176,21 @@ static enum status foreign(const struct http_reply *reply, const char *what, con
                      *type ? ", Content-Type " : "", type, *server ? ", Server " : "", server, because);
 }
 
+bool storage_error_is_success(const struct http_reply *reply, const struct storage_success *success) {
+    return reply->status == success->http_status && foreign_because(reply, success, "") == NULL &&
+           other_service(reply, success) == NULL;
+}
+
 enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
                                int64_t wall_ms, struct error *err) {
+    if (storage_error_is_success(reply, success)) {
+        return STATUS_OK;
+    }
     char code[sizeof err->code] = "", message[MESSAGE_BYTES] = "";
     if (reply->status >= 400) {
         read_code(reply, code, sizeof code, message, sizeof message);
     }
     const char *because = foreign_because(reply, success, code), *other = other_service(reply, success);
-    if (other == NULL && because == NULL && reply->status == success->http_status) {
-        return STATUS_OK;
-    }
     enum status status;
     if (other != NULL) {
         status =

@@ -23,6 +23,7 @@
 #ifndef STORAGE_STORAGE_ERROR_H
 #define STORAGE_STORAGE_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ enum status storage_error_status(int http_status, const char *code);
  */
 void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size, char *message,
                              size_t message_size);
+
+/* Whether an answer is storage's, and the success. */
+bool storage_error_is_success(const struct http_reply *reply, const struct storage_success *success);
 
 /*
  * Reads an answer to a request that expects `success`. Fills `err` (not NULL) for one that is no success: code and cleaned message from

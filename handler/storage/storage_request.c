@@ -9,7 +9,6 @@
 #include "base/correlation.h"
 #include "base/crypto.h"
 #include "base/log.h"
-#include "base/utc.h"
 #include "base/uuid.h"
 #include "http/loop_call.h"
 #include "storage/retry_policy.h"
@@ -57,14 +56,20 @@ enum status storage_request_status(const struct storage_request *request) {
 
 /* --- one attempt: built and signed, and its answer read --- */
 
-struct attempt {
-    struct strbuf url;
-    struct http_headers headers;
-    unsigned generation; /* see credential.h */
-};
+static void attempt_init(struct storage_attempt *attempt) {
+    strbuf_init(&attempt->url, SIZE_MAX);
+    http_headers_init(&attempt->headers);
+}
 
-static void attempt_release(struct attempt *attempt) {
-    strbuf_release_wipe(&attempt->url); /* a SAS may be in it */
+/* Wipes it: a SAS or a token may be in it. */
+static void attempt_clear(struct storage_attempt *attempt) {
+    strbuf_clear_wipe(&attempt->url);
+    http_headers_clear(&attempt->headers);
+}
+
+static void attempt_release(struct storage_attempt *attempt) {
+    attempt_clear(attempt);
+    strbuf_release(&attempt->url);
     http_headers_release(&attempt->headers);
 }
 
@@ -79,9 +84,14 @@ static void describe(const struct storage_client *client, const struct storage_r
              request->path.data, comp ? "?comp=" : "", comp ? comp : "");
 }
 
-static void build_url(struct strbuf *url, const char *endpoint, const struct storage_request *request) {
+/* The path begins where the endpoint's host ends. */
+static void build_url(struct storage_attempt *attempt, const char *endpoint, const struct storage_request *request) {
+    struct strbuf *url = &attempt->url;
+    const char *host = strstr(endpoint, "://") + strlen("://");
+    attempt->path_start = (size_t)(host - endpoint) + strcspn(host, "/");
     strbuf_append_string(url, endpoint);
-    strbuf_append_string(url, request->path.data);
+    strbuf_append(url, request->path.data, request->path.length);
+    attempt->path_length = url->length - attempt->path_start;
     for (size_t i = 0; i < request->query.count; i++) {
         strbuf_append_char(url, i == 0 ? '?' : '&');
         strbuf_append_percent_encoded(url, request->query.items[i].name);
@@ -90,35 +100,33 @@ static void build_url(struct strbuf *url, const char *endpoint, const struct sto
     }
 }
 
+static const char *date_of(struct storage_client *client, enum storage_service service) {
+    struct storage_date *date = &client->dates[service];
+    int64_t now_ms = storage_clock_signing_ms(&client->clocks[service]);
+    if (date->text[0] == '\0' || date->second != now_ms / 1000) {
+        date->second = now_ms / 1000;
+        utc_format_http(now_ms, date->text);
+    }
+    return date->text;
+}
+
 static void build_headers(struct http_headers *headers, struct storage_client *client,
                           const struct storage_request *request, const char *request_id) {
-    char date[UTC_TEXT_BYTES];
-    utc_format_http(storage_clock_signing_ms(&client->clocks[request->service]), date);
     for (size_t i = 0; i < request->headers.count; i++) {
         http_headers_add(headers, request->headers.items[i].name, request->headers.items[i].value);
     }
-    http_headers_add(headers, "x-ms-date", date);
+    http_headers_add(headers, "x-ms-date", date_of(client, request->service));
     http_headers_add(headers, "x-ms-version", versions[request->service]);
     http_headers_add(headers, "x-ms-client-request-id", request_id);
 }
 
-/* The URL's path: what follows the endpoint's host, up to the query. The copy is the caller's to free; NULL: no memory. */
-static char *path_of(const char *url) {
-    const char *host = strstr(url, "://") + strlen("://");
-    const char *path = strchr(host, '/');
-    return strndup(path, strcspn(path, "?"));
-}
-
-static enum status sign(struct attempt *attempt, struct storage_client *client, const struct storage_request *request,
-                        struct error *err) {
-    char *path = path_of(attempt->url.data);
-    if (!path) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory to sign the request");
-    }
+static enum status sign(struct storage_attempt *attempt, struct storage_client *client,
+                        const struct storage_request *request, struct error *err) {
     struct credential_request signed_request = {
         .is_table = request->service == STORAGE_TABLE,
         .method = request->method,
-        .path = path,
+        .path = attempt->url.data + attempt->path_start,
+        .path_length = attempt->path_length,
         .query = &request->query,
         .body_length = request->body.length,
         .headers = &attempt->headers,
@@ -126,34 +134,26 @@ static enum status sign(struct attempt *attempt, struct storage_client *client, 
     };
     enum status status = client->credential->authorize(client->credential, &signed_request, err);
     attempt->generation = signed_request.generation;
-    free(path);
     return status;
 }
 
-/* On STATUS_OK the attempt is the caller's to release. */
-static enum status attempt_init(struct attempt *attempt, struct storage_client *client,
-                                const struct storage_request *request, const char *request_id, struct error *err) {
+/* Whatever it returns, the attempt has to be cleared afterwards. */
+static enum status build_attempt(struct storage_attempt *attempt, struct storage_client *client,
+                                 const struct storage_request *request, const char *request_id, struct error *err) {
     assert(request->path.data[0] == '/');
-    strbuf_init(&attempt->url, SIZE_MAX);
-    http_headers_init(&attempt->headers);
-    build_url(&attempt->url, endpoint_of(client, request->service), request);
+    build_url(attempt, endpoint_of(client, request->service), request);
     build_headers(&attempt->headers, client, request, request_id);
     enum status status = strbuf_status(&attempt->url);
     if (status == STATUS_OK) {
         status = attempt->headers.status;
     }
     if (status != STATUS_OK) {
-        error_set(err, status, "building the request: %s", status_text(status));
-    } else {
-        status = sign(attempt, client, request, err);
+        return error_set(err, status, "building the request: %s", status_text(status));
     }
-    if (status != STATUS_OK) {
-        attempt_release(attempt);
-    }
-    return status;
+    return sign(attempt, client, request, err);
 }
 
-static struct http_call call_of(const struct attempt *attempt, const struct storage_request *request,
+static struct http_call call_of(const struct storage_attempt *attempt, const struct storage_request *request,
                                 int64_t timeout_ms) {
     return (struct http_call){
         .method = request->method,
@@ -168,13 +168,20 @@ static struct http_call call_of(const struct attempt *attempt, const struct stor
 
 /*
  * Returns what an answer means, with `err` filled unless that is STATUS_OK. The service's clock learns from its own
- * answers alone.
+ * answers alone. A success is not described, as most answers are one.
  */
 static enum status observe_reply(struct storage_client *client, const struct http_reply *reply,
-                                 const struct storage_request *request, const char *what, struct error *err) {
+                                 const struct storage_request *request, struct error *err) {
     struct storage_clock *clock = &client->clocks[request->service];
-    log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status, (long long)(reply->received_ms - reply->sent_ms));
-    enum status status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock), err);
+    enum status status = STATUS_OK;
+    bool is_success = storage_error_is_success(reply, &request->success);
+    if (!is_success || log_is_on(LOG_DEBUG)) {
+        char what[WHAT_BYTES];
+        describe(client, request, what);
+        log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status,
+                  (long long)(reply->received_ms - reply->sent_ms));
+        status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock), err);
+    }
     if (status == STATUS_OK || err->http_status != 0) {
         storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms, reply->received_ms);
     }
@@ -266,15 +273,15 @@ static void take_reply(struct storage_operation *operation, enum status status, 
                        const struct error *err) {
     struct storage_client *client = operation->client;
     struct error failure = *err;
-    char what[WHAT_BYTES];
-    describe(client, operation->request, what);
     if (status == STATUS_OK) {
-        status = observe_reply(client, reply, operation->request, what, &failure);
+        status = observe_reply(client, reply, operation->request, &failure);
         if (status == STATUS_OK) {
             end_operation(operation, STATUS_OK, reply, &failure);
             return;
         }
     } else {
+        char what[WHAT_BYTES];
+        describe(client, operation->request, what);
         error_wrap(&failure, "%s: no answer", what);
         log_event(LOG_DEBUG, "%s", failure.message);
     }
@@ -298,27 +305,29 @@ static void on_reply(void *context, enum status status, struct http_reply *reply
 /* Signs and starts one attempt. On failure nothing is under way. */
 static enum status start_attempt(struct storage_operation *operation, int64_t timeout_ms, struct error *err) {
     struct storage_client *client = operation->client;
-    struct attempt attempt;
-    enum status status = attempt_init(&attempt, client, operation->request, operation->request_id, err);
-    if (status != STATUS_OK) {
-        return status;
+    struct storage_attempt *attempt = &client->attempt;
+    enum status status = build_attempt(attempt, client, operation->request, operation->request_id, err);
+    if (status == STATUS_OK) {
+        struct http_call call = call_of(attempt, operation->request, timeout_ms);
+        operation->token_generation = attempt->generation;
+        operation->exchange = (struct http_exchange){.done = on_reply, .context = operation};
+        status = http_client_start(client->http, &call, &operation->exchange);
+        if (status != STATUS_OK) {
+            error_set(err, status, "%s", status_text(status));
+        }
     }
-    struct http_call call = call_of(&attempt, operation->request, timeout_ms);
-    operation->token_generation = attempt.generation;
-    operation->exchange = (struct http_exchange){.done = on_reply, .context = operation};
-    status = http_client_start(client->http, &call, &operation->exchange);
-    attempt_release(&attempt);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "%s", status_text(status));
+    attempt_clear(attempt); /* the network has copied it */
+    return status;
 }
 
 static void send_attempt(struct storage_operation *operation) {
     struct storage_client *client = operation->client;
     int64_t left_ms = operation->deadline_ms - clock_now_ms(client->clock);
     struct error failure = {.status = STATUS_OK};
-    char what[WHAT_BYTES];
     operation->state = STORAGE_OPERATION_SENDING;
     enum status status = start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
     if (status != STATUS_OK) {
+        char what[WHAT_BYTES];
         describe(client, operation->request, what);
         error_wrap(&failure, "%s", what);
         const struct retry_outcome outcome = {.is_unavailable = status == STATUS_UNAVAILABLE};
@@ -333,6 +342,28 @@ static enum status name_operation(struct storage_operation *operation) {
     }
     snprintf(operation->request_id, sizeof operation->request_id, "%s", operation->correlation->invocation_id);
     return STATUS_OK;
+}
+
+static bool is_cancelled(struct storage_client *client) {
+    pthread_mutex_lock(&client->lock);
+    bool cancelled = client->cancelled;
+    pthread_mutex_unlock(&client->lock);
+    return cancelled;
+}
+
+/* Ends an operation whatever it is doing. */
+static void end_cancelled(struct storage_operation *operation) {
+    const struct correlation *before = correlation_use(operation->correlation);
+    struct error err;
+    char what[WHAT_BYTES] = "waiting for storage";
+    if (operation->request != NULL) {
+        describe(operation->client, operation->request, what);
+    }
+    error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
+    http_client_abandon(operation->client->http, &operation->exchange);
+    event_loop_stop_timer(operation->client->http->loop, &operation->wait);
+    end_operation(operation, STATUS_CANCELLED, NULL, &err);
+    correlation_use(before);
 }
 
 static void first_attempt(struct storage_operation *operation) {
@@ -360,26 +391,56 @@ static void first_attempt(struct storage_operation *operation) {
 static void on_started(void *context) {
     struct storage_operation *operation = context;
     const struct correlation *before = correlation_use(operation->correlation);
-    first_attempt(operation);
+    if (operation->is_cancellable && is_cancelled(operation->client)) {
+        end_cancelled(operation);
+    } else {
+        first_attempt(operation);
+    }
     correlation_use(before);
 }
 
-void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
-                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
-                             void *context) {
+static void open_operation(struct storage_operation *operation, struct storage_client *client, storage_done done,
+                           void *context) {
     assert(operation->state == STORAGE_OPERATION_IDLE);
     *operation = (struct storage_operation){
         .client = client,
-        .request = request,
-        .deadline_ms = deadline_ms,
         .done = done,
         .context = context,
         .state = STORAGE_OPERATION_WAITING,
         .correlation = correlation_current(),
     };
-    operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
     TAILQ_INSERT_TAIL(&client->open, operation, link);
+}
+
+void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
+                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
+                             void *context) {
+    open_operation(operation, client, done, context);
+    operation->request = request;
+    operation->deadline_ms = deadline_ms;
+    operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
     event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock));
+}
+
+static void on_delay_over(void *context) {
+    struct storage_operation *operation = context;
+    const struct correlation *before = correlation_use(operation->correlation);
+    const struct error none = {.status = STATUS_OK};
+    if (is_cancelled(operation->client)) {
+        end_cancelled(operation);
+    } else {
+        end_operation(operation, STATUS_OK, NULL, &none);
+    }
+    correlation_use(before);
+}
+
+void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
+                            storage_done done, void *context) {
+    int64_t due_ms = clock_now_ms(client->clock) + (is_cancelled(client) ? 0 : delay_ms);
+    open_operation(operation, client, done, context);
+    operation->is_cancellable = true;
+    operation->wait = (struct loop_timer){.fired = on_delay_over, .context = operation};
+    event_loop_set_timer(client->http->loop, &operation->wait, due_ms);
 }
 
 void storage_operation_abandon(struct storage_operation *operation) {
@@ -405,8 +466,8 @@ struct waiting_send {
     struct error *err; /* not NULL */
 };
 
-static void wake_sender(struct waiting_send *send, enum status status, struct http_reply *reply,
-                        const struct error *err) {
+static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct waiting_send *send = context;
     send->status = status;
     if (status == STATUS_OK) {
         *send->out = *reply;
@@ -417,32 +478,10 @@ static void wake_sender(struct waiting_send *send, enum status status, struct ht
     loop_call_end(&send->call);
 }
 
-static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    wake_sender(context, status, reply, err);
-}
-
-static bool is_cancelled(struct storage_client *client) {
-    pthread_mutex_lock(&client->lock);
-    bool cancelled = client->cancelled;
-    pthread_mutex_unlock(&client->lock);
-    return cancelled;
-}
-
-static void wake_cancelled(struct waiting_send *send) {
-    struct error err;
-    char what[WHAT_BYTES];
-    describe(send->client, send->request, what);
-    error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
-    wake_sender(send, STATUS_CANCELLED, NULL, &err);
-}
-
 static void start_waiting_send(void *context) {
     struct waiting_send *send = context;
-    if (is_cancelled(send->client)) {
-        wake_cancelled(send);
-        return;
-    }
     storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms, on_sent, send);
+    send->operation.is_cancellable = true;
 }
 
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
@@ -457,16 +496,23 @@ enum status storage_client_send(struct storage_client *client, const struct stor
     return send.status;
 }
 
-/* Ends the operations that somebody waits for, and no others: leases are still released. */
-static void end_waiting_sends(void *context) {
+static struct storage_operation *first_cancellable(const struct storage_client *client) {
+    struct storage_operation *operation = TAILQ_FIRST(&client->open);
+    while (operation != NULL && !operation->is_cancellable) {
+        operation = TAILQ_NEXT(operation, link);
+    }
+    return operation;
+}
+
+/*
+ * Any of them may start or abandon others when it is told, so each is looked for anew. Leases are
+ * still released.
+ */
+static void end_cancellable(void *context) {
     struct storage_client *client = context;
-    struct storage_operation *operation, *next;
-    for (operation = TAILQ_FIRST(&client->open); operation != NULL; operation = next) {
-        next = TAILQ_NEXT(operation, link);
-        if (operation->done == on_sent) {
-            storage_operation_abandon(operation);
-            wake_cancelled(operation->context);
-        }
+    struct storage_operation *operation;
+    while ((operation = first_cancellable(client)) != NULL) {
+        end_cancelled(operation);
     }
 }
 
@@ -494,10 +540,14 @@ static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
     return !cancelled;
 }
 
+int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
+    return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
+                                 deadline_ms);
+}
+
 enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
                                     int64_t deadline_ms) {
-    int64_t delay_ms = retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(),
-                                             clock_now_ms(client->clock), deadline_ms);
+    int64_t delay_ms = storage_client_delay_ms(client, attempt, retry_after_ms, deadline_ms);
     if (delay_ms < 0) {
         return STATUS_UNAVAILABLE;
     }
@@ -509,8 +559,9 @@ enum status storage_client_back_off(struct storage_client *client, int attempt, 
 void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
                          const struct storage_account *account, struct credential *credential) {
     *client = (struct storage_client){.http = http, .clock = clock, .account = account, .credential = credential};
-    client->cancel = (struct loop_task){.run = end_waiting_sends, .context = client};
+    client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
     TAILQ_INIT(&client->open);
+    attempt_init(&client->attempt);
     condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
@@ -526,6 +577,7 @@ void storage_client_release(struct storage_client *client) {
         error_set(&err, STATUS_CANCELLED, "the storage client is being closed");
         end_operation(operation, STATUS_CANCELLED, NULL, &err);
     }
+    attempt_release(&client->attempt);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
         storage_clock_release(&client->clocks[i]);
     }

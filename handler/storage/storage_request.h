@@ -27,6 +27,7 @@
 #include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
+#include "base/utc.h"
 #include "http/http_client.h"
 #include "storage/credential.h"
 #include "storage/retry_policy.h"
@@ -63,6 +64,20 @@ void storage_request_release(struct storage_request *request);
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */
 enum status storage_request_status(const struct storage_request *request) MUST_CHECK;
 
+/* One attempt as it is built and signed. */
+struct storage_attempt {
+    struct strbuf url;
+    size_t path_start, path_length; /* in the URL */
+    struct http_headers headers;
+    unsigned generation; /* see credential.h */
+};
+
+/* x-ms-date, written once a second. */
+struct storage_date {
+    int64_t second;
+    char text[UTC_TEXT_BYTES]; /* "": not written yet */
+};
+
 struct storage_operation;
 TAILQ_HEAD(storage_operations, storage_operation);
 
@@ -72,7 +87,12 @@ struct storage_client {
     const struct storage_account *account;
     struct credential *credential;
     struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
-    struct storage_operations open;                /* under way; of the loop's thread */
+
+    /* Of the loop's thread. */
+    struct storage_operations open; /* under way */
+    struct storage_attempt attempt; /* where each is built, one after the other */
+    struct storage_date dates[STORAGE_SERVICES];
+
     struct loop_task cancel;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t cancelled_changed;
@@ -118,6 +138,7 @@ struct storage_operation {
     struct http_exchange exchange;
     struct loop_timer wait;
     struct retry_state retry;
+    bool is_cancellable;                   /* its owner sets it after start */
     unsigned token_generation;             /* of the attempt under way; see credential.h */
     const struct correlation *correlation; /* of whoever started it; must stay until it has ended. NULL: none */
     char request_id[INVOCATION_ID_BYTES];  /* x-ms-client-request-id of every attempt */
@@ -132,8 +153,23 @@ void storage_operation_start(struct storage_operation *operation, struct storage
                              const struct storage_request *request, int64_t deadline_ms, storage_done done,
                              void *context);
 
+/*
+ * An operation that sends nothing. It ends with STATUS_OK and no reply when `delay_ms` are over, or
+ * with STATUS_CANCELLED when the client is cancelled or released. For those who wait between two
+ * requests.
+ */
+void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
+                            storage_done done, void *context);
+
 /* Ends an operation without calling `done`, if it is under way. What was sent may still be carried out. */
 void storage_operation_abandon(struct storage_operation *operation);
+
+/*
+ * Returns how long to wait after failed attempt number `attempt` (1, 2, ...) before the next, or -1
+ * if the wait would reach `deadline_ms`. `retry_after_ms` is what storage asked for (0: nothing).
+ * For those who must look at storage between two attempts.
+ */
+int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms);
 
 /* ---- for callers that wait, on any thread but the loop's ---- */
 
@@ -144,12 +180,14 @@ void storage_operation_abandon(struct storage_operation *operation);
 enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) MUST_CHECK;
 
-/* From now on storage_client_send and _back_off answer STATUS_CANCELLED at once, those under way too. */
+/*
+ * Cancellable operations, storage_client_send and _back_off end with STATUS_CANCELLED: those under
+ * way at once, and all that are started from now on.
+ */
 void storage_client_cancel(struct storage_client *client);
 
 /*
- * Waits as long as is due after failed attempt number `attempt` (1, 2, ...) before the next; `retry_after_ms`: what
- * storage asked for (0: nothing). For those who must look at storage between two attempts.
+ * Waits for storage_client_delay_ms.
  *
  * STATUS_UNAVAILABLE   the wait would reach `deadline_ms`; nothing was waited for
  * STATUS_CANCELLED     storage_client_cancel

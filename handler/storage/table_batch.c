@@ -27,7 +27,7 @@ static bool is_etag(const char *text, size_t length) {
  * regular expression that stops there.
  */
 void table_batch_append_entity(struct strbuf *out, const cJSON *entity) {
-    char *json = cJSON_PrintUnformatted(entity);
+    char *json = cJSON_PrintUnformatted(entity); /* NULL for an entity that is NULL, too */
     if (!json) {
         out->status = out->status == STATUS_OK ? STATUS_NO_MEMORY : out->status;
         return;
@@ -73,7 +73,7 @@ static void append_request_line(struct strbuf *out, const char *endpoint, const 
 
 static void append_operation(struct strbuf *out, const char *endpoint, const char *table,
                              const struct table_operation *operation) {
-    assert((operation->kind == TABLE_DELETE) == (operation->entity == NULL));
+    assert(operation->kind != TABLE_DELETE || operation->entity == NULL);
     assert((operation->kind == TABLE_INSERT) == (operation->if_match == NULL));
     append_request_line(out, endpoint, table, operation);
     strbuf_append_string(out, "Accept: application/json;odata=minimalmetadata" CRLF "DataServiceVersion: 3.0;" CRLF);
@@ -84,11 +84,11 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     } else {
         strbuf_appendf(out, "If-Match: %s" CRLF, operation->if_match);
     }
-    if (operation->entity) {
+    if (operation->kind != TABLE_DELETE) {
         strbuf_append_string(out, "Content-Type: application/json" CRLF);
     }
     strbuf_append_string(out, CRLF);
-    if (operation->entity) {
+    if (operation->kind != TABLE_DELETE) {
         table_batch_append_entity(out, operation->entity);
     }
     strbuf_append_string(out, CRLF);

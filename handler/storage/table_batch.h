@@ -18,7 +18,10 @@
 
 /* The pieces that single requests share. Failures are remembered by `out`. */
 
-/* Appends an entity as one line of JSON. */
+/*
+ * Appends an entity as one line of JSON. NULL stands for one that found no memory:
+ * STATUS_NO_MEMORY.
+ */
 void table_batch_append_entity(struct strbuf *out, const cJSON *entity);
 
 /* Appends "/TABLE(PartitionKey='...',RowKey='...')", the keys with their quotes doubled and then percent-encoded. */

@@ -25,78 +25,164 @@ static void begin_post(struct storage_request *request) {
     http_headers_add(&request->headers, "Prefer", "return-no-content");
 }
 
-/* Releases the request. */
-static enum status post_json(struct storage_client *client, struct storage_request *request, const cJSON *json,
-                             int64_t deadline_ms, struct error *err) {
-    table_batch_append_entity(&request->body, json);
-    struct http_reply reply;
-    http_reply_init(&reply);
-    enum status status = storage_client_send(client, request, deadline_ms, &reply, err);
-    http_reply_release(&reply);
-    storage_request_release(request);
+/* ---- both forms of a call ---- */
+
+static enum status take_nothing(struct table_call *call, enum status sent, const struct http_reply *reply,
+                                struct error *err) {
+    (void)call, (void)reply, (void)err;
+    return sent;
+}
+
+static struct table_call *prepare(struct table_call *call, struct storage_client *client, int64_t deadline_ms) {
+    *call = (struct table_call){.client = client, .deadline_ms = deadline_ms, .take = take_nothing};
+    http_headers_init(&call->continuation);
+    return call;
+}
+
+static void begin_page(struct table_call *call);
+
+/*
+ * Reads an answer, if there is one. Returns true if another page is to be asked for. Updates
+ * *status.
+ */
+static bool end_request(struct table_call *call, enum status *status, const struct http_reply *reply,
+                        struct error *err) {
+    *status = call->take(call, *status, reply, err);
+    storage_request_release(&call->request);
+    bool more = *status == STATUS_OK && call->continuation.count > 0;
+    if (more) {
+        begin_page(call);
+    }
+    http_headers_release(&call->continuation);
+    http_headers_init(&call->continuation);
+    return more;
+}
+
+static void send_request(struct table_call *call);
+
+static void on_answer(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct table_call *call = context;
+    struct error failure = *err;
+    if (end_request(call, &status, reply, &failure)) {
+        send_request(call);
+        return;
+    }
+    call->done(call->context, status, &failure);
+}
+
+static void send_request(struct table_call *call) {
+    storage_operation_start(&call->operation, call->client, &call->request, call->deadline_ms, on_answer, call);
+    call->operation.is_cancellable = true;
+}
+
+static void start(struct table_call *call, table_done done, void *context) {
+    call->done = done;
+    call->context = context;
+    send_request(call);
+}
+
+static enum status wait_for(struct table_call *call, struct error *err) {
+    enum status status = STATUS_OK;
+    bool more = true;
+    while (more) {
+        struct http_reply reply;
+        struct error failure = {.status = STATUS_OK};
+        http_reply_init(&reply);
+        status = storage_client_send(call->client, &call->request, call->deadline_ms, &reply, &failure);
+        more = end_request(call, &status, &reply, &failure);
+        http_reply_release(&reply);
+        if (status != STATUS_OK && err != NULL) {
+            *err = failure;
+        }
+    }
     return status;
 }
 
+/* ---- tables and entities ---- */
+
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms, struct error *err) {
+    struct table_call call;
     cJSON *json = cJSON_CreateObject();
     if (!json || !cJSON_AddStringToObject(json, "TableName", table)) {
         cJSON_Delete(json);
         return error_set(err, STATUS_NO_MEMORY, "creating table %s", table);
     }
-    struct storage_request request;
-    begin_post(&request);
-    strbuf_append_string(&request.path, "/Tables");
-    enum status status = post_json(client, &request, json, deadline_ms, err);
+    begin_post(&prepare(&call, client, deadline_ms)->request);
+    strbuf_append_string(&call.request.path, "/Tables");
+    table_batch_append_entity(&call.request.body, json);
     cJSON_Delete(json);
-    return status;
+    return wait_for(&call, err);
+}
+
+static void prepare_insert(struct table_call *call, struct storage_client *client, const char *table,
+                           const cJSON *entity, int64_t deadline_ms) {
+    begin_post(&prepare(call, client, deadline_ms)->request);
+    strbuf_appendf(&call->request.path, "/%s", table);
+    table_batch_append_entity(&call->request.body, entity);
+}
+
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
+                        int64_t deadline_ms, table_done done, void *context) {
+    prepare_insert(call, client, table, entity, deadline_ms);
+    start(call, done, context);
 }
 
 enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
                          struct error *err) {
-    struct storage_request request;
-    begin_post(&request);
-    strbuf_appendf(&request.path, "/%s", table);
-    return post_json(client, &request, entity, deadline_ms, err);
+    struct table_call call;
+    prepare_insert(&call, client, table, entity, deadline_ms);
+    return wait_for(&call, err);
 }
 
-/* Sends and reads the answer's JSON. `out_reply` is initialized, and the caller's to release in any case. */
-static enum status get_json(struct storage_client *client, const struct storage_request *request, int64_t deadline_ms,
-                            struct http_reply *out_reply, cJSON **out, struct error *err) {
-    enum status status = storage_client_send(client, request, deadline_ms, out_reply, err);
+void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
+                        const char *partition_key, const char *row_key, const cJSON *entity, int64_t deadline_ms,
+                        table_done done, void *context) {
+    begin(&prepare(call, client, deadline_ms)->request, "PUT", 204);
+    http_headers_add(&call->request.headers, "Content-Type", JSON_TYPE);
+    table_batch_append_entity_path(&call->request.path, table, partition_key, row_key);
+    table_batch_append_entity(&call->request.body, entity);
+    start(call, done, context);
+}
+
+static enum status parse_json(const struct table_call *call, const struct http_reply *reply, cJSON **out,
+                              struct error *err) {
+    enum status status = json_parse(reply->body.data, reply->body.length, out, err);
     if (status != STATUS_OK) {
-        return status;
-    }
-    status = json_parse(out_reply->body.data, out_reply->body.length, out, err);
-    if (status != STATUS_OK) {
-        error_wrap(err, "the answer of %.128s", client->account->table_endpoint);
+        error_wrap(err, "the answer of %.128s", call->client->account->table_endpoint);
     }
     return status;
+}
+
+static enum status take_entity(struct table_call *call, enum status sent, const struct http_reply *reply,
+                               struct error *err) {
+    return sent == STATUS_OK ? parse_json(call, reply, call->out_entity, err) : sent;
+}
+
+static void prepare_get(struct table_call *call, struct storage_client *client, const char *table,
+                        const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out) {
+    begin(&prepare(call, client, deadline_ms)->request, "GET", 200);
+    table_batch_append_entity_path(&call->request.path, table, partition_key, row_key);
+    call->take = take_entity;
+    call->out_entity = out;
+}
+
+void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
+                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
+                     void *context) {
+    prepare_get(call, client, table, partition_key, row_key, deadline_ms, out);
+    start(call, done, context);
 }
 
 enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
                       int64_t deadline_ms, cJSON **out, struct error *err) {
-    struct storage_request request;
-    begin(&request, "GET", 200);
-    table_batch_append_entity_path(&request.path, table, partition_key, row_key);
-    struct http_reply reply;
-    http_reply_init(&reply);
-    enum status status = get_json(client, &request, deadline_ms, &reply, out, err);
-    http_reply_release(&reply);
-    storage_request_release(&request);
-    return status;
+    struct table_call call;
+    prepare_get(&call, client, table, partition_key, row_key, deadline_ms, out);
+    return wait_for(&call, err);
 }
 
 /* ---- queries ---- */
 
-struct query {
-    const char *table;
-    const char *filter;
-    struct http_headers continuation; /* the query parameters that ask for the next page; empty: for the first */
-    table_entity_visitor visit;
-    void *context;
-};
-
-static enum status visit_page(const struct query *query, const cJSON *page, struct error *err) {
+static enum status visit_page(const struct table_query *query, const cJSON *page, struct error *err) {
     const cJSON *entities = cJSON_GetObjectItemCaseSensitive(page, "value");
     if (!cJSON_IsArray(entities)) {
         return error_set(err, STATUS_MALFORMED, "the table service's answer to a query has no \"value\" array");
@@ -115,76 +201,84 @@ static enum status visit_page(const struct query *query, const cJSON *page, stru
  * "Query timeout and pagination": the answer's headers are the next request's parameters, unchanged; either may be
  * missing.
  */
-static enum status take_continuation(struct query *query, const struct http_headers *reply) {
+static enum status take_continuation(struct http_headers *continuation, const struct http_headers *reply) {
     static const char *const names[][2] = {{"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
                                            {"x-ms-continuation-NextRowKey", "NextRowKey"}};
-    http_headers_release(&query->continuation);
-    http_headers_init(&query->continuation);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = http_headers_get(reply, names[i][0]);
         if (value && *value) {
-            http_headers_add(&query->continuation, names[i][1], value);
+            http_headers_add(continuation, names[i][1], value);
         }
     }
-    return query->continuation.status;
+    return continuation->status;
 }
 
-static enum status query_page(struct storage_client *client, struct query *query, int64_t deadline_ms,
-                              struct error *err) {
-    struct storage_request request;
-    begin(&request, "GET", 200);
-    strbuf_appendf(&request.path, "/%s()", query->table);
-    if (query->filter) {
-        http_headers_add(&request.query, "$filter", query->filter);
+static void begin_page(struct table_call *call) {
+    struct storage_request *request = &call->request;
+    begin(request, "GET", 200);
+    strbuf_appendf(&request->path, "/%s()", call->query.table);
+    if (call->query.filter) {
+        http_headers_add(&request->query, "$filter", call->query.filter);
     }
-    for (size_t i = 0; i < query->continuation.count; i++) {
-        http_headers_add(&request.query, query->continuation.items[i].name, query->continuation.items[i].value);
+    if (call->query.page_rows > 0) {
+        http_headers_addf(&request->query, "$top", "%d", call->query.page_rows);
     }
+    for (size_t i = 0; i < call->continuation.count; i++) {
+        http_headers_add(&request->query, call->continuation.items[i].name, call->continuation.items[i].value);
+    }
+}
 
-    struct http_reply reply;
-    http_reply_init(&reply);
+static enum status take_page(struct table_call *call, enum status sent, const struct http_reply *reply,
+                             struct error *err) {
+    const struct table_query *query = &call->query;
     cJSON *page = NULL;
-    enum status status = get_json(client, &request, deadline_ms, &reply, &page, err);
-    if (status == STATUS_OK) {
-        status = visit_page(query, page, err);
-        if (status == STATUS_MALFORMED) {
-            error_wrap(err, "GET %.128s/%s()", client->account->table_endpoint, query->table);
-        }
+    enum status status = sent == STATUS_OK ? parse_json(call, reply, &page, err) : sent;
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (status == STATUS_OK && take_continuation(query, &reply.headers) != STATUS_OK) {
+    call->pages++;
+    status = visit_page(query, page, err);
+    cJSON_Delete(page);
+    if (status == STATUS_MALFORMED) {
+        error_wrap(err, "GET %.128s/%s()", call->client->account->table_endpoint, query->table);
+    }
+    bool is_enough = query->is_enough != NULL && *query->is_enough;
+    if (status == STATUS_OK && !is_enough && take_continuation(&call->continuation, &reply->headers) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "querying table %s", query->table);
     }
-    cJSON_Delete(page);
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    if (status == STATUS_OK && call->continuation.count == 0 && query->out_pages != NULL) {
+        *query->out_pages = call->pages;
+    }
     return status;
 }
 
-enum status table_query(struct storage_client *client, const char *table, const char *filter, int64_t deadline_ms,
-                        table_entity_visitor visit, void *context, int *out_pages, struct error *err) {
-    struct query query = {.table = table, .filter = filter, .visit = visit, .context = context};
-    http_headers_init(&query.continuation);
-    enum status status;
-    int pages = 0;
-    do {
-        status = query_page(client, &query, deadline_ms, err);
-        pages++;
-    } while (status == STATUS_OK && query.continuation.count > 0);
-    http_headers_release(&query.continuation);
-    if (status == STATUS_OK && out_pages) {
-        *out_pages = pages;
-    }
-    return status;
+static void prepare_query(struct table_call *call, struct storage_client *client, const struct table_query *query,
+                          int64_t deadline_ms) {
+    prepare(call, client, deadline_ms);
+    call->query = *query;
+    call->take = take_page;
+    begin_page(call);
+}
+
+void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
+                       int64_t deadline_ms, table_done done, void *context) {
+    prepare_query(call, client, query, deadline_ms);
+    start(call, done, context);
+}
+
+enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
+                        struct error *err) {
+    struct table_call call;
+    prepare_query(&call, client, query, deadline_ms);
+    return wait_for(&call, err);
 }
 
 /* ---- transactions ---- */
 
-/* The answer is ours but says nothing that can be read: the transaction may have been committed all the same. */
+/* The answer cannot be read, so the transaction may have been committed. */
 static enum status outcome_unknown(struct error *err) {
     error_wrap(err, "what became of the transaction is not known");
-    if (err) {
-        err->status = STATUS_UNAVAILABLE;
-    }
+    err->status = STATUS_UNAVAILABLE;
     return STATUS_UNAVAILABLE;
 }
 
@@ -204,53 +298,62 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
     }
     enum status status = storage_error_status(answer.http_status, answer.code);
     error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code, answer.message);
-    if (err) {
-        const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
-        err->http_status = answer.http_status;
-        snprintf(err->code, sizeof(err->code), "%s", answer.code);
-        snprintf(err->request_id, sizeof(err->request_id), "%s", request_id ? request_id : "");
+    const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
+    err->http_status = answer.http_status;
+    snprintf(err->code, sizeof(err->code), "%s", answer.code);
+    snprintf(err->request_id, sizeof(err->request_id), "%s", request_id ? request_id : "");
+    return status;
+}
+
+static enum status take_transaction(struct table_call *call, enum status sent, const struct http_reply *reply,
+                                    struct error *err) {
+    if (sent == STATUS_TOO_LARGE && storage_request_status(&call->request) == STATUS_OK) {
+        return outcome_unknown(err); /* the answer was too large, not the transaction */
+    }
+    if (sent != STATUS_OK) {
+        return sent;
+    }
+    enum status status = read_transaction(reply, call->count, call->out_first_etag, err);
+    if (status != STATUS_OK) {
+        error_wrap(err, "POST %.128s/$batch", call->client->account->table_endpoint);
     }
     return status;
 }
 
-static enum status begin_transaction(struct storage_request *request, const char *endpoint, const char *table,
-                                     const struct table_operation *operations, size_t count, struct error *err) {
-    char id[UUID_TEXT_BYTES];
-    if (uuid_v4(id) != STATUS_OK) {
-        return error_set(err, STATUS_INTERNAL, "naming a transaction: no random bytes");
-    }
+/* The request remembers what fails here. Sending it then ends with that status. */
+static void prepare_transaction(struct table_call *call, struct storage_client *client, const char *table,
+                                const struct table_operation *operations, size_t count, int64_t deadline_ms,
+                                char out_first_etag[TABLE_ETAG_BYTES]) {
+    assert(count >= 1 && count <= TABLE_TRANSACTION_MAX_OPERATIONS);
+    struct storage_request *request = &prepare(call, client, deadline_ms)->request;
+    char id[UUID_TEXT_BYTES] = "";
+    begin(request, "POST", 202);
     request->max_attempts = 1;
     strbuf_append_string(&request->path, "/$batch");
+    if (uuid_v4(id) != STATUS_OK) {
+        request->body.status = STATUS_INTERNAL;
+    }
     http_headers_addf(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_%s", id);
     request->body.max_bytes = TABLE_TRANSACTION_MAX_BYTES;
-    table_batch_write(endpoint, table, operations, count, id, &request->body);
-    enum status status = storage_request_status(request);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "writing a transaction of %zu operations", count);
+    table_batch_write(client->account->table_endpoint, table, operations, count, id, &request->body);
+    call->take = take_transaction;
+    call->count = count;
+    call->out_first_etag = out_first_etag;
+}
+
+void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
+                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
+                             char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context) {
+    prepare_transaction(call, client, table, operations, count, deadline_ms, out_first_etag);
+    start(call, done, context);
 }
 
 enum status table_transaction(struct storage_client *client, const char *table,
                               const struct table_operation *operations, size_t count, int64_t deadline_ms,
                               char out_first_etag[TABLE_ETAG_BYTES], struct error *err) {
-    assert(count >= 1 && count <= TABLE_TRANSACTION_MAX_OPERATIONS);
-    struct storage_request request;
-    begin(&request, "POST", 202);
-    struct http_reply reply;
-    http_reply_init(&reply);
-    enum status status = begin_transaction(&request, client->account->table_endpoint, table, operations, count, err);
-    if (status == STATUS_OK) {
-        status = storage_client_send(client, &request, deadline_ms, &reply, err);
-        if (status == STATUS_OK) {
-            status = read_transaction(&reply, count, out_first_etag, err);
-            if (status != STATUS_OK) {
-                error_wrap(err, "POST %.128s/$batch", client->account->table_endpoint);
-            }
-        } else if (status == STATUS_TOO_LARGE) {
-            status = outcome_unknown(err);
-        }
-    }
-    http_reply_release(&reply);
-    storage_request_release(&request);
-    return status;
+    struct table_call call;
+    prepare_transaction(&call, client, table, operations, count, deadline_ms, out_first_etag);
+    return wait_for(&call, err);
 }
 
 void table_append_literal(struct strbuf *filter, const char *text) {

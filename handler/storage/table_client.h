@@ -3,13 +3,20 @@
  *
  * Entities travel as cJSON objects in the Table service's JSON (minimal metadata): property, and "property@odata.type"
  * where the JSON type does not tell (Edm.Int64, Edm.DateTime); an answer's entity has its ETag under "odata.etag".
- * Statuses are storage_client_send's and storage_error.h's; those that a caller has to expect stand with the operation.
- * Threads: any.
- * Layer: storage. May include base/.
+ * Statuses are storage_done's and storage_error.h's; those that a caller has to expect stand with
+ * the operation.
+ *
+ * Two forms   ..._start   starts an operation on the loop's thread. `done` is called once, on that
+ *                         thread, as the operation's last act, never inside start. Its owner may
+ *                         free it or start it again there. Arguments are copied, but for a query's,
+ *                         which are borrowed until `done`. Outputs are borrowed until `done`, too,
+ *                         and untouched on failure. storage_client_cancel ends it.
+ *             the others  wait for the answer, on any thread but the loop's.
  */
 #ifndef STORAGE_TABLE_CLIENT_H
 #define STORAGE_TABLE_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +30,44 @@ enum {
     TABLE_ETAG_BYTES = 128,
 };
 
+/* How an operation ended. `err` is never NULL. */
+typedef void (*table_done)(void *context, enum status status, const struct error *err);
+
+/*
+ * Takes one entity of a query's answer; it is borrowed. Any status but STATUS_OK ends the query
+ * with it.
+ */
+typedef enum status (*table_entity_visitor)(void *context, const cJSON *entity, struct error *err);
+
+/* What to ask for. All is borrowed. */
+struct table_query {
+    const char *table;
+    const char *filter; /* OData, not encoded; NULL: all entities */
+    int page_rows;      /* $top: entities in one answer at most; 0: 1,000, as storage has it */
+    table_entity_visitor visit;
+    void *context;
+    const bool *is_enough; /* true: no further pages are wanted; NULL: all are */
+    int *out_pages;        /* how many answers it took; several are no snapshot. May be NULL */
+};
+
+/* An operation under way. Zeroed at first; its owner must keep it until it has ended. */
+struct table_call {
+    struct storage_operation operation;
+    struct storage_client *client;
+    struct storage_request request;
+    int64_t deadline_ms;
+    table_done done;
+    void *context;
+    /* Reads an answer, if `sent` says that there is one. Returns the operation's status. */
+    enum status (*take)(struct table_call *call, enum status sent, const struct http_reply *reply, struct error *err);
+    cJSON **out_entity;               /* of a get */
+    struct table_query query;         /* of a query */
+    struct http_headers continuation; /* parameters that ask for its next page, if any */
+    int pages;
+    size_t count; /* of a transaction: its operations */
+    char *out_first_etag;
+};
+
 /* Create Table. STATUS_ALREADY_EXISTS. */
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
@@ -31,37 +76,49 @@ enum status table_create(struct storage_client *client, const char *table, int64
  * Insert Entity; the entity holds PartitionKey and RowKey. A repeat after a lost answer finds the row there.
  * STATUS_ALREADY_EXISTS (it may be our own), STATUS_CONTAINER_NOT_FOUND.
  */
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
+                        int64_t deadline_ms, table_done done, void *context);
 enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
+
+/*
+ * Insert Or Replace Entity; the entity holds the same keys. Safe to repeat.
+ * STATUS_CONTAINER_NOT_FOUND.
+ */
+void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
+                        const char *partition_key, const char *row_key, const cJSON *entity, int64_t deadline_ms,
+                        table_done done, void *context);
 
 /*
  * Query Entities for one partition and row key. `*out` is the caller's (cJSON_Delete).
  * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_MALFORMED (an answer that is not JSON).
  */
+void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
+                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
+                     void *context);
 enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
                       int64_t deadline_ms, cJSON **out, struct error *err) MUST_CHECK;
 
-/* Takes one entity of a query's answer, borrowed. Any status but STATUS_OK ends the query with it. */
-typedef enum status (*table_entity_visitor)(void *context, const cJSON *entity, struct error *err);
-
 /*
- * Query Entities with an OData filter (not encoded; NULL: all), in key order, following continuation tokens to the end.
- * `out_pages` (may be NULL) receives how many answers it took: more than one means that they are no consistent picture.
- * A query that fails may have visited entities before.
+ * Query Entities, in key order, following continuation tokens to the end. A query that fails may
+ * have visited entities before. table_query_start visits on the loop's thread, table_query on the
+ * caller's.
  * STATUS_CONTAINER_NOT_FOUND, STATUS_MALFORMED (an answer that is not such JSON), and the visitor's own.
  */
-enum status table_query(struct storage_client *client, const char *table, const char *filter, int64_t deadline_ms,
-                        table_entity_visitor visit, void *context, int *out_pages, struct error *err) MUST_CHECK;
+void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
+                       int64_t deadline_ms, table_done done, void *context);
+enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
+                        struct error *err) MUST_CHECK;
 
 enum table_operation_kind { TABLE_INSERT, TABLE_MERGE, TABLE_DELETE };
 
-/* One operation of a transaction; all borrowed. */
+/* One operation of a transaction. */
 struct table_operation {
     enum table_operation_kind kind;
     const char *partition_key;
     const char *row_key;
     const char *if_match; /* an ETag, or "*"; merge and delete only */
-    const cJSON *entity;  /* insert (with its keys) and merge; NULL for delete */
+    const cJSON *entity;  /* insert (with its keys) and merge; NULL there: no memory */
 };
 
 /*
@@ -78,6 +135,9 @@ struct table_operation {
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY        unknown, as said above
  * STATUS_TOO_LARGE             over TABLE_TRANSACTION_MAX_BYTES: nothing was sent
  */
+void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
+                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
+                             char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context);
 enum status table_transaction(struct storage_client *client, const char *table,
                               const struct table_operation *operations, size_t count, int64_t deadline_ms,
                               char out_first_etag[TABLE_ETAG_BYTES], struct error *err) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "storage/retry_policy.h"
+#include "storage/wiped_memory.h"
 
 enum {
     MIN_INTERVAL_MS = 1000,    /* between two fetches, however short a token lasts */
@@ -183,6 +184,7 @@ static bool refused(struct credential *credential, unsigned generation, bool is_
 enum status token_cache_start(struct token_cache *cache, struct token_source *source, struct http_transport *transport,
                               const struct clock *clock, struct error *err) {
     int64_t now_ms = clock_now_ms(clock);
+    wiped_memory_expect_secrets();
     *cache = (struct token_cache){.base = {.authorize = authorize, .refused = refused},
                                   .source = source,
                                   .next_ms = now_ms,

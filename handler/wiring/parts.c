@@ -26,22 +26,23 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
     storage_client_init(&parts->storage, http_transport_client(parts->transport), parts->clock, account,
                         parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
-    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, parts->transport,
-                             parts->clock, err);
+    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base,
+                             http_transport_client(parts->transport)->loop, parts->clock, err);
 }
 
 static enum status open_inventory(struct parts *parts, struct error *err) {
     struct inventory_store *store = &parts->table_store.base;
     enum status status = STATUS_OK;
     if (parts->settings.store_kind == STORE_MEMORY) {
-        status = inventory_store_memory_init(&parts->memory_store, parts->clock);
+        status = inventory_store_memory_init(&parts->memory_store, parts->clock,
+                                             http_transport_client(parts->transport)->loop);
         store = &parts->memory_store.base;
     } else {
         inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);
     }
     if (status == STATUS_OK) {
-        status = inventory_service_init(&parts->inventory, store, parts->leases, parts->clock,
-                                        &parts->settings.inventory, parts->settings.lease.acquire_timeout_ms);
+        inventory_service_init(&parts->inventory, store, parts->leases, parts->clock, &parts->settings.inventory,
+                               parts->settings.lease.acquire_timeout_ms);
     }
     parts->lease_store.is_wanted = inventory_service_wants_lease;
     parts->lease_store.context = &parts->inventory;
@@ -73,13 +74,13 @@ void parts_close(struct parts *parts, int64_t deadline_ms) {
 }
 
 void parts_release(struct parts *parts) {
-    inventory_service_release(&parts->inventory);
+    http_transport_stop(parts->transport); /* answers what is still in flight */
+    inventory_service_cleanup(&parts->inventory);
     if (parts->settings.store_kind == STORE_MEMORY) {
         inventory_store_memory_release(&parts->memory_store);
     } else {
         inventory_store_table_release(&parts->table_store);
     }
-    http_transport_stop(parts->transport); /* answers what is still in flight, which the lease manager waits for */
     storage_client_release(&parts->storage);
     lease_manager_free(parts->leases);
     http_transport_free(parts->transport);

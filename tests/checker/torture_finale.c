@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/blob_client.h"
+#include "support/blob_calls.h"
 #include "support/http_client.h"
 
 enum {

@@ -7,9 +7,10 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/product_entity.h"
-#include "storage/blob_client.h"
 #include "storage/table_client.h"
+#include "support/blob_calls.h"
 #include "support/http_client.h"
 
 #define MINUTES_MS INT64_C(60000)
@@ -70,14 +71,15 @@ static void settle_residents(struct torture_world *world) {
     inventory_store_table_init(&table, &world->operator.client, "inventory");
     product_state_init(&state);
     need(table.base.ops->prepare(&table.base, &seed, 1, &err), &err);
-    need(table.base.ops->read(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err), &err);
+    need(inventory_store_read_and_wait(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err),
+         &err);
     int64_t now_ms = table.base.ops->now_ms(&table.base);
     for (int i = 1; i <= TORTURE_RESIDENTS; i++) {
         const struct reservation *row = NULL;
         bool reserved = false;
         need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, &reserved, &row), &err);
         if (i % INVENTORY_MAX_CHANGES == 0 || i == TORTURE_RESIDENTS) {
-            need(table.base.ops->commit(&table.base, &state, storage_deadline(world), &err), &err);
+            need(inventory_store_commit_and_wait(&table.base, &state, storage_deadline(world), &err), &err);
         }
     }
     product_state_cleanup(&state);
@@ -293,8 +295,8 @@ void torture_world_read_product(struct torture_world *world, const struct histor
                                     .read_from_ms = history_now_ms(history)};
     copy(out->id, products[index].id);
     int pages = 0;
-    need(table_query(&world->operator.client, "inventory", filter, storage_deadline(world), take_entity, out, &pages,
-                     &err),
-         &err);
+    const struct table_query query = {
+        .table = "inventory", .filter = filter, .visit = take_entity, .context = out, .out_pages = &pages};
+    need(table_query(&world->operator.client, &query, storage_deadline(world), &err), &err);
     out->read_to_ms = history_now_ms(history);
 }

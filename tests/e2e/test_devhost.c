@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/http_client.h"
 #include "support/raw_http.h"

@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "base/uuid.h"
-#include "storage/blob_client.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/process.h"
 #include "support/storage_connection.h"

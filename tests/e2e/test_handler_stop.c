@@ -8,9 +8,9 @@
 
 #include "base/uuid.h"
 #include "devhost/free_port.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/http_client.h"
 #include "support/raw_http.h"

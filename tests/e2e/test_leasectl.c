@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/uuid.h"
-#include "storage/blob_client.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/fault_proxy.h"
 #include "support/instance_pair.h"

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/http_client.h"
 #include "support/storage_connection.h"
@@ -85,7 +85,7 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     struct background first, second, other;
     start_background(&first, RESERVE, FIVE_UNITS);
     wait_for_log("Acquired lease");
-    start_background(&second, RESERVE, FIVE_UNITS); /* waits for its turn behind the first */
+    start_background(&second, RESERVE, FIVE_UNITS); /* waits behind the first */
     start_background(&other, "/api/inventory/PROD-002/release", FIVE_UNITS);
     wait_for_log("for product PROD-002");
     int64_t start_ms = process_now_ms();
@@ -115,7 +115,7 @@ START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
     start_background(&request, RESERVE, FIVE_UNITS);
     wait_for_log("Acquired lease");
     start_background(&other, RESERVE, FIVE_UNITS);
-    wait_for_log("Waiting for a turn");
+    wait_for_log("Waiting behind others");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     finish_background(&request);
     ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status, request.reply.body.data);

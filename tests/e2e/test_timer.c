@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "storage/blob_client.h"
 #include "support/app.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/http_client.h"
 #include "support/storage_connection.h"

@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                          .body_length = length};
     struct http_response response;
     http_response_init(&response, 2 * MAX_INVOCATION_BYTES);
-    dispatch_request(&dispatch, &request, &response);
+    stub_service_dispatch(&dispatch, &request, &response);
     check_answer(&response, path == TIMER);
     http_response_release(&response);
     http_headers_release(&headers);

@@ -40,7 +40,7 @@ static struct http_response dispatched(unsigned prefix, const struct http_reques
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
     stub_service_begin(outcome);
-    dispatch_request(&dispatch, request, &response);
+    stub_service_dispatch(&dispatch, request, &response);
     REQUIRE(strbuf_status(&response.body) == STATUS_OK && response.headers.status == STATUS_OK);
     REQUIRE(response.status >= 200 && response.status <= 599);
     REQUIRE(input_is_json(response.body.data, response.body.length));

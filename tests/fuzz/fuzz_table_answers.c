@@ -9,6 +9,7 @@
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/product_entity.h"
 #include "storage/table_batch.h"
 
@@ -99,7 +100,7 @@ static void check_use(struct product_state *state) {
     REQUIRE(inventory_available(state, NOW_MS) + inventory_reserved(state, NOW_MS) == units);
     REQUIRE(inventory_adds_up(state) == added_up);
     if (state->change_count > 0) {
-        REQUIRE(store.base.ops->commit(&store.base, state, 5000, NULL) != STATUS_OK);
+        REQUIRE(inventory_store_commit_and_wait(&store.base, state, 5000, NULL) != STATUS_OK);
     }
 }
 
@@ -108,7 +109,7 @@ static void check_read(bool all) {
     struct product_state state;
     struct error err = {0};
     product_state_init(&state);
-    if (store.base.ops->read(&store.base, "PROD-001", &query, &state, &err) == STATUS_OK) {
+    if (inventory_store_read_and_wait(&store.base, "PROD-001", &query, &state, &err) == STATUS_OK) {
         REQUIRE(state.etag[0] != '\0' && inventory_is_stored_product_id(state.product.id));
         for (size_t i = 0; i < state.reservations.count; i++) {
             check_row(state.product.id, state.reservations.rows[i]);
@@ -124,7 +125,7 @@ static void check_record(void) {
     struct idempotency_record record, before, again;
     memset(&record, 0x5a, sizeof record);
     before = record;
-    if (store.base.ops->find_record(&store.base, "PROD-001", KEY_HASH, &record, NULL) != STATUS_OK) {
+    if (inventory_store_find_record_and_wait(&store.base, "PROD-001", KEY_HASH, &record, NULL) != STATUS_OK) {
         REQUIRE(memcmp(&record, &before, sizeof before) == 0);
         return;
     }

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "storage/blob_client.h"
 #include "support/azurite.h"
+#include "support/blob_calls.h"
 #include "support/check_main.h"
 #include "support/storage_connection.h"
 
@@ -50,25 +50,12 @@ static enum status break_lease(const char *blob) {
     return blob_lease_break(&storage.client, container, blob, deadline(), &err);
 }
 
-/* ---- submit and wait ---- */
-
-typedef enum status (*lease_submit)(struct storage_client *client, const char *container_name, const char *blob,
-                                    const char *lease_id, int64_t timeout_ms, storage_done done, void *context);
-
-static enum status submit(lease_submit action, const char *blob, const char *lease_id) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(action(&storage.client, container, blob, lease_id, TIMEOUT_MS, storage_outcome_take, &outcome),
-                     STATUS_OK);
-    return storage_outcome_wait(&outcome);
-}
-
 static enum status renew(const char *blob, const char *lease_id) {
-    return submit(blob_lease_renew_submit, blob, lease_id);
+    return blob_lease_renew(&storage.client, container, blob, lease_id, deadline(), &err);
 }
 
 static enum status release(const char *blob, const char *lease_id) {
-    return submit(blob_lease_release_submit, blob, lease_id);
+    return blob_lease_release(&storage.client, container, blob, lease_id, deadline(), &err);
 }
 
 /* ---- containers and blobs ---- */

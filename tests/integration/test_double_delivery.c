@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
+#include "inventory/table_setup.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/fault_proxy.h"
@@ -65,7 +67,8 @@ static void expect(enum status status, enum status expected) {
 }
 
 static void read_product(const char *id) {
-    expect(store.base.ops->read(&store.base, id, &(struct inventory_query){.all = true}, &state, &err), STATUS_OK);
+    expect(inventory_store_read_and_wait(&store.base, id, &(struct inventory_query){.all = true}, &state, &err),
+           STATUS_OK);
     ck_assert(inventory_adds_up(&state));
 }
 
@@ -84,15 +87,16 @@ END_TEST
 
 START_TEST(an_operator_who_adds_a_product_is_told_that_it_was_added) {
     const struct seed_product product = {"A", 100};
-    expect(inventory_store_table_add(&store, &product, &err), STATUS_OK);
-    expect(inventory_store_table_add(&store, &product, &err), STATUS_ALREADY_EXISTS);
+    expect(table_setup_add(&store, &product, &err), STATUS_OK);
+    expect(table_setup_add(&store, &product, &err), STATUS_ALREADY_EXISTS);
     read_product("A");
     ck_assert_int_eq(state.product.total, 100);
 }
 END_TEST
 
 static void commit(void) {
-    expect(store.base.ops->commit(&store.base, &state, storage_connection_deadline(&connection, DEADLINE_MS), &err),
+    expect(inventory_store_commit_and_wait(&store.base, &state, storage_connection_deadline(&connection, DEADLINE_MS),
+                                           &err),
            STATUS_OK);
 }
 
@@ -132,7 +136,7 @@ START_TEST(what_is_due_is_found_and_taken_away) {
     expect(store.base.ops->find_due(&store.base, now_ms, take_away, &now_ms, &err), STATUS_OK);
     expect(store.base.ops->find_due(&store.base, now_ms, count_visit, &visits, &err), STATUS_OK);
     ck_assert_int_eq(visits, 1);
-    expect(store.base.ops->find_record(&store.base, "A", "1", &found, &err), STATUS_NOT_FOUND);
+    expect(inventory_store_find_record_and_wait(&store.base, "A", "1", &found, &err), STATUS_NOT_FOUND);
     read_product("A");
     ck_assert_int_eq(state.product.available, 100);
 }

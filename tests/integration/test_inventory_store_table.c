@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/inventory_store_wait.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/inventory_due_contract.h"
@@ -62,12 +63,13 @@ static void close_many(void) {
 
 static void read_product(const char *id, int64_t until_ms) {
     struct inventory_query query = {.until_ms = until_ms};
-    ck_assert_msg(store.base.ops->read(&store.base, id, &query, &state, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_read_and_wait(&store.base, id, &query, &state, &err) == STATUS_OK, "%s", err.message);
 }
 
 static void commit(void) {
     int64_t deadline_ms = storage_connection_deadline(&connection, DEADLINE_MS);
-    ck_assert_msg(store.base.ops->commit(&store.base, &state, deadline_ms, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_commit_and_wait(&store.base, &state, deadline_ms, &err) == STATUS_OK, "%s",
+                  err.message);
 }
 
 /* Makes reservations of one unit in one commit; the first expires at `expires_ms`, each later one a millisecond after. */
@@ -208,7 +210,8 @@ START_TEST(a_missing_table_is_told_and_nothing_is_written) {
     struct inventory_store_table missing;
     inventory_store_table_init(&missing, &connection.client, "nosuchtable");
     struct idempotency_record record;
-    ck_assert_int_eq(missing.base.ops->find_record(&missing.base, "P", "x", &record, &err), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_int_eq(inventory_store_find_record_and_wait(&missing.base, "P", "x", &record, &err),
+                     STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(missing.base.ops->find_due(&missing.base, 1, reconcile, NULL, &err), STATUS_CONTAINER_NOT_FOUND);
     inventory_store_table_release(&missing);
 }

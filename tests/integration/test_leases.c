@@ -12,8 +12,8 @@
 #include <time.h>
 
 #include "base/utc.h"
-#include "lease/lease_manager.h"
 #include "lease/lease_store_blob.h"
+#include "lease/lease_wait.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/storage_connection.h"
@@ -57,7 +57,7 @@ static void start_handler(struct handler *handler) {
     handler->options.duration_s = 15;
     handler->options.renew_fraction = 0.05;
     ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
-                                       handler->storage.transport, clock_system(), &err),
+                                       http_transport_client(handler->storage.transport)->loop, clock_system(), &err),
                      STATUS_OK);
 }
 

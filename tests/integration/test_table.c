@@ -157,8 +157,8 @@ START_TEST(a_missing_table_is_told_from_a_missing_row) {
     storage_unique_name(table);
     ck_assert_int_eq(get("p", "none", &entity), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(insert("p", "r", 1, NULL), STATUS_CONTAINER_NOT_FOUND);
-    ck_assert_int_eq(table_query(&storage.client, table, NULL, deadline(), refuse_visit, NULL, NULL, &err),
-                     STATUS_CONTAINER_NOT_FOUND);
+    const struct table_query query = {.table = table, .visit = refuse_visit};
+    ck_assert_int_eq(table_query(&storage.client, &query, deadline(), &err), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(reserve("*", 1, "r", NULL), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_str_eq(err.code, "TableNotFound");
     ck_assert_ptr_null(entity);
@@ -190,8 +190,9 @@ static enum status visit(void *context, const cJSON *entity, struct error *error
 static int count_found(const char *filter) {
     struct found found = {.count = 0};
     int pages = 0;
-    ck_assert_msg(table_query(&storage.client, table, filter, deadline(), visit, &found, &pages, &err) == STATUS_OK,
-                  "%s", err.message);
+    const struct table_query query = {
+        .table = table, .filter = filter, .visit = visit, .context = &found, .out_pages = &pages};
+    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s", err.message);
     ck_assert_int_eq(pages, 1);
     return found.count;
 }
@@ -299,9 +300,9 @@ START_TEST(a_query_follows_its_continuation_over_a_thousand_rows_in_order) {
     size_t mark = azurite_mark(&azurite);
     struct found found = {.count = 0};
     int pages = 0;
-    ck_assert_msg(table_query(&storage.client, table, "PartitionKey eq 'p'", deadline(), visit, &found, &pages, &err) ==
-                      STATUS_OK,
-                  "%s", err.message);
+    const struct table_query query = {
+        .table = table, .filter = "PartitionKey eq 'p'", .visit = visit, .context = &found, .out_pages = &pages};
+    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s", err.message);
     ck_assert_int_eq(found.count, 2150);
     ck_assert_int_eq(found.quantity_sum, 2150);
     ck_assert_str_eq(found.last_row_key, "2149");
@@ -315,8 +316,8 @@ START_TEST(a_visitor_that_fails_ends_the_query_with_its_status) {
     size_t mark = azurite_mark(&azurite);
     struct found found = {.stop_after = 3};
     int pages = -1;
-    ck_assert_int_eq(table_query(&storage.client, table, NULL, deadline(), visit, &found, &pages, &err),
-                     STATUS_CANCELLED);
+    const struct table_query query = {.table = table, .visit = visit, .context = &found, .out_pages = &pages};
+    ck_assert_int_eq(table_query(&storage.client, &query, deadline(), &err), STATUS_CANCELLED);
     ck_assert_str_eq(err.message, "enough");
     ck_assert_int_eq(found.count, 3);
     ck_assert_int_eq(pages, -1);

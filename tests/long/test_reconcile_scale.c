@@ -7,6 +7,7 @@
 
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "inventory/reconcile.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
@@ -47,13 +48,13 @@ static void set_up(void) {
     }
     options.seeds = seeds;
     options.seed_count = PRODUCTS;
-    check(inventory_service_init(&service, &store.base, handler.manager, clock_system(), &options, 10000));
+    inventory_service_init(&service, &store.base, handler.manager, clock_system(), &options, 10000);
     check(inventory_service_prepare(&service, &err));
 }
 
 static void tear_down(void) {
-    inventory_service_release(&service);
     lease_handler_stop(&handler);
+    inventory_service_cleanup(&service);
     inventory_store_table_release(&store);
     azurite_release(&azurite);
 }
@@ -63,7 +64,7 @@ static void fill(const char *product_id, int due) {
     struct product_state state;
     struct inventory_query query = {.all = true};
     product_state_init(&state);
-    check(store.base.ops->read(&store.base, product_id, &query, &state, &err));
+    check(inventory_store_read_and_wait(&store.base, product_id, &query, &state, &err));
     int64_t now_ms = store.base.ops->now_ms(&store.base);
     for (int i = 1; i <= RESERVATIONS; i++) {
         const struct reservation *row = NULL;
@@ -72,16 +73,17 @@ static void fill(const char *product_id, int due) {
         check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, &reserved, &row));
         ck_assert(reserved);
         if (i % BATCH == 0) {
-            check(store.base.ops->commit(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
+            check(inventory_store_commit_and_wait(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
         }
     }
     product_state_cleanup(&state);
 }
 
-/* Reconciles; answers how many requests storage was sent for it, the given back leases' too. */
+/* Reconciles; answers how many requests storage was sent for it, that of the leases that it releases, too. */
 static int reconcile(struct reconcile_result *out) {
     size_t mark = azurite_mark(&azurite);
     check(reconcile_run(&service, out, &err));
+    inventory_service_cancel(&service);
     lease_handler_stop(&handler);
     int requests = azurite_request_count(&azurite, mark);
     lease_handler_start(&handler, azurite.connection_string, "leases");

@@ -5,6 +5,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "support/blocking_server.h"
+
+static struct blocking_server host;
 static sem_t held;
 static sem_t let_go;
 static atomic_int calls;
@@ -36,18 +39,20 @@ struct http_server *echo_server_start(int thread_count, int request_timeout_ms) 
     sem_init(&let_go, 0, 0);
     atomic_store(&calls, 0);
     atomic_store(&smuggled, 0);
-    struct http_server_options options = {.thread_count = thread_count,
+    struct http_server_options options = {.max_in_hand = thread_count,
                                           .max_body_bytes = ECHO_MAX_BODY_BYTES,
                                           .max_response_bytes = ECHO_LARGE_BYTES,
                                           .request_timeout_ms = request_timeout_ms};
     struct http_server *server = NULL;
     struct error err = {0};
-    ck_assert_msg(http_server_start(&server, &options, echo, NULL, &err) == STATUS_OK, "%s", err.message);
+    blocking_server_open(&host, echo, NULL);
+    ck_assert_msg(blocking_server_start(&host, &server, &options, &err) == STATUS_OK, "%s", err.message);
     return server;
 }
 
 void echo_server_stop(struct http_server *server) {
     http_server_stop(server);
+    blocking_server_close(&host);
     sem_destroy(&held);
     sem_destroy(&let_go);
 }

@@ -10,8 +10,12 @@
 
 #include "base/json.h"
 #include "base/utf8.h"
+#include "http/loop_call.h"
+#include "inventory/store_operation.h"
+#include "lease/lease_wait.h"
+#include "storage/http_transport.h"
 
-enum { ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
+enum { MAX_WORKERS = 8, ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
 static const struct seed_product seeds[] = {{"PROD-001", 100}, {"PROD-002", 50}};
@@ -22,7 +26,7 @@ static struct inventory_store *memory_of(struct inventory_store *store) {
     return &((struct failing_store *)store)->memory.base;
 }
 
-static enum status planned(struct inventory_store *store, enum store_operation operation, struct error *err) {
+static enum status planned(struct inventory_store *store, enum store_operation_kind operation, struct error *err) {
     enum status status = atomic_exchange(&((struct failing_store *)store)->next[operation], STATUS_OK);
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the store was told to fail with a secret detail");
 }
@@ -41,23 +45,60 @@ static int64_t certain_ms(struct inventory_store *store) {
     return memory_of(store)->ops->certain_ms(memory_of(store));
 }
 
-static enum status read_product(struct inventory_store *store, const char *product_id,
-                                const struct inventory_query *query, struct product_state *state, struct error *err) {
-    enum status status = planned(store, STORE_READ, err);
-    return status == STATUS_OK ? memory_of(store)->ops->read(memory_of(store), product_id, query, state, err) : status;
+static void fail_later(struct inventory_store *store, enum status status, const char *why, inventory_store_done done,
+                       void *context) {
+    struct error err;
+    struct store_operation *operation = store_operation_new(store, sizeof *operation, done, context);
+    ck_assert_ptr_nonnull(operation);
+    error_set(&err, status, "%s", why);
+    store_operation_fail(operation, store->loop, &err);
 }
 
-static enum status commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                          struct error *err) {
-    enum status status = planned(store, STORE_COMMIT, err);
-    return status == STATUS_OK ? memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, err) : status;
+/* Whether an operation was told to fail; then it does so. */
+static bool fails(struct inventory_store *store, enum store_operation_kind kind, inventory_store_done done,
+                  void *context) {
+    struct error err;
+    enum status status = planned(store, kind, &err);
+    if (status != STATUS_OK) {
+        fail_later(store, status, err.message, done, context);
+    }
+    return status != STATUS_OK;
 }
 
-static enum status find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
-                               struct idempotency_record *out, struct error *err) {
-    enum status status = planned(store, STORE_FIND_RECORD, err);
-    struct inventory_store *memory = memory_of(store);
-    return status == STATUS_OK ? memory->ops->find_record(memory, product_id, key_hash, out, err) : status;
+static void read_product(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
+                         struct product_state *out, inventory_store_done done, void *context) {
+    if (!fails(store, STORE_READ, done, context)) {
+        memory_of(store)->ops->read(memory_of(store), product_id, query, out, done, context);
+    }
+}
+
+static void commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
+                   inventory_store_done done, void *context) {
+    if (!fails(store, STORE_COMMIT, done, context)) {
+        memory_of(store)->ops->commit(memory_of(store), state, deadline_ms, done, context);
+    }
+}
+
+static void find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
+                        struct idempotency_record *out, inventory_store_done done, void *context) {
+    if (!fails(store, STORE_FIND_RECORD, done, context)) {
+        memory_of(store)->ops->find_record(memory_of(store), product_id, key_hash, out, done, context);
+    }
+}
+
+static void index_expiry(struct inventory_store *store, const char *product_id, int64_t expires_ms,
+                         int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
+    memory_of(store)->ops->index_expiry(memory_of(store), product_id, expires_ms, out_indexed_due_ms, done, context);
+}
+
+static void announce_wait(struct inventory_store *store, const char *product_id, inventory_store_done done,
+                          void *context) {
+    memory_of(store)->ops->announce_wait(memory_of(store), product_id, done, context);
+}
+
+static void read_wait(struct inventory_store *store, const char *product_id, int64_t *out_announced_ms,
+                      inventory_store_done done, void *context) {
+    memory_of(store)->ops->read_wait(memory_of(store), product_id, out_announced_ms, done, context);
 }
 
 static enum status find_due(struct inventory_store *store, int64_t due_ms, inventory_product_visitor visit,
@@ -83,44 +124,87 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
                                                    .read = read_product,
                                                    .commit = commit,
                                                    .find_record = find_record,
+                                                   .index_expiry = index_expiry,
+                                                   .announce_wait = announce_wait,
+                                                   .read_wait = read_wait,
                                                    .find_due = find_due,
                                                    .finish_due = finish_due};
     struct error err = {0};
-    *app = (struct function_app){.store = {.base = {.ops = &ops}}, .lease_options = lease_options_default()};
+    *app = (struct function_app){.lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);
-    ck_assert_int_eq(inventory_store_memory_init(&app->store.memory, &app->store_clock.base), STATUS_OK);
     ck_assert_int_eq(http_transport_new(&app->transport, clock_system(), &err), STATUS_OK);
-    app->lease_service = lease_store_fake_new(clock_system());
+    struct event_loop *loop = http_transport_client(app->transport)->loop;
+    ck_assert_int_eq(inventory_store_memory_init(&app->store.memory, &app->store_clock.base, loop), STATUS_OK);
+    store_operation_prepare(&app->store.base, &ops, loop);
+    app->lease_service = lease_store_fake_new(loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;
     ck_assert_int_eq(lease_manager_new(&app->leases, &app->lease_options, lease_store_fake_store(app->lease_service),
-                                       app->transport, clock_system(), &err),
+                                       loop, clock_system(), &err),
                      STATUS_OK);
     app->options = (struct inventory_options){
         .reservation_lifetime_ms = LIFETIME_MS, .seeds = seeds, .seed_count = sizeof seeds / sizeof seeds[0]};
-    ck_assert_int_eq(inventory_service_init(&app->service, &app->store.base, app->leases, clock_system(), &app->options,
-                                            acquire_timeout_ms),
-                     STATUS_OK);
-    app->dispatch = (struct dispatch){.service = &app->service, .route_prefix = "api"};
+    inventory_service_init(&app->service, &app->store.base, app->leases, clock_system(), &app->options,
+                           acquire_timeout_ms);
+    ck_assert_int_eq(worker_pool_new(&app->workers, MAX_WORKERS, &err), STATUS_OK);
+    app->dispatch = (struct dispatch){.functions = function_table,
+                                      .service = &app->service,
+                                      .route_prefix = "api",
+                                      .loop = http_transport_client(app->transport)->loop,
+                                      .workers = app->workers};
 }
 
 void function_app_stop(struct function_app *app) {
+    worker_pool_free(app->workers);
+    inventory_service_cancel(&app->service);
     ck_assert_int_eq(lease_manager_close(app->leases, clock_now_ms(clock_system()) + STOP_MS), 0);
-    inventory_service_release(&app->service);
+    http_transport_stop(app->transport);
+    inventory_service_cleanup(&app->service);
     lease_manager_free(app->leases);
     http_transport_free(app->transport);
     lease_store_fake_free(app->lease_service);
     inventory_store_memory_release(&app->store.memory);
 }
 
+void function_app_await_release(struct function_app *app, const char *lease_name) {
+    size_t count = lease_store_fake_count(app->lease_service, FAKE_RELEASE);
+    while (lease_store_fake_is_leased(app->lease_service, lease_name)) {
+        lease_store_fake_wait(app->lease_service, FAKE_RELEASE, ++count);
+    }
+    lease_store_fake_drain(app->lease_service);
+}
+
 /* --- calls --- */
 
 #define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
 
+struct waiting_call {
+    struct http_inbound inbound; /* first */
+    struct function_app *app;
+    struct loop_call call;
+};
+
+static void end_call(struct http_inbound *inbound) {
+    loop_call_end(&((struct waiting_call *)inbound)->call);
+}
+
+static void begin_call(void *context) {
+    struct waiting_call *waiting = context;
+    dispatch_request(&waiting->app->dispatch, &waiting->inbound);
+}
+
+void function_app_dispatch(struct function_app *app, const struct http_request *request,
+                           struct http_response *response) {
+    struct waiting_call waiting = {.inbound = {.request = *request, .response = *response, .answered = end_call},
+                                   .app = app};
+    loop_call_run(&waiting.call, app->dispatch.loop, begin_call, &waiting);
+    *response = waiting.inbound.response;
+}
+
 static struct http_response dispatched(struct function_app *app, const struct http_request *request) {
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
-    dispatch_request(&app->dispatch, request, &response);
+    function_app_dispatch(app, request, &response);
     ck_assert_int_eq(strbuf_status(&response.body), STATUS_OK);
     ck_assert_int_eq(response.headers.status, STATUS_OK);
     ck_assert_str_eq(http_headers_get(&response.headers, "Content-Type"), "application/json");

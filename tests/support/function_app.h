@@ -15,12 +15,13 @@
 #include "base/http_message.h"
 #include "functions/dispatch.h"
 #include "inventory/inventory_store_memory.h"
+#include "storage/http_transport.h"
 #include "support/clock_fake.h"
 #include "support/lease_store_fake.h"
 
 enum { CALL_PROXIED, CALL_INVOCATION, CALL_SHAPES }; /* shapes; int, as libcheck counts loops */
 
-enum store_operation {
+enum store_operation_kind {
     STORE_PREPARE,
     STORE_READ,
     STORE_COMMIT,
@@ -46,11 +47,15 @@ struct function_app {
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;
+    struct worker_pool *workers;
     struct dispatch dispatch;
 };
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms);
 void function_app_stop(struct function_app *app);
+
+/* Waits until the app has released a lease, which it does after the answer. */
+void function_app_await_release(struct function_app *app, const char *lease_name);
 
 /* A caller's request. */
 struct function_call {
@@ -72,5 +77,9 @@ struct http_response function_app_call(struct function_app *app, int shape, cons
 /* One request of the host's, as it is. `body` may be NULL. The answer is to be released. */
 struct http_response function_app_request(struct function_app *app, const char *method, const char *path,
                                           const char *body);
+
+/* The same with headers and the like of one's own. Adds to `response`, which is initialized. */
+void function_app_dispatch(struct function_app *app, const struct http_request *request,
+                           struct http_response *response);
 
 #endif

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "base/json.h"
-#include "server/http_server.h"
+#include "support/blocking_server.h"
 #include "support/jwt.h"
 #include "support/process.h"
 
@@ -26,6 +26,7 @@ enum {
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 struct identity_server {
+    struct blocking_server host;
     struct http_server *http;
     char url[64];
     pthread_mutex_t lock; /* guards what follows */
@@ -334,8 +335,9 @@ struct identity_server *identity_server_start(const struct identity_rules *rules
     server->managed_identity = copy(rules->managed_identity);
     struct error err = {0};
     const struct http_server_options options = {
-        .thread_count = THREADS, .max_body_bytes = MAX_BODY_BYTES, .max_response_bytes = MAX_ANSWER_BYTES};
-    ck_assert_msg(http_server_start(&server->http, &options, serve, server, &err) == STATUS_OK, "%s", err.message);
+        .max_in_hand = THREADS, .max_body_bytes = MAX_BODY_BYTES, .max_response_bytes = MAX_ANSWER_BYTES};
+    blocking_server_open(&server->host, serve, server);
+    ck_assert_msg(blocking_server_start(&server->host, &server->http, &options, &err) == STATUS_OK, "%s", err.message);
     snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", http_server_port(server->http));
     return server;
 }
@@ -343,6 +345,7 @@ struct identity_server *identity_server_start(const struct identity_rules *rules
 void identity_server_stop(struct identity_server *server) {
     identity_server_let_go(server);
     http_server_stop(server->http);
+    blocking_server_close(&server->host);
     for (size_t i = 0; i < server->request_count; i++) {
         free(server->requests[i].complaint);
         free(server->requests[i].assertion);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "storage/blob_client.h"
+#include "support/blob_calls.h"
 
 enum {
     OPERATOR_TIMEOUT_MS = 10000,

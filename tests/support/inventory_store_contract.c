@@ -1,6 +1,7 @@
 #include "support/inventory_store_contract.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "support/inventory_store_steps.h"
@@ -278,6 +279,132 @@ START_TEST(reservations_and_records_fill_a_transaction_together) {
 }
 END_TEST
 
+/* Customer C has 40 reservations that expire later, 1 that has expired, and so has D. */
+static void reserve_many(void) {
+    read_all("A");
+    reserve_in_memory("C", 1, now_ms() - 2 * LIFETIME_MS);
+    reserve_in_memory("D", 1, now_ms() - 2 * LIFETIME_MS);
+    for (int i = 0; i < 40; i++) {
+        reserve_in_memory("C", 1, now_ms() + i);
+    }
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+}
+
+static int64_t first_of_c(void) {
+    const struct reservation *row = reservation_list_first_of(&state.reservations, "C");
+    ck_assert_ptr_nonnull(row);
+    return row->expires_ms;
+}
+
+START_TEST(a_query_may_ask_for_a_customers_first_rows_that_have_not_expired) {
+    reserve_many();
+    struct inventory_query query = {.customer_id = "C", .until_ms = now_ms(), .later_only = true};
+    ck_assert_msg(read_as("A", query, &state) == STATUS_OK, "%s", err.message);
+    ck_assert_uint_eq(state.reservations.count, 40);
+    ck_assert_int_eq(state.complete_until_ms, 0);
+    ck_assert_int_eq(state.product.version, 2);
+    int64_t first_ms = first_of_c();
+    ck_assert_int_gt(first_ms, query.until_ms);
+
+    query.limit = 10;
+    ck_assert_msg(read_as("A", query, &state) == STATUS_OK, "%s", err.message);
+    ck_assert_uint_ge(state.reservations.count, 10);
+    ck_assert_int_eq(first_of_c(), first_ms);
+
+    query.later_only = false;
+    ck_assert_msg(read_as("A", query, &state) == STATUS_OK, "%s", err.message);
+    ck_assert_uint_ge(state.reservations.count, 12);
+    ck_assert_int_eq(state.complete_until_ms, query.until_ms);
+    ck_assert_ptr_nonnull(reservation_list_first_of(&state.reservations, "D"));
+}
+END_TEST
+
+START_TEST(a_query_for_later_rows_of_nobody_reads_the_product_alone) {
+    reserve_many();
+    struct inventory_query query = {.until_ms = now_ms(), .later_only = true};
+    ck_assert_msg(read_as("A", query, &state) == STATUS_OK, "%s", err.message);
+    ck_assert_uint_eq(state.reservations.count, 0);
+    ck_assert_int_eq(state.product.version, 2);
+    query.reservation_id = "0194a0b1-2345-8678-9abc-def012345678";
+    ck_assert_int_eq(read_as("NONE", query, &state), STATUS_NOT_FOUND);
+}
+END_TEST
+
+static void start_read(struct store_call *own) {
+    static const struct inventory_query query = {.all = true};
+    store->ops->read(store, own->product, &query, &state, note_call_end, own);
+}
+
+static void start_commit(struct store_call *own) {
+    store->ops->commit(store, &state, clock_now_ms(clock_system()) + DEADLINE_MS, note_call_end, own);
+}
+
+static void start_find_record(struct store_call *own) {
+    static struct idempotency_record found;
+    store->ops->find_record(store, own->product, "abc", &found, note_call_end, own);
+}
+
+/* The operations that follow have this checked by their own tests. */
+START_TEST(no_operation_ends_inside_its_start) {
+    (void)ran((struct store_call){.start = start_read, .product = "A"});
+    reserve_in_memory("C", 1, now_ms());
+    add_record("abc", now_ms() + HOUR_MS);
+    (void)ran((struct store_call){.start = start_commit});
+    (void)ran((struct store_call){.start = start_find_record, .product = "A"});
+}
+END_TEST
+
+static enum status note_visit(void *context, const char *product_id, struct error *failure) {
+    (void)failure;
+    snprintf(context, PRODUCT_ID_BYTES, "%s", product_id);
+    return STATUS_OK;
+}
+
+/* Twice, as by two instances; and the commit behind it goes through. */
+START_TEST(an_expiry_that_is_indexed_ahead_is_found_when_its_commit_has_come) {
+    char visited[PRODUCT_ID_BYTES] = "";
+    read_all("A");
+    int64_t indexed_ms = index_expiry("A", now_ms() + LIFETIME_MS);
+    ck_assert_int_eq(index_expiry("A", now_ms() + LIFETIME_MS), indexed_ms);
+    state.product.indexed_due_ms = indexed_ms;
+    reserve_in_memory("C", 1, now_ms());
+    ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
+    ck_assert_int_eq(store->ops->find_due(store, now_ms(), note_visit, visited, &err), STATUS_OK);
+    ck_assert_str_eq(visited, "");
+    ck_assert_int_eq(store->ops->find_due(store, now_ms() + LIFETIME_MS, note_visit, visited, &err), STATUS_OK);
+    ck_assert_str_eq(visited, "A");
+}
+END_TEST
+
+START_TEST(a_wait_that_is_announced_is_dated_by_storage_and_renewed) {
+    ck_assert_int_eq(read_wait("A"), 0);
+    announce_wait("A");
+    int64_t first_ms = read_wait("A");
+    ck_assert_int_lt(llabs(first_ms - now_ms()), MINUTE_MS);
+    announce_wait("A");
+    ck_assert_int_ge(read_wait("A"), first_ms);
+    ck_assert_int_eq(read_wait("B"), 0);
+}
+END_TEST
+
+/* Neither its product nor one that does not exist is changed by it, or kept from being created. */
+START_TEST(a_wait_that_is_announced_disturbs_nobody) {
+    char visited[PRODUCT_ID_BYTES] = "";
+    static const struct seed_product later[] = {{"LATER", 7}};
+    announce_wait("A");
+    announce_wait("LATER");
+    reserve_and_commit("A", "C", 1, now_ms());
+    read_all("A");
+    ck_assert_uint_eq(state.reservations.count, 1);
+    ck_assert_int_eq(read_as("LATER", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND);
+    ck_assert_int_eq(store->ops->prepare(store, later, 1, &err), STATUS_OK);
+    read_all("LATER");
+    ck_assert_int_eq(state.product.total, 7);
+    ck_assert_int_eq(store->ops->find_due(store, now_ms(), note_visit, visited, &err), STATUS_OK);
+    ck_assert_str_eq(visited, "");
+}
+END_TEST
+
 TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*close)(void)) {
     use_store(open, close);
     TCase *contract = tcase_create("store contract");
@@ -291,6 +418,12 @@ TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*cl
     tcase_add_test(contract, a_stale_commit_fails_whole);
     tcase_add_test(contract, a_full_transaction_is_one_commit);
     tcase_add_test(contract, a_query_reads_the_expired_and_who_it_asks_for);
+    tcase_add_test(contract, a_query_may_ask_for_a_customers_first_rows_that_have_not_expired);
+    tcase_add_test(contract, a_query_for_later_rows_of_nobody_reads_the_product_alone);
+    tcase_add_test(contract, no_operation_ends_inside_its_start);
+    tcase_add_test(contract, an_expiry_that_is_indexed_ahead_is_found_when_its_commit_has_come);
+    tcase_add_test(contract, a_wait_that_is_announced_is_dated_by_storage_and_renewed);
+    tcase_add_test(contract, a_wait_that_is_announced_disturbs_nobody);
     tcase_add_test(contract, a_state_knows_until_when_it_is_complete);
     tcase_add_test(contract, a_query_may_reach_to_the_end_of_time);
     tcase_add_test(contract, a_commit_stores_when_the_first_reservation_expires);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/loop_call.h"
 #include "inventory/inventory_store.h"
+#include "inventory/inventory_store_wait.h"
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, LIFETIME_MS = 30 * MINUTE_MS, DEADLINE_MS = 10000 };
 
@@ -47,7 +49,7 @@ static inline enum status read_as(const char *id, struct inventory_query query, 
     if (query.until_ms == 0) {
         query.until_ms = now_ms();
     }
-    return store->ops->read(store, id, &query, out, &err);
+    return inventory_store_read_and_wait(store, id, &query, out, &err);
 }
 
 static inline void read_all(const char *id) {
@@ -56,7 +58,7 @@ static inline void read_all(const char *id) {
 }
 
 static inline enum status commit(struct product_state *what) {
-    return store->ops->commit(store, what, clock_now_ms(clock_system()) + DEADLINE_MS, &err);
+    return inventory_store_commit_and_wait(store, what, clock_now_ms(clock_system()) + DEADLINE_MS, &err);
 }
 
 static inline void reserve_in_memory(const char *customer, int64_t quantity, int64_t at_ms) {
@@ -91,12 +93,67 @@ static inline void add_record(const char *key_hash, int64_t keep_until_ms) {
 }
 
 static inline enum status find(const char *product, const char *key_hash, struct idempotency_record *out) {
-    return store->ops->find_record(store, product, key_hash, out, &err);
+    return inventory_store_find_record_and_wait(store, product, key_hash, out, &err);
 }
 
 static inline void assert_found(const char *product, const char *key_hash, bool expected) {
     struct idempotency_record found;
     ck_assert_int_eq(find(product, key_hash, &found), expected ? STATUS_OK : STATUS_NOT_FOUND);
+}
+
+/* An operation, started on the loop's thread. It must not end inside its start. */
+struct store_call {
+    struct loop_call call;
+    void (*start)(struct store_call *own);
+    bool is_starting;
+    const char *product;
+    int64_t in_ms, out_ms;
+    enum status status;
+};
+
+static inline void note_call_end(void *context, enum status status, const struct error *failure) {
+    struct store_call *own = context;
+    ck_assert(!own->is_starting);
+    own->status = status;
+    err = *failure;
+    loop_call_end(&own->call);
+}
+
+static inline void start_call(void *context) {
+    struct store_call *own = context;
+    own->is_starting = true;
+    own->start(own);
+    own->is_starting = false;
+}
+
+static inline int64_t ran(struct store_call own) {
+    loop_call_run(&own.call, store->loop, start_call, &own);
+    ck_assert_msg(own.status == STATUS_OK, "%s", err.message);
+    return own.out_ms;
+}
+
+static inline void start_index_expiry(struct store_call *own) {
+    store->ops->index_expiry(store, own->product, own->in_ms, &own->out_ms, note_call_end, own);
+}
+
+static inline void start_announce_wait(struct store_call *own) {
+    store->ops->announce_wait(store, own->product, note_call_end, own);
+}
+
+static inline void start_read_wait(struct store_call *own) {
+    store->ops->read_wait(store, own->product, &own->out_ms, note_call_end, own);
+}
+
+static inline int64_t index_expiry(const char *product, int64_t expires_ms) {
+    return ran((struct store_call){.start = start_index_expiry, .product = product, .in_ms = expires_ms});
+}
+
+static inline void announce_wait(const char *product) {
+    (void)ran((struct store_call){.start = start_announce_wait, .product = product});
+}
+
+static inline int64_t read_wait(const char *product) {
+    return ran((struct store_call){.start = start_read_wait, .product = product, .out_ms = -1});
 }
 
 #endif

@@ -7,6 +7,9 @@
 #include <time.h>
 
 #include "http/event_loop.h"
+#include "http/loop_call.h"
+
+enum { SETTLE_ROUNDS = 10 };
 
 struct lease_fixture lease_fixture;
 
@@ -24,16 +27,17 @@ static void start(const struct clock *clock) {
     lease_fixture.clock = clock;
     lease_fixture.options = lease_options_default();
     ck_assert_int_eq(http_transport_new(&lease_fixture.transport, clock, NULL), STATUS_OK);
-    lease_fixture.store = lease_store_fake_new(clock);
+    lease_fixture.loop = http_transport_client(lease_fixture.transport)->loop;
+    lease_fixture.store = lease_store_fake_new(lease_fixture.loop, clock);
     ck_assert_int_eq(lease_manager_new(&lease_fixture.manager, &lease_fixture.options,
-                                       lease_store_fake_store(lease_fixture.store), lease_fixture.transport, clock,
-                                       NULL),
+                                       lease_store_fake_store(lease_fixture.store), lease_fixture.loop, clock, NULL),
                      STATUS_OK);
 }
 
 void lease_fixture_set_up(void) {
     clock_fake_init(&lease_fixture.fake_clock, LEASE_FIXTURE_START_MS, LEASE_FIXTURE_START_WALL_MS);
     start(&lease_fixture.fake_clock.base);
+    clock_fake_wake(&lease_fixture.fake_clock, lease_fixture.loop);
 }
 
 void lease_fixture_set_up_in_real_time(void) {
@@ -48,17 +52,44 @@ void lease_fixture_tear_down(void) {
     if (lease_fixture.clock == &lease_fixture.fake_clock.base) {
         clock_fake_advance(&lease_fixture.fake_clock, 60000);
     }
-    http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
     lease_store_fake_drain(lease_fixture.store);
-    http_transport_free(lease_fixture.transport);
+    http_transport_stop(lease_fixture.transport);
     lease_manager_free(lease_fixture.manager);
+    http_transport_free(lease_fixture.transport);
     lease_store_fake_free(lease_fixture.store);
 }
 
 void lease_fixture_advance(int64_t ms) {
     clock_fake_advance(&lease_fixture.fake_clock, ms);
-    http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
+}
+
+struct fixture_run {
+    struct loop_call call;
+    void (*act)(void *context);
+    void *context;
+};
+
+static void run_there(void *context) {
+    struct fixture_run *run = context;
+    run->act(run->context);
+    loop_call_end(&run->call);
+}
+
+void lease_fixture_run(void (*act)(void *context), void *context) {
+    struct fixture_run run = {.act = act, .context = context};
+    loop_call_run(&run.call, lease_fixture.loop, run_there, &run);
+}
+
+static void do_nothing(void *context) {
+    (void)context;
+}
+
+/* Each call is a round of the loop at least. */
+void lease_fixture_settle(void) {
+    for (int i = 0; i < SETTLE_ROUNDS; i++) {
+        lease_fixture_run(do_nothing, NULL);
+    }
 }
 
 static void wait_until_resumed(void *context) {
@@ -68,16 +99,16 @@ static void wait_until_resumed(void *context) {
     }
 }
 
-void lease_fixture_stop_ticks(void) {
+void lease_fixture_stop_loop(void) {
     sem_init(&stop.begun, 0, 0);
     sem_init(&stop.resumed, 0, 0);
     stop.task = (struct loop_task){.run = wait_until_resumed};
-    event_loop_post(http_transport_client(lease_fixture.transport)->loop, &stop.task);
+    event_loop_post(lease_fixture.loop, &stop.task);
     while (sem_wait(&stop.begun) != 0) { /* interrupted by a signal */
     }
 }
 
-void lease_fixture_resume_ticks(void) {
+void lease_fixture_resume_loop(void) {
     sem_post(&stop.resumed);
 }
 

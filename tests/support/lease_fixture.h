@@ -1,8 +1,9 @@
 /*
- * lease_fixture.h - a lease manager over a store that fails on demand, with a clock that is stepped.
+ * lease_fixture.h - a lease manager over a store that fails on demand, with a clock that is
+ * stepped.
  *
- * The transport is the real one; of it only the thread and its timer are used. A lease lasts 30 s, is renewed after
- * 20 s and counts as lost after 27 s.
+ * The transport is the real one; of it only the loop is used, which is woken whenever the clock is
+ * moved. A lease lasts 30 s, is renewed after 20 s and counts as lost after 27 s.
  *
  * Vocabulary   heard       what a listener has been told
  *              acquiring   an acquire on a thread of its own
@@ -15,7 +16,8 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "lease/lease_manager.h"
+#include "lease/lease_renewal.h"
+#include "lease/lease_wait.h"
 #include "storage/http_transport.h"
 #include "support/clock_fake.h"
 #include "support/lease_store_fake.h"
@@ -31,6 +33,7 @@ struct lease_fixture {
     const struct clock *clock;    /* the fake one, or the machine's */
     struct lease_options options; /* may be changed before the first lease */
     struct http_transport *transport;
+    struct event_loop *loop; /* the transport's */
     struct lease_store_fake *store;
     struct lease_manager *manager;
 };
@@ -40,20 +43,32 @@ extern struct lease_fixture lease_fixture;
 void lease_fixture_set_up(void);
 void lease_fixture_set_up_in_real_time(void);
 
-/* Lets all that is held be answered and closes the manager; every owner has released its lease by now. */
+/*
+ * Lets all that is held be answered and closes the manager; every owner has released its lease by
+ * now.
+ */
 void lease_fixture_tear_down(void);
 
 int64_t lease_fixture_now_ms(void);
 
-/* Steps the clock, and has the manager look at it. */
+/* Steps the clock. */
 void lease_fixture_advance(int64_t ms);
 
 /*
- * Keeps the transport's thread from looking at the clock, and lets it go on. Between the two a test may move the clock
- * and do something before the manager's tick notices.
+ * Calls `act` on the loop's thread and waits for its return: what it does comes before anything
+ * that falls due meanwhile.
  */
-void lease_fixture_stop_ticks(void);
-void lease_fixture_resume_ticks(void);
+void lease_fixture_run(void (*act)(void *context), void *context);
+
+/* Lets the loop do what is due, and what that makes due. */
+void lease_fixture_settle(void);
+
+/*
+ * Keeps the loop's thread from looking at the clock, and lets it go on. Between the two a test may
+ * move the clock and do something before the loop notices.
+ */
+void lease_fixture_stop_loop(void);
+void lease_fixture_resume_loop(void);
 
 struct lease *lease_fixture_acquire(const struct lease_request *request);
 struct lease *lease_fixture_acquire_named(const char *name);

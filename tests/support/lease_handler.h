@@ -9,8 +9,8 @@
 #ifndef SUPPORT_LEASE_HANDLER_H
 #define SUPPORT_LEASE_HANDLER_H
 
-#include "lease/lease_manager.h"
 #include "lease/lease_store_blob.h"
+#include "lease/lease_wait.h"
 #include "support/storage_connection.h"
 
 enum { LEASE_HANDLER_PATIENCE_MS = 20000 };

@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lease/lease_manager.h"
 #include "lease/lease_store_blob.h"
+#include "lease/lease_wait.h"
 #include "support/storage_connection.h"
 
 enum {
@@ -32,11 +32,11 @@ enum phase { ACQUIRING, RENEWING, CLOSING };
 /* One lease as its store sees it. Of the I/O thread alone once it is acquired, but for due_ms. */
 struct record {
     struct load *load;
-    _Atomic int64_t due_ms; /* when its next renewal should be sent */
-    int64_t sent_ms;        /* the attempt under way */
-    int renewed;            /* in the renewing phase */
-    lease_store_done renew_done;
-    void *renew_context;
+    _Atomic int64_t due_ms;         /* when its next renewal should be sent */
+    int64_t sent_ms;                /* the attempt under way */
+    int renewed;                    /* in the renewing phase */
+    struct lease_store_call inner;  /* of the blob store: an acquire, later a renewal */
+    struct lease_store_call *outer; /* of the manager */
     struct lease *lease;
 };
 
@@ -86,16 +86,37 @@ static void note_late(struct load *load, int64_t late_ms) {
     load->late[late_ms < LATE_BUCKETS ? late_ms : LATE_BUCKETS - 1]++;
 }
 
-static enum status acquire(struct lease_store *base, const char *name, const char *lease_id, int duration_s,
-                           int64_t deadline_ms, int64_t *out_sent_ms, struct error *err) {
+/* The manager's call goes on to the blob store as the record's own. Ends where `done` calls the manager's. */
+static struct lease_store_call *pass_on(struct record *record, struct lease_store_call *outer, lease_store_done done) {
+    record->outer = outer;
+    outer->own = record;
+    record->inner.done = done;
+    record->inner.context = record;
+    return &record->inner;
+}
+
+static void answer(struct record *record, enum status status, const struct error *err) {
+    struct lease_store_call *outer = record->outer;
+    outer->own = NULL;
+    outer->sent_ms = record->inner.sent_ms;
+    outer->done(outer->context, status, err);
+}
+
+static void acquire_answered(void *context, enum status status, const struct error *err) {
+    struct record *record = context;
+    if (status == STATUS_OK) {
+        record->due_ms = record->inner.sent_ms + record->load->interval_ms;
+    }
+    answer(record, status, err);
+}
+
+static enum status acquire(struct lease_store *base, struct lease_store_call *call, const char *name,
+                           const char *lease_id, int duration_s, int64_t deadline_ms) {
     struct load *load = (struct load *)base;
     struct lease_store *inner = &load->blob_store.base;
     load->acquires_sent++;
-    enum status status = inner->ops->acquire(inner, name, lease_id, duration_s, deadline_ms, out_sent_ms, err);
-    if (status == STATUS_OK) {
-        record_of(load, name)->due_ms = *out_sent_ms + load->interval_ms;
-    }
-    return status;
+    return inner->ops->acquire(inner, pass_on(record_of(load, name), call, acquire_answered), name, lease_id,
+                               duration_s, deadline_ms);
 }
 
 static void renew_answered(void *context, enum status status, const struct error *err) {
@@ -109,27 +130,25 @@ static void renew_answered(void *context, enum status status, const struct error
         }
         record->due_ms = record->sent_ms + load->interval_ms;
     }
-    record->renew_done(record->renew_context, status, err);
+    answer(record, status, err);
 }
 
-static enum status renew(struct lease_store *base, const char *name, const char *lease_id, int64_t timeout_ms,
-                         lease_store_done done, void *context) {
+static enum status renew(struct lease_store *base, struct lease_store_call *call, const char *name,
+                         const char *lease_id, int64_t timeout_ms) {
     struct load *load = (struct load *)base;
     struct lease_store *inner = &load->blob_store.base;
     struct record *record = record_of(load, name);
-    record->renew_done = done;
-    record->renew_context = context;
     record->sent_ms = now_ms();
     load->renewals_sent++;
-    return inner->ops->renew(inner, name, lease_id, timeout_ms, renew_answered, record);
+    return inner->ops->renew(inner, pass_on(record, call, renew_answered), name, lease_id, timeout_ms);
 }
 
-static enum status release(struct lease_store *base, const char *name, const char *lease_id, int64_t timeout_ms,
-                           lease_store_done done, void *context) {
+static enum status release(struct lease_store *base, struct lease_store_call *call, const char *name,
+                           const char *lease_id, int64_t timeout_ms) {
     struct load *load = (struct load *)base;
     struct lease_store *inner = &load->blob_store.base;
     load->releases_sent++;
-    return inner->ops->release(inner, name, lease_id, timeout_ms, done, context);
+    return inner->ops->release(inner, call, name, lease_id, timeout_ms);
 }
 
 /* --- what the owners are told --- */
@@ -328,8 +347,8 @@ static void open_load(struct load *load, const struct lease_load_options *option
     http_headers_init(&load->blob_options.metadata);
     lease_store_blob_init(&load->blob_store, &load->storage.client, &load->blob_options);
     struct error err;
-    ck_assert_int_eq(lease_manager_new(&load->manager, &load->lease_options, &load->base, load->storage.transport,
-                                       clock_system(), &err),
+    ck_assert_int_eq(lease_manager_new(&load->manager, &load->lease_options, &load->base,
+                                       http_transport_client(load->storage.transport)->loop, clock_system(), &err),
                      STATUS_OK);
 }
 

@@ -10,17 +10,19 @@
 enum { MAX_SCRIPT = 64, PATIENCE_S = 20 };
 
 /*
- * HELD: waits for the test's answer. ANSWERED: the answer is known. GIVING, GIVEN: whoever asked is told, and has been.
+ * HELD: waits for the test's answer. ANSWERED: the answer is known, and on its way. GIVEN: whoever
+ * asked has been told.
  */
-enum stage { HELD, ANSWERED, GIVING, GIVEN };
+enum stage { HELD, ANSWERED, GIVEN };
 
 /* A call that has come; all are kept. */
 struct asked {
+    struct lease_store_fake *fake;
     enum fake_call_kind kind;
     enum stage stage;
     struct fake_call call;
-    lease_store_done done; /* renew, release */
-    void *context;
+    struct lease_store_call *caller; /* of the loop's thread; NULL: abandoned */
+    struct loop_task give;
     enum status status;
     struct asked *next;
 };
@@ -39,14 +41,13 @@ struct holder {
 
 struct lease_store_fake {
     struct lease_store base;
+    struct event_loop *loop;
     const struct clock *clock;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    pthread_t thread;
-    bool stopping;
     struct asked *first;
-    struct asked *open; /* all before it are GIVEN */
     struct asked **last;
+    struct asked *given_until; /* it and all before it are GIVEN; NULL: perhaps none */
     size_t counts[FAKE_KINDS];
     struct script scripts[FAKE_KINDS];
     struct script refusals[FAKE_KINDS];
@@ -122,6 +123,26 @@ static bool take_scripted(struct script *script, enum status *out) {
     return true;
 }
 
+/* Tells whoever asked; on the loop's thread. */
+static void give(void *context) {
+    struct asked *asked = context;
+    struct lease_store_fake *fake = asked->fake;
+    struct lease_store_call *caller = asked->caller;
+    struct error err = {.status = asked->status};
+    if (asked->status != STATUS_OK) {
+        error_set(&err, asked->status, "the fake says %s", status_name(asked->status));
+    }
+    if (caller != NULL) {
+        caller->own = NULL;
+        caller->sent_ms = asked->call.at_ms;
+        caller->done(caller->context, asked->status, &err);
+    }
+    pthread_mutex_lock(&fake->lock);
+    asked->stage = GIVEN;
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->lock);
+}
+
 static void answer(struct lease_store_fake *fake, struct asked *asked, enum status status) {
     asked->stage = ANSWERED;
     asked->status = status;
@@ -135,14 +156,13 @@ static void answer(struct lease_store_fake *fake, struct asked *asked, enum stat
 static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call,
                             enum status *refusal) {
     struct asked *asked = must(calloc(1, sizeof *asked));
+    asked->fake = fake;
     asked->kind = kind;
     asked->call = *call;
     asked->call.at_ms = clock_now_ms(fake->clock);
+    asked->give = (struct loop_task){.run = give, .context = asked};
     *fake->last = asked;
     fake->last = &asked->next;
-    if (fake->open == NULL) {
-        fake->open = asked;
-    }
     fake->counts[kind]++;
     pthread_cond_broadcast(&fake->changed);
     if (take_scripted(&fake->refusals[kind], refusal)) {
@@ -169,106 +189,62 @@ static struct fake_call call_of(const char *name, const char *lease_id, int64_t 
     return call;
 }
 
-static enum status ask_and_wait(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call,
-                                int64_t *out_sent_ms, struct error *err) {
-    enum status status;
-    pthread_mutex_lock(&fake->lock);
-    struct asked *asked = record(fake, kind, call, &status);
-    struct timespec until = patience();
-    while (asked != NULL && asked->stage == HELD) {
-        wait_for_change(fake, &until, "the answer to an acquire");
-    }
-    if (asked != NULL) {
-        asked->stage = GIVEN;
-        status = asked->status;
-        pthread_cond_broadcast(&fake->changed);
-    }
-    if (status == STATUS_OK && out_sent_ms != NULL) {
-        *out_sent_ms = asked->call.at_ms;
-    }
-    pthread_mutex_unlock(&fake->lock);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the fake says %s", status_name(status));
-}
-
-static enum status acquire(struct lease_store *store, const char *name, const char *lease_id, int duration_s,
-                           int64_t deadline_ms, int64_t *out_sent_ms, struct error *err) {
-    struct fake_call call = call_of(name, lease_id, deadline_ms);
-    call.duration_s = duration_s;
-    return ask_and_wait((struct lease_store_fake *)store, FAKE_ACQUIRE, &call, out_sent_ms, err);
-}
-
-static enum status break_lease(struct lease_store *store, const char *name, int64_t deadline_ms, struct error *err) {
-    struct fake_call call = call_of(name, "", deadline_ms);
-    return ask_and_wait((struct lease_store_fake *)store, FAKE_BREAK, &call, NULL, err);
-}
-
-static enum status submit(struct lease_store *store, enum fake_call_kind kind, const struct fake_call *call,
-                          lease_store_done done, void *context) {
+static enum status start(struct lease_store *store, struct lease_store_call *caller, enum fake_call_kind kind,
+                         const struct fake_call *call) {
     struct lease_store_fake *fake = (struct lease_store_fake *)store;
     enum status status = STATUS_OK;
+    if (!event_loop_is_current(fake->loop) || caller->own != NULL) {
+        fprintf(stderr, "lease_store_fake: a call not on the loop's thread, or while another is under way\n");
+        abort();
+    }
     pthread_mutex_lock(&fake->lock);
     struct asked *asked = record(fake, kind, call, &status);
     if (asked != NULL) {
-        asked->done = done;
-        asked->context = context;
+        asked->caller = caller;
+        caller->own = asked;
+        if (asked->stage == ANSWERED) {
+            event_loop_post(fake->loop, &asked->give);
+        }
     }
     pthread_mutex_unlock(&fake->lock);
     return status;
 }
 
-static enum status renew(struct lease_store *store, const char *name, const char *lease_id, int64_t timeout_ms,
-                         lease_store_done done, void *context) {
-    struct fake_call call = call_of(name, lease_id, timeout_ms);
-    return submit(store, FAKE_RENEW, &call, done, context);
+static enum status acquire(struct lease_store *store, struct lease_store_call *caller, const char *name,
+                           const char *lease_id, int duration_s, int64_t deadline_ms) {
+    struct fake_call call = call_of(name, lease_id, deadline_ms);
+    call.duration_s = duration_s;
+    return start(store, caller, FAKE_ACQUIRE, &call);
 }
 
-static enum status release(struct lease_store *store, const char *name, const char *lease_id, int64_t timeout_ms,
-                           lease_store_done done, void *context) {
+static enum status renew(struct lease_store *store, struct lease_store_call *caller, const char *name,
+                         const char *lease_id, int64_t timeout_ms) {
     struct fake_call call = call_of(name, lease_id, timeout_ms);
-    return submit(store, FAKE_RELEASE, &call, done, context);
+    return start(store, caller, FAKE_RENEW, &call);
+}
+
+static enum status release(struct lease_store *store, struct lease_store_call *caller, const char *name,
+                           const char *lease_id, int64_t timeout_ms) {
+    struct fake_call call = call_of(name, lease_id, timeout_ms);
+    return start(store, caller, FAKE_RELEASE, &call);
+}
+
+static enum status break_lease(struct lease_store *store, struct lease_store_call *caller, const char *name,
+                               int64_t deadline_ms) {
+    struct fake_call call = call_of(name, "", deadline_ms);
+    return start(store, caller, FAKE_BREAK, &call);
+}
+
+static void abandon(struct lease_store *store, struct lease_store_call *caller) {
+    (void)store;
+    struct asked *asked = caller->own;
+    if (asked != NULL) {
+        asked->caller = NULL;
+        caller->own = NULL;
+    }
 }
 
 /* --- answers --- */
-
-/* Gives an answer to whoever submitted; with the lock held, but not during the callback. */
-static void give(struct lease_store_fake *fake, struct asked *asked) {
-    struct error err = {.status = asked->status};
-    asked->stage = GIVING;
-    pthread_mutex_unlock(&fake->lock);
-    if (asked->status != STATUS_OK) {
-        error_set(&err, asked->status, "the fake says %s", status_name(asked->status));
-    }
-    asked->done(asked->context, asked->status, &err);
-    pthread_mutex_lock(&fake->lock);
-    asked->stage = GIVEN;
-    pthread_cond_broadcast(&fake->changed);
-}
-
-static struct asked *next_to_give(struct lease_store_fake *fake) {
-    while (fake->open != NULL && fake->open->stage == GIVEN) {
-        fake->open = fake->open->next;
-    }
-    struct asked *asked = fake->open;
-    while (asked != NULL && !(asked->stage == ANSWERED && asked->done != NULL)) {
-        asked = asked->next;
-    }
-    return asked;
-}
-
-static void *give_answers(void *context) {
-    struct lease_store_fake *fake = context;
-    pthread_mutex_lock(&fake->lock);
-    while (!fake->stopping) {
-        struct asked *asked = next_to_give(fake);
-        if (asked != NULL) {
-            give(fake, asked);
-        } else {
-            pthread_cond_wait(&fake->changed, &fake->lock);
-        }
-    }
-    pthread_mutex_unlock(&fake->lock);
-    return NULL;
-}
 
 static struct asked *first_held(const struct lease_store_fake *fake, enum fake_call_kind kind) {
     struct asked *asked = fake->first;
@@ -279,6 +255,7 @@ static struct asked *first_held(const struct lease_store_fake *fake, enum fake_c
 }
 
 void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status) {
+    bool is_on_loop = event_loop_is_current(fake->loop);
     pthread_mutex_lock(&fake->lock);
     struct timespec until = patience();
     struct asked *asked;
@@ -286,34 +263,33 @@ void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind 
         wait_for_change(fake, &until, "a call to be answered");
     }
     answer(fake, asked, status);
-    if (asked->done != NULL) {
-        give(fake, asked);
+    if (!is_on_loop) {
+        event_loop_post(fake->loop, &asked->give);
+        while (asked->stage != GIVEN) {
+            wait_for_change(fake, &until, "an answer");
+        }
     }
     pthread_mutex_unlock(&fake->lock);
+    if (is_on_loop) {
+        give(asked);
+    }
 }
 
 /* --- for tests --- */
 
-struct lease_store_fake *lease_store_fake_new(const struct clock *clock) {
-    static const struct lease_store_ops ops = {acquire, renew, release, break_lease};
+struct lease_store_fake *lease_store_fake_new(struct event_loop *loop, const struct clock *clock) {
+    static const struct lease_store_ops ops = {acquire, renew, release, break_lease, abandon};
     struct lease_store_fake *fake = must(calloc(1, sizeof *fake));
     fake->base.ops = &ops;
+    fake->loop = loop;
     fake->clock = clock;
     fake->last = &fake->first;
     pthread_mutex_init(&fake->lock, NULL);
     pthread_cond_init(&fake->changed, NULL);
-    if (pthread_create(&fake->thread, NULL, give_answers, fake) != 0) {
-        abort();
-    }
     return fake;
 }
 
 void lease_store_fake_free(struct lease_store_fake *fake) {
-    pthread_mutex_lock(&fake->lock);
-    fake->stopping = true;
-    pthread_cond_broadcast(&fake->changed);
-    pthread_mutex_unlock(&fake->lock);
-    pthread_join(fake->thread, NULL);
     while (fake->first != NULL) {
         struct asked *asked = fake->first;
         fake->first = asked->next;
@@ -386,9 +362,12 @@ struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_
     return call;
 }
 
-static bool everything_is_given(const struct lease_store_fake *fake) {
-    const struct asked *asked = fake->first;
+static bool everything_is_given(struct lease_store_fake *fake) {
+    struct asked *asked = fake->given_until != NULL ? fake->given_until : fake->first;
+    bool is_given_so_far = true;
     while (asked != NULL && (asked->stage == GIVEN || asked->stage == HELD)) {
+        is_given_so_far = is_given_so_far && asked->stage == GIVEN;
+        fake->given_until = is_given_so_far ? asked : fake->given_until;
         asked = asked->next;
     }
     return asked == NULL;

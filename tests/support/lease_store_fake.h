@@ -1,15 +1,19 @@
 /*
- * lease_store_fake.h - a lease service in memory that fails, waits and hangs on demand and remembers what it was asked.
+ * lease_store_fake.h - a lease service in memory that fails, waits and hangs on demand and
+ * remembers what it was asked.
  *
- * Left alone it behaves as storage does, but that leases do not run out: acquire grants a free lease, and one held
- * under the same id; renew and release succeed for the id that holds; break frees. Renewals and releases are answered
- * on a thread of its own, never inside the call.
+ * Left alone it behaves as storage does, but that leases do not run out: acquire grants a free
+ * lease, and one held under the same id; renew and release succeed for the id that holds; break
+ * frees. Answers are given by tasks on the loop's thread. A call that is abandoned takes effect all
+ * the same when it is answered.
  *
- * Vocabulary   script   what the next calls of one kind are answered, in order; OK then takes effect as above, anything
+ * Vocabulary   script   what the next calls of one kind are answered, in order; OK then takes
+ *              effect as above, anything
  *                       else has none
- *              refuse   the submission itself fails; there will be no answer
- *              hold     calls wait for lease_store_fake_answer; acquire blocks meanwhile
- * Rules        What should not happen to a test (a wait of more than 20 s) ends it with a message on stderr.
+ *              refuse   the call is not even started; there will be no answer
+ *              hold     calls wait for lease_store_fake_answer
+ * Rules        What should not happen to a test (a wait of more than 20 s) ends it with a message
+ *              on stderr.
  * Threads: any.
  * Layer: tests.
  */
@@ -22,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "http/event_loop.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store.h"
 
@@ -37,9 +42,9 @@ struct fake_call {
     int64_t limit_ms;               /* renew, release: the timeout; acquire, break: the deadline */
 };
 
-struct lease_store_fake *lease_store_fake_new(const struct clock *clock);
+struct lease_store_fake *lease_store_fake_new(struct event_loop *loop, const struct clock *clock);
 
-/* Nobody may be waiting for it any more. */
+/* The loop has stopped. */
 void lease_store_fake_free(struct lease_store_fake *fake);
 
 struct lease_store *lease_store_fake_store(struct lease_store_fake *fake);
@@ -49,12 +54,15 @@ void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind 
 void lease_store_fake_hold(struct lease_store_fake *fake, enum fake_call_kind kind, bool hold);
 
 /*
- * Answers the one that has been held longest, waiting for one if there is none; on the caller's thread, but for
- * acquire.
+ * Answers the one that has been held longest, waiting for one if there is none, and waits until
+ * whoever asked has been told. On the loop's thread: tells him at once.
  */
 void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
 
-/* How many calls of that kind have come, waiting until they have, and the one numbered `index` (0, ...). */
+/*
+ * How many calls of that kind have come, waiting until they have, and the one numbered `index` (0,
+ * ...).
+ */
 size_t lease_store_fake_count(struct lease_store_fake *fake, enum fake_call_kind kind);
 void lease_store_fake_wait(struct lease_store_fake *fake, enum fake_call_kind kind, size_t count);
 struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_call_kind kind, size_t index);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/utc.h"
-#include "storage/blob_client.h"
+#include "support/blob_calls.h"
 
 enum { PATIENCE_MS = 10000, OUTSIDER_S = 60, BLOB_BYTES = 300 };
 
@@ -60,21 +60,10 @@ void lease_witness_take(struct lease_witness *witness, const char *name) {
     ck_assert_msg(lease_witness_try_take(witness, name), "somebody holds %s", name);
 }
 
-typedef enum status (*lease_submit)(struct storage_client *client, const char *container, const char *blob,
-                                    const char *lease_id, int64_t timeout_ms, storage_done done, void *context);
-
-static enum status act(struct lease_witness *witness, lease_submit action, const char *name, const char *lease_id) {
-    struct storage_outcome outcome;
-    char blob[BLOB_BYTES];
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(action(&witness->storage.client, witness->container, blob_of(name, blob), lease_id, PATIENCE_MS,
-                            storage_outcome_take, &outcome),
-                     STATUS_OK);
-    return storage_outcome_wait(&outcome);
-}
-
 bool lease_witness_holds(struct lease_witness *witness, const char *name, const char *lease_id) {
-    enum status status = act(witness, blob_lease_renew_submit, name, lease_id);
+    char blob[BLOB_BYTES];
+    enum status status = blob_lease_renew(&witness->storage.client, witness->container, blob_of(name, blob), lease_id,
+                                          deadline(witness), NULL);
     ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_LOST, "%s: %s", name, status_text(status));
     return status == STATUS_OK;
 }

@@ -22,7 +22,10 @@ static void write_signature(const char *expiry, struct strbuf *out) {
     strbuf_appendf(&text, "%s\n%s\n%s\n%s\n\n%s\n\n\n%s\n\n", AZURITE_ACCOUNT, PERMISSIONS, SERVICES, RESOURCE_TYPES,
                    expiry, VERSION);
     unsigned char mac[SHA256_BYTES];
-    ck_assert_int_eq(crypto_hmac_sha256(key.data, key.length, text.data, text.length, mac), STATUS_OK);
+    struct crypto_hmac hmac;
+    ck_assert_int_eq(crypto_hmac_init(&hmac, key.data, key.length), STATUS_OK);
+    ck_assert_int_eq(crypto_hmac_sign(&hmac, text.data, text.length, mac), STATUS_OK);
+    crypto_hmac_cleanup(&hmac);
     crypto_base64_encode(mac, sizeof mac, out);
     strbuf_release(&key), strbuf_release(&text);
 }

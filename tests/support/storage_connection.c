@@ -8,15 +8,18 @@ void storage_connection_open(struct storage_connection *connection, const char *
     struct error err;
     const struct clock *clock = clock_system();
     ck_assert_msg(storage_account_parse(connection_string, &connection->account, &err) == STATUS_OK, "%s", err.message);
-    credential_shared_key_init(&connection->credential, &connection->account);
+    ck_assert_msg(credential_shared_key_init(&connection->credential, &connection->account, &err) == STATUS_OK, "%s",
+                  err.message);
     ck_assert_msg(http_transport_new(&connection->transport, clock, &err) == STATUS_OK, "%s", err.message);
     storage_client_init(&connection->client, http_transport_client(connection->transport), clock, &connection->account,
                         &connection->credential.base);
 }
 
 void storage_connection_close(struct storage_connection *connection) {
-    http_transport_free(connection->transport);
+    http_transport_stop(connection->transport);
     storage_client_release(&connection->client);
+    credential_shared_key_cleanup(&connection->credential);
+    http_transport_free(connection->transport);
     storage_account_wipe(&connection->account);
 }
 
@@ -27,31 +30,4 @@ int64_t storage_connection_deadline(const struct storage_connection *connection,
 void storage_unique_name(char out[STORAGE_UNIQUE_NAME_BYTES]) {
     static int count;
     snprintf(out, STORAGE_UNIQUE_NAME_BYTES, "test%dn%d", (int)getpid(), ++count);
-}
-
-void storage_outcome_init(struct storage_outcome *outcome) {
-    *outcome =
-        (struct storage_outcome){.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .count = 0};
-}
-
-void storage_outcome_take(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    struct storage_outcome *outcome = context;
-    ck_assert_msg((status == STATUS_OK) == (reply != NULL), "an answer with %s", status_name(status));
-    pthread_mutex_lock(&outcome->lock);
-    outcome->status = status;
-    if (status != STATUS_OK) {
-        outcome->err = *err;
-    }
-    outcome->count++;
-    pthread_cond_signal(&outcome->changed);
-    pthread_mutex_unlock(&outcome->lock);
-}
-
-enum status storage_outcome_wait(struct storage_outcome *outcome) {
-    pthread_mutex_lock(&outcome->lock);
-    while (outcome->count == 0) {
-        pthread_cond_wait(&outcome->changed, &outcome->lock);
-    }
-    pthread_mutex_unlock(&outcome->lock);
-    return outcome->status;
 }

@@ -8,7 +8,6 @@
 #ifndef SUPPORT_STORAGE_CONNECTION_H
 #define SUPPORT_STORAGE_CONNECTION_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 #include "storage/credential.h"
@@ -32,20 +31,6 @@ void storage_connection_close(struct storage_connection *connection);
 
 /* `timeout_ms` from now, on the client's clock. */
 int64_t storage_connection_deadline(const struct storage_connection *connection, int64_t timeout_ms);
-
-/*
- * Waits for the end of a submitted request: pass storage_outcome_take and an outcome begun with storage_outcome_init.
- */
-struct storage_outcome {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    int count; /* how often it was told: once, if all is well */
-    enum status status;
-    struct error err;
-};
-void storage_outcome_init(struct storage_outcome *outcome);
-void storage_outcome_take(void *context, enum status status, struct http_reply *reply, const struct error *err);
-enum status storage_outcome_wait(struct storage_outcome *outcome);
 
 /* A name for a container or table that no other test has: small letters and digits. */
 enum { STORAGE_UNIQUE_NAME_BYTES = 40 };

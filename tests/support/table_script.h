@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
+#include "inventory/inventory_store_wait.h"
 #include "support/http_fake.h"
 #include "support/storage_connection.h"
 
@@ -66,7 +67,7 @@ static inline void tear_down(void) {
 }
 
 static inline void *run_commit(void *unused) {
-    commit.status = table.base.ops->commit(&table.base, &state, commit.deadline_ms, &commit.err);
+    commit.status = inventory_store_commit_and_wait(&table.base, &state, commit.deadline_ms, &commit.err);
     return unused;
 }
 

@@ -123,18 +123,21 @@ static bool fits_host(const char *authority, const char *host) {
            (host[length] == '\0' || strcmp(host + length, ":80") == 0);
 }
 
-static void replace_header(struct http_headers *headers, const char *name, const char *new_name, const char *value) {
+/*
+ * Gives a header another name and value, in its place. What was looked up in the list is gone then.
+ * Returns 0, or the status to refuse the request with.
+ */
+static int replace_header(struct http_headers *headers, const char *name, const char *new_name, const char *value) {
+    struct http_headers changed;
+    http_headers_init(&changed);
     for (size_t i = 0; i < headers->count; i++) {
-        char *copied_name = strcasecmp(headers->items[i].name, name) == 0 ? strdup(new_name) : NULL;
-        char *copied_value = copied_name != NULL ? strdup(value) : NULL;
-        if (copied_value != NULL) {
-            free(headers->items[i].name);
-            free(headers->items[i].value);
-            headers->items[i] = (struct http_header){copied_name, copied_value};
-        } else {
-            free(copied_name);
-        }
+        const struct http_header *item = &headers->items[i];
+        bool is_it = strcasecmp(item->name, name) == 0;
+        http_headers_add(&changed, is_it ? new_name : item->name, is_it ? value : item->value);
     }
+    http_headers_release(headers);
+    *headers = changed;
+    return headers->status == STATUS_OK ? 0 : 500;
 }
 
 /*
@@ -151,12 +154,12 @@ static int read_framing(struct caller_request *request, struct stream *stream) {
         if (strcasecmp(last, "chunked") != 0 || request->is_http_1_0) {
             return 400;
         }
-        if (length != NULL) { /* two framings: after this the connection is not trusted */
-            request->keeps_alive = false;
-            replace_header(&request->headers, "Content-Length", "X-Content-Length", length);
-        }
         wire_body_init(&request->body, stream, BODY_CHUNKED, 0);
-        return 0;
+        if (length == NULL) {
+            return 0;
+        }
+        request->keeps_alive = false; /* two framings: after this the connection is not trusted */
+        return replace_header(&request->headers, "Content-Length", "X-Content-Length", length);
     }
     if (length != NULL) {
         if (count_headers(headers, "Content-Length") > 1 ||
@@ -165,8 +168,10 @@ static int read_framing(struct caller_request *request, struct stream *stream) {
         }
         char number[32];
         snprintf(number, sizeof number, "%llu", (unsigned long long)request->length);
-        replace_header(&request->headers, "Content-Length", "Content-Length", number);
         request->has_length = true;
+        if (replace_header(&request->headers, "Content-Length", "Content-Length", number) != 0) {
+            return 500;
+        }
     }
     wire_body_init(&request->body, stream, request->length > 0 ? BODY_LENGTH : BODY_NONE, request->length);
     return 0;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/crypto.h"
+#include "base/hex.h"
 #include "base/timespan.h"
 #include "devhost/console.h"
 #include "devhost/invocation_payload.h"
@@ -62,9 +63,7 @@ void invoker_add_traceparent(struct http_headers *headers) {
         return;
     }
     char text[2 * sizeof id + 1];
-    for (size_t i = 0; i < sizeof id; i++) {
-        snprintf(text + 2 * i, 3, "%02x", id[i]);
-    }
+    hex_encode(id, sizeof id, text);
     http_headers_addf(headers, "traceparent", "00-%.32s-%.16s-00", text, text + 32);
 }
 
@@ -77,9 +76,7 @@ static void continue_trace(const struct http_headers *caller, struct http_header
         return;
     }
     char text[2 * sizeof span + 1];
-    for (size_t i = 0; i < sizeof span; i++) {
-        snprintf(text + 2 * i, 3, "%02x", span[i]);
-    }
+    hex_encode(span, sizeof span, text);
     http_headers_addf(headers, "traceparent", "%.36s%s%s", parent, text, parent + 52);
     if (state != NULL) {
         http_headers_add(headers, "tracestate", state);

@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "functions/inventory_picture.h"
+#include "inventory/inventory_store_wait.h"
+#include "inventory/table_setup.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -44,7 +46,7 @@ static enum status list_product(void *context, const struct product *product, st
     struct product_state state;
     product_state_init(&state);
     struct inventory_query query = {.until_ms = now_ms};
-    enum status status = listing->store->ops->read(listing->store, product->id, &query, &state, err);
+    enum status status = inventory_store_read_and_wait(listing->store, product->id, &query, &state, err);
     if (status == STATUS_OK) {
         status = append_row(listing->rows, &state.product, inventory_available(&state, now_ms), err);
     } else if (status == STATUS_MALFORMED) { /* the others are listed all the same */
@@ -59,7 +61,7 @@ static enum status list_product(void *context, const struct product *product, st
 
 enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
     struct listing listing = {.store = &parts->table_store.base, .rows = cJSON_CreateArray()};
-    enum status status = inventory_store_table_list(&parts->table_store, list_product, &listing, err);
+    enum status status = table_setup_list(&parts->table_store, list_product, &listing, err);
     if (status == STATUS_OK) {
         *out = listing.rows;
     } else {
@@ -102,28 +104,27 @@ static enum status print_product(const struct output *output, const char *produc
 
 enum status products_set(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
                          struct error *err) {
-    struct total_result result;
-    enum status status = inventory_service_set_total(&parts->inventory, product_id, total, &result, err);
+    struct inventory_request request = {.operation = &operation_set_total, .product_id = product_id, .quantity = total};
+    enum status status = inventory_service_run(&parts->inventory, &request, err);
+    if (status == STATUS_LEASE_CONFLICT) {
+        return error_set(err, status, "others have been at product %s all the time; try again", product_id);
+    }
     if (status != STATUS_OK) {
         return explain(status, product_id, err);
     }
-    if (!result.acquired_lease) {
-        return error_set(err, STATUS_LEASE_CONFLICT, "others have been at product %s all the time; try again",
-                         product_id);
-    }
-    if (!result.set) {
+    if (!request.is_set) {
         return error_set(err, STATUS_PRECONDITION_FAILED,
                          "the total of %s cannot be %lld: %lld units are reserved; it stays %lld", product_id,
-                         (long long)total, (long long)(result.total - result.available), (long long)result.total);
+                         (long long)total, (long long)(request.total - request.available), (long long)request.total);
     }
-    return print_product(output, product_id, result.total, result.available, result.version, err);
+    return print_product(output, product_id, request.total, request.available, request.version, err);
 }
 
 enum status products_add(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
                          struct error *err) {
     struct seed_product product = {.total = total};
     snprintf(product.id, sizeof product.id, "%s", product_id);
-    enum status status = inventory_store_table_add(&parts->table_store, &product, err);
+    enum status status = table_setup_add(&parts->table_store, &product, err);
     if (status != STATUS_OK) {
         error_wrap(err, "adding product %s", product_id);
         return status;

@@ -3,11 +3,15 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/hex.h"
 #include "support/certificates.h"
 #include "support/check_main.h"
 
@@ -26,6 +30,75 @@ START_TEST(random_bytes_fill_all_of_the_space_and_no_more) {
     ck_assert_int_eq(seen[65], 0);
     for (size_t i = 1; i < 65; i++) {
         ck_assert_int_eq(seen[i], 0xFF);
+    }
+}
+END_TEST
+
+START_TEST(more_than_a_block_is_random_too) {
+    static unsigned char bytes[5000];
+    size_t zeros = 0;
+    ck_assert_int_eq(crypto_random(bytes, sizeof bytes), STATUS_OK);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        zeros += bytes[i] == 0;
+    }
+    ck_assert_uint_lt(zeros, 100);
+}
+END_TEST
+
+/* With a block that both go on with, they would get the same. */
+START_TEST(a_child_process_gets_other_bytes_than_its_parent) {
+    unsigned char before[16], mine[16], of_child[16];
+    int ends[2];
+    ck_assert_int_eq(crypto_random(before, sizeof before), STATUS_OK);
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        bool is_told =
+            crypto_random(mine, sizeof mine) == STATUS_OK && write(ends[1], mine, sizeof mine) == sizeof mine;
+        _exit(is_told ? 0 : 1);
+    }
+    ck_assert_int_eq(crypto_random(mine, sizeof mine), STATUS_OK);
+    ck_assert_int_eq(read(ends[0], of_child, sizeof of_child), sizeof of_child);
+    ck_assert_mem_ne(mine, of_child, sizeof mine);
+    memset(before, 0, sizeof before); /* as a block that was only wiped would give */
+    ck_assert_mem_ne(before, of_child, sizeof before);
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
+    close(ends[0]), close(ends[1]);
+}
+END_TEST
+
+enum { RANDOM_THREADS = 4, RANDOM_IDS = 5000 };
+
+static uint64_t drawn[RANDOM_THREADS * RANDOM_IDS];
+
+static void *draw(void *context) {
+    uint64_t *ids = context;
+    for (int i = 0; i < RANDOM_IDS; i++) {
+        if (crypto_random(&ids[i], sizeof ids[i]) != STATUS_OK) {
+            abort();
+        }
+    }
+    return NULL;
+}
+
+static int compare_ids(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+START_TEST(no_two_threads_get_the_same_bytes) {
+    pthread_t threads[RANDOM_THREADS];
+    for (int i = 0; i < RANDOM_THREADS; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, draw, drawn + (size_t)i * RANDOM_IDS), 0);
+    }
+    for (int i = 0; i < RANDOM_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    size_t count = sizeof drawn / sizeof drawn[0];
+    qsort(drawn, count, sizeof drawn[0], compare_ids);
+    for (size_t i = 1; i < count; i++) {
+        ck_assert_uint_ne(drawn[i - 1], drawn[i]);
     }
 }
 END_TEST
@@ -56,11 +129,15 @@ END_TEST
 static void check_hmac(const void *key, size_t key_length, const void *data, size_t length, const char *expected) {
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_BYTES * 2 + 1];
-    ck_assert_int_eq(crypto_hmac_sha256(key, key_length, data, length, digest), STATUS_OK);
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    struct crypto_hmac hmac;
+    ck_assert_int_eq(crypto_hmac_init(&hmac, key, key_length), STATUS_OK);
+    for (int again = 0; again < 3; again++) { /* each begins anew, with the same key */
+        ck_assert_int_eq(crypto_hmac_sign(&hmac, data, length, digest), STATUS_OK);
+        hex_encode(digest, sizeof digest, hex);
+        ck_assert_str_eq(hex, expected);
+        ck_assert_int_eq(crypto_hmac_sign(&hmac, "another", 7, digest), STATUS_OK);
     }
-    ck_assert_str_eq(hex, expected);
+    crypto_hmac_cleanup(&hmac);
 }
 
 START_TEST(hmac_agrees_with_rfc_4231) {
@@ -254,9 +331,7 @@ START_TEST(the_thumbprint_is_what_openssl_says) {
     add_file(&pem, certificates.app);
     ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s", err.message);
     openssl_fingerprint(certificates.app, expected);
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        snprintf(text + 2 * i, 3, "%02x", identity.thumbprint[i]);
-    }
+    hex_encode(identity.thumbprint, SHA256_BYTES, text);
     ck_assert_str_eq(text, expected);
     crypto_identity_release(&identity);
     strbuf_release(&pem);
@@ -346,6 +421,9 @@ int main(void) {
     TCase *tcase = tcase_create("crypto");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, random_bytes_fill_all_of_the_space_and_no_more);
+    tcase_add_test(tcase, more_than_a_block_is_random_too);
+    tcase_add_test(tcase, a_child_process_gets_other_bytes_than_its_parent);
+    tcase_add_test(tcase, no_two_threads_get_the_same_bytes);
     tcase_add_test(tcase, sha256_agrees_with_nist);
     tcase_add_test(tcase, hmac_agrees_with_rfc_4231);
     tcase_add_test(tcase, hmac_takes_nothing_as_key_and_data);

@@ -67,6 +67,73 @@ START_TEST(many_headers_keep_their_order) {
 }
 END_TEST
 
+START_TEST(joining_in_the_middle_moves_what_stands_behind) {
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_add(&headers, "A", "1");
+    http_headers_add(&headers, "B", "");
+    http_headers_add(&headers, "C", "3");
+    char expected_a[2048] = "1", expected_b[2048] = "";
+    for (int i = 0; i < 300; i++) { /* grows on the way */
+        http_headers_join(&headers, "A", "x");
+        http_headers_join(&headers, "B", "yz");
+        strcat(expected_a, ", x");
+        strcat(expected_b, ", yz");
+    }
+    ck_assert_int_eq(headers.status, STATUS_OK);
+    ck_assert_uint_eq(headers.count, 3);
+    ck_assert_str_eq(http_headers_get(&headers, "a"), expected_a);
+    ck_assert_str_eq(http_headers_get(&headers, "b"), expected_b);
+    ck_assert_str_eq(headers.items[2].name, "C");
+    ck_assert_str_eq(headers.items[2].value, "3");
+    http_headers_release(&headers);
+}
+END_TEST
+
+START_TEST(a_cleared_list_is_wiped_and_takes_others) {
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_clear(&headers);
+    http_headers_addf(&headers, "Authorization", "Bearer %s", "secret");
+    http_headers_add(&headers, "A\n", "");
+    const char *text = headers.text;
+    size_t length = headers.text_length;
+    http_headers_clear(&headers);
+    ck_assert_int_eq(headers.status, STATUS_OK);
+    ck_assert_uint_eq(headers.count, 0);
+    for (size_t i = 0; i < length; i++) {
+        ck_assert_int_eq(text[i], 0);
+    }
+    http_headers_add_bytes(&headers, "Name: value", 4, "value and more", 5);
+    ck_assert_ptr_eq(headers.text, text);
+    ck_assert_str_eq(http_headers_get(&headers, "Name"), "value");
+    http_headers_add_bytes(&headers, "N", 1, "a\0b", 3);
+    ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
+    http_headers_release(&headers);
+}
+END_TEST
+
+static void check_nothing_behind(const struct http_headers *headers) {
+    for (size_t i = headers->text_length; i < headers->text_capacity; i++) {
+        ck_assert_int_eq(headers->text[i], 0);
+    }
+}
+
+/* The room behind is made zero first: fresh memory may hold anything. */
+START_TEST(a_printed_header_that_is_refused_leaves_nothing_behind) {
+    struct http_headers headers;
+    http_headers_init(&headers);
+    http_headers_add(&headers, "Name", "value");
+    memset(headers.text + headers.text_length, 0, headers.text_capacity - headers.text_length);
+    http_headers_addf(&headers, "Authorization", "Bearer %s\n", "secret");
+    ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
+    ck_assert_uint_eq(headers.count, 1);
+    ck_assert_str_eq(http_headers_get(&headers, "name"), "value");
+    check_nothing_behind(&headers);
+    http_headers_release(&headers);
+}
+END_TEST
+
 static const char *const breaks[][2] = {
     {"A", "b\r\nC: d"}, {"A", "b\nC: d"}, {"A", "b\r"}, {"A\r\nB", "c"}, {"A\n", "c"}};
 
@@ -139,6 +206,9 @@ int main(void) {
     tcase_add_test(tcase, names_and_values_are_copies);
     tcase_add_test(tcase, a_value_of_any_length_is_formatted);
     tcase_add_test(tcase, many_headers_keep_their_order);
+    tcase_add_test(tcase, joining_in_the_middle_moves_what_stands_behind);
+    tcase_add_test(tcase, a_cleared_list_is_wiped_and_takes_others);
+    tcase_add_test(tcase, a_printed_header_that_is_refused_leaves_nothing_behind);
     tcase_add_loop_test(tcase, a_line_break_is_refused_and_the_failure_remembered, 0, sizeof breaks / sizeof breaks[0]);
     tcase_add_test(tcase, a_response_starts_as_an_empty_200);
     tcase_add_test(tcase, headers_of_one_name_can_be_joined);

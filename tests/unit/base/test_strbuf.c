@@ -111,6 +111,59 @@ START_TEST(a_string_that_grows_byte_by_byte_is_copied_seldom) {
 }
 END_TEST
 
+START_TEST(what_had_no_room_leaves_nothing_behind) {
+    struct strbuf buf;
+    strbuf_init(&buf, 100);
+    strbuf_append_string(&buf, "sixty bytes, so that some room is left in what was allocated");
+    size_t length = buf.length;
+    strbuf_appendf(&buf, "%s", "a secret that is longer than the room that there is left at all");
+    ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
+    ck_assert_uint_eq(buf.length, length);
+    ck_assert_uint_gt(buf.capacity, length + 1);
+    for (size_t i = length; i < buf.capacity; i++) {
+        ck_assert_int_eq(buf.data[i], 0);
+    }
+    strbuf_release(&buf);
+}
+END_TEST
+
+START_TEST(a_cleared_text_is_wiped_where_that_is_asked_for) {
+    struct strbuf buf;
+    strbuf_init(&buf, 100);
+    strbuf_clear_wipe(&buf);
+    strbuf_append_string(&buf, "secret");
+    const char *data = buf.data;
+    strbuf_clear_wipe(&buf);
+    ck_assert_uint_eq(buf.length, 0);
+    ck_assert_mem_eq(data, "\0\0\0\0\0\0", 6);
+    strbuf_append_string(&buf, "next");
+    ck_assert_ptr_eq(buf.data, data);
+    strbuf_release(&buf);
+}
+END_TEST
+
+/* As a reply's body is given its ceiling anew for each call. */
+START_TEST(a_ceiling_that_was_lowered_counts_whatever_room_there_is) {
+    struct strbuf buf;
+    strbuf_init(&buf, 1000);
+    strbuf_append_string(&buf, "much more than what is allowed later");
+    strbuf_clear(&buf);
+    buf.max_bytes = 4;
+    strbuf_append_string(&buf, "1234");
+    ck_assert_int_eq(strbuf_status(&buf), STATUS_OK);
+    strbuf_append_char(&buf, '5');
+    ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
+    strbuf_clear(&buf);
+    strbuf_appendf(&buf, "%s", "1234");
+    ck_assert_str_eq(buf.data, "1234");
+    strbuf_clear(&buf);
+    strbuf_appendf(&buf, "%s", "12345");
+    ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
+    ck_assert_str_eq(buf.data, "");
+    strbuf_release(&buf);
+}
+END_TEST
+
 START_TEST(percent_encoding_leaves_only_the_unreserved) {
     struct strbuf buf;
     strbuf_init(&buf, 1000);
@@ -186,6 +239,9 @@ int main(void) {
     tcase_add_test(tcase, nothing_is_appended_after_a_failure_until_it_is_cleared);
     tcase_add_test(tcase, sizes_near_the_largest_do_not_overflow);
     tcase_add_test(tcase, a_string_that_grows_byte_by_byte_is_copied_seldom);
+    tcase_add_test(tcase, what_had_no_room_leaves_nothing_behind);
+    tcase_add_test(tcase, a_cleared_text_is_wiped_where_that_is_asked_for);
+    tcase_add_test(tcase, a_ceiling_that_was_lowered_counts_whatever_room_there_is);
     tcase_add_test(tcase, percent_encoding_leaves_only_the_unreserved);
     tcase_add_loop_test(tcase, random_appends_agree_with_an_array, 0, 50);
     suite_add_tcase(suite, tcase);

@@ -283,7 +283,7 @@ static void ask_too_large(const char *path) {
         .method = "POST", .path = path, .query = "", .headers = &headers, .body = "", .body_too_large = 1};
     http_response_release(&answer);
     http_response_init(&answer, 4096);
-    dispatch_request(&app.dispatch, &request, &answer);
+    function_app_dispatch(&app, &request, &answer);
 }
 
 START_TEST(a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes) {

@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(a_failure_fails_the_invocation_with_its_reason) {
     static const struct {
-        enum store_operation operation;
+        enum store_operation_kind operation;
         enum status status;
         int http_status;
         const char *code;
@@ -185,7 +185,7 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
         http_response_release(&answer);
         http_response_init(&answer, 4096);
         json_memory_limit(count);
-        dispatch_request(&app.dispatch, &request, &answer);
+        function_app_dispatch(&app, &request, &answer);
         failed = json_memory_unlimit();
         ck_assert_int_eq(answer.status, failed ? 500 : 200);
         ck_assert_ptr_nonnull(strstr(answer.body.data, failed ? "InternalError" : "leaseId"));

@@ -148,7 +148,7 @@ END_TEST
 
 START_TEST(a_failure_is_answered_as_its_status_says) {
     static const struct {
-        enum store_operation operation;
+        enum store_operation_kind operation;
         enum status status;
         int http_status;
     } rows[] = {{STORE_READ, STATUS_UNAVAILABLE, 503},

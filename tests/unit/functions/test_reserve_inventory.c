@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "inventory/inventory_store_wait.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
 #include "support/json_memory.h"
@@ -120,16 +121,18 @@ END_TEST
 START_TEST(a_caller_without_the_lease_is_told_what_is_available_now) {
     reserve(_i, NULL, five);
     ck_assert_int_eq(answer.status, 200);
+    function_app_await_release(&app, "inventory-PROD-001");
     struct inventory_store *store = &app.store.base;
     struct product_state state;
     product_state_init(&state);
     const struct reservation *row;
     bool reserved;
     int64_t now_ms = store->ops->now_ms(store);
-    ck_assert_int_eq(store->ops->read(store, "PROD-001", &(struct inventory_query){.all = true}, &state, NULL),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        inventory_store_read_and_wait(store, "PROD-001", &(struct inventory_query){.all = true}, &state, NULL),
+        STATUS_OK);
     ck_assert_int_eq(inventory_reserve(&state, "OTHER", 20, now_ms, 60000, &reserved, &row), STATUS_OK);
-    ck_assert_int_eq(store->ops->commit(store, &state, INT64_MAX, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_store_commit_and_wait(store, &state, INT64_MAX, NULL), STATUS_OK);
     product_state_cleanup(&state);
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
     reserve(_i, NULL, five);
@@ -161,7 +164,7 @@ START_TEST(what_is_available_is_never_invented) {
 END_TEST
 
 START_TEST(storage_that_fails_is_a_503_to_be_retried) {
-    static const enum store_operation operations[] = {STORE_PREPARE, STORE_READ, STORE_COMMIT};
+    static const enum store_operation_kind operations[] = {STORE_PREPARE, STORE_READ, STORE_COMMIT};
     for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
         app.store.next[operations[i]] = STATUS_UNAVAILABLE;
         reserve(_i, NULL, five);
@@ -220,7 +223,7 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
         http_response_release(&answer);
         http_response_init(&answer, 4096);
         json_memory_limit(count);
-        dispatch_request(&app.dispatch, &request, &answer);
+        function_app_dispatch(&app, &request, &answer);
         failed = json_memory_unlimit();
         ck_assert_int_eq(answer.status, failed ? 500 : 200);
         ck_assert_ptr_nonnull(strstr(answer.body.data, failed ? "InternalError" : "\"acquiredLease\":true}"));

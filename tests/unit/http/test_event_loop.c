@@ -172,6 +172,24 @@ START_TEST(a_timer_that_is_always_due_does_not_keep_tasks_from_running) {
 }
 END_TEST
 
+static struct loop_timer next;
+
+static void set_next(void *context) {
+    (void)context;
+    event_loop_set_timer(loop, &next, clock_now_ms(&the_clock.base));
+}
+
+/* As a storage request is started by one: it is due, but its round has passed, and nothing else happens. */
+START_TEST(a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep) {
+    struct loop_timer first = {.fired = set_next};
+    next = (struct loop_timer){.fired = end};
+    event_loop_set_timer(loop, &first, 1000);
+    start();
+    while (sem_wait(&over) != 0) {
+    }
+}
+END_TEST
+
 /* On the system's clock, so that the descriptor of the timer is what wakes the loop. */
 START_TEST(a_sleeping_loop_wakes_for_its_timer) {
     event_loop_free(loop);
@@ -197,6 +215,26 @@ static void await_end(void) {
     while (sem_wait(&over) != 0) {
     }
 }
+
+static struct loop_timer follower;
+
+static void set_follower(void *context) {
+    (void)context;
+    event_loop_set_timer(loop, &follower, clock_now_ms(&the_clock.base));
+}
+
+/* The alarm still stands at what the first timer was due at, which by real time is an hour away. */
+START_TEST(a_timer_that_is_due_at_once_fires_after_the_clock_was_moved) {
+    struct loop_timer first = {.fired = set_follower};
+    follower = (struct loop_timer){.fired = end};
+    event_loop_set_timer(loop, &first, 1000 + 3600000);
+    start();
+    wait_for_tasks();
+    clock_fake_wake(&the_clock, loop);
+    clock_fake_advance(&the_clock, 3600000);
+    await_end();
+}
+END_TEST
 
 START_TEST(a_source_is_told_that_its_descriptor_is_ready) {
     int ends[2];
@@ -240,20 +278,27 @@ END_TEST
 
 static void tell_what(void *context, unsigned events) {
     (void)context;
-    note_letter((events & LOOP_PEER_ENDED) != 0 ? 'e' : (events & LOOP_WRITABLE) != 0 ? 'w' : '?');
+    const char *letter = (events & LOOP_PEER_ENDED) != 0 ? "e" : (events & LOOP_WRITABLE) != 0 ? "w" : "?";
+    note_letter(*letter);
     end(NULL);
+}
+
+/* On the loop's thread, so that what this causes comes after what was read before. */
+static void end_peer(void *context) {
+    shutdown(*(int *)context, SHUT_WR);
 }
 
 START_TEST(a_change_is_told_once_where_that_is_asked_for) {
     int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     struct loop_source source = {.fd = ends[0], .ready = tell_what};
+    struct loop_task ending = {.run = end_peer, .context = &ends[1]};
     ck_assert(event_loop_watch(loop, &source, LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED));
     start();
     await_end();
     wait_for_tasks(), wait_for_tasks();
     ck_assert_str_eq(ran, "w");
-    shutdown(ends[1], SHUT_WR);
+    event_loop_post(loop, &ending);
     await_end();
     ck_assert_str_eq(ran, "we");
     close(ends[0]), close(ends[1]);
@@ -323,7 +368,9 @@ int main(void) {
     tcase_add_test(tests, times_at_both_ends_of_the_range_are_times);
     tcase_add_test(tests, a_timer_that_was_stopped_does_not_fire);
     tcase_add_test(tests, a_timer_that_is_always_due_does_not_keep_tasks_from_running);
+    tcase_add_test(tests, a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep);
     tcase_add_test(tests, a_sleeping_loop_wakes_for_its_timer);
+    tcase_add_test(tests, a_timer_that_is_due_at_once_fires_after_the_clock_was_moved);
     tcase_add_test(tests, a_source_is_told_that_its_descriptor_is_ready);
     tcase_add_test(tests, a_source_that_was_taken_away_in_the_same_round_is_not_told);
     tcase_add_test(tests, a_change_is_told_once_where_that_is_asked_for);

@@ -12,41 +12,51 @@ static struct function_app app;
 static struct inventory_service operator; /* another process */
 static struct inventory_options options;
 static struct error err;
-static struct total_result result;
+static struct inventory_request request; /* the last one, with its answer */
 
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
     options = app.options;
     options.is_prepared = true;
-    ck_assert_int_eq(
-        inventory_service_init(&operator, & app.store.base, app.leases, clock_system(), &options, TIMEOUT_MS),
-        STATUS_OK);
+    inventory_service_init(&operator, & app.store.base, app.leases, clock_system(), &options, TIMEOUT_MS);
     ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
 }
 
 static void tear_down(void) {
-    inventory_service_release(&operator);
+    inventory_service_cancel(&operator);
     function_app_stop(&app);
+    inventory_service_cleanup(&operator);
+}
+
+static enum status run(struct inventory_service *service, struct inventory_request wanted) {
+    request = wanted;
+    return inventory_service_run(service, &request, &err);
 }
 
 static bool reserves(int64_t quantity) {
-    struct inventory_change change = {.product_id = "PROD-001", .customer_id = "C1", .quantity = quantity};
-    struct reserve_result reserved;
-    enum status status = inventory_service_reserve(&app.service, &change, &reserved, &err);
+    enum status status =
+        run(&app.service,
+            (struct inventory_request){
+                .operation = &operation_reserve, .product_id = "PROD-001", .customer_id = "C1", .quantity = quantity});
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    return reserved.reserved;
+    return request.units == quantity;
+}
+
+static enum status set_of(const char *product, int64_t total) {
+    return run(&operator,(struct inventory_request){
+                   .operation = &operation_set_total, .product_id = product, .quantity = total});
 }
 
 static enum status set(int64_t total) {
-    return inventory_service_set_total(&operator, "PROD-001", total, &result, &err);
+    return set_of("PROD-001", total);
 }
 
 static void expect_set(int64_t total, int64_t available, int64_t version) {
     ck_assert_msg(set(total) == STATUS_OK, "%s", err.message);
-    ck_assert(result.acquired_lease && result.set);
-    ck_assert_int_eq(result.total, total);
-    ck_assert_int_eq(result.available, available);
-    ck_assert_int_eq(result.version, version);
+    ck_assert(request.is_set);
+    ck_assert_int_eq(request.total, total);
+    ck_assert_int_eq(request.available, available);
+    ck_assert_int_eq(request.version, version);
 }
 
 static void assert_stored(int64_t total, int64_t available, int64_t version) {
@@ -83,9 +93,9 @@ END_TEST
 START_TEST(a_refusal_rests_on_the_product_as_it_is) {
     ck_assert(reserves(30));
     expect_set(90, 60, 3);
-    struct inventory_change change = {.product_id = "PROD-001", .customer_id = "C1", .quantity = 30};
-    struct release_result released;
-    ck_assert_int_eq(inventory_service_release_units(&app.service, &change, &released, &err), STATUS_OK);
+    struct inventory_request release = {
+        .operation = &operation_release, .product_id = "PROD-001", .customer_id = "C1", .quantity = 30};
+    ck_assert_int_eq(run(&app.service, release), STATUS_OK);
     expect_set(10, 10, 5); /* known with 30 reserved */
 }
 END_TEST
@@ -93,9 +103,9 @@ END_TEST
 START_TEST(a_total_below_what_is_reserved_is_refused) {
     ck_assert(reserves(30));
     ck_assert_int_eq(set(29), STATUS_OK);
-    ck_assert(result.acquired_lease && !result.set);
-    ck_assert_int_eq(result.total, 100);
-    ck_assert_int_eq(result.available, 70);
+    ck_assert(!request.is_set);
+    ck_assert_int_eq(request.total, 100);
+    ck_assert_int_eq(request.available, 70);
     assert_stored(100, 70, 2);
 }
 END_TEST
@@ -109,14 +119,9 @@ START_TEST(what_has_expired_is_not_in_the_way) {
 END_TEST
 
 START_TEST(more_may_have_expired_than_one_commit_takes_away) {
+    expect_set(MANY, MANY, 2);
     for (int i = 0; i < MANY; i++) {
-        struct inventory_change change = {.product_id = "PROD-001", .customer_id = "C1", .quantity = 1};
-        struct reserve_result reserved;
-        if (i == 0) {
-            expect_set(MANY, MANY, 2);
-        }
-        ck_assert_int_eq(inventory_service_reserve(&app.service, &change, &reserved, &err), STATUS_OK);
-        ck_assert(reserved.reserved);
+        ck_assert(reserves(1));
     }
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
     expect_set(1, 1, 2 + MANY + 2);
@@ -130,10 +135,9 @@ START_TEST(the_same_total_changes_nothing) {
 }
 END_TEST
 
-START_TEST(a_total_waits_for_its_turn_and_is_not_set_without) {
+START_TEST(a_total_waits_for_the_lease_and_is_not_set_without) {
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
-    ck_assert_int_eq(set(150), STATUS_OK);
-    ck_assert(!result.acquired_lease && !result.set);
+    ck_assert_int_eq(set(150), STATUS_LEASE_CONFLICT);
     assert_stored(100, 100, 1);
 }
 END_TEST
@@ -147,7 +151,7 @@ START_TEST(a_total_whose_commit_fails_is_not_set) {
 END_TEST
 
 START_TEST(an_unknown_product_has_no_total) {
-    ck_assert_int_eq(inventory_service_set_total(&operator, "NONE", 1, &result, &err), STATUS_NOT_FOUND);
+    ck_assert_int_eq(set_of("NONE", 1), STATUS_NOT_FOUND);
 }
 END_TEST
 
@@ -174,7 +178,7 @@ int main(void) {
     tcase_add_test(totals, what_has_expired_is_not_in_the_way);
     tcase_add_test(totals, more_may_have_expired_than_one_commit_takes_away);
     tcase_add_test(totals, the_same_total_changes_nothing);
-    tcase_add_test(totals, a_total_waits_for_its_turn_and_is_not_set_without);
+    tcase_add_test(totals, a_total_waits_for_the_lease_and_is_not_set_without);
     tcase_add_test(totals, a_total_whose_commit_fails_is_not_set);
     tcase_add_test(totals, an_unknown_product_has_no_total);
     tcase_add_test(totals, a_store_that_others_prepare_is_left_as_it_is);

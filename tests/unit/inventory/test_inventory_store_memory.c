@@ -4,14 +4,20 @@
 #include "support/inventory_due_contract.h"
 #include "support/inventory_store_contract.h"
 
+static struct event_loop *loop;
 static struct inventory_store_memory store;
 
 static struct inventory_store *open_memory(void) {
-    ck_assert_int_eq(inventory_store_memory_init(&store, clock_system()), STATUS_OK);
+    struct error err;
+    ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
+    ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_store_memory_init(&store, clock_system(), loop), STATUS_OK);
     return &store.base;
 }
 
 static void close_memory(void) {
+    event_loop_stop(loop);
+    event_loop_free(loop);
     inventory_store_memory_release(&store);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/utc.h"
+#include "inventory/inventory_store_wait.h"
+#include "inventory/table_setup.h"
 #include "support/check_main.h"
 #include "support/table_script.h"
 
@@ -24,7 +26,7 @@ static void push_two_pages(void) {
 static enum status read_all(void) {
     struct error err;
     struct inventory_query query = {.all = true, .until_ms = RESERVED_MS};
-    return table.base.ops->read(&table.base, "P", &query, &state, &err);
+    return inventory_store_read_and_wait(&table.base, "P", &query, &state, &err);
 }
 
 START_TEST(several_pages_are_read_again_if_the_product_moved_on_between_them) {
@@ -53,7 +55,7 @@ START_TEST(a_record_that_this_program_did_not_write_is_refused) {
     struct error err;
     struct idempotency_record record;
     push_answer(200, "{\"PartitionKey\":\"P\",\"RowKey\":\"i-abc\",\"quantity\":\"1\"}");
-    ck_assert_int_eq(table.base.ops->find_record(&table.base, "P", "abc", &record, &err), STATUS_MALFORMED);
+    ck_assert_int_eq(inventory_store_find_record_and_wait(&table.base, "P", "abc", &record, &err), STATUS_MALFORMED);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "RowKey='i-abc'"));
 }
 END_TEST
@@ -133,7 +135,7 @@ END_TEST
 
 static enum status added(struct error *err) {
     const struct seed_product product = {.id = "P", .total = 10};
-    return inventory_store_table_add(&table, &product, err);
+    return table_setup_add(&table, &product, err);
 }
 
 static void push_absent(void) {
@@ -320,7 +322,7 @@ START_TEST(a_list_visits_the_products_of_all_pages) {
     struct error err;
     int count = 0;
     push_two_pages();
-    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_OK);
+    ck_assert_int_eq(table_setup_list(&table, count_product, &count, &err), STATUS_OK);
     ck_assert_int_eq(count, 1);
     ck_assert_uint_eq(http_fake_count(fake), 2);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "RowKey%20eq%20%27product%27"));
@@ -332,7 +334,7 @@ START_TEST(a_product_that_cannot_be_read_is_left_out_of_a_list) {
     int count = 0;
     push_answer(
         200, "{\"value\":[{\"PartitionKey\":\"A\",\"RowKey\":\"product\",\"total\":\"10\"}," PRODUCT_ENTITY("7") "]}");
-    ck_assert_int_eq(inventory_store_table_list(&table, count_product, &count, &err), STATUS_OK);
+    ck_assert_int_eq(table_setup_list(&table, count_product, &count, &err), STATUS_OK);
     ck_assert_int_eq(count, 1);
 }
 END_TEST

@@ -98,7 +98,6 @@ END_TEST
 START_TEST(a_jump_of_the_wall_clock_changes_nothing) {
     struct lease *lease = lease_fixture_acquire_named("a");
     clock_fake_jump_wall(&lease_fixture.fake_clock, 86400000);
-    http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
     ck_assert(lease_manager_is_held(lease_fixture.manager, lease));
     clock_fake_jump_wall(&lease_fixture.fake_clock, -2 * INT64_C(86400000));
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), LEASE_FIXTURE_START_MS + 27000);
@@ -138,7 +137,6 @@ START_TEST(whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_ha
     clock_fake_advance(&lease_fixture.fake_clock, 1);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), 0);
-    http_transport_wake_at(lease_fixture.transport, lease_fixture_now_ms());
     lease_heard_await(&heard, &heard.lost, 1);
     ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
     ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
@@ -165,6 +163,12 @@ START_TEST(a_lease_that_storage_says_is_not_ours_is_told_lost_and_not_released) 
 }
 END_TEST
 
+static void answer_too_late(void *context) {
+    (void)context;
+    clock_fake_advance(&lease_fixture.fake_clock, 7000);
+    lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
+}
+
 START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
     struct lease_heard heard = LEASE_HEARD_INIT;
     struct lease_request request = lease_heard_request("a", &heard);
@@ -172,12 +176,9 @@ START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
-    lease_fixture_stop_ticks(); /* or else the tick may come first, and names another reason */
-    clock_fake_advance(&lease_fixture.fake_clock, 7000);
-    lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
+    lease_fixture_run(answer_too_late, NULL); /* or else the loop may notice first, and names another reason */
     lease_heard_assert(&heard, 0, 0, 1);
     ck_assert_str_eq(heard.reason, "the answer to its renewal came after its safety threshold");
-    lease_fixture_resume_ticks();
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -202,8 +203,8 @@ START_TEST(a_release_that_cannot_be_submitted_is_repeated) {
     lease_store_fake_refuse(lease_fixture.store, FAKE_RELEASE, STATUS_NO_MEMORY);
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
-    lease_fixture_stop_ticks(); /* the one that was refused has ended: the retry has its time */
-    lease_fixture_resume_ticks();
+    lease_fixture_stop_loop(); /* the one that was refused has ended: the retry has its time */
+    lease_fixture_resume_loop();
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 2);
     lease_store_fake_drain(lease_fixture.store);
@@ -240,12 +241,12 @@ START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
         lease_fixture_advance(20000);
         lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
     }
-    lease_fixture_stop_ticks();
+    lease_fixture_stop_loop();
     clock_fake_advance(&lease_fixture.fake_clock, _i == 1 ? 7000 : 27000);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     lease_manager_release(lease_fixture.manager, lease);
     lease_heard_assert(&heard, 0, 0, 1);
-    lease_fixture_resume_ticks();
+    lease_fixture_resume_loop();
     ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     if (_i == 1) {

@@ -53,9 +53,9 @@ static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_
 }
 
 static enum lease_outcome settle_asked_to_wait(enum status status, int retry_after_ms, int64_t now_ms) {
-    enum lease_outcome outcome = lease_renewal_settle_renew(&renewal, &lease, status, retry_after_ms, now_ms);
+    enum lease_outcome outcome = lease_renewal_on_renew_reply(&renewal, &lease, status, retry_after_ms, now_ms);
     if (outcome != LEASE_OUTCOME_NONE) {
-        lease_renewal_told(&lease);
+        lease_renewal_notified(&lease);
     }
     return outcome;
 }
@@ -80,7 +80,6 @@ START_TEST(a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_
     ck_assert(safe(SAFETY - 1));
     ck_assert(!safe(SAFETY));
     ck_assert_int_eq(lease_safety_ms(&lease, &options), SAFETY);
-    ck_assert_int_eq(lease_expiry_ms(&lease), EXPIRY);
     ck_assert(!lease_is_finished(&lease));
 }
 END_TEST
@@ -89,7 +88,6 @@ START_TEST(an_infinite_lease_is_always_safe_and_nothing_is_ever_due) {
     restart(LEASE_INFINITE_S);
     ck_assert(safe(INT64_MAX - 1));
     ck_assert_int_eq(lease_safety_ms(&lease, &options), INT64_MAX);
-    ck_assert_int_eq(lease_expiry_ms(&lease), INT64_MAX);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -99,7 +97,7 @@ START_TEST(without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_b
     options.auto_renew = false;
     restart(30);
     due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
 }
 END_TEST
@@ -134,7 +132,6 @@ START_TEST(a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent) {
     ck_assert_int_eq(lease.renewal_count, 1);
     ck_assert_int_eq(lease.state, LEASE_HELD);
     ck_assert_int_eq(lease_safety_ms(&lease, &options), RENEWAL + 27000);
-    ck_assert_int_eq(lease_expiry_ms(&lease), RENEWAL + 30000);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 20000);
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20001), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 2);
@@ -288,7 +285,7 @@ END_TEST
 /* --- being renewed because more is needed than is left --- */
 
 START_TEST(a_lease_whose_owner_needs_more_is_renewed_at_once) {
-    lease_renewal_hasten(&renewal, &lease, T + 5000);
+    lease_renewal_renew_now(&renewal, &lease, T + 5000);
     ck_assert(lease_renewal_is_coming(&renewal, &lease));
     due(LEASE_ACTION_RENEW, T + 5000);
     ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
@@ -300,7 +297,7 @@ START_TEST(without_auto_renewal_too_but_that_once_only) {
     options.auto_renew = false;
     restart(30);
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
-    lease_renewal_hasten(&renewal, &lease, T + 5000);
+    lease_renewal_renew_now(&renewal, &lease, T + 5000);
     due(LEASE_ACTION_RENEW, T + 5000);
     ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
     due_exactly(LEASE_ACTION_TELL_LOST, T + 5000 + 27000);
@@ -309,7 +306,7 @@ END_TEST
 
 START_TEST(a_renewal_in_flight_is_not_sent_twice) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    lease_renewal_hasten(&renewal, &lease, RENEWAL + 1);
+    lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
     ck_assert(lease_renewal_is_coming(&renewal, &lease));
     assert_nothing_due(SAFETY - 1);
 }
@@ -318,7 +315,7 @@ END_TEST
 START_TEST(a_retry_that_waits_is_not_hurried) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL), LEASE_OUTCOME_RETRY);
-    lease_renewal_hasten(&renewal, &lease, RENEWAL + 1);
+    lease_renewal_renew_now(&renewal, &lease, RENEWAL + 1);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
 }
 END_TEST
@@ -329,7 +326,7 @@ START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_
     fail_renewal(RENEWAL, RENEWAL, LEASE_OUTCOME_RETRY);
     fail_renewal(RENEWAL + 1000, RENEWAL + 1000, LEASE_OUTCOME_NO_RETRY);
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
-    lease_renewal_hasten(&renewal, &lease, RENEWAL + 2000);
+    lease_renewal_renew_now(&renewal, &lease, RENEWAL + 2000);
     fail_renewal(RENEWAL + 2000, RENEWAL + 2000, LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3000);
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 3001), LEASE_OUTCOME_RENEWED);
@@ -337,21 +334,21 @@ START_TEST(when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_
 END_TEST
 
 START_TEST(at_safety_it_is_lost_instead) {
-    lease_renewal_hasten(&renewal, &lease, SAFETY);
+    lease_renewal_renew_now(&renewal, &lease, SAFETY);
     due(LEASE_ACTION_TELL_LOST, SAFETY);
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
-    lease_renewal_hasten(&renewal, &lease, SAFETY);
+    lease_renewal_renew_now(&renewal, &lease, SAFETY);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
 START_TEST(an_infinite_lease_and_one_given_up_are_not_renewed) {
     restart(LEASE_INFINITE_S);
-    lease_renewal_hasten(&renewal, &lease, T + 1);
+    lease_renewal_renew_now(&renewal, &lease, T + 1);
     assert_nothing_due(INT64_MAX - 1);
     restart(30);
-    lease_renewal_give_up(&renewal, &lease, T + 1);
-    lease_renewal_hasten(&renewal, &lease, T + 1);
+    lease_renewal_release(&renewal, &lease, T + 1);
+    lease_renewal_renew_now(&renewal, &lease, T + 1);
     due(LEASE_ACTION_RELEASE, T + 1);
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -366,7 +363,7 @@ START_TEST(a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_release
     ck_assert_int_eq(settle(not_ours[_i], RENEWAL + 5), LEASE_OUTCOME_LOST);
     ck_assert(!safe(RENEWAL + 5));
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 6);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 6);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -375,7 +372,7 @@ END_TEST
 START_TEST(the_loss_is_told_at_safety_while_a_renewal_hangs) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
@@ -383,7 +380,7 @@ END_TEST
 START_TEST(a_good_answer_after_the_loss_changes_nothing) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_OK, SAFETY + 1), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.state, LEASE_LOST);
     ck_assert_int_eq(lease.renewal_count, 0);
@@ -408,16 +405,16 @@ END_TEST
 
 START_TEST(a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_storage) {
     due(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
-    lease_renewal_give_up(&renewal, &lease, EXPIRY - 1);
+    lease_renewal_notified(&lease);
+    lease_renewal_release(&renewal, &lease, EXPIRY - 1);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
 }
 END_TEST
 
 START_TEST(a_lost_lease_that_has_run_out_is_not_released) {
     due(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
-    lease_renewal_give_up(&renewal, &lease, EXPIRY);
+    lease_renewal_notified(&lease);
+    lease_renewal_release(&renewal, &lease, EXPIRY);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -426,9 +423,9 @@ END_TEST
 START_TEST(a_renewal_without_an_answer_may_have_prolonged_the_lease_that_is_released) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY), LEASE_OUTCOME_NONE);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 29999);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 29999);
     due(LEASE_ACTION_RELEASE, RENEWAL + 29999);
 }
 END_TEST
@@ -436,20 +433,20 @@ END_TEST
 START_TEST(a_late_answer_that_the_lease_is_gone_makes_its_release_needless) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     due(LEASE_ACTION_TELL_LOST, SAFETY);
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, SAFETY + 1), LEASE_OUTCOME_NONE);
-    lease_renewal_give_up(&renewal, &lease, SAFETY + 2);
+    lease_renewal_release(&renewal, &lease, SAFETY + 2);
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_lease_whose_owner_is_being_told_is_not_finished) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(lease_renewal_settle_renew(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL), LEASE_OUTCOME_LOST);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL);
+    ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL), LEASE_OUTCOME_LOST);
+    lease_renewal_release(&renewal, &lease, RENEWAL);
     ck_assert_int_eq(lease.state, LEASE_ENDED);
     ck_assert(!lease_is_finished(&lease));
-    lease_renewal_told(&lease);
+    lease_renewal_notified(&lease);
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -457,11 +454,11 @@ END_TEST
 /* --- being given up --- */
 
 START_TEST(a_lease_given_up_is_released_at_once_and_not_renewed_again) {
-    lease_renewal_give_up(&renewal, &lease, T + 100);
+    lease_renewal_release(&renewal, &lease, T + 100);
     ck_assert(!safe(T + 100));
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 100).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     assert_nothing_due(INT64_MAX - 1);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, T + 150));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, T + 150));
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
     ck_assert_uint_eq(renewal.count, 0);
@@ -469,12 +466,12 @@ START_TEST(a_lease_given_up_is_released_at_once_and_not_renewed_again) {
 END_TEST
 
 START_TEST(a_lease_given_up_twice_is_released_once) {
-    lease_renewal_give_up(&renewal, &lease, T + 100);
+    lease_renewal_release(&renewal, &lease, T + 100);
     due(LEASE_ACTION_RELEASE, T + 100);
-    lease_renewal_give_up(&renewal, &lease, T + 101);
+    lease_renewal_release(&renewal, &lease, T + 101);
     assert_nothing_due(T + 101);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, T + 150));
-    lease_renewal_give_up(&renewal, &lease, T + 200);
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, T + 150));
+    lease_renewal_release(&renewal, &lease, T + 200);
     assert_nothing_due(INT64_MAX - 1);
     ck_assert_uint_eq(renewal.count, 0);
 }
@@ -482,21 +479,21 @@ END_TEST
 
 START_TEST(a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.renewal_count, 0);
     assert_nothing_due(INT64_MAX - 1);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_lease_is_not_finished_while_its_renewal_hangs) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, RENEWAL + 30));
     ck_assert(!lease_is_finished(&lease));
     ck_assert_int_eq(settle(STATUS_CANCELLED, RENEWAL + 40), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
@@ -504,22 +501,22 @@ START_TEST(a_lease_is_not_finished_while_its_renewal_hangs) {
 END_TEST
 
 START_TEST(a_release_waits_for_retry_after) {
-    lease_renewal_give_up(&renewal, &lease, T);
+    lease_renewal_release(&renewal, &lease, T);
     due(LEASE_ACTION_RELEASE, T);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 4000, T + 10));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 4000, T + 10));
     due_exactly(LEASE_ACTION_RELEASE, T + 4010);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 100, T + 4010));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 100, T + 4010));
     due_exactly(LEASE_ACTION_RELEASE, T + 4010 + 2 * LEASE_RELEASE_RETRY_MS);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 25000, T + 5000));
+    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 25000, T + 5000));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_again) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
@@ -528,11 +525,11 @@ END_TEST
 
 START_TEST(a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answer) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    lease_renewal_give_up(&renewal, &lease, RENEWAL + 10);
+    lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(!lease_is_finished(&lease));
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -540,62 +537,63 @@ END_TEST
 START_TEST(what_storage_says_of_a_lease_that_is_not_ours_ends_its_release) {
     static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND,
                                            STATUS_PRECONDITION_FAILED};
-    lease_renewal_give_up(&renewal, &lease, T);
+    lease_renewal_release(&renewal, &lease, T);
     due(LEASE_ACTION_RELEASE, T);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, not_ours[_i], 0, T + 1));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, not_ours[_i], 0, T + 1));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_release_is_repeated_after_waits_that_double) {
-    lease_renewal_give_up(&renewal, &lease, T);
+    lease_renewal_release(&renewal, &lease, T);
     int64_t now_ms = T;
     for (int64_t wait_ms = LEASE_RELEASE_RETRY_MS; wait_ms <= INT64_C(8) * LEASE_RELEASE_RETRY_MS; wait_ms *= 2) {
         due_exactly(LEASE_ACTION_RELEASE, now_ms);
-        ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, now_ms + 3));
+        ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, now_ms + 3));
         now_ms += 3 + wait_ms;
     }
     due_exactly(LEASE_ACTION_RELEASE, now_ms);
-    ck_assert(lease_renewal_settle_release(&renewal, &lease, STATUS_OK, 0, now_ms));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_OK, 0, now_ms));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out) {
-    lease_renewal_give_up(&renewal, &lease, T + 10);
+    lease_renewal_release(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS));
+    ck_assert(
+        !lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS));
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
 
 START_TEST(a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease) {
-    lease_renewal_give_up(&renewal, &lease, T + 10);
+    lease_renewal_release(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
     ck_assert(
-        lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
+        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
     ck_assert_int_eq(due_exactly(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
 }
 END_TEST
 
 START_TEST(the_release_of_an_infinite_lease_is_tried_for_a_minute) {
     restart(LEASE_INFINITE_S);
-    lease_renewal_give_up(&renewal, &lease, T + 7);
+    lease_renewal_release(&renewal, &lease, T + 7);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 7).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     int64_t end_ms = T + 7 + LEASE_RELEASE_INFINITE_MS;
     ck_assert(
-        lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - LEASE_RELEASE_RETRY_MS - 1));
+        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - LEASE_RELEASE_RETRY_MS - 1));
     due_exactly(LEASE_ACTION_RELEASE, end_ms - 1);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - 1));
+    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - 1));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(a_release_that_wakes_up_late_is_still_sent_once) {
-    lease_renewal_give_up(&renewal, &lease, T + 10);
+    lease_renewal_release(&renewal, &lease, T + 10);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY + 5000).timeout_ms, 1);
-    ck_assert(!lease_renewal_settle_release(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY + 5001));
+    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY + 5001));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -614,7 +612,7 @@ START_TEST(many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_
         struct lease_action action = lease_renewal_due(&renewal, RENEWAL + i);
         ck_assert_int_eq(action.kind, LEASE_ACTION_RENEW);
         ck_assert_int_eq(action.lease->renewed_ms, T + i);
-        ck_assert_int_eq(lease_renewal_settle_renew(&renewal, action.lease, STATUS_OK, 0, RENEWAL + i),
+        ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, action.lease, STATUS_OK, 0, RENEWAL + i),
                          LEASE_OUTCOME_RENEWED);
     }
 }

@@ -38,8 +38,8 @@ static struct lease_action due(enum lease_action_kind kind, const struct lease *
 }
 
 static void settle(struct lease *lease, enum status status, int64_t now_ms) {
-    if (lease_renewal_settle_renew(&renewal, lease, status, 0, now_ms) != LEASE_OUTCOME_NONE) {
-        lease_renewal_told(lease);
+    if (lease_renewal_on_renew_reply(&renewal, lease, status, 0, now_ms) != LEASE_OUTCOME_NONE) {
+        lease_renewal_notified(lease);
     }
 }
 
@@ -102,7 +102,7 @@ END_TEST
 
 START_TEST(a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent) {
     fill();
-    lease_renewal_give_up(&renewal, &leases[MAX], ALL_DUE);
+    lease_renewal_release(&renewal, &leases[MAX], ALL_DUE);
     assert_nothing_due(ALL_DUE);
     for (int i = 0; i < MANY - MAX - 1; i++) {
         settle(&leases[i], STATUS_OK, ALL_DUE);
@@ -111,7 +111,7 @@ START_TEST(a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_
     settle(&leases[MANY - MAX - 1], STATUS_OK, ALL_DUE);
     due(LEASE_ACTION_RELEASE, &leases[MAX], ALL_DUE);
     assert_nothing_due(ALL_DUE);
-    ck_assert(lease_renewal_settle_release(&renewal, &leases[MAX], STATUS_OK, 0, ALL_DUE));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &leases[MAX], STATUS_OK, 0, ALL_DUE));
     ck_assert(lease_is_finished(&leases[MAX]));
     assert_nothing_due(ALL_DUE);
 }
@@ -120,12 +120,12 @@ END_TEST
 START_TEST(all_that_is_given_up_at_once_is_released_in_turns) {
     static struct lease *released[MANY];
     for (int i = 0; i < MANY; i++) {
-        lease_renewal_give_up(&renewal, &leases[i], T + MANY);
+        lease_renewal_release(&renewal, &leases[i], T + MANY);
     }
     for (int i = 0; i < MANY; i++) {
         if (i >= MAX) {
             assert_nothing_due(T + MANY);
-            ck_assert(lease_renewal_settle_release(&renewal, released[i - MAX], STATUS_OK, 0, T + MANY));
+            ck_assert(lease_renewal_on_release_reply(&renewal, released[i - MAX], STATUS_OK, 0, T + MANY));
         }
         struct lease_action action = lease_renewal_due(&renewal, T + MANY);
         ck_assert_int_eq(action.kind, LEASE_ACTION_RELEASE);
@@ -137,7 +137,7 @@ END_TEST
 
 START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn) {
     fill();
-    lease_renewal_give_up(&renewal, &leases[0], ALL_DUE);
+    lease_renewal_release(&renewal, &leases[0], ALL_DUE);
     assert_nothing_due(ALL_DUE);
     settle(&leases[0], STATUS_LEASE_LOST, ALL_DUE);
     ck_assert(lease_is_finished(&leases[0]));
@@ -154,7 +154,7 @@ END_TEST
 START_TEST(a_renewal_that_waits_for_its_turn_is_coming) {
     fill();
     ck_assert(lease_renewal_is_coming(&renewal, &leases[MAX]));
-    lease_renewal_hasten(&renewal, &leases[MANY - 1], ALL_DUE); /* its owner's need does not go before the others' */
+    lease_renewal_renew_now(&renewal, &leases[MANY - 1], ALL_DUE); /* its owner's need does not go before the others' */
     assert_nothing_due(ALL_DUE);
     settle(&leases[0], STATUS_OK, ALL_DUE);
     due(LEASE_ACTION_RENEW, &leases[MAX], ALL_DUE);

@@ -5,10 +5,13 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/correlation.h"
 #include "base/utc.h"
+#include "http/loop_call.h"
 #include "support/check_main.h"
 #include "support/http_fake.h"
 #include "support/storage_connection.h"
@@ -53,8 +56,63 @@ static void answer(int status, const char *code) {
     http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = code[0] ? header : NULL});
 }
 
+/* --- calls, each waited for --- */
+
+enum kind { ACQUIRE, RENEW, RELEASE, BREAK };
+
+static struct waited {
+    struct loop_call loop_call;
+    struct lease_store_call call;
+    enum kind kind;
+    const char *name, *lease_id;
+    int end_count;
+    enum status status;
+} waited;
+
+static void on_end(void *context, enum status status, const struct error *error) {
+    struct waited *own = context;
+    own->end_count++;
+    own->status = status;
+    if (status != STATUS_OK) {
+        err = *error;
+    } else if (own->kind == ACQUIRE) {
+        sent_ms = own->call.sent_ms;
+    }
+    ck_assert_ptr_null(own->call.own);
+    ck_assert_ptr_null(correlation_current());
+    loop_call_end(&own->loop_call);
+}
+
+static void start(struct waited *own) {
+    const struct lease_store_ops *ops = store.base.ops;
+    struct lease_store_call *call = &own->call;
+    own->call = (struct lease_store_call){.done = on_end, .context = own};
+    own->end_count = 0;
+    enum status status = own->kind == ACQUIRE
+                             ? ops->acquire(&store.base, call, own->name, own->lease_id, 30, deadline())
+                         : own->kind == RENEW   ? ops->renew(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
+                         : own->kind == RELEASE ? ops->release(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
+                                                : ops->break_lease(&store.base, call, own->name, deadline());
+    ck_assert_int_eq(status, STATUS_OK);
+    ck_assert_int_eq(own->end_count, 0); /* never inside start */
+    ck_assert_ptr_nonnull(call->own);
+}
+
+static void begin(void *context) {
+    start(context);
+}
+
+static enum status run(enum kind kind, const char *name, const char *lease_id) {
+    waited.kind = kind;
+    waited.name = name;
+    waited.lease_id = lease_id;
+    loop_call_run(&waited.loop_call, storage.client.http->loop, begin, &waited);
+    ck_assert_int_eq(waited.end_count, 1);
+    return waited.status;
+}
+
 static enum status acquire(const char *name) {
-    return store.base.ops->acquire(&store.base, name, id, 30, deadline(), &sent_ms, &err);
+    return run(ACQUIRE, name, id);
 }
 
 static const char *header(size_t index, const char *name) {
@@ -107,9 +165,23 @@ START_TEST(a_missing_container_is_created_with_the_blob_and_the_acquire_repeated
 }
 END_TEST
 
-static bool is_not_wanted(void *context, const char *name) {
+static struct loop_task answer_task;
+static lease_store_blob_wanted_done refused_done;
+
+static void refuse(void *context) {
+    refused_done(context, false);
+}
+
+/* Knows at once of all names but "a", which it refuses in the loop's next round. */
+static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done, void *done_context) {
     ck_assert_ptr_eq(context, &store);
-    return strcmp(name, "a") != 0;
+    if (strcmp(name, "a") != 0) {
+        return true;
+    }
+    refused_done = done;
+    answer_task = (struct loop_task){.run = refuse, .context = done_context};
+    event_loop_post(storage.client.http->loop, &answer_task);
+    return false;
 }
 
 /* _i 1: the container is missing too. */
@@ -246,23 +318,6 @@ END_TEST
 
 /* --- renew, release, break --- */
 
-static void take(void *context, enum status status, const struct error *error) {
-    struct http_reply reply = {.status = 200};
-    storage_outcome_take(context, status, status == STATUS_OK ? &reply : NULL, error);
-}
-
-typedef enum status (*store_submit)(struct lease_store *lease_store, const char *name, const char *lease_id,
-                                    int64_t timeout_ms, lease_store_done done, void *context);
-
-static enum status submit_and_wait(store_submit submit) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(submit(&store.base, "a", id, TIMEOUT_MS, take, &outcome), STATUS_OK);
-    enum status status = storage_outcome_wait(&outcome);
-    ck_assert_int_eq(outcome.count, 1);
-    return status;
-}
-
 static void assert_lease_action(size_t index, const char *action) {
     assert_target(index, "/acct/leases/lease-a?comp=lease");
     ck_assert_str_eq(header(index, "x-ms-lease-action"), action);
@@ -270,18 +325,16 @@ static void assert_lease_action(size_t index, const char *action) {
 }
 
 START_TEST(renewals_and_releases_are_one_request_each_and_answered_once) {
-    store_submit renew = store.base.ops->renew;
-    store_submit release = store.base.ops->release;
     answer(200, "");
     answer(503, "ServerBusy");
     answer(409, "LeaseIdMismatchWithLeaseOperation");
     answer(200, "");
     answer(404, "BlobNotFound");
-    ck_assert_int_eq(submit_and_wait(renew), STATUS_OK);
-    ck_assert_int_eq(submit_and_wait(renew), STATUS_UNAVAILABLE);
-    ck_assert_int_eq(submit_and_wait(renew), STATUS_LEASE_LOST);
-    ck_assert_int_eq(submit_and_wait(release), STATUS_OK);
-    ck_assert_int_eq(submit_and_wait(release), STATUS_NOT_FOUND);
+    ck_assert_int_eq(run(RENEW, "a", id), STATUS_OK);
+    ck_assert_int_eq(run(RENEW, "a", id), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(run(RENEW, "a", id), STATUS_LEASE_LOST);
+    ck_assert_int_eq(run(RELEASE, "a", id), STATUS_OK);
+    ck_assert_int_eq(run(RELEASE, "a", id), STATUS_NOT_FOUND);
     ck_assert_uint_eq(http_fake_count(fake), 5);
     assert_lease_action(0, "renew");
     assert_lease_action(2, "renew");
@@ -290,11 +343,7 @@ START_TEST(renewals_and_releases_are_one_request_each_and_answered_once) {
 END_TEST
 
 START_TEST(what_cannot_be_sent_is_answered_with_why) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    const char *no_header = "line\r\nbreak";
-    ck_assert_int_eq(store.base.ops->renew(&store.base, "a", no_header, TIMEOUT_MS, take, &outcome), STATUS_OK);
-    ck_assert_int_eq(storage_outcome_wait(&outcome), STATUS_INVALID_ARGUMENT);
+    ck_assert_int_eq(run(RENEW, "a", "line\r\nbreak"), STATUS_INVALID_ARGUMENT);
     ck_assert_uint_eq(http_fake_count(fake), 0);
 }
 END_TEST
@@ -302,11 +351,154 @@ END_TEST
 START_TEST(breaking_ends_the_lease_at_once) {
     answer(202, "");
     answer(409, "LeaseNotPresentWithLeaseOperation");
-    ck_assert_int_eq(store.base.ops->break_lease(&store.base, "a", deadline(), &err), STATUS_OK);
-    ck_assert_int_eq(store.base.ops->break_lease(&store.base, "a", deadline(), &err), STATUS_LEASE_LOST);
+    ck_assert_int_eq(run(BREAK, "a", NULL), STATUS_OK);
+    ck_assert_int_eq(run(BREAK, "a", NULL), STATUS_LEASE_LOST);
     assert_target(0, "/acct/leases/lease-a?comp=lease");
     ck_assert_str_eq(header(0, "x-ms-lease-action"), "break");
     ck_assert_str_eq(header(0, "x-ms-lease-break-period"), "0");
+}
+END_TEST
+
+/* --- in whose name --- */
+
+START_TEST(an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step) {
+    struct correlation correlation = {.invocation_id = "call-1"};
+    const struct correlation *before = correlation_use(&correlation);
+    answer(404, "BlobNotFound");
+    answer(201, "");
+    answer(201, "");
+    ck_assert_int_eq(acquire("a"), STATUS_OK);
+    correlation_use(before);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_str_eq(header(i, "x-ms-client-request-id"), "call-1");
+    }
+}
+END_TEST
+
+/* --- abandoned --- */
+
+static lease_store_blob_wanted_done asked_done;
+static void *asked_context;
+static sem_t asked;
+
+static bool ask_later(void *context, const char *name, lease_store_blob_wanted_done done, void *done_context) {
+    (void)context, (void)name;
+    asked_done = done;
+    asked_context = done_context;
+    sem_post(&asked);
+    return false;
+}
+
+static void start_only(void *context) {
+    start(context);
+    loop_call_end(&((struct waited *)context)->loop_call);
+}
+
+static void abandon(void *context) {
+    struct waited *own = context;
+    store.base.ops->abandon(&store.base, &own->call);
+    ck_assert_ptr_null(own->call.own);
+    store.base.ops->abandon(&store.base, &own->call); /* nothing is under way any more */
+    loop_call_end(&own->loop_call);
+}
+
+static void answer_question(void *context) {
+    asked_done(asked_context, true);
+    loop_call_end(&((struct waited *)context)->loop_call);
+}
+
+static void on_loop(void (*act)(void *context)) {
+    loop_call_run(&waited.loop_call, storage.client.http->loop, act, &waited);
+}
+
+static void start_waited(enum kind kind) {
+    waited.kind = kind;
+    waited.name = "a";
+    waited.lease_id = id;
+    on_loop(start_only);
+}
+
+static void hang(void) {
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 201});
+}
+
+/* Another call ends, and so the abandoned one would have been answered by now. */
+static void assert_not_answered(void) {
+    http_fake_let_go(fake);
+    ck_assert_int_eq(waited.end_count, 0);
+    answer(200, "");
+    ck_assert_int_eq(run(RENEW, "b", id), STATUS_OK);
+}
+
+/* _i: which kind */
+START_TEST(a_call_that_is_abandoned_is_not_answered) {
+    hang();
+    start_waited((enum kind)_i);
+    http_fake_wait(fake, 1);
+    on_loop(abandon);
+    assert_not_answered();
+}
+END_TEST
+
+static void start_and_abandon(void *context) {
+    start(context);
+    abandon(context);
+}
+
+START_TEST(a_call_may_be_abandoned_before_it_is_sent) {
+    waited.kind = ACQUIRE;
+    waited.name = "a";
+    waited.lease_id = id;
+    on_loop(start_and_abandon);
+    assert_not_answered();
+    ck_assert_uint_eq(http_fake_count(fake), 1);
+}
+END_TEST
+
+/* _i 0: while the container is created; 1: while the blob is; 2: in the second try */
+START_TEST(an_acquire_may_be_abandoned_in_every_step) {
+    answer(404, "ContainerNotFound");
+    for (int i = 0; i < _i; i++) {
+        answer(201, "");
+    }
+    hang();
+    start_waited(ACQUIRE);
+    http_fake_wait(fake, (size_t)_i + 2);
+    on_loop(abandon);
+    assert_not_answered();
+    ck_assert_uint_eq(http_fake_count(fake), (size_t)_i + 3);
+}
+END_TEST
+
+START_TEST(an_acquire_may_be_abandoned_while_it_asks_whether_its_blob_is_wanted) {
+    sem_init(&asked, 0, 0);
+    store.is_wanted = ask_later;
+    answer(404, "BlobNotFound");
+    start_waited(ACQUIRE);
+    while (sem_wait(&asked) != 0) { /* interrupted by a signal */
+    }
+    on_loop(abandon);
+    on_loop(answer_question);
+    assert_not_answered();
+    ck_assert_uint_eq(http_fake_count(fake), 2);
+    sem_destroy(&asked);
+}
+END_TEST
+
+START_TEST(an_answer_to_whether_a_blob_is_wanted_may_come_later) {
+    sem_init(&asked, 0, 0);
+    store.is_wanted = ask_later;
+    answer(404, "BlobNotFound");
+    answer(201, "");
+    hang();
+    start_waited(ACQUIRE);
+    while (sem_wait(&asked) != 0) { /* interrupted by a signal */
+    }
+    on_loop(answer_question);
+    http_fake_wait(fake, 3);
+    on_loop(abandon);
+    http_fake_let_go(fake);
+    sem_destroy(&asked);
 }
 END_TEST
 
@@ -331,6 +523,12 @@ int main(void) {
     tcase_add_test(tests, renewals_and_releases_are_one_request_each_and_answered_once);
     tcase_add_test(tests, what_cannot_be_sent_is_answered_with_why);
     tcase_add_test(tests, breaking_ends_the_lease_at_once);
+    tcase_add_test(tests, an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step);
+    tcase_add_loop_test(tests, a_call_that_is_abandoned_is_not_answered, ACQUIRE, BREAK + 1);
+    tcase_add_test(tests, a_call_may_be_abandoned_before_it_is_sent);
+    tcase_add_loop_test(tests, an_acquire_may_be_abandoned_in_every_step, 0, 3);
+    tcase_add_test(tests, an_acquire_may_be_abandoned_while_it_asks_whether_its_blob_is_wanted);
+    tcase_add_test(tests, an_answer_to_whether_a_blob_is_wanted_may_come_later);
     suite_add_tcase(suite, tests);
     return check_main(suite);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "support/blocking_server.h"
 #include "support/check_main.h"
 #include "support/descriptors.h"
 #include "support/raw_http.h"
@@ -30,6 +31,7 @@ enum {
 /* 127.0.0.1 as /proc/net/tcp writes it: hexadecimal in the order of this machine's bytes. */
 #define LOOPBACK "0100007F"
 
+static struct blocking_server host;
 static struct http_server *server;
 static struct raw_response answer;
 static sem_t entered; /* posted when a request to /wait is in its handler */
@@ -69,12 +71,12 @@ static void echo(void *context, const struct http_request *request, struct http_
 
 static struct http_server *start(int port, int thread_count) {
     struct http_server_options options = {.port = port,
-                                          .thread_count = thread_count,
+                                          .max_in_hand = thread_count,
                                           .max_body_bytes = MAX_BODY_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES};
     struct http_server *started = NULL;
     struct error err;
-    ck_assert_int_eq(http_server_start(&started, &options, echo, NULL, &err), STATUS_OK);
+    ck_assert_int_eq(blocking_server_start(&host, &started, &options, &err), STATUS_OK);
     return started;
 }
 
@@ -82,11 +84,13 @@ static void set_up(void) {
     sem_init(&entered, 0, 0);
     sem_init(&go_on, 0, 0);
     atomic_store(&call_count, 0);
+    blocking_server_open(&host, echo, NULL);
     server = start(0, THREAD_COUNT);
 }
 
 static void tear_down(void) {
     http_server_stop(server);
+    blocking_server_close(&host);
     raw_response_release(&answer);
     sem_destroy(&entered);
     sem_destroy(&go_on);
@@ -514,10 +518,10 @@ END_TEST
 
 START_TEST(a_port_in_use_is_a_clear_error) {
     struct http_server_options options = {
-        .port = http_server_port(server), .thread_count = 1, .max_body_bytes = 1, .max_response_bytes = 1};
+        .port = http_server_port(server), .max_in_hand = 1, .max_body_bytes = 1, .max_response_bytes = 1};
     struct http_server *second = NULL;
     struct error err;
-    ck_assert_int_eq(http_server_start(&second, &options, echo, NULL, &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(blocking_server_start(&host, &second, &options, &err), STATUS_UNAVAILABLE);
     ck_assert_ptr_null(second);
     char address[64];
     snprintf(address, sizeof address, "127.0.0.1:%d", options.port);

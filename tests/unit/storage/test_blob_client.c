@@ -1,4 +1,4 @@
-#include "storage/blob_client.h"
+#include "support/blob_calls.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -190,47 +190,41 @@ START_TEST(breaking_wants_no_break_period) {
 }
 END_TEST
 
-typedef enum status (*lease_submit)(struct storage_client *client, const char *container, const char *blob,
-                                    const char *id, int64_t timeout_ms, storage_done done, void *context);
+typedef enum status (*lease_action)(struct storage_client *client, const char *container, const char *blob,
+                                    const char *lease_id, int64_t deadline_ms, struct error *err);
 
-static enum status submit(lease_submit action, int64_t timeout_ms) {
-    struct storage_outcome outcome;
-    storage_outcome_init(&outcome);
-    ck_assert_int_eq(action(&storage.client, "c", "b", lease_id, timeout_ms, storage_outcome_take, &outcome),
-                     STATUS_OK);
-    enum status status = storage_outcome_wait(&outcome);
-    ck_assert_int_eq(outcome.count, 1);
-    return status;
+static enum status act(lease_action action, int64_t timeout_ms) {
+    return action(&storage.client, "c", "b", lease_id, storage_connection_deadline(&storage, timeout_ms), &err);
 }
 
 static const struct {
-    lease_submit action;
+    lease_action action;
     const char *name;
-} submits[] = {{blob_lease_renew_submit, "renew"}, {blob_lease_release_submit, "release"}};
+} actions[] = {{blob_lease_renew, "renew"}, {blob_lease_release, "release"}};
 
-START_TEST(a_submitted_action_names_the_lease) {
+START_TEST(a_renewal_or_release_names_the_lease) {
     answer(200, NULL);
-    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_OK);
+    ck_assert_int_eq(act(actions[_i].action, TIMEOUT_MS), STATUS_OK);
     assert_request(0, "/acct/c/b?comp=lease");
-    ck_assert_str_eq(sent(0, "x-ms-lease-action"), submits[_i].name);
+    ck_assert_str_eq(sent(0, "x-ms-lease-action"), actions[_i].name);
     ck_assert_str_eq(sent(0, "x-ms-lease-id"), lease_id);
 }
 END_TEST
 
-START_TEST(a_submitted_action_is_one_attempt) {
+START_TEST(a_renewal_or_release_is_one_attempt) {
     answer(503, NULL);
-    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(act(actions[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
-    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(act(actions[_i].action, TIMEOUT_MS), STATUS_UNAVAILABLE);
     answer(200, NULL);
-    ck_assert_int_eq(submit(submits[_i].action, TIMEOUT_MS), STATUS_OK);
+    ck_assert_int_eq(act(actions[_i].action, TIMEOUT_MS), STATUS_OK);
     ck_assert_uint_eq(http_fake_count(fake), 3);
 }
 END_TEST
 
-START_TEST(a_submitted_action_ends_with_its_timeout) {
+START_TEST(a_renewal_or_release_ends_with_its_timeout) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
-    ck_assert_int_eq(submit(submits[_i].action, 50), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(act(actions[_i].action, 50), STATUS_UNAVAILABLE);
     http_fake_let_go(fake);
 }
 END_TEST
@@ -251,11 +245,11 @@ static enum status acquire(void) {
 }
 
 static enum status renew(void) {
-    return submit(blob_lease_renew_submit, TIMEOUT_MS);
+    return act(blob_lease_renew, TIMEOUT_MS);
 }
 
 static enum status release(void) {
-    return submit(blob_lease_release_submit, TIMEOUT_MS);
+    return act(blob_lease_release, TIMEOUT_MS);
 }
 
 static enum status break_lease(void) {
@@ -328,9 +322,9 @@ int main(void) {
     tcase_add_test(tcase, breaking_what_nobody_holds_says_so);
     tcase_add_test(tcase, a_repeated_break_that_finds_no_lease_any_more_has_worked);
     tcase_add_test(tcase, a_break_that_keeps_failing_is_tried_until_its_deadline_and_says_why);
-    tcase_add_loop_test(tcase, a_submitted_action_names_the_lease, 0, 2);
-    tcase_add_loop_test(tcase, a_submitted_action_is_one_attempt, 0, 2);
-    tcase_add_loop_test(tcase, a_submitted_action_ends_with_its_timeout, 0, 2);
+    tcase_add_loop_test(tcase, a_renewal_or_release_names_the_lease, 0, 2);
+    tcase_add_loop_test(tcase, a_renewal_or_release_is_one_attempt, 0, 2);
+    tcase_add_loop_test(tcase, a_renewal_or_release_ends_with_its_timeout, 0, 2);
     tcase_add_loop_test(tcase, an_operation_has_one_success, 0, OPERATION_COUNT);
     tcase_add_loop_test(tcase, a_gateways_refusal_is_no_answer_to_an_operation, 0, OPERATION_COUNT);
     suite_add_tcase(suite, tcase);

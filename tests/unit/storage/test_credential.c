@@ -1,10 +1,13 @@
 #include <dirent.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/hex.h"
+#include "http/http_client.h"
 #include "storage/credential.h"
 #include "support/check_main.h"
 
@@ -63,6 +66,7 @@ static void take_line(struct golden *golden, const char *word, char *value) {
         golden->request.method = value;
     } else if (strcmp(word, "path") == 0) {
         golden->request.path = value;
+        golden->request.path_length = strlen(value);
     } else if (strcmp(word, "body_length") == 0) {
         golden->request.body_length = strtoul(value, NULL, 10);
     } else if (strcmp(word, "header") == 0) {
@@ -117,13 +121,12 @@ static void check_intermediates(const struct golden *golden, const char *path) {
                       strcmp(golden->string_to_sign + length - end, golden->canonicalized.data) == 0,
                   "%s: the canonicalized parts are\n%s", path, golden->canonicalized.data);
     unsigned char mac[SHA256_BYTES];
-    char digits[SHA256_TEXT_BYTES] = "";
-    ck_assert_int_eq(
-        crypto_hmac_sha256(golden->account.key, golden->account.key_length, golden->string_to_sign, length, mac),
-        STATUS_OK);
-    for (size_t i = 0; i < sizeof mac; i++) {
-        snprintf(digits + 2 * i, 3, "%02x", mac[i]);
-    }
+    char digits[SHA256_TEXT_BYTES];
+    struct crypto_hmac hmac;
+    ck_assert_int_eq(crypto_hmac_init(&hmac, golden->account.key, golden->account.key_length), STATUS_OK);
+    ck_assert_int_eq(crypto_hmac_sign(&hmac, golden->string_to_sign, length, mac), STATUS_OK);
+    crypto_hmac_cleanup(&hmac);
+    hex_encode(mac, sizeof mac, digits);
     ck_assert_msg(strcmp(digits, golden->hmac) == 0, "%s: the HMAC is %s", path, digits);
 }
 
@@ -149,11 +152,12 @@ static void check_golden(const char *path) {
     check_intermediates(&golden, path);
 
     struct credential_shared_key credential;
-    credential_shared_key_init(&credential, &golden.account);
+    ck_assert_int_eq(credential_shared_key_init(&credential, &golden.account, NULL), STATUS_OK);
     ck_assert_int_eq(credential.base.authorize(&credential.base, &golden.request, NULL), STATUS_OK);
     const char *authorization = http_headers_get(&golden.headers, "Authorization");
     ck_assert_msg(strcmp(authorization, golden.authorization) == 0, "%s: Authorization is\n%s", path, authorization);
     check_sent_headers(&golden, path);
+    credential_shared_key_cleanup(&credential);
     golden_release(&golden);
 }
 
@@ -174,6 +178,33 @@ START_TEST(every_golden_request_is_signed_as_documented) {
     }
     closedir(dir);
     ck_assert_int_ge(checked, 22);
+}
+END_TEST
+
+/* As many as a call carries, Authorization aside; the order is that of their names. */
+START_TEST(as_many_headers_are_signed_as_a_call_carries) {
+    struct storage_account account = {.name = "acme", .key_length = 16};
+    struct http_headers headers, query;
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    http_headers_init(&headers), http_headers_init(&query);
+    for (int i = HTTP_CALL_MAX_HEADERS; i > 0; i--) {
+        char name[32];
+        snprintf(name, sizeof name, "x-ms-meta-a%02d", i);
+        http_headers_add(&headers, name, "");
+    }
+    struct credential_request request = {
+        .method = "PUT", .path = "/", .path_length = 1, .query = &query, .headers = &headers};
+    credential_shared_key_string_to_sign(&account, &request, &text);
+    ck_assert_int_eq(strbuf_status(&text), STATUS_OK);
+    ck_assert_ptr_nonnull(strstr(text.data, "\nx-ms-meta-a01:\nx-ms-meta-a02:\nx-ms-meta-a03:\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "\nx-ms-meta-a63:\nx-ms-meta-a64:\n/acme/"));
+    http_headers_add(&headers, "x-ms-meta-b", "");
+    strbuf_clear(&text);
+    credential_shared_key_string_to_sign(&account, &request, &text);
+    ck_assert_int_eq(strbuf_status(&text), STATUS_TOO_LARGE);
+    http_headers_release(&headers), http_headers_release(&query);
+    strbuf_release(&text);
 }
 END_TEST
 
@@ -230,6 +261,7 @@ int main(void) {
     TCase *tcase = tcase_create("credential");
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, every_golden_request_is_signed_as_documented);
+    tcase_add_test(tcase, as_many_headers_are_signed_as_a_call_carries);
     tcase_add_loop_test(tcase, a_sas_is_appended_to_the_url_as_it_is, 0, sizeof sas_cases / sizeof sas_cases[0]);
     tcase_add_test(tcase, a_url_without_room_for_the_sas_is_an_error);
     return check_main(suite);

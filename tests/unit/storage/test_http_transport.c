@@ -231,16 +231,14 @@ static void note_status(void *context, enum status status, struct http_reply *la
     sem_post(&late_answered);
 }
 
-static int64_t submit_and_be_late(void *context, int64_t now_ms) {
+static void submit_and_be_late(void *context) {
     struct late *late = context;
-    (void)now_ms;
     for (int i = 0; i < 2; i++) {
         struct http_call call = call_to("GET", i == 0 ? "/late" : "/in-time");
         call.timeout_ms = TIMEOUT_MS + i;
         ck_assert_int_eq(http_transport_submit(late->transport, &call, note_status, &late->statuses[i]), STATUS_OK);
     }
     clock_fake_advance(&late->clock, TIMEOUT_MS);
-    return INT64_MAX;
 }
 
 START_TEST(a_call_whose_time_is_over_before_it_is_sent_is_not_sent) {
@@ -248,8 +246,8 @@ START_TEST(a_call_whose_time_is_over_before_it_is_sent_is_not_sent) {
     sem_init(&late_answered, 0, 0);
     clock_fake_init(&late.clock, 5000, 0);
     ck_assert_int_eq(http_transport_new(&late.transport, &late.clock.base, &err), STATUS_OK);
-    http_transport_set_tick(late.transport, submit_and_be_late, &late);
-    http_transport_wake_at(late.transport, 5000);
+    struct loop_task task = {.run = submit_and_be_late, .context = &late};
+    event_loop_post(http_transport_client(late.transport)->loop, &task);
     sem_wait(&late_answered), sem_wait(&late_answered);
     http_transport_free(late.transport);
     ck_assert_int_eq(late.statuses[0], STATUS_UNAVAILABLE);
@@ -426,24 +424,15 @@ static void *send_fifty(void *user) {
         if (http_transport_submit(transport, &call, count_answer, &tally) != STATUS_OK) {
             abort();
         }
-        http_transport_wake_at(transport, clock_now_ms(clock_system()));
     }
     return NULL;
 }
 
-static int64_t count_tick(void *context, int64_t now_ms) {
-    (void)now_ms;
-    atomic_fetch_add((_Atomic int *)context, 1);
-    return INT64_MAX;
-}
-
-START_TEST(threads_send_submit_and_wake_at_the_same_time) {
+START_TEST(threads_send_and_submit_at_the_same_time) {
     enum { THREADS = 8, ANSWERS = 400 }; /* 50 of each */
-    _Atomic int ticks = 0;
     pthread_t threads[THREADS];
     tally_init();
     (void)call_to("GET", "/"); /* sets url */
-    http_transport_set_tick(transport, count_tick, &ticks);
     pthread_barrier_init(&barrier, NULL, THREADS);
     for (int i = 0; i < THREADS; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, send_fifty, NULL), 0);
@@ -453,8 +442,6 @@ START_TEST(threads_send_submit_and_wake_at_the_same_time) {
     }
     tally_wait(ANSWERS);
     ck_assert_int_eq(tally.answered[STATUS_OK], ANSWERS);
-    ck_assert_int_gt(atomic_load(&ticks), 0);
-    http_transport_set_tick(transport, NULL, NULL);
     pthread_barrier_destroy(&barrier);
 }
 END_TEST
@@ -569,128 +556,6 @@ START_TEST(a_call_submitted_while_freeing_is_refused) {
 }
 END_TEST
 
-/* --- the timer --- */
-
-struct ticks {
-    sem_t ran;
-    int64_t at_ms[8];
-    _Atomic int count;
-    int64_t again_after_ms; /* 0: never again */
-    sem_t *may_end;         /* NULL: the tick ends at once */
-};
-
-static int64_t note_tick(void *context, int64_t now_ms) {
-    struct ticks *ticks = context;
-    int count = atomic_load(&ticks->count);
-    if (count < 8) {
-        ticks->at_ms[count] = now_ms;
-    }
-    atomic_store(&ticks->count, count + 1);
-    sem_post(&ticks->ran);
-    if (ticks->may_end) {
-        sem_wait(ticks->may_end);
-    }
-    return ticks->again_after_ms ? now_ms + ticks->again_after_ms : INT64_MAX;
-}
-
-START_TEST(the_tick_runs_at_its_time_and_not_a_millisecond_before) {
-    static struct clock_fake clock; /* outlives the transport */
-    struct ticks ticks = {.count = 0};
-    sem_init(&ticks.ran, 0, 0);
-    clock_fake_init(&clock, 999, 0);
-    http_transport_free(transport);
-    ck_assert_int_eq(http_transport_new(&transport, &clock.base, &err), STATUS_OK);
-    http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, 1000);
-    for (int i = 0; i < 20; i++) { /* the thread goes round several times */
-        ck_assert_int_eq(get("/"), STATUS_OK);
-    }
-    ck_assert_int_eq(atomic_load(&ticks.count), 0);
-    /* The timer has fired long since, as real time does go on: it must have been set again. */
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-    clock_fake_advance(&clock, 1);
-    sem_wait(&ticks.ran);
-    ck_assert_int_eq(ticks.at_ms[0], 1000);
-    http_transport_set_tick(transport, NULL, NULL);
-    ck_assert_int_eq(atomic_load(&ticks.count), 1);
-}
-END_TEST
-
-START_TEST(the_earliest_time_asked_for_counts) {
-    struct ticks ticks = {.count = 0};
-    sem_init(&ticks.ran, 0, 0);
-    int64_t now_ms = clock_now_ms(clock_system());
-    http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, now_ms + 3600000);
-    http_transport_wake_at(transport, now_ms + 40);
-    http_transport_wake_at(transport, now_ms + 7200000);
-    sem_wait(&ticks.ran);
-    ck_assert_int_ge(ticks.at_ms[0], now_ms + 40);
-    ck_assert_int_lt(ticks.at_ms[0], now_ms + 5000);
-    http_transport_set_tick(transport, NULL, NULL);
-}
-END_TEST
-
-START_TEST(the_tick_runs_again_when_it_says) {
-    struct ticks ticks = {.again_after_ms = 20};
-    sem_init(&ticks.ran, 0, 0);
-    http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, 0);
-    for (int i = 0; i < 4; i++) {
-        sem_wait(&ticks.ran);
-    }
-    http_transport_set_tick(transport, NULL, NULL);
-    for (int i = 1; i < 4; i++) {
-        ck_assert_int_ge(ticks.at_ms[i] - ticks.at_ms[i - 1], 20);
-    }
-}
-END_TEST
-
-START_TEST(a_tick_far_away_does_not_overflow) {
-    struct ticks ticks = {.count = 0};
-    sem_init(&ticks.ran, 0, 0);
-    http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, INT64_MAX - 1);
-    ck_assert_int_eq(get("/"), STATUS_OK);
-    http_transport_wake_at(transport, INT64_MIN);
-    sem_wait(&ticks.ran);
-    http_transport_set_tick(transport, NULL, NULL);
-    ck_assert_int_eq(atomic_load(&ticks.count), 1);
-}
-END_TEST
-
-static _Atomic bool tick_taken_away;
-
-static void *take_tick_away(void *user) {
-    (void)user;
-    http_transport_set_tick(transport, NULL, NULL);
-    atomic_store(&tick_taken_away, true);
-    return NULL;
-}
-
-START_TEST(taking_the_tick_away_waits_until_it_has_ended) {
-    sem_t may_end;
-    sem_init(&may_end, 0, 0);
-    struct ticks ticks = {.may_end = &may_end, .again_after_ms = 1};
-    sem_init(&ticks.ran, 0, 0);
-    http_transport_set_tick(transport, note_tick, &ticks);
-    http_transport_wake_at(transport, 0);
-    sem_wait(&ticks.ran);
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, take_tick_away, NULL), 0);
-    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* a chance for the fault to show */
-    ck_assert(!atomic_load(&tick_taken_away));
-    sem_post(&may_end);
-    pthread_join(thread, NULL);
-    http_transport_set_tick(transport, note_tick, &ticks); /* what the old one asked for is forgotten */
-    for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(get("/"), STATUS_OK);
-    }
-    http_transport_set_tick(transport, NULL, NULL);
-    ck_assert_int_eq(atomic_load(&ticks.count), 1);
-}
-END_TEST
-
 /* --- TLS --- */
 
 static struct certificates certificates;
@@ -772,7 +637,7 @@ static void add_failures(Suite *suite) {
 static void add_threads(Suite *suite) {
     TCase *threads = new_case(suite, "threads");
     tcase_add_test(threads, three_hundred_calls_at_once_are_answered_over_256_connections_at_most);
-    tcase_add_test(threads, threads_send_submit_and_wake_at_the_same_time);
+    tcase_add_test(threads, threads_send_and_submit_at_the_same_time);
     tcase_add_test(threads, a_callback_may_submit);
     tcase_add_test(threads, cancelling_a_group_ends_its_calls_and_no_others);
     tcase_add_test(threads, a_cancelled_group_takes_no_more_calls);
@@ -803,11 +668,5 @@ int main(void) {
     tcase_add_test(tls, a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why);
     suite_add_tcase(suite, tls);
 
-    TCase *timer = new_case(suite, "timer");
-    tcase_add_test(timer, the_tick_runs_at_its_time_and_not_a_millisecond_before);
-    tcase_add_test(timer, the_earliest_time_asked_for_counts);
-    tcase_add_test(timer, the_tick_runs_again_when_it_says);
-    tcase_add_test(timer, a_tick_far_away_does_not_overflow);
-    tcase_add_test(timer, taking_the_tick_away_waits_until_it_has_ended);
     return check_main(suite);
 }

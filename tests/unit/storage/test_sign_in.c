@@ -52,6 +52,7 @@ START_TEST(an_account_with_a_key_or_a_sas_needs_no_token) {
     account.key_length = 16;
     start();
     ck_assert_ptr_eq(sign_in.credential, &sign_in.shared_key.base);
+    sign_in_release(&sign_in);
     strcpy(account.sas, "sv=1&sig=2");
     start();
     ck_assert_ptr_eq(sign_in.credential, &sign_in.sas.base);

@@ -148,7 +148,9 @@ static enum status count_entity(void *context, const cJSON *entity, struct error
 
 static enum status query(const char *filter, int *out_count, int *out_pages) {
     *out_count = 0;
-    return table_query(&storage.client, "t", filter, deadline(), count_entity, out_count, out_pages, &err);
+    struct table_query what = {.table = "t", .filter = filter, .visit = count_entity, .context = out_count};
+    what.out_pages = out_pages;
+    return table_query(&storage.client, &what, deadline(), &err);
 }
 
 START_TEST(a_query_sends_its_filter_encoded) {

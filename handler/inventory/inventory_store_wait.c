@@ -1,0 +1,80 @@
+#include "inventory/inventory_store_wait.h"
+
+#include "http/loop_call.h"
+#include "inventory/product_read.h"
+
+/* One operation and its arguments, on the stack of the thread that waits. */
+struct waiting {
+    struct loop_call call;
+    struct inventory_store *store;
+    const char *product_id;
+    const struct inventory_query *query;
+    struct product_state *state;
+    const char *key_hash;
+    struct idempotency_record *out_record;
+    int64_t deadline_ms;
+    enum status status;
+    struct error failure;
+};
+
+static void on_ended(void *context, enum status status, const struct error *err) {
+    struct waiting *waiting = context;
+    waiting->status = status;
+    waiting->failure = *err;
+    loop_call_end(&waiting->call);
+}
+
+static enum status run(struct waiting *waiting, void (*begin)(void *context), struct error *err) {
+    loop_call_run(&waiting->call, waiting->store->loop, begin, waiting);
+    if (waiting->status != STATUS_OK && err != NULL) {
+        *err = waiting->failure;
+    }
+    return waiting->status;
+}
+
+static void begin_read(void *context) {
+    struct waiting *own = context;
+    own->store->ops->read(own->store, own->product_id, own->query, own->state, on_ended, own);
+}
+
+enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
+                                          const struct inventory_query *query, struct product_state *out,
+                                          struct error *err) {
+    struct waiting waiting = {.store = store, .product_id = product_id, .query = query, .state = out};
+    return run(&waiting, begin_read, err);
+}
+
+static void begin_find_record(void *context) {
+    struct waiting *own = context;
+    own->store->ops->find_record(own->store, own->product_id, own->key_hash, own->out_record, on_ended, own);
+}
+
+enum status inventory_store_find_record_and_wait(struct inventory_store *store, const char *product_id,
+                                                 const char *key_hash, struct idempotency_record *out,
+                                                 struct error *err) {
+    struct waiting waiting = {.store = store, .product_id = product_id, .key_hash = key_hash, .out_record = out};
+    return run(&waiting, begin_find_record, err);
+}
+
+static void begin_commit(void *context) {
+    struct waiting *own = context;
+    own->store->ops->commit(own->store, own->state, own->deadline_ms, on_ended, own);
+}
+
+enum status inventory_store_commit_and_wait(struct inventory_store *store, struct product_state *state,
+                                            int64_t deadline_ms, struct error *err) {
+    struct waiting waiting = {.store = store, .state = state, .deadline_ms = deadline_ms};
+    return run(&waiting, begin_commit, err);
+}
+
+static void begin_product_read(void *context) {
+    struct waiting *own = context;
+    product_read(own->store, own->product_id, own->query, own->state, on_ended, own);
+}
+
+enum status inventory_store_read_checked_and_wait(struct inventory_store *store, const char *product_id,
+                                                  const struct inventory_query *query, struct product_state *out,
+                                                  struct error *err) {
+    struct waiting waiting = {.store = store, .product_id = product_id, .query = query, .state = out};
+    return run(&waiting, begin_product_read, err);
+}

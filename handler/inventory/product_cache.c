@@ -1,0 +1,95 @@
+#include "inventory/product_cache.h"
+
+#include "base/log.h"
+#include "inventory/operation.h"
+
+/* Rows that expire within so much are read ahead of time, so that they are at hand when they do. */
+enum { READ_AHEAD_MS = 10000 };
+
+void product_cache_init(struct product_cache *cache) {
+    *cache = (struct product_cache){0};
+    product_state_init(&cache->state);
+}
+
+void product_cache_cleanup(struct product_cache *cache) {
+    product_state_cleanup(&cache->state);
+}
+
+static bool is_known(const struct product_cache *cache) {
+    return cache->state.etag[0] != '\0';
+}
+
+void product_cache_forget(struct product_cache *cache) {
+    if (is_known(cache)) {
+        cache->version_before = cache->state.product.version;
+    }
+    product_state_cleanup(&cache->state);
+    cache->is_fresh = false;
+}
+
+void product_cache_note_lease(struct product_cache *cache) {
+    cache->is_fresh = false;
+}
+
+static bool has_what_expired(const struct product_state *state, int64_t now_ms) {
+    return now_ms < state->product.due_ms || now_ms <= state->complete_until_ms;
+}
+
+/* Where others commit, one read costs less than a commit that storage refuses, and the read after it. */
+bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) {
+    return is_known(cache) && (cache->is_fresh || !cache->others_commit) && has_what_expired(&cache->state, now_ms);
+}
+
+static void ask_for_rows_of(const struct inventory_request *request, struct inventory_query *query) {
+    query->reservation_id = request->reservation_id;
+    query->customer_id = query->reservation_id == NULL ? request->customer_id : NULL;
+    query->limit = INVENTORY_MAX_CHANGES;
+}
+
+struct inventory_query product_cache_query(const struct product_cache *cache, int64_t now_ms,
+                                           const struct inventory_request *with_rows_of) {
+    struct inventory_query query = {.all = cache->checked.version == 0, .until_ms = now_ms + READ_AHEAD_MS};
+    if (with_rows_of != NULL) {
+        ask_for_rows_of(with_rows_of, &query);
+    }
+    return query;
+}
+
+struct inventory_query product_cache_rows_query(const struct product_cache *cache,
+                                                const struct inventory_request *request) {
+    if (request->operation->rows == ROWS_SNAPSHOT) {
+        return (struct inventory_query){.all = true};
+    }
+    struct inventory_query query = {.until_ms = cache->state.complete_until_ms, .later_only = true};
+    ask_for_rows_of(request, &query);
+    return query;
+}
+
+static void log_if_made_anew(const struct product *product, const struct product_mark *checked) {
+    if (product->version < checked->version) {
+        log_event(LOG_WARNING, "Product %s was made anew by somebody: its version was %lld and is %lld", product->id,
+                  (long long)checked->version, (long long)product->version);
+    }
+}
+
+bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, bool *out_others) {
+    struct product_state *state = &cache->state;
+    if (!query->all && !product_state_follows(state, &cache->checked)) {
+        log_if_made_anew(&state->product, &cache->checked);
+        return false;
+    }
+    state->complete_until_ms = query->until_ms; /* rows that expire later are not kept */
+    product_state_mark(state, &cache->checked);
+    *out_others = cache->version_before != 0 && state->product.version != cache->version_before;
+    cache->others_commit = *out_others;
+    cache->is_fresh = true;
+    return true;
+}
+
+void product_cache_note_malformed(struct product_cache *cache) {
+    cache->checked.version = 0;
+}
+
+void product_cache_note_commit(struct product_cache *cache) {
+    product_state_mark(&cache->state, &cache->checked);
+}

@@ -1,0 +1,70 @@
+/*
+ * store_preparation.h - makes the store ready once, by whoever needs it first, so that storage may come late.
+ *
+ * Rules   One thread prepares it. Those who come meanwhile wait for the same outcome. After a failure the next one who comes
+ *         tries again.
+ *         A store that was there and is gone is lost. Made again it would hold every seed in full, as if nothing had been
+ *         sold, so this program never does: whoever restarts it has been told.
+ * Threads: the loop's, but for store_preparation_is_ready.
+ * Layer: inventory. May include lease/, storage/, base/.
+ */
+#ifndef INVENTORY_STORE_PREPARATION_H
+#define INVENTORY_STORE_PREPARATION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "base/status.h"
+#include "http/event_loop.h"
+#include "inventory/inventory_store.h"
+
+/* Somebody who waits. Lives in its owner until `done` is called. */
+struct preparation_waiter {
+    TAILQ_ENTRY(preparation_waiter) link;
+    void (*done)(void *context, enum status status, const struct error *err);
+    void *context;
+};
+
+TAILQ_HEAD(preparation_waiters, preparation_waiter);
+
+struct store_preparation {
+    struct inventory_store *store;
+    struct event_loop *loop;
+    const struct seed_product *seeds;
+    size_t seed_count;
+    bool is_others; /* others make the store ready; here it is used as it is */
+
+    atomic_bool is_ready;
+    bool is_lost;
+    bool is_running;
+    struct preparation_waiters waiters;
+    struct error failure; /* of the last run, or of the loss */
+    pthread_t thread;
+    struct error outcome;  /* the thread's, while it runs */
+    struct loop_task task; /* tells the waiters */
+};
+
+/* All borrowed. */
+void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
+                            const struct seed_product *seeds, size_t seed_count, bool is_others);
+
+/* Any thread. */
+bool store_preparation_is_ready(const struct store_preparation *preparation);
+
+/*
+ * Makes the store ready, unless it is. `done` is called once, never inside this call.
+ * STATUS_CONTAINER_NOT_FOUND   the store is lost; every later call says so, too
+ * STATUS_NO_THREAD, STATUS_UNAVAILABLE, ...
+ */
+void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter);
+
+/*
+ * An operation of the ready store has ended with `status`. STATUS_CONTAINER_NOT_FOUND means that the store is lost. Then
+ * `err` says what an operator has to do. Returns `status`.
+ */
+enum status store_preparation_note_status(struct store_preparation *preparation, enum status status, struct error *err);
+
+#endif

@@ -1,0 +1,278 @@
+#include "inventory/table_read.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "inventory/product_entity.h"
+#include "inventory/store_operation.h"
+#include "storage/table_client.h"
+
+enum {
+    FILTER_MAX_BYTES = 8192,
+    SNAPSHOT_TRIES = 3,
+    SNAPSHOT_MS = 10000, /* another try is not begun later */
+    SPARE_ROWS = 50,     /* of a page, for the product and for what has expired */
+};
+#define LAST_UUID_TIME_MS ((INT64_C(1) << 48) - 1)
+
+/* ---- what to ask for ---- */
+
+/* The key range of a product's own rows; those that have expired are its beginning. */
+static void append_range(struct strbuf *filter, const char *end) {
+    strbuf_append_string(filter, "RowKey ge '" PRODUCT_ROW "' and RowKey lt ");
+    table_append_literal(filter, end);
+}
+
+static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
+    char prefix[UUID_TIME_PREFIX_BYTES];
+    uuid_time_prefix(until_ms < LAST_UUID_TIME_MS ? until_ms + 1 : LAST_UUID_TIME_MS, prefix);
+    strbuf_appendf(key, RESERVATION_ROW_PREFIX "%s", prefix);
+}
+
+/*
+ * Chooses among the rows of the range: those that have expired, the customer's, and the one
+ * reservation.
+ */
+static void append_choice(struct strbuf *filter, const char *unexpired, const struct inventory_query *query) {
+    strbuf_append_string(filter, query->later_only ? " and (RowKey eq '" PRODUCT_ROW "'" : " and (RowKey lt ");
+    if (!query->later_only) {
+        table_append_literal(filter, unexpired);
+    }
+    if (query->customer_id != NULL) {
+        strbuf_append_string(filter, " or (RowKey ge ");
+        table_append_literal(filter, unexpired);
+        strbuf_append_string(filter, " and customerId eq ");
+        table_append_literal(filter, query->customer_id);
+        strbuf_append_char(filter, ')');
+    }
+    if (query->reservation_id != NULL) {
+        strbuf_appendf(filter, " or RowKey eq '" RESERVATION_ROW_PREFIX "%s'", query->reservation_id);
+    }
+    strbuf_append_char(filter, ')');
+}
+
+static void append_read_filter(struct strbuf *filter, const char *product_id, const struct inventory_query *query) {
+    struct strbuf unexpired;
+    strbuf_init(&unexpired, PRODUCT_ENTITY_KEY_BYTES);
+    append_first_unexpired_key(&unexpired, query->until_ms);
+    bool has_choice = query->customer_id != NULL || query->reservation_id != NULL || query->later_only;
+
+    strbuf_append_string(filter, "PartitionKey eq ");
+    table_append_literal(filter, product_id);
+    strbuf_append_string(filter, " and ");
+    append_range(filter, query->all || has_choice ? AFTER_RESERVATION_ROWS : unexpired.data);
+    if (!query->all && has_choice) {
+        append_choice(filter, unexpired.data, query);
+    }
+    if (strbuf_status(&unexpired) != STATUS_OK) {
+        filter->status = strbuf_status(&unexpired);
+    }
+    strbuf_release(&unexpired);
+}
+
+/* ---- a read under way ---- */
+
+struct table_read {
+    struct store_operation base;
+    struct inventory_store_table *store;
+    const char *product_id;
+    struct inventory_query query;
+    struct product_state *out;
+    struct strbuf filter;
+    struct table_call call;
+    int64_t give_up_ms;
+    int tries;
+    int pages;         /* of this try */
+    int customer_rows; /* in them, that expire later than until_ms */
+    bool is_enough;    /* no more of those are needed */
+    cJSON *row;        /* the product's, read after the pages */
+};
+
+static struct storage_client *client_of(const struct table_read *read) {
+    return read->store->client;
+}
+
+static int64_t storage_deadline_ms(const struct table_read *read) {
+    return clock_now_ms(client_of(read)->clock) + STORAGE_DEADLINE_MS;
+}
+
+static enum status take_reservation(struct table_read *read, const cJSON *entity, const char *row_key,
+                                    struct error *err) {
+    struct reservation row = {0};
+    const char *customer_id = NULL;
+    if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
+        return product_entity_unreadable(entity, err);
+    }
+    read->customer_rows += row.expires_ms > read->query.until_ms;
+    read->is_enough = read->query.limit > 0 && read->customer_rows >= read->query.limit;
+    enum status status = product_state_add(read->out, &row, customer_id);
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for a reservation");
+}
+
+static enum status take_row(void *context, const cJSON *entity, struct error *err) {
+    struct table_read *read = context;
+    const char *row_key = json_string(entity, "RowKey");
+    if (row_key == NULL) {
+        return product_entity_unreadable(entity, err);
+    }
+    if (strcmp(row_key, PRODUCT_ROW) == 0) {
+        return product_entity_read_product(entity, &read->out->product, read->out->etag)
+                   ? STATUS_OK
+                   : product_entity_unreadable(entity, err);
+    }
+    if (strncmp(row_key, RESERVATION_ROW_PREFIX, strlen(RESERVATION_ROW_PREFIX)) != 0) {
+        return STATUS_OK; /* a newer release's, of a kind that is not known here */
+    }
+    return take_reservation(read, entity, row_key, err);
+}
+
+static enum status check_product_row(const struct product_state *state, struct error *err) {
+    if (state->etag[0] != '\0') {
+        return STATUS_OK;
+    }
+    if (state->reservations.count == 0) {
+        return error_set(err, STATUS_NOT_FOUND, "there is no such product");
+    }
+    return error_set(err, STATUS_MALFORMED,
+                     "its row `" PRODUCT_ROW
+                     "` is missing from the table, but its reservations are there: restore that "
+                     "row, or delete all rows of its partition");
+}
+
+static int64_t complete_until_ms(const struct inventory_query *query) {
+    return query->all ? INT64_MAX : query->later_only ? 0 : query->until_ms;
+}
+
+static void end_read(struct table_read *read, enum status status, const struct error *err) {
+    struct error failure = *err;
+    strbuf_release(&read->filter);
+    if (status == STATUS_OK) {
+        read->out->complete_until_ms = complete_until_ms(&read->query);
+    } else {
+        product_state_cleanup(read->out);
+        error_wrap(&failure, "reading product %s", read->product_id);
+    }
+    store_operation_end(&read->base, status, &failure);
+}
+
+static void get_row(struct table_read *read, table_done done) {
+    table_get_start(&read->call, client_of(read), read->store->table, read->product_id, PRODUCT_ROW,
+                    storage_deadline_ms(read), &read->row, done, read);
+}
+
+/* ---- CONFIRMING_TIME ---- */
+
+static void on_time_confirmed(void *context, enum status status, const struct error *err) {
+    struct table_read *read = context;
+    const struct error none = {.status = STATUS_OK};
+    (void)err;
+    if (status == STATUS_OK) {
+        cJSON_Delete(read->row);
+    }
+    end_read(read, STATUS_OK, &none);
+}
+
+/* What a product's rows mean depends on the time. One more answer settles a doubt about it. */
+static void confirm_time(struct table_read *read) {
+    const struct error none = {.status = STATUS_OK};
+    if (storage_clock_is_in_doubt(&client_of(read)->clocks[STORAGE_TABLE])) {
+        get_row(read, on_time_confirmed);
+        return;
+    }
+    end_read(read, STATUS_OK, &none);
+}
+
+/* ---- CHECKING_ETAG ---- */
+
+static void read_pages(struct table_read *read);
+
+/* `etag` is what the product's row had after the last page. */
+static void check_etag(struct table_read *read, const char *etag) {
+    if (strcmp(etag, read->out->etag) == 0) {
+        confirm_time(read);
+    } else if (read->tries < SNAPSHOT_TRIES && clock_now_ms(client_of(read)->clock) < read->give_up_ms) {
+        read_pages(read);
+    } else {
+        struct error err;
+        error_set(&err, STATUS_PRECONDITION_FAILED, "it changed too often while its many rows were read");
+        end_read(read, STATUS_PRECONDITION_FAILED, &err);
+    }
+}
+
+static void on_checked(void *context, enum status status, const struct error *err) {
+    struct table_read *read = context;
+    struct error failure = *err;
+    struct product product;
+    char etag[INVENTORY_ETAG_BYTES];
+    if (status == STATUS_OK) {
+        if (!product_entity_read_product(read->row, &product, etag)) {
+            status = product_entity_unreadable(read->row, &failure);
+        }
+        cJSON_Delete(read->row);
+    }
+    if (status == STATUS_OK) {
+        check_etag(read, etag);
+    } else {
+        end_read(read, status, &failure);
+    }
+}
+
+/* ---- READING_PAGES ---- */
+
+static void on_pages(void *context, enum status status, const struct error *err) {
+    struct table_read *read = context;
+    struct error failure = *err;
+    if (status == STATUS_OK) {
+        status = check_product_row(read->out, &failure);
+    }
+    if (status != STATUS_OK) {
+        end_read(read, status, &failure);
+    } else if (read->pages > 1) {
+        get_row(read, on_checked);
+    } else {
+        confirm_time(read);
+    }
+}
+
+static void read_pages(struct table_read *read) {
+    product_state_cleanup(read->out);
+    read->tries++;
+    read->customer_rows = 0;
+    read->is_enough = false;
+    const struct table_query query = {.table = read->store->table,
+                                      .filter = read->filter.data,
+                                      .page_rows = read->query.limit > 0 ? read->query.limit + SPARE_ROWS : 0,
+                                      .visit = take_row,
+                                      .context = read,
+                                      .is_enough = &read->is_enough,
+                                      .out_pages = &read->pages};
+    table_query_start(&read->call, client_of(read), &query, storage_deadline_ms(read), on_pages, read);
+}
+
+static void end_unwritten(struct store_operation *operation) {
+    struct error err;
+    struct table_read *read = (struct table_read *)operation;
+    error_set(&err, strbuf_status(&read->filter), "the query could not be written");
+    end_read(read, err.status, &err);
+}
+
+void table_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
+                struct product_state *out, inventory_store_done done, void *context) {
+    struct table_read *read = store_operation_new(base, sizeof *read, done, context);
+    if (read == NULL) {
+        product_state_cleanup(out);
+        return;
+    }
+    read->store = (struct inventory_store_table *)base;
+    read->product_id = product_id;
+    read->query = *query;
+    read->out = out;
+    read->give_up_ms = clock_now_ms(client_of(read)->clock) + SNAPSHOT_MS;
+    strbuf_init(&read->filter, FILTER_MAX_BYTES);
+    append_read_filter(&read->filter, product_id, query);
+    if (strbuf_status(&read->filter) == STATUS_OK) {
+        read_pages(read);
+    } else {
+        store_operation_post(&read->base, base->loop, end_unwritten);
+    }
+}

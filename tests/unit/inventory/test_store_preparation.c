@@ -1,0 +1,291 @@
+#include "inventory/store_preparation.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "http/loop_call.h"
+#include "support/check_main.h"
+
+enum { WAITERS = 3, MAX_RUNS = 4 };
+
+static const struct seed_product seeds[] = {{"A", 100}, {"B", 50}};
+
+static struct event_loop *loop;
+static struct inventory_store store;
+static struct store_preparation preparation;
+
+/* What the store's `prepare` answers, one run after the other, and when. */
+static struct {
+    enum status outcomes[MAX_RUNS];
+    _Atomic int runs;
+    bool is_held;
+    sem_t begun, may_end;
+} script;
+
+static enum status prepare(struct inventory_store *asked, const struct seed_product *products, size_t count,
+                           struct error *err) {
+    ck_assert_ptr_eq(asked, &store);
+    ck_assert_ptr_eq(products, seeds);
+    ck_assert_uint_eq(count, 2);
+    ck_assert(!event_loop_is_current(loop)); /* it waits for storage */
+    int run = script.runs++;
+    ck_assert_int_lt(run, MAX_RUNS);
+    if (script.is_held) {
+        sem_post(&script.begun);
+        sem_wait(&script.may_end);
+    }
+    enum status status = script.outcomes[run];
+    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "run %d failed", run + 1);
+}
+
+static void set_up(void) {
+    static const struct inventory_store_ops ops = {.prepare = prepare};
+    struct error err;
+    memset(&script, 0, sizeof script);
+    sem_init(&script.begun, 0, 0);
+    sem_init(&script.may_end, 0, 0);
+    ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
+    ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
+    store = (struct inventory_store){.ops = &ops, .loop = loop};
+    store_preparation_init(&preparation, &store, seeds, 2, false);
+}
+
+static void tear_down(void) {
+    event_loop_stop(loop);
+    event_loop_free(loop);
+    sem_destroy(&script.begun);
+    sem_destroy(&script.may_end);
+}
+
+/* The system has no thread to spare. In place of base/thread.c's. */
+static bool has_no_thread;
+
+enum status thread_start(pthread_t *out, void *(*run)(void *context), void *context, struct error *err) {
+    if (has_no_thread && event_loop_is_current(loop)) {
+        return error_set(err, STATUS_NO_THREAD, "no thread");
+    }
+    ck_assert_int_eq(pthread_create(out, NULL, run, context), 0);
+    return STATUS_OK;
+}
+
+/* ---- waiting ---- */
+
+struct waiter {
+    struct preparation_waiter base;
+    bool comes_again; /* when it is told the first time */
+    bool is_in_call;
+    int told_count;
+    enum status status;
+    char message[512];
+    sem_t told;
+};
+
+static struct waiter waiters[WAITERS];
+
+static void begin(struct waiter *waiter) {
+    waiter->is_in_call = true;
+    store_preparation_await(&preparation, &waiter->base);
+    waiter->is_in_call = false;
+}
+
+static void on_told(void *context, enum status status, const struct error *err) {
+    struct waiter *waiter = context;
+    ck_assert(event_loop_is_current(loop));
+    ck_assert(!waiter->is_in_call);
+    ck_assert_int_eq(err->status, status);
+    waiter->told_count++;
+    waiter->status = status;
+    snprintf(waiter->message, sizeof waiter->message, "%s", status == STATUS_OK ? "" : err->message);
+    if (waiter->comes_again) {
+        waiter->comes_again = false;
+        begin(waiter);
+    } else {
+        sem_post(&waiter->told);
+    }
+}
+
+struct step {
+    struct loop_call call;
+    void (*act)(int number);
+    int number;
+};
+
+static void run_step(void *context) {
+    struct step *step = context;
+    step->act(step->number);
+    loop_call_end(&step->call);
+}
+
+static void on_loop(void (*act)(int number), int number) {
+    struct step step = {.act = act, .number = number};
+    loop_call_run(&step.call, loop, run_step, &step);
+}
+
+static void come(int number) {
+    struct waiter *waiter = &waiters[number];
+    bool comes_again = waiter->comes_again;
+    *waiter = (struct waiter){.base = {.done = on_told, .context = waiter}, .comes_again = comes_again};
+    sem_init(&waiter->told, 0, 0);
+    begin(waiter);
+}
+
+static enum status wait_for(int number) {
+    while (sem_wait(&waiters[number].told) != 0) { /* interrupted by a signal */
+    }
+    return waiters[number].status;
+}
+
+static enum status await(int number) {
+    on_loop(come, number);
+    return wait_for(number);
+}
+
+static void note(int status) {
+    struct error err;
+    error_set(&err, (enum status)status, "storage has said so");
+    ck_assert_int_eq(store_preparation_note_status(&preparation, (enum status)status, &err), status);
+    bool is_loss = status == STATUS_CONTAINER_NOT_FOUND && !preparation.is_others;
+    ck_assert_int_eq(strstr(err.message, "the stock has disappeared") != NULL, is_loss);
+}
+
+/* ---- tests ---- */
+
+START_TEST(the_first_who_comes_makes_the_store_ready_once) {
+    ck_assert(!store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(0), STATUS_OK);
+    ck_assert(store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(1), STATUS_OK);
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+START_TEST(after_a_failure_the_next_who_comes_tries_again) {
+    script.outcomes[0] = STATUS_UNAVAILABLE;
+    ck_assert_int_eq(await(0), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(waiters[0].message, "run 1 failed");
+    ck_assert(!store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(0), STATUS_OK);
+    ck_assert(store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(script.runs, 2);
+}
+END_TEST
+
+/* _i: the outcome */
+START_TEST(those_who_come_meanwhile_wait_for_the_same_outcome) {
+    static const enum status outcomes[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_CONTAINER_NOT_FOUND};
+    script.outcomes[0] = outcomes[_i];
+    script.is_held = true;
+    for (int i = 0; i < WAITERS; i++) {
+        on_loop(come, i);
+    }
+    sem_wait(&script.begun);
+    script.is_held = false; /* for the runs to come */
+    ck_assert(!store_preparation_is_ready(&preparation));
+    sem_post(&script.may_end);
+    for (int i = 0; i < WAITERS; i++) {
+        ck_assert_int_eq(wait_for(i), outcomes[_i]);
+        ck_assert_int_eq(waiters[i].told_count, 1);
+    }
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+START_TEST(who_comes_again_when_he_is_told_waits_for_the_next_run) {
+    script.outcomes[0] = STATUS_UNAVAILABLE;
+    waiters[0].comes_again = true;
+    ck_assert_int_eq(await(0), STATUS_OK);
+    ck_assert_int_eq(waiters[0].told_count, 2);
+    ck_assert_int_eq(script.runs, 2);
+}
+END_TEST
+
+START_TEST(without_a_thread_to_spare_it_fails_and_the_next_tries_again) {
+    has_no_thread = true;
+    ck_assert_int_eq(await(0), STATUS_NO_THREAD);
+    has_no_thread = false;
+    ck_assert_int_eq(script.runs, 0);
+    ck_assert_int_eq(await(0), STATUS_OK);
+}
+END_TEST
+
+static void assert_lost(int number) {
+    ck_assert_int_eq(await(number), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(waiters[number].message, "the stock has disappeared"));
+    ck_assert_ptr_nonnull(strstr(waiters[number].message, "restart every instance"));
+    ck_assert(!store_preparation_is_ready(&preparation));
+}
+
+START_TEST(a_store_that_disappears_is_never_made_again) {
+    ck_assert_int_eq(await(0), STATUS_OK);
+    on_loop(note, STATUS_CONTAINER_NOT_FOUND);
+    assert_lost(0);
+    ck_assert_ptr_nonnull(strstr(waiters[0].message, "storage has said so"));
+    on_loop(note, STATUS_CONTAINER_NOT_FOUND);
+    assert_lost(1);
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+START_TEST(a_store_that_has_disappeared_while_it_is_made_ready_is_not_made_again_either) {
+    script.outcomes[0] = STATUS_CONTAINER_NOT_FOUND;
+    assert_lost(0);
+    assert_lost(1);
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+/* Whatever becomes of the run: it began before that was known. */
+START_TEST(a_loss_outlives_a_run_that_is_under_way) {
+    script.outcomes[0] = _i == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
+    script.is_held = true;
+    on_loop(come, 0);
+    sem_wait(&script.begun);
+    script.is_held = false; /* for the runs to come */
+    on_loop(note, STATUS_CONTAINER_NOT_FOUND);
+    sem_post(&script.may_end);
+    ck_assert_int_eq(wait_for(0), STATUS_CONTAINER_NOT_FOUND);
+    assert_lost(1);
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+START_TEST(other_failures_of_operations_leave_it_ready) {
+    ck_assert_int_eq(await(0), STATUS_OK);
+    on_loop(note, STATUS_NOT_FOUND);
+    on_loop(note, STATUS_UNAVAILABLE);
+    ck_assert(store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(0), STATUS_OK);
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
+START_TEST(a_store_that_others_make_ready_is_used_as_it_is) {
+    store_preparation_init(&preparation, &store, seeds, 2, true);
+    ck_assert(store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(0), STATUS_OK);
+    on_loop(note, STATUS_CONTAINER_NOT_FOUND);
+    ck_assert(store_preparation_is_ready(&preparation));
+    ck_assert_int_eq(await(0), STATUS_OK);
+    ck_assert_int_eq(script.runs, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("store_preparation");
+    TCase *tests = tcase_create("store_preparation");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, the_first_who_comes_makes_the_store_ready_once);
+    tcase_add_test(tests, after_a_failure_the_next_who_comes_tries_again);
+    tcase_add_loop_test(tests, those_who_come_meanwhile_wait_for_the_same_outcome, 0, 3);
+    tcase_add_test(tests, who_comes_again_when_he_is_told_waits_for_the_next_run);
+    tcase_add_test(tests, without_a_thread_to_spare_it_fails_and_the_next_tries_again);
+    tcase_add_test(tests, a_store_that_disappears_is_never_made_again);
+    tcase_add_test(tests, a_store_that_has_disappeared_while_it_is_made_ready_is_not_made_again_either);
+    tcase_add_loop_test(tests, a_loss_outlives_a_run_that_is_under_way, 0, 2);
+    tcase_add_test(tests, other_failures_of_operations_leave_it_ready);
+    tcase_add_test(tests, a_store_that_others_make_ready_is_used_as_it_is);
+    suite_add_tcase(suite, tests);
+    return check_main(suite);
+}

@@ -1,0 +1,172 @@
+/* Storage operations that are cancelled and abandoned, and waits between them. In virtual time. */
+#include "storage/storage_request.h"
+
+#include "support/check_main.h"
+#include "support/virtual_storage.h"
+
+enum { DELAY_MS = 700, DEADLINE_MS = 10000 };
+
+/* An operation of a test's, and how it ended. */
+struct outcome {
+    struct storage_operation operation;
+    struct storage_request *request; /* NULL: it waits */
+    bool keeps_on;                   /* it starts again when it is cancelled for the first time */
+    int ends;
+    enum status status;
+    int64_t ended_ms;
+};
+
+static struct storage_request request;
+static bool hangs;
+
+static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
+    (void)index, (void)call;
+    out->http_status = 204;
+    out->hangs = hangs;
+}
+
+static void start(struct outcome *outcome);
+
+static void on_end(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct outcome *outcome = context;
+    (void)reply;
+    ck_assert_int_eq(status == STATUS_OK, err->message[0] == '\0');
+    outcome->ends++;
+    outcome->status = status;
+    outcome->ended_ms = virtual_loop.now_ms;
+    if (outcome->keeps_on) {
+        outcome->keeps_on = false;
+        start(outcome);
+    }
+}
+
+static void start(struct outcome *outcome) {
+    if (outcome->request == NULL) {
+        storage_operation_wait(&outcome->operation, &virtual_client, DELAY_MS, on_end, outcome);
+        return;
+    }
+    storage_operation_start(&outcome->operation, &virtual_client, outcome->request, VIRTUAL_START_MS + DEADLINE_MS,
+                            on_end, outcome);
+    outcome->operation.is_cancellable = true;
+}
+
+static void set_up(void) {
+    hangs = false;
+    virtual_begin();
+    storage_request_init(&request, STORAGE_TABLE, "GET", 204);
+    strbuf_append_string(&request.path, "/t");
+}
+
+static void tear_down(void) {
+    virtual_end();
+    storage_request_release(&request);
+}
+
+static void run(void) {
+    while (virtual_step()) {
+    }
+}
+
+static void assert_cancelled(const struct outcome *outcome, int ends) {
+    ck_assert_int_eq(outcome->ends, ends);
+    ck_assert_int_eq(outcome->status, STATUS_CANCELLED);
+    ck_assert_int_eq(outcome->ended_ms, VIRTUAL_START_MS);
+}
+
+/* ---- _i 0: a wait, 1: a request ---- */
+
+static struct outcome outcome_of(int i) {
+    return (struct outcome){.request = i == 0 ? NULL : &request};
+}
+
+START_TEST(a_wait_ends_when_its_time_has_come) {
+    struct outcome outcome = outcome_of(0);
+    start(&outcome);
+    run();
+    ck_assert_int_eq(outcome.ends, 1);
+    ck_assert_int_eq(outcome.status, STATUS_OK);
+    ck_assert_int_eq(outcome.ended_ms, VIRTUAL_START_MS + DELAY_MS);
+    ck_assert_int_eq(virtual_calls, 0);
+}
+END_TEST
+
+START_TEST(cancelling_ends_what_is_under_way) {
+    struct outcome outcome = outcome_of(_i);
+    hangs = true;
+    start(&outcome);
+    if (outcome.request != NULL) {
+        ck_assert(virtual_step()); /* it is sent */
+    }
+    storage_client_cancel(&virtual_client);
+    ck_assert_int_eq(outcome.ends, 0); /* not inside this call */
+    run();
+    assert_cancelled(&outcome, 1);
+    ck_assert_int_eq(virtual_calls, _i);
+}
+END_TEST
+
+START_TEST(what_is_started_behind_a_cancellation_ends_at_once) {
+    struct outcome outcome = outcome_of(_i);
+    storage_client_cancel(&virtual_client);
+    run();
+    start(&outcome);
+    ck_assert_int_eq(outcome.ends, 0);
+    run();
+    assert_cancelled(&outcome, 1);
+    ck_assert_int_eq(virtual_calls, 0);
+}
+END_TEST
+
+START_TEST(what_a_cancelled_operation_starts_is_cancelled_too) {
+    struct outcome outcome = outcome_of(_i);
+    outcome.keeps_on = true;
+    start(&outcome);
+    storage_client_cancel(&virtual_client);
+    run();
+    assert_cancelled(&outcome, 2);
+}
+END_TEST
+
+START_TEST(what_is_not_cancellable_goes_on) {
+    struct outcome before = outcome_of(1), behind = outcome_of(1);
+    start(&before);
+    before.operation.is_cancellable = false;
+    storage_client_cancel(&virtual_client);
+    run();
+    start(&behind);
+    behind.operation.is_cancellable = false;
+    run();
+    ck_assert_int_eq(before.ends + behind.ends, 2);
+    ck_assert_int_eq(before.status, STATUS_OK);
+    ck_assert_int_eq(behind.status, STATUS_OK);
+}
+END_TEST
+
+START_TEST(what_is_abandoned_is_not_told) {
+    struct outcome outcome = outcome_of(_i);
+    hangs = true;
+    for (int steps = 0; steps < 2; steps++) {
+        start(&outcome);
+        if (steps > 0 && outcome.request != NULL) {
+            ck_assert(virtual_step());
+        }
+        storage_operation_abandon(&outcome.operation);
+        run();
+    }
+    ck_assert_int_eq(outcome.ends, 0);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("storage_operation");
+    TCase *tcase = tcase_create("virtual");
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, a_wait_ends_when_its_time_has_come);
+    tcase_add_loop_test(tcase, cancelling_ends_what_is_under_way, 0, 2);
+    tcase_add_loop_test(tcase, what_is_started_behind_a_cancellation_ends_at_once, 0, 2);
+    tcase_add_loop_test(tcase, what_a_cancelled_operation_starts_is_cancelled_too, 0, 2);
+    tcase_add_test(tcase, what_is_not_cancellable_goes_on);
+    tcase_add_loop_test(tcase, what_is_abandoned_is_not_told, 0, 2);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}
