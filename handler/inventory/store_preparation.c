@@ -82,6 +82,14 @@ void store_preparation_await(struct store_preparation *preparation, struct prepa
     }
 }
 
+void store_preparation_await_end(struct store_preparation *preparation, struct preparation_waiter *waiter) {
+    bool is_first = TAILQ_EMPTY(&preparation->waiters);
+    TAILQ_INSERT_TAIL(&preparation->waiters, waiter, link);
+    if (is_first && !preparation->is_running) {
+        event_loop_post(preparation->loop, &preparation->task);
+    }
+}
+
 enum status store_preparation_note_status(struct store_preparation *preparation, enum status status,
                                           struct error *err) {
     if (status == STATUS_CONTAINER_NOT_FOUND && !preparation->is_others) {

@@ -61,6 +61,9 @@ bool store_preparation_is_ready(const struct store_preparation *preparation);
  */
 void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter);
 
+/* Stopping: calls `done` once, never inside this call, when no run is under way. None may begin meanwhile. */
+void store_preparation_await_end(struct store_preparation *preparation, struct preparation_waiter *waiter);
+
 /*
  * An operation of the ready store has ended with `status`. STATUS_CONTAINER_NOT_FOUND means that the store is lost. Then
  * `err` says what an operator has to do. Returns `status`.
