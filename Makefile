@@ -172,12 +172,13 @@ examples: ## the lease library, build/release/libleasehold.a, and the programs i
 	@tools/deps.sh build
 	@$(build) VARIANT=release $(example_programs)
 
-bench: ## beside the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table (sweeps, all, or names), STORAGE=fake (azurite)
+bench: ## beside the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table (sweeps, all, names), STORAGE=fake (azurite), RUN_MS=
 	@tools/deps.sh build azurite test bench
 	@$(build) VARIANT=release programs benches
 	@bench/peers/build.sh
 	@if [ -e build/package/bin/handler ]; then $(build) VARIANT=package build/package/bin/handler; fi # what is deployed, where it can be built
-	@bench/bench.py --publish --rounds $(or $(ROUNDS),1) --scenarios $(or $(SCENARIOS),table) --storage $(or $(STORAGE),fake)
+	@bench/bench.py --publish --rounds $(or $(ROUNDS),1) --scenarios $(or $(SCENARIOS),table) --storage $(or $(STORAGE),fake) $(if $(RUN_MS),--run-ms $(RUN_MS))
+	@bench/report.py --draw
 
 bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite: lateness, threads, memory
 	@tools/deps.sh build azurite test

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
@@ -43,7 +44,7 @@ def known_contenders():
         found["go"] = Contender("go", (str(BUILT / "go"),), False)
         found["go-raw"] = Contender("go-raw", (str(BUILT / "go"),), False, {"RAW_LEASES": "1"})
     if (ROOT / "bench/peers/node/node_modules").exists():
-        found["node"] = Contender("node", ("node", str(ROOT / "bench/peers/node/peer.mjs")), False, {"MODE": "batch"})
+        found["node"] = Contender("node", ("node", str(ROOT / "bench/peers/node/peer.mjs")), False)
     if (BUILT / "csharp/peer").exists():
         found["csharp"] = Contender("csharp", (str(BUILT / "csharp/peer"),), False)
     return found
@@ -64,22 +65,22 @@ def chosen_contenders(words):
 
 
 class Progress:
-    """Says every 10 s what is being measured."""
+    """Says every 10 s what is being measured, and how many measurements there are."""
 
-    def __init__(self):
-        self.what, self.begun = "", time.monotonic()
+    def __init__(self, count):
+        self.what, self.done, self.count, self.begun = "", 0, count, time.monotonic()
         threading.Thread(target=self._say, daemon=True).start()
 
     def _say(self):
         while True:
             time.sleep(10)
-            print(f"bench: {time.monotonic() - self.begun:.0f} s: {self.what}", flush=True)
+            print(f"bench: {time.monotonic() - self.begun:.0f} s: {self.done + 1} of {self.count}: {self.what}", flush=True)
 
 
 def run_all(chosen, contenders, options):
     """Each scenario in each round, each contender in each of them; every round another one begins."""
-    progress, runs = Progress(), []
-    names = list(contenders)
+    names, runs = list(contenders), []
+    progress = Progress(options.rounds * len(chosen) * len(names))
     folder = tempfile.mkdtemp(prefix="bench-")
     for round_number in range(1, options.rounds + 1):
         for scenario in chosen:
@@ -92,6 +93,7 @@ def run_all(chosen, contenders, options):
                 except (RuntimeError, OSError, ValueError, KeyError) as trouble:
                     run["error"] = f"{trouble} (see {folder})"
                 runs.append(run)
+                progress.done += 1
     return runs
 
 
@@ -109,6 +111,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenarios", default="table", help="table, sweeps, all, or names with commas (table)")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--run-ms", type=int, help="measure for so long in each run, for a quick look")
     parser.add_argument("--storage", choices=("fake", "azurite"), default="fake")
     parser.add_argument("--contender", action="append", help="ours, go, node, csharp, or NAME=PATH of a handler")
     parser.add_argument("--against", help="what the ratios are to (go, or else the last contender)")
@@ -123,21 +126,20 @@ def main():
     chosen = scenarios.select(options.scenarios.split(","))
     if options.storage == "azurite":
         chosen = [s for s in chosen if not s.delay_us and not s.seeded_by_storage]
+    if options.run_ms:
+        chosen = [replace(s, run_ms=options.run_ms, warm_ms=min(s.warm_ms, options.run_ms)) for s in chosen]
     against = options.against or ("go" if "go" in contenders else list(contenders)[-1])
     for name, contender in contenders.items():
         print(f"bench: {name} is {' '.join(contender.command)}")
     runs = run_all(chosen, contenders, options)
     about = machine.describe(ROOT) | {"storage": options.storage, "rounds": options.rounds, "against": against,
-                                             "ours": "package" if "package" in str(own_handler()) else "release"}
+                                             "run_ms": options.run_ms, "ours": "package" if "package" in str(own_handler()) else "release"}
     if options.publish:
         write_results(runs, chosen, options.storage, about)
         subprocess.run([ROOT / "bench/report.py"], check=True)
-    print()
-    print(report.figure_table(runs, chosen, contenders))
-    print()
-    print(report.ratio_table(runs, chosen, contenders, against))
-    print()
-    print(report.fairness(runs, chosen, contenders))
+    for table in (report.figure_table(runs, chosen, contenders), report.ratio_table(runs, chosen, contenders, against)):
+        print(f"\n{report.align(table)}")
+    print(f"\n{report.LEGEND}\n{report.fairness(runs, chosen, contenders)}")
     missed = report.misses(runs, chosen, against) if against != "ours" else []
     for line in missed:
         print(f"behind: {line}")

@@ -24,8 +24,9 @@ def _contenders(runs):
 
 def _about(about):
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    cut = f" of {about['run_ms']} ms" if about.get("run_ms") else ""
     return (f"Measured on {about['date']}: {about['machine']}; {about['system']}; {versions}; {about['rounds']} "
-            f"{'round' if about['rounds'] == 1 else 'rounds'}; ours is "
+            f"{'round' if about['rounds'] == 1 else 'rounds'}{cut}; ours is "
             f"{'the static executable of `make package`' if about['ours'] == 'package' else 'the executable of `make`'}.")
 
 
@@ -45,7 +46,7 @@ def text(results):
     parts = list(dict.fromkeys(_about(result["about"]) for result in results.values()))
     if shown:
         parts += [f"Ratios to {NAMES[against]}: the median, and in brackets the least and the most of all rounds. Bold: an aim is missed.",
-                  report.ratio_table(runs, shown, names, against), "What was measured, in its units (medians):",
+                  report.ratio_table(runs, shown, names, against), "What was measured, in its units (medians). " + report.LEGEND,
                   report.figure_table(runs, shown, names)]
         fairness = report.fairness(runs, shown, names)
         parts += ["- " + line for line in fairness.split("\n") if line]
@@ -82,10 +83,13 @@ def draw(results, folder):
     for group, label in _groups(results):
         series = _series(results, group)
         name = f"bench-{group}.svg"
-        plots = ", ".join(f"'-' using 1:2 with linespoints title \"{NAMES.get(c, c)}\"" for c in series)
-        data = "".join("".join(f"{x} {y}\n" for x, y in points) + "e\n" for points in series.values())
+        order = [contender for contender in NAMES if contender in series]
+        plots = ", ".join(f"'-' using 1:2 with linespoints linewidth {3 if c == 'ours' else 1} title \"{NAMES[c]}\"" for c in order)
+        data = "".join("".join(f"{x} {y}\n" for x, y in series[c]) + "e\n" for c in order)
+        points = [x for x, _ in series[order[0]]]
         script = (f"set terminal svg size 720,400 font 'sans,12' background 'white'\nset output '{folder / name}'\n"
-                  f"set logscale x\nset xlabel '{label}'\nset ylabel 'answers a second'\nset yrange [0:*]\n"
+                  f"set logscale x\nset xrange [{points[0] / 1.5}:{points[-1] * 1.5}]\nset xtics ({', '.join(map(str, points))})\n"
+                  f"set xlabel '{label}'\nset ylabel 'answers a second'\nset yrange [0:*]\n"
                   f"set key outside right\nset grid\nplot {plots}\n{data}")
         subprocess.run(["gnuplot"], input=script, text=True, check=True)
         drawn.append(name)

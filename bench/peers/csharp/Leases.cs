@@ -12,15 +12,18 @@ sealed class LeaseManager(StorageRequests requests, LineLog log)
 
     const int DurationS = 30;
     const double SafeShare = 0.9; // of the duration: past it the lease counts as lost
-    static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50), LastRetry = TimeSpan.FromMilliseconds(200);
+    static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50), LastRetry = TimeSpan.FromMilliseconds(200),
+        EagerRetry = TimeSpan.FromMilliseconds(100);
+    const long EagerAfterMs = Tenure.TenureMs + Tenure.YieldMs; // whoever has just yielded tries less often than the others
 
     Task<HttpStatusCode> ActAsync(string blob, CancellationToken cancel, params (string, string)[] headers) =>
         requests.PutBlobAsync("/leases/" + blob, "?comp=lease", "\ncomp:lease", cancel, headers);
 
-    public async Task<Lease> AcquireAsync(string name, DateTime deadline, Action onConflict)
+    public async Task<Lease> AcquireAsync(string name, long deadline, Action onConflict)
     {
         string blob = "lease-" + name, id = Guid.NewGuid().ToString();
-        for (var wait = FirstRetry; ; wait = wait * 2 > LastRetry ? LastRetry : wait * 2)
+        var started = Environment.TickCount64;
+        for (var wait = FirstRetry; ;)
         {
             var begun = Environment.TickCount64;
             var status = await ActAsync(blob, default, ("x-ms-lease-action", "acquire"), ("x-ms-lease-duration", DurationS.ToString()),
@@ -35,11 +38,13 @@ sealed class LeaseManager(StorageRequests requests, LineLog log)
             if (status != HttpStatusCode.Conflict)
                 StorageRequests.Check("acquiring a lease", (int)status);
             onConflict();
-            var left = deadline - DateTime.UtcNow;
+            var left = TimeSpan.FromMilliseconds(deadline - Environment.TickCount64);
             if (left <= TimeSpan.Zero)
                 throw new ConflictException();
-            var pause = wait * (0.5 + Random.Shared.NextDouble());
+            var pause = wait * (0.5 + Random.Shared.NextDouble() / 2);
             await Task.Delay(pause < left ? pause : left);
+            var longest = begun - started > EagerAfterMs ? EagerRetry : LastRetry;
+            wait = wait * 2 < longest ? wait * 2 : longest;
         }
     }
 

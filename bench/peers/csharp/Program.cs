@@ -1,5 +1,5 @@
-// The same program as Leasehold's request path, as a .NET team would write it: Kestrel, HttpClient, no SDK of Azure's.
-// See ../README.md for what it does and what it leaves out.
+// The same program as Leasehold's request path, as a .NET team would write it: Kestrel, HttpClient,
+// no SDK of Azure's. See ../README.md for what it does and what it leaves out.
 using System.Buffers;
 using System.Net;
 using System.Text.Json;

@@ -14,7 +14,7 @@ sealed class ChangeRequest(Operation operation, string invocation, string custom
     public string Customer => customer;
     public string? ReservationId => reservationId;
     public long Quantity => quantity;
-    public DateTime Deadline { get; } = DateTime.UtcNow + ProductQueue.AcquireTimeout;
+    public long Deadline { get; } = Environment.TickCount64 + ProductQueue.AcquireTimeoutMs;
     public TaskCompletionSource<Outcome> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     public Outcome Out;
 }
@@ -27,33 +27,34 @@ sealed class Queues(Store store, LeaseManager leases, LineLog log)
         byId.GetOrAdd(id, static (id, s) => new ProductQueue(id, s.store, s.leases, s.log), (store, leases, log)).SubmitAsync(request);
 }
 
-// A product's requests queue up in this instance. One task takes the product's lease, applies all that wait in memory, commits them as
-// one transaction, answers them, and looks again (group commit). It keeps the lease for a few milliseconds after the queue is empty, and
-// gives it back then or when its tenure is over and others wait.
+// A product's requests queue up in this instance. While there are any, one task runs the queue: it
+// takes the product's lease, applies all that wait in memory, commits them as one transaction,
+// answers them, and looks again (group commit).
 sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog log)
 {
-    public static readonly TimeSpan AcquireTimeout = TimeSpan.FromSeconds(10);
-    static readonly TimeSpan CommitTime = TimeSpan.FromSeconds(5), Tenure = TimeSpan.FromSeconds(1),
-        YieldTime = TimeSpan.FromMilliseconds(250), AnnounceEvery = TimeSpan.FromMilliseconds(500), ContendedFor = TimeSpan.FromSeconds(2),
-        LingerTime = TimeSpan.FromMilliseconds(5);
-    const int IdleLingers = 4, LingerProbe = 16; // after so many in vain the lease is released at once, but for every so-manieth time
-    const int MaxTries = 5;
-    const int BusyBatch = Store.MaxChanges / 2; // requests in a batch while expired rows wait to be deleted
-    const int GatherShare = 10; // a commit waits for a tenth of a round trip for callers that are about to return
-    const int RoundTripWeight = 8; // of the last ones in the moving average
+    public const int AcquireTimeoutMs = 10_000;
+    static readonly TimeSpan CommitTime = TimeSpan.FromSeconds(5), OneTick = TimeSpan.FromMilliseconds(1);
+    const int MaxTries = 5, WindowRounds = 2;
 
-    readonly Lock gate = new();
-    readonly Queue<ChangeRequest> waiting = new();
+    readonly Lock gate = new(); // guards the next six fields
+    readonly List<ChangeRequest> waiting = [];
     bool running;
     int wanted; // the runner is woken when so many wait
     TaskCompletionSource? wake;
+    long idleSince = -1; // when nobody waited any more; -1: somebody does
+    bool lingers = true; // somebody came back in time, the last time that nobody waited
+
+    volatile bool othersWait; // another instance has announced that it waits
 
     // The runner's.
-    CachedProduct? cache;
+    readonly Tenure tenure = new();
+    CachedProduct? cache; // null: not known
+    long lastVersion;
+    bool isFresh; // the cache was read or committed under the lease in hand
+    bool othersCommit; // between this instance's last two leases others have
     long indexed; // the minute of expiry that the index is known to have
-    DateTime contendedUntil, announcedAt, heardAt;
-    int idleLingers, expected;
-    TimeSpan roundTrip;
+
+    // ---- the queue
 
     public Task<Outcome> SubmitAsync(ChangeRequest request)
     {
@@ -61,11 +62,13 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
         TaskCompletionSource? woken = null;
         lock (gate)
         {
-            waiting.Enqueue(request);
+            waiting.Add(request);
+            if (idleSince >= 0)
+                (lingers, idleSince) = (Environment.TickCount64 - idleSince <= Tenure.LingerMs, -1);
             starts = !running;
             running = true;
-            if (wanted > 0 && waiting.Count >= wanted)
-                (woken, wake, wanted) = (wake, null, 0);
+            if (wake != null && waiting.Count >= wanted)
+                (woken, wake) = (wake, null);
         }
         woken?.TrySetResult();
         if (starts)
@@ -73,20 +76,29 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
         return request.Answer.Task;
     }
 
-    // Until so many wait, or the time is over. Timers are no finer than a millisecond: less is no wait.
+    // Until so many wait, or the time is over. Timers are no finer than a millisecond: less is two
+    // rounds of the thread pool's queue.
     async Task WaitForAsync(int count, TimeSpan limit)
     {
+        for (var round = 0; limit < OneTick && round < WindowRounds && Length() < count; round++)
+            await Task.Yield();
         TaskCompletionSource signal;
         lock (gate)
         {
-            if (waiting.Count >= count || limit < TimeSpan.FromMilliseconds(1))
+            if (waiting.Count >= count || limit < OneTick)
                 return;
             signal = wake = new(TaskCreationOptions.RunContinuationsAsynchronously);
             wanted = count;
         }
-        await Task.WhenAny(signal.Task, Task.Delay(limit));
-        lock (gate)
-            (wake, wanted) = (null, 0);
+        try
+        {
+            await signal.Task.WaitAsync(limit);
+        }
+        catch (TimeoutException)
+        {
+            lock (gate)
+                wake = null;
+        }
     }
 
     int Length()
@@ -99,10 +111,18 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
     {
         lock (gate)
         {
-            var batch = new List<ChangeRequest>(Math.Min(most, waiting.Count));
-            while (batch.Count < most && waiting.TryDequeue(out var request))
-                batch.Add(request);
+            var batch = waiting.GetRange(0, Math.Min(most, waiting.Count));
+            waiting.RemoveRange(0, batch.Count);
             return batch;
+        }
+    }
+
+    // Makes those from `begin` on the first again.
+    void PutBack(List<ChangeRequest> batch, int begin)
+    {
+        lock (gate)
+        {
+            waiting.InsertRange(0, batch[begin..]);
         }
     }
 
@@ -111,8 +131,8 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
     {
         lock (gate)
         {
-            running = waiting.TryPeek(out var first);
-            return first;
+            running = waiting.Count > 0;
+            return waiting.FirstOrDefault();
         }
     }
 
@@ -131,31 +151,24 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
                 continue;
             }
             log.Write($"✓ Acquired lease {lease.Id} for product {id} [invocation {first.Invocation}]");
-            expected = 0;
             var yields = await ServeTenureAsync(lease);
             log.Write($"Releasing lease {lease.Id} for product {id}");
             await lease.ReleaseAsync();
+            tenure.End(Environment.TickCount64);
             if (yields)
-                await Task.Delay(YieldTime);
+                await Task.Delay(Tenure.YieldMs);
         }
     }
 
     // Answers those whose time is up, or all where it is not about others who have the lease.
     void Fail(Exception failure)
     {
-        var now = DateTime.UtcNow;
-        foreach (var request in Take(int.MaxValue))
-        {
-            if (failure is ConflictException && now < request.Deadline)
-            {
-                lock (gate)
-                    waiting.Enqueue(request);
-            }
-            else
-            {
-                request.Answer.SetException(failure);
-            }
-        }
+        var now = Environment.TickCount64;
+        var all = Take(int.MaxValue);
+        var patient = failure is ConflictException ? all.FindAll(r => now < r.Deadline) : [];
+        PutBack(patient, 0);
+        foreach (var request in all.Except(patient))
+            request.Answer.SetException(failure);
     }
 
     // ---- the lease
@@ -177,75 +190,108 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
     {
         indexed = Math.Max(indexed, cache?.Product.Indexed ?? 0);
         var index = IndexAsync(Minute(), default);
-        var lease = await leases.AcquireAsync("inventory-" + id, first.Deadline, MeetOther);
+        var begun = Environment.TickCount64;
+        long? announced = null;
+        var metOthers = false;
+        var lease = await leases.AcquireAsync("inventory-" + id, first.Deadline, () =>
+        {
+            var now = Environment.TickCount64;
+            metOthers = true;
+            if (now - begun >= Tenure.AnnounceAfterMs && !(now - announced < Tenure.AnnounceEveryMs))
+            {
+                announced = now;
+                Announce();
+            }
+        });
         try
         {
             await index;
-            return lease;
         }
         catch
         {
             await lease.ReleaseAsync();
             throw;
         }
+        tenure.Begin(Environment.TickCount64, metOthers);
+        isFresh = false;
+        return lease;
     }
 
-    // Notes that another instance has the lease, and lets it know that this one waits.
-    void MeetOther()
+    void Announce() => store.AnnounceAsync(id).ContinueWith(t => log.Write($"warn: announcing a wait: {t.Exception!.InnerException!.Message}"),
+        TaskContinuationOptions.OnlyOnFaulted);
+
+    // Asks storage now and then, beside the batches: nobody but the others can say that they wait.
+    void LookForOthers()
     {
-        var now = DateTime.UtcNow;
-        contendedUntil = now + ContendedFor;
-        if (now - announcedAt >= AnnounceEvery)
+        var now = Environment.TickCount64;
+        if (othersWait)
         {
-            announcedAt = now;
-            _ = store.AnnounceAsync(id).ContinueWith(t => log.Write($"warn: announcing a wait: {t.Exception!.InnerException!.Message}"),
-                TaskContinuationOptions.OnlyOnFaulted);
+            othersWait = false;
+            tenure.NoteOthers(now);
+        }
+        if (tenure.ShouldCheck(now))
+            _ = ReadAnnouncementAsync();
+    }
+
+    async Task ReadAnnouncementAsync()
+    {
+        try
+        {
+            var at = await store.AnnouncedAsync(id);
+            if (DateTime.UtcNow - at < TimeSpan.FromMilliseconds(2 * Tenure.AnnounceEveryMs))
+                othersWait = true;
+        }
+        catch (Exception e)
+        {
+            log.Write($"warn: reading who waits for product {id}: {e.Message}");
         }
     }
 
-    // Serves batches until nobody waits any more, or others want the lease; then true.
+    // Serves batches until nobody comes any more, or it is time to yield; then true.
     async Task<bool> ServeTenureAsync(LeaseManager.Lease lease)
     {
-        var until = DateTime.UtcNow + Tenure;
-        Task<DateTime>? announced = null; // while storage is being asked
-        while (true)
+        while (lease.IsHeld)
         {
-            await WaitForAsync(Math.Min(expected, Store.MaxChanges), roundTrip / GatherShare); // or two half-full batches would alternate
-            var batch = Take(cache is { Expired.Count: > 0 } ? BusyBatch : Store.MaxChanges);
+            await CollectAsync();
+            tenure.NoteWindow(Length());
+            var batch = Take(Store.MaxChanges);
             if (batch.Count == 0)
+            {
+                if (await LingerAsync())
+                    continue;
                 return false;
+            }
+            LookForOthers();
             await ServeAsync(lease, batch);
-            var now = DateTime.UtcNow;
-            if (announced is { IsCompleted: true })
-            {
-                var isNew = announced.IsCompletedSuccessfully && announced.Result > heardAt;
-                if (isNew)
-                {
-                    heardAt = announced.Result;
-                    return true;
-                }
-                (announced, until) = (null, now + Tenure);
-            }
-            else if (announced == null && now > until)
-            {
-                if (now < contendedUntil)
-                    return true;
-                announced = store.AnnouncedAsync(id);
-            }
-            if (Length() == 0 && !await LingerAsync())
-                return false;
+            if (tenure.ShouldYield(Environment.TickCount64))
+                return true;
+        }
+        return false;
+    }
+
+    // Waits for callers that are about to come back, and goes on while some do.
+    async Task CollectAsync()
+    {
+        for (int i = 0, before = -1; i < Tenure.Windows && Length() != before && Length() < tenure.Expected; i++)
+        {
+            before = Length();
+            await WaitForAsync(tenure.Expected, tenure.Window);
         }
     }
 
-    // Keeps the lease for those who may come back; false: nobody has, or did lately.
+    // Keeps the lease for those who may come back; false: nobody has, or did the last time.
     async Task<bool> LingerAsync()
     {
-        if (idleLingers >= IdleLingers && idleLingers++ % LingerProbe != 0)
-            return false;
-        await WaitForAsync(1, LingerTime);
-        var some = Length() > 0;
-        idleLingers = some ? 0 : idleLingers + 1;
-        return some;
+        lock (gate)
+        {
+            if (waiting.Count > 0)
+                return true;
+            idleSince = Environment.TickCount64;
+            if (!lingers)
+                return false;
+        }
+        await WaitForAsync(1, TimeSpan.FromMilliseconds(Tenure.LingerMs));
+        return Length() > 0;
     }
 
     // ---- one batch
@@ -254,148 +300,103 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
     {
         using var limit = new CancellationTokenSource(CommitTime);
         Exception? failure = null;
+        var decided = 0;
         for (var tries = 0; tries < MaxTries; tries++)
         {
             try
             {
-                await AttemptAsync(lease, batch, limit.Token);
+                decided = await AttemptAsync(lease, batch, limit.Token);
                 failure = null;
                 break;
             }
             catch (Exception e)
             {
-                failure = e;
-                cache = null;
+                (failure, cache, decided) = (e, null, batch.Count); // all of it shares the failure
                 if (e is not PreconditionException)
                     break;
             }
         }
-        expected = Length() + batch.Count;
-        foreach (var request in batch)
+        PutBack(batch, decided);
+        for (var i = 0; i < decided; i++)
+            Answer(lease, batch[i], failure);
+    }
+
+    void Answer(LeaseManager.Lease lease, ChangeRequest request, Exception? failure)
+    {
+        if (failure != null)
         {
-            if (failure != null)
-            {
-                request.Answer.SetException(failure);
-                continue;
-            }
-            if (request.Out.Done)
-                LogSuccess(lease, request);
-            request.Answer.SetResult(request.Out);
+            request.Answer.SetException(failure);
+            return;
         }
+        request.Out.Version = cache!.Product.Version;
+        if (request.Out.Done)
+            LogSuccess(lease, request);
+        request.Answer.SetResult(request.Out);
     }
 
     void LogSuccess(LeaseManager.Lease lease, ChangeRequest request) => log.Write(request.Operation == Operation.Reserve
         ? $"✓ Successfully reserved {request.Quantity} units of {id}. Reservation: {request.Out.ReservationId} Renewal count: {lease.Renewals} [invocation {request.Invocation}]"
         : $"✓ Successfully released {request.Out.Quantity} units of {id}. Renewal count: {lease.Renewals} [invocation {request.Invocation}]");
 
-    // A batch as it is decided: what is to be written, and what is known once it is.
-    sealed class Transaction(long available, long freed)
+    // Makes the cache what is needed to decide at that time; true: it was. Where others commit, a
+    // read costs less than a commit that storage refuses, and the read after it.
+    async Task<bool> KnowAsync(DateTime now, CancellationToken cancel)
     {
-        public long Available = available, Freed = freed;
-        public readonly List<Change> Changes = [];
-        public readonly List<Reservation> Added = [];
-        public readonly List<string> Removed = [];
-        public int Deleted; // of the expired ones
+        if (cache != null && now <= cache.Horizon && (isFresh || !othersCommit))
+        {
+            cache.Expire(now);
+            return true;
+        }
+        cache = await store.ReadAsync(id, now, cancel);
+        othersCommit = lastVersion != 0 && cache.Product.Version != lastVersion;
+        if (othersCommit)
+            tenure.NoteOthers(Environment.TickCount64);
+        (isFresh, lastVersion) = (true, cache.Product.Version);
+        return false;
     }
 
-    async Task AttemptAsync(LeaseManager.Lease lease, List<ChangeRequest> batch, CancellationToken cancel)
+    // Decides the batch and commits it. Returns how many requests it has decided; the others found
+    // no room.
+    async Task<int> AttemptAsync(LeaseManager.Lease lease, List<ChangeRequest> batch, CancellationToken cancel)
     {
         var now = DateTime.UtcNow;
-        var isCached = cache != null && now <= cache.Horizon;
-        if (isCached)
-            cache!.Expire(now);
-        else
-            cache = await store.ReadAsync(id, now, cancel);
-        var before = cache!.Product;
-        var t = new Transaction(before.Available, cache.Freed);
-        for (var i = 0; i < batch.Count; i++)
+        var wasCached = await KnowAsync(now, cancel);
+        var t = new Transaction(cache!);
+        var decided = 0;
+        foreach (var request in batch)
         {
-            var room = Store.MaxChanges - t.Changes.Count - (batch.Count - 1 - i); // one change is left for each request behind it
-            batch[i].Out = new Outcome { Version = before.Version + 1 };
-            if (batch[i].Operation == Operation.Release)
-                await ReleaseAsync(t, batch[i], room, now, cancel);
-            else
-                Reserve(t, batch[i], room, now);
-            batch[i].Out.Available = t.Available + t.Freed;
+            request.Out = default;
+            var hasRoom = request.Operation == Operation.Reserve
+                ? t.Reserve(store, request, now)
+                : t.Release(request, await store.ReadCustomerAsync(id, request.Customer, cancel), now);
+            if (!hasRoom)
+                break;
+            decided++;
         }
-        if (t.Changes.Count == 0)
+        if (t.Changes.Count > 0)
         {
-            if (isCached)
-                throw new PreconditionException(); // a refusal must not rest on what was true once
-            return;
+            t.ExpireAlong();
+            await CommitAsync(lease, t, decided, cancel);
         }
-        while (t.Changes.Count < Store.MaxChanges && DeleteExpired(t))
+        else if (wasCached)
         {
+            throw new PreconditionException(); // a refusal must not rest on what was true once
         }
+        return decided;
+    }
+
+    async Task CommitAsync(LeaseManager.Lease lease, Transaction t, int decided, CancellationToken cancel)
+    {
         var minute = Minute();
         await IndexAsync(minute, cancel);
         if (!lease.IsHeld)
             throw new LeaseLostException();
+        var before = cache!.Product;
         var next = before with { Available = t.Available, Version = before.Version + 1, Indexed = minute };
         var begun = Stopwatch.GetTimestamp();
         var etag = await store.CommitAsync(next, t.Changes, cancel);
-        roundTrip += (Stopwatch.GetElapsedTime(begun) - roundTrip) / RoundTripWeight;
-        Apply(t, next with { ETag = etag });
-    }
-
-    void Reserve(Transaction t, ChangeRequest request, int room, DateTime now)
-    {
-        while (request.Quantity > t.Available && room > 1 && DeleteExpired(t))
-            room--;
-        if (request.Quantity > t.Available)
-            return;
-        var added = store.NewReservation(request.Customer, request.Quantity, now);
-        t.Available -= request.Quantity;
-        t.Changes.Add(new Change(ChangeKind.Insert, added));
-        t.Added.Add(added);
-        request.Out.Done = true;
-        request.Out.ReservationId = added.Id;
-        request.Out.ExpiresAt = added.ExpiresAt;
-    }
-
-    // Takes up to the quantity from the customer's reservations, the first to expire first.
-    async Task ReleaseAsync(Transaction t, ChangeRequest request, int room, DateTime now, CancellationToken cancel)
-    {
-        foreach (var row in await store.ReadCustomerAsync(id, request.Customer, cancel))
-        {
-            if (request.Out.Quantity == request.Quantity || room == 0)
-                break;
-            if ((request.ReservationId != null && row.Id != request.ReservationId) || row.ExpiresAt <= now ||
-                t.Changes.Any(c => c.Row.Id == row.Id))
-                continue;
-            var units = Math.Min(row.Quantity, request.Quantity - request.Out.Quantity);
-            request.Out.Quantity += units;
-            room--;
-            t.Removed.Add(row.Id);
-            var rest = row with { Quantity = row.Quantity - units };
-            t.Changes.Add(new Change(rest.Quantity == 0 ? ChangeKind.Delete : ChangeKind.Merge, rest));
-            if (rest.Quantity > 0)
-                t.Added.Add(rest);
-        }
-        t.Available += request.Out.Quantity;
-        request.Out.Done = request.Out.Quantity > 0;
-    }
-
-    // Makes the units of one more expired row available in the product's; false: there is none.
-    bool DeleteExpired(Transaction t)
-    {
-        if (t.Deleted == cache!.Expired.Count)
-            return false;
-        var row = t.Deleted == 0 ? cache.Expired.Peek() : cache.Expired.ElementAt(t.Deleted);
-        t.Deleted++;
-        t.Changes.Add(new Change(ChangeKind.Delete, row));
-        t.Available += row.Quantity;
-        t.Freed -= row.Quantity;
-        return true;
-    }
-
-    void Apply(Transaction t, Product after)
-    {
-        cache!.Product = after;
-        cache.Freed = t.Freed;
-        for (var i = 0; i < t.Deleted; i++)
-            cache.Expired.Dequeue();
-        t.Removed.ForEach(cache.Forget);
-        t.Added.ForEach(cache.Add);
+        tenure.NoteBatch(decided, Length(), Stopwatch.GetElapsedTime(begun));
+        lastVersion = next.Version;
+        cache.Apply(t, next with { ETag = etag });
     }
 }

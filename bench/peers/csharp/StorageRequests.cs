@@ -35,15 +35,24 @@ sealed class StorageRequests(Account account)
         ActivityHeadersPropagator = null,
     });
 
-    string Authorization(string stringToSign) =>
-        "SharedKey " + account.Name + ":" + Convert.ToBase64String(HMACSHA256.HashData(account.Key, Encoding.UTF8.GetBytes(stringToSign)));
+    // The keyed hash is kept: it costs more to make than to use.
+    readonly ThreadLocal<IncrementalHash> hashes = new(() => IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, account.Key));
+
+    string Authorization(string stringToSign)
+    {
+        var hash = hashes.Value!;
+        Span<byte> text = stackalloc byte[1024], signature = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        hash.AppendData(Encoding.UTF8.TryGetBytes(stringToSign, text, out var length) ? text[..length] : Encoding.UTF8.GetBytes(stringToSign));
+        hash.GetHashAndReset(signature);
+        return $"SharedKey {account.Name}:{Convert.ToBase64String(signature)}";
+    }
 
     static string Date() => DateTime.UtcNow.ToString("R");
 
-    public Task<HttpResponseMessage> TableAsync(string method, string resource, string? contentType, byte[]? body, CancellationToken cancel,
-        bool wantsNoContent = false)
+    public Task<HttpResponseMessage> TableAsync(HttpMethod method, string resource, string? contentType, ReadOnlyMemory<byte>? body,
+        CancellationToken cancel, bool wantsNoContent = false)
     {
-        var request = new HttpRequestMessage(new HttpMethod(method), account.TableEndpoint + resource);
+        var request = new HttpRequestMessage(method, account.TableEndpoint + resource);
         var date = Date();
         var headers = request.Headers;
         headers.TryAddWithoutValidation("x-ms-date", date);
@@ -55,20 +64,21 @@ sealed class StorageRequests(Account account)
             headers.TryAddWithoutValidation("Prefer", "return-no-content");
         headers.TryAddWithoutValidation("Authorization",
             Authorization($"{method}\n\n{contentType}\n{date}\n/{account.Name}{request.RequestUri!.AbsolutePath}"));
-        if (body != null)
+        if (body is { } bytes)
         {
-            request.Content = new ByteArrayContent(body);
+            request.Content = new ReadOnlyMemoryContent(bytes);
             request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
         }
         return client.SendAsync(request, cancel);
     }
 
-    // A PUT without a body. `headers` are sorted by name, as the signature wants them, but for x-ms-date and x-ms-version.
+    // A PUT without a body.
     public async Task<HttpStatusCode> PutBlobAsync(string path, string query, string signedQuery, CancellationToken cancel,
         params (string Name, string Value)[] headers)
     {
         var request = new HttpRequestMessage(HttpMethod.Put, account.BlobEndpoint + path + query) { Content = new ByteArrayContent([]) };
-        var all = headers.Append(("x-ms-date", Date())).Append(("x-ms-version", "2020-10-02")).OrderBy(h => h.Item1, StringComparer.Ordinal);
+        (string Name, string Value)[] all = [("x-ms-date", Date()), .. headers, ("x-ms-version", "2020-10-02")];
+        Array.Sort(all, static (a, b) => string.CompareOrdinal(a.Name, b.Name)); // as the signature wants them
         var signed = new StringBuilder("PUT\n\n\n\n\n\n\n\n\n\n\n\n");
         foreach (var (name, value) in all)
         {

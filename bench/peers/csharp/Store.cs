@@ -1,10 +1,12 @@
+using System.Buffers;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
 namespace Peer;
 
-// Units that are in no reservation's row are available. `Indexed` is the minute of expiry that the index has a row for.
+// Units that are in no reservation's row are available. `Indexed` is the minute of expiry that the
+// index has a row for.
 sealed record Product(string Id, long Total, long Available, long Version, long Indexed, string ETag);
 
 sealed record Reservation(string Id, string CustomerId, long Quantity, DateTime ReservedAt, DateTime ExpiresAt);
@@ -13,8 +15,8 @@ enum ChangeKind { Insert, Merge, Delete }
 
 readonly record struct Change(ChangeKind Kind, Reservation Row);
 
-// What an instance knows of a product between commits: its row, and the reservations that expire before the horizon.
-// A commit with the row's ETag proves it right, or fails.
+// What an instance knows of a product between commits: its row, and the reservations that expire
+// before the horizon. A commit with the row's ETag proves it right, or fails.
 sealed class CachedProduct(Product product, DateTime horizon)
 {
     readonly PriorityQueue<Reservation, DateTime> soon = new();
@@ -22,7 +24,7 @@ sealed class CachedProduct(Product product, DateTime horizon)
 
     public Product Product { get; set; } = product;
     public DateTime Horizon => horizon;
-    public Queue<Reservation> Expired { get; } = new(); // still rows in storage; their units count as available
+    public List<Reservation> Expired { get; } = []; // still rows in storage; their units count as available
     public long Freed { get; set; } // those units
 
     public void Add(Reservation row)
@@ -40,9 +42,19 @@ sealed class CachedProduct(Product product, DateTime horizon)
             soon.Dequeue();
             if (gone.Count > 0 && gone.Remove(row.Id))
                 continue;
-            Expired.Enqueue(row);
+            Expired.Add(row);
             Freed += row.Quantity;
         }
+    }
+
+    // Makes it what a transaction has committed.
+    public void Apply(Transaction t, Product after)
+    {
+        Product = after;
+        Freed = t.Freed;
+        Expired.RemoveRange(0, t.Deleted);
+        t.Removed.ForEach(Forget);
+        t.Added.ForEach(Add);
     }
 }
 
@@ -62,7 +74,7 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
 
     // ---- writing rows
 
-    async Task ChangeAsync(string method, string resource, Action<Utf8JsonWriter> write, CancellationToken cancel)
+    async Task ChangeAsync(HttpMethod method, string resource, Action<Utf8JsonWriter> write, CancellationToken cancel)
     {
         using var body = new MemoryStream();
         using (var json = new Utf8JsonWriter(body))
@@ -70,7 +82,7 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
         using var response = await requests.TableAsync(method, resource, "application/json", body.ToArray(), cancel, true);
         try
         {
-            StorageRequests.Check(method + " " + resource, (int)response.StatusCode);
+            StorageRequests.Check($"{method} {resource}", (int)response.StatusCode);
         }
         catch (ExistsException)
         {
@@ -125,7 +137,7 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
 
     public async Task SeedAsync(string products)
     {
-        await ChangeAsync("POST", "/Tables", json =>
+        await ChangeAsync(HttpMethod.Post, "/Tables", json =>
         {
             json.WriteStartObject();
             json.WriteString("TableName", Table);
@@ -134,21 +146,21 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
         foreach (var part in products.Split(';', StringSplitOptions.RemoveEmptyEntries))
         {
             var (id, total) = (part[..part.IndexOf('=')], long.Parse(part[(part.IndexOf('=') + 1)..]));
-            await ChangeAsync("POST", "/" + Table, json => Write(json, new Product(id, total, total, 1, 0, "")), default);
+            await ChangeAsync(HttpMethod.Post, "/" + Table, json => Write(json, new Product(id, total, total, 1, 0, "")), default);
         }
     }
 
     // Notes that reservations of the product expire in that minute, for whoever reconciles.
     public Task IndexAsync(string id, long minute, CancellationToken cancel) =>
-        ChangeAsync("POST", "/" + Table, Keys("!due", $"{minute:D13}-{id}"), cancel);
+        ChangeAsync(HttpMethod.Post, "/" + Table, Keys("!due", $"{minute:D13}-{id}"), cancel);
 
     // Tells the lease's holder that this instance waits for it.
-    public Task AnnounceAsync(string id) => ChangeAsync("PUT", EntityPath(id, WaitingRow), Keys(id, WaitingRow), default);
+    public Task AnnounceAsync(string id) => ChangeAsync(HttpMethod.Put, EntityPath(id, WaitingRow), Keys(id, WaitingRow), default);
 
     // When somebody has done so last.
     public async Task<DateTime> AnnouncedAsync(string id)
     {
-        using var response = await requests.TableAsync("GET", EntityPath(id, WaitingRow), null, null, default);
+        using var response = await requests.TableAsync(HttpMethod.Get, EntityPath(id, WaitingRow), null, null, default);
         if (response.StatusCode == System.Net.HttpStatusCode.NotFound)
             return default;
         StorageRequests.Check("reading who waits", (int)response.StatusCode);
@@ -165,7 +177,7 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
         var rows = new List<Reservation>();
         for (var next = ""; ;)
         {
-            using var response = await requests.TableAsync("GET", $"/{Table}()?$filter={filter}{next}", null, null, cancel);
+            using var response = await requests.TableAsync(HttpMethod.Get, $"/{Table}()?$filter={filter}{next}", null, null, cancel);
             StorageRequests.Check("a query", (int)response.StatusCode);
             var page = await JsonSerializer.DeserializeAsync(await response.Content.ReadAsStreamAsync(cancel), RowJson.Default.Page, cancel);
             foreach (var e in page!.Value)
@@ -216,38 +228,46 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
 
     // ---- commits
 
-    // Writes the product as it is to be, and the changes, as one transaction that is bound to the ETag read. Returns the new one.
+    // Writes the product as it is to be, and the changes, as one transaction that is bound to the
+    // ETag read. Returns the new one.
     public async Task<string> CommitAsync(Product product, List<Change> changes, CancellationToken cancel)
     {
         string id = Guid.NewGuid().ToString(), boundary = "changeset_" + id, endpoint = requests.Account.TableEndpoint;
-        var body = new MemoryStream(1024 + 700 * changes.Count);
+        var body = new ArrayBufferWriter<byte>(1024 + 768 * changes.Count);
         using var json = new Utf8JsonWriter(body);
 
-        void Text(string text) => body.Write(Encoding.UTF8.GetBytes(text));
+        void Text(string text) => Encoding.UTF8.GetBytes(text, body);
         void Begin(string method, string target, string? ifMatch, bool hasBody)
         {
-            Text($"--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n{method} {target} HTTP/1.1\r\n" +
-                "Accept: application/json;odata=minimalmetadata\r\nDataServiceVersion: 3.0;\r\n" +
-                (ifMatch == null ? "Prefer: return-no-content\r\n" : $"If-Match: {ifMatch}\r\n") +
-                (hasBody ? "Content-Type: application/json\r\n\r\n" : "\r\n\r\n"));
+            body.Write("--"u8);
+            Text(boundary);
+            body.Write("\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"u8);
+            Text(method);
+            body.Write(" "u8);
+            Text(target);
+            body.Write(" HTTP/1.1\r\nAccept: application/json;odata=minimalmetadata\r\nDataServiceVersion: 3.0;\r\n"u8);
+            body.Write(ifMatch == null ? "Prefer: return-no-content"u8 : "If-Match: "u8);
+            Text(ifMatch ?? "");
+            body.Write(hasBody ? "\r\nContent-Type: application/json\r\n\r\n"u8 : "\r\n\r\n\r\n"u8);
         }
         void End()
         {
             json.Flush();
             json.Reset();
-            Text("\r\n");
+            body.Write("\r\n"u8);
         }
 
         Text($"--batch_{id}\r\nContent-Type: multipart/mixed; boundary={boundary}\r\n\r\n");
         Begin("MERGE", endpoint + EntityPath(product.Id, ProductRow), product.ETag, true);
         Write(json, product);
         End();
+        var table = $"{endpoint}/{Table}";
         foreach (var (kind, row) in changes)
         {
             switch (kind)
             {
                 case ChangeKind.Insert:
-                    Begin("POST", $"{endpoint}/{Table}", null, true);
+                    Begin("POST", table, null, true);
                     Write(json, product.Id, row);
                     End();
                     break;
@@ -262,26 +282,28 @@ sealed class Store(StorageRequests requests, TimeSpan lifetime)
             }
         }
         Text($"--{boundary}--\r\n--batch_{id}--\r\n");
-        using var response = await requests.TableAsync("POST", "/$batch", "multipart/mixed; boundary=batch_" + id, body.ToArray(), cancel);
+        using var response = await requests.TableAsync(HttpMethod.Post, "/$batch", "multipart/mixed; boundary=batch_" + id, body.WrittenMemory,
+            cancel);
         StorageRequests.Check("a commit", (int)response.StatusCode);
-        return ReadCommit(await response.Content.ReadAsStringAsync(cancel), changes.Count + 1);
+        return ReadCommit(await response.Content.ReadAsByteArrayAsync(cancel), changes.Count + 1);
     }
 
     // The ETag of the first operation, which is the product's.
-    static string ReadCommit(string body, int operations)
+    static string ReadCommit(ReadOnlySpan<byte> body, int operations)
     {
         string? etag = null;
         var answered = 0;
-        foreach (var line in body.AsSpan().EnumerateLines())
+        foreach (var range in body.Split("\r\n"u8))
         {
-            if (line.StartsWith("HTTP/1.1 ") && line.Length >= 12)
+            var line = body[range];
+            if (line.StartsWith("HTTP/1.1 "u8) && line.Length >= 12)
             {
                 StorageRequests.Check("a commit", int.Parse(line[9..12]));
                 answered++;
             }
-            else if (etag == null && line.StartsWith("etag: ", StringComparison.OrdinalIgnoreCase))
+            else if (etag == null && line.Length > 6 && Ascii.EqualsIgnoreCase(line[..6], "etag: "u8))
             {
-                etag = line[6..].ToString();
+                etag = Encoding.UTF8.GetString(line[6..]);
             }
         }
         return answered == operations && etag != null ? etag : throw new HttpRequestException("a commit's answer is not complete");

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// rawLeases makes the requests by hand (RAW_LEASES=1), for those who find the SDK's pipeline too dear.
+// rawLeases makes the requests by hand (RAW_LEASES=1), for those who find the SDK's pipeline too
+// dear.
 type rawLeases struct {
 	endpoint, account string
 	signer            *signer
@@ -20,8 +21,8 @@ func newRawLeases(acct account, client *http.Client) *rawLeases {
 	return &rawLeases{acct.blobEndpoint, acct.name, newSigner(acct), client}
 }
 
-// put sends a PUT without a body. The headers are pairs of lower-case names and values; signedQuery is the query
-// as the signature wants it ("\ncomp:lease").
+// put sends a PUT without a body. The headers are pairs of lower-case names and values; signedQuery
+// is the query as the signature wants it ("\ncomp:lease").
 func (r *rawLeases) put(ctx context.Context, path, query, signedQuery string, headers ...string) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, "PUT", r.endpoint+path+query, http.NoBody)
 	if err != nil {

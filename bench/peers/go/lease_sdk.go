@@ -13,7 +13,8 @@ import (
 	"github.com/Azure/azure-storage-blob-go/azblob"
 )
 
-// sdkLeases is the official SDK as Debian has it, on our own HTTP client and without its log of requests.
+// sdkLeases is the official SDK as Debian has it, on our own HTTP client and without its log of
+// requests.
 type sdkLeases struct {
 	container azblob.ContainerURL
 }
@@ -100,7 +101,8 @@ func (s *sdkLeases) create(ctx context.Context, blob, leaseName string) error {
 	return createWith(upload, makeContainer)
 }
 
-// createWith makes the container where it is missing. A blob that somebody else has made and leased is as good.
+// createWith makes the container where it is missing. A blob that somebody else has made and leased
+// is as good.
 func createWith(upload, makeContainer func() (int, error)) error {
 	status, err := upload()
 	if err == nil && status == http.StatusNotFound {

@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// lineLog writes lines in the background: all that have come in since the last write go out with the next.
+// lineLog writes lines in the background: all that have come in since the last write go out with
+// the next.
 type lineLog struct {
 	prefix string
 	mu     sync.Mutex

@@ -38,8 +38,8 @@ func (h *byExpiry) Pop() any {
 	return last
 }
 
-// cachedProduct is what an instance knows of a product between commits: its row, and the reservations that expire
-// before horizon. A commit with the row's ETag proves it right, or fails.
+// cachedProduct is what an instance knows of a product between commits: its row, and the
+// reservations that expire before horizon. A commit with the row's ETag proves it right, or fails.
 type cachedProduct struct {
 	product
 	horizon time.Time
@@ -69,5 +69,19 @@ func (c *cachedProduct) forget(id string) {
 			heap.Remove(&c.soon, i)
 			return
 		}
+	}
+}
+
+// apply makes it what a transaction has committed.
+func (c *cachedProduct) apply(t *transaction, etag string) {
+	c.product = t.next
+	c.etag = etag
+	c.freed = t.freed
+	c.expired = c.expired[t.deleted:]
+	for _, id := range t.removed {
+		c.forget(id)
+	}
+	for _, r := range t.added {
+		c.add(r)
 	}
 }

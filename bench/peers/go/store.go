@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -32,31 +31,6 @@ type store struct {
 	lifetime time.Duration
 }
 
-type productEntity struct {
-	PartitionKey  string
-	RowKey        string
-	TotalType     string `json:"total@odata.type"`
-	Total         int64  `json:"total,string"`
-	AvailableType string `json:"available@odata.type"`
-	Available     int64  `json:"available,string"`
-	VersionType   string `json:"version@odata.type"`
-	Version       int64  `json:"version,string"`
-	IndexedType   string `json:"indexed@odata.type"`
-	Indexed       int64  `json:"indexed,string"`
-}
-
-type reservationEntity struct {
-	PartitionKey   string
-	RowKey         string
-	CustomerID     string `json:"customerId"`
-	QuantityType   string `json:"quantity@odata.type"`
-	Quantity       int64  `json:"quantity,string"`
-	ReservedAtType string `json:"reservedAt@odata.type"`
-	ReservedAt     string `json:"reservedAt"`
-	ExpiresAtType  string `json:"expiresAt@odata.type"`
-	ExpiresAt      string `json:"expiresAt"`
-}
-
 // rowEntity is either of them, as it is read.
 type rowEntity struct {
 	ETag       string `json:"odata.etag"`
@@ -71,15 +45,56 @@ type rowEntity struct {
 	ExpiresAt  time.Time `json:"expiresAt"`
 }
 
-const int64Type, timeType = "Edm.Int64", "Edm.DateTime"
+// Rows are written by hand: encoding/json would be a large part of what a commit costs. Ids of
+// products and reservations need no escaping.
 
-func (p *product) entity() *productEntity {
-	return &productEntity{p.id, productRow, int64Type, p.total, int64Type, p.available, int64Type, p.version, int64Type, p.indexed}
+func appendInt64(b []byte, name string, value int64) []byte {
+	b = append(b, `,"`...)
+	b = append(b, name...)
+	b = append(b, `@odata.type":"Edm.Int64","`...)
+	b = append(b, name...)
+	b = append(b, `":"`...)
+	b = strconv.AppendInt(b, value, 10)
+	return append(b, '"')
 }
 
-func (r *reservation) entity(productID string) *reservationEntity {
-	return &reservationEntity{productID, rowPrefix + r.id, r.customerID, int64Type, r.quantity,
-		timeType, r.reservedAt.UTC().Format(isoMillis), timeType, r.expiresAt.UTC().Format(isoMillis)}
+func appendTime(b []byte, name string, value time.Time) []byte {
+	b = append(b, `,"`...)
+	b = append(b, name...)
+	b = append(b, `@odata.type":"Edm.DateTime","`...)
+	b = append(b, name...)
+	b = append(b, `":"`...)
+	b = value.UTC().AppendFormat(b, isoMillis)
+	return append(b, '"')
+}
+
+func appendKeys(b []byte, partition, row, rest string) []byte {
+	b = append(b, `{"PartitionKey":"`...)
+	b = append(b, partition...)
+	b = append(b, `","RowKey":"`...)
+	b = append(b, row...)
+	b = append(b, rest...)
+	return append(b, '"')
+}
+
+func appendProduct(b []byte, p *product) []byte {
+	b = appendKeys(b, p.id, productRow, "")
+	b = appendInt64(b, "total", p.total)
+	b = appendInt64(b, "available", p.available)
+	b = appendInt64(b, "version", p.version)
+	b = appendInt64(b, "indexed", p.indexed)
+	return append(b, '}')
+}
+
+func appendReservation(b []byte, productID string, r *reservation) []byte {
+	customer, _ := json.Marshal(r.customerID)
+	b = appendKeys(b, productID, rowPrefix, r.id)
+	b = append(b, `,"customerId":`...)
+	b = append(b, customer...)
+	b = appendInt64(b, "quantity", r.quantity)
+	b = appendTime(b, "reservedAt", r.reservedAt)
+	b = appendTime(b, "expiresAt", r.expiresAt)
+	return append(b, '}')
 }
 
 func (s *store) newReservation(customer string, quantity int64, now time.Time) *reservation {
@@ -96,31 +111,26 @@ func ignore(err, expected error) error {
 }
 
 func (s *store) createTable(ctx context.Context) error {
-	body, _ := json.Marshal(map[string]string{"TableName": tableName})
-	return ignore(s.tables.change(ctx, "POST", "/Tables", body), errExists)
+	return ignore(s.tables.change(ctx, "POST", "/Tables", []byte(`{"TableName":"`+tableName+`"}`)), errExists)
 }
 
-func (s *store) insert(ctx context.Context, entity any) error {
-	body, err := json.Marshal(entity)
-	if err != nil {
-		return err
-	}
-	return ignore(s.tables.change(ctx, "POST", "/"+tableName, body), errExists)
+func (s *store) insert(ctx context.Context, row []byte) error {
+	return ignore(s.tables.change(ctx, "POST", "/"+tableName, row), errExists)
 }
 
 func (s *store) insertProduct(ctx context.Context, p *product) error {
-	return s.insert(ctx, p.entity())
+	return s.insert(ctx, appendProduct(nil, p))
 }
 
 // index notes that reservations of the product expire in that minute, for whoever reconciles.
 func (s *store) index(ctx context.Context, id string, minute int64) error {
-	return s.insert(ctx, map[string]string{"PartitionKey": duePartition, "RowKey": fmt.Sprintf("%013d-%s", minute, id)})
+	return s.insert(ctx, append(appendKeys(nil, duePartition, fmt.Sprintf("%013d-", minute), id), '}'))
 }
 
 // announce tells the lease's holder that this instance waits for it.
 func (s *store) announce(ctx context.Context, id string) error {
-	body, _ := json.Marshal(map[string]string{"PartitionKey": id, "RowKey": waitingRow})
-	return s.tables.change(ctx, "PUT", entityPath(tableName, id, waitingRow), body)
+	row := append(appendKeys(nil, id, waitingRow, ""), '}')
+	return s.tables.change(ctx, "PUT", entityPath(tableName, id, waitingRow), row)
 }
 
 // announced is when somebody has done so last.
@@ -218,52 +228,55 @@ type change struct {
 	row    *reservation
 }
 
-func writeOperation(b *bytes.Buffer, boundary, method, target, ifMatch string, entity any) error {
-	b.WriteString("--" + boundary + "\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n" +
-		method + " " + target + " HTTP/1.1\r\nAccept: application/json;odata=minimalmetadata\r\nDataServiceVersion: 3.0;\r\n")
+func appendOperation(b []byte, boundary, method, ifMatch string, target ...string) []byte {
+	b = append(b, "--"...)
+	b = append(b, boundary...)
+	b = append(b, "\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"...)
+	b = append(b, method...)
+	b = append(b, ' ')
+	for _, part := range target {
+		b = append(b, part...)
+	}
+	b = append(b, " HTTP/1.1\r\nAccept: application/json;odata=minimalmetadata\r\nDataServiceVersion: 3.0;\r\n"...)
 	if method == "POST" {
-		b.WriteString("Prefer: return-no-content\r\n")
+		b = append(b, "Prefer: return-no-content\r\n"...)
 	} else {
-		b.WriteString("If-Match: " + ifMatch + "\r\n")
+		b = append(b, "If-Match: "...)
+		b = append(b, ifMatch...)
+		b = append(b, "\r\n"...)
 	}
-	if entity == nil {
-		b.WriteString("\r\n\r\n")
-		return nil
+	if method == "DELETE" {
+		return append(b, "\r\n\r\n"...)
 	}
-	b.WriteString("Content-Type: application/json\r\n\r\n")
-	if err := json.NewEncoder(b).Encode(entity); err != nil {
-		return err
-	}
-	b.WriteString("\r\n")
-	return nil
+	return append(b, "Content-Type: application/json\r\n\r\n"...)
 }
 
-// commit writes the product as it is to be, and the changes, as one transaction that is bound to the ETag read.
-// It returns the new one.
+func (s *store) appendChange(b []byte, boundary, productID string, c *change) []byte {
+	if c.method == "POST" {
+		b = appendOperation(b, boundary, c.method, "", s.tables.endpoint, "/"+tableName)
+	} else {
+		b = appendOperation(b, boundary, c.method, "*", s.tables.endpoint, entityPath(tableName, productID, rowPrefix+c.row.id))
+	}
+	if c.method == "DELETE" {
+		return b
+	}
+	return append(appendReservation(b, productID, c.row), "\r\n"...)
+}
+
+// commit writes the product as it is to be, and the changes, as one transaction that is bound to
+// the ETag read. It returns the new one.
 func (s *store) commit(ctx context.Context, p *product, changes []change) (string, error) {
 	id := newUUID()
 	boundary := "changeset_" + id
-	rowURL := func(row string) string { return s.tables.endpoint + entityPath(tableName, p.id, row) }
-	var b bytes.Buffer
-	b.Grow(1024 + 700*len(changes))
-	b.WriteString("--batch_" + id + "\r\nContent-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n")
-	err := writeOperation(&b, boundary, "MERGE", rowURL(productRow), p.etag, p.entity())
-	for i := 0; i < len(changes) && err == nil; i++ {
-		c := &changes[i]
-		switch c.method {
-		case "POST":
-			err = writeOperation(&b, boundary, "POST", s.tables.endpoint+"/"+tableName, "", c.row.entity(p.id))
-		case "MERGE":
-			err = writeOperation(&b, boundary, "MERGE", rowURL(rowPrefix+c.row.id), "*", c.row.entity(p.id))
-		case "DELETE":
-			err = writeOperation(&b, boundary, "DELETE", rowURL(rowPrefix+c.row.id), "*", nil)
-		}
+	b := make([]byte, 0, 1024+768*len(changes))
+	b = append(b, "--batch_"+id+"\r\nContent-Type: multipart/mixed; boundary="+boundary+"\r\n\r\n"...)
+	b = appendOperation(b, boundary, "MERGE", p.etag, s.tables.endpoint, entityPath(tableName, p.id, productRow))
+	b = append(appendProduct(b, p), "\r\n"...)
+	for i := range changes {
+		b = s.appendChange(b, boundary, p.id, &changes[i])
 	}
-	if err != nil {
-		return "", err
-	}
-	b.WriteString("--" + boundary + "--\r\n--batch_" + id + "--\r\n")
-	resp, err := s.tables.do(ctx, "POST", "/$batch", "multipart/mixed; boundary=batch_"+id, b.Bytes())
+	b = append(b, "--"+boundary+"--\r\n--batch_"+id+"--\r\n"...)
+	resp, err := s.tables.do(ctx, "POST", "/$batch", "multipart/mixed; boundary=batch_"+id, b)
 	if err != nil {
 		return "", err
 	}
@@ -277,19 +290,24 @@ func (s *store) commit(ctx context.Context, p *product, changes []change) (strin
 // readCommit returns the ETag of the first operation, which is the product's.
 func readCommit(resp *http.Response, operations int) (etag string, err error) {
 	var body bytes.Buffer
+	if resp.ContentLength > 0 {
+		body.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
 	if _, err := body.ReadFrom(resp.Body); err != nil {
 		return "", err
 	}
 	answered := 0
-	for _, line := range strings.Split(body.String(), "\r\n") {
-		if strings.HasPrefix(line, "HTTP/1.1 ") && len(line) >= 12 {
-			status, _ := strconv.Atoi(line[9:12])
+	for rest := body.Bytes(); len(rest) > 0; {
+		var line []byte
+		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
+		if len(line) >= 12 && bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+			status, _ := strconv.Atoi(string(line[9:12]))
 			if err := statusError("a commit", status); err != nil {
 				return "", err
 			}
 			answered++
-		} else if etag == "" && len(line) > 6 && strings.EqualFold(line[:6], "etag: ") {
-			etag = line[6:]
+		} else if etag == "" && len(line) > 6 && bytes.EqualFold(line[:6], []byte("etag: ")) {
+			etag = string(line[6:])
 		}
 	}
 	if answered != operations || etag == "" {
