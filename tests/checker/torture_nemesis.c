@@ -15,6 +15,7 @@ enum {
     AWAIT_TRANSACTION_MS = 5000,
     TABLE_PROXY = 1,
     BREAK_TIMEOUT_MS = 5000,
+    WRONG_DATES = 4, /* in a row */
 };
 #define HOUR_MS INT64_C(3600000)
 
@@ -85,7 +86,7 @@ static void cast_spell(struct torture_nemesis *nemesis) {
                               .body = "<html>not storage</html>",
                               .retry_after_s = torture_random_below(random, 2)};
     if (rule.kind == FAULT_WRONG_DATE) {
-        rule.kind = FAULT_TWICE; /* two wrong ones alike would be believed: see tell_wrong_date */
+        rule.kind = FAULT_TWICE; /* two wrong ones alike would be believed: see tell_wrong_dates */
     }
     begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), torture_random_below(random, TORTURE_PROXIES),
                 &rule, 500 + torture_random_below(random, 2000));
@@ -187,13 +188,19 @@ static void go_on_with_outage(struct torture_nemesis *nemesis) {
     }
 }
 
-/* One answer has a Date that is hours or days off: by hours more or less than the wrong ones before it, which would confirm it. */
-static void tell_wrong_date(struct torture_nemesis *nemesis, int instance) {
+/*
+ * A few answers in a row have a Date that is hours or days off. No two wrong ones of a run that are near each other are alike:
+ * the second would confirm the first.
+ */
+static void tell_wrong_dates(struct torture_nemesis *nemesis, int instance) {
     struct torture_random *random = &nemesis->random;
-    int64_t off_ms = HOUR_MS * (1 + nemesis->counts[TORTURE_DATE] * 7 % 48);
-    struct fault_rule rule = {
-        .kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = torture_random_chance(random, 0.7) ? off_ms : -off_ms};
-    begin_spell(nemesis, instance, torture_random_below(random, TORTURE_PROXIES), &rule, 2000);
+    int proxy = torture_random_below(random, TORTURE_PROXIES);
+    int64_t sign = torture_random_chance(random, 0.7) ? 1 : -1;
+    for (int i = 0; i < WRONG_DATES; i++) {
+        int64_t hours = 1 + (nemesis->counts[TORTURE_DATE] * WRONG_DATES + i) * 7 % 48;
+        struct fault_rule rule = {.kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = sign * hours * HOUR_MS};
+        begin_spell(nemesis, instance, proxy, &rule, 2000);
+    }
     nemesis->counts[TORTURE_DATE]++;
 }
 
@@ -215,7 +222,7 @@ static void do_something(struct torture_nemesis *nemesis) {
         if (torture_random_chance(&nemesis->random, 0.2)) {
             begin_outage(nemesis, instance);
         } else if (torture_random_chance(&nemesis->random, 0.5)) {
-            tell_wrong_date(nemesis, instance);
+            tell_wrong_dates(nemesis, instance);
         } else {
             lose_answers(nemesis);
         }
@@ -248,7 +255,7 @@ static void do_something(struct torture_nemesis *nemesis) {
         begin_outage(nemesis, instance);
         break;
     case TORTURE_DATE:
-        tell_wrong_date(nemesis, instance);
+        tell_wrong_dates(nemesis, instance);
         break;
     case TORTURE_DELETE:
         torture_world_delete_leases(nemesis->world);
