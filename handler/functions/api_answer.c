@@ -33,17 +33,21 @@ static const struct failure {
 };
 static const struct failure internal_error = {STATUS_INTERNAL, 500, "InternalError", INTERNAL_ERROR_MESSAGE};
 
+void api_answer_head(struct http_response *response, int http_status, int64_t version) {
+    response->status = http_status;
+    http_headers_add(&response->headers, "Content-Type", "application/json");
+    if (version > 0) {
+        http_headers_addf(&response->headers, "ETag", "\"%" PRId64 "\"", version);
+    }
+}
+
 void api_answer_json(struct http_response *response, int http_status, cJSON *body, int64_t version) {
     char *text = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
     if (text == NULL) {
         log_event(LOG_ERROR, "An answer could not be made: no memory, or too large");
     }
-    response->status = text == NULL ? 500 : http_status;
-    http_headers_add(&response->headers, "Content-Type", "application/json");
-    if (text != NULL && version > 0) {
-        http_headers_addf(&response->headers, "ETag", "\"%" PRId64 "\"", version);
-    }
+    api_answer_head(response, text == NULL ? 500 : http_status, text == NULL ? 0 : version);
     strbuf_append_string(&response->body, text == NULL ? internal_error_text : text);
     cJSON_free(text);
 }

@@ -19,6 +19,9 @@
 #include "base/json.h"
 #include "base/status.h"
 
+/* Status and headers of an answer whose body, JSON, is in the response already. `version` becomes the ETag (0: no ETag). */
+void api_answer_head(struct http_response *response, int http_status, int64_t version);
+
 /* `body` (taken, freed; NULL: out of memory) as JSON with `version` as the ETag (0: no ETag). */
 void api_answer_json(struct http_response *response, int http_status, cJSON *body, int64_t version);
 

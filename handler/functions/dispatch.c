@@ -150,6 +150,7 @@ static void shape_answer(struct dispatched *call) {
 
 void function_run_end(struct function_run *run) {
     struct dispatched *call = call_of(run);
+    correlation_use(NULL); /* the run's goes with it */
     shape_answer(call);
     end_call(call);
 }

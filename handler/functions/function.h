@@ -43,7 +43,7 @@ struct function_run {
 
 /*
  * Ends a run, whose response is complete, be it a failure. Called once for each, in `start` or
- * later, on the loop's thread. The run is freed, and its correlation may not stay current.
+ * later, on the loop's thread. The run is freed, and no correlation is current any more.
  */
 void function_run_end(struct function_run *run);
 

@@ -3,22 +3,62 @@
 #include "functions/inventory_picture.h"
 #include "functions/request_check.h"
 
-static void serve(struct inventory_service *service, const struct function_request *request,
-                  struct http_response *response) {
-    if (!request_check_product_id(request, response)) {
-        return;
-    }
-    struct product_state state;
-    product_state_init(&state);
-    int64_t now_ms = 0;
-    struct error err = {0};
-    enum status status = inventory_service_get(service, request->product_id, &state, &now_ms, &err);
-    if (status == STATUS_OK) {
-        api_answer_json(response, 200, inventory_picture_json(&state, now_ms), state.product.version);
-    } else {
-        api_answer_failure(response, status, "Reading", request->product_id, &err);
-    }
-    product_state_cleanup(&state);
+/* Reservations that are written in one round of the loop: it has other work as well. */
+enum { RESERVATIONS_A_ROUND = 250 };
+
+struct get_run {
+    struct function_run base;
+    struct inventory_snapshot snapshot;
+    struct inventory_picture picture;
+    struct loop_task task;
+};
+
+static void end(struct get_run *run) {
+    product_state_cleanup(&run->snapshot.state);
+    function_run_end(&run->base);
 }
 
-const struct function get_inventory_function = {.name = "GetInventory", .method = "GET", .action = "", .serve = serve};
+static void write_picture(void *context) {
+    struct get_run *run = context;
+    struct http_response *response = run->base.response;
+    bool is_complete = false;
+    enum status status = inventory_picture_write(&run->picture, RESERVATIONS_A_ROUND, &is_complete);
+    if (status == STATUS_OK && !is_complete) {
+        event_loop_post(run->base.service->loop, &run->task);
+        return;
+    }
+    if (status == STATUS_OK) {
+        api_answer_head(response, 200, run->snapshot.state.product.version);
+    } else {
+        correlation_use(&run->base.correlation);
+        strbuf_clear(&response->body);
+        api_answer_json(response, 200, NULL, 0);
+    }
+    end(run);
+}
+
+static void answer(struct inventory_snapshot *snapshot) {
+    struct get_run *run = snapshot->context;
+    if (snapshot->status == STATUS_OK) {
+        run->task = (struct loop_task){.run = write_picture, .context = run};
+        inventory_picture_begin(&run->picture, &snapshot->state, snapshot->now_ms, &run->base.response->body);
+        write_picture(run);
+    } else {
+        api_answer_failure(run->base.response, snapshot->status, "Reading", snapshot->product_id, &snapshot->failure);
+        end(run);
+    }
+}
+
+static void start(struct function_run *run) {
+    struct get_run *own = (struct get_run *)run;
+    if (!request_check_product_id(&run->request, run->response)) {
+        function_run_end(run);
+        return;
+    }
+    own->snapshot = (struct inventory_snapshot){
+        .product_id = run->request.product_id, .correlation = &run->correlation, .done = answer, .context = own};
+    inventory_service_take_snapshot(run->service, &own->snapshot);
+}
+
+const struct function get_inventory_function = {
+    .name = "GetInventory", .method = "GET", .action = "", .start = start, .run_bytes = sizeof(struct get_run)};

@@ -1,10 +1,13 @@
 #include "functions/inventory_picture.h"
 
+#include <inttypes.h>
+
+#include "base/json.h"
 #include "base/utc.h"
 #include "functions/api_answer.h"
 #include "inventory/inventory.h"
 
-static bool add_reservation(cJSON *array, const struct reservation *reservation) {
+static cJSON *make_reservation(const struct reservation *reservation) {
     char reserved_at[UTC_TEXT_BYTES], expires_at[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(reservation->reserved_ms, reserved_at);
     utc_format_iso8601_ms(reservation->expires_ms, expires_at);
@@ -14,27 +17,45 @@ static bool add_reservation(cJSON *array, const struct reservation *reservation)
                     json_add_int64(item, "quantity", reservation->quantity) &&
                     cJSON_AddStringToObject(item, "reservedAt", reserved_at) != NULL &&
                     cJSON_AddStringToObject(item, "expiresAt", expires_at) != NULL;
-    return cJSON_AddItemToArray(array, api_answer_body(item, complete));
+    return api_answer_body(item, complete);
 }
 
-/* The state has its reservations by expiry, and so has the answer. */
-static bool add_active_reservations(cJSON *body, const struct product_state *state, int64_t now_ms) {
-    cJSON *array = cJSON_AddArrayToObject(body, "activeReservations");
-    bool complete = array != NULL;
-    for (size_t i = 0; complete && i < state->reservations.count; i++) {
-        if (state->reservations.rows[i]->expires_ms > now_ms) {
-            complete = add_reservation(array, state->reservations.rows[i]);
+static enum status append_reservation(struct inventory_picture *picture, const struct reservation *reservation) {
+    cJSON *item = make_reservation(reservation);
+    char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
+    cJSON_Delete(item);
+    if (text == NULL) {
+        return STATUS_NO_MEMORY;
+    }
+    strbuf_append_string(picture->out, picture->is_first ? "" : ",");
+    strbuf_append_string(picture->out, text);
+    picture->is_first = false;
+    cJSON_free(text);
+    return STATUS_OK;
+}
+
+void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state, int64_t now_ms,
+                             struct strbuf *out) {
+    *picture = (struct inventory_picture){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
+    int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
+    /* No character that a product's id may have needs an escape (inventory.h). */
+    strbuf_appendf(out,
+                   "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64 ",\"availableQuantity\":%" PRId64
+                   ",\"reservedQuantity\":%" PRId64 ",\"activeReservations\":[",
+                   state->product.id, total, total - reserved, reserved);
+}
+
+enum status inventory_picture_write(struct inventory_picture *picture, size_t count, bool *out_is_complete) {
+    const struct reservation_list *list = &picture->state->reservations;
+    enum status status = STATUS_OK;
+    for (; status == STATUS_OK && count > 0 && picture->next < list->count; count--, picture->next++) {
+        if (list->rows[picture->next]->expires_ms > picture->now_ms) {
+            status = append_reservation(picture, list->rows[picture->next]);
         }
     }
-    return complete;
-}
-
-cJSON *inventory_picture_json(const struct product_state *state, int64_t now_ms) {
-    int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
-    cJSON *body = cJSON_CreateObject();
-    bool complete = cJSON_AddStringToObject(body, "productId", state->product.id) != NULL &&
-                    json_add_int64(body, "totalQuantity", total) &&
-                    json_add_int64(body, "availableQuantity", total - reserved) &&
-                    json_add_int64(body, "reservedQuantity", reserved) && add_active_reservations(body, state, now_ms);
-    return api_answer_body(body, complete);
+    *out_is_complete = picture->next == list->count;
+    if (*out_is_complete) {
+        strbuf_append_string(picture->out, "]}");
+    }
+    return status == STATUS_OK ? strbuf_status(picture->out) : status;
 }

@@ -7,7 +7,6 @@
 #include "base/crypto.h"
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
-#include "inventory/inventory_store_wait.h"
 #include "inventory/product_read.h"
 
 enum { KEY_TEXT_BYTES = 1024 };
@@ -61,14 +60,20 @@ static enum status hash_key(struct inventory_request *request) {
     return status == STATUS_OK ? crypto_sha256_hex(asked, strlen(asked), request->request_hash) : status;
 }
 
-static void end_request(void *context) {
-    struct inventory_request *request = context;
+/* In the name of the request, because its owner may log. */
+static void end_request(struct inventory_request *request) {
+    correlation_use(request->correlation);
     request->done(request);
+    correlation_use(NULL); /* that one may be gone */
+}
+
+static void on_failed(void *context) {
+    end_request(context);
 }
 
 static void fail_later(struct inventory_request *request, enum status status, const char *why) {
     request->status = error_set(&request->failure, status, "%s", why);
-    request->task = (struct loop_task){.run = end_request, .context = request};
+    request->task = (struct loop_task){.run = on_failed, .context = request};
     event_loop_post(request->service->loop, &request->task);
 }
 
@@ -96,7 +101,7 @@ static void on_late_look(void *context, enum status status, const struct error *
     }
     product_state_cleanup(&look->state);
     free(look);
-    request->done(request);
+    end_request(request);
 }
 
 /* Read after the wait: what this handler has read before may be older than that. */
@@ -105,14 +110,16 @@ static void look_without_lease(struct inventory_request *request) {
     struct late_look *look = calloc(1, sizeof *look);
     if (look == NULL) {
         request->status = error_set(&request->failure, STATUS_NO_MEMORY, "no memory to read what is available");
-        request->done(request);
+        end_request(request);
         return;
     }
     look->request = request;
     look->now_ms = store->ops->now_ms(store);
     product_state_init(&look->state);
+    const struct correlation *before = correlation_use(request->correlation);
     product_read(store, request->product_id, &(struct inventory_query){.until_ms = look->now_ms}, &look->state,
                  on_late_look, look);
+    correlation_use(before);
 }
 
 static void on_served(struct inventory_request *request) {
@@ -121,7 +128,7 @@ static void on_served(struct inventory_request *request) {
         return;
     }
     store_preparation_note_status(&request->service->preparation, request->status, &request->failure);
-    request->done(request);
+    end_request(request);
 }
 
 static void on_prepared(void *context, enum status status, const struct error *err) {
@@ -131,7 +138,7 @@ static void on_prepared(void *context, enum status status, const struct error *e
     } else {
         request->status = status;
         request->failure = *err;
-        request->done(request);
+        end_request(request);
     }
 }
 
@@ -252,39 +259,106 @@ void inventory_service_cancel(struct inventory_service *service) {
     loop_call_run(&cancel.call, service->loop, begin_cancel, &cancel);
 }
 
-/* ---- get ---- */
+/* ---- snapshots ---- */
+
+static void end_snapshot(struct inventory_snapshot *snapshot, enum status status, const struct error *err) {
+    snapshot->status = status;
+    if (status == STATUS_OK) {
+        snapshot->now_ms = snapshot->service->store->ops->now_ms(snapshot->service->store);
+    } else {
+        snapshot->failure = *err;
+        store_preparation_note_status(&snapshot->service->preparation, status, &snapshot->failure);
+    }
+    correlation_use(snapshot->correlation);
+    snapshot->done(snapshot);
+    correlation_use(NULL); /* that one may be gone */
+}
+
+static void on_snapshot_taken(struct inventory_request *request) {
+    struct error *failure = &request->failure;
+    enum status status = request->status;
+    if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_CONFLICT) {
+        status =
+            error_set(failure, STATUS_UNAVAILABLE, "product %s did not stand still to be read", request->product_id);
+    }
+    end_snapshot(request->context, status, failure);
+}
 
 /* With the product's lease, under which nothing moves. */
-static enum status take_snapshot(struct inventory_service *service, const char *product_id, struct product_state *state,
-                                 struct error *err) {
-    struct inventory_request request = {.operation = &operation_snapshot, .product_id = product_id, .snapshot = state};
-    enum status status = inventory_service_run(service, &request, err);
-    if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_CONFLICT) {
-        return error_set(err, STATUS_UNAVAILABLE, "product %s did not stand still to be read", product_id);
+static void read_with_lease(struct inventory_snapshot *snapshot) {
+    snapshot->request = (struct inventory_request){.operation = &operation_snapshot,
+                                                   .correlation = snapshot->correlation,
+                                                   .product_id = snapshot->product_id,
+                                                   .snapshot = &snapshot->state,
+                                                   .done = on_snapshot_taken,
+                                                   .context = snapshot};
+    inventory_service_submit(snapshot->service, &snapshot->request);
+}
+
+static void on_snapshot_read(void *context, enum status status, const struct error *err) {
+    struct inventory_snapshot *snapshot = context;
+    if (status == STATUS_PRECONDITION_FAILED) {
+        read_with_lease(snapshot);
+    } else {
+        end_snapshot(snapshot, status, err);
     }
-    return status;
+}
+
+static void read_without_lease(void *context, enum status status, const struct error *err) {
+    struct inventory_snapshot *snapshot = context;
+    if (status != STATUS_OK) {
+        end_snapshot(snapshot, status, err);
+        return;
+    }
+    const struct correlation *before = correlation_use(snapshot->correlation);
+    product_read(snapshot->service->store, snapshot->product_id, &(struct inventory_query){.all = true},
+                 &snapshot->state, on_snapshot_read, snapshot);
+    correlation_use(before);
+}
+
+void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot) {
+    snapshot->service = service;
+    product_state_init(&snapshot->state);
+    if (store_preparation_is_ready(&service->preparation)) {
+        read_without_lease(snapshot, STATUS_OK, NULL);
+    } else {
+        snapshot->waiter = (struct preparation_waiter){.done = read_without_lease, .context = snapshot};
+        store_preparation_await(&service->preparation, &snapshot->waiter);
+    }
+}
+
+struct snapshot_call {
+    struct loop_call call;
+    struct inventory_snapshot snapshot;
+};
+
+static void end_snapshot_call(struct inventory_snapshot *snapshot) {
+    struct snapshot_call *own = snapshot->context;
+    loop_call_end(&own->call);
+}
+
+static void begin_snapshot_call(void *context) {
+    struct snapshot_call *own = context;
+    own->snapshot.correlation = correlation_current();
+    inventory_service_take_snapshot(own->snapshot.service, &own->snapshot);
 }
 
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) {
-    struct error failure;
-    enum status status = inventory_service_prepare(service, &failure);
-    if (status == STATUS_OK) {
-        status = inventory_store_read_checked_and_wait(service->store, product_id,
-                                                       &(struct inventory_query){.all = true}, state, &failure);
-    }
-    if (status == STATUS_PRECONDITION_FAILED) {
-        status = take_snapshot(service, product_id, state, &failure);
-    }
-    if (status == STATUS_OK) {
-        *out_now_ms = service->store->ops->now_ms(service->store);
+    struct snapshot_call own = {.snapshot = {.service = service, .product_id = product_id, .done = end_snapshot_call}};
+    own.snapshot.context = &own;
+    loop_call_run(&own.call, service->loop, begin_snapshot_call, &own);
+    if (own.snapshot.status == STATUS_OK) {
+        product_state_cleanup(state);
+        *state = own.snapshot.state;
+        *out_now_ms = own.snapshot.now_ms;
         return STATUS_OK;
     }
-    inventory_service_note_status(service, status, &failure);
+    product_state_cleanup(&own.snapshot.state);
     if (err != NULL) {
-        *err = failure;
+        *err = own.snapshot.failure;
     }
-    return status;
+    return own.snapshot.status;
 }
 
 /* ---- leases ---- */

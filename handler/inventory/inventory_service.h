@@ -78,11 +78,39 @@ void inventory_service_cancel(struct inventory_service *service);
  */
 void inventory_service_submit(struct inventory_service *service, struct inventory_request *request);
 
-/* The same for a thread that waits. The request's correlation is the caller's. Returns its status. */
-enum status inventory_service_run(struct inventory_service *service, struct inventory_request *request,
-                                  struct error *err) MUST_CHECK;
+/* A product with all its rows, as they were at one moment. */
+struct inventory_snapshot {
+    /* What is wanted. All borrowed. */
+    const char *product_id;
+    const struct correlation *correlation; /* of the invocation; NULL: none */
+
+    /* Called once, on the loop's thread. The snapshot may be freed there. */
+    void (*done)(struct inventory_snapshot *snapshot);
+    void *context;
+
+    /* The answer. */
+    enum status status;         /* of submit */
+    struct error failure;       /* what it says for people */
+    struct product_state state; /* STATUS_OK: all rows. Its owner cleans it up, whatever the status */
+    int64_t now_ms;             /* storage's time; rows that expire at or before it are not active */
+
+    /* The service's. */
+    struct inventory_service *service;
+    struct preparation_waiter waiter;
+    struct inventory_request request;
+};
+
+/*
+ * Takes a snapshot, and then calls its `done`, never inside this call. It takes no lease, but for a product with so many
+ * rows that it never stands still while they are read.
+ */
+void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot);
 
 /* ---- for threads that wait ---- */
+
+/* inventory_service_submit. The request's correlation is the caller's. Returns its status. */
+enum status inventory_service_run(struct inventory_service *service, struct inventory_request *request,
+                                  struct error *err) MUST_CHECK;
 
 /* Makes the store ready if it is not known to be. Statuses of store_preparation_await. */
 enum status inventory_service_prepare(struct inventory_service *service, struct error *err) MUST_CHECK;
@@ -90,11 +118,7 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
 /* store_preparation_note_status. `err` may not be NULL. */
 enum status inventory_service_note_status(struct inventory_service *service, enum status status, struct error *err);
 
-/*
- * Reads one consistent snapshot of a product with all its rows into `state` (initialized). Without a lease, but for a product
- * with so many rows that it never stands still while they are read. `out_now_ms`: storage's time that it was read for; rows
- * that expire at or before it are not active. Statuses of submit.
- */
+/* inventory_service_take_snapshot, into `state` (initialized), which is untouched unless STATUS_OK. `err` may be NULL. */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;
 

@@ -137,19 +137,20 @@ void inventory_service_submit(struct inventory_service *service, struct inventor
     request->done(request);
 }
 
-enum status inventory_service_get(struct inventory_service *service, const char *product_id,
-                                  struct product_state *state, int64_t *out_now_ms, struct error *err) {
+void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot) {
     (void)service;
-    REQUIRE(stub_service_is_product_id(product_id));
-    enum status status = finish(err);
-    if (status == STATUS_OK) {
+    struct product_state *state = &snapshot->state;
+    REQUIRE(stub_service_is_product_id(snapshot->product_id));
+    product_state_init(state);
+    snapshot->status = finish(&snapshot->failure);
+    if (snapshot->status == STATUS_OK) {
         const struct reservation row = {.id = RESERVATION_ID, .quantity = 5, .reserved_ms = 1, .expires_ms = INT64_MAX};
         state->product = (struct product){.total = 10, .available = 5, .version = 7, .due_ms = row.expires_ms};
-        snprintf(state->product.id, sizeof state->product.id, "%s", product_id);
+        snprintf(state->product.id, sizeof state->product.id, "%s", snapshot->product_id);
         REQUIRE(product_state_add(state, &row, "CUST \xc3\xbc \"1\"") == STATUS_OK);
-        *out_now_ms = NOW_MS;
+        snapshot->now_ms = NOW_MS;
     }
-    return status;
+    snapshot->done(snapshot);
 }
 
 enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {

@@ -142,11 +142,27 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
            NULL;
 }
 
+/* What GetInventory answers. NULL: no memory. */
+static cJSON *read_picture(const struct product_state *state, int64_t now_ms) {
+    struct strbuf text;
+    struct inventory_picture picture;
+    bool is_complete = false;
+    cJSON *root = NULL;
+    strbuf_init(&text, SIZE_MAX);
+    inventory_picture_begin(&picture, state, now_ms, &text);
+    if (inventory_picture_write(&picture, SIZE_MAX, &is_complete) == STATUS_OK &&
+        json_parse(text.data, text.length, &root, NULL) != STATUS_OK) {
+        root = NULL;
+    }
+    strbuf_release(&text);
+    return root;
+}
+
 /* GetInventory's picture, and what an operator wants to know beside it. NULL: no memory. */
 static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
     const struct product *product = &state->product;
     int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
-    cJSON *picture = inventory_picture_json(state, now_ms);
+    cJSON *picture = read_picture(state, now_ms);
     bool complete = json_add_int64(picture, "version", product->version) &&
                     cJSON_AddStringToObject(picture, "etag", state->etag) != NULL &&
                     add_time(picture, "dueAt", due_ms, INT64_MAX) &&

@@ -79,6 +79,23 @@ START_TEST(a_reservation_is_gone_from_the_moment_it_expires) {
 }
 END_TEST
 
+/* More than are written at once. */
+START_TEST(many_reservations_are_all_shown) {
+    enum { MANY = 600 };
+    struct inventory_request request = {.operation = &operation_set_total, .product_id = "PROD-001", .quantity = MANY};
+    ck_assert_int_eq(inventory_service_run(&app.service, &request, NULL), STATUS_OK);
+    for (int i = 0; i < MANY; i++) {
+        reserve(_i, 1, "CUST-123", first);
+    }
+    get(_i);
+    ck_assert_int_eq(answer.status, 200);
+    cJSON *root = NULL;
+    ck_assert_int_eq(json_parse(answer.body.data, answer.body.length, &root, NULL), STATUS_OK);
+    ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(root, "activeReservations")), MANY);
+    cJSON_Delete(root);
+}
+END_TEST
+
 START_TEST(it_needs_no_lease) {
     get(_i);
     ck_assert_int_eq(answer.status, 200);
@@ -123,6 +140,7 @@ int main(void) {
     tcase_add_checked_fixture(answers, set_up, tear_down);
     tcase_add_loop_test(answers, a_product_is_shown_with_its_reservations_by_expiry, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_gone_from_the_moment_it_expires, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, many_reservations_are_all_shown, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, storage_that_fails_is_a_503, 0, CALL_SHAPES);
     tcase_add_test(answers, the_answer_is_whole_or_a_500_whichever_allocation_fails);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/loop_call.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
 
@@ -78,6 +79,59 @@ START_TEST(what_is_short_is_an_answer_and_changes_nothing) {
     ck_assert_int_eq(request.available, 50);
     ck_assert_int_eq(request.version, 1);
     assert_product("PROD-002", 50, 1, 0);
+}
+END_TEST
+
+/* ---- two requests of different invocations, in one batch ---- */
+
+struct named {
+    struct inventory_request request; /* first */
+    struct correlation correlation;
+    char ended_as[INVOCATION_ID_BYTES]; /* the invocation that was current when it ended */
+};
+
+static struct {
+    struct loop_call call;
+    struct named requests[2];
+    int left;
+} batch;
+
+static void note_end(struct inventory_request *ended) {
+    struct named *named = (struct named *)ended;
+    snprintf(named->ended_as, sizeof named->ended_as, "%s",
+             correlation_current() == NULL ? "none" : correlation_current()->invocation_id);
+    memset(&named->correlation, 'x', sizeof named->correlation); /* as if it were freed */
+    if (--batch.left == 0) {
+        loop_call_end(&batch.call);
+    }
+}
+
+static void begin_batch(void *context) {
+    (void)context;
+    for (int i = 0; i < 2; i++) {
+        struct named *named = &batch.requests[i];
+        *named = (struct named){.request = {.operation = &operation_reserve,
+                                            .correlation = &named->correlation,
+                                            .product_id = "PROD-001",
+                                            .customer_id = "C1",
+                                            .quantity = 1,
+                                            .done = note_end}};
+        snprintf(named->correlation.invocation_id, sizeof named->correlation.invocation_id, "invocation-%d", i);
+        inventory_service_submit(&app.service, &named->request);
+    }
+}
+
+static const enum status ends[] = {STATUS_OK, STATUS_UNAVAILABLE};
+
+START_TEST(each_request_of_a_batch_ends_in_its_own_name) {
+    ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
+    app.store.next[STORE_COMMIT] = ends[_i];
+    batch.left = 2;
+    loop_call_run(&batch.call, app.service.loop, begin_batch, NULL);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(batch.requests[i].request.status, ends[_i]);
+        ck_assert_str_eq(batch.requests[i].ended_as, i == 0 ? "invocation-0" : "invocation-1");
+    }
 }
 END_TEST
 
@@ -484,6 +538,7 @@ int main(void) {
     tcase_add_checked_fixture(service, set_up, tear_down);
     tcase_add_test(service, a_reservation_is_answered_as_it_is_stored);
     tcase_add_test(service, what_is_short_is_an_answer_and_changes_nothing);
+    tcase_add_loop_test(service, each_request_of_a_batch_ends_in_its_own_name, 0, 2);
     tcase_add_test(service, an_unknown_product_gives_its_lease_back);
     tcase_add_test(service, without_the_lease_a_caller_is_told_what_is_available_all_the_same);
     tcase_add_test(service, release_has_its_own_lease_duration);
