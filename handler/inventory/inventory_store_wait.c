@@ -1,7 +1,6 @@
 #include "inventory/inventory_store_wait.h"
 
 #include "http/loop_call.h"
-#include "inventory/product_read.h"
 
 /* One operation and its arguments, on the stack of the thread that waits. */
 struct waiting {
@@ -65,16 +64,4 @@ enum status inventory_store_commit_and_wait(struct inventory_store *store, struc
                                             int64_t deadline_ms, struct error *err) {
     struct waiting waiting = {.store = store, .state = state, .deadline_ms = deadline_ms};
     return run(&waiting, begin_commit, err);
-}
-
-static void begin_product_read(void *context) {
-    struct waiting *own = context;
-    product_read(own->store, own->product_id, own->query, own->state, on_ended, own);
-}
-
-enum status inventory_store_read_checked_and_wait(struct inventory_store *store, const char *product_id,
-                                                  const struct inventory_query *query, struct product_state *out,
-                                                  struct error *err) {
-    struct waiting waiting = {.store = store, .product_id = product_id, .query = query, .state = out};
-    return run(&waiting, begin_product_read, err);
 }

@@ -5,8 +5,7 @@
  * Rules        A row that contradicts its reservations is never sold from: it was made anew beside
  *              old rows, or edited by hand. A read in the middle of somebody's commit looks the
  *              same, so it is repeated a few times first.
- * Threads: the loop's. Those that wait call inventory_store_read_checked_and_wait
- * (inventory_store_wait.h).
+ * Threads: the loop's.
  */
 #ifndef INVENTORY_PRODUCT_READ_H
 #define INVENTORY_PRODUCT_READ_H
