@@ -12,23 +12,32 @@
 /* One round finds nothing, the next finds what it created; more are needed only if somebody deletes it in between. */
 enum { MAX_ROUNDS = 4, BLOB_NAME_BYTES = LEASE_BLOB_PREFIX_BYTES + LEASE_NAME_BYTES };
 
-static void name_blob(const struct lease_store_blob *store, const char *name, char out[BLOB_NAME_BYTES]) {
-    int length = snprintf(out, BLOB_NAME_BYTES, "%s%s", store->options->blob_prefix, name);
-    assert(length > 0 && length < BLOB_NAME_BYTES);
-    (void)length;
-}
-
 /* A request under way. The first member of everything that a call's `own` points to. */
 struct blob_call {
     struct lease_store_call *call; /* NULL: abandoned */
     struct lease_store_blob *store;
     struct blob_operation operation;
+    char blob[BLOB_NAME_BYTES];
     bool is_asking; /* is_wanted has not answered yet: it must stay until then */
 };
 
-static void blob_call_init(struct blob_call *own, struct lease_store_blob *store, struct lease_store_call *call) {
-    *own = (struct blob_call){.call = call, .store = store};
+/*
+ * Begins a call about the lease `name`. `bytes`: of the struct that blob_call is the first member
+ * of; what lies behind it is zeroed. NULL: no memory.
+ */
+static void *blob_call_new(size_t bytes, struct lease_store *base, struct lease_store_call *call, const char *name) {
+    struct lease_store_blob *store = (struct lease_store_blob *)base;
+    struct blob_call *own = calloc(1, bytes);
+    if (own == NULL) {
+        return NULL;
+    }
+    own->call = call;
+    own->store = store;
+    int length = snprintf(own->blob, sizeof own->blob, "%s%s", store->options->blob_prefix, name);
+    assert(length > 0 && length < BLOB_NAME_BYTES);
+    (void)length;
     call->own = own;
+    return own;
 }
 
 /*
@@ -73,47 +82,39 @@ static void on_break_answer(void *context, enum status status, int64_t sent_ms, 
     blob_call_end(context, status, err);
 }
 
-static enum status renew(struct lease_store *base, struct lease_store_call *call, const char *name,
-                         const char *lease_id, int64_t timeout_ms) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
-    struct blob_call *own = malloc(sizeof *own);
-    char blob[BLOB_NAME_BYTES];
+/* blob_lease_renew_start or blob_lease_release_start: one attempt of the lease's holder. */
+typedef void holders_start(struct blob_operation *operation, struct storage_client *client, const char *container,
+                           const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done, void *context);
+
+static enum status start_holders(holders_start *start, struct lease_store *base, struct lease_store_call *call,
+                                 const char *name, const char *lease_id, int64_t timeout_ms) {
+    struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
-    blob_call_init(own, store, call);
-    name_blob(store, name, blob);
-    blob_lease_renew_start(&own->operation, store->client, store->options->container, blob, lease_id,
-                           clock_now_ms(store->client->clock) + timeout_ms, on_holders_answer, own);
+    struct storage_client *client = own->store->client;
+    start(&own->operation, client, own->store->options->container, own->blob, lease_id,
+          clock_now_ms(client->clock) + timeout_ms, on_holders_answer, own);
     return STATUS_OK;
+}
+
+static enum status renew(struct lease_store *base, struct lease_store_call *call, const char *name,
+                         const char *lease_id, int64_t timeout_ms) {
+    return start_holders(blob_lease_renew_start, base, call, name, lease_id, timeout_ms);
 }
 
 static enum status release(struct lease_store *base, struct lease_store_call *call, const char *name,
                            const char *lease_id, int64_t timeout_ms) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
-    struct blob_call *own = malloc(sizeof *own);
-    char blob[BLOB_NAME_BYTES];
-    if (own == NULL) {
-        return STATUS_NO_MEMORY;
-    }
-    blob_call_init(own, store, call);
-    name_blob(store, name, blob);
-    blob_lease_release_start(&own->operation, store->client, store->options->container, blob, lease_id,
-                             clock_now_ms(store->client->clock) + timeout_ms, on_holders_answer, own);
-    return STATUS_OK;
+    return start_holders(blob_lease_release_start, base, call, name, lease_id, timeout_ms);
 }
 
 static enum status break_lease(struct lease_store *base, struct lease_store_call *call, const char *name,
                                int64_t deadline_ms) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
-    struct blob_call *own = malloc(sizeof *own);
-    char blob[BLOB_NAME_BYTES];
+    struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
-    blob_call_init(own, store, call);
-    name_blob(store, name, blob);
-    blob_lease_break_start(&own->operation, store->client, store->options->container, blob, deadline_ms,
+    blob_lease_break_start(&own->operation, own->store->client, own->store->options->container, own->blob, deadline_ms,
                            on_break_answer, own);
     return STATUS_OK;
 }
@@ -141,7 +142,6 @@ static enum status break_lease(struct lease_store *base, struct lease_store_call
 struct blob_acquire {
     struct blob_call base; /* first */
     char name[LEASE_NAME_BYTES];
-    char blob[BLOB_NAME_BYTES];
     char lease_id[UUID_TEXT_BYTES];
     int duration_s;
     int64_t deadline_ms;
@@ -153,10 +153,12 @@ struct blob_acquire {
 
 static void acquire_try(struct blob_acquire *acquire);
 
-static void acquire_fail(struct blob_acquire *acquire, enum status status, const char *message) {
-    struct error err;
-    error_set(&err, status, "%s", message);
-    blob_call_end(&acquire->base, status, &err);
+/* Ends with a failure to create what was missing: `what` and its name. */
+static void end_uncreated(struct blob_acquire *acquire, const char *what, const char *name, enum status status,
+                          const struct error *err) {
+    struct error failure = *err;
+    error_wrap(&failure, "creating the %s %s", what, name);
+    blob_call_end(&acquire->base, status, &failure);
 }
 
 static void on_blob_created(void *context, enum status status, int64_t sent_ms, const struct error *err) {
@@ -168,9 +170,7 @@ static void on_blob_created(void *context, enum status status, int64_t sent_ms, 
         acquire_try(acquire);
         return;
     }
-    struct error failure = *err;
-    error_wrap(&failure, "creating the blob %s", acquire->blob);
-    blob_call_end(&acquire->base, status, &failure);
+    end_uncreated(acquire, "blob", acquire->base.blob, status, err);
 }
 
 static void describe(const struct blob_acquire *acquire, struct http_headers *metadata) {
@@ -200,12 +200,13 @@ static void create_blob(struct blob_acquire *acquire) {
     describe(acquire, &metadata);
     enum status status = metadata.status;
     if (status == STATUS_OK) {
-        blob_create_empty_start(&acquire->base.operation, store->client, store->options->container, acquire->blob,
+        blob_create_empty_start(&acquire->base.operation, store->client, store->options->container, acquire->base.blob,
                                 &metadata, acquire->deadline_ms, on_blob_created, acquire);
     }
     http_headers_release(&metadata);
     if (status != STATUS_OK) {
-        acquire_fail(acquire, status, status_text(status));
+        struct error err;
+        blob_call_end(&acquire->base, error_set(&err, status, "%s", status_text(status)), &err);
     }
 }
 
@@ -216,9 +217,7 @@ static void on_container_created(void *context, enum status status, int64_t sent
         create_blob(acquire);
         return;
     }
-    struct error failure = *err;
-    error_wrap(&failure, "creating the container %s", acquire->base.store->options->container);
-    blob_call_end(&acquire->base, status, &failure);
+    end_uncreated(acquire, "container", acquire->base.store->options->container, status, err);
 }
 
 static void create_missing(struct blob_acquire *acquire) {
@@ -284,30 +283,26 @@ static void acquire_try(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
     if (acquire->round == MAX_ROUNDS) {
         struct error err;
-        error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", acquire->blob,
+        error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", acquire->base.blob,
                   store->options->container);
         blob_call_end(&acquire->base, STATUS_UNAVAILABLE, &err);
         return;
     }
-    blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container, acquire->blob,
+    blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container, acquire->base.blob,
                              acquire->lease_id, acquire->duration_s, acquire->deadline_ms, on_tried, acquire);
 }
 
 static enum status acquire(struct lease_store *base, struct lease_store_call *call, const char *name,
                            const char *lease_id, int duration_s, int64_t deadline_ms) {
-    struct lease_store_blob *store = (struct lease_store_blob *)base;
     const struct correlation *correlation = correlation_current();
-    struct blob_acquire *own = malloc(sizeof *own);
+    struct blob_acquire *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
-    blob_call_init(&own->base, store, call);
     snprintf(own->name, sizeof own->name, "%s", name);
     snprintf(own->lease_id, sizeof own->lease_id, "%s", lease_id);
-    name_blob(store, name, own->blob);
     own->duration_s = duration_s;
     own->deadline_ms = deadline_ms;
-    own->round = 0;
     own->has_correlation = correlation != NULL;
     if (correlation != NULL) {
         own->correlation = *correlation;
