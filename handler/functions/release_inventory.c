@@ -2,14 +2,7 @@
 #include <stdio.h>
 
 #include "functions/api_answer.h"
-#include "functions/function.h"
-#include "functions/request_check.h"
-
-struct release_run {
-    struct function_run base;
-    struct change_request change;
-    struct inventory_request request;
-};
+#include "functions/change_run.h"
 
 static cJSON *make_body(const struct inventory_request *request) {
     int64_t units = request->status == STATUS_OK ? request->units : 0;
@@ -28,41 +21,17 @@ static cJSON *make_body(const struct inventory_request *request) {
     return api_answer_body(body, complete);
 }
 
-static void answer(struct inventory_request *request) {
-    struct function_run *run = request->context;
-    if (request->status == STATUS_LEASE_CONFLICT) {
-        http_headers_add(&run->response->headers, "Retry-After", "1");
-        api_answer_json(run->response, 409, make_body(request), request->version);
-    } else if (request->status == STATUS_OK) {
-        api_answer_json(run->response, request->units > 0 ? 200 : 404, make_body(request), request->version);
-    } else {
-        api_answer_failure(run->response, request->status, "Releasing", request->product_id, &request->failure);
-    }
-    function_run_end(run);
-}
-
 static void start(struct function_run *run) {
-    struct release_run *own = (struct release_run *)run;
-    if (!request_check_change(&run->request, true, &own->change, run->response)) {
-        function_run_end(run);
-        return;
-    }
-    const struct change_request *change = &own->change;
-    own->request =
-        (struct inventory_request){.operation = &operation_release,
-                                   .correlation = &run->correlation,
-                                   .product_id = run->request.product_id,
-                                   .customer_id = change->customer_id,
-                                   .reservation_id = change->reservation_id[0] == '\0' ? NULL : change->reservation_id,
-                                   .idempotency_key = run->request.idempotency_key.text,
-                                   .quantity = change->quantity,
-                                   .done = answer,
-                                   .context = run};
-    inventory_service_submit(run->service, &own->request);
+    static const struct change_kind release = {.operation = &operation_release,
+                                               .may_name_reservation = true,
+                                               .refused_http_status = 404,
+                                               .activity = "Releasing",
+                                               .make_body = make_body};
+    change_run_start(run, &release);
 }
 
 const struct function release_inventory_function = {.name = "ReleaseInventory",
                                                     .method = "POST",
                                                     .action = "release",
                                                     .start = start,
-                                                    .run_bytes = sizeof(struct release_run)};
+                                                    .run_bytes = sizeof(struct change_run)};

@@ -3,14 +3,7 @@
 
 #include "base/utc.h"
 #include "functions/api_answer.h"
-#include "functions/function.h"
-#include "functions/request_check.h"
-
-struct reserve_run {
-    struct function_run base;
-    struct change_request change;
-    struct inventory_request request;
-};
+#include "functions/change_run.h"
 
 static cJSON *make_body(const struct inventory_request *request) {
     bool is_reserved = request->status == STATUS_OK && request->units > 0;
@@ -37,38 +30,14 @@ static cJSON *make_body(const struct inventory_request *request) {
     return api_answer_body(body, complete);
 }
 
-static void answer(struct inventory_request *request) {
-    struct function_run *run = request->context;
-    if (request->status == STATUS_LEASE_CONFLICT) {
-        http_headers_add(&run->response->headers, "Retry-After", "1");
-        api_answer_json(run->response, 409, make_body(request), request->version);
-    } else if (request->status == STATUS_OK) {
-        api_answer_json(run->response, request->units > 0 ? 200 : 409, make_body(request), request->version);
-    } else {
-        api_answer_failure(run->response, request->status, "Reserving", request->product_id, &request->failure);
-    }
-    function_run_end(run);
-}
-
 static void start(struct function_run *run) {
-    struct reserve_run *own = (struct reserve_run *)run;
-    if (!request_check_change(&run->request, false, &own->change, run->response)) {
-        function_run_end(run);
-        return;
-    }
-    own->request = (struct inventory_request){.operation = &operation_reserve,
-                                              .correlation = &run->correlation,
-                                              .product_id = run->request.product_id,
-                                              .customer_id = own->change.customer_id,
-                                              .idempotency_key = run->request.idempotency_key.text,
-                                              .quantity = own->change.quantity,
-                                              .done = answer,
-                                              .context = run};
-    inventory_service_submit(run->service, &own->request);
+    static const struct change_kind reserve = {
+        .operation = &operation_reserve, .refused_http_status = 409, .activity = "Reserving", .make_body = make_body};
+    change_run_start(run, &reserve);
 }
 
 const struct function reserve_inventory_function = {.name = "ReserveInventory",
                                                     .method = "POST",
                                                     .action = "reserve",
                                                     .start = start,
-                                                    .run_bytes = sizeof(struct reserve_run)};
+                                                    .run_bytes = sizeof(struct change_run)};
