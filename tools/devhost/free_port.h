@@ -10,7 +10,8 @@
 /*
  * A port of 127.0.0.1 that nobody uses; 0: none. It lies below those that the kernel gives to
  * connections. A port of the kernel's choice could become the near end of somebody's connection
- * before the program binds it. Each process searches from another place.
+ * before the program binds it. Each process searches from another place, and finds none twice
+ * before it has found them all.
  */
 int free_port_find(void);
 
