@@ -364,6 +364,8 @@ enum status inventory_service_get(struct inventory_service *service, const char 
 /* ---- leases ---- */
 
 struct product_search {
+    char lease_name[LEASE_NAME_BYTES];
+    struct inventory_query query; /* none of its rows */
     struct product_state state;
     void (*done)(void *context, bool is_wanted);
     void *context;
@@ -391,10 +393,11 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
     if (search == NULL) {
         return true;
     }
+    snprintf(search->lease_name, sizeof search->lease_name, "%s", lease_name);
     search->done = done;
     search->context = done_context;
     product_state_init(&search->state);
-    store->ops->read(store, lease_name + strlen(PRODUCT_LEASE_PREFIX), &(struct inventory_query){0}, &search->state,
-                     on_found, search);
+    store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query, &search->state, on_found,
+                     search);
     return false;
 }
