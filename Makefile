@@ -276,6 +276,9 @@ $(test_programs) $(torture_program) $(host_programs): $(BUILD)/%: $(BUILD)/obj/%
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
+# There tests/support/memory_limit.c decides which allocations succeed.
+$(filter %_out_of_memory,$(test_programs)): libs += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=tsearch
+
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)

@@ -146,7 +146,6 @@ static void start(struct inventory_store *base, const struct memory_operation *l
 
 static enum status read_product(struct inventory_store_memory *store, const char *product_id,
                                 const struct inventory_query *query, struct product_state *state, struct error *err) {
-    product_state_cleanup(state);
     pthread_mutex_lock(&store->lock);
     const struct stored_product *stored = find_product(store, product_id);
     enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
@@ -171,6 +170,7 @@ static void run_read(struct store_operation *base) {
 
 static void memory_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
                         struct product_state *out, inventory_store_done done, void *context) {
+    product_state_cleanup(out); /* whatever becomes of the read */
     start(base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out}, run_read, done,
           context);
 }

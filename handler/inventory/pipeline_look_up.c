@@ -103,6 +103,21 @@ static void start_look_up(struct look_up *look_up) {
     }
 }
 
+static void start_for(struct product_pipeline *pipeline, struct inventory_request *request) {
+    struct look_up *started = calloc(1, sizeof *started);
+    if (started == NULL) {
+        struct error err;
+        error_set(&err, STATUS_NO_MEMORY, "no memory to look something up");
+        note_look_up_failure(pipeline, request, STATUS_NO_MEMORY, &err);
+        return;
+    }
+    started->pipeline = pipeline;
+    started->request = request;
+    product_state_init(&started->rows);
+    pipeline->look_ups++;
+    start_look_up(started);
+}
+
 /* All at once. What a request needs beside its record is looked up when the record was not found. */
 void pipeline_look_up(struct product_pipeline *pipeline) {
     pipeline->started_sequence = pipeline->next_sequence;
@@ -111,19 +126,9 @@ void pipeline_look_up(struct product_pipeline *pipeline) {
     pipeline->look_ups = 1; /* this function itself: it ends with those that could not be started */
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (!batch_lacks_rows(request) && !batch_lacks_record(request)) {
-            continue;
+        if (batch_lacks_rows(request) || batch_lacks_record(request)) {
+            start_for(pipeline, request);
         }
-        struct look_up *started = calloc(1, sizeof *started);
-        if (started == NULL) {
-            error_set(&pipeline->look_up_failure, STATUS_NO_MEMORY, "no memory to look something up");
-            break;
-        }
-        started->pipeline = pipeline;
-        started->request = request;
-        product_state_init(&started->rows);
-        pipeline->look_ups++;
-        start_look_up(started);
     }
     if (--pipeline->look_ups == 0) {
         end_look_ups(pipeline);

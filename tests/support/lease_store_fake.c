@@ -152,10 +152,14 @@ static void answer(struct lease_store_fake *fake, struct asked *asked, enum stat
     pthread_cond_broadcast(&fake->changed);
 }
 
-/* Records the call. NULL: refused, with `refusal` set. */
+/* Records the call. NULL: refused, with `refusal` set, or without memory. */
 static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call,
                             enum status *refusal) {
-    struct asked *asked = must(calloc(1, sizeof *asked));
+    struct asked *asked = calloc(1, sizeof *asked);
+    if (asked == NULL) {
+        *refusal = STATUS_NO_MEMORY;
+        return NULL;
+    }
     asked->fake = fake;
     asked->kind = kind;
     asked->call = *call;

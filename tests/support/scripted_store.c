@@ -7,13 +7,10 @@
 #include "inventory/store_operation.h"
 
 struct scripted_operation {
+    struct store_operation base; /* first */
     TAILQ_ENTRY(scripted_operation) link;
     struct scripted_store *store;
     enum scripted_kind kind;
-    const struct correlation *correlation;
-    struct loop_task task;
-    inventory_store_done done;
-    void *context;
     const char *product_id;
     struct inventory_query query;
     struct product_state *state; /* read: what receives it; commit: what is committed */
@@ -61,8 +58,7 @@ static void fail(struct scripted_operation *op) {
         product_state_cleanup(op->state);
     }
     error_set(&err, op->planned, "the script says %s", status_name(op->planned));
-    op->done(op->context, op->planned, &err);
-    free(op);
+    store_operation_end(&op->base, op->planned, &err);
 }
 
 static void on_effect(void *context, enum status status, const struct error *err) {
@@ -70,20 +66,17 @@ static void on_effect(void *context, enum status status, const struct error *err
     if (op->is_unheard) {
         fail(op);
     } else {
-        op->done(op->context, status, err);
-        free(op);
+        store_operation_end(&op->base, status, err);
     }
 }
 
-static void end_planned(void *context) {
-    struct scripted_operation *op = context;
-    const struct correlation *before = correlation_use(op->correlation);
+static void end_planned(struct store_operation *base) {
+    struct scripted_operation *op = (struct scripted_operation *)base;
     if (op->planned == STATUS_OK || op->is_unheard) {
         run_inner(op, on_effect, op);
     } else {
         fail(op);
     }
-    correlation_use(before);
 }
 
 static enum status take_plan(struct scripted_store *store, enum scripted_kind kind) {
@@ -99,24 +92,25 @@ static enum status take_plan(struct scripted_store *store, enum scripted_kind ki
 static void start(struct inventory_store *base, enum scripted_kind kind, const struct scripted_operation *like,
                   inventory_store_done done, void *context) {
     struct scripted_store *store = store_of(base);
-    struct scripted_operation *op = malloc(sizeof *op);
-    if (op == NULL || !event_loop_is_current(base->loop)) {
+    if (!event_loop_is_current(base->loop)) {
         abort();
     }
+    struct scripted_operation *op = store_operation_new(base, sizeof *op, done, context);
+    if (op == NULL) {
+        return;
+    }
+    struct store_operation own = op->base;
     *op = *like;
+    op->base = own;
     op->store = store;
     op->kind = kind;
-    op->correlation = correlation_current();
-    op->done = done;
-    op->context = context;
     store->counts[kind]++;
     if (store->hold[kind]) {
         TAILQ_INSERT_TAIL(&store->held, op, link);
         return;
     }
     op->planned = take_plan(store, kind);
-    op->task = (struct loop_task){.run = end_planned, .context = op};
-    event_loop_post(base->loop, &op->task);
+    store_operation_post(&op->base, base->loop, end_planned);
 }
 
 /* ---- the store's operations ---- */
@@ -132,6 +126,7 @@ static int64_t script_certain_ms(struct inventory_store *base) {
 
 static void script_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
                         struct product_state *out, inventory_store_done done, void *context) {
+    product_state_cleanup(out); /* also without memory */
     store_of(base)->reads_of_all += query->all;
     start(base, SCRIPTED_READ, &(struct scripted_operation){.product_id = product_id, .query = *query, .state = out},
           done, context);
@@ -215,7 +210,9 @@ static void end_held(struct scripted_store *store, enum scripted_kind kind, enum
     TAILQ_REMOVE(&store->held, op, link);
     op->planned = status;
     op->is_unheard = is_unheard;
-    end_planned(op);
+    const struct correlation *before = correlation_use(op->base.correlation);
+    end_planned(&op->base);
+    correlation_use(before);
 }
 
 void scripted_store_end(struct scripted_store *store, enum scripted_kind kind, enum status status) {
@@ -236,5 +233,5 @@ int scripted_store_held(const struct scripted_store *store, enum scripted_kind k
 }
 
 const struct correlation *scripted_store_correlation(const struct scripted_store *store, enum scripted_kind kind) {
-    return first_held(store, kind)->correlation;
+    return first_held(store, kind)->base.correlation;
 }
