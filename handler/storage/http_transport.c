@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/event_loop.h"
@@ -23,7 +24,8 @@ enum {
 struct watched_socket {
     struct loop_source source;
     struct http_transport *transport;
-    int wanted; /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
+    bool is_connection; /* opened and closed through us; else by libcurl itself, which does not tell */
+    int wanted;         /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
 };
 
 TAILQ_HEAD(transport_calls, transport_call);
@@ -255,6 +257,8 @@ static struct watched_socket *socket_at(struct http_transport *transport, int fd
 /*
  * libcurl loses interest in a kept connection after each answer and takes it up again for the next request. The loop
  * goes on watching such a socket, which saves two system calls a request; on_ready ends that should the server end it.
+ * What libcurl has opened for itself (a socket pair for each look-up of a name) it also closes itself, and the next
+ * connection gets that number: so the loop forgets such a one at once.
  */
 static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;
@@ -265,10 +269,23 @@ static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, vo
     }
     sock->wanted = what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what;
     unsigned events = loop_events(sock->wanted);
+    if (events == 0 && !sock->is_connection) {
+        event_loop_unwatch(transport->loop, &sock->source);
+        return 0;
+    }
     if (events == 0 || events == sock->source.events) {
         return 0;
     }
     return event_loop_watch(transport->loop, &sock->source, events) ? 0 : -1;
+}
+
+int http_transport_open_socket(struct http_transport *transport, int family, int type, int protocol) {
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+    struct watched_socket *sock = fd < 0 ? NULL : socket_at(transport, fd);
+    if (sock != NULL) {
+        sock->is_connection = true;
+    }
+    return fd;
 }
 
 int http_transport_close_socket(struct http_transport *transport, int fd) {
@@ -276,6 +293,7 @@ int http_transport_close_socket(struct http_transport *transport, int fd) {
     if (sock != NULL) {
         event_loop_unwatch(transport->loop, &sock->source);
         sock->wanted = CURL_POLL_NONE;
+        sock->is_connection = false;
     }
     return close(fd);
 }
@@ -287,14 +305,24 @@ static bool is_refused(const struct http_transport *transport, const struct tran
     return transport->stopping || (call->group && call->group->cancelled);
 }
 
-/* Hands a call to libcurl. STATUS_NO_MEMORY, STATUS_INTERNAL: it was not taken. */
+/*
+ * Why libcurl did not take a call. After a socket could not be watched it aborts all calls that are open, and takes no
+ * other until they have ended.
+ */
+static enum status status_of(CURLMcode code) {
+    if (code == CURLM_ABORTED_BY_CALLBACK) {
+        return STATUS_UNAVAILABLE;
+    }
+    return code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
+}
+
+/* Hands a call to libcurl. STATUS_NO_MEMORY, STATUS_UNAVAILABLE, STATUS_INTERNAL: it was not taken. */
 static enum status open_call(struct http_transport *transport, struct transport_call *call, struct error *err) {
     call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
     call->reply.sent_ms = clock_now_ms(transport->clock);
     CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
     if (code != CURLM_OK) {
-        enum status status = code == CURLM_OUT_OF_MEMORY ? STATUS_NO_MEMORY : STATUS_INTERNAL;
-        return error_set(err, status, "%s", curl_multi_strerror(code));
+        return error_set(err, status_of(code), "%s", curl_multi_strerror(code));
     }
     TAILQ_INSERT_TAIL(&transport->open, call, link);
     event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
@@ -369,23 +397,24 @@ struct http_client *http_transport_client(struct http_transport *transport) {
 
 /* --- cancelling --- */
 
-static void end_cancelled(void *context) {
-    struct http_transport *transport = context;
-    struct transport_call *call, *next;
-    struct transport_calls cancelled = TAILQ_HEAD_INITIALIZER(cancelled);
+/* The first open call that is cancelled; NULL: none. */
+static struct transport_call *find_cancelled(struct http_transport *transport) {
+    struct transport_call *call;
     pthread_mutex_lock(&transport->lock);
     transport->is_ending_cancelled = false;
-    for (call = TAILQ_FIRST(&transport->open); call != NULL; call = next) {
-        next = TAILQ_NEXT(call, link);
+    TAILQ_FOREACH(call, &transport->open, link) {
         if (is_refused(transport, call)) {
-            TAILQ_REMOVE(&transport->open, call, link);
-            TAILQ_INSERT_TAIL(&cancelled, call, link);
+            break;
         }
     }
     pthread_mutex_unlock(&transport->lock);
-    while ((call = TAILQ_FIRST(&cancelled)) != NULL) {
-        TAILQ_REMOVE(&cancelled, call, link);
-        TAILQ_INSERT_TAIL(&transport->open, call, link);
+    return call;
+}
+
+/* Who is told of one may abandon another, so each is looked for anew. */
+static void end_cancelled(void *context) {
+    struct http_transport *transport = context;
+    for (struct transport_call *call; (call = find_cancelled(transport)) != NULL;) {
         close_call(transport, call);
         finish(transport, call, STATUS_CANCELLED, "cancelled");
     }

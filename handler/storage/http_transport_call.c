@@ -104,8 +104,8 @@ static void keep_first(CURLcode *first, CURLcode code) {
 
 /* So that no child process inherits a connection. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
-    (void)user, (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    (void)purpose;
+    return http_transport_open_socket(user, address->family, address->socktype, address->protocol);
 }
 
 static int close_socket(void *user, curl_socket_t fd) {
@@ -133,6 +133,7 @@ static CURLcode set_connection(CURL *easy, struct http_transport *transport, con
     /* Else ending a call whose name is still being looked up waits for the resolver, and every other call with it. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket));
+    keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transport));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transport));
     return code;

@@ -70,6 +70,7 @@ void http_transport_call_empty(struct transport_call *call);
 
 /* What calls ask of their transport. Closing a socket also ends its being watched; returns close's answer. */
 int64_t http_transport_now_ms(const struct http_transport *transport);
+int http_transport_open_socket(struct http_transport *transport, int family, int type, int protocol);
 int http_transport_close_socket(struct http_transport *transport, int fd);
 
 #endif

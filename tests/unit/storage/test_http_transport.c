@@ -1,5 +1,7 @@
 #include "storage/http_transport.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -645,9 +647,42 @@ static void add_threads(Suite *suite) {
     tcase_add_test(threads, a_call_submitted_while_freeing_is_refused);
 }
 
+/* ---- hosts that have a name ---- */
+
+/* In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing else has an address. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+    static int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (find == NULL) {
+        *(void **)&find = dlsym(RTLD_NEXT, "getaddrinfo");
+    }
+    bool is_here = name != NULL && strcmp(name, "here.test") == 0;
+    bool is_address = name == NULL || strspn(name, "0123456789.") == strlen(name);
+    return is_here || is_address ? find(is_here ? "127.0.0.1" : name, service, hints, out) : EAI_NONAME;
+}
+
+static enum status get_from(const char *host) {
+    char address[128];
+    snprintf(address, sizeof address, "http://%s%s/x", host, strrchr(http_fake_url(fake), ':'));
+    struct http_call call = {
+        .method = "GET", .url = address, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    return send_call(&call);
+}
+
+/* libcurl tells of a look-up by a socket pair whose number the next connection gets. */
+START_TEST(hosts_are_found_by_name_again_and_again) {
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(get_from("nowhere.test"), STATUS_UNAVAILABLE);
+        http_fake_push(fake, &(struct http_fake_answer){.status = 200, .close_after = i % 2 == 0});
+        ck_assert_msg(get_from("here.test") == STATUS_OK, "%s", err.message);
+    }
+    ck_assert_uint_eq(http_fake_count(fake), 5);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("http_transport");
     TCase *messages = new_case(suite, "messages");
+    tcase_add_test(messages, hosts_are_found_by_name_again_and_again);
     tcase_add_test(messages, no_connection_is_inherited_by_a_child);
     tcase_add_test(messages, an_answer_brings_its_status_headers_and_body);
     tcase_add_test(messages, a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making);
