@@ -276,7 +276,7 @@ void pipeline_work(struct product_pipeline *pipeline) {
 /* ---- INDEXING, EXTENDING, COMMITTING ---- */
 
 void pipeline_await_index(struct product_pipeline *pipeline) {
-    if (!pipeline->is_indexing) {
+    if (!pipeline->is_indexing || !pipeline_may_grow_index(&pipeline->batch.requests)) {
         pipeline_enter(pipeline, PIPELINE_EXTENDING);
     }
 }

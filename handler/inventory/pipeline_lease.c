@@ -69,9 +69,9 @@ static void on_indexed(void *context, enum status status, const struct error *er
     on_background_ended(pipeline);
 }
 
-static bool will_grow_index(const struct product_pipeline *pipeline) {
+bool pipeline_may_grow_index(const struct inventory_requests *requests) {
     const struct inventory_request *request;
-    TAILQ_FOREACH(request, &pipeline->queue, link) {
+    TAILQ_FOREACH(request, requests, link) {
         if (request->operation->can_grow_index) {
             return true;
         }
@@ -87,7 +87,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
     int64_t expires_ms =
         pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) + pipeline->around->reservation_lifetime_ms;
     const struct product_state *state = &pipeline->cache.state;
-    if (pipeline->is_indexing || state->etag[0] == '\0' || !will_grow_index(pipeline) ||
+    if (pipeline->is_indexing || state->etag[0] == '\0' || !pipeline_may_grow_index(&pipeline->queue) ||
         state->product.indexed_due_ms == due_index_expiry_ms(expires_ms)) {
         return;
     }
@@ -141,6 +141,16 @@ static void take_lease(struct product_pipeline *pipeline, struct lease *lease) {
     pipeline->lease = lease;
 }
 
+/* A container that is missing here is that of the leases. The store's own would be lost for good (store_preparation.h). */
+static void fail_queue(struct product_pipeline *pipeline, enum status status, const struct error *err) {
+    struct error failure = *err;
+    if (status == STATUS_CONTAINER_NOT_FOUND) {
+        log_event(LOG_ERROR, "The lease of product %s: %s", pipeline->product_id, err->message);
+        status = failure.status = STATUS_UNAVAILABLE;
+    }
+    pipeline_end_queue(pipeline, status, &failure);
+}
+
 static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
     struct product_pipeline *pipeline = context;
     pipeline_stop_timer(pipeline);
@@ -154,7 +164,7 @@ static void on_acquired(void *context, enum status status, struct lease *lease, 
     if (status == STATUS_LEASE_CONFLICT) {
         pipeline_end_overdue(pipeline);
     } else {
-        pipeline_end_queue(pipeline, status, err);
+        fail_queue(pipeline, status, err);
     }
     go_on_without_lease(pipeline);
 }

@@ -45,6 +45,9 @@ void pipeline_set_deadline(struct product_pipeline *pipeline);
 
 /* ---- pipeline_lease.c ---- */
 
+/* Whether the commit of such requests may need a new row of the expiry index. */
+bool pipeline_may_grow_index(const struct inventory_requests *requests);
+
 void pipeline_become_idle(struct product_pipeline *pipeline);
 void pipeline_leave_idle(struct product_pipeline *pipeline);
 void pipeline_yield(struct product_pipeline *pipeline);

@@ -172,6 +172,9 @@ static void deadline_passed(void *context) {
         return;
     }
     pipeline_end_overdue(pipeline);
+    if (pipeline->state == PIPELINE_ACQUIRING && TAILQ_EMPTY(&pipeline->queue)) {
+        pipeline_stop_waiting(pipeline);
+    }
 }
 
 void product_pipeline_submit(struct product_pipeline *pipeline, struct inventory_request *request) {

@@ -135,6 +135,14 @@ START_TEST(each_request_of_a_batch_ends_in_its_own_name) {
 }
 END_TEST
 
+START_TEST(a_missing_container_of_leases_is_no_loss_of_the_store) {
+    ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
+    lease_store_fake_script(app.lease_service, FAKE_ACQUIRE, STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
+}
+END_TEST
+
 START_TEST(an_unknown_product_gives_its_lease_back) {
     ck_assert_int_eq(reserve("NONE", "C1", 1), STATUS_NOT_FOUND);
     ck_assert_uint_eq(lease_store_fake_count(app.lease_service, FAKE_ACQUIRE), 1);
@@ -539,6 +547,7 @@ int main(void) {
     tcase_add_test(service, a_reservation_is_answered_as_it_is_stored);
     tcase_add_test(service, what_is_short_is_an_answer_and_changes_nothing);
     tcase_add_loop_test(service, each_request_of_a_batch_ends_in_its_own_name, 0, 2);
+    tcase_add_test(service, a_missing_container_of_leases_is_no_loss_of_the_store);
     tcase_add_test(service, an_unknown_product_gives_its_lease_back);
     tcase_add_test(service, without_the_lease_a_caller_is_told_what_is_available_all_the_same);
     tcase_add_test(service, release_has_its_own_lease_duration);

@@ -222,6 +222,20 @@ START_TEST(a_pipeline_is_not_idle_before_its_late_index_row_has_ended) {
 }
 END_TEST
 
+START_TEST(a_release_does_not_wait_for_a_row_of_the_index) {
+    pipeline_warm_up();
+    fixture_advance(MINUTE_MS);
+    struct caller refused = caller_reserves(PIPELINE_FIXTURE_UNITS + 1), release = caller_releases("alice", 1);
+    fixture_hold(SCRIPTED_INDEX);
+    caller_submit(&refused);
+    caller_assert_served(&refused, STATUS_OK);
+    caller_submit(&release);
+    caller_assert_served(&release, STATUS_OK);
+    ck_assert_int_eq(release.request.units, 1);
+    fixture_end(SCRIPTED_INDEX, STATUS_OK);
+}
+END_TEST
+
 /* ---- together ---- */
 
 START_TEST(those_who_wait_together_are_one_commit_in_order_of_arrival_under_the_same_lease) {
@@ -445,6 +459,7 @@ int main(void) {
     tcase_add_test(way, an_index_row_that_failed_is_left_to_the_commit);
     tcase_add_test(way, an_index_row_is_not_written_again_in_the_same_minute_or_for_what_adds_no_reservation);
     tcase_add_test(way, a_pipeline_is_not_idle_before_its_late_index_row_has_ended);
+    tcase_add_test(way, a_release_does_not_wait_for_a_row_of_the_index);
     suite_add_tcase(suite, way);
     TCase *together = tcase_create("together");
     tcase_add_checked_fixture(together, pipeline_fixture_set_up, pipeline_fixture_tear_down);

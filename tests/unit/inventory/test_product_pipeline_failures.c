@@ -24,8 +24,8 @@ static void assert_serves_next(void) {
 
 /* ---- the lease is acquired ---- */
 
-static const enum status acquire_failures[] = {STATUS_UNAVAILABLE,         STATUS_CANCELLED, STATUS_UNAUTHORIZED,
-                                               STATUS_CONTAINER_NOT_FOUND, STATUS_NOT_FOUND, STATUS_NO_MEMORY};
+static const enum status acquire_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_UNAUTHORIZED,
+                                               STATUS_NOT_FOUND, STATUS_NO_MEMORY};
 
 START_TEST(a_failure_of_the_acquire_is_of_all_who_wait) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1)};

@@ -221,6 +221,54 @@ START_TEST(the_wait_of_a_long_work_begins_anew_with_each_of_its_batches) {
 }
 END_TEST
 
+/* Two wait behind a batch whose lease is lost to others: they have waited for different times. */
+static void wait_for_others(struct caller *before, struct caller *second, struct caller *third) {
+    *before = caller_reserves(1), *second = caller_reserves(1), *third = caller_reserves(1);
+    fixture.lease_options.renew_fraction = 0.1;
+    fixture_hold(SCRIPTED_COMMIT);
+    caller_submit(before);
+    caller_submit(second);
+    fixture_advance(1);
+    caller_submit(third);
+    fixture_set_holder(PIPELINE_FIXTURE_OTHER);
+    fixture_advance_in_steps(3 * SECOND_MS);
+    fixture_end(SCRIPTED_COMMIT, STATUS_OK);
+    caller_assert_granted(before);
+    ck_assert_int_eq(fixture_state(), PIPELINE_ACQUIRING);
+}
+
+/* The timer of the first one's deadline may fire when the last one's has passed as well. */
+static const struct {
+    int before_ms; /* until the holder lets go */
+    int late_ms;   /* the clock's next step: a pause of the process, or a timer that is 1 ms late */
+} late_timers[] = {{500, 10 * SECOND_MS}, {TIMEOUT_MS - 1, 2}};
+
+START_TEST(nothing_is_acquired_any_more_once_all_have_given_up) {
+    struct caller first, second, third;
+    wait_for_others(&first, &second, &third);
+    int64_t until_ms = second.request.arrived_ms + late_timers[_i].before_ms;
+    while (clock_now_ms(&fixture.clock.base) < until_ms) {
+        fixture_advance(1);
+    }
+    fixture_set_holder("");
+    fixture_advance(late_timers[_i].late_ms);
+    fixture_advance(1);
+    caller_assert_served(&second, STATUS_LEASE_CONFLICT);
+    caller_assert_served(&third, STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(fixture_state(), PIPELINE_IDLE);
+}
+END_TEST
+
+START_TEST(a_missing_container_of_leases_is_storage_that_cannot_be_had) {
+    struct caller first = caller_reserves(1), second = caller_reserves(1);
+    lease_store_fake_script(fixture.lease_service, FAKE_ACQUIRE, STATUS_CONTAINER_NOT_FOUND);
+    caller_submit(&first);
+    caller_assert_served(&first, STATUS_UNAVAILABLE);
+    caller_submit(&second);
+    caller_assert_granted(&second);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("product_pipeline_waits");
     TCase *tcase = tcase_create("waits");
@@ -237,6 +285,8 @@ int main(void) {
     tcase_add_loop_test(tcase, when_the_lease_is_lost_those_behind_the_batch_try_once_at_least, 0, 2);
     tcase_add_test(tcase, when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does);
     tcase_add_test(tcase, the_wait_of_a_long_work_begins_anew_with_each_of_its_batches);
+    tcase_add_loop_test(tcase, nothing_is_acquired_any_more_once_all_have_given_up, 0, 2);
+    tcase_add_test(tcase, a_missing_container_of_leases_is_storage_that_cannot_be_had);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
