@@ -161,7 +161,7 @@ static int64_t take_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
  */
 static bool may_be_granted(enum status status, const struct error *err) {
     return status == STATUS_OK || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-           status == STATUS_INTERNAL || (status == STATUS_UNAUTHORIZED && err->was_in_doubt);
+           status == STATUS_INTERNAL || (status != STATUS_LEASE_CONFLICT && err->was_in_doubt);
 }
 
 /* Returns false if there is no time for another try. */

@@ -325,7 +325,9 @@ static void send_attempt(struct storage_operation *operation) {
     int64_t left_ms = operation->deadline_ms - clock_now_ms(client->clock);
     struct error failure = {.status = STATUS_OK};
     operation->state = STORAGE_OPERATION_SENDING;
-    enum status status = start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
+    enum status status = left_ms <= 0
+                             ? error_set(&failure, STATUS_UNAVAILABLE, "its deadline came before it was sent")
+                             : start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
     if (status != STATUS_OK) {
         char what[WHAT_BYTES];
         describe(client, operation->request, what);
