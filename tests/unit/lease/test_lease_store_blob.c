@@ -342,6 +342,17 @@ START_TEST(renewals_and_releases_are_one_request_each_and_answered_once) {
 }
 END_TEST
 
+/* _i: RENEW or RELEASE */
+START_TEST(to_a_holder_a_conflict_of_any_code_means_that_the_lease_is_lost) {
+    answer(409, "SomethingNew");
+    answer(412, "SomethingNew");
+    answer(400, "SomethingNew");
+    ck_assert_int_eq(run((enum kind)_i, "a", id), STATUS_LEASE_LOST);
+    ck_assert_int_eq(run((enum kind)_i, "a", id), STATUS_LEASE_LOST);
+    ck_assert_int_ne(run((enum kind)_i, "a", id), STATUS_LEASE_LOST);
+}
+END_TEST
+
 START_TEST(what_cannot_be_sent_is_answered_with_why) {
     ck_assert_int_eq(run(RENEW, "a", "line\r\nbreak"), STATUS_INVALID_ARGUMENT);
     ck_assert_uint_eq(http_fake_count(fake), 0);
@@ -521,6 +532,7 @@ int main(void) {
     tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
     tcase_add_test(tests, the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones);
     tcase_add_test(tests, renewals_and_releases_are_one_request_each_and_answered_once);
+    tcase_add_loop_test(tests, to_a_holder_a_conflict_of_any_code_means_that_the_lease_is_lost, RENEW, RELEASE + 1);
     tcase_add_test(tests, what_cannot_be_sent_is_answered_with_why);
     tcase_add_test(tests, breaking_ends_the_lease_at_once);
     tcase_add_test(tests, an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step);
