@@ -142,12 +142,13 @@ test-deploy: ## the scripts in deploy/: what they call, and whether the real Azu
 	@$(build) VARIANT=release build/release/tests/deploy/test_azure build/release/tests/deploy/test_az_arguments
 	@KINDS=deploy tools/run-tests.sh release
 
-torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS, SEED): is anything oversold?
+torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS=24, PRODUCTS=5, SEED, OLD_HANDLER=path of one to run beside): is anything oversold?
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs build/release/tests/checker/torture build/release/preload/wall_clock.so
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
 	    build/release/tests/checker/torture --duration $(or $(DURATION),60) --faults $(or $(FAULTS),all) \
-	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SEED),--seed $(SEED))
+	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PRODUCTS),--products $(PRODUCTS)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(OLD_HANDLER),--old-handler $(OLD_HANDLER))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test

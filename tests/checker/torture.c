@@ -1,15 +1,20 @@
 /*
  * torture.c - proof, as far as a run can give it, that the inventory never oversells.
  *
- *   torture [--duration SECONDS] [--clients N] [--seed N] [--faults none|lost|all]
+ *   torture [--duration SECONDS] [--clients N] [--products N] [--seed N]
+ *           [--faults none|lost|all] [--old-handler PATH]
  *
- * Starts Azurite and three handlers, has many clients call them at once while faults of every kind happen, and has the checker
- * judge what they were answered. With all faults, a lease is outlived and the stock itself taken away in the end. One line every 10 s tells how far it is;
- * one table at the end. With violations, each is told with the lines that it rests on, the
- * history and the handlers' logs are kept, and the exit code is 1.
+ * Starts Azurite and three handlers. Many clients call them at once while faults of every kind
+ * happen, and the checker judges what they were answered. With all faults, a lease is outlived and
+ * the stock itself taken away in the end. With --old-handler, one of the three instances runs that
+ * program, as in a rolling upgrade: it begins with the old handler, and each restart exchanges it
+ * for the new one or back. So a run without restarts (--faults none) has it from beginning to end.
+ * One line every 10 s tells how far it is; one table at the end. With violations, each is told with
+ * the lines that it rests on, the history and the handlers' logs are kept, and the exit code is 1.
  * LEASEHOLD_BIN, LEASEHOLD_ROOT and LEASEHOLD_AZURITE as in tools/run-tests.sh.
  */
 #include <check.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -17,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/standard_streams.h"
 #include "checker/checker.h"
@@ -37,7 +43,7 @@ struct run {
     struct torture_world world;
     struct torture_nemesis nemesis;
     struct history history;
-    struct checker_product products[TORTURE_PRODUCTS];
+    struct checker_product products[TORTURE_MAX_PRODUCTS];
     struct checker_report report;
     int64_t took_ms;
     int silent_count; /* products of which some instance tells nothing in the end, when nothing disturbs it any more */
@@ -46,7 +52,10 @@ struct run {
 /* ---- options ---- */
 
 static _Noreturn void explain_usage(void) {
-    fprintf(stderr, "usage: torture [--duration SECONDS] [--clients N] [--seed N] [--faults none|lost|all]\n");
+    fprintf(stderr,
+            "usage: torture [--duration SECONDS] [--clients N] [--products %d..%d] [--seed N]\n"
+            "               [--faults none|lost|all] [--old-handler PATH]\n",
+            TORTURE_MIN_PRODUCTS, TORTURE_MAX_PRODUCTS);
     exit(EXIT_USAGE);
 }
 
@@ -69,14 +78,37 @@ static int64_t read_number(const char *text) {
     return number;
 }
 
+static int read_product_count(const char *text) {
+    int64_t number = read_number(text);
+    if (number < TORTURE_MIN_PRODUCTS || number > TORTURE_MAX_PRODUCTS) {
+        explain_usage();
+    }
+    return (int)number;
+}
+
+/* Each handler starts in a folder of its own, so a relative path is made absolute. Never freed. */
+static const char *read_program(const char *path) {
+    char *program = realpath(path, NULL);
+    if (program == NULL || access(program, X_OK) != 0) {
+        fprintf(stderr, "torture: %s: %s\n", path, strerror(errno));
+        exit(EXIT_USAGE);
+    }
+    return program;
+}
+
 static struct torture_options read_options(int argc, char **argv) {
     static const struct option known[] = {{"duration", required_argument, NULL, 'd'},
                                           {"clients", required_argument, NULL, 'c'},
+                                          {"products", required_argument, NULL, 'p'},
                                           {"seed", required_argument, NULL, 's'},
                                           {"faults", required_argument, NULL, 'f'},
+                                          {"old-handler", required_argument, NULL, 'o'},
                                           {NULL, 0, NULL, 0}};
-    struct torture_options options = {
-        .duration_ms = 60000, .client_count = 24, .seed = (uint64_t)time(NULL), .faults = TORTURE_ALL_FAULTS};
+    struct torture_options options = {.duration_ms = 60000,
+                                      .client_count = 24,
+                                      .product_count = TORTURE_MAX_PRODUCTS,
+                                      .seed = (uint64_t)time(NULL),
+                                      .faults = TORTURE_ALL_FAULTS};
     for (int name; (name = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (name) {
         case 'd':
@@ -85,11 +117,17 @@ static struct torture_options read_options(int argc, char **argv) {
         case 'c':
             options.client_count = (int)read_number(optarg);
             break;
+        case 'p':
+            options.product_count = read_product_count(optarg);
+            break;
         case 's':
             options.seed = (uint64_t)read_number(optarg);
             break;
         case 'f':
             options.faults = read_faults(optarg);
+            break;
+        case 'o':
+            options.old_handler = read_program(optarg);
             break;
         default:
             explain_usage();
@@ -153,7 +191,7 @@ static void torment(struct run *run) {
     torture_nemesis_end(&run->nemesis);
     torture_clients_stop(clients);
     run->took_ms = process_now_ms() - started_ms;
-    for (int i = 0; i < TORTURE_PRODUCTS; i++) {
+    for (int i = 0; i < run->options.product_count; i++) {
         run->silent_count += !torture_clients_look(clients, i);
         torture_world_read_product(&run->world, &run->history, i, &run->products[i]);
     }
@@ -165,7 +203,7 @@ static void judge(struct run *run) {
         &(struct checker_input){.records = (const struct history_record *const *)(const void *)run->history.records,
                                 .record_count = run->history.count,
                                 .products = run->products,
-                                .product_count = TORTURE_PRODUCTS,
+                                .product_count = (size_t)run->options.product_count,
                                 .lifetime_ms = TORTURE_LIFETIME_MS,
                                 .clock_behind_ms = CLOCK_BEHIND_MS},
         &run->report);
@@ -215,17 +253,28 @@ static void print_faults(const struct run *run) {
     printf("\n");
 }
 
+static void print_mix(const struct run *run) {
+    int mixed = torture_world_mixed(&run->world);
+    const int *starts = run->world.mixed_starts;
+    if (mixed >= 0) {
+        printf("%-12s  instance %d, started with the old handler x %d, with the new one x %d\n", "mixed", mixed + 1,
+               starts[true], starts[false]);
+    }
+}
+
 static void print_table(const struct run *run) {
     static const char *const faults[] = {"none", "lost", "all"};
-    printf("%-12s  %" PRId64 " s, %d clients, seed %" PRIu64 ", faults: %s\n", "torture",
-           run->options.duration_ms / 1000, run->options.client_count, run->options.seed, faults[run->options.faults]);
+    printf("%-12s  %" PRId64 " s, %d clients, %d products, seed %" PRIu64 ", faults: %s\n", "torture",
+           run->options.duration_ms / 1000, run->options.client_count, run->options.product_count, run->options.seed,
+           faults[run->options.faults]);
+    print_mix(run);
     print_operations(run);
     print_statuses(run);
     print_faults(run);
     printf("%-12s  %zu in %.1f s, %.0f a second\n", "requests", run->history.count, (double)run->took_ms / 1000,
            (double)run->history.count * 1000 / (double)run->took_ms);
     printf("%-12s  %" PRId64 "\n", "commits", run->report.commits);
-    printf("%-12s  %d of %d products\n", "silent", run->silent_count, TORTURE_PRODUCTS);
+    printf("%-12s  %d of %d products\n", "silent", run->silent_count, run->options.product_count);
     printf("%-12s  %zu\n", "violations", run->report.found);
     for (int rule = 0; rule < CHECKER_RULES; rule++) {
         if (run->report.found_of[rule] > 0) {
@@ -276,7 +325,7 @@ START_TEST(nothing_is_oversold) {
         keep_evidence(&run);
     }
     torture_world_close(&run.world);
-    for (int i = 0; i < TORTURE_PRODUCTS; i++) {
+    for (int i = 0; i < run.options.product_count; i++) {
         free(run.products[i].rows);
     }
     checker_report_release(&run.report);

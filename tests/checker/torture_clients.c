@@ -241,9 +241,10 @@ static void release(struct client *client) {
 }
 
 static void step(struct client *client) {
-    int product = torture_random_below(&client->random, TORTURE_PRODUCTS);
+    int product_count = client->all->world->options->product_count;
+    int product = torture_random_below(&client->random, product_count);
     if (product == TORTURE_CROWDED && !torture_random_chance(&client->random, 0.2)) {
-        product = 0; /* a look at the other is a thousand rows */
+        product = (product + 1) % product_count; /* a look at the crowded one is a thousand rows */
     }
     int dice = torture_random_below(&client->random, 100);
     if (dice < 42) {
@@ -291,7 +292,8 @@ static int run_leasectl(const struct torture_clients *clients, const struct hist
 /* A lease that was lost has committed nothing; any other failure is one that an operator without faults does not meet. */
 static void set_total(struct torture_clients *clients, struct torture_random *random) {
     struct history_record asked = {.kind = HISTORY_SET_TOTAL};
-    int product = torture_random_below(random, TORTURE_PRODUCTS), room = torture_world_room(product);
+    int product = torture_random_below(random, clients->world->options->product_count);
+    int room = torture_world_room(product);
     strcpy(asked.product, torture_world_product(product));
     asked.quantity = torture_world_residents(product) + room - room / 3 + torture_random_below(random, 2 * room / 3);
     struct history_record *record = history_begin(clients->history, &asked);

@@ -15,10 +15,10 @@ enum {
     START_TIMEOUT_MS = 60000,
     LEASE_TIMEOUT_MS = 30000,
     LEASE_S = 15,
+    LATE_PRODUCT = 0, /* whose lease is outlived */
     POLL_MS = 20,
 };
 #define OPERATORS_LEASE "55555555-6666-4777-8888-999999999999"
-#define LEASED_BLOB "lease-inventory-SCARCE"
 
 /* ---- a lease that is outlived ---- */
 
@@ -32,9 +32,10 @@ struct late {
 
 static void *reserve_late(void *context) {
     struct late *late = context;
-    late->status = http_ask_status((struct http_ask){.port = late->instance.app.port,
-                                                     .path = "/api/inventory/SCARCE/reserve",
-                                                     .body = "{\"quantity\":1,\"customerId\":\"late\"}"});
+    static const char body[] = "{\"quantity\":1,\"customerId\":\"late\"}";
+    char path[128];
+    snprintf(path, sizeof path, "/api/inventory/%s/reserve", torture_world_product(LATE_PRODUCT));
+    late->status = http_ask_status((struct http_ask){.port = late->instance.app.port, .path = path, .body = body});
     atomic_store(&late->answered, true);
     return NULL;
 }
@@ -69,7 +70,9 @@ static void take_lease(struct torture_world *world) {
     struct storage_connection *storage = &world->operator;
     int64_t deadline_ms = storage_connection_deadline(storage, LEASE_TIMEOUT_MS), sent_ms = 0;
     enum status status;
-    while ((status = blob_lease_acquire(&storage->client, "leases", LEASED_BLOB, OPERATORS_LEASE, LEASE_S, deadline_ms,
+    char blob[64];
+    snprintf(blob, sizeof blob, "lease-inventory-%s", torture_world_product(LATE_PRODUCT));
+    while ((status = blob_lease_acquire(&storage->client, "leases", blob, OPERATORS_LEASE, LEASE_S, deadline_ms,
                                         &sent_ms, NULL)) == STATUS_LEASE_CONFLICT) {
         poll(NULL, 0, POLL_MS);
     }
@@ -123,7 +126,7 @@ static void lose_the_stock(struct torture_world *world, struct checker_report *r
         checker_add(report, CHECKER_RETURN, "a product's row was made anew beside the rows of its reservations");
     }
     torture_world_delete_table(world);
-    for (int i = 0; i < TORTURE_PRODUCTS; i++) {
+    for (int i = 0; i < world->options->product_count; i++) {
         expect_no_stock(world, report, i, "though the table was deleted under the running app");
     }
     for (int i = 0; i < TORTURE_INSTANCES; i++) {

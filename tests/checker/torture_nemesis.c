@@ -129,7 +129,12 @@ static void continue_instance(struct torture_nemesis *nemesis, int instance) {
     nemesis->continue_ms[instance] = 0;
 }
 
+/* Half of the kills are for the mixed instance, if there is one: its handlers change often. */
 static void kill_instance(struct torture_nemesis *nemesis, int instance) {
+    int mixed = torture_world_mixed(nemesis->world);
+    if (mixed >= 0 && torture_random_chance(&nemesis->random, 0.5)) {
+        instance = mixed;
+    }
     if (atomic_load(&nemesis->world->instances[instance].usable)) {
         torture_world_restart(nemesis->world, instance);
         nemesis->counts[TORTURE_KILL]++;
@@ -139,11 +144,13 @@ static void kill_instance(struct torture_nemesis *nemesis, int instance) {
 /* One that is held at this moment, if there is any. */
 static void break_lease(struct torture_nemesis *nemesis) {
     struct storage_connection *storage = &nemesis->world->operator;
-    int first = torture_random_below(&nemesis->random, TORTURE_PRODUCTS);
+    int product_count = nemesis->world->options->product_count;
+    int first = torture_random_below(&nemesis->random, product_count);
     enum status status = STATUS_LEASE_LOST;
-    for (int i = 0; i < TORTURE_PRODUCTS && status != STATUS_OK; i++) {
+    for (int i = 0; i < product_count && status != STATUS_OK; i++) {
         char blob[64];
-        snprintf(blob, sizeof blob, "lease-inventory-%s", torture_world_product((first + i) % TORTURE_PRODUCTS));
+        const char *product = torture_world_product((first + i) % product_count);
+        snprintf(blob, sizeof blob, "lease-inventory-%s", product);
         status = blob_lease_break(&storage->client, "leases", blob,
                                   storage_connection_deadline(storage, BREAK_TIMEOUT_MS), NULL);
     }

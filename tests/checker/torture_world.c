@@ -17,10 +17,11 @@
 #define DAY_MS (24 * 60 * MINUTES_MS)
 enum { START_TIMEOUT_MS = 60000, STORAGE_TIMEOUT_MS = 20000, POLL_MS = 20 };
 
+/* A run with fewer products takes the first ones. So those have room for many clients. */
 static const struct {
     const char *id;
     int room;
-} products[TORTURE_PRODUCTS] = {{"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}, {"MANY", 250}, {"CROWDED", 60}};
+} products[TORTURE_MAX_PRODUCTS] = {{"MANY", 250}, {"CROWDED", 60}, {"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}};
 
 /* ---- chance ---- */
 
@@ -136,11 +137,26 @@ bool torture_world_has_product_row(struct torture_world *world, int index) {
 
 /* ---- instances ---- */
 
+int torture_world_mixed(const struct torture_world *world) {
+    int chosen = (int)(world->options->seed % TORTURE_INSTANCES);
+    return world->options->old_handler == NULL ? -1 : chosen;
+}
+
+/* Chooses the handler of an instance that is about to start. */
+static void choose_handler(struct torture_world *world, int index) {
+    if (index == torture_world_mixed(world)) {
+        world->instances[index].is_old = !world->instances[index].is_old;
+        world->mixed_starts[world->instances[index].is_old]++;
+    }
+}
+
 static void launch(struct torture_world *world, int index) {
     struct torture_instance *instance = &world->instances[index];
+    choose_handler(world, index);
+    const char *handler = instance->is_old ? world->options->old_handler : NULL;
     char name[32], seeds[256] = "Inventory:SeedProducts=";
     snprintf(name, sizeof name, "HANDLER_INSTANCE=%d", index + 1);
-    for (int i = 0; i < TORTURE_PRODUCTS; i++) {
+    for (int i = 0; i < world->options->product_count; i++) {
         size_t used = strlen(seeds);
         snprintf(seeds + used, sizeof seeds - used, "%s%s=%d", i == 0 ? "" : ";", products[i].id,
                  products[i].room + torture_world_residents(i));
@@ -153,8 +169,9 @@ static void launch(struct torture_world *world, int index) {
                                     instance->has_clock ? instance->clock.preload : NULL,
                                     instance->clock.offset_variable,
                                     NULL};
-    app_start_handler(&instance->app,
-                      &(struct app_options){.connection_string = instance->connection_string, .settings = settings});
+    app_start_handler(&instance->app, &(struct app_options){.connection_string = instance->connection_string,
+                                                            .settings = settings,
+                                                            .handler = handler});
     ck_assert_msg(app_wait_for_log(&instance->app, 0, "listens on", START_TIMEOUT_MS), "instance %d does not listen",
                   index + 1);
     atomic_store(&instance->port, instance->app.port);
@@ -190,8 +207,9 @@ static void await_product(const struct torture_instance *instance, int product) 
 }
 
 void torture_world_await_products(struct torture_world *world) {
-    for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PRODUCTS; i++) {
-        await_product(&world->instances[i / TORTURE_PRODUCTS], i % TORTURE_PRODUCTS);
+    int product_count = world->options->product_count;
+    for (int i = 0; i < TORTURE_INSTANCES * product_count; i++) {
+        await_product(&world->instances[i / product_count], i % product_count);
     }
 }
 
@@ -214,6 +232,9 @@ static void keep_log(const struct torture_world *world, int index) {
     char *log = process_output_from(&world->instances[index].app.process, 0);
     FILE *file = fopen(path, "a");
     ck_assert_msg(file != NULL, "writing %s", path);
+    if (index == torture_world_mixed(world)) {
+        fprintf(file, "==== the %s handler\n", world->instances[index].is_old ? "old" : "new");
+    }
     fputs(log, file);
     fclose(file);
     free(log);

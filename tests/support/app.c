@@ -138,7 +138,7 @@ void app_start_handler(struct app *app, const struct app_options *options) {
         env[count++] = connection;
     }
     env[count++] = seeds;
-    const char *const argv[] = {handler, NULL};
+    const char *const argv[] = {options->handler == NULL ? handler : options->handler, NULL};
     process_start(&app->process, &(struct process_options){.argv = argv, .env = env, .cwd = app->folder});
 }
 

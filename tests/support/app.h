@@ -21,6 +21,7 @@ struct app_options {
         *env;          /* "NAME=value", ...: what the programs find in their environment besides ours; may be NULL */
     const char *shape; /* devhost's --shape; NULL: as host.json says */
     const char *timer_schedule; /* reconciliation's; NULL: the repository's */
+    const char *handler;        /* app_start_handler: the program's path; NULL: LEASEHOLD_BIN's */
 };
 
 struct app {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, TIMEOUT_MS = 600000 };
+enum { PATH_BYTES = 4096, TIMEOUT_MS = 600000, OWN_ARGUMENTS = 5, MAX_ARGUMENTS = 16 };
 
 static void need_program(const char *path) {
     ck_assert_msg(access(path, X_OK) == 0, "%s: %s: run the tests with make", path, strerror(errno));
@@ -26,10 +26,10 @@ void torture_run_start(struct torture_run *run) {
     snprintf(handler, sizeof handler, "%s/handler", bin + strlen("LEASEHOLD_BIN="));
     need_program(torture);
     need_program(handler);
-    const char *argv[] = {torture, "--faults", run->faults, "--duration", run->duration_s, NULL, NULL, NULL};
-    if (run->seed != NULL) {
-        argv[5] = "--seed";
-        argv[6] = run->seed;
+    const char *argv[MAX_ARGUMENTS] = {torture, "--faults", run->faults, "--duration", run->duration_s};
+    for (size_t i = 0; run->arguments != NULL && run->arguments[i] != NULL; i++) {
+        ck_assert_uint_lt(i + OWN_ARGUMENTS, MAX_ARGUMENTS - 1);
+        argv[i + OWN_ARGUMENTS] = run->arguments[i];
     }
     const char *const env[] = {bin, NULL};
     process_start(&run->process, &(struct process_options){.argv = argv, .env = env});

@@ -10,10 +10,10 @@
 #include "support/process.h"
 
 struct torture_run {
-    const char *faults;     /* "none", "lost", "all" */
-    const char *duration_s; /* "8" */
-    const char *seed;       /* NULL: another one each time */
-    const char *control;    /* what the handler does wrong: a name in tests/controls/; NULL: it is the one under test */
+    const char *faults;           /* "none", "lost", "all" */
+    const char *duration_s;       /* "8" */
+    const char *const *arguments; /* more of them, with NULL at the end; NULL: there are none */
+    const char *control;          /* a name in tests/controls/: the handler with that fault; NULL: without */
 
     struct process process; /* from start to end */
 };
