@@ -14,9 +14,9 @@ readonly OBJECTS=build/release/obj
 readonly OTHER_PREFIXES="status.c:error_ dispatch.c:function_ product_pipeline.c:pipeline_ pipeline_fixture.c:fixture pipeline_fixture.c:fixture_ pipeline_fixture.c:caller_"
 
 # What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces,
-# and so has a test in virtual time, and the one that refuses threads.
+# and so has a test in virtual time.
 sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/preload/*' \
-    -not -path 'tests/fuzz/stub_*' -not -name test_store_preparation.c -exec grep -L 'support/virtual_storage.h' {} + | sort)
+    -not -path 'tests/fuzz/stub_*' -exec grep -L 'support/virtual_storage.h' {} + | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 
 # "path/x.o: NAME TYPE ..." for each symbol.

@@ -211,17 +211,6 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
     return prepare.status;
 }
 
-static void begin_finish(void *context) {
-    struct prepare_call *finish = context;
-    finish->waiter = (struct preparation_waiter){.done = end_prepare, .context = finish};
-    store_preparation_await_end(finish->preparation, &finish->waiter);
-}
-
-void inventory_service_finish(struct inventory_service *service) {
-    struct prepare_call finish = {.preparation = &service->preparation};
-    loop_call_run(&finish.call, service->loop, begin_finish, &finish);
-}
-
 struct note_call {
     struct loop_call call;
     struct store_preparation *preparation;

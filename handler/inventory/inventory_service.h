@@ -51,12 +51,6 @@ void inventory_service_init(struct inventory_service *service, struct inventory_
                             struct lease_manager *leases, const struct clock *clock,
                             const struct inventory_options *options, int64_t acquire_timeout_ms);
 
-/*
- * Stopping, when no request is under way any more: waits until the store's preparation has ended. It ends soon once its
- * storage client was cancelled. Any thread but the loop's, which still runs.
- */
-void inventory_service_finish(struct inventory_service *service);
-
 /* Its loop has stopped, and nothing is under way. */
 void inventory_service_cleanup(struct inventory_service *service);
 

@@ -5,7 +5,7 @@
  *          that has lost its lease without noticing cannot overwrite what another has committed.
  *          Every change to a product but its creation is made with its lease in hand.
  *
- * Asynchronous operations: read, find_record, commit, index_expiry, announce_wait, read_wait
+ * Asynchronous operations: prepare, read, find_record, commit, index_expiry, announce_wait, read_wait
  *          They belong to the loop's thread. Each starts something and returns at once. `done` is
  *          called once, on the loop's thread, as the operation's last act, and never inside the
  *          call that started it. Its `err` is never NULL.
@@ -17,7 +17,7 @@
  *          STATUS_UNAUTHORIZED. The correlation that is current at the start must stay valid until
  *          `done`.
  *
- * Blocking operations: prepare, find_due, finish_due
+ * Blocking operations: find_due, finish_due
  *          They wait for storage, on any thread but the loop's. inventory_store_wait.h has the same
  *          for some of the asynchronous ones.
  *
@@ -82,13 +82,14 @@ struct inventory_store {
 struct inventory_store_ops {
     /*
      * Makes the store usable: its table, and the seed products that are absent. Safe to repeat,
-     * from several instances at once. A product of which other rows are there is logged as an
-     * error, and not created.
+     * from several instances at once, but one store has one preparation under way. A product of
+     * which other rows are there is logged as an error, and not created. Seeds are borrowed until
+     * `done`.
      * STATUS_CONTAINER_NOT_FOUND  the store was there and is gone: it is not made again
-     * STATUS_UNAVAILABLE, ...
+     * STATUS_UNAVAILABLE, STATUS_CANCELLED, ...: some of it may have been done
      */
-    enum status (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
-                           struct error *err);
+    void (*prepare)(struct inventory_store *store, const struct seed_product *seeds, size_t count,
+                    inventory_store_done done, void *context);
 
     /* Storage's time, ms since 1970. */
     int64_t (*now_ms)(struct inventory_store *store);

@@ -69,18 +69,6 @@ static struct stored_product *find_product(const struct inventory_store_memory *
     return found ? store->products[place] : NULL;
 }
 
-static enum status memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                                  struct error *err) {
-    struct inventory_store_memory *store = memory_of(base);
-    enum status status = STATUS_OK;
-    pthread_mutex_lock(&store->lock);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = create_if_absent(store, &seeds[i]);
-    }
-    pthread_mutex_unlock(&store->lock);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no memory for the seed products");
-}
-
 static int64_t memory_now_ms(struct inventory_store *base) {
     struct inventory_store_memory *store = memory_of(base);
     return clock_now_ms(store->clock) + store->wall_offset_ms;
@@ -122,6 +110,8 @@ static enum status copy_out(const struct product_state *stored, const struct inv
 struct memory_operation {
     struct store_operation base;
     struct inventory_store_memory *store;
+    const struct seed_product *seeds;
+    size_t seed_count;
     const char *product_id;
     struct inventory_query query;
     struct product_state *state;
@@ -143,6 +133,28 @@ static void start(struct inventory_store *base, const struct memory_operation *l
     operation->store = memory_of(base);
     store_operation_post(&operation->base, base->loop, run);
 }
+
+static void run_prepare(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    struct error err = {.status = STATUS_OK};
+    enum status status = STATUS_OK;
+    pthread_mutex_lock(&operation->store->lock);
+    for (size_t i = 0; i < operation->seed_count && status == STATUS_OK; i++) {
+        status = create_if_absent(operation->store, &operation->seeds[i]);
+    }
+    pthread_mutex_unlock(&operation->store->lock);
+    if (status != STATUS_OK) {
+        error_set(&err, status, "no memory for the seed products");
+    }
+    store_operation_end(base, status, &err);
+}
+
+static void memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
+                           inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.seeds = seeds, .seed_count = count}, run_prepare, done, context);
+}
+
+/* ---- reading ---- */
 
 static enum status read_product(struct inventory_store_memory *store, const char *product_id,
                                 const struct inventory_query *query, struct product_state *state, struct error *err) {

@@ -20,11 +20,6 @@ static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
     return clock_now_ms(store->client->clock) + STORAGE_DEADLINE_MS;
 }
 
-static enum status table_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                                 struct error *err) {
-    return table_setup_prepare(table_of(base), seeds, count, err);
-}
-
 static int64_t table_now_ms(struct inventory_store *base) {
     return storage_clock_ms(&table_of(base)->client->clocks[STORAGE_TABLE]);
 }
@@ -329,7 +324,7 @@ static enum status table_finish_due(struct inventory_store *base, const char *pr
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {
-    static const struct inventory_store_ops ops = {.prepare = table_prepare,
+    static const struct inventory_store_ops ops = {.prepare = table_setup_prepare,
                                                    .now_ms = table_now_ms,
                                                    .certain_ms = table_certain_ms,
                                                    .read = table_read,
@@ -345,6 +340,7 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
     store->table = table;
     store->is_seen = false;
     store->seeds_ended = 0;
+    store->seeds_ended_ahead = 0;
     if (uuid_v4(store->sender) != STATUS_OK) {
         store->sender[0] = '\0'; /* nothing can be committed then */
     }

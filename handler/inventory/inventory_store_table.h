@@ -27,9 +27,13 @@ struct inventory_store_table {
     char sender
         [UUID_TEXT_BYTES]; /* its first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store */
     struct due_index due;
-    /* The preparing thread's. */
-    bool is_seen;       /* the table was there once */
-    size_t seeds_ended; /* seeds created, or met, by a prepare that failed later; the next one goes on behind them */
+    bool is_seen; /* the table was there once */
+    /*
+     * Seeds that were created, or met, by a preparation that goes on or has failed: those before
+     * number `seeds_ended`, and number seeds_ended + N where bit N of `seeds_ended_ahead` is set.
+     */
+    size_t seeds_ended;
+    uint32_t seeds_ended_ahead;
 };
 
 /* Borrows both, which must outlive it. */

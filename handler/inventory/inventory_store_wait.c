@@ -6,6 +6,10 @@
 struct waiting {
     struct loop_call call;
     struct inventory_store *store;
+    const struct seed_product *seeds;
+    size_t seed_count;
+    table_setup_visitor visit;
+    void *visit_context;
     const char *product_id;
     const struct inventory_query *query;
     struct product_state *state;
@@ -29,6 +33,17 @@ static enum status run(struct waiting *waiting, void (*begin)(void *context), st
         *err = waiting->failure;
     }
     return waiting->status;
+}
+
+static void begin_prepare(void *context) {
+    struct waiting *own = context;
+    own->store->ops->prepare(own->store, own->seeds, own->seed_count, on_ended, own);
+}
+
+enum status inventory_store_prepare_and_wait(struct inventory_store *store, const struct seed_product *seeds,
+                                             size_t count, struct error *err) {
+    struct waiting waiting = {.store = store, .seeds = seeds, .seed_count = count};
+    return run(&waiting, begin_prepare, err);
 }
 
 static void begin_read(void *context) {
@@ -64,4 +79,31 @@ enum status inventory_store_commit_and_wait(struct inventory_store *store, struc
                                             int64_t deadline_ms, struct error *err) {
     struct waiting waiting = {.store = store, .state = state, .deadline_ms = deadline_ms};
     return run(&waiting, begin_commit, err);
+}
+
+static void begin_add(void *context) {
+    struct waiting *own = context;
+    table_setup_add((struct inventory_store_table *)own->store, own->seeds, on_ended, own);
+}
+
+enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,
+                                         struct error *err) {
+    struct waiting waiting = {.store = &store->base, .seeds = product};
+    return run(&waiting, begin_add, err);
+}
+
+static enum status visit_listed(void *context, const struct product *product, struct error *err) {
+    struct waiting *own = context;
+    return own->visit(own->visit_context, product, err);
+}
+
+static void begin_list(void *context) {
+    struct waiting *own = context;
+    table_setup_list((struct inventory_store_table *)own->store, visit_listed, on_ended, own);
+}
+
+enum status inventory_store_list_and_wait(struct inventory_store_table *store, table_setup_visitor visit, void *context,
+                                          struct error *err) {
+    struct waiting waiting = {.store = &store->base, .visit = visit, .visit_context = context};
+    return run(&waiting, begin_list, err);
 }

@@ -1,7 +1,7 @@
 /*
  * inventory_store_wait.h - asynchronous operations of a store, for threads that wait for their end.
  *
- * Statuses and outputs are inventory_store.h's. `err` may be NULL.
+ * Statuses and outputs are inventory_store.h's and table_setup.h's. `err` may be NULL.
  *
  * Threads  Any but the loop's.
  */
@@ -9,7 +9,10 @@
 #define INVENTORY_INVENTORY_STORE_WAIT_H
 
 #include "inventory/inventory_store.h"
+#include "inventory/table_setup.h"
 
+enum status inventory_store_prepare_and_wait(struct inventory_store *store, const struct seed_product *seeds,
+                                             size_t count, struct error *err) MUST_CHECK;
 enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
                                           const struct inventory_query *query, struct product_state *out,
                                           struct error *err) MUST_CHECK;
@@ -18,5 +21,13 @@ enum status inventory_store_find_record_and_wait(struct inventory_store *store, 
                                                  struct error *err) MUST_CHECK;
 enum status inventory_store_commit_and_wait(struct inventory_store *store, struct product_state *state,
                                             int64_t deadline_ms, struct error *err) MUST_CHECK;
+
+/* table_setup.h's table_setup_add. */
+enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,
+                                         struct error *err) MUST_CHECK;
+
+/* table_setup.h's table_setup_list. `visit` is called on the loop's thread. */
+enum status inventory_store_list_and_wait(struct inventory_store_table *store, table_setup_visitor visit, void *context,
+                                          struct error *err) MUST_CHECK;
 
 #endif

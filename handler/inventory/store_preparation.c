@@ -1,6 +1,6 @@
 #include "inventory/store_preparation.h"
 
-#include "base/thread.h"
+#include "base/correlation.h"
 
 static void tell_waiters(void *context);
 
@@ -29,34 +29,9 @@ static void note_loss(struct store_preparation *preparation, const char *why) {
     }
 }
 
-/* On a thread of its own: preparing waits for storage. */
-static void *prepare(void *context) {
-    struct store_preparation *preparation = context;
-    struct error *outcome = &preparation->outcome;
-    outcome->status =
-        preparation->store->ops->prepare(preparation->store, preparation->seeds, preparation->seed_count, outcome);
-    event_loop_post(preparation->loop, &preparation->task);
-    return NULL;
-}
-
-static void end_run(struct store_preparation *preparation) {
-    const struct error *outcome = &preparation->outcome;
-    pthread_join(preparation->thread, NULL);
-    preparation->is_running = false;
-    if (outcome->status == STATUS_CONTAINER_NOT_FOUND) {
-        note_loss(preparation, outcome->message);
-    } else if (!preparation->is_lost) {
-        preparation->failure = *outcome;
-        atomic_store_explicit(&preparation->is_ready, outcome->status == STATUS_OK, memory_order_release);
-    }
-}
-
 /* Those who come while they are told wait for the next run. */
 static void tell_waiters(void *context) {
     struct store_preparation *preparation = context;
-    if (preparation->is_running) {
-        end_run(preparation);
-    }
     struct preparation_waiters told = TAILQ_HEAD_INITIALIZER(told);
     TAILQ_CONCAT(&told, &preparation->waiters, link);
     const struct error failure = preparation->failure;
@@ -67,26 +42,36 @@ static void tell_waiters(void *context) {
     }
 }
 
+static void on_prepared(void *context, enum status status, const struct error *err) {
+    struct store_preparation *preparation = context;
+    if (status == STATUS_CONTAINER_NOT_FOUND) {
+        note_loss(preparation, err->message);
+    } else if (!preparation->is_lost) {
+        preparation->failure = *err;
+        preparation->failure.status = status;
+        atomic_store_explicit(&preparation->is_ready, status == STATUS_OK, memory_order_release);
+    }
+    tell_waiters(preparation);
+}
+
+/* A run is nobody's request in particular, and outlives the one that has begun it. */
+static void run(struct store_preparation *preparation) {
+    struct inventory_store *store = preparation->store;
+    const struct correlation *before = correlation_use(NULL);
+    store->ops->prepare(store, preparation->seeds, preparation->seed_count, on_prepared, preparation);
+    correlation_use(before);
+}
+
 void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter) {
     bool is_first = TAILQ_EMPTY(&preparation->waiters);
     TAILQ_INSERT_TAIL(&preparation->waiters, waiter, link);
-    if (preparation->is_running || !is_first) {
-        return;
+    if (!is_first) {
+        return; /* they will be told together */
     }
-    if (!store_preparation_is_ready(preparation) && !preparation->is_lost) {
-        preparation->is_running =
-            thread_start(&preparation->thread, prepare, preparation, &preparation->failure) == STATUS_OK;
-    }
-    if (!preparation->is_running) {
+    if (store_preparation_is_ready(preparation) || preparation->is_lost) {
         event_loop_post(preparation->loop, &preparation->task);
-    }
-}
-
-void store_preparation_await_end(struct store_preparation *preparation, struct preparation_waiter *waiter) {
-    bool is_first = TAILQ_EMPTY(&preparation->waiters);
-    TAILQ_INSERT_TAIL(&preparation->waiters, waiter, link);
-    if (is_first && !preparation->is_running) {
-        event_loop_post(preparation->loop, &preparation->task);
+    } else {
+        run(preparation);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
  * store_preparation.h - makes the store ready once, by whoever needs it first, so that storage may come late.
  *
- * Rules   One thread prepares it. Those who come meanwhile wait for the same outcome. After a failure the next one who comes
- *         tries again.
+ * Rules   One preparation is under way at a time. Those who come meanwhile wait for the same outcome. After a failure the
+ *         next one who comes tries again.
  *         A store that was there and is gone is lost. Made again it would hold every seed in full, as if nothing had been
  *         sold, so this program never does: whoever restarts it has been told.
  * Threads: the loop's, but for store_preparation_is_ready.
@@ -11,7 +11,6 @@
 #ifndef INVENTORY_STORE_PREPARATION_H
 #define INVENTORY_STORE_PREPARATION_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,12 +38,9 @@ struct store_preparation {
 
     atomic_bool is_ready;
     bool is_lost;
-    bool is_running;
-    struct preparation_waiters waiters;
-    struct error failure; /* of the last run, or of the loss */
-    pthread_t thread;
-    struct error outcome;  /* the thread's, while it runs */
-    struct loop_task task; /* tells the waiters */
+    struct preparation_waiters waiters; /* not empty: they will be told, by the run under way or by `task` */
+    struct error failure;               /* of the last run, or of the loss */
+    struct loop_task task;              /* tells the waiters of what is known already */
 };
 
 /* All borrowed. */
@@ -57,12 +53,10 @@ bool store_preparation_is_ready(const struct store_preparation *preparation);
 /*
  * Makes the store ready, unless it is. `done` is called once, never inside this call.
  * STATUS_CONTAINER_NOT_FOUND   the store is lost; every later call says so, too
- * STATUS_NO_THREAD, STATUS_UNAVAILABLE, ...
+ * STATUS_CANCELLED             the program is stopping
+ * STATUS_UNAVAILABLE, STATUS_NO_MEMORY, ...
  */
 void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter);
-
-/* Stopping: calls `done` once, never inside this call, when no run is under way. None may begin meanwhile. */
-void store_preparation_await_end(struct store_preparation *preparation, struct preparation_waiter *waiter);
 
 /*
  * An operation of the ready store has ended with `status`. STATUS_CONTAINER_NOT_FOUND means that the store is lost. Then

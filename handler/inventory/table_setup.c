@@ -1,202 +1,218 @@
 #include "inventory/table_setup.h"
 
-#include <stdio.h>
+#include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/log.h"
+#include "inventory/product_creation.h"
 #include "inventory/product_entity.h"
-#include "storage/table_client.h"
+#include "inventory/store_operation.h"
 
-enum { FILTER_MAX_BYTES = 1024, LISTING_MS = 30000 };
+enum { LISTING_MS = 30000, SEEDS_AT_ONCE = 8 };
 
 static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
     return clock_now_ms(store->client->clock) + STORAGE_DEADLINE_MS;
 }
 
-static enum status insert(struct inventory_store_table *store, const struct product *product, struct error *err) {
-    cJSON *entity = product_entity_of_product(product);
-    if (entity == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for a product's entity");
-    }
-    enum status status = table_insert(store->client, store->table, entity, storage_deadline_ms(store), err);
-    cJSON_Delete(entity);
-    return status;
-}
+/* ---- preparing ---- */
 
-static enum status create_table(struct inventory_store_table *store, struct error *err) {
-    enum status status = table_create(store->client, store->table, storage_deadline_ms(store), err);
-    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        store->is_seen = true;
-        return STATUS_OK;
-    }
-    return status;
-}
+struct preparation;
 
-/*
- * STATUS_OK: the product's row is there, readable or not. STATUS_NOT_FOUND,
- * STATUS_CONTAINER_NOT_FOUND.
- */
-static enum status find_product_row(struct inventory_store_table *store, const char *product_id, struct error *err) {
-    cJSON *entity = NULL;
-    enum status status =
-        table_get(store->client, store->table, product_id, PRODUCT_ROW, storage_deadline_ms(store), &entity, err);
-    cJSON_Delete(entity);
-    store->is_seen = store->is_seen || status == STATUS_OK || status == STATUS_NOT_FOUND;
-    return status;
-}
+/* The place of a seed under way: seed number N has place N % SEEDS_AT_ONCE. */
+struct seeding {
+    struct preparation *owner;
+    struct product_creation creation;
+};
 
-/* Ends a query with the first row, whatever it is. */
-static enum status meet_row(void *context, const cJSON *entity, struct error *err) {
-    const char *row_key = json_string(entity, "RowKey");
-    (void)context;
-    return error_set(err, STATUS_PRECONDITION_FAILED,
-                     "its row `" PRODUCT_ROW "` is missing from the table, but other rows of it are there (%.200s). "
-                     "Restore that row; or delete all rows of its partition, and create it again",
-                     row_key == NULL ? "?" : row_key);
-}
+struct preparation {
+    struct store_operation base;
+    struct inventory_store_table *store;
+    const struct seed_product *seeds;
+    size_t count;
+    size_t next; /* the seed to begin next */
+    int under_way;
+    struct error failure; /* the first */
+    struct table_call call;
+    struct seeding seedings[SEEDS_AT_ONCE];
+};
 
-/* STATUS_PRECONDITION_FAILED: the partition of a product that is absent has other rows. */
-static enum status check_partition_is_empty(struct inventory_store_table *store, const char *product_id,
-                                            struct error *err) {
-    struct strbuf filter;
-    strbuf_init(&filter, FILTER_MAX_BYTES);
-    strbuf_append_string(&filter, "PartitionKey eq ");
-    table_append_literal(&filter, product_id);
-    enum status status = strbuf_status(&filter);
+static void end_preparation(struct preparation *own, enum status status, const struct error *err) {
+    struct error failure = *err;
     if (status == STATUS_OK) {
-        const struct table_query query = {.table = store->table, .filter = filter.data, .visit = meet_row};
-        status = table_query(store->client, &query, storage_deadline_ms(store), err);
+        own->store->seeds_ended = 0;
     } else {
-        error_set(err, status, "the query could not be written");
+        error_wrap(&failure, "preparing table %s", own->store->table);
     }
-    strbuf_release(&filter);
-    return status;
+    store_operation_end(&own->base, status, &failure);
 }
 
+/* Returns whether seed number `at` was created, or met. */
+static bool has_ended(const struct inventory_store_table *store, size_t at) {
+    return at < store->seeds_ended || (store->seeds_ended_ahead >> (at - store->seeds_ended) & 1) != 0;
+}
+
+static void note_ended(struct inventory_store_table *store, size_t at) {
+    store->seeds_ended_ahead |= UINT32_C(1) << (at - store->seeds_ended);
+    while ((store->seeds_ended_ahead & 1) != 0) {
+        store->seeds_ended_ahead >>= 1;
+        store->seeds_ended++;
+    }
+}
+
+static void on_seeded(void *context, enum status status, const struct error *err);
+
 /*
- * Creates a product that was looked for and is absent; `found` is what that look has ended with.
- * Creates the table, too, if nobody here has seen it before. `commit_id` receives the id of the
- * commit that this is. STATUS_ALREADY_EXISTS: it is there now.
+ * Begins no seed that is SEEDS_AT_ONCE behind the first that has not ended. So each has a place, and
+ * a bit in seeds_ended_ahead.
  */
-static enum status create_product(struct inventory_store_table *store, const struct seed_product *seed,
-                                  enum status found, char commit_id[UUID_TEXT_BYTES], struct error *err) {
-    struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
-    memcpy(product.id, seed->id, sizeof product.id);
-    enum status status = found;
-    if (found == STATUS_CONTAINER_NOT_FOUND && !store->is_seen) {
-        status = create_table(store, err);
-    } else if (found == STATUS_NOT_FOUND) {
-        status = STATUS_OK;
+static void begin_seeds(struct preparation *own) {
+    static_assert(SEEDS_AT_ONCE <= 32, "seeds_ended_ahead has a bit for each");
+    const struct inventory_store_table *store = own->store;
+    size_t end = store->seeds_ended + (store->is_seen ? SEEDS_AT_ONCE : 1);
+    for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end; own->next++) {
+        if (!has_ended(store, own->next)) {
+            struct seeding *seeding = &own->seedings[own->next % SEEDS_AT_ONCE];
+            own->under_way++;
+            seeding->owner = own;
+            product_creation_start(&seeding->creation, own->store, &own->seeds[own->next], on_seeded, seeding);
+        }
     }
-    if (status == STATUS_OK) {
-        status = check_partition_is_empty(store, product.id, err);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = uuid_v4(commit_id);
-    if (status != STATUS_OK) {
-        return error_set(err, status, "no random bytes");
-    }
-    memcpy(product.commit_ids, commit_id, UUID_TEXT_BYTES);
-    return insert(store, &product, err);
 }
 
 /*
  * A seed that cannot be created beside its old rows is an operator's affair; the others are created
  * all the same.
  */
-static enum status create_seed(struct inventory_store_table *store, const struct seed_product *seed,
-                               struct error *err) {
-    char commit_id[UUID_TEXT_BYTES];
-    struct error failure = {.status = STATUS_OK};
-    enum status status = find_product_row(store, seed->id, &failure);
-    if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
-        status = create_product(store, seed, status, commit_id, &failure);
+static void on_seeded(void *context, enum status status, const struct error *err) {
+    struct seeding *seeding = context;
+    struct preparation *own = seeding->owner;
+    const struct seed_product *seed = seeding->creation.product;
+    own->under_way--;
+    if (seeding->creation.has_other_rows) {
+        log_event(LOG_ERROR, "Product %s was not created: %s", seed->id, err->message);
     }
-    if (status == STATUS_PRECONDITION_FAILED) {
-        log_event(LOG_ERROR, "Product %s was not created: %s", seed->id, failure.message);
-        return STATUS_OK;
+    if (seeding->creation.is_there || seeding->creation.has_other_rows) {
+        note_ended(own->store, (size_t)(seed - own->seeds));
+    } else if (own->failure.status == STATUS_OK) {
+        own->failure = *err;
+        own->failure.status = status;
     }
+    begin_seeds(own);
+    if (own->under_way == 0) {
+        end_preparation(own, own->failure.status, &own->failure);
+    }
+}
+
+static void on_table_created(void *context, enum status status, const struct error *err) {
+    struct preparation *own = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        return STATUS_OK;
+        own->store->is_seen = true;
+        status = STATUS_OK;
     }
-    if (err != NULL) {
-        *err = failure;
-    }
-    return status;
+    end_preparation(own, status, err);
 }
 
-enum status table_setup_prepare(struct inventory_store_table *store, const struct seed_product *seeds, size_t count,
-                                struct error *err) {
-    enum status status = count == 0 && !store->is_seen ? create_table(store, err) : STATUS_OK;
-    while (store->seeds_ended < count && status == STATUS_OK) {
-        status = create_seed(store, &seeds[store->seeds_ended], err);
-        store->seeds_ended += status == STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        error_wrap(err, "preparing table %s", store->table);
-        return status;
-    }
-    store->seeds_ended = 0;
-    return STATUS_OK;
+static void end_idle(struct store_operation *operation) {
+    end_preparation((struct preparation *)operation, STATUS_OK, &operation->failure);
 }
 
-/* ---- for operators ---- */
-
-static enum status read_product_row(struct inventory_store_table *store, const char *product_id, struct product *out,
-                                    struct error *err) {
-    char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = NULL;
-    enum status status =
-        table_get(store->client, store->table, product_id, PRODUCT_ROW, storage_deadline_ms(store), &entity, err);
-    if (status == STATUS_OK && !product_entity_read_product(entity, out, etag)) {
-        status = product_entity_unreadable(entity, err);
+void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
+                         inventory_store_done done, void *context) {
+    struct inventory_store_table *store = (struct inventory_store_table *)base;
+    struct preparation *own = store_operation_new(base, sizeof *own, done, context);
+    if (own == NULL) {
+        return;
     }
-    cJSON_Delete(entity);
-    return status;
+    own->store = store;
+    own->seeds = seeds;
+    own->count = count;
+    own->next = store->seeds_ended;
+    if (count > 0) {
+        begin_seeds(own);
+    } else if (store->is_seen) {
+        store_operation_post(&own->base, base->loop, end_idle);
+    } else {
+        table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store), on_table_created, own);
+    }
 }
 
-/*
- * Tells whether a product that was absent, and is there now, comes from our own insert, whose
- * answer was lost.
- */
-static enum status who_added(struct inventory_store_table *store, const char *product_id, const char *commit_id,
-                             struct error *err) {
-    struct product found;
-    enum status status = read_product_row(store, product_id, &found, err);
-    if (status == STATUS_OK && strstr(found.commit_ids, commit_id) != NULL) {
-        return STATUS_OK;
-    }
-    if (status == STATUS_OK && found.version <= INVENTORY_COMMIT_IDS) {
-        return error_set(err, STATUS_ALREADY_EXISTS, "somebody else has just added it");
-    }
+/* ---- adding ---- */
+
+struct addition {
+    struct store_operation base;
+    struct inventory_store_table *store;
+    struct product_creation creation;
+    struct table_call call;
+    cJSON *row;
+};
+
+static enum status nobody_knows(struct error *err) {
     error_wrap(err, "it is there now, but nobody knows who added it");
-    return STATUS_UNAVAILABLE;
+    return err->status = STATUS_UNAVAILABLE;
 }
 
-enum status table_setup_add(struct inventory_store_table *store, const struct seed_product *product,
-                            struct error *err) {
-    char commit_id[UUID_TEXT_BYTES];
-    enum status status = find_product_row(store, product->id, err);
-    if (status == STATUS_OK) {
-        return error_set(err, STATUS_ALREADY_EXISTS, "it is there already");
+/* Tells whose the row is that the insert has met. It is our own, if the insert's answer was lost. */
+static enum status tell_who_added(const struct addition *own, struct error *err) {
+    struct product found;
+    char etag[INVENTORY_ETAG_BYTES];
+    if (!product_entity_read_product(own->row, &found, etag)) {
+        (void)product_entity_unreadable(own->row, err);
+        return nobody_knows(err);
     }
-    if (status != STATUS_NOT_FOUND && status != STATUS_CONTAINER_NOT_FOUND) {
-        return status;
+    if (strstr(found.commit_ids, own->creation.commit_id) != NULL) {
+        return STATUS_OK;
     }
-    status = create_product(store, product, status, commit_id, err);
-    return status == STATUS_ALREADY_EXISTS ? who_added(store, product->id, commit_id, err) : status;
+    if (found.version > INVENTORY_COMMIT_IDS) {
+        error_set(err, STATUS_UNAVAILABLE, "its first commit is forgotten");
+        return nobody_knows(err);
+    }
+    return error_set(err, STATUS_ALREADY_EXISTS, "somebody else has just added it");
 }
+
+static void on_row_read(void *context, enum status status, const struct error *err) {
+    struct addition *own = context;
+    struct error failure = *err;
+    if (status == STATUS_OK) {
+        status = tell_who_added(own, &failure);
+        cJSON_Delete(own->row);
+    } else {
+        status = nobody_knows(&failure);
+    }
+    store_operation_end(&own->base, status, &failure);
+}
+
+static void on_created(void *context, enum status status, const struct error *err) {
+    struct addition *own = context;
+    struct inventory_store_table *store = own->store;
+    if (status == STATUS_ALREADY_EXISTS && own->creation.was_inserting) {
+        table_get_start(&own->call, store->client, store->table, own->creation.product->id, PRODUCT_ROW,
+                        storage_deadline_ms(store), &own->row, on_row_read, own);
+    } else {
+        store_operation_end(&own->base, status, err);
+    }
+}
+
+void table_setup_add(struct inventory_store_table *store, const struct seed_product *product, inventory_store_done done,
+                     void *context) {
+    struct addition *own = store_operation_new(&store->base, sizeof *own, done, context);
+    if (own != NULL) {
+        own->store = store;
+        product_creation_start(&own->creation, store, product, on_created, own);
+    }
+}
+
+/* ---- listing ---- */
 
 struct listing {
+    struct store_operation base;
+    struct inventory_store_table *store;
+    struct table_call call;
     table_setup_visitor visit;
-    void *context;
 };
 
 static enum status list_row(void *context, const cJSON *entity, struct error *err) {
-    const struct listing *listing = context;
+    const struct listing *own = context;
     struct product product;
     struct error unread;
     char etag[INVENTORY_ETAG_BYTES];
@@ -205,17 +221,28 @@ static enum status list_row(void *context, const cJSON *entity, struct error *er
         log_event(LOG_ERROR, "A product is left out: %s", unread.message);
         return STATUS_OK;
     }
-    return listing->visit(listing->context, &product, err);
+    return own->visit(own->base.context, &product, err);
 }
 
-enum status table_setup_list(struct inventory_store_table *store, table_setup_visitor visit, void *context,
-                             struct error *err) {
-    struct listing listing = {.visit = visit, .context = context};
-    const struct table_query query = {
-        .table = store->table, .filter = "RowKey eq '" PRODUCT_ROW "'", .visit = list_row, .context = &listing};
-    enum status status = table_query(store->client, &query, clock_now_ms(store->client->clock) + LISTING_MS, err);
+static void on_listed(void *context, enum status status, const struct error *err) {
+    struct listing *own = context;
+    struct error failure = *err;
     if (status != STATUS_OK) {
-        error_wrap(err, "listing table %s", store->table);
+        error_wrap(&failure, "listing table %s", own->store->table);
     }
-    return status;
+    store_operation_end(&own->base, status, &failure);
+}
+
+void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit, inventory_store_done done,
+                      void *context) {
+    struct listing *own = store_operation_new(&store->base, sizeof *own, done, context);
+    if (own == NULL) {
+        return;
+    }
+    const struct table_query query = {
+        .table = store->table, .filter = "RowKey eq '" PRODUCT_ROW "'", .visit = list_row, .context = own};
+    own->store = store;
+    own->visit = visit;
+    table_query_start(&own->call, store->client, &query, clock_now_ms(store->client->clock) + LISTING_MS, on_listed,
+                      own);
 }

@@ -100,17 +100,26 @@ static enum status wait_for(struct table_call *call, struct error *err) {
 
 /* ---- tables and entities ---- */
 
+/* A body that finds no memory is remembered by the request. */
+static void prepare_create(struct table_call *call, struct storage_client *client, const char *table,
+                           int64_t deadline_ms) {
+    cJSON *json = cJSON_CreateObject();
+    bool is_written = cJSON_AddStringToObject(json, "TableName", table) != NULL;
+    begin_post(&prepare(call, client, deadline_ms)->request);
+    strbuf_append_string(&call->request.path, "/Tables");
+    table_batch_append_entity(&call->request.body, is_written ? json : NULL);
+    cJSON_Delete(json);
+}
+
+void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
+                        table_done done, void *context) {
+    prepare_create(call, client, table, deadline_ms);
+    start(call, done, context);
+}
+
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms, struct error *err) {
     struct table_call call;
-    cJSON *json = cJSON_CreateObject();
-    if (!json || !cJSON_AddStringToObject(json, "TableName", table)) {
-        cJSON_Delete(json);
-        return error_set(err, STATUS_NO_MEMORY, "creating table %s", table);
-    }
-    begin_post(&prepare(&call, client, deadline_ms)->request);
-    strbuf_append_string(&call.request.path, "/Tables");
-    table_batch_append_entity(&call.request.body, json);
-    cJSON_Delete(json);
+    prepare_create(&call, client, table, deadline_ms);
     return wait_for(&call, err);
 }
 

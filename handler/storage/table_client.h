@@ -68,7 +68,9 @@ struct table_call {
     char *out_first_etag;
 };
 
-/* Create Table. STATUS_ALREADY_EXISTS. */
+/* Create Table. STATUS_ALREADY_EXISTS (it may be our own doing). */
+void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
+                        table_done done, void *context);
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
 

@@ -74,7 +74,6 @@ void parts_close(struct parts *parts, int64_t deadline_ms) {
 }
 
 void parts_release(struct parts *parts) {
-    inventory_service_finish(&parts->inventory);
     http_transport_stop(parts->transport); /* answers what is still in flight */
     inventory_service_cleanup(&parts->inventory);
     if (parts->settings.store_kind == STORE_MEMORY) {

@@ -71,7 +71,7 @@ static void settle_residents(struct torture_world *world) {
     strcpy(seed.id, products[TORTURE_CROWDED].id);
     inventory_store_table_init(&table, &world->operator.client, "inventory");
     product_state_init(&state);
-    need(table.base.ops->prepare(&table.base, &seed, 1, &err), &err);
+    need(inventory_store_prepare_and_wait(&table.base, &seed, 1, &err), &err);
     need(inventory_store_read_and_wait(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err),
          &err);
     int64_t now_ms = table.base.ops->now_ms(&table.base);

@@ -75,7 +75,7 @@ static void read_product(const char *id) {
 /* The table and each product: what is there already is our own. */
 START_TEST(what_is_missing_is_created_once) {
     static const struct seed_product seeds[] = {{"A", 100}, {"B", 50}};
-    expect(store.base.ops->prepare(&store.base, seeds, 2, &err), STATUS_OK);
+    expect(inventory_store_prepare_and_wait(&store.base, seeds, 2, &err), STATUS_OK);
     for (size_t i = 0; i < 2; i++) {
         read_product(seeds[i].id);
         ck_assert_int_eq(state.product.total, seeds[i].total);
@@ -87,8 +87,8 @@ END_TEST
 
 START_TEST(an_operator_who_adds_a_product_is_told_that_it_was_added) {
     const struct seed_product product = {"A", 100};
-    expect(table_setup_add(&store, &product, &err), STATUS_OK);
-    expect(table_setup_add(&store, &product, &err), STATUS_ALREADY_EXISTS);
+    expect(inventory_store_add_and_wait(&store, &product, &err), STATUS_OK);
+    expect(inventory_store_add_and_wait(&store, &product, &err), STATUS_ALREADY_EXISTS);
     read_product("A");
     ck_assert_int_eq(state.product.total, 100);
 }
@@ -124,7 +124,7 @@ START_TEST(what_is_due_is_found_and_taken_away) {
     const struct reservation *row = NULL;
     bool reserved = false;
     int visits = 0;
-    expect(store.base.ops->prepare(&store.base, &product, 1, &err), STATUS_OK);
+    expect(inventory_store_prepare_and_wait(&store.base, &product, 1, &err), STATUS_OK);
     int64_t now_ms = store.base.ops->now_ms(&store.base);
     read_product("A");
     expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, &reserved, &row), STATUS_OK);

@@ -53,7 +53,7 @@ static void open_many(void) {
         snprintf(seeds[i].id, sizeof seeds[i].id, "P-%03d", i);
         seeds[i].total = 100;
     }
-    ck_assert_msg(store.base.ops->prepare(&store.base, seeds, PRODUCTS, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_prepare_and_wait(&store.base, seeds, PRODUCTS, &err) == STATUS_OK, "%s", err.message);
 }
 
 static void close_many(void) {

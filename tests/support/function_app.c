@@ -31,12 +31,6 @@ static enum status planned(struct inventory_store *store, enum store_operation_k
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the store was told to fail with a secret detail");
 }
 
-static enum status prepare(struct inventory_store *store, const struct seed_product *products, size_t count,
-                           struct error *err) {
-    enum status status = planned(store, STORE_PREPARE, err);
-    return status == STATUS_OK ? memory_of(store)->ops->prepare(memory_of(store), products, count, err) : status;
-}
-
 static int64_t now_ms(struct inventory_store *store) {
     return memory_of(store)->ops->now_ms(memory_of(store));
 }
@@ -63,6 +57,13 @@ static bool fails(struct inventory_store *store, enum store_operation_kind kind,
         fail_later(store, status, err.message, done, context);
     }
     return status != STATUS_OK;
+}
+
+static void prepare(struct inventory_store *store, const struct seed_product *products, size_t count,
+                    inventory_store_done done, void *context) {
+    if (!fails(store, STORE_PREPARE, done, context)) {
+        memory_of(store)->ops->prepare(memory_of(store), products, count, done, context);
+    }
 }
 
 static void read_product(struct inventory_store *store, const char *product_id, const struct inventory_query *query,

@@ -14,7 +14,7 @@ START_TEST(seed_products_are_created_once_and_never_reset) {
     ck_assert_int_eq(state.product.version, 1);
     reserve_and_commit("A", "C1", 30, now_ms());
     static const struct seed_product again[] = {{"A", 999}, {"C", 7}};
-    ck_assert_int_eq(store->ops->prepare(store, again, 2, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_store_prepare_and_wait(store, again, 2, &err), STATUS_OK);
     read_all("A");
     ck_assert_int_eq(state.product.total, 100);
     ck_assert_int_eq(state.product.available, 70);
@@ -397,7 +397,7 @@ START_TEST(a_wait_that_is_announced_disturbs_nobody) {
     read_all("A");
     ck_assert_uint_eq(state.reservations.count, 1);
     ck_assert_int_eq(read_as("LATER", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND);
-    ck_assert_int_eq(store->ops->prepare(store, later, 1, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_store_prepare_and_wait(store, later, 1, &err), STATUS_OK);
     read_all("LATER");
     ck_assert_int_eq(state.product.total, 7);
     ck_assert_int_eq(store->ops->find_due(store, now_ms(), note_visit, visited, &err), STATUS_OK);

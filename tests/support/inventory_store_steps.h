@@ -33,7 +33,7 @@ static inline void set_up(void) {
     store = open_store();
     product_state_init(&state);
     static const struct seed_product seeds[] = {{"B", 50}, {"A", 100}};
-    ck_assert_int_eq(store->ops->prepare(store, seeds, 2, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_store_prepare_and_wait(store, seeds, 2, &err), STATUS_OK);
 }
 
 static inline void tear_down(void) {

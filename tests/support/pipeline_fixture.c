@@ -87,7 +87,7 @@ void pipeline_fixture_set_up(void) {
                      STATUS_OK);
     scripted_store_init(&fixture.store, &fixture.clock.base, fixture.loop);
     struct inventory_store *memory = &fixture.store.memory.base;
-    ck_assert_int_eq(memory->ops->prepare(memory, &seed, 1, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_store_prepare_and_wait(memory, &seed, 1, NULL), STATUS_OK);
     const struct pipeline_surroundings around = {.store = &fixture.store.base,
                                                  .leases = fixture.leases,
                                                  .loop = fixture.loop,

@@ -1,12 +1,12 @@
 #include "leasectl/products.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/utc.h"
 #include "functions/inventory_picture.h"
 #include "inventory/inventory_store_wait.h"
-#include "inventory/table_setup.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -31,24 +31,40 @@ static enum status append_row(cJSON *rows, const struct product *product, int64_
     return STATUS_OK;
 }
 
+/* The products of the table, as their rows say. */
 struct listing {
-    struct inventory_store *store;
-    cJSON *rows;
+    struct product *products;
+    size_t count, capacity;
 };
 
-/* The row knows nothing of time: where a reservation may have expired since, those that have are read with it. */
 static enum status list_product(void *context, const struct product *product, struct error *err) {
     struct listing *listing = context;
-    int64_t now_ms = listing->store->ops->now_ms(listing->store);
+    if (listing->count == listing->capacity) {
+        size_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
+        struct product *grown = realloc(listing->products, capacity * sizeof *grown);
+        if (grown == NULL) {
+            return error_set(err, STATUS_NO_MEMORY, "no memory for a list of products");
+        }
+        listing->products = grown;
+        listing->capacity = capacity;
+    }
+    listing->products[listing->count++] = *product;
+    return STATUS_OK;
+}
+
+/* The row knows nothing of time: where a reservation may have expired since, those that have are read with it. */
+static enum status append_product(cJSON *rows, struct inventory_store *store, const struct product *product,
+                                  struct error *err) {
+    int64_t now_ms = store->ops->now_ms(store);
     if (product->due_ms > now_ms) {
-        return append_row(listing->rows, product, product->available, err);
+        return append_row(rows, product, product->available, err);
     }
     struct product_state state;
     product_state_init(&state);
     struct inventory_query query = {.until_ms = now_ms};
-    enum status status = inventory_store_read_and_wait(listing->store, product->id, &query, &state, err);
+    enum status status = inventory_store_read_and_wait(store, product->id, &query, &state, err);
     if (status == STATUS_OK) {
-        status = append_row(listing->rows, &state.product, inventory_available(&state, now_ms), err);
+        status = append_row(rows, &state.product, inventory_available(&state, now_ms), err);
     } else if (status == STATUS_MALFORMED) { /* the others are listed all the same */
         log_event(LOG_ERROR, "A product is left out: %s", err->message);
         status = STATUS_OK;
@@ -60,12 +76,17 @@ static enum status list_product(void *context, const struct product *product, st
 }
 
 enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
-    struct listing listing = {.store = &parts->table_store.base, .rows = cJSON_CreateArray()};
-    enum status status = table_setup_list(&parts->table_store, list_product, &listing, err);
+    struct listing listing = {0};
+    cJSON *rows = cJSON_CreateArray();
+    enum status status = inventory_store_list_and_wait(&parts->table_store, list_product, &listing, err);
+    for (size_t i = 0; i < listing.count && status == STATUS_OK; i++) {
+        status = append_product(rows, &parts->table_store.base, &listing.products[i], err);
+    }
+    free(listing.products);
     if (status == STATUS_OK) {
-        *out = listing.rows;
+        *out = rows;
     } else {
-        cJSON_Delete(listing.rows);
+        cJSON_Delete(rows);
     }
     return status;
 }
@@ -124,7 +145,7 @@ enum status products_add(struct parts *parts, const struct output *output, const
                          struct error *err) {
     struct seed_product product = {.total = total};
     snprintf(product.id, sizeof product.id, "%s", product_id);
-    enum status status = table_setup_add(&parts->table_store, &product, err);
+    enum status status = inventory_store_add_and_wait(&parts->table_store, &product, err);
     if (status != STATUS_OK) {
         error_wrap(err, "adding product %s", product_id);
         return status;

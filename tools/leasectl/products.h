@@ -15,7 +15,7 @@
 
 /*
  * Every product, by id: [{"productId","totalQuantity","availableQuantity","reservedQuantity","version"}, ...]. The caller's (cJSON_Delete).
- * Statuses of table_setup_list.
+ * Statuses of inventory_store_list_and_wait.
  */
 enum status products_rows(struct parts *parts, cJSON **out, struct error *err) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 
 #include "inventory/due_index.h"
 #include "inventory/inventory.h"
+#include "inventory/inventory_store_wait.h"
 #include "support/check_main.h"
 #include "support/pipeline_fixture.h"
 #include "support/pipeline_states.h"
@@ -331,7 +332,7 @@ END_TEST
 START_TEST(products_do_not_wait_for_each_other) {
     static const struct seed_product seed = {"Q", 10};
     struct inventory_store *memory = &fixture.store.memory.base;
-    ck_assert_int_eq(memory->ops->prepare(memory, &seed, 1, NULL), STATUS_OK);
+    ck_assert_int_eq(inventory_store_prepare_and_wait(memory, &seed, 1, NULL), STATUS_OK);
     struct caller here = caller_reserves(1), there = caller_reserves(1);
     there.request.product_id = "Q";
     fixture_hold(SCRIPTED_READ);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/thread.h"
+#include "base/correlation.h"
 #include "http/loop_call.h"
 #include "support/check_main.h"
 
@@ -16,36 +16,47 @@ static struct event_loop *loop;
 static struct inventory_store store;
 static struct store_preparation preparation;
 
-/* What the store's `prepare` answers, one run after the other, and when. */
+/* How the store's `prepare` ends, one run after the other, and when. */
 static struct {
     enum status outcomes[MAX_RUNS];
-    _Atomic int runs;
-    bool is_held;
-    sem_t begun, may_end;
+    int runs;
+    bool is_held; /* until let_go */
+    inventory_store_done done;
+    void *context;
+    struct loop_task task;
 } script;
 
-static enum status prepare(struct inventory_store *asked, const struct seed_product *products, size_t count,
-                           struct error *err) {
+static void end_prepare(void *unused) {
+    struct error err = {.status = STATUS_OK};
+    enum status status = script.outcomes[script.runs - 1];
+    (void)unused;
+    if (status != STATUS_OK) {
+        error_set(&err, status, "run %d failed", script.runs);
+    }
+    script.done(script.context, status, &err);
+}
+
+static void prepare(struct inventory_store *asked, const struct seed_product *products, size_t count,
+                    inventory_store_done done, void *context) {
     ck_assert_ptr_eq(asked, &store);
     ck_assert_ptr_eq(products, seeds);
     ck_assert_uint_eq(count, 2);
-    ck_assert(!event_loop_is_current(loop)); /* it waits for storage */
-    int run = script.runs++;
-    ck_assert_int_lt(run, MAX_RUNS);
-    if (script.is_held) {
-        sem_post(&script.begun);
-        sem_wait(&script.may_end);
+    ck_assert(event_loop_is_current(loop));
+    ck_assert_ptr_null(correlation_current()); /* it outlives the request that begins it */
+    ck_assert_int_lt(script.runs, MAX_RUNS);
+    script.runs++;
+    script.done = done;
+    script.context = context;
+    if (!script.is_held) {
+        event_loop_post(loop, &script.task);
     }
-    enum status status = script.outcomes[run];
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "run %d failed", run + 1);
 }
 
 static void set_up(void) {
     static const struct inventory_store_ops ops = {.prepare = prepare};
     struct error err;
     memset(&script, 0, sizeof script);
-    sem_init(&script.begun, 0, 0);
-    sem_init(&script.may_end, 0, 0);
+    script.task.run = end_prepare;
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
     store = (struct inventory_store){.ops = &ops, .loop = loop};
@@ -55,19 +66,6 @@ static void set_up(void) {
 static void tear_down(void) {
     event_loop_stop(loop);
     event_loop_free(loop);
-    sem_destroy(&script.begun);
-    sem_destroy(&script.may_end);
-}
-
-/* The system has no thread to spare. In place of base/thread.c's. */
-static bool has_no_thread;
-
-enum status thread_start(pthread_t *out, void *(*run)(void *context), void *context, struct error *err) {
-    if (has_no_thread && event_loop_is_current(loop)) {
-        return error_set(err, STATUS_NO_THREAD, "no thread");
-    }
-    ck_assert_int_eq(pthread_create(out, NULL, run, context), 0);
-    return STATUS_OK;
 }
 
 /* ---- waiting ---- */
@@ -85,9 +83,12 @@ struct waiter {
 static struct waiter waiters[WAITERS];
 
 static void begin(struct waiter *waiter) {
+    static const struct correlation request = {.invocation_id = "somebody's"};
+    const struct correlation *before = correlation_use(&request);
     waiter->is_in_call = true;
     store_preparation_await(&preparation, &waiter->base);
     waiter->is_in_call = false;
+    ck_assert_ptr_eq(correlation_use(before), &request);
 }
 
 static void on_told(void *context, enum status status, const struct error *err) {
@@ -129,6 +130,13 @@ static void come(int number) {
     *waiter = (struct waiter){.base = {.done = on_told, .context = waiter}, .comes_again = comes_again};
     sem_init(&waiter->told, 0, 0);
     begin(waiter);
+}
+
+/* Ends the run that is held. */
+static void let_go(int unused) {
+    (void)unused;
+    script.is_held = false;
+    end_prepare(NULL);
 }
 
 static enum status wait_for(int number) {
@@ -174,16 +182,14 @@ END_TEST
 
 /* _i: the outcome */
 START_TEST(those_who_come_meanwhile_wait_for_the_same_outcome) {
-    static const enum status outcomes[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_CONTAINER_NOT_FOUND};
+    static const enum status outcomes[] = {STATUS_OK, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND};
     script.outcomes[0] = outcomes[_i];
     script.is_held = true;
     for (int i = 0; i < WAITERS; i++) {
         on_loop(come, i);
     }
-    sem_wait(&script.begun);
-    script.is_held = false; /* for the runs to come */
     ck_assert(!store_preparation_is_ready(&preparation));
-    sem_post(&script.may_end);
+    on_loop(let_go, 0);
     for (int i = 0; i < WAITERS; i++) {
         ck_assert_int_eq(wait_for(i), outcomes[_i]);
         ck_assert_int_eq(waiters[i].told_count, 1);
@@ -198,15 +204,6 @@ START_TEST(who_comes_again_when_he_is_told_waits_for_the_next_run) {
     ck_assert_int_eq(await(0), STATUS_OK);
     ck_assert_int_eq(waiters[0].told_count, 2);
     ck_assert_int_eq(script.runs, 2);
-}
-END_TEST
-
-START_TEST(without_a_thread_to_spare_it_fails_and_the_next_tries_again) {
-    has_no_thread = true;
-    ck_assert_int_eq(await(0), STATUS_NO_THREAD);
-    has_no_thread = false;
-    ck_assert_int_eq(script.runs, 0);
-    ck_assert_int_eq(await(0), STATUS_OK);
 }
 END_TEST
 
@@ -241,10 +238,8 @@ START_TEST(a_loss_outlives_a_run_that_is_under_way) {
     script.outcomes[0] = _i == 0 ? STATUS_OK : STATUS_UNAVAILABLE;
     script.is_held = true;
     on_loop(come, 0);
-    sem_wait(&script.begun);
-    script.is_held = false; /* for the runs to come */
     on_loop(note, STATUS_CONTAINER_NOT_FOUND);
-    sem_post(&script.may_end);
+    on_loop(let_go, 0);
     ck_assert_int_eq(wait_for(0), STATUS_CONTAINER_NOT_FOUND);
     assert_lost(1);
     ck_assert_int_eq(script.runs, 1);
@@ -280,7 +275,6 @@ int main(void) {
     tcase_add_test(tests, after_a_failure_the_next_who_comes_tries_again);
     tcase_add_loop_test(tests, those_who_come_meanwhile_wait_for_the_same_outcome, 0, 3);
     tcase_add_test(tests, who_comes_again_when_he_is_told_waits_for_the_next_run);
-    tcase_add_test(tests, without_a_thread_to_spare_it_fails_and_the_next_tries_again);
     tcase_add_test(tests, a_store_that_disappears_is_never_made_again);
     tcase_add_test(tests, a_store_that_has_disappeared_while_it_is_made_ready_is_not_made_again_either);
     tcase_add_loop_test(tests, a_loss_outlives_a_run_that_is_under_way, 0, 2);

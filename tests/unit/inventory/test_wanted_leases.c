@@ -163,7 +163,6 @@ static void stop_app(void) {
         inventory_service_cancel(&app.service);
         lease_manager_close(app.leases, storage_connection_deadline(&connection, TIMEOUT_MS));
         http_fake_let_go(fake);
-        inventory_service_finish(&app.service);
         http_transport_stop(connection.transport);
     }
 }
