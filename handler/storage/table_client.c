@@ -25,7 +25,7 @@ static void begin_post(struct storage_request *request) {
     http_headers_add(&request->headers, "Prefer", "return-no-content");
 }
 
-/* ---- both forms of a call ---- */
+/* ---- a call under way ---- */
 
 static enum status take_nothing(struct table_call *call, enum status sent, const struct http_reply *reply,
                                 struct error *err) {
@@ -101,46 +101,23 @@ static enum status wait_for(struct table_call *call, struct error *err) {
 /* ---- tables and entities ---- */
 
 /* A body that finds no memory is remembered by the request. */
-static void prepare_create(struct table_call *call, struct storage_client *client, const char *table,
-                           int64_t deadline_ms) {
+void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
+                        table_done done, void *context) {
     cJSON *json = cJSON_CreateObject();
     bool is_written = cJSON_AddStringToObject(json, "TableName", table) != NULL;
     begin_post(&prepare(call, client, deadline_ms)->request);
     strbuf_append_string(&call->request.path, "/Tables");
     table_batch_append_entity(&call->request.body, is_written ? json : NULL);
     cJSON_Delete(json);
-}
-
-void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
-                        table_done done, void *context) {
-    prepare_create(call, client, table, deadline_ms);
     start(call, done, context);
-}
-
-enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms, struct error *err) {
-    struct table_call call;
-    prepare_create(&call, client, table, deadline_ms);
-    return wait_for(&call, err);
-}
-
-static void prepare_insert(struct table_call *call, struct storage_client *client, const char *table,
-                           const cJSON *entity, int64_t deadline_ms) {
-    begin_post(&prepare(call, client, deadline_ms)->request);
-    strbuf_appendf(&call->request.path, "/%s", table);
-    table_batch_append_entity(&call->request.body, entity);
 }
 
 void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
                         int64_t deadline_ms, table_done done, void *context) {
-    prepare_insert(call, client, table, entity, deadline_ms);
+    begin_post(&prepare(call, client, deadline_ms)->request);
+    strbuf_appendf(&call->request.path, "/%s", table);
+    table_batch_append_entity(&call->request.body, entity);
     start(call, done, context);
-}
-
-enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
-                         struct error *err) {
-    struct table_call call;
-    prepare_insert(&call, client, table, entity, deadline_ms);
-    return wait_for(&call, err);
 }
 
 void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
@@ -167,26 +144,14 @@ static enum status take_entity(struct table_call *call, enum status sent, const 
     return sent == STATUS_OK ? parse_json(call, reply, call->out_entity, err) : sent;
 }
 
-static void prepare_get(struct table_call *call, struct storage_client *client, const char *table,
-                        const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out) {
+void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
+                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
+                     void *context) {
     begin(&prepare(call, client, deadline_ms)->request, "GET", 200);
     table_batch_append_entity_path(&call->request.path, table, partition_key, row_key);
     call->take = take_entity;
     call->out_entity = out;
-}
-
-void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
-                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
-                     void *context) {
-    prepare_get(call, client, table, partition_key, row_key, deadline_ms, out);
     start(call, done, context);
-}
-
-enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
-                      int64_t deadline_ms, cJSON **out, struct error *err) {
-    struct table_call call;
-    prepare_get(&call, client, table, partition_key, row_key, deadline_ms, out);
-    return wait_for(&call, err);
 }
 
 /* ---- queries ---- */

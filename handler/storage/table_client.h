@@ -11,7 +11,8 @@
  *                         free it or start it again there. Arguments are copied, but for a query's,
  *                         which are borrowed until `done`. Outputs are borrowed until `done`, too,
  *                         and untouched on failure. storage_client_cancel ends it.
- *             the others  wait for the answer, on any thread but the loop's.
+ *             table_query, table_transaction
+ *                         wait for the answer, on any thread but the loop's.
  */
 #ifndef STORAGE_TABLE_CLIENT_H
 #define STORAGE_TABLE_CLIENT_H
@@ -71,8 +72,6 @@ struct table_call {
 /* Create Table. STATUS_ALREADY_EXISTS (it may be our own doing). */
 void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
                         table_done done, void *context);
-enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
-                         struct error *err) MUST_CHECK;
 
 /*
  * Insert Entity; the entity holds PartitionKey and RowKey. A repeat after a lost answer finds the row there.
@@ -80,8 +79,6 @@ enum status table_create(struct storage_client *client, const char *table, int64
  */
 void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
                         int64_t deadline_ms, table_done done, void *context);
-enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
-                         struct error *err) MUST_CHECK;
 
 /*
  * Insert Or Replace Entity; the entity holds the same keys. Safe to repeat.
@@ -98,8 +95,6 @@ void table_upsert_start(struct table_call *call, struct storage_client *client, 
 void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
                      const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
                      void *context);
-enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
-                      int64_t deadline_ms, cJSON **out, struct error *err) MUST_CHECK;
 
 /*
  * Query Entities, in key order, following continuation tokens to the end. A query that fails may

@@ -12,6 +12,7 @@
 #include "storage/table_client.h"
 #include "support/blob_calls.h"
 #include "support/http_client.h"
+#include "support/table_calls.h"
 
 #define MINUTES_MS INT64_C(60000)
 #define DAY_MS (24 * 60 * MINUTES_MS)

@@ -6,6 +6,7 @@
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/storage_connection.h"
+#include "support/table_calls.h"
 
 enum { TIMEOUT_MS = 30000 };
 

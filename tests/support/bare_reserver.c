@@ -6,6 +6,7 @@
 #include "inventory/inventory.h"
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
+#include "support/table_calls.h"
 
 enum { DEADLINE_MS = 30000, UNITS = 1000000000, LIFETIME_MS = 30 * 60 * 1000 };
 

@@ -7,6 +7,7 @@
 
 #include "storage/table_client.h"
 #include "support/instance_pair.h"
+#include "support/table_calls.h"
 
 enum { EDIT_TIMEOUT_MS = 30000, MAX_FILE_BYTES = 65536 };
 #define TABLE "inventory"

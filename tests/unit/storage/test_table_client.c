@@ -7,6 +7,7 @@
 #include "support/check_main.h"
 #include "support/http_fake.h"
 #include "support/storage_connection.h"
+#include "support/table_calls.h"
 
 enum { TIMEOUT_MS = 20000 };
 
