@@ -159,11 +159,7 @@ static void work(void *context) {
     struct dispatched *call = context;
     const struct function_run *run = run_of(call);
     const struct correlation *before = correlation_use(&run->correlation);
-    if (call->function->serve != NULL) {
-        call->function->serve(run->service, &run->request, run->response);
-    } else {
-        call->function->run(run->service, run->response);
-    }
+    call->function->serve(run->service, &run->request, run->response);
     shape_answer(call);
     correlation_use(before);
 }

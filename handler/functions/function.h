@@ -4,7 +4,7 @@
  * Vocabulary   trigger     what makes the host call: HTTP, or a timer
  *              invocation  one such call
  *              run         a function's work for one invocation, from its start to its answer
- * Threads      `start` is called on the loop's thread, `serve` and `run` on workers.
+ * Threads      `start` is called on the loop's thread, `serve` on workers.
  */
 #ifndef FUNCTIONS_FUNCTION_H
 #define FUNCTIONS_FUNCTION_H
@@ -49,8 +49,7 @@ void function_run_end(struct function_run *run);
 
 /*
  * A function for callers (HTTP) has a method, an action, and either `start` or `serve`. A timer's
- * has `start` or `run`. `start` must not block. `serve` and `run` may, and have filled in the
- * response when they return.
+ * has `start`. `start` must not block. `serve` may, and has filled in the response when it returns.
  */
 struct function {
     const char *name;   /* "ReserveInventory" */
@@ -60,7 +59,6 @@ struct function {
     size_t run_bytes; /* with `start`: of its struct */
     void (*serve)(struct inventory_service *service, const struct function_request *request,
                   struct http_response *response);
-    void (*run)(struct inventory_service *service, struct http_response *response);
 };
 
 extern const struct function reserve_inventory_function;   /* reserve_inventory.c */

@@ -1,10 +1,16 @@
 #include <stdio.h>
 
+#include "base/correlation.h"
 #include "base/timespan.h"
 #include "functions/api_answer.h"
 #include "functions/function.h"
 #include "functions/invocation.h"
 #include "inventory/reconcile.h"
+
+struct reconcile_inventory_run {
+    struct function_run base;
+    struct reconciliation round;
+};
 
 static cJSON *make_return_value(const struct reconcile_result *result) {
     char duration[TIMESPAN_TEXT_BYTES];
@@ -19,20 +25,31 @@ static cJSON *make_return_value(const struct reconcile_result *result) {
     return api_answer_body(value, complete);
 }
 
-static void run(struct inventory_service *service, struct http_response *response) {
-    struct reconcile_result result = {0};
-    struct error err = {0};
-    enum status status = reconcile_run(service, &result, &err);
-    if (status != STATUS_OK) {
-        api_answer_failure_to_host(response, status, "Reconciling", &err);
-        return;
-    }
+static void answer_success(struct http_response *response, const struct reconcile_result *result) {
     char log[128] = "Another instance is reconciling";
-    if (result.processed) {
+    if (result->processed) {
         snprintf(log, sizeof log, "Reconciled %d products, released %d expired reservations",
-                 result.products_reconciled, result.reservations_released);
+                 result->products_reconciled, result->reservations_released);
     }
-    invocation_wrap_return_value(make_return_value(&result), log, response);
+    invocation_wrap_return_value(make_return_value(result), log, response);
 }
 
-const struct function reconcile_inventory_function = {.name = "ReconcileInventory", .run = run};
+static void answer(void *context, enum status status, const struct reconcile_result *result, const struct error *err) {
+    struct function_run *run = context;
+    const struct correlation *before = correlation_use(&run->correlation);
+    if (status == STATUS_OK) {
+        answer_success(run->response, result);
+    } else {
+        api_answer_failure_to_host(run->response, status, "Reconciling", err);
+    }
+    correlation_use(before);
+    function_run_end(run);
+}
+
+static void start(struct function_run *run) {
+    struct reconcile_inventory_run *own = (struct reconcile_inventory_run *)run;
+    reconcile_start(&own->round, run->service, answer, run);
+}
+
+const struct function reconcile_inventory_function = {
+    .name = "ReconcileInventory", .start = start, .run_bytes = sizeof(struct reconcile_inventory_run)};

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "inventory/due_purge.h"
+#include "inventory/store_operation.h"
 #include "storage/table_client.h"
 
 enum {
@@ -15,14 +16,13 @@ enum {
     FILTER_MAX_BYTES = 256,
 };
 
-void due_index_init(struct due_index *index, struct storage_client *client, const char *table) {
-    *index = (struct due_index){.client = client, .table = table};
-    pthread_mutex_init(&index->lock, NULL);
+void due_index_init(struct due_index *index, struct inventory_store *store, struct storage_client *client,
+                    const char *table) {
+    *index = (struct due_index){.store = store, .client = client, .table = table};
 }
 
 void due_index_release(struct due_index *index) {
     free(index->seen);
-    pthread_mutex_destroy(&index->lock);
 }
 
 /* ---- adding ---- */
@@ -76,30 +76,35 @@ void due_index_insert_start(struct due_index *index, struct table_call *call, co
 
 /* ---- finding ---- */
 
-struct due_list {
+struct due_search {
+    struct store_operation base;
+    struct due_index *index;
+    struct product_ids *out;
+    struct table_call call;
+    struct strbuf filter;
     struct due_row *rows;
     size_t count, capacity;
 };
 
 static enum status take_row(void *context, const cJSON *entity, struct error *err) {
-    struct due_list *list = context;
+    struct due_search *search = context;
     const char *row_key = json_string(entity, "RowKey");
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        struct due_row *grown = realloc(list->rows, capacity * sizeof *grown);
+    if (search->count == search->capacity) {
+        size_t capacity = search->capacity == 0 ? 64 : search->capacity * 2;
+        struct due_row *grown = realloc(search->rows, capacity * sizeof *grown);
         if (grown == NULL) {
             return error_set(err, STATUS_NO_MEMORY, "no memory for what is due");
         }
-        list->rows = grown;
-        list->capacity = capacity;
+        search->rows = grown;
+        search->capacity = capacity;
     }
-    if (row_key == NULL || !product_entity_read_due_key(row_key, &list->rows[list->count])) {
+    if (row_key == NULL || !product_entity_read_due_key(row_key, &search->rows[search->count])) {
         log_event(LOG_WARNING,
                   "Row %.200s of partition " DUE_PARTITION " in the table cannot be read; it is left alone",
                   row_key == NULL ? "?" : row_key);
         return STATUS_OK; /* the others are due all the same */
     }
-    list->count++;
+    search->count++;
     return STATUS_OK;
 }
 
@@ -108,92 +113,102 @@ static int by_product(const void *left, const void *right) {
     return strcmp(a->product_id, b->product_id);
 }
 
-static enum status query_due(struct due_index *index, int64_t now_ms, struct due_list *list, struct error *err) {
-    char end[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_due_key(&(struct due_row){.time_ms = now_ms + 1, .kind = DUE_RECORD}, end);
-    struct strbuf filter;
-    strbuf_init(&filter, FILTER_MAX_BYTES);
-    strbuf_append_string(&filter, "PartitionKey eq '" DUE_PARTITION "' and RowKey lt ");
-    table_append_literal(&filter, end);
-    enum status status = strbuf_status(&filter);
-    if (status == STATUS_OK) {
-        int64_t deadline_ms = clock_now_ms(index->client->clock) + QUERY_DEADLINE_MS;
-        const struct table_query query = {
-            .table = index->table, .filter = filter.data, .visit = take_row, .context = list};
-        status = table_query(index->client, &query, deadline_ms, err);
-    } else {
-        error_set(err, status, "the query could not be written");
+/* Lists the products of rows sorted by product, each once. STATUS_NO_MEMORY. */
+static enum status list_products(const struct due_search *search, struct product_ids *out, struct error *err) {
+    *out = (struct product_ids){.ids = malloc((search->count + 1) * sizeof *out->ids)};
+    if (out->ids == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
     }
-    strbuf_release(&filter);
-    if (status == STATUS_OK && list->count > 0) {
-        qsort(list->rows, list->count, sizeof *list->rows, by_product);
-    }
-    return status;
-}
-
-/* The ids of rows sorted by product, each once; the caller's (free). NULL: no memory. */
-static char (*distinct_products(const struct due_list *list, size_t *out_count))[PRODUCT_ID_BYTES] {
-    char(*ids)[PRODUCT_ID_BYTES] = malloc((list->count + 1) * sizeof *ids);
-    size_t count = 0;
-    for (size_t i = 0; ids != NULL && i < list->count; i++) {
-        if (count == 0 || strcmp(ids[count - 1], list->rows[i].product_id) != 0) {
-            memcpy(ids[count++], list->rows[i].product_id, sizeof *ids);
+    for (size_t i = 0; i < search->count; i++) {
+        if (out->count == 0 || strcmp(out->ids[out->count - 1], search->rows[i].product_id) != 0) {
+            memcpy(out->ids[out->count++], search->rows[i].product_id, sizeof *out->ids);
         }
     }
-    *out_count = count;
-    return ids;
+    return STATUS_OK;
 }
 
-static void remember(struct due_index *index, struct due_list *list_taken) {
-    pthread_mutex_lock(&index->lock);
-    struct due_row *old = index->seen;
-    index->seen = list_taken->rows;
-    index->seen_count = list_taken->count;
-    pthread_mutex_unlock(&index->lock);
-    free(old);
+/* Takes the rows. */
+static void remember(struct due_search *search) {
+    free(search->index->seen);
+    search->index->seen = search->rows;
+    search->index->seen_count = search->count;
+    search->rows = NULL;
 }
 
-/* The list is complete before the first visit: visitors take their time, and the query's deadline must not pay for it. */
-enum status due_index_find(struct due_index *index, int64_t now_ms, inventory_product_visitor visit, void *context,
-                           struct error *err) {
-    struct due_list list = {.rows = NULL};
-    size_t count = 0;
-    char(*ids)[PRODUCT_ID_BYTES] = NULL;
-    enum status status = query_due(index, now_ms, &list, err);
+static void on_rows(void *context, enum status status, const struct error *err) {
+    struct due_search *search = context;
+    struct error failure = *err;
+    struct product_ids products;
     if (status == STATUS_OK) {
-        ids = distinct_products(&list, &count);
-        status = ids != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
+        if (search->count > 0) {
+            qsort(search->rows, search->count, sizeof *search->rows, by_product);
+        }
+        status = list_products(search, &products, &failure);
     }
-    if (status != STATUS_OK) {
-        free(list.rows);
-        error_wrap(err, "finding what is due");
-        return status;
+    if (status == STATUS_OK) {
+        remember(search);
+        *search->out = products;
+    } else {
+        error_wrap(&failure, "finding what is due");
     }
-    remember(index, &list);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = visit(context, ids[i], err);
+    free(search->rows);
+    strbuf_release(&search->filter);
+    store_operation_end(&search->base, status, &failure);
+}
+
+static void end_unwritten(struct store_operation *operation) {
+    struct due_search *search = (struct due_search *)operation;
+    struct error err;
+    error_set(&err, strbuf_status(&search->filter), "the query could not be written");
+    on_rows(search, err.status, &err);
+}
+
+void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out, inventory_store_done done,
+                    void *context) {
+    struct due_search *search = store_operation_new(index->store, sizeof *search, done, context);
+    if (search == NULL) {
+        return;
     }
-    free(ids);
-    return status;
+    search->index = index;
+    search->out = out;
+    char end[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_due_key(&(struct due_row){.time_ms = now_ms + 1, .kind = DUE_RECORD}, end);
+    strbuf_init(&search->filter, FILTER_MAX_BYTES);
+    strbuf_append_string(&search->filter, "PartitionKey eq '" DUE_PARTITION "' and RowKey lt ");
+    table_append_literal(&search->filter, end);
+    if (strbuf_status(&search->filter) != STATUS_OK) {
+        store_operation_post(&search->base, index->store->loop, end_unwritten);
+        return;
+    }
+    const struct table_query query = {
+        .table = index->table, .filter = search->filter.data, .visit = take_row, .context = search};
+    table_query_start(&search->call, index->client, &query, clock_now_ms(index->client->clock) + QUERY_DEADLINE_MS,
+                      on_rows, search);
 }
 
 /* ---- finishing ---- */
+
+struct due_finish {
+    struct store_operation base;
+    struct due_index *index;
+    const char *product_id;
+    struct due_purge_row *rows; /* of the index, that are to go */
+    size_t count;
+    bool has_records; /* there are rows for records among them */
+    int records_purged;
+    int *out_records_purged;
+    struct due_purge purge;
+};
 
 static bool is_over(const struct due_row *row, int64_t now_ms) {
     return row->kind == DUE_RECORD ? row->time_ms <= now_ms : row->time_ms + MINUTE_MS + DUE_GRACE_MS <= now_ms;
 }
 
-/*
- * The rows of a product that are to go, the caller's (free); NULL: no memory. A later find may have replaced the ones that
- * brought the caller here; what it saw is judged by the caller's `now_ms`, so that is no less right.
- */
-static struct due_purge_row *rows_over(struct due_index *index, const char *product_id, int64_t now_ms,
-                                       size_t *out_count, bool *out_has_records) {
+/* The rows of a product that the last find met: from the one that is returned to before `*out_behind`. */
+static const struct due_row *rows_seen(const struct due_index *index, const char *product_id,
+                                       const struct due_row **out_behind) {
     struct due_row key = {.kind = DUE_RECORD};
     snprintf(key.product_id, sizeof key.product_id, "%s", product_id);
-    *out_count = 0;
-    *out_has_records = false;
-    pthread_mutex_lock(&index->lock);
     const struct due_row *end = index->seen + index->seen_count;
     const struct due_row *any =
         index->seen_count == 0 ? NULL : bsearch(&key, index->seen, index->seen_count, sizeof key, by_product);
@@ -204,40 +219,82 @@ static struct due_purge_row *rows_over(struct due_index *index, const char *prod
     while (behind != NULL && behind < end && by_product(behind, &key) == 0) {
         behind++;
     }
-    struct due_purge_row *rows = calloc((size_t)(behind - first) + 1, sizeof *rows);
-    for (; rows != NULL && first != behind; first++) {
-        if (is_over(first, now_ms)) {
-            struct due_purge_row *row = &rows[(*out_count)++];
-            product_entity_due_key(first, row->row_key);
-            snprintf(row->etag, sizeof row->etag, "*");
-            *out_has_records = *out_has_records || first->kind == DUE_RECORD;
-        }
-    }
-    pthread_mutex_unlock(&index->lock);
-    return rows;
+    *out_behind = behind;
+    return first;
 }
 
-enum status due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
-                             struct error *err) {
-    size_t count;
-    bool has_records;
-    struct due_purge_row *rows = rows_over(index, product_id, now_ms, &count, &has_records);
-    if (rows == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);
+/*
+ * Collects the rows that are to go. A later find may have replaced the ones that brought the caller
+ * here. What it saw is judged by the caller's `now_ms`, so that is no less right. STATUS_NO_MEMORY.
+ */
+static enum status collect_rows(struct due_finish *finish, int64_t now_ms) {
+    const struct due_row *behind, *row = rows_seen(finish->index, finish->product_id, &behind);
+    finish->rows = calloc((size_t)(behind - row) + 1, sizeof *finish->rows);
+    if (finish->rows == NULL) {
+        return STATUS_NO_MEMORY;
     }
-    int purged = 0, gone = 0;
-    enum status status = STATUS_OK;
-    if (has_records) {
-        status = due_purge_records(index->client, index->table, product_id, now_ms, &purged, err);
+    for (; row != behind; row++) {
+        if (is_over(row, now_ms)) {
+            struct due_purge_row *over = &finish->rows[finish->count++];
+            product_entity_due_key(row, over->row_key);
+            snprintf(over->etag, sizeof over->etag, "*");
+            finish->has_records = finish->has_records || row->kind == DUE_RECORD;
+        }
     }
+    return STATUS_OK;
+}
+
+static void on_rows_purged(void *context, enum status status, const struct error *err) {
+    struct due_finish *finish = context;
+    struct error failure = *err;
+    free(finish->rows);
     if (status == STATUS_OK) {
-        status = due_purge_rows(index->client, index->table, DUE_PARTITION, rows, count, &gone, err);
-    }
-    free(rows);
-    if (status == STATUS_OK) {
-        *out_records_purged = purged;
+        *finish->out_records_purged = finish->records_purged;
     } else {
-        error_wrap(err, "tidying up behind product %s", product_id);
+        error_wrap(&failure, "tidying up behind product %s", finish->product_id);
     }
-    return status;
+    store_operation_end(&finish->base, status, &failure);
+}
+
+static void purge_rows(struct due_finish *finish) {
+    due_purge_rows_start(&finish->purge, finish->index->client, finish->index->table, DUE_PARTITION, finish->rows,
+                         finish->count, on_rows_purged, finish);
+}
+
+static void on_records_purged(void *context, enum status status, const struct error *err) {
+    struct due_finish *finish = context;
+    if (status != STATUS_OK) {
+        on_rows_purged(finish, status, err);
+        return;
+    }
+    finish->records_purged = finish->purge.deleted;
+    purge_rows(finish);
+}
+
+static void end_without_rows(struct store_operation *operation) {
+    const struct error none = {.status = STATUS_OK};
+    on_rows_purged(operation, STATUS_OK, &none);
+}
+
+void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
+                      inventory_store_done done, void *context) {
+    struct due_finish *finish = store_operation_new(index->store, sizeof *finish, done, context);
+    if (finish == NULL) {
+        return;
+    }
+    finish->index = index;
+    finish->product_id = product_id;
+    finish->out_records_purged = out_records_purged;
+    if (collect_rows(finish, now_ms) != STATUS_OK) {
+        struct error err;
+        error_set(&err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);
+        store_operation_fail(&finish->base, index->store->loop, &err);
+    } else if (finish->has_records) {
+        due_purge_records_start(&finish->purge, index->client, index->table, product_id, now_ms, on_records_purged,
+                                finish);
+    } else if (finish->count > 0) {
+        purge_rows(finish);
+    } else {
+        store_operation_post(&finish->base, index->store->loop, end_without_rows);
+    }
 }

@@ -18,14 +18,11 @@
  *                reservations released, row left   the same
  *                some records purged               the row is still there, and the next round purges the rest
  *                some rows taken away              the rest is found by the next round
- * Threads      find and finish wait for storage, on any thread but the loop's. The rest belongs to
- *              the loop's.
+ * Threads      The loop's.
  * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_DUE_INDEX_H
 #define INVENTORY_DUE_INDEX_H
-
-#include <pthread.h>
 
 #include "inventory/inventory_store.h"
 #include "inventory/product_entity.h"
@@ -34,15 +31,16 @@
 enum { DUE_GRACE_MS = 2 * 60 * 1000 };
 
 struct due_index {
+    struct inventory_store *store; /* whose operations these are */
     struct storage_client *client;
     const char *table;
-    pthread_mutex_t lock; /* guards what follows */
     struct due_row *seen; /* the rows that the last find met, by product: so finish needs no query */
     size_t seen_count;
 };
 
-/* Borrows both, which must outlive it. */
-void due_index_init(struct due_index *index, struct storage_client *client, const char *table);
+/* Borrows all of them, which must outlive it. */
+void due_index_init(struct due_index *index, struct inventory_store *store, struct storage_client *client,
+                    const char *table);
 void due_index_release(struct due_index *index);
 
 /*
@@ -67,14 +65,14 @@ void due_index_insert_start(struct due_index *index, struct table_call *call, co
                             int64_t deadline_ms, table_done done, void *context);
 
 /* A store's find_due, in one query (a request for each 1,000 rows). */
-enum status due_index_find(struct due_index *index, int64_t now_ms, inventory_product_visitor visit, void *context,
-                           struct error *err) MUST_CHECK;
+void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out, inventory_store_done done,
+                    void *context);
 
 /*
  * A store's finish_due, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
  * and, if there are rows for records among them, a query and a request for each 100 records.
  */
-enum status due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
-                             struct error *err) MUST_CHECK;
+void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
+                      inventory_store_done done, void *context);
 
 #endif

@@ -1,132 +1,196 @@
 #include "inventory/due_purge.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utc.h"
-#include "storage/table_client.h"
 
 enum { FILTER_MAX_BYTES = 1024 };
 
-static int64_t storage_deadline_ms(const struct storage_client *client) {
-    return clock_now_ms(client->clock) + STORAGE_DEADLINE_MS;
+static int64_t storage_deadline_ms(const struct due_purge *purge) {
+    return clock_now_ms(purge->client->clock) + STORAGE_DEADLINE_MS;
 }
 
-/*
- * One transaction. table_transaction tries once, since a repeat may meet its own success; here that is the wished-for outcome,
- * and the caller finds out row by row.
- */
-static enum status delete_together(struct storage_client *client, const char *table, const char *partition_key,
-                                   const struct due_purge_row *rows, size_t count, struct error *err) {
-    struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
-    for (size_t i = 0; i < count; i++) {
-        operations[i] = (struct table_operation){
-            .kind = TABLE_DELETE, .partition_key = partition_key, .row_key = rows[i].row_key, .if_match = rows[i].etag};
+static void end_purge(struct due_purge *purge, enum status status, const struct error *err) {
+    free(purge->found);
+    purge->found = NULL;
+    purge->done(purge->context, status, err);
+}
+
+/* ---- DELETING, WAITING ---- */
+
+static void fail_deletion(struct due_purge *purge, enum status status, const struct error *err) {
+    struct error failure = *err;
+    error_wrap(&failure, "deleting rows of partition %s", purge->partition_key);
+    end_purge(purge, status, &failure);
+}
+
+/* How many rows are deleted together. */
+static size_t batch_size(const struct due_purge *purge) {
+    size_t left = purge->count - purge->at;
+    if (purge->at < purge->singly_until) {
+        return 1;
     }
-    int64_t deadline_ms = storage_deadline_ms(client);
-    for (int attempt = 1;; attempt++) {
-        struct error failure = {.status = STATUS_OK};
-        enum status status = table_transaction(client, table, operations, count, deadline_ms, NULL, &failure);
-        if (status != STATUS_OK && err != NULL) {
-            *err = failure;
-        }
-        if (status != STATUS_UNAVAILABLE) {
-            return status;
-        }
-        enum status wait = storage_client_back_off(client, attempt, failure.retry_after_ms, deadline_ms);
-        if (wait != STATUS_OK) {
-            return wait == STATUS_UNAVAILABLE ? status : error_set(err, wait, "cancelled while rows were deleted");
-        }
+    return left < TABLE_TRANSACTION_MAX_OPERATIONS ? left : TABLE_TRANSACTION_MAX_OPERATIONS;
+}
+
+static void send_deletion(struct due_purge *purge);
+
+static void on_wait_over(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct due_purge *purge = context;
+    (void)reply;
+    if (status == STATUS_OK) {
+        send_deletion(purge);
+    } else {
+        fail_deletion(purge, status, err);
     }
 }
 
-/* Was the row taken away, or written anew, by somebody else? */
+static void back_off(struct due_purge *purge) {
+    int64_t delay_ms =
+        storage_client_delay_ms(purge->client, purge->attempts, purge->failure.retry_after_ms, purge->deadline_ms);
+    if (delay_ms < 0) {
+        fail_deletion(purge, STATUS_UNAVAILABLE, &purge->failure);
+        return;
+    }
+    storage_operation_wait(&purge->wait, purge->client, delay_ms, on_wait_over, purge);
+}
+
+static void delete_next(struct due_purge *purge) {
+    const struct error none = {.status = STATUS_OK};
+    if (purge->at == purge->count) {
+        end_purge(purge, STATUS_OK, &none);
+        return;
+    }
+    purge->attempts = 0;
+    purge->deadline_ms = storage_deadline_ms(purge);
+    send_deletion(purge);
+}
+
+/* Whether somebody else has taken the row away, or written it anew. */
 static bool is_passed_over(enum status status) {
     return status == STATUS_NOT_FOUND || status == STATUS_PRECONDITION_FAILED;
 }
 
-static enum status delete_one_by_one(struct storage_client *client, const char *table, const char *partition_key,
-                                     const struct due_purge_row *rows, size_t count, int *deleted, struct error *err) {
-    for (size_t i = 0; i < count; i++) {
-        enum status status = delete_together(client, table, partition_key, &rows[i], 1, err);
-        if (status != STATUS_OK && !is_passed_over(status)) {
-            return status;
-        }
-        *deleted += status == STATUS_OK;
+/*
+ * A transaction is tried once, since a repeat may meet its own success. Here that is the outcome
+ * that is wished for, and the rows are looked at one by one then.
+ */
+static void on_deleted(void *context, enum status status, const struct error *err) {
+    struct due_purge *purge = context;
+    size_t size = batch_size(purge);
+    if (status == STATUS_UNAVAILABLE) {
+        purge->failure = *err;
+        back_off(purge);
+    } else if (is_passed_over(status) && size > 1) {
+        purge->singly_until = purge->at + size;
+        delete_next(purge);
+    } else if (status == STATUS_OK || is_passed_over(status)) {
+        purge->deleted += status == STATUS_OK ? (int)size : 0;
+        purge->at += size;
+        delete_next(purge);
+    } else {
+        fail_deletion(purge, status, err);
     }
-    return STATUS_OK;
 }
 
-enum status due_purge_rows(struct storage_client *client, const char *table, const char *partition_key,
-                           const struct due_purge_row *rows, size_t count, int *deleted, struct error *err) {
-    for (size_t at = 0; at < count; at += TABLE_TRANSACTION_MAX_OPERATIONS) {
-        size_t some = count - at < TABLE_TRANSACTION_MAX_OPERATIONS ? count - at : TABLE_TRANSACTION_MAX_OPERATIONS;
-        enum status status = delete_together(client, table, partition_key, &rows[at], some, err);
-        if (status == STATUS_OK) {
-            *deleted += (int)some;
-        } else if (is_passed_over(status)) {
-            status = delete_one_by_one(client, table, partition_key, &rows[at], some, deleted, err);
-        }
-        if (status != STATUS_OK) {
-            error_wrap(err, "deleting rows of partition %s", partition_key);
-            return status;
-        }
+static void send_deletion(struct due_purge *purge) {
+    struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS];
+    size_t size = batch_size(purge);
+    for (size_t i = 0; i < size; i++) {
+        const struct due_purge_row *row = &purge->rows[purge->at + i];
+        operations[i] = (struct table_operation){.kind = TABLE_DELETE,
+                                                 .partition_key = purge->partition_key,
+                                                 .row_key = row->row_key,
+                                                 .if_match = row->etag};
     }
-    return STATUS_OK;
+    purge->attempts++;
+    table_transaction_start(&purge->call, purge->client, purge->table, operations, size, purge->deadline_ms, NULL,
+                            on_deleted, purge);
 }
 
-/* ---- records ---- */
+void due_purge_rows_start(struct due_purge *purge, struct storage_client *client, const char *table,
+                          const char *partition_key, const struct due_purge_row *rows, size_t count, table_done done,
+                          void *context) {
+    assert(count > 0);
+    *purge = (struct due_purge){.client = client,
+                                .table = table,
+                                .partition_key = partition_key,
+                                .rows = rows,
+                                .count = count,
+                                .done = done,
+                                .context = context};
+    delete_next(purge);
+}
 
-struct row_list {
-    struct due_purge_row *items;
-    size_t count, capacity;
-};
+/* ---- FINDING ---- */
 
 static enum status take_record(void *context, const cJSON *entity, struct error *err) {
-    struct row_list *list = context;
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS : list->capacity * 2;
-        struct due_purge_row *grown = realloc(list->items, capacity * sizeof *grown);
+    struct due_purge *purge = context;
+    if (purge->count == purge->found_capacity) {
+        size_t capacity = purge->found_capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS : purge->found_capacity * 2;
+        struct due_purge_row *grown = realloc(purge->found, capacity * sizeof *grown);
         if (grown == NULL) {
             return error_set(err, STATUS_NO_MEMORY, "no memory for the list of records");
         }
-        list->items = grown;
-        list->capacity = capacity;
+        purge->found = grown;
+        purge->found_capacity = capacity;
     }
-    struct due_purge_row *row = &list->items[list->count];
+    struct due_purge_row *row = &purge->found[purge->count];
     if (product_entity_copy_text(entity, "RowKey", row->row_key, sizeof row->row_key) &&
         product_entity_copy_text(entity, "odata.etag", row->etag, sizeof row->etag)) {
-        list->count++;
+        purge->count++;
     } /* else it is a newer release's, which purges it itself */
     return STATUS_OK;
 }
 
-/* The ETags matter: once a record is gone, its key may be used anew, and that record is nobody's to delete. */
-enum status due_purge_records(struct storage_client *client, const char *table, const char *product_id, int64_t now_ms,
-                              int *deleted, struct error *err) {
+static void on_found(void *context, enum status status, const struct error *err) {
+    struct due_purge *purge = context;
+    strbuf_release(&purge->filter);
+    if (status != STATUS_OK) {
+        end_purge(purge, status, err);
+        return;
+    }
+    purge->rows = purge->found;
+    delete_next(purge);
+}
+
+/* Ends it in the loop's next round. */
+static void on_unwritten(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct due_purge *purge = context;
+    struct error failure;
+    (void)status, (void)reply, (void)err;
+    error_set(&failure, strbuf_status(&purge->filter), "the query could not be written");
+    on_found(purge, failure.status, &failure);
+}
+
+static void append_filter(struct strbuf *filter, const char *product_id, int64_t now_ms) {
     char until[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(now_ms, until);
-    struct strbuf filter;
-    strbuf_init(&filter, FILTER_MAX_BYTES);
-    strbuf_append_string(&filter, "PartitionKey eq ");
-    table_append_literal(&filter, product_id);
-    strbuf_appendf(&filter,
+    strbuf_append_string(filter, "PartitionKey eq ");
+    table_append_literal(filter, product_id);
+    strbuf_appendf(filter,
                    " and RowKey ge '" RECORD_ROW_PREFIX "' and RowKey lt '" AFTER_RECORD_ROWS
                    "' and keepUntil le datetime'%s'",
                    until);
-    struct row_list list = {.items = NULL};
-    enum status status = strbuf_status(&filter);
-    if (status == STATUS_OK) {
-        const struct table_query query = {
-            .table = table, .filter = filter.data, .visit = take_record, .context = &list};
-        status = table_query(client, &query, storage_deadline_ms(client), err);
-    } else {
-        error_set(err, status, "the query could not be written");
+}
+
+/*
+ * The ETags matter: once a record is gone, its key may be used anew, and that record is nobody's to
+ * delete. So does the whole filter: half of it would find every row of the product.
+ */
+void due_purge_records_start(struct due_purge *purge, struct storage_client *client, const char *table,
+                             const char *product_id, int64_t now_ms, table_done done, void *context) {
+    *purge = (struct due_purge){
+        .client = client, .table = table, .partition_key = product_id, .done = done, .context = context};
+    strbuf_init(&purge->filter, FILTER_MAX_BYTES);
+    append_filter(&purge->filter, product_id, now_ms);
+    if (strbuf_status(&purge->filter) != STATUS_OK) {
+        storage_operation_wait(&purge->wait, client, 0, on_unwritten, purge);
+        return;
     }
-    if (status == STATUS_OK) {
-        status = due_purge_rows(client, table, product_id, list.items, list.count, deleted, err);
-    }
-    strbuf_release(&filter);
-    free(list.items);
-    return status;
+    const struct table_query query = {
+        .table = table, .filter = purge->filter.data, .visit = take_record, .context = purge};
+    table_query_start(&purge->call, client, &query, storage_deadline_ms(purge), on_found, purge);
 }

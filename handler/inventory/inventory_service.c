@@ -211,27 +211,6 @@ enum status inventory_service_prepare(struct inventory_service *service, struct 
     return prepare.status;
 }
 
-struct note_call {
-    struct loop_call call;
-    struct store_preparation *preparation;
-    enum status status;
-    struct error *err;
-};
-
-static void begin_note(void *context) {
-    struct note_call *note = context;
-    store_preparation_note_status(note->preparation, note->status, note->err);
-    loop_call_end(&note->call);
-}
-
-enum status inventory_service_note_status(struct inventory_service *service, enum status status, struct error *err) {
-    if (status == STATUS_CONTAINER_NOT_FOUND) {
-        struct note_call note = {.preparation = &service->preparation, .status = status, .err = err};
-        loop_call_run(&note.call, service->loop, begin_note, &note);
-    }
-    return status;
-}
-
 struct cancel_call {
     struct loop_call call;
     struct product_queues *queues;

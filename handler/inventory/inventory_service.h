@@ -109,9 +109,6 @@ enum status inventory_service_run(struct inventory_service *service, struct inve
 /* Makes the store ready if it is not known to be. Statuses of store_preparation_await. */
 enum status inventory_service_prepare(struct inventory_service *service, struct error *err) MUST_CHECK;
 
-/* store_preparation_note_status. `err` may not be NULL. */
-enum status inventory_service_note_status(struct inventory_service *service, enum status status, struct error *err);
-
 /* inventory_service_take_snapshot, into `state` (initialized), which is untouched unless STATUS_OK. `err` may be NULL. */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;

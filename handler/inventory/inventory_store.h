@@ -5,7 +5,7 @@
  *          that has lost its lease without noticing cannot overwrite what another has committed.
  *          Every change to a product but its creation is made with its lease in hand.
  *
- * Asynchronous operations: prepare, read, find_record, commit, index_expiry, announce_wait, read_wait
+ * Asynchronous operations: all but now_ms and certain_ms
  *          They belong to the loop's thread. Each starts something and returns at once. `done` is
  *          called once, on the loop's thread, as the operation's last act, and never inside the
  *          call that started it. Its `err` is never NULL.
@@ -15,11 +15,7 @@
  *          client is cancelled or released: with STATUS_CANCELLED, but a commit that may have been
  *          sent with STATUS_UNAVAILABLE. Each may also end with STATUS_NO_MEMORY or
  *          STATUS_UNAUTHORIZED. The correlation that is current at the start must stay valid until
- *          `done`.
- *
- * Blocking operations: find_due, finish_due
- *          They wait for storage, on any thread but the loop's. inventory_store_wait.h has the same
- *          for some of the asynchronous ones.
+ *          `done`. inventory_store_wait.h has some of them for threads that wait.
  *
  * Threads  now_ms and certain_ms answer at once, on any thread.
  */
@@ -49,8 +45,11 @@ struct inventory_query {
     bool later_only; /* rows that expire at or before until_ms are left out */
 };
 
-/* One product in which something is due. Any status but STATUS_OK ends the search with it. */
-typedef enum status (*inventory_product_visitor)(void *context, const char *product_id, struct error *err);
+/* Products, each once. */
+struct product_ids {
+    char (*ids)[PRODUCT_ID_BYTES]; /* the owner's (free) */
+    size_t count;
+};
 
 typedef void (*inventory_store_done)(void *context, enum status status, const struct error *err);
 
@@ -159,21 +158,23 @@ struct inventory_store_ops {
                       inventory_store_done done, void *context);
 
     /*
-     * Visits every product of which a reservation may have expired at `now_ms`, or a record may be
-     * past its keeping time. Each is visited once, in no particular order. The number of requests
-     * is in proportion to those products. Records may be found an hour late.
+     * Finds every product of which a reservation may have expired at `now_ms`, or a record may be
+     * past its keeping time. They come in no particular order. The number of requests is in
+     * proportion to those products. Records may be found an hour late.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    enum status (*find_due)(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit,
-                            void *context, struct error *err);
+    void (*find_due)(struct inventory_store *store, int64_t now_ms, struct product_ids *out, inventory_store_done done,
+                     void *context);
 
     /*
      * To be called when all reservations of a product that had expired at `now_ms` have been
-     * removed. Deletes its records past their keeping time, and what made find_due visit it. Needs
+     * removed. Deletes its records past their keeping time, and what made find_due find it. Needs
      * no lease; safe to repeat, and to be cut off anywhere. Deletes only what the last find_due
      * met.
+     * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    enum status (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
-                              int *out_records_purged, struct error *err);
+    void (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms, int *out_records_purged,
+                       inventory_store_done done, void *context);
 };
 
 #endif

@@ -117,8 +117,10 @@ struct memory_operation {
     struct product_state *state;
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t expires_ms;
+    int64_t time_ms; /* index_expiry: of the expiry; find_due, finish_due: now */
     int64_t *out_ms;
+    struct product_ids *out_products;
+    int *out_count;
 };
 
 static void start(struct inventory_store *base, const struct memory_operation *like,
@@ -348,14 +350,14 @@ static void memory_commit(struct inventory_store *base, struct product_state *st
 /* There is no index: find_due looks at the reservations themselves. */
 static void run_index_expiry(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    *operation->out_ms = due_index_expiry_ms(operation->expires_ms);
+    *operation->out_ms = due_index_expiry_ms(operation->time_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
 static void memory_index_expiry(struct inventory_store *base, const char *product_id, int64_t expires_ms,
                                 int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
     start(base,
-          &(struct memory_operation){.product_id = product_id, .expires_ms = expires_ms, .out_ms = out_indexed_due_ms},
+          &(struct memory_operation){.product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
           run_index_expiry, done, context);
 }
 
@@ -392,36 +394,37 @@ static void memory_read_wait(struct inventory_store *base, const char *product_i
 
 /* ---- what is due ---- */
 
-/* The next product behind `after` ("" for the first); false at the end. Between two visits the lock is free: visitors commit. */
-static bool next_product(struct inventory_store_memory *store, char after[PRODUCT_ID_BYTES], int64_t now_ms,
-                         bool *out_is_due) {
-    pthread_mutex_lock(&store->lock);
-    bool found;
-    size_t place = find_place(store, after, &found);
-    if (found) {
-        place++;
+/* STATUS_NO_MEMORY. */
+static enum status list_due(const struct inventory_store_memory *store, int64_t now_ms, struct product_ids *out) {
+    struct product_ids due = {.ids = malloc((store->product_count + 1) * sizeof *due.ids)};
+    if (due.ids == NULL) {
+        return STATUS_NO_MEMORY;
     }
-    bool any = place < store->product_count;
-    if (any) {
-        const struct stored_product *stored = store->products[place];
-        memcpy(after, stored->state.product.id, PRODUCT_ID_BYTES);
-        *out_is_due = stored->first_keep_ms <= now_ms || inventory_has_expired(&stored->state, now_ms);
-    }
-    pthread_mutex_unlock(&store->lock);
-    return any;
-}
-
-static enum status memory_find_due(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
-                                   void *context, struct error *err) {
-    char id[PRODUCT_ID_BYTES] = "";
-    bool is_due = false;
-    while (next_product(memory_of(base), id, now_ms, &is_due)) {
-        enum status status = is_due ? visit(context, id, err) : STATUS_OK;
-        if (status != STATUS_OK) {
-            return status;
+    for (size_t i = 0; i < store->product_count; i++) {
+        const struct stored_product *stored = store->products[i];
+        if (stored->first_keep_ms <= now_ms || inventory_has_expired(&stored->state, now_ms)) {
+            memcpy(due.ids[due.count++], stored->state.product.id, PRODUCT_ID_BYTES);
         }
     }
+    *out = due;
     return STATUS_OK;
+}
+
+static void run_find_due(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    struct error err;
+    pthread_mutex_lock(&operation->store->lock);
+    enum status status = list_due(operation->store, operation->time_ms, operation->out_products);
+    pthread_mutex_unlock(&operation->store->lock);
+    if (status != STATUS_OK) {
+        error_set(&err, status, "no memory for the list of products");
+    }
+    store_operation_end(base, status, &err);
+}
+
+static void memory_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
+                            inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out}, run_find_due, done, context);
 }
 
 /* A walk through a product's records. A tree may not change meanwhile, so those that go are linked first. */
@@ -459,15 +462,21 @@ static int purge_records(struct stored_product *stored, int64_t now_ms) {
     return purged;
 }
 
-static enum status memory_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
-                                     int *out_records_purged, struct error *err) {
-    struct inventory_store_memory *store = memory_of(base);
-    (void)err; /* memory does not fail */
-    pthread_mutex_lock(&store->lock);
-    struct stored_product *stored = find_product(store, product_id);
-    *out_records_purged = stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
-    pthread_mutex_unlock(&store->lock);
-    return STATUS_OK;
+static void run_finish_due(struct store_operation *base) {
+    struct memory_operation *operation = (struct memory_operation *)base;
+    int64_t now_ms = operation->time_ms;
+    pthread_mutex_lock(&operation->store->lock);
+    struct stored_product *stored = find_product(operation->store, operation->product_id);
+    *operation->out_count = stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
+    pthread_mutex_unlock(&operation->store->lock);
+    store_operation_end(base, STATUS_OK, NULL);
+}
+
+static void memory_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
+                              int *out_records_purged, inventory_store_done done, void *context) {
+    start(base,
+          &(struct memory_operation){.product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+          run_finish_due, done, context);
 }
 
 enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,

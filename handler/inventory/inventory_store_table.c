@@ -307,20 +307,20 @@ static void table_read_wait(struct inventory_store *base, const char *product_id
 
 /* ---- what is due ---- */
 
-static enum status table_find_due(struct inventory_store *base, int64_t now_ms, inventory_product_visitor visit,
-                                  void *context, struct error *err) {
-    return due_index_find(&table_of(base)->due, now_ms, visit, context, err);
+static void table_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
+                           inventory_store_done done, void *context) {
+    due_index_find(&table_of(base)->due, now_ms, out, done, context);
 }
 
 /*
  * Deleting late costs nothing. So both storage's clock and this machine's must agree that the time
  * is over.
  */
-static enum status table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
-                                    int *out_records_purged, struct error *err) {
+static void table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
+                             int *out_records_purged, inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->client->clock));
-    return due_index_finish(&store->due, product_id, until_ms, out_records_purged, err);
+    due_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {
@@ -344,7 +344,7 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
     if (uuid_v4(store->sender) != STATUS_OK) {
         store->sender[0] = '\0'; /* nothing can be committed then */
     }
-    due_index_init(&store->due, client, table);
+    due_index_init(&store->due, &store->base, client, table);
 }
 
 void inventory_store_table_release(struct inventory_store_table *store) {

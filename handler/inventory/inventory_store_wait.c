@@ -15,7 +15,9 @@ struct waiting {
     struct product_state *state;
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t deadline_ms;
+    int64_t time_ms; /* commit: the deadline; find_due, finish_due: now */
+    struct product_ids *out_products;
+    int *out_count;
     enum status status;
     struct error failure;
 };
@@ -72,12 +74,12 @@ enum status inventory_store_find_record_and_wait(struct inventory_store *store, 
 
 static void begin_commit(void *context) {
     struct waiting *own = context;
-    own->store->ops->commit(own->store, own->state, own->deadline_ms, on_ended, own);
+    own->store->ops->commit(own->store, own->state, own->time_ms, on_ended, own);
 }
 
 enum status inventory_store_commit_and_wait(struct inventory_store *store, struct product_state *state,
                                             int64_t deadline_ms, struct error *err) {
-    struct waiting waiting = {.store = store, .state = state, .deadline_ms = deadline_ms};
+    struct waiting waiting = {.store = store, .state = state, .time_ms = deadline_ms};
     return run(&waiting, begin_commit, err);
 }
 
@@ -106,4 +108,27 @@ enum status inventory_store_list_and_wait(struct inventory_store_table *store, t
                                           struct error *err) {
     struct waiting waiting = {.store = &store->base, .visit = visit, .visit_context = context};
     return run(&waiting, begin_list, err);
+}
+
+static void begin_find_due(void *context) {
+    struct waiting *own = context;
+    own->store->ops->find_due(own->store, own->time_ms, own->out_products, on_ended, own);
+}
+
+enum status inventory_store_find_due_and_wait(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
+                                              struct error *err) {
+    struct waiting waiting = {.store = store, .time_ms = now_ms, .out_products = out};
+    return run(&waiting, begin_find_due, err);
+}
+
+static void begin_finish_due(void *context) {
+    struct waiting *own = context;
+    own->store->ops->finish_due(own->store, own->product_id, own->time_ms, own->out_count, on_ended, own);
+}
+
+enum status inventory_store_finish_due_and_wait(struct inventory_store *store, const char *product_id, int64_t now_ms,
+                                                int *out_records_purged, struct error *err) {
+    struct waiting waiting = {
+        .store = store, .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged};
+    return run(&waiting, begin_finish_due, err);
 }

@@ -21,6 +21,10 @@ enum status inventory_store_find_record_and_wait(struct inventory_store *store, 
                                                  struct error *err) MUST_CHECK;
 enum status inventory_store_commit_and_wait(struct inventory_store *store, struct product_state *state,
                                             int64_t deadline_ms, struct error *err) MUST_CHECK;
+enum status inventory_store_find_due_and_wait(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
+                                              struct error *err) MUST_CHECK;
+enum status inventory_store_finish_due_and_wait(struct inventory_store *store, const char *product_id, int64_t now_ms,
+                                                int *out_records_purged, struct error *err) MUST_CHECK;
 
 /* table_setup.h's table_setup_add. */
 enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,

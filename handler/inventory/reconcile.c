@@ -1,198 +1,228 @@
 #include "inventory/reconcile.h"
 
-#include <pthread.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/correlation.h"
 #include "base/log.h"
 #include "inventory/lease_log.h"
-#include "lease/lease_wait.h"
 
-enum { MAX_WORKERS = 8 };
+/* ---- ENDING ---- */
 
-/* One round: the products in which something is due, worked through by several threads. */
-struct round {
-    struct inventory_service *service;
-    struct lease *job_lease;
-    const struct correlation *correlation; /* of the timer's invocation */
-    int64_t now_ms;
-    char (*products)[PRODUCT_ID_BYTES];
-    size_t count, capacity;
-
-    pthread_mutex_t lock; /* guards what follows */
-    size_t next;
-    struct reconcile_result result;
-    bool ended;           /* no other product would fare better */
-    struct error failure; /* the first that counts; STATUS_OK: none */
-};
-
-static enum status list_product(void *context, const char *product_id, struct error *err) {
-    struct round *round = context;
-    if (round->count == round->capacity) {
-        size_t capacity = round->capacity == 0 ? 64 : round->capacity * 2;
-        char(*grown)[PRODUCT_ID_BYTES] = realloc(round->products, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
-        }
-        round->products = grown;
-        round->capacity = capacity;
-    }
-    snprintf(round->products[round->count++], PRODUCT_ID_BYTES, "%s", product_id);
-    return STATUS_OK;
+/* A task of its own: `done` may free the round and its correlation, which is not current here. */
+static void end_round(void *context) {
+    struct reconciliation *round = context;
+    const struct error failure = round->failure;
+    round->state = RECONCILE_ENDED;
+    round->done(round->context, failure.status, failure.status == STATUS_OK ? &round->result : NULL, &failure);
 }
 
-/* Removes a product's expired reservations, with its own lease. *out_count: how many; also when it fails half-way. */
-static enum status expire(struct round *round, const char *product_id, int *out_count, int64_t *out_until_ms,
-                          struct error *err) {
-    struct inventory_request request = {.operation = &operation_expire, .product_id = product_id};
-    enum status status = inventory_service_run(round->service, &request, err);
-    *out_count = (int)request.committed_units;
-    if (status == STATUS_OK) {
-        *out_until_ms = request.expired_until_ms;
-    }
-    return status;
-}
-
-static enum status reconcile_product(struct round *round, const char *product_id, int *out_released,
-                                     struct error *err) {
-    struct inventory_store *store = round->service->store;
-    int purged = 0;
-    int64_t until_ms = round->now_ms;
-    enum status status = expire(round, product_id, out_released, &until_ms, err);
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND) { /* a product may have been taken out of the store */
-        status = store->ops->finish_due(store, product_id, clock_min_ms(until_ms, round->now_ms), &purged, err);
-    }
-    if (*out_released > 0 || purged > 0) {
-        log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released, %d records purged",
-                  product_id, *out_released, purged);
-    }
-    return status;
+static void enter_ending(struct reconciliation *round) {
+    round->state = RECONCILE_ENDING;
+    round->end = (struct loop_task){.run = end_round, .context = round};
+    event_loop_post(round->service->loop, &round->end);
 }
 
 /* The first that counts. */
-static void note_failure(struct round *round, enum status status, const struct error *err) {
+static void note_failure(struct reconciliation *round, enum status status, const struct error *err) {
     if (round->failure.status == STATUS_OK) {
         round->failure = *err;
         round->failure.status = status;
     }
 }
 
-/* With the lock held: what the end of a product's reconciliation means for the round. */
-static void take_result(struct round *round, const char *product_id, int released, enum status status,
-                        const struct error *err) {
-    round->result.reservations_released += released;
+static void fail_round(struct reconciliation *round, enum status status, const struct error *err) {
+    note_failure(round, status, err);
+    enter_ending(round);
+}
+
+/* With the job's lease. */
+static void finish_round(struct reconciliation *round) {
+    struct inventory_service *service = round->service;
+    store_preparation_note_status(&service->preparation, round->failure.status, &round->failure);
+    log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", round->result.lease_id);
+    lease_manager_release(service->leases, round->job_lease);
+    round->job_lease = NULL;
+    free(round->products.ids);
+    round->products.ids = NULL;
+    round->result.duration_ms = clock_now_ms(service->clock) - round->start_ms;
+    enter_ending(round);
+}
+
+/* ---- VISITING ---- */
+
+static void begin_visit(struct reconcile_visit *visit);
+
+static void take_result(struct reconcile_visit *visit, enum status status, const struct error *err) {
+    struct reconciliation *round = visit->round;
+    round->result.reservations_released += visit->released;
+    if (visit->released > 0 || visit->purged > 0) {
+        log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released, %d records purged",
+                  visit->product_id, visit->released, visit->purged);
+    }
     if (status == STATUS_OK) {
         round->result.products_reconciled++;
     } else if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST) {
         log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
-                  product_id);
+                  visit->product_id);
     } else {
-        round->ended = round->ended || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-                       status == STATUS_CONTAINER_NOT_FOUND;
+        round->is_cut_short = round->is_cut_short || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
+                              status == STATUS_CONTAINER_NOT_FOUND;
         note_failure(round, status, err);
     }
 }
 
-/* Is the job still ours to do? With the lock held, as above. */
-static bool has_job(struct round *round, const char *product_id) {
-    struct error err = {.status = STATUS_OK};
+static void end_visit(struct reconcile_visit *visit, enum status status, const struct error *err) {
+    struct reconciliation *round = visit->round;
+    take_result(visit, status, err);
+    round->visits_under_way--;
+    begin_visit(visit);
+    if (round->visits_under_way == 0) {
+        finish_round(round);
+    }
+}
+
+static void on_finished(void *context, enum status status, const struct error *err) {
+    struct reconcile_visit *visit = context;
+    const struct correlation *before = correlation_use(visit->round->correlation);
+    end_visit(visit, status, err);
+    correlation_use(before);
+}
+
+/* A product may have been taken out of the store: what made it be found goes all the same. */
+static void on_expired(struct inventory_request *request) {
+    struct reconcile_visit *visit = request->context;
+    struct reconciliation *round = visit->round;
+    struct inventory_store *store = round->service->store;
+    int64_t until_ms = request->status == STATUS_OK ? request->expired_until_ms : round->now_ms;
+    const struct correlation *before = correlation_use(round->correlation);
+    visit->released = (int)request->committed_units; /* also when it has failed half-way */
+    if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
+        store->ops->finish_due(store, visit->product_id, clock_min_ms(until_ms, round->now_ms), &visit->purged,
+                               on_finished, visit);
+    } else {
+        end_visit(visit, request->status, &request->failure);
+    }
+    correlation_use(before);
+}
+
+/* Whether the job is still ours to do. */
+static bool has_job(struct reconciliation *round) {
     if (lease_manager_is_held(round->service->leases, round->job_lease)) {
         return true;
     }
-    round->ended = true;
-    enum status status = error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", product_id);
-    note_failure(round, status, &err);
+    struct error err;
+    round->is_cut_short = true;
+    error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", round->products.ids[round->next]);
+    note_failure(round, STATUS_LEASE_LOST, &err);
     return false;
 }
 
-static void *work_through(void *context) {
-    struct round *round = context;
+/* Visits the next product, if there is one to be visited. */
+static void begin_visit(struct reconcile_visit *visit) {
+    struct reconciliation *round = visit->round;
+    if (round->is_cut_short || round->next == round->products.count || !has_job(round)) {
+        return;
+    }
+    visit->product_id = round->products.ids[round->next++];
+    visit->released = visit->purged = 0;
+    visit->request = (struct inventory_request){.operation = &operation_expire,
+                                                .correlation = round->correlation,
+                                                .product_id = visit->product_id,
+                                                .done = on_expired,
+                                                .context = visit};
+    round->visits_under_way++;
+    inventory_service_submit(round->service, &visit->request);
+}
+
+static void enter_visiting(struct reconciliation *round) {
+    round->state = RECONCILE_VISITING;
+    for (int i = 0; i < RECONCILE_VISITS; i++) {
+        round->visits[i].round = round;
+        begin_visit(&round->visits[i]);
+    }
+    if (round->visits_under_way == 0) {
+        finish_round(round);
+    }
+}
+
+/* ---- FINDING ---- */
+
+static void on_found(void *context, enum status status, const struct error *err) {
+    struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
-    pthread_mutex_lock(&round->lock);
-    while (!round->ended && round->next < round->count && has_job(round, round->products[round->next])) {
-        const char *product_id = round->products[round->next++];
-        struct error err = {.status = STATUS_OK};
-        int released = 0;
-        pthread_mutex_unlock(&round->lock);
-        enum status status = reconcile_product(round, product_id, &released, &err);
-        pthread_mutex_lock(&round->lock);
-        take_result(round, product_id, released, status, &err);
+    if (status == STATUS_OK) {
+        enter_visiting(round);
+    } else {
+        note_failure(round, status, err);
+        finish_round(round);
     }
-    pthread_mutex_unlock(&round->lock);
     correlation_use(before);
-    return NULL;
 }
 
-/* This thread is one of the workers: with no other to be had, it does all by itself. */
-static void work_in_parallel(struct round *round) {
-    pthread_t workers[MAX_WORKERS - 1];
-    size_t started = 0;
-    while (started < MAX_WORKERS - 1 && started + 1 < round->count &&
-           pthread_create(&workers[started], NULL, work_through, round) == 0) {
-        started++;
-    }
-    work_through(round);
-    while (started > 0) {
-        pthread_join(workers[--started], NULL);
-    }
+static void enter_finding(struct reconciliation *round) {
+    struct inventory_store *store = round->service->store;
+    round->state = RECONCILE_FINDING;
+    round->now_ms = store->ops->certain_ms(store);
+    store->ops->find_due(store, round->now_ms, &round->products, on_found, round);
 }
 
-static enum status run_round(struct inventory_service *service, struct lease *job_lease, struct reconcile_result *out,
-                             struct error *err) {
-    struct inventory_store *store = service->store;
-    struct round round = {.service = service,
-                          .job_lease = job_lease,
-                          .correlation = correlation_current(),
-                          .now_ms = store->ops->certain_ms(store)};
-    pthread_mutex_init(&round.lock, NULL);
-    enum status status = store->ops->find_due(store, round.now_ms, list_product, &round, err);
-    if (status == STATUS_OK) {
-        work_in_parallel(&round);
-        status = round.failure.status;
-        if (status != STATUS_OK && err != NULL) {
-            *err = round.failure;
-        }
-    }
-    out->products_reconciled = round.result.products_reconciled;
-    out->reservations_released = round.result.reservations_released;
-    free(round.products);
-    pthread_mutex_destroy(&round.lock);
-    return inventory_service_note_status(service, status, err);
-}
+/* ---- ACQUIRING ---- */
 
-enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
-    int64_t start_ms = clock_now_ms(service->clock);
-    struct reconcile_result result = {0};
-    enum status status = inventory_service_prepare(service, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-
-    struct lease *lease = NULL;
-    struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
-                                    .duration_s = RECONCILIATION_LEASE_S,
-                                    .try_once = true, /* once: another instance at it does the same work */
-                                    .listener = lease_log_listener()};
-    status = lease_manager_acquire(service->leases, &request, &lease, err);
-    if (status == STATUS_LEASE_CONFLICT) {
-        log_event(LOG_INFORMATION, "Could not acquire lease for reconciliation. Another instance is at it.");
-        *out = result;
-        return STATUS_OK;
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
+static void take_job(struct reconciliation *round, struct lease *lease) {
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for reconciliation", lease_id(lease));
-    result.processed = true;
-    snprintf(result.lease_id, sizeof result.lease_id, "%s", lease_id(lease));
-    status = run_round(service, lease, &result, err);
-    log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", result.lease_id);
-    lease_manager_release(service->leases, lease);
-    result.duration_ms = clock_now_ms(service->clock) - start_ms;
+    round->job_lease = lease;
+    round->result.processed = true;
+    snprintf(round->result.lease_id, sizeof round->result.lease_id, "%s", lease_id(lease));
+    enter_finding(round);
+}
+
+static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
+    struct reconciliation *round = context;
+    const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
-        *out = result;
+        take_job(round, lease);
+    } else if (status == STATUS_LEASE_CONFLICT) {
+        log_event(LOG_INFORMATION, "Could not acquire lease for reconciliation. Another instance is at it.");
+        enter_ending(round);
+    } else {
+        fail_round(round, status, err);
     }
-    return status;
+    correlation_use(before);
+}
+
+static void enter_acquiring(struct reconciliation *round) {
+    const struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
+                                          .duration_s = RECONCILIATION_LEASE_S,
+                                          .try_once = true, /* another instance at it does the same work */
+                                          .listener = lease_log_listener()};
+    round->state = RECONCILE_ACQUIRING;
+    lease_acquire_start(&round->acquire, round->service->leases, &request, on_acquired, round);
+}
+
+/* ---- PREPARING ---- */
+
+static void on_prepared(void *context, enum status status, const struct error *err) {
+    struct reconciliation *round = context;
+    const struct correlation *before = correlation_use(round->correlation);
+    if (status == STATUS_OK) {
+        enter_acquiring(round);
+    } else {
+        fail_round(round, status, err);
+    }
+    correlation_use(before);
+}
+
+void reconcile_start(struct reconciliation *round, struct inventory_service *service, reconcile_done done,
+                     void *context) {
+    assert(round->state == RECONCILE_ENDED);
+    *round = (struct reconciliation){.state = RECONCILE_PREPARING,
+                                     .service = service,
+                                     .correlation = correlation_current(),
+                                     .done = done,
+                                     .context = context,
+                                     .start_ms = clock_now_ms(service->clock)};
+    round->waiter = (struct preparation_waiter){.done = on_prepared, .context = round};
+    store_preparation_await(&service->preparation, &round->waiter);
 }

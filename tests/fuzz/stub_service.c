@@ -153,12 +153,13 @@ void inventory_service_take_snapshot(struct inventory_service *service, struct i
     snapshot->done(snapshot);
 }
 
-enum status reconcile_run(struct inventory_service *service, struct reconcile_result *out, struct error *err) {
-    (void)service;
-    enum status status = finish(err);
-    if (status == STATUS_OK) {
-        *out =
-            (struct reconcile_result){.processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
-    }
-    return status;
+/* The same. */
+void reconcile_start(struct reconciliation *round, struct inventory_service *service, reconcile_done done,
+                     void *context) {
+    (void)round, (void)service;
+    const struct reconcile_result result = {
+        .processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};
+    struct error err = {.status = STATUS_OK};
+    enum status status = finish(&err);
+    done(context, status, status == STATUS_OK ? &result : NULL, &err);
 }

@@ -84,26 +84,36 @@ static void reserve(int count, int64_t expires_ms) {
     commit();
 }
 
-static int visits;
+static int finish(struct inventory_store_table *own, const char *product_id, int64_t now_ms) {
+    int purged = -1;
+    ck_assert_msg(inventory_store_finish_due_and_wait(&own->base, product_id, now_ms, &purged, &err) == STATUS_OK, "%s",
+                  err.message);
+    return purged;
+}
 
 /* One visit of reconciliation's. */
-static enum status reconcile(void *context, const char *product_id, struct error *error) {
-    int64_t now_ms = *(const int64_t *)context;
-    int purged = 0;
-    visits++;
+static void reconcile(const char *product_id, int64_t now_ms) {
     read_product(product_id, now_ms);
     if (inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         commit();
     }
-    return store.base.ops->finish_due(&store.base, product_id, now_ms, &purged, error);
+    (void)finish(&store, product_id, now_ms);
 }
 
-static int reconciliation_requests(int64_t now_ms, int expected_visits) {
-    visits = 0;
+static struct product_ids find_due(struct inventory_store_table *own, int64_t now_ms) {
+    struct product_ids due = {.ids = NULL};
+    ck_assert_msg(inventory_store_find_due_and_wait(&own->base, now_ms, &due, &err) == STATUS_OK, "%s", err.message);
+    return due;
+}
+
+static int reconciliation_requests(int64_t now_ms, size_t expected_visits) {
     size_t mark = azurite_mark(&azurite);
-    ck_assert_msg(store.base.ops->find_due(&store.base, now_ms, reconcile, &now_ms, &err) == STATUS_OK, "%s",
-                  err.message);
-    ck_assert_int_eq(visits, expected_visits);
+    struct product_ids due = find_due(&store, now_ms);
+    ck_assert_uint_eq(due.count, expected_visits);
+    for (size_t i = 0; i < due.count; i++) {
+        reconcile(due.ids[i], now_ms);
+    }
+    free(due.ids);
     return azurite_request_count(&azurite, mark);
 }
 
@@ -187,7 +197,6 @@ END_TEST
 /* Two instances see the same; one is faster. */
 START_TEST(rows_that_another_instance_has_taken_away_are_passed_over) {
     int64_t now_ms = store.base.ops->now_ms(&store.base), minute_ms = now_ms - HOUR_MS;
-    int purged = 0;
     struct idempotency_record record = {.key_hash = "1", .request_hash = "x", .keep_until_ms = now_ms - 2 * HOUR_MS};
     struct inventory_store_table other;
     inventory_store_table_init(&other, &connection.client, table);
@@ -195,12 +204,10 @@ START_TEST(rows_that_another_instance_has_taken_away_are_passed_over) {
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     reserve(1, minute_ms);
     reserve(1, minute_ms + MINUTE_MS);
-    ck_assert_int_eq(other.base.ops->find_due(&other.base, now_ms, reconcile, &now_ms, &err), STATUS_OK);
+    free(find_due(&other, now_ms).ids);
     reserve(1, minute_ms + 2 * MINUTE_MS);
     ck_assert_int_eq(reconciliation_requests(now_ms, 1) > 0, 1);
-    ck_assert_msg(other.base.ops->finish_due(&other.base, "P-000", now_ms, &purged, &err) == STATUS_OK, "%s",
-                  err.message);
-    ck_assert_int_eq(purged, 0);
+    ck_assert_int_eq(finish(&other, "P-000", now_ms), 0);
     inventory_store_table_release(&other);
     ck_assert_int_eq(reconciliation_requests(now_ms, 0), 1);
 }
@@ -212,7 +219,8 @@ START_TEST(a_missing_table_is_told_and_nothing_is_written) {
     struct idempotency_record record;
     ck_assert_int_eq(inventory_store_find_record_and_wait(&missing.base, "P", "x", &record, &err),
                      STATUS_CONTAINER_NOT_FOUND);
-    ck_assert_int_eq(missing.base.ops->find_due(&missing.base, 1, reconcile, NULL, &err), STATUS_CONTAINER_NOT_FOUND);
+    struct product_ids due;
+    ck_assert_int_eq(inventory_store_find_due_and_wait(&missing.base, 1, &due, &err), STATUS_CONTAINER_NOT_FOUND);
     inventory_store_table_release(&missing);
 }
 END_TEST

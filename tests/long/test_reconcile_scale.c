@@ -8,10 +8,10 @@
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "inventory/inventory_store_wait.h"
-#include "inventory/reconcile.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/lease_handler.h"
+#include "support/reconcile_wait.h"
 
 enum {
     PRODUCTS = 1000,
@@ -82,7 +82,7 @@ static void fill(const char *product_id, int due) {
 /* Reconciles; answers how many requests storage was sent for it, that of the leases that it releases, too. */
 static int reconcile(struct reconcile_result *out) {
     size_t mark = azurite_mark(&azurite);
-    check(reconcile_run(&service, out, &err));
+    check(reconcile_and_wait(&service, out, &err));
     inventory_service_cancel(&service);
     lease_handler_stop(&handler);
     int requests = azurite_request_count(&azurite, mark);

@@ -102,18 +102,18 @@ static void read_wait(struct inventory_store *store, const char *product_id, int
     memory_of(store)->ops->read_wait(memory_of(store), product_id, out_announced_ms, done, context);
 }
 
-static enum status find_due(struct inventory_store *store, int64_t due_ms, inventory_product_visitor visit,
-                            void *context, struct error *err) {
-    enum status status = planned(store, STORE_FIND_DUE, err);
-    return status == STATUS_OK ? memory_of(store)->ops->find_due(memory_of(store), due_ms, visit, context, err)
-                               : status;
+static void find_due(struct inventory_store *store, int64_t due_ms, struct product_ids *out, inventory_store_done done,
+                     void *context) {
+    if (!fails(store, STORE_FIND_DUE, done, context)) {
+        memory_of(store)->ops->find_due(memory_of(store), due_ms, out, done, context);
+    }
 }
 
-static enum status finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms,
-                              int *out_records_purged, struct error *err) {
-    enum status status = planned(store, STORE_FINISH_DUE, err);
-    struct inventory_store *memory = memory_of(store);
-    return status == STATUS_OK ? memory->ops->finish_due(memory, product_id, due_ms, out_records_purged, err) : status;
+static void finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms, int *out_records_purged,
+                       inventory_store_done done, void *context) {
+    if (!fails(store, STORE_FINISH_DUE, done, context)) {
+        memory_of(store)->ops->finish_due(memory_of(store), product_id, due_ms, out_records_purged, done, context);
+    }
 }
 
 /* --- the app --- */

@@ -8,6 +8,8 @@
 #define SUPPORT_INVENTORY_STORE_STEPS_H
 
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -99,6 +101,35 @@ static inline enum status find(const char *product, const char *key_hash, struct
 static inline void assert_found(const char *product, const char *key_hash, bool expected) {
     struct idempotency_record found;
     ck_assert_int_eq(find(product, key_hash, &found), expected ? STATUS_OK : STATUS_NOT_FOUND);
+}
+
+static inline struct product_ids find_due(int64_t at_ms) {
+    struct product_ids due = {.ids = NULL};
+    ck_assert_msg(inventory_store_find_due_and_wait(store, at_ms, &due, &err) == STATUS_OK, "%s", err.message);
+    return due;
+}
+
+static inline int finish_due(const char *product, int64_t at_ms) {
+    int purged = -1;
+    ck_assert_msg(inventory_store_finish_due_and_wait(store, product, at_ms, &purged, &err) == STATUS_OK, "%s",
+                  err.message);
+    return purged;
+}
+
+static inline int by_name(const void *left, const void *right) {
+    return strcmp(left, right);
+}
+
+/* What is due then: "A B ", in order of id. */
+static inline void assert_due(int64_t at_ms, const char *expected) {
+    struct product_ids due = find_due(at_ms);
+    char found[64] = "", *end = found;
+    qsort(due.ids, due.count, sizeof *due.ids, by_name);
+    for (size_t i = 0; i < due.count; i++) {
+        end += sprintf(end, "%s ", due.ids[i]);
+    }
+    free(due.ids);
+    ck_assert_str_eq(found, expected);
 }
 
 /* An operation, started on the loop's thread. It must not end inside its start. */

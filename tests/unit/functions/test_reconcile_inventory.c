@@ -135,12 +135,35 @@ END_TEST
 static struct inventory_store_ops ops;
 static const struct inventory_store_ops *unchanged;
 
+static struct {
+    struct inventory_store *store;
+    int64_t now_ms;
+    struct product_ids *out;
+    inventory_store_done done;
+    void *context;
+    struct loop_task look;
+} search;
+
+/* In each round of the loop, until the job's lease is lost. */
+static void search_once_lost(void *context) {
+    (void)context;
+    if (lease_store_fake_count(app.lease_service, FAKE_RENEW) == 0) {
+        event_loop_post(search.store->loop, &search.look);
+        return;
+    }
+    unchanged->find_due(search.store, search.now_ms, search.out, search.done, search.context);
+}
+
 /* The job's lease is found to be lost while the products are looked for. */
-static enum status find_due_and_lose(struct inventory_store *store, int64_t now_ms, inventory_product_visitor visit,
-                                     void *context, struct error *err) {
-    lease_store_fake_wait(app.lease_service, FAKE_RENEW, 1);
-    lease_store_fake_drain(app.lease_service);
-    return unchanged->find_due(store, now_ms, visit, context, err);
+static void find_due_and_lose(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
+                              inventory_store_done done, void *context) {
+    search.store = store;
+    search.now_ms = now_ms;
+    search.out = out;
+    search.done = done;
+    search.context = context;
+    search.look = (struct loop_task){.run = search_once_lost};
+    event_loop_post(store->loop, &search.look);
 }
 
 START_TEST(a_job_whose_lease_is_lost_ends_and_says_so) {

@@ -1,5 +1,4 @@
 #include "inventory/inventory_service.h"
-#include "inventory/reconcile.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include "http/loop_call.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
+#include "support/reconcile_wait.h"
 
 enum { TIMEOUT_MS = 200, LIFETIME_MS = 30 * 60 * 1000 };
 
@@ -426,12 +426,12 @@ START_TEST(a_store_that_disappears_is_not_prepared_again) {
     }
     app.store.next[operation] = STATUS_CONTAINER_NOT_FOUND;
     bool in_reconciliation = operation == STORE_FIND_DUE || operation == STORE_FINISH_DUE;
-    assert_lost(in_reconciliation ? reconcile_run(&app.service, &reconciled, &err) : reserve("PROD-002", "C1", 1));
+    assert_lost(in_reconciliation ? reconcile_and_wait(&app.service, &reconciled, &err) : reserve("PROD-002", "C1", 1));
     app.store.next[STORE_PREPARE] = STATUS_INTERNAL; /* not asked for */
     assert_lost(reserve("PROD-001", "C1", 1));
     assert_lost(release("PROD-001", "C1", 1));
     assert_lost(get_any());
-    assert_lost(reconcile_run(&app.service, &reconciled, &err));
+    assert_lost(reconcile_and_wait(&app.service, &reconciled, &err));
 }
 END_TEST
 
@@ -465,7 +465,7 @@ END_TEST
 
 static enum status reconcile(void) {
     function_app_await_release(&app, RECONCILIATION_LEASE_NAME);
-    return reconcile_run(&app.service, &reconciled, &err);
+    return reconcile_and_wait(&app.service, &reconciled, &err);
 }
 
 START_TEST(reconciliation_takes_away_what_has_expired_and_only_that) {
@@ -526,7 +526,7 @@ END_TEST
 
 START_TEST(reconciliation_elsewhere_leaves_nothing_to_do_here) {
     lease_store_fake_set_holder(app.lease_service, RECONCILIATION_LEASE_NAME, "somebody");
-    ck_assert_int_eq(reconcile_run(&app.service, &reconciled, &err), STATUS_OK);
+    ck_assert_int_eq(reconcile_and_wait(&app.service, &reconciled, &err), STATUS_OK);
     ck_assert(!reconciled.processed);
     ck_assert_str_eq(reconciled.lease_id, "");
 }

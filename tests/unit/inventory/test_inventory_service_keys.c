@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "inventory/inventory_service.h"
-#include "inventory/reconcile.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
+#include "support/reconcile_wait.h"
 
 enum { TIMEOUT_MS = 20000, INSTANCES = 2 };
 static const int64_t DAY_MS = 24 * 60 * 60 * 1000;
@@ -189,7 +189,7 @@ END_TEST
 static void reconcile(void) {
     struct reconcile_result result;
     function_app_await_release(&app, RECONCILIATION_LEASE_NAME);
-    ck_assert_msg(reconcile_run(&app.service, &result, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(reconcile_and_wait(&app.service, &result, &err) == STATUS_OK, "%s", err.message);
 }
 
 START_TEST(keys_are_kept_for_a_day_and_then_purged) {
