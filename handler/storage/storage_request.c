@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/condition.h"
 #include "base/correlation.h"
 #include "base/crypto.h"
 #include "base/log.h"
@@ -522,38 +521,15 @@ void storage_client_cancel(struct storage_client *client) {
     pthread_mutex_lock(&client->lock);
     bool was_cancelled = client->cancelled;
     client->cancelled = true;
-    pthread_cond_broadcast(&client->cancelled_changed);
     pthread_mutex_unlock(&client->lock);
     if (!was_cancelled) {
         event_loop_post(client->http->loop, &client->cancel);
     }
 }
 
-/* Returns false if the client was cancelled meanwhile. */
-static bool wait_ms(struct storage_client *client, int64_t delay_ms) {
-    struct timespec until = condition_deadline(delay_ms);
-    bool in_time = true;
-    pthread_mutex_lock(&client->lock);
-    while (!client->cancelled && in_time) {
-        in_time = condition_wait_until(&client->cancelled_changed, &client->lock, &until);
-    }
-    bool cancelled = client->cancelled;
-    pthread_mutex_unlock(&client->lock);
-    return !cancelled;
-}
-
 int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
     return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
                                  deadline_ms);
-}
-
-enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
-                                    int64_t deadline_ms) {
-    int64_t delay_ms = storage_client_delay_ms(client, attempt, retry_after_ms, deadline_ms);
-    if (delay_ms < 0) {
-        return STATUS_UNAVAILABLE;
-    }
-    return wait_ms(client, delay_ms) ? STATUS_OK : STATUS_CANCELLED;
 }
 
 /* --- the client --- */
@@ -564,7 +540,6 @@ void storage_client_init(struct storage_client *client, struct http_client *http
     client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
     TAILQ_INIT(&client->open);
     attempt_init(&client->attempt);
-    condition_init(&client->cancelled_changed);
     pthread_mutex_init(&client->lock, NULL);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
         storage_clock_init(&client->clocks[i], clock);
@@ -584,5 +559,4 @@ void storage_client_release(struct storage_client *client) {
         storage_clock_release(&client->clocks[i]);
     }
     pthread_mutex_destroy(&client->lock);
-    pthread_cond_destroy(&client->cancelled_changed);
 }

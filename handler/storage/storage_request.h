@@ -95,7 +95,6 @@ struct storage_client {
 
     struct loop_task cancel;
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t cancelled_changed;
     bool cancelled;
 };
 
@@ -181,18 +180,9 @@ enum status storage_client_send(struct storage_client *client, const struct stor
                                 int64_t deadline_ms, struct http_reply *out, struct error *err) MUST_CHECK;
 
 /*
- * Cancellable operations, storage_client_send and _back_off end with STATUS_CANCELLED: those under
- * way at once, and all that are started from now on.
+ * Cancellable operations and storage_client_send end with STATUS_CANCELLED: those under way at
+ * once, and all that are started from now on.
  */
 void storage_client_cancel(struct storage_client *client);
-
-/*
- * Waits for storage_client_delay_ms.
- *
- * STATUS_UNAVAILABLE   the wait would reach `deadline_ms`; nothing was waited for
- * STATUS_CANCELLED     storage_client_cancel
- */
-enum status storage_client_back_off(struct storage_client *client, int attempt, int retry_after_ms,
-                                    int64_t deadline_ms) MUST_CHECK;
 
 #endif
