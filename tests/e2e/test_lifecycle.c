@@ -64,18 +64,24 @@ static void start_handler(const char *const *settings) {
     wait_for_log("listens on");
 }
 
-/* Can somebody else have the product's lease at this moment? */
-static void assert_lease_is_free(const char *blob) {
+/* Somebody else tries to have the lease. */
+static enum status acquire_lease(const char *blob, int duration_s, struct error *err) {
     struct storage_connection connection;
     storage_connection_open(&connection, azurite.connection_string);
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
-    struct error err = {0};
     ck_assert_int_eq(uuid_v4(id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                                            storage_connection_deadline(&connection, 5000), &sent_ms, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
+    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, duration_s,
+                                            storage_connection_deadline(&connection, 5000), &sent_ms, err);
     storage_connection_close(&connection);
+    return status;
+}
+
+/* Can somebody else have the lease at this moment? */
+static void assert_lease_is_free(const char *blob) {
+    struct error err = {0};
+    enum status status = acquire_lease(blob, 15, &err);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
 }
 
 static const int stop_signals[] = {SIGTERM, SIGINT};
@@ -106,6 +112,43 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     http_reply_release(&reply);
     http_reply_release(&first.reply), http_reply_release(&second.reply), http_reply_release(&other.reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
+}
+END_TEST
+
+static bool are_all_available(void) {
+    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    bool are_all = strstr(reply.body.data, "\"availableQuantity\":100") != NULL;
+    http_reply_release(&reply);
+    return are_all;
+}
+
+/* Until the handler's own release of it has arrived. */
+static void take_lease_from_handler(const char *blob) {
+    struct error err = {0};
+    enum status status = STATUS_LEASE_CONFLICT;
+    while (status == STATUS_LEASE_CONFLICT) {
+        status = acquire_lease(blob, 60, &err);
+    }
+    ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
+}
+
+/* A round that waits for a product that others are at. */
+START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
+    start_handler((const char *const[]){"Inventory:ReservationLifetime=00:00:01", NULL});
+    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS}), 200);
+    while (!are_all_available()) { /* until the reservation has expired */
+    }
+    take_lease_from_handler("lease-inventory-PROD-001");
+    struct background round;
+    start_background(&round, "/ReconcileInventory", "{\"Data\":{\"timer\":{}},\"Metadata\":{}}");
+    wait_for_log("for reconciliation");
+    int64_t start_ms = process_now_ms();
+    ck_assert_int_eq(app_stop(&app, stop_signals[_i]), 0);
+    ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
+    finish_background(&round);
+    ck_assert_int_eq(round.reply.status, 503);
+    http_reply_release(&round.reply);
+    assert_lease_is_free("lease-inventory-reconciliation-job");
 }
 END_TEST
 
@@ -318,6 +361,7 @@ int main(void) {
     tcase_set_timeout(lifecycle, 120);
     tcase_add_checked_fixture(lifecycle, set_up, tear_down);
     tcase_add_loop_test(lifecycle, a_stop_in_mid_operation_leaves_no_lease_held, 0, 2);
+    tcase_add_loop_test(lifecycle, a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held, 0, 2);
     tcase_add_test(lifecycle, a_turn_in_hand_is_finished_before_the_end_and_no_other_begun);
     tcase_add_test(lifecycle, work_that_outlasts_its_lease_is_renewed_and_commits);
     tcase_add_test(lifecycle, storage_may_come_after_the_handler_and_go_and_come_again);

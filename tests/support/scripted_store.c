@@ -16,8 +16,10 @@ struct scripted_operation {
     struct product_state *state; /* read: what receives it; commit: what is committed */
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t time_ms; /* commit: the deadline; index: the expiry */
+    int64_t time_ms; /* commit: the deadline; index: the expiry; find, finish: now */
     int64_t *out_ms;
+    struct product_ids *out_products;
+    int *out_count;
     enum status planned;
     bool is_unheard; /* it has its effect, and then ends with `planned` */
 };
@@ -46,6 +48,12 @@ static void run_inner(struct scripted_operation *op, inventory_store_done done, 
         break;
     case SCRIPTED_READ_WAIT:
         inner->ops->read_wait(inner, op->product_id, op->out_ms, done, context);
+        break;
+    case SCRIPTED_FIND_DUE:
+        inner->ops->find_due(inner, op->time_ms, op->out_products, done, context);
+        break;
+    case SCRIPTED_FINISH_DUE:
+        inner->ops->finish_due(inner, op->product_id, op->time_ms, op->out_count, done, context);
         break;
     case SCRIPTED_KINDS:
         abort();
@@ -164,6 +172,18 @@ static void script_read_wait(struct inventory_store *base, const char *product_i
           done, context);
 }
 
+static void script_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
+                            inventory_store_done done, void *context) {
+    start(base, SCRIPTED_FIND_DUE, &(struct scripted_operation){.time_ms = now_ms, .out_products = out}, done, context);
+}
+
+static void script_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
+                              int *out_records_purged, inventory_store_done done, void *context) {
+    start(base, SCRIPTED_FINISH_DUE,
+          &(struct scripted_operation){.product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+          done, context);
+}
+
 /* ---- for tests ---- */
 
 void scripted_store_init(struct scripted_store *store, const struct clock *clock, struct event_loop *loop) {
@@ -174,7 +194,9 @@ void scripted_store_init(struct scripted_store *store, const struct clock *clock
                                                    .commit = script_commit,
                                                    .index_expiry = script_index,
                                                    .announce_wait = script_announce,
-                                                   .read_wait = script_read_wait};
+                                                   .read_wait = script_read_wait,
+                                                   .find_due = script_find_due,
+                                                   .finish_due = script_finish_due};
     memset(store, 0, sizeof *store);
     TAILQ_INIT(&store->held);
     store_operation_prepare(&store->base, &ops, loop);
