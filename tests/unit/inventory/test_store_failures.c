@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/utc.h"
 #include "inventory/product_read.h"
@@ -24,7 +25,40 @@ static void *calloc_unless_short(size_t count, size_t bytes) {
 #include "inventory/store_operation.c" /* NOLINT(bugprone-suspicious-include) */
 #undef calloc
 
-enum { COMMIT_MS = 5000, LONGEST_MS = 60000, MOST_REQUESTS = 6, DAY_MS = 24 * 3600 * 1000 };
+/* And its texts here: the one with this number, from 0, gets none. */
+static int text_without_memory = INT32_MAX;
+
+static void *malloc_but_one(size_t bytes) {
+    return text_without_memory-- == 0 ? NULL : malloc(bytes);
+}
+
+#define malloc malloc_but_one
+#include "base/strbuf.c" /* NOLINT(bugprone-suspicious-include) */
+#undef malloc
+
+/* What searches and purges keep meanwhile: the same. */
+static int list_without_memory = INT32_MAX;
+
+static void *calloc_but_one(size_t count, size_t bytes) {
+    return list_without_memory-- == 0 ? NULL : calloc(count, bytes);
+}
+
+static void *realloc_but_one(void *memory, size_t bytes) {
+    return list_without_memory-- == 0 ? NULL : realloc(memory, bytes);
+}
+
+#define calloc calloc_but_one
+#define malloc(bytes) realloc_but_one(NULL, bytes)
+#define realloc realloc_but_one
+#include "inventory/due_index.c" /* NOLINT(bugprone-suspicious-include) */
+#define FILTER_MAX_BYTES PURGE_FILTER_MAX_BYTES
+#include "inventory/due_purge.c" /* NOLINT(bugprone-suspicious-include) */
+#undef FILTER_MAX_BYTES
+#undef realloc
+#undef malloc
+#undef calloc
+
+enum { COMMIT_MS = 5000, LONGEST_MS = 60000, LONGEST_SEARCH_MS = 301000, MOST_REQUESTS = 6, DAY_MS = 24 * 3600 * 1000 };
 #define EXPIRES_MS (VIRTUAL_WALL_MS + 60000)
 #define BUCKET_MS (EXPIRES_MS - 30000)
 #define ROW                                                                                            \
@@ -42,6 +76,8 @@ static struct inventory_store_table store;
 static struct product_state state;
 static struct idempotency_record record;
 static int64_t out_ms;
+static struct product_ids due;
+static int purged;
 static const struct inventory_query query = {.until_ms = VIRTUAL_WALL_MS};
 
 static int ended;
@@ -94,6 +130,52 @@ static void start_read_wait(void) {
     store.base.ops->read_wait(&store.base, "P", &out_ms, note_end, &store);
 }
 
+static void start_find_due(void) {
+    store.base.ops->find_due(&store.base, VIRTUAL_WALL_MS, &due, note_end, &store);
+}
+
+/* What the last search met: such rows of product P in the index, that are over. */
+static void meet_due_rows(bool has_records) {
+    static const struct due_row rows[] = {
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RESERVATION},
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RECORD}};
+    store.due.seen = malloc(sizeof rows);
+    store.due.seen_count = has_records ? 2 : 1;
+    ck_assert_ptr_nonnull(store.due.seen);
+    memcpy(store.due.seen, rows, sizeof rows);
+}
+
+/* Two records go, and the two rows that spoke of the product. */
+static void start_finish_due(void) {
+    meet_due_rows(true);
+    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+}
+
+static void start_finish_without_records(void) {
+    meet_due_rows(false);
+    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+}
+
+/* No search has met the product. */
+static void start_finish_of_nothing(void) {
+    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+}
+
+static void assert_found_due(void) {
+    ck_assert_uint_eq(due.count, 1);
+    ck_assert_str_eq(due.ids[0], "P");
+}
+
+/* Records of which it is not sure are not counted. */
+static void assert_purged(void) {
+    ck_assert_int_ge(purged, 0);
+    ck_assert_int_le(purged, 2);
+}
+
+static void assert_no_records_purged(void) {
+    ck_assert_int_eq(purged, 0);
+}
+
 static void assert_read(void) {
     ck_assert(state.product.version == 7 || state.product.version == 8);
     ck_assert_int_eq(state.complete_until_ms, VIRTUAL_WALL_MS);
@@ -119,7 +201,7 @@ static void assert_wait_read(void) {
 static void assert_nothing(void) {
 }
 
-/* What a read meets. */
+/* What a read or a search meets. */
 enum scene {
     ONE_PAGE,
     TWO_PAGES,
@@ -128,7 +210,7 @@ enum scene {
 };
 
 /* What an operation asks for in one of its requests. */
-enum request { READ, READ_WAIT, READ_TIME, INDEX, INDEX_FIRST, UPSERT, TRANSACTION, REQUESTS };
+enum request { READ, READ_WAIT, READ_TIME, INDEX, INDEX_FIRST, UPSERT, TRANSACTION, QUERY, DELETION, REQUESTS };
 
 static const struct operation {
     void (*start)(void);
@@ -147,6 +229,12 @@ static const struct operation {
     {start_index_expiry, assert_indexed, ONE_PAGE, 1, {INDEX}},
     {start_announce_wait, assert_nothing, ONE_PAGE, 1, {UPSERT}},
     {start_read_wait, assert_wait_read, ONE_PAGE, 1, {READ_WAIT}},
+    {start_find_due, assert_found_due, ONE_PAGE, 1, {QUERY}},
+    {start_find_due, assert_found_due, TWO_PAGES, 2, {QUERY, QUERY}},
+    {start_finish_due, assert_purged, ONE_PAGE, 3, {QUERY, DELETION, DELETION}},
+    {start_finish_due, assert_purged, TWO_PAGES, 4, {QUERY, QUERY, DELETION, DELETION}},
+    {start_finish_without_records, assert_no_records_purged, ONE_PAGE, 1, {DELETION}},
+    {.start = start_finish_of_nothing, .assert_done = assert_no_records_purged},
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
@@ -154,12 +242,17 @@ enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
 static const struct operation *running;
 
-static void answer_parts(struct virtual_answer *out) {
+/* Each operation of a transaction has succeeded. */
+static void answer_parts(const struct http_call *call, struct virtual_answer *out) {
     static const char part[] =
         "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 X\r\nETag: W/\"8\"\r\n\r\n\r\n";
     out->http_status = 202;
     out->content_type = "multipart/mixed; boundary=b";
-    snprintf(out->body, sizeof out->body, "%s%s%s--b--\r\n", part, part, part);
+    char *end = out->body;
+    for (const char *at = call->body; (at = strstr(at, "application/http")) != NULL; at++) {
+        end += sprintf(end, "%s", part);
+    }
+    sprintf(end, "--b--\r\n");
 }
 
 /* Behind the first two answers the product has moved on. */
@@ -168,10 +261,24 @@ static void write_row(char *out, size_t out_bytes, int index) {
     snprintf(out, out_bytes, ROW, version, version);
 }
 
+/* One row of the index, and one record, on each page. */
+static void write_due_row(char *out, size_t out_bytes, bool is_first) {
+    snprintf(out, out_bytes, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737297%s00000-r-P\"}", is_first ? "8" : "9");
+}
+
+static void write_record(char *out, size_t out_bytes, bool is_first) {
+    const char *key = is_first ? "a" : "b";
+    snprintf(out, out_bytes, "{\"odata.etag\":\"W/\\\"%s\\\"\",\"RowKey\":\"i-%s\"}", key, key);
+}
+
 static void answer_page(int index, const struct http_call *call, struct virtual_answer *out) {
     bool is_first = strstr(call->url, "NextRowKey") == NULL;
     char row[1024] = "";
-    if (is_first) {
+    if (running->start == start_find_due) {
+        write_due_row(row, sizeof row, is_first);
+    } else if (running->start == start_finish_due) {
+        write_record(row, sizeof row, is_first);
+    } else if (is_first) {
         write_row(row, sizeof row, index);
     }
     snprintf(out->body, sizeof out->body, "{\"value\":[%s]}", row);
@@ -191,7 +298,7 @@ static void date_answer(int index, struct virtual_answer *out) {
 static void answer_well(int index, const struct http_call *call, struct virtual_answer *out) {
     out->http_status = strcmp(call->method, "GET") == 0 ? 200 : 204;
     if (strstr(call->url, "/$batch") != NULL) {
-        answer_parts(out);
+        answer_parts(call, out);
     } else if (strstr(call->url, "()?") != NULL) {
         answer_page(index, call, out);
     } else if (strstr(call->url, "waiting") != NULL) {
@@ -254,6 +361,8 @@ static void begin(const struct operation *operation, enum fault what, int from, 
     last_bad = to;
     ended = 0;
     out_ms = -1;
+    due = (struct product_ids){.ids = NULL};
+    purged = -1;
     memset(&record, 0, sizeof record);
     virtual_begin();
     inventory_store_table_init(&store, &virtual_client, "inventory");
@@ -265,11 +374,14 @@ static void begin(const struct operation *operation, enum fault what, int from, 
 
 static void assert_ended(void) {
     ck_assert_int_eq(ended, 1);
-    ck_assert_int_le(virtual_loop.now_ms, VIRTUAL_START_MS + LONGEST_MS);
+    int64_t longest_ms = running->start == start_find_due ? LONGEST_SEARCH_MS : LONGEST_MS;
+    ck_assert_int_le(virtual_loop.now_ms, VIRTUAL_START_MS + longest_ms);
     if (ended_with == STATUS_OK) {
         running->assert_done();
     } else {
         ck_assert_int_eq(out_ms, -1);
+        ck_assert_ptr_null(due.ids);
+        ck_assert_int_eq(purged, -1);
         ck_assert_str_eq(record.key_hash, "");
         ck_assert(running->start == start_commit ? state.product.version == 7 : state.etag[0] == '\0');
     }
@@ -279,6 +391,7 @@ static void finish(void) {
     while (virtual_step()) {
     }
     assert_ended();
+    free(due.ids);
     product_state_cleanup(&state);
     inventory_store_table_release(&store);
     virtual_end();
@@ -320,6 +433,8 @@ static const struct {
     [INDEX_FIRST] = {"..NC.FRTP...", "UUNCUFRTPUUU"}, /* but then the transaction fails */
     [UPSERT] = {"..NC.FRTP..A", "UUNCUFRTPUUA"},      /* the body of an answer does not matter */
     [TRANSACTION] = {".....FPT...A", "UUUUUFPTUUUU"}, /* the probe finds no change, or fails */
+    [QUERY] = {"..NC.FRTPM.A", "UUNCUFRTPMUA"},
+    [DELETION] = {"..NC.F.T...A", "UUNCUF.T.UUA"}, /* what is not as it was seen is passed over */
 };
 
 /* At its requests `from` to `to`. */
@@ -378,6 +493,7 @@ static void close_client(bool is_under_way_still) {
     (void)is_under_way_still;
     storage_client_release(&virtual_client);
     assert_ended();
+    free(due.ids);
     while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
         struct loop_timer *timer = (struct loop_timer *)virtual_loop.timers.root;
         timer_heap_remove(&virtual_loop.timers, &timer->entry);
@@ -401,11 +517,15 @@ static void stop_program(bool is_under_way_still) {
     ck_assert(!is_under_way_still || is_end_of_stopped(ended_with));
 }
 
-/* After each number of steps that the operation takes with these requests failing so. */
+/*
+ * After each number of steps that the operation takes with these requests failing so. A search goes
+ * on for minutes, and its later steps are all alike.
+ */
 static void end_everywhere(const struct operation *operation, enum fault what, int from, int to,
                            void (*end)(bool is_under_way_still)) {
+    enum { MOST_STEPS = 45 };
     bool more = true;
-    for (int steps = 0; more; steps++) {
+    for (int steps = 0; more && steps < MOST_STEPS; steps++) {
         begin(operation, what, from, to);
         more = is_under_way(steps);
         end(more);
@@ -432,6 +552,42 @@ START_TEST(an_operation_ends_when_the_program_stops_wherever_it_stands) {
 END_TEST
 
 /* ---- no memory for the operation itself ---- */
+
+/* With half of its filter a query would find, and a purge delete, what it must not. */
+START_TEST(an_operation_that_cannot_write_its_query_asks_for_nothing) {
+    static const struct operation asking[] = {{.start = start_find_due, .assert_done = assert_found_due},
+                                              {.start = start_finish_due, .assert_done = assert_purged},
+                                              {.start = start_read, .assert_done = assert_read}};
+    int failed = 0;
+    do {
+        text_without_memory = failed;
+        begin(&asking[_i], LOST, INT32_MAX, INT32_MAX);
+        bool was_reached = text_without_memory < 0;
+        text_without_memory = INT32_MAX;
+        finish();
+        ck_assert_int_eq(ended_with, was_reached ? STATUS_NO_MEMORY : STATUS_OK);
+        ck_assert(!was_reached || virtual_calls == 0);
+        failed++;
+    } while (ended_with != STATUS_OK);
+    ck_assert_int_gt(failed, 2);
+}
+END_TEST
+
+START_TEST(a_search_or_a_purge_that_finds_no_memory_says_so) {
+    static const struct operation listing[] = {{.start = start_find_due, .assert_done = assert_found_due},
+                                               {.start = start_finish_due, .assert_done = assert_purged}};
+    int failed = 0;
+    do {
+        list_without_memory = failed;
+        begin(&listing[_i], LOST, INT32_MAX, INT32_MAX);
+        finish();
+        ck_assert_int_eq(ended_with, list_without_memory < 0 ? STATUS_NO_MEMORY : STATUS_OK);
+        failed++;
+    } while (ended_with != STATUS_OK);
+    list_without_memory = INT32_MAX;
+    ck_assert_int_eq(failed, 3); /* two lists each: what was found, and what is made of it or goes */
+}
+END_TEST
 
 static int refusals_left;
 
@@ -487,6 +643,8 @@ int main(void) {
     tcase_add_loop_test(tcase, an_operation_ends_with_its_client_wherever_it_stands, 0, OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_ends_when_the_program_stops_wherever_it_stands, 0, OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_without_memory_ends_in_the_next_round, 0, OPERATIONS);
+    tcase_add_loop_test(tcase, an_operation_that_cannot_write_its_query_asks_for_nothing, 0, 3);
+    tcase_add_loop_test(tcase, a_search_or_a_purge_that_finds_no_memory_says_so, 0, 2);
     tcase_add_test(tcase, who_finds_no_memory_again_and_again_is_told_each_time);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
