@@ -15,8 +15,9 @@
 #include "wiring/parts.h"
 
 enum {
-    MAX_IN_HAND = 256,                 /* one more request is told to come again */
-    THREADS_NEEDED = MAX_IN_HAND + 44, /* at most: some 20 of our own, and those in which libcurl looks names up */
+    MAX_IN_HAND = 256, /* one more request is told to come again */
+    THREADS_NEEDED =
+        MAX_IN_HAND + 44, /* at most: ours, and those in which libcurl looks names up for requests in hand */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -30,7 +31,6 @@ enum {
 struct app {
     struct parts parts;
     struct dispatch dispatch;
-    struct worker_pool *workers; /* for functions that block */
     struct http_server *server;
     struct loop_task prepare;
     struct preparation_waiter preparation;
@@ -59,16 +59,10 @@ static enum status serve(struct app *app, struct error *err) {
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
                                           .on_refusal = dispatch_refusal};
     struct event_loop *loop = http_transport_client(app->parts.transport)->loop;
-    enum status status = worker_pool_new(&app->workers, MAX_IN_HAND, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
     app->dispatch = (struct dispatch){.functions = function_table,
                                       .service = &app->parts.inventory,
-                                      .route_prefix = app->parts.settings.route_prefix,
-                                      .loop = loop,
-                                      .workers = app->workers};
-    status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
+                                      .route_prefix = app->parts.settings.route_prefix};
+    enum status status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -118,7 +112,6 @@ static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
         _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
     }
     http_server_stop(app->server);
-    worker_pool_free(app->workers);
     parts_release(&app->parts);
 }
 

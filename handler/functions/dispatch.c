@@ -95,8 +95,6 @@ struct dispatched {
     bool is_invocation;
     struct invocation invocation;
     char *path;
-    struct worker_job job;
-    struct loop_task end;
     max_align_t run[];
 };
 
@@ -111,8 +109,7 @@ static struct dispatched *call_of(struct function_run *run) {
 /* Returns NULL if there is no memory for it. */
 static struct dispatched *call_new(const struct dispatch *dispatch, const struct function *function,
                                    struct http_inbound *inbound) {
-    size_t run_bytes = function->start != NULL ? function->run_bytes : sizeof(struct function_run);
-    struct dispatched *call = calloc(1, sizeof *call + run_bytes);
+    struct dispatched *call = calloc(1, sizeof *call + function->run_bytes);
     if (call == NULL) {
         return NULL;
     }
@@ -134,55 +131,15 @@ static void call_free(struct dispatched *call) {
     free(call);
 }
 
-static void end_call(void *context) {
-    struct dispatched *call = context;
-    struct http_inbound *inbound = call->inbound;
-    call_free(call);
-    http_inbound_answer(inbound);
-}
-
-/* The answer is there; it takes the request's shape. */
-static void shape_answer(struct dispatched *call) {
-    if (call->is_invocation) {
-        finish_invocation(call->function, &call->inbound->response, call->inbound->response.body.max_bytes);
-    }
-}
-
 void function_run_end(struct function_run *run) {
     struct dispatched *call = call_of(run);
-    correlation_use(NULL); /* the run's goes with it */
-    shape_answer(call);
-    end_call(call);
-}
-
-static void work(void *context) {
-    struct dispatched *call = context;
-    const struct function_run *run = run_of(call);
-    const struct correlation *before = correlation_use(&run->correlation);
-    call->function->serve(run->service, &run->request, run->response);
-    shape_answer(call);
-    correlation_use(before);
-}
-
-static void hand_back(void *context) {
-    struct dispatched *call = context;
-    event_loop_post(call->dispatch->loop, &call->end);
-}
-
-static void refuse_busy(struct http_response *response) {
-    http_headers_add(&response->headers, "Retry-After", "1");
-    api_answer_error(response, 503, "TooManyRequests", "The server is busy. Please retry the request.");
-}
-
-static void submit(struct dispatched *call) {
-    call->job = (struct worker_job){.run = work, .finish = hand_back, .context = call};
-    call->end = (struct loop_task){.run = end_call, .context = call};
-    struct error err = {0};
-    if (worker_pool_submit(call->dispatch->workers, &call->job, &err) != STATUS_OK) {
-        log_event(LOG_ERROR, "%s cannot run: %s", call->function->name, err.message);
-        refuse_busy(&call->inbound->response);
-        function_run_end(run_of(call));
+    struct http_inbound *inbound = call->inbound;
+    if (call->is_invocation) {
+        finish_invocation(call->function, &inbound->response, inbound->response.body.max_bytes);
     }
+    correlation_use(NULL); /* the run's goes with it */
+    call_free(call);
+    http_inbound_answer(inbound);
 }
 
 /* Takes the call. */
@@ -192,12 +149,10 @@ static void begin_call(struct dispatched *call, const char *method) {
     if (function->method != NULL && strcmp(method, function->method) != 0) {
         refuse_method(run->response, function->method);
         function_run_end(run);
-    } else if (function->start != NULL) {
+    } else {
         const struct correlation *before = correlation_use(&run->correlation); /* it outlives `start` */
         function->start(run);
         correlation_use(before);
-    } else {
-        submit(call);
     }
 }
 

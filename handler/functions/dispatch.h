@@ -17,13 +17,12 @@
  * Routes match as ASP.NET's do: literals in any case, one trailing slash tolerated, {productId} one
  * non-empty segment.
  *
- * Threads  The loop's. Functions that block run on the workers, and their answers come back.
+ * Threads  The loop's.
  */
 #ifndef FUNCTIONS_DISPATCH_H
 #define FUNCTIONS_DISPATCH_H
 
 #include "base/http_message.h"
-#include "base/worker_pool.h"
 #include "functions/function.h"
 #include "http/event_loop.h"
 #include "http/http_inbound.h"
@@ -36,9 +35,6 @@ struct dispatch {
     const struct function *const *functions; /* function_table */
     struct inventory_service *service;
     const char *route_prefix; /* host.json's extensions.http.routePrefix; may be "" */
-    /* Of the server; and for the functions that block. */
-    struct event_loop *loop;
-    struct worker_pool *workers;
 };
 
 /* Answers one request of the host's: an http_inbound_handler. `context` is a struct dispatch. */

@@ -4,7 +4,7 @@
  * Vocabulary   trigger     what makes the host call: HTTP, or a timer
  *              invocation  one such call
  *              run         a function's work for one invocation, from its start to its answer
- * Threads      `start` is called on the loop's thread, `serve` on workers.
+ * Threads      The loop's.
  */
 #ifndef FUNCTIONS_FUNCTION_H
 #define FUNCTIONS_FUNCTION_H
@@ -47,18 +47,13 @@ struct function_run {
  */
 void function_run_end(struct function_run *run);
 
-/*
- * A function for callers (HTTP) has a method, an action, and either `start` or `serve`. A timer's
- * has `start`. `start` must not block. `serve` may, and has filled in the response when it returns.
- */
+/* A function for callers (HTTP) has a method and an action; a timer's has neither. `start` must not block. */
 struct function {
     const char *name;   /* "ReserveInventory" */
     const char *method; /* HTTP: "POST"; NULL: it has no caller */
     const char *action; /* HTTP: the route after inventory/{productId}, "reserve"; "" for none */
     void (*start)(struct function_run *run);
-    size_t run_bytes; /* with `start`: of its struct */
-    void (*serve)(struct inventory_service *service, const struct function_request *request,
-                  struct http_response *response);
+    size_t run_bytes; /* of its struct */
 };
 
 extern const struct function reserve_inventory_function;   /* reserve_inventory.c */

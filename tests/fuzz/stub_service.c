@@ -82,14 +82,6 @@ static enum status finish(struct error *err) {
     return status;
 }
 
-/* Workers that do at once whatever they are given. */
-enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job, struct error *err) {
-    (void)pool, (void)err;
-    job->run(job->context);
-    job->finish(job->context);
-    return STATUS_OK;
-}
-
 /* A loop that does at once whatever it is given. */
 void event_loop_post(struct event_loop *loop, struct loop_task *task) {
     (void)loop;

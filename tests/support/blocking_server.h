@@ -7,8 +7,8 @@
 #ifndef SUPPORT_BLOCKING_SERVER_H
 #define SUPPORT_BLOCKING_SERVER_H
 
-#include "base/worker_pool.h"
 #include "server/http_server.h"
+#include "support/worker_pool.h"
 
 /* An event loop, and workers. All servers on it have the same handler. */
 struct blocking_server {

@@ -15,7 +15,7 @@
 #include "lease/lease_wait.h"
 #include "storage/http_transport.h"
 
-enum { MAX_WORKERS = 8, ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
+enum { ANSWER_BYTES = 1024 * 1024, STOP_MS = 5000, LIFETIME_MS = 30 * 60 * 1000 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
 static const struct seed_product seeds[] = {{"PROD-001", 100}, {"PROD-002", 50}};
@@ -147,16 +147,10 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
         .reservation_lifetime_ms = LIFETIME_MS, .seeds = seeds, .seed_count = sizeof seeds / sizeof seeds[0]};
     inventory_service_init(&app->service, &app->store.base, app->leases, clock_system(), &app->options,
                            acquire_timeout_ms);
-    ck_assert_int_eq(worker_pool_new(&app->workers, MAX_WORKERS, &err), STATUS_OK);
-    app->dispatch = (struct dispatch){.functions = function_table,
-                                      .service = &app->service,
-                                      .route_prefix = "api",
-                                      .loop = http_transport_client(app->transport)->loop,
-                                      .workers = app->workers};
+    app->dispatch = (struct dispatch){.functions = function_table, .service = &app->service, .route_prefix = "api"};
 }
 
 void function_app_stop(struct function_app *app) {
-    worker_pool_free(app->workers);
     inventory_service_cancel(&app->service);
     ck_assert_int_eq(lease_manager_close(app->leases, clock_now_ms(clock_system()) + STOP_MS), 0);
     http_transport_stop(app->transport);
@@ -198,7 +192,7 @@ void function_app_dispatch(struct function_app *app, const struct http_request *
                            struct http_response *response) {
     struct waiting_call waiting = {.inbound = {.request = *request, .response = *response, .answered = end_call},
                                    .app = app};
-    loop_call_run(&waiting.call, app->dispatch.loop, begin_call, &waiting);
+    loop_call_run(&waiting.call, app->service.loop, begin_call, &waiting);
     *response = waiting.inbound.response;
 }
 

@@ -47,7 +47,6 @@ struct function_app {
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;
-    struct worker_pool *workers;
     struct dispatch dispatch;
 };
 

@@ -1,4 +1,4 @@
-/* Functions of each kind as dispatch runs them: asynchronous ones, and blocking ones on workers. */
+/* Functions as dispatch runs them: those that end at once, soon, or when somebody ends them. */
 #include "functions/function.h"
 
 #include <pthread.h>
@@ -17,7 +17,7 @@
 #include "support/check_main.h"
 #include "support/raw_http.h"
 
-enum { MAX_WORKERS = 4, MAX_IN_HAND = 8, ANSWER_BYTES = 64 * 1024, EXTRA_BYTES = 500 };
+enum { MAX_IN_HAND = 8, ANSWER_BYTES = 64 * 1024, EXTRA_BYTES = 500 };
 
 /* A sanitizer tells of an allocation that is too large, and the runner takes that for a failure. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -98,18 +98,6 @@ static void start_in_vain(struct function_run *run) {
     function_run_end(run);
 }
 
-static void serve(struct inventory_service *service, const struct function_request *request,
-                  struct http_response *response) {
-    (void)service;
-    ck_assert(!event_loop_is_current(loop));
-    ck_assert_str_eq(correlation_current()->invocation_id, ID);
-    cJSON *body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "product", request->product_id);
-    cJSON_AddStringToObject(body, "body", request->body);
-    cJSON_AddStringToObject(body, "id", correlation_current()->invocation_id);
-    api_answer_json(response, 200, body, 0);
-}
-
 static const struct function later_function = {
     .name = "Later", .method = "POST", .action = "later", .start = start_later, .run_bytes = sizeof(struct later)};
 static const struct function soon_function = {
@@ -125,11 +113,9 @@ static const struct function huge_function = {
     .name = "Huge", .method = "POST", .action = "huge", .start = start_now, .run_bytes = SIZE_MAX / 4};
 static const struct function timer_function = {
     .name = "Timer", .start = start_in_vain, .run_bytes = sizeof(struct function_run)};
-static const struct function blocking_function = {
-    .name = "Blocking", .method = "POST", .action = "blocking", .serve = serve};
 
-static const struct function *const table[] = {&later_function, &soon_function,  &now_function,      &vain_function,
-                                               &huge_function,  &timer_function, &blocking_function, NULL};
+static const struct function *const table[] = {&later_function, &soon_function,  &now_function, &vain_function,
+                                               &huge_function,  &timer_function, NULL};
 
 /* ---- calls ---- */
 
@@ -148,8 +134,7 @@ static sem_t answered;
 static void set_up(void) {
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, NULL), STATUS_OK);
-    dispatch = (struct dispatch){.functions = table, .route_prefix = "api", .loop = loop};
-    ck_assert_int_eq(worker_pool_new(&dispatch.workers, MAX_WORKERS, NULL), STATUS_OK);
+    dispatch = (struct dispatch){.functions = table, .route_prefix = "api"};
     sem_init(&started, 0, 0), sem_init(&answered, 0, 0);
     caller.is_answered = false;
     atomic_store(&start_count, 0);
@@ -158,7 +143,6 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    worker_pool_free(dispatch.workers);
     event_loop_stop(loop);
     event_loop_free(loop);
     http_response_release(&caller.inbound.response);
@@ -223,9 +207,7 @@ static void assert_answer(int status, const char *what) {
 
 static const struct {
     const char *path, *name;
-} quick[] = {{"/api/inventory/P-1/now", "/Now"},
-             {"/api/inventory/P-1/soon", "/Soon"},
-             {"/api/inventory/P-1/blocking", "/Blocking"}};
+} quick[] = {{"/api/inventory/P-1/now", "/Now"}, {"/api/inventory/P-1/soon", "/Soon"}};
 
 START_TEST(a_caller_gets_the_answer_of_a_function_of_any_kind) {
     call(quick[_i].path, "hi");
@@ -298,51 +280,6 @@ START_TEST(a_function_is_not_started_for_another_method_or_a_payload_that_is_non
 }
 END_TEST
 
-/* ---- workers ---- */
-
-static void want_impossible_stacks(pthread_attr_t *before) {
-    pthread_attr_t huge;
-    ck_assert_int_eq(pthread_getattr_default_np(before), 0);
-    ck_assert_int_eq(pthread_attr_init(&huge), 0);
-    ck_assert_int_eq(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
-    ck_assert_int_eq(pthread_setattr_default_np(&huge), 0);
-    pthread_attr_destroy(&huge);
-}
-
-START_TEST(without_memory_for_a_worker_a_blocking_function_is_refused) {
-    static const struct {
-        const char *path, *body, *answer;
-        int status;
-    } rows[] = {{"/api/inventory/P-1/blocking", "hi", "TooManyRequests", 503},
-                {"/Blocking", PAYLOAD("POST"), "\"statusCode\":\"503\"", 200}};
-    pthread_attr_t before;
-    want_impossible_stacks(&before);
-    call(rows[_i].path, rows[_i].body);
-    pthread_setattr_default_np(&before);
-    assert_answer(rows[_i].status, rows[_i].answer);
-    const struct http_response *response = &caller.inbound.response;
-    if (_i == 0) {
-        ck_assert_str_eq(http_headers_get(&response->headers, "Retry-After"), "1");
-    } else {
-        ck_assert_ptr_nonnull(strstr(response->body.data, "\"Retry-After\":\"1\""));
-    }
-}
-END_TEST
-
-START_TEST(a_worker_is_started_when_a_function_needs_it) {
-    call("/api/inventory/P-1/now", "hi");
-    assert_answer(200, GIVEN);
-    http_response_release(&caller.inbound.response);
-    http_response_init(&caller.inbound.response, ANSWER_BYTES);
-    caller.is_answered = false;
-    pthread_attr_t before;
-    want_impossible_stacks(&before); /* none was started until now, so none can be */
-    call("/api/inventory/P-1/blocking", "hi");
-    pthread_setattr_default_np(&before);
-    assert_answer(503, "TooManyRequests");
-}
-END_TEST
-
 /* ---- with a server ---- */
 
 static struct http_server *server;
@@ -384,7 +321,7 @@ static void assert_idle(void) {
 }
 
 START_TEST(functions_of_all_kinds_share_a_connection) {
-    int fd = send_on_new(POST("now") POST("soon") POST("later") POST("blocking") POST("soon"));
+    int fd = send_on_new(POST("now") POST("soon") POST("later") POST("now") POST("soon"));
     assert_served(fd), assert_served(fd);
     await(&started);
     end_started();
@@ -425,8 +362,8 @@ int main(void) {
     Suite *suite = suite_create("function_run");
     TCase *runs = tcase_create("runs");
     tcase_add_checked_fixture(runs, set_up, tear_down);
-    tcase_add_loop_test(runs, a_caller_gets_the_answer_of_a_function_of_any_kind, 0, 3);
-    tcase_add_loop_test(runs, an_invocation_gets_it_in_its_envelope, 0, 3);
+    tcase_add_loop_test(runs, a_caller_gets_the_answer_of_a_function_of_any_kind, 0, 2);
+    tcase_add_loop_test(runs, an_invocation_gets_it_in_its_envelope, 0, 2);
     tcase_add_loop_test(runs, a_run_keeps_its_request_until_it_ends, 0, 2);
     tcase_add_test(runs, a_function_that_fails_to_start_answers_with_its_failure);
     tcase_add_test(runs, a_function_that_fails_to_start_tells_the_invocation);
@@ -436,8 +373,6 @@ int main(void) {
         tcase_add_test(runs, an_invocation_s_run_that_finds_no_memory_is_an_internal_error);
     }
     tcase_add_test(runs, a_function_is_not_started_for_another_method_or_a_payload_that_is_none);
-    tcase_add_loop_test(runs, without_memory_for_a_worker_a_blocking_function_is_refused, 0, 2);
-    tcase_add_test(runs, a_worker_is_started_when_a_function_needs_it);
     suite_add_tcase(suite, runs);
     TCase *served = tcase_create("served");
     tcase_add_checked_fixture(served, set_up_server, tear_down_server);

@@ -17,6 +17,7 @@ static struct function_app app;
 
 static void set_up_app(void) {
     function_app_start(&app, 0);
+    ck_assert_int_eq(inventory_service_prepare(&app.service, NULL), STATUS_OK);
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "somebody");
 }
 

@@ -119,6 +119,19 @@ static int products_left(void) {
 
 /* ---- set up, tear down ---- */
 
+static void on_prepared(void *context, enum status status, const struct error *err) {
+    (void)err;
+    *(enum status *)context = status;
+}
+
+static void prepare(struct inventory_store *memory) {
+    enum status status = STATUS_CANCELLED;
+    memory->ops->prepare(memory, seeds, MANY, on_prepared, &status);
+    while (virtual_step()) { /* to the end of all that is under way */
+    }
+    ck_assert_int_eq(status, STATUS_OK);
+}
+
 static void set_up_with(int due_count) {
     struct inventory_store *memory = &store.memory.base;
     const struct inventory_options options = {.reservation_lifetime_ms = LIFETIME_MS, .is_prepared = true};
@@ -134,7 +147,7 @@ static void set_up_with(int due_count) {
         seeds[i].total = 10;
         snprintf(seeds[i].id, sizeof seeds[i].id, "P%02d", i);
     }
-    ck_assert_int_eq(memory->ops->prepare(memory, seeds, MANY, NULL), STATUS_OK);
+    prepare(memory);
     for (int i = 0; i < due_count; i++) {
         make_due(seeds[i].id);
     }

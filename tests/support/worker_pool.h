@@ -3,8 +3,8 @@
  *
  * Threads  Any may submit.
  */
-#ifndef BASE_WORKER_POOL_H
-#define BASE_WORKER_POOL_H
+#ifndef SUPPORT_WORKER_POOL_H
+#define SUPPORT_WORKER_POOL_H
 
 #include <sys/queue.h>
 

@@ -1,4 +1,4 @@
-#include "base/worker_pool.h"
+#include "support/worker_pool.h"
 
 #include <pthread.h>
 #include <stdbool.h>
