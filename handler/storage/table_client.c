@@ -40,34 +40,24 @@ static struct table_call *prepare(struct table_call *call, struct storage_client
 }
 
 static void begin_page(struct table_call *call);
-
-/*
- * Reads an answer, if there is one. Returns true if another page is to be asked for. Updates
- * *status.
- */
-static bool end_request(struct table_call *call, enum status *status, const struct http_reply *reply,
-                        struct error *err) {
-    *status = call->take(call, *status, reply, err);
-    storage_request_release(&call->request);
-    bool more = *status == STATUS_OK && call->continuation.count > 0;
-    if (more) {
-        begin_page(call);
-    }
-    http_headers_release(&call->continuation);
-    http_headers_init(&call->continuation);
-    return more;
-}
-
 static void send_request(struct table_call *call);
 
 static void on_answer(void *context, enum status status, struct http_reply *reply, const struct error *err) {
     struct table_call *call = context;
     struct error failure = *err;
-    if (end_request(call, &status, reply, &failure)) {
-        send_request(call);
-        return;
+    status = call->take(call, status, reply, &failure);
+    storage_request_release(&call->request);
+    bool more = status == STATUS_OK && call->continuation.count > 0;
+    if (more) {
+        begin_page(call);
     }
-    call->done(call->context, status, &failure);
+    http_headers_release(&call->continuation);
+    http_headers_init(&call->continuation);
+    if (more) {
+        send_request(call);
+    } else {
+        call->done(call->context, status, &failure);
+    }
 }
 
 static void send_request(struct table_call *call) {
@@ -79,23 +69,6 @@ static void start(struct table_call *call, table_done done, void *context) {
     call->done = done;
     call->context = context;
     send_request(call);
-}
-
-static enum status wait_for(struct table_call *call, struct error *err) {
-    enum status status = STATUS_OK;
-    bool more = true;
-    while (more) {
-        struct http_reply reply;
-        struct error failure = {.status = STATUS_OK};
-        http_reply_init(&reply);
-        status = storage_client_send(call->client, &call->request, call->deadline_ms, &reply, &failure);
-        more = end_request(call, &status, &reply, &failure);
-        http_reply_release(&reply);
-        if (status != STATUS_OK && err != NULL) {
-            *err = failure;
-        }
-    }
-    return status;
 }
 
 /* ---- tables and entities ---- */
@@ -226,25 +199,13 @@ static enum status take_page(struct table_call *call, enum status sent, const st
     return status;
 }
 
-static void prepare_query(struct table_call *call, struct storage_client *client, const struct table_query *query,
-                          int64_t deadline_ms) {
+void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
+                       int64_t deadline_ms, table_done done, void *context) {
     prepare(call, client, deadline_ms);
     call->query = *query;
     call->take = take_page;
     begin_page(call);
-}
-
-void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
-                       int64_t deadline_ms, table_done done, void *context) {
-    prepare_query(call, client, query, deadline_ms);
     start(call, done, context);
-}
-
-enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
-                        struct error *err) {
-    struct table_call call;
-    prepare_query(&call, client, query, deadline_ms);
-    return wait_for(&call, err);
 }
 
 /* ---- transactions ---- */
@@ -295,9 +256,9 @@ static enum status take_transaction(struct table_call *call, enum status sent, c
 }
 
 /* The request remembers what fails here. Sending it then ends with that status. */
-static void prepare_transaction(struct table_call *call, struct storage_client *client, const char *table,
-                                const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                                char out_first_etag[TABLE_ETAG_BYTES]) {
+void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
+                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
+                             char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context) {
     assert(count >= 1 && count <= TABLE_TRANSACTION_MAX_OPERATIONS);
     struct storage_request *request = &prepare(call, client, deadline_ms)->request;
     char id[UUID_TEXT_BYTES] = "";
@@ -313,21 +274,7 @@ static void prepare_transaction(struct table_call *call, struct storage_client *
     call->take = take_transaction;
     call->count = count;
     call->out_first_etag = out_first_etag;
-}
-
-void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
-                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                             char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context) {
-    prepare_transaction(call, client, table, operations, count, deadline_ms, out_first_etag);
     start(call, done, context);
-}
-
-enum status table_transaction(struct storage_client *client, const char *table,
-                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                              char out_first_etag[TABLE_ETAG_BYTES], struct error *err) {
-    struct table_call call;
-    prepare_transaction(&call, client, table, operations, count, deadline_ms, out_first_etag);
-    return wait_for(&call, err);
 }
 
 void table_append_literal(struct strbuf *filter, const char *text) {

@@ -6,13 +6,10 @@
  * Statuses are storage_done's and storage_error.h's; those that a caller has to expect stand with
  * the operation.
  *
- * Two forms   ..._start   starts an operation on the loop's thread. `done` is called once, on that
- *                         thread, as the operation's last act, never inside start. Its owner may
- *                         free it or start it again there. Arguments are copied, but for a query's,
- *                         which are borrowed until `done`. Outputs are borrowed until `done`, too,
- *                         and untouched on failure. storage_client_cancel ends it.
- *             table_query, table_transaction
- *                         wait for the answer, on any thread but the loop's.
+ * Threads   The loop's. ..._start starts an operation. `done` is called once, as the operation's last
+ *           act, never inside start. Its owner may free it or start it again there. Arguments are
+ *           copied, but for a query's, which are borrowed until `done`. Outputs are borrowed until
+ *           `done`, too, and untouched on failure. storage_client_cancel ends it.
  */
 #ifndef STORAGE_TABLE_CLIENT_H
 #define STORAGE_TABLE_CLIENT_H
@@ -98,14 +95,11 @@ void table_get_start(struct table_call *call, struct storage_client *client, con
 
 /*
  * Query Entities, in key order, following continuation tokens to the end. A query that fails may
- * have visited entities before. table_query_start visits on the loop's thread, table_query on the
- * caller's.
+ * have visited entities before, on the loop's thread.
  * STATUS_CONTAINER_NOT_FOUND, STATUS_MALFORMED (an answer that is not such JSON), and the visitor's own.
  */
 void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
                        int64_t deadline_ms, table_done done, void *context);
-enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
-                        struct error *err) MUST_CHECK;
 
 enum table_operation_kind { TABLE_INSERT, TABLE_MERGE, TABLE_DELETE };
 
@@ -135,9 +129,6 @@ struct table_operation {
 void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
                              char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context);
-enum status table_transaction(struct storage_client *client, const char *table,
-                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                              char out_first_etag[TABLE_ETAG_BYTES], struct error *err) MUST_CHECK;
 
 /* Appends an OData string literal: quoted, quotes doubled. */
 void table_append_literal(struct strbuf *filter, const char *text);

@@ -11,8 +11,12 @@ struct waiting_call {
     struct storage_client *client;
     const char *table, *partition_key, *row_key;
     const cJSON *entity;
+    const struct table_query *query;
+    const struct table_operation *operations;
+    size_t operation_count;
     int64_t deadline_ms;
     cJSON **out;
+    char *out_first_etag;
     int end_count;
     enum status status;
     struct error err;
@@ -74,4 +78,35 @@ enum status table_get(struct storage_client *client, const char *table, const ch
                                .deadline_ms = deadline_ms,
                                .out = out};
     return run(&own, begin_get, err);
+}
+
+static void begin_query(void *context) {
+    struct waiting_call *own = context;
+    table_query_start(&own->operation, own->client, own->query, own->deadline_ms, on_end, own);
+    ck_assert_int_eq(own->end_count, 0);
+}
+
+enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
+                        struct error *err) {
+    struct waiting_call own = {.client = client, .query = query, .deadline_ms = deadline_ms};
+    return run(&own, begin_query, err);
+}
+
+static void begin_transaction(void *context) {
+    struct waiting_call *own = context;
+    table_transaction_start(&own->operation, own->client, own->table, own->operations, own->operation_count,
+                            own->deadline_ms, own->out_first_etag, on_end, own);
+    ck_assert_int_eq(own->end_count, 0);
+}
+
+enum status table_transaction(struct storage_client *client, const char *table,
+                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
+                              char out_first_etag[TABLE_ETAG_BYTES], struct error *err) {
+    struct waiting_call own = {.client = client,
+                               .table = table,
+                               .operations = operations,
+                               .operation_count = count,
+                               .deadline_ms = deadline_ms,
+                               .out_first_etag = out_first_etag};
+    return run(&own, begin_transaction, err);
 }
