@@ -365,6 +365,50 @@ bool json_int64(const cJSON *object, const char *key, int64_t *out) {
     return cJSON_IsString(item) ? digits_to_int64(item->valuestring, out) : json_whole_number(item, out);
 }
 
+/* The character after the backslash; '\0' if there is no short form. */
+static char short_escape(char c) {
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    if (c == '\0' || strchr(from, c) == NULL) {
+        return '\0';
+    }
+    return to[strchr(from, c) - from];
+}
+
+/* The length of what at the begin of `text` may not stand in a string as it is; 0: it may. */
+static size_t escaped_length(const char *text) {
+    if ((unsigned char)text[0] < ' ' || text[0] == '"' || text[0] == '\\') {
+        return 1;
+    }
+    return text[0] == '\xE2' && text[1] == '\x80' && (text[2] == '\xA8' || text[2] == '\xA9') ? 3 : 0;
+}
+
+static void append_escape(struct strbuf *out, const char *text, size_t length) {
+    char letter = short_escape(text[0]);
+    strbuf_append_char(out, '\\');
+    if (letter != '\0') {
+        strbuf_append_char(out, letter);
+    } else {
+        strbuf_appendf(out, "u%04x", length == 3 ? 0x2028U + (text[2] == '\xA9') : (unsigned char)text[0]);
+    }
+}
+
+void json_append_string(struct strbuf *out, const char *text) {
+    strbuf_append_char(out, '"');
+    while (*text != '\0') {
+        size_t plain = 0, escaped = 0;
+        while (text[plain] != '\0' && (escaped = escaped_length(text + plain)) == 0) {
+            plain++;
+        }
+        strbuf_append(out, text, plain);
+        text += plain;
+        if (escaped > 0) {
+            append_escape(out, text, escaped);
+            text += escaped;
+        }
+    }
+    strbuf_append_char(out, '"');
+}
+
 bool json_add_int64(cJSON *object, const char *key, int64_t value) {
     char digits[24];
     snprintf(digits, sizeof digits, "%" PRId64, value);

@@ -1,5 +1,5 @@
 /*
- * json.h - strict parsing on top of cJSON, and the few look-ups that every reader of JSON needs.
+ * json.h - strict parsing on top of cJSON, and the little that readers and writers of JSON share.
  *
  * A number keeps its text, in `valuestring`: as a double, 4.99999999999999999999 is 5.
  *
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/strbuf.h"
 #include "base/utf8.h"
 
 enum { JSON_MAX_DEPTH = 32 };
@@ -56,6 +57,12 @@ bool json_whole_number(const cJSON *item, int64_t *out);
  * storage writes Edm.Int64. False: neither; untouched.
  */
 bool json_int64(const cJSON *object, const char *key, int64_t *out);
+
+/*
+ * Appends `text` as a JSON string, quotes included, on one line even to JavaScript, which takes
+ * U+2028 and U+2029 for ends of lines. What is not UTF-8 is not changed.
+ */
+void json_append_string(struct strbuf *out, const char *text);
 
 /* Appends a whole number exactly, where cJSON's own doubles would round it from 2^53 on. False: no memory. */
 bool json_add_int64(cJSON *object, const char *key, int64_t value);

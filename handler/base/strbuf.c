@@ -150,6 +150,20 @@ void strbuf_appendf(struct strbuf *buf, const char *format, ...) {
     va_end(arguments);
 }
 
+void strbuf_append_int64(struct strbuf *buf, int64_t value) {
+    char digits[20]; /* of INT64_MIN: a sign and 19 digits */
+    size_t start = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--start] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) {
+        digits[--start] = '-';
+    }
+    strbuf_append(buf, digits + start, sizeof digits - start);
+}
+
 static bool is_unreserved(char c) {
     /* Not isalnum: that would ask the locale. */
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
@@ -174,4 +188,8 @@ void strbuf_append_percent_encoded(struct strbuf *buf, const char *text) {
 
 enum status strbuf_status(const struct strbuf *buf) {
     return buf->status;
+}
+
+const char *strbuf_text(const struct strbuf *buf) {
+    return buf->status == STATUS_OK ? buf->data : NULL;
 }

@@ -11,6 +11,7 @@
 #define BASE_STRBUF_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -42,6 +43,9 @@ void strbuf_append_string(struct strbuf *buf, const char *text);
 void strbuf_append_char(struct strbuf *buf, char c);
 void strbuf_appendf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* The number in decimal digits. */
+void strbuf_append_int64(struct strbuf *buf, int64_t value);
+
 /* Appends `text` with every byte but RFC 3986's unreserved ones (letters, digits, - . _ ~) as %XX. */
 void strbuf_append_percent_encoded(struct strbuf *buf, const char *text);
 
@@ -51,5 +55,8 @@ void strbuf_append_percent_encoded(struct strbuf *buf, const char *text);
  * STATUS_TOO_LARGE   one of them went over max_bytes
  */
 enum status strbuf_status(const struct strbuf *buf) MUST_CHECK;
+
+/* The text, borrowed; NULL if an append has failed. */
+const char *strbuf_text(const struct strbuf *buf);
 
 #endif

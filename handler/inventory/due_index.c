@@ -69,9 +69,11 @@ bool due_index_next_row(const struct product_state *state, struct product *after
 
 void due_index_insert_start(struct due_index *index, struct table_call *call, const struct due_row *row,
                             int64_t deadline_ms, table_done done, void *context) {
-    cJSON *entity = product_entity_of_due(row);
-    table_insert_start(call, index->client, index->table, entity, deadline_ms, done, context);
-    cJSON_Delete(entity);
+    struct strbuf entity;
+    strbuf_init(&entity, SIZE_MAX);
+    product_entity_write_due(row, &entity);
+    table_insert_start(call, index->client, index->table, strbuf_text(&entity), deadline_ms, done, context);
+    strbuf_release(&entity);
 }
 
 /* ---- finding ---- */

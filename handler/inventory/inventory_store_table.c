@@ -264,12 +264,14 @@ static void table_announce_wait(struct inventory_store *base, const char *produc
         return;
     }
     char partition[PRODUCT_ENTITY_KEY_BYTES];
+    struct strbuf entity;
+    strbuf_init(&entity, SIZE_MAX);
     product_entity_wait_partition(product_id, partition);
-    cJSON *entity = product_entity_of_wait(product_id);
+    product_entity_write_wait(product_id, &entity);
     notice->product_id = product_id;
-    table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW, entity,
+    table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW, strbuf_text(&entity),
                        storage_deadline_ms(store), on_announced, notice);
-    cJSON_Delete(entity);
+    strbuf_release(&entity);
 }
 
 static void on_wait_read(void *context, enum status status, const struct error *err) {

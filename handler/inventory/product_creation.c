@@ -42,10 +42,12 @@ static void insert(struct product_creation *creation) {
     creation->was_inserting = true;
     memcpy(product.id, seed->id, sizeof product.id);
     memcpy(product.commit_ids, creation->commit_id, UUID_TEXT_BYTES);
-    cJSON *entity = product_entity_of_product(&product); /* NULL, for want of memory: the insert fails */
-    table_insert_start(&creation->call, creation->store->client, creation->store->table, entity,
+    struct strbuf entity;
+    strbuf_init(&entity, SIZE_MAX);
+    product_entity_write_product(&product, &entity);
+    table_insert_start(&creation->call, creation->store->client, creation->store->table, strbuf_text(&entity),
                        storage_deadline_ms(creation), on_inserted, creation);
-    cJSON_Delete(entity);
+    strbuf_release(&entity);
 }
 
 /* ---- CHECKING_PARTITION ---- */

@@ -19,49 +19,53 @@ bool product_entity_copy_text(const cJSON *entity, const char *property, char *o
     return true;
 }
 
-static bool add_typed(cJSON *entity, const char *property, const char *type, const char *value) {
-    char name[64];
-    snprintf(name, sizeof name, "%s@odata.type", property);
-    return cJSON_AddStringToObject(entity, name, type) != NULL &&
-           cJSON_AddStringToObject(entity, property, value) != NULL;
+/* A property follows others: PartitionKey is the first of each entity. */
+static void append_text(struct strbuf *out, const char *property, const char *value) {
+    strbuf_append_string(out, ",\"");
+    strbuf_append_string(out, property);
+    strbuf_append_string(out, "\":");
+    json_append_string(out, value);
+}
+
+static void append_type(struct strbuf *out, const char *property, const char *type) {
+    strbuf_append_string(out, ",\"");
+    strbuf_append_string(out, property);
+    strbuf_append_string(out, "@odata.type\":\"");
+    strbuf_append_string(out, type);
+    strbuf_append_char(out, '"');
 }
 
 /* JSON numbers are doubles to many readers, so the Table service writes and takes Edm.Int64 as text. */
-static bool add_int64(cJSON *entity, const char *property, int64_t value) {
-    char text[32];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    return add_typed(entity, property, "Edm.Int64", text);
+static void append_int64(struct strbuf *out, const char *property, int64_t value) {
+    append_type(out, property, "Edm.Int64");
+    strbuf_append_string(out, ",\"");
+    strbuf_append_string(out, property);
+    strbuf_append_string(out, "\":\"");
+    strbuf_append_int64(out, value);
+    strbuf_append_char(out, '"');
 }
 
-static bool add_time(cJSON *entity, const char *property, int64_t time_ms) {
+static void append_time(struct strbuf *out, const char *property, int64_t time_ms) {
     char text[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(time_ms, text);
-    return add_typed(entity, property, "Edm.DateTime", text);
+    append_type(out, property, "Edm.DateTime");
+    append_text(out, property, text);
 }
 
 /*
- * An entity with its keys and its format, that of the row which is there (0: none) if it is newer;
- * NULL for want of memory.
+ * Begins an entity with its keys and its format, that of the row which is there (0: none) if it is
+ * newer.
  */
-static cJSON *new_entity(const char *partition_key, const char *row_key, int format) {
-    cJSON *entity = cJSON_CreateObject();
-    if (entity != NULL && cJSON_AddStringToObject(entity, "PartitionKey", partition_key) != NULL &&
-        cJSON_AddStringToObject(entity, "RowKey", row_key) != NULL &&
-        cJSON_AddNumberToObject(entity, "format", format > PRODUCT_ENTITY_FORMAT ? format : PRODUCT_ENTITY_FORMAT) !=
-            NULL) {
-        return entity;
-    }
-    cJSON_Delete(entity);
-    return NULL;
+static void begin_entity(struct strbuf *out, const char *partition_key, const char *row_key, int format) {
+    strbuf_append_string(out, "{\"PartitionKey\":");
+    json_append_string(out, partition_key);
+    append_text(out, "RowKey", row_key);
+    strbuf_append_string(out, ",\"format\":");
+    strbuf_append_int64(out, format > PRODUCT_ENTITY_FORMAT ? format : PRODUCT_ENTITY_FORMAT);
 }
 
-/* The entity, or NULL, when a property found no memory. */
-static cJSON *complete(cJSON *entity, bool has_all) {
-    if (has_all) {
-        return entity;
-    }
-    cJSON_Delete(entity);
-    return NULL;
+static void end_entity(struct strbuf *out) {
+    strbuf_append_char(out, '}');
 }
 
 void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
@@ -74,47 +78,59 @@ void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY
 
 /* ---- written ---- */
 
-cJSON *product_entity_of_product(const struct product *product) {
+void product_entity_write_product(const struct product *product, struct strbuf *out) {
     char newest[UUID_TEXT_BYTES];
     snprintf(newest, sizeof newest, "%.*s", UUID_TEXT_BYTES - 1, product->commit_ids);
-    cJSON *entity = new_entity(product->id, PRODUCT_ROW, product->format);
-    return complete(entity, entity != NULL && add_int64(entity, "total", product->total) &&
-                                add_int64(entity, "available", product->available) &&
-                                add_int64(entity, "version", product->version) &&
-                                add_time(entity, "dueAt", product->due_ms) &&
-                                cJSON_AddStringToObject(entity, "commitIds", product->commit_ids) != NULL &&
-                                cJSON_AddStringToObject(entity, "commitId", newest) != NULL &&
-                                add_int64(entity, "indexedDue", product->indexed_due_ms) &&
-                                add_int64(entity, "indexedKeep", product->indexed_keep_ms));
+    begin_entity(out, product->id, PRODUCT_ROW, product->format);
+    append_int64(out, "total", product->total);
+    append_int64(out, "available", product->available);
+    append_int64(out, "version", product->version);
+    append_time(out, "dueAt", product->due_ms);
+    append_text(out, "commitIds", product->commit_ids);
+    append_text(out, "commitId", newest);
+    append_int64(out, "indexedDue", product->indexed_due_ms);
+    append_int64(out, "indexedKeep", product->indexed_keep_ms);
+    end_entity(out);
 }
 
-cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row) {
+void product_entity_write_reservation(const char *product_id, const struct reservation *row, struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_row_key(row, row_key);
-    cJSON *entity = new_entity(product_id, row_key, row->format);
-    return complete(entity, entity != NULL && cJSON_AddStringToObject(entity, "customerId", row->customer_id) != NULL &&
-                                add_int64(entity, "quantity", row->quantity) &&
-                                add_time(entity, "reservedAt", row->reserved_ms) &&
-                                add_time(entity, "expiresAt", row->expires_ms));
+    begin_entity(out, product_id, row_key, row->format);
+    append_text(out, "customerId", row->customer_id);
+    append_int64(out, "quantity", row->quantity);
+    append_time(out, "reservedAt", row->reserved_ms);
+    append_time(out, "expiresAt", row->expires_ms);
+    end_entity(out);
 }
 
-cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record) {
+void product_entity_write_record(const char *product_id, const struct idempotency_record *record, struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_record_key(record->key_hash, row_key);
-    cJSON *entity = new_entity(product_id, row_key, 0);
-    return complete(
-        entity,
-        entity != NULL && cJSON_AddStringToObject(entity, "requestHash", record->request_hash) != NULL &&
-            cJSON_AddStringToObject(entity, "reservationId", record->reservation_id) != NULL &&
-            add_int64(entity, "quantity", record->quantity) && add_int64(entity, "available", record->available) &&
-            add_int64(entity, "version", record->version) && add_time(entity, "reservedAt", record->reserved_ms) &&
-            add_time(entity, "expiresAt", record->expires_ms) && add_time(entity, "keepUntil", record->keep_until_ms));
+    begin_entity(out, product_id, row_key, 0);
+    append_text(out, "requestHash", record->request_hash);
+    append_text(out, "reservationId", record->reservation_id);
+    append_int64(out, "quantity", record->quantity);
+    append_int64(out, "available", record->available);
+    append_int64(out, "version", record->version);
+    append_time(out, "reservedAt", record->reserved_ms);
+    append_time(out, "expiresAt", record->expires_ms);
+    append_time(out, "keepUntil", record->keep_until_ms);
+    end_entity(out);
 }
 
-cJSON *product_entity_of_due(const struct due_row *row) {
+void product_entity_write_due(const struct due_row *row, struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_due_key(row, row_key);
-    return new_entity(DUE_PARTITION, row_key, 0);
+    begin_entity(out, DUE_PARTITION, row_key, 0);
+    end_entity(out);
+}
+
+void product_entity_write_wait(const char *product_id, struct strbuf *out) {
+    char partition[PRODUCT_ENTITY_KEY_BYTES];
+    product_entity_wait_partition(product_id, partition);
+    begin_entity(out, partition, WAIT_ROW, 0);
+    end_entity(out);
 }
 
 /* ---- read ---- */
@@ -220,12 +236,6 @@ void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_K
 
 void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]) {
     snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "!wait-%s", product_id);
-}
-
-cJSON *product_entity_of_wait(const char *product_id) {
-    char partition[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_wait_partition(product_id, partition);
-    return new_entity(partition, WAIT_ROW, 0);
 }
 
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms) {

@@ -51,6 +51,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "inventory/product_state.h"
 
 #define PRODUCT_ROW "product"
@@ -72,10 +73,10 @@ enum {
 void product_entity_row_key(const struct reservation *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
 void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY_BYTES]);
 
-/* The complete entity with its keys, the caller's (cJSON_Delete); NULL for want of memory. */
-cJSON *product_entity_of_product(const struct product *product);
-cJSON *product_entity_of_reservation(const char *product_id, const struct reservation *row);
-cJSON *product_entity_of_record(const char *product_id, const struct idempotency_record *record);
+/* Appends the complete entity with its keys, one line of JSON. */
+void product_entity_write_product(const struct product *product, struct strbuf *out);
+void product_entity_write_reservation(const char *product_id, const struct reservation *row, struct strbuf *out);
+void product_entity_write_record(const char *product_id, const struct idempotency_record *record, struct strbuf *out);
 
 /*
  * Reads an entity that a query or point read has answered with; `etag` receives its ETag. False:
@@ -99,16 +100,15 @@ struct due_row {
     char product_id[PRODUCT_ID_BYTES];
 };
 
-cJSON *product_entity_of_due(const struct due_row *row);
+/* The same for a due row, and for a product's row `waiting`. */
+void product_entity_write_due(const struct due_row *row, struct strbuf *out);
+void product_entity_write_wait(const char *product_id, struct strbuf *out);
 
 /* The row's key; with product id "" the first that any row of that time and kind, or a later one, could have. */
 void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]);
 
-/*
- * The partition of a product's row `waiting`, and that row, which is the caller's (cJSON_Delete).
- */
+/* The partition of a product's row `waiting`. */
 void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]);
-cJSON *product_entity_of_wait(const char *product_id);
 
 /* Reads when storage has last written a row, by its own clock. False: the row does not say. */
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms);

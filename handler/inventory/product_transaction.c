@@ -9,28 +9,24 @@
 
 /* ---- the operations ---- */
 
-/*
- * The operations of one request, and what they borrow. An entity that found no memory is NULL; the
- * request tells.
- */
+/* The operations of one request, and what they borrow. */
 struct operations {
     struct table_operation items[TABLE_TRANSACTION_MAX_OPERATIONS];
-    cJSON *entities[TABLE_TRANSACTION_MAX_OPERATIONS];
+    struct strbuf entities[TABLE_TRANSACTION_MAX_OPERATIONS];
     char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][PRODUCT_ENTITY_KEY_BYTES];
     size_t count;
 };
 
-static void add(struct operations *operations, enum table_operation_kind kind, const char *partition_key,
-                const char *row_key, const char *if_match, cJSON *entity_taken) {
+/* Returns where the operation's entity has to be written, unless it deletes one. */
+static struct strbuf *add(struct operations *operations, enum table_operation_kind kind, const char *partition_key,
+                          const char *row_key, const char *if_match) {
     assert(operations->count < TABLE_TRANSACTION_MAX_OPERATIONS);
     size_t i = operations->count++;
     snprintf(operations->row_keys[i], PRODUCT_ENTITY_KEY_BYTES, "%s", row_key);
-    operations->entities[i] = entity_taken;
-    operations->items[i] = (struct table_operation){.kind = kind,
-                                                    .partition_key = partition_key,
-                                                    .row_key = operations->row_keys[i],
-                                                    .if_match = if_match,
-                                                    .entity = entity_taken};
+    operations->items[i] = (struct table_operation){
+        .kind = kind, .partition_key = partition_key, .row_key = operations->row_keys[i], .if_match = if_match};
+    strbuf_init(&operations->entities[i], SIZE_MAX);
+    return &operations->entities[i];
 }
 
 static void add_reservation(struct operations *operations, const char *product_id, const struct reservation *row) {
@@ -38,13 +34,13 @@ static void add_reservation(struct operations *operations, const char *product_i
     product_entity_row_key(row, row_key);
     switch (row->mark) {
     case RESERVATION_ADDED:
-        add(operations, TABLE_INSERT, product_id, row_key, NULL, product_entity_of_reservation(product_id, row));
+        product_entity_write_reservation(product_id, row, add(operations, TABLE_INSERT, product_id, row_key, NULL));
         break;
     case RESERVATION_CHANGED:
-        add(operations, TABLE_MERGE, product_id, row_key, "*", product_entity_of_reservation(product_id, row));
+        product_entity_write_reservation(product_id, row, add(operations, TABLE_MERGE, product_id, row_key, "*"));
         break;
     case RESERVATION_REMOVED:
-        add(operations, TABLE_DELETE, product_id, row_key, "*", NULL);
+        add(operations, TABLE_DELETE, product_id, row_key, "*");
         break;
     case RESERVATION_STORED:
         break;
@@ -57,23 +53,33 @@ static void add_record(struct operations *operations, const struct product *afte
     product_entity_record_key(record->key_hash, row_key);
     struct idempotency_record written = *record;
     written.version = after->version;
-    add(operations, TABLE_INSERT, after->id, row_key, NULL, product_entity_of_record(after->id, &written));
+    product_entity_write_record(after->id, &written, add(operations, TABLE_INSERT, after->id, row_key, NULL));
+}
+
+/* An entity that found no memory stays NULL, which the request tells. */
+static void set_entities(struct operations *operations) {
+    for (size_t i = 0; i < operations->count; i++) {
+        if (operations->items[i].kind != TABLE_DELETE) {
+            operations->items[i].entity = strbuf_text(&operations->entities[i]);
+        }
+    }
 }
 
 static void collect(struct operations *operations, const struct product_state *state, const struct product *after) {
     operations->count = 0;
-    add(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag, product_entity_of_product(after));
+    product_entity_write_product(after, add(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag));
     for (size_t i = 0; i < state->changed_count; i++) {
         add_reservation(operations, after->id, state->changed[i]);
     }
     for (size_t i = 0; i < state->record_count; i++) {
         add_record(operations, after, &state->records[i]);
     }
+    set_entities(operations);
 }
 
 static void free_entities(struct operations *operations) {
     for (size_t i = 0; i < operations->count; i++) {
-        cJSON_Delete(operations->entities[i]);
+        strbuf_release(&operations->entities[i]);
     }
 }
 

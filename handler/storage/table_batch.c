@@ -22,25 +22,12 @@ static bool is_etag(const char *text, size_t length) {
 
 #define CRLF "\r\n"
 
-/*
- * JSON on one line and without U+2028 and U+2029, which are ends of lines to JavaScript: Azurite finds an entity with a
- * regular expression that stops there.
- */
-void table_batch_append_entity(struct strbuf *out, const cJSON *entity) {
-    char *json = cJSON_PrintUnformatted(entity); /* NULL for an entity that is NULL, too */
-    if (!json) {
-        out->status = out->status == STATUS_OK ? STATUS_NO_MEMORY : out->status;
-        return;
+void table_batch_append_entity(struct strbuf *out, const char *entity) {
+    if (entity != NULL) {
+        strbuf_append_string(out, entity);
+    } else if (out->status == STATUS_OK) {
+        out->status = STATUS_NO_MEMORY;
     }
-    const char *rest = json;
-    for (const char *next; (next = strstr(rest, "\xE2\x80")) != NULL; rest = next) {
-        bool is_line_end = next[2] == '\xA8' || next[2] == '\xA9';
-        strbuf_append(out, rest, (size_t)(next - rest));
-        strbuf_append_string(out, !is_line_end ? "\xE2\x80" : next[2] == '\xA8' ? "\\u2028" : "\\u2029");
-        next += is_line_end ? 3 : 2;
-    }
-    strbuf_append_string(out, rest);
-    cJSON_free(json);
 }
 
 static void append_key(struct strbuf *out, const char *key) {

@@ -10,19 +10,14 @@
 
 #include <stddef.h>
 
-#include <cjson/cJSON.h>
-
 #include "base/status.h"
 #include "base/strbuf.h"
 #include "storage/table_client.h"
 
 /* The pieces that single requests share. Failures are remembered by `out`. */
 
-/*
- * Appends an entity as one line of JSON. NULL stands for one that found no memory:
- * STATUS_NO_MEMORY.
- */
-void table_batch_append_entity(struct strbuf *out, const cJSON *entity);
+/* Appends an entity. NULL stands for one that found no memory: STATUS_NO_MEMORY. */
+void table_batch_append_entity(struct strbuf *out, const char *entity);
 
 /* Appends "/TABLE(PartitionKey='...',RowKey='...')", the keys with their quotes doubled and then percent-encoded. */
 void table_batch_append_entity_path(struct strbuf *out, const char *table, const char *partition_key,

@@ -73,19 +73,17 @@ static void start(struct table_call *call, table_done done, void *context) {
 
 /* ---- tables and entities ---- */
 
-/* A body that finds no memory is remembered by the request. */
 void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
                         table_done done, void *context) {
-    cJSON *json = cJSON_CreateObject();
-    bool is_written = cJSON_AddStringToObject(json, "TableName", table) != NULL;
     begin_post(&prepare(call, client, deadline_ms)->request);
     strbuf_append_string(&call->request.path, "/Tables");
-    table_batch_append_entity(&call->request.body, is_written ? json : NULL);
-    cJSON_Delete(json);
+    strbuf_append_string(&call->request.body, "{\"TableName\":");
+    json_append_string(&call->request.body, table);
+    strbuf_append_char(&call->request.body, '}');
     start(call, done, context);
 }
 
-void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const char *entity,
                         int64_t deadline_ms, table_done done, void *context) {
     begin_post(&prepare(call, client, deadline_ms)->request);
     strbuf_appendf(&call->request.path, "/%s", table);
@@ -94,7 +92,7 @@ void table_insert_start(struct table_call *call, struct storage_client *client, 
 }
 
 void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
-                        const char *partition_key, const char *row_key, const cJSON *entity, int64_t deadline_ms,
+                        const char *partition_key, const char *row_key, const char *entity, int64_t deadline_ms,
                         table_done done, void *context) {
     begin(&prepare(call, client, deadline_ms)->request, "PUT", 204);
     http_headers_add(&call->request.headers, "Content-Type", JSON_TYPE);

@@ -1,8 +1,10 @@
 /*
  * table_client.h - tables, entities, queries with continuation, and entity group transactions.
  *
- * Entities travel as cJSON objects in the Table service's JSON (minimal metadata): property, and "property@odata.type"
- * where the JSON type does not tell (Edm.Int64, Edm.DateTime); an answer's entity has its ETag under "odata.etag".
+ * Entities travel in the Table service's JSON (minimal metadata): property, and "property@odata.type" where the JSON
+ * type does not tell (Edm.Int64, Edm.DateTime); an answer's entity has its ETag under "odata.etag". One that is sent
+ * is text on one line, without U+2028 and U+2029 (json_append_string): Azurite finds it with a regular expression that
+ * stops there. NULL stands for one that found no memory. One that is read is a cJSON object.
  * Statuses are storage_done's and storage_error.h's; those that a caller has to expect stand with
  * the operation.
  *
@@ -74,7 +76,7 @@ void table_create_start(struct table_call *call, struct storage_client *client, 
  * Insert Entity; the entity holds PartitionKey and RowKey. A repeat after a lost answer finds the row there.
  * STATUS_ALREADY_EXISTS (it may be our own), STATUS_CONTAINER_NOT_FOUND.
  */
-void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const cJSON *entity,
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const char *entity,
                         int64_t deadline_ms, table_done done, void *context);
 
 /*
@@ -82,7 +84,7 @@ void table_insert_start(struct table_call *call, struct storage_client *client, 
  * STATUS_CONTAINER_NOT_FOUND.
  */
 void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
-                        const char *partition_key, const char *row_key, const cJSON *entity, int64_t deadline_ms,
+                        const char *partition_key, const char *row_key, const char *entity, int64_t deadline_ms,
                         table_done done, void *context);
 
 /*
@@ -109,7 +111,7 @@ struct table_operation {
     const char *partition_key;
     const char *row_key;
     const char *if_match; /* an ETag, or "*"; merge and delete only */
-    const cJSON *entity;  /* insert (with its keys) and merge; NULL there: no memory */
+    const char *entity;   /* insert (with its keys) and merge */
 };
 
 /*

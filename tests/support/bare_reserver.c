@@ -25,10 +25,12 @@ static void fill_commit_ids(struct product *product) {
 
 static void create_product(struct bare_reserver *reserver) {
     struct error err = {0};
-    cJSON *entity = product_entity_of_product(&reserver->state.product);
-    ck_assert_ptr_nonnull(entity);
-    enum status status = table_insert(reserver->client, reserver->table, entity, deadline_ms(reserver), &err);
-    cJSON_Delete(entity);
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    product_entity_write_product(&reserver->state.product, &text);
+    enum status status = table_insert(reserver->client, reserver->table, text.data, deadline_ms(reserver), &err);
+    strbuf_release(&text);
+    cJSON *entity = NULL;
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     status = table_get(reserver->client, reserver->table, reserver->state.product.id, PRODUCT_ROW,
                        deadline_ms(reserver), &entity, &err);
@@ -68,20 +70,21 @@ static void add_reservations(struct product_state *state, int64_t now_ms, int ro
 static void send_transaction(struct bare_reserver *reserver) {
     struct table_operation operations[TABLE_TRANSACTION_MAX_OPERATIONS] = {{.kind = TABLE_MERGE}};
     char row_keys[TABLE_TRANSACTION_MAX_OPERATIONS][PRODUCT_ENTITY_KEY_BYTES] = {PRODUCT_ROW};
-    cJSON *entities[TABLE_TRANSACTION_MAX_OPERATIONS];
+    struct strbuf entities[TABLE_TRANSACTION_MAX_OPERATIONS];
     struct product_state *state = &reserver->state;
     size_t count = state->changed_count + 1;
-    entities[0] = product_entity_of_product(&state->product);
+    strbuf_init(&entities[0], SIZE_MAX);
+    product_entity_write_product(&state->product, &entities[0]);
     for (size_t i = 1; i < count; i++) {
         product_entity_row_key(state->changed[i - 1], row_keys[i]);
-        entities[i] = product_entity_of_reservation(state->product.id, state->changed[i - 1]);
+        strbuf_init(&entities[i], SIZE_MAX);
+        product_entity_write_reservation(state->product.id, state->changed[i - 1], &entities[i]);
         operations[i].kind = TABLE_INSERT;
     }
     for (size_t i = 0; i < count; i++) {
-        ck_assert_ptr_nonnull(entities[i]);
         operations[i].partition_key = state->product.id;
         operations[i].row_key = row_keys[i];
-        operations[i].entity = entities[i];
+        operations[i].entity = entities[i].data;
     }
     operations[0].if_match = state->etag;
     char etag[TABLE_ETAG_BYTES];
@@ -91,7 +94,7 @@ static void send_transaction(struct bare_reserver *reserver) {
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     strcpy(state->etag, etag);
     for (size_t i = 0; i < count; i++) {
-        cJSON_Delete(entities[i]);
+        strbuf_release(&entities[i]);
     }
 }
 

@@ -10,7 +10,7 @@ struct waiting_call {
     struct table_call operation;
     struct storage_client *client;
     const char *table, *partition_key, *row_key;
-    const cJSON *entity;
+    const char *entity;
     const struct table_query *query;
     const struct table_operation *operations;
     size_t operation_count;
@@ -56,7 +56,7 @@ static void begin_insert(void *context) {
     ck_assert_int_eq(own->end_count, 0);
 }
 
-enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
+enum status table_insert(struct storage_client *client, const char *table, const char *entity, int64_t deadline_ms,
                          struct error *err) {
     struct waiting_call own = {.client = client, .table = table, .entity = entity, .deadline_ms = deadline_ms};
     return run(&own, begin_insert, err);

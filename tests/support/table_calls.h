@@ -12,7 +12,7 @@
 
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
-enum status table_insert(struct storage_client *client, const char *table, const cJSON *entity, int64_t deadline_ms,
+enum status table_insert(struct storage_client *client, const char *table, const char *entity, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
 enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
                       int64_t deadline_ms, cJSON **out, struct error *err) MUST_CHECK;

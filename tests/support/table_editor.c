@@ -27,7 +27,7 @@ static cJSON *parse(const char *text) {
     return json;
 }
 
-static void insert(const cJSON *entity) {
+static void insert(const char *entity) {
     struct error err;
     ck_assert_msg(table_insert(client(), TABLE, entity, deadline_ms(), &err) == STATUS_OK, "%s", err.message);
 }
@@ -52,9 +52,7 @@ void table_editor_delete_table(void) {
 }
 
 void table_editor_insert(const char *entity) {
-    cJSON *json = parse(entity);
-    insert(json);
-    cJSON_Delete(json);
+    insert(entity);
 }
 
 void table_editor_load(const char *name) {
@@ -69,12 +67,14 @@ void table_editor_load(const char *name) {
     cJSON_ArrayForEach(row, rows) {
         cJSON_DeleteItemFromObjectCaseSensitive(row, "odata.etag"); /* storage gives a new one, */
         cJSON_DeleteItemFromObjectCaseSensitive(row, "Timestamp");  /* and its own time */
-        insert(row);
+        char *entity = cJSON_PrintUnformatted(row);
+        insert(entity);
+        cJSON_free(entity);
     }
     cJSON_Delete(rows);
 }
 
-static void edit(enum table_operation_kind kind, const char *partition_key, const char *row_key, const cJSON *entity) {
+static void edit(enum table_operation_kind kind, const char *partition_key, const char *row_key, const char *entity) {
     struct error err;
     const struct table_operation operation = {
         .kind = kind, .partition_key = partition_key, .row_key = row_key, .if_match = "*", .entity = entity};
@@ -83,9 +83,7 @@ static void edit(enum table_operation_kind kind, const char *partition_key, cons
 }
 
 void table_editor_merge(const char *partition_key, const char *row_key, const char *properties) {
-    cJSON *json = parse(properties);
-    edit(TABLE_MERGE, partition_key, row_key, json);
-    cJSON_Delete(json);
+    edit(TABLE_MERGE, partition_key, row_key, properties);
 }
 
 void table_editor_delete(const char *partition_key, const char *row_key) {

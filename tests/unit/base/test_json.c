@@ -630,6 +630,44 @@ static int secrets_freed_by(void (*delete)(cJSON *)) {
     return secrets_freed;
 }
 
+START_TEST(a_string_is_written_as_cjson_reads_it) {
+    char all[256] = "";
+    for (int c = 1; c < 256; c++) {
+        all[c - 1] = (char)c;
+    }
+    const char *const texts[] = {"", "plain", "\"", "\\", "a\"b\\c\"", "\xC3\xA4 \xE2\x82\xAC", all};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct strbuf out;
+        strbuf_init(&out, SIZE_MAX);
+        json_append_string(&out, texts[i]);
+        cJSON *read = cJSON_ParseWithLength(out.data, out.length);
+        ck_assert_str_eq(cJSON_GetStringValue(read), texts[i]);
+        cJSON_Delete(read);
+        strbuf_release(&out);
+    }
+}
+END_TEST
+
+START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
+    /* U+2028 twice in a row, U+2029, U+2026 (begins with the same bytes), and the first bytes of them at the end. */
+    static const struct {
+        const char *text, *written;
+    } cases[] = {
+        {"\xE2\x80\xA8\xE2\x80\xA8|\xE2\x80\xA9|\xE2\x80\xA6", "\"\\u2028\\u2028|\\u2029|\xE2\x80\xA6\""},
+        {"|\b\f\n\r\t|\x01\x1f\x7f|/", "\"|\\b\\f\\n\\r\\t|\\u0001\\u001f\x7f|/\""},
+        {"\xE2\x82\xAC|\xE2\x80", "\"\xE2\x82\xAC|\xE2\x80\""},
+        {"\xE2", "\"\xE2\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct strbuf out;
+        strbuf_init(&out, SIZE_MAX);
+        json_append_string(&out, cases[i].text);
+        ck_assert_str_eq(out.data, cases[i].written);
+        strbuf_release(&out);
+    }
+}
+END_TEST
+
 START_TEST(a_tree_with_secrets_is_wiped_before_it_is_freed) {
     ck_assert_int_eq(secrets_freed_by(cJSON_Delete), 2); /* or the look sees nothing */
     ck_assert_int_eq(secrets_freed_by(json_delete_wiped), 0);
@@ -644,6 +682,8 @@ static TCase *member_tests(void) {
     tcase_add_test(tcase, each_number_keeps_its_own_text);
     tcase_add_loop_test(tcase, random_whole_numbers_are_written_exactly, 0, 4);
     tcase_add_test(tcase, adding_a_number_tells_when_there_is_no_memory);
+    tcase_add_test(tcase, a_string_is_written_as_cjson_reads_it);
+    tcase_add_test(tcase, a_string_is_written_on_one_line_whatever_is_in_it);
     tcase_add_test(tcase, a_tree_with_secrets_is_wiped_before_it_is_freed);
     return tcase;
 }

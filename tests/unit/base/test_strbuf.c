@@ -1,6 +1,7 @@
 #include "base/strbuf.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "support/check_main.h"
@@ -164,6 +165,32 @@ START_TEST(a_ceiling_that_was_lowered_counts_whatever_room_there_is) {
 }
 END_TEST
 
+START_TEST(a_whole_number_is_written_in_decimal_digits) {
+    static const int64_t values[] = {0, 7, -1, 10, 1000000, 9007199254740993, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        struct strbuf buf;
+        char printed[24];
+        strbuf_init(&buf, 100);
+        snprintf(printed, sizeof printed, "%lld", (long long)values[i]);
+        strbuf_append_int64(&buf, values[i]);
+        ck_assert_str_eq(buf.data, printed);
+        strbuf_release(&buf);
+    }
+}
+END_TEST
+
+START_TEST(a_text_is_none_where_an_append_has_failed) {
+    struct strbuf buf;
+    strbuf_init(&buf, 3);
+    ck_assert_str_eq(strbuf_text(&buf), "");
+    strbuf_append_string(&buf, "abc");
+    ck_assert_str_eq(strbuf_text(&buf), "abc");
+    strbuf_append_char(&buf, 'd');
+    ck_assert_ptr_null(strbuf_text(&buf));
+    strbuf_release(&buf);
+}
+END_TEST
+
 START_TEST(percent_encoding_leaves_only_the_unreserved) {
     struct strbuf buf;
     strbuf_init(&buf, 1000);
@@ -242,6 +269,8 @@ int main(void) {
     tcase_add_test(tcase, what_had_no_room_leaves_nothing_behind);
     tcase_add_test(tcase, a_cleared_text_is_wiped_where_that_is_asked_for);
     tcase_add_test(tcase, a_ceiling_that_was_lowered_counts_whatever_room_there_is);
+    tcase_add_test(tcase, a_whole_number_is_written_in_decimal_digits);
+    tcase_add_test(tcase, a_text_is_none_where_an_append_has_failed);
     tcase_add_test(tcase, percent_encoding_leaves_only_the_unreserved);
     tcase_add_loop_test(tcase, random_appends_agree_with_an_array, 0, 50);
     suite_add_tcase(suite, tcase);

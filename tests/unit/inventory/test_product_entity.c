@@ -22,14 +22,39 @@ static const struct reservation reservation = {.id = "0194a0b1-2345-8678-9abc-de
                                                .reserved_ms = 1737297930123,
                                                .expires_ms = 1737299730123};
 
+/* What was written, read as JSON; `text` is released. */
+static cJSON *parse(struct strbuf *text) {
+    cJSON *entity = NULL;
+    ck_assert_ptr_null(strchr(text->data, '\n'));
+    ck_assert_int_eq(json_parse(text->data, text->length, &entity, NULL), STATUS_OK);
+    strbuf_release(text);
+    return entity;
+}
+
+static cJSON *entity_of_product(const struct product *of) {
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    product_entity_write_product(of, &text);
+    return parse(&text);
+}
+
+static cJSON *entity_of_record(const struct idempotency_record *record) {
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    product_entity_write_record("PROD-001", record, &text);
+    return parse(&text);
+}
+
 /* The row of a reservation, O'Brien's. */
 static cJSON *entity_of(const struct reservation *like) {
     struct product_state state;
     product_state_init(&state);
     ck_assert_int_eq(product_state_add(&state, like, "O'Brien"), STATUS_OK);
-    cJSON *entity = product_entity_of_reservation("PROD-001", state.reservations.rows[0]);
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    product_entity_write_reservation("PROD-001", state.reservations.rows[0], &text);
     product_state_cleanup(&state);
-    return entity;
+    return parse(&text);
 }
 
 static bool read_reservation(const cJSON *entity, const char *row_key, struct reservation *out) {
@@ -47,7 +72,7 @@ static void assert_text(cJSON *entity, const char *expected) {
 }
 
 START_TEST(a_product_is_written_exactly) {
-    cJSON *entity = product_entity_of_product(&product);
+    cJSON *entity = entity_of_product(&product);
     assert_text(entity,
                 "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"product\",\"format\":2,\"total@odata.type\":\"Edm.Int64\","
                 "\"total\":\"9007199254740993\",\"available@odata.type\":\"Edm.Int64\",\"available\":\"7\","
@@ -84,7 +109,7 @@ static const struct idempotency_record record = {
     .keep_until_ms = 1737384330123};
 
 START_TEST(a_record_is_written_exactly) {
-    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    cJSON *entity = entity_of_record(&record);
     assert_text(entity,
                 "{\"PartitionKey\":\"PROD-001\","
                 "\"RowKey\":\"i-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\",\"format\":2,"
@@ -102,7 +127,7 @@ END_TEST
 
 START_TEST(a_record_is_read_back) {
     struct idempotency_record read;
-    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    cJSON *entity = entity_of_record(&record);
     memset(&read, 0xFF, sizeof read);
     ck_assert(product_entity_read_record(entity, record.key_hash, &read));
     ck_assert_mem_eq(&read, &record, sizeof read);
@@ -114,7 +139,7 @@ START_TEST(each_property_of_a_record_must_be_there) {
     static const char *const properties[] = {"requestHash", "reservationId", "quantity",  "available",
                                              "version",     "reservedAt",    "expiresAt", "keepUntil"};
     struct idempotency_record read = {.quantity = 77};
-    cJSON *entity = product_entity_of_record("PROD-001", &record);
+    cJSON *entity = entity_of_record(&record);
     cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
     ck_assert(!product_entity_read_record(entity, record.key_hash, &read));
     ck_assert_int_eq(read.quantity, 77);
@@ -126,7 +151,7 @@ START_TEST(what_every_release_writes_of_a_product_must_be_there) {
     static const char *const properties[] = {"PartitionKey", "total", "available", "version", "odata.etag"};
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = product_entity_of_product(&product);
+    cJSON *entity = entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     ck_assert(product_entity_read_product(entity, &read, etag));
     cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
@@ -139,7 +164,7 @@ START_TEST(what_is_there_of_a_product_must_be_of_its_kind) {
     static const char *const properties[] = {"dueAt", "commitIds", "indexedDue", "indexedKeep", "format"};
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = product_entity_of_product(&product);
+    cJSON *entity = entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     cJSON_ReplaceItemInObjectCaseSensitive(entity, properties[_i], cJSON_CreateBool(1));
     ck_assert(!product_entity_read_product(entity, &read, etag));
@@ -208,7 +233,7 @@ END_TEST
  */
 START_TEST(what_the_release_before_needs_is_written) {
     static const char *const names[] = {"first_release.json", "release_before.json"};
-    cJSON *rows = read_rows(names[_i]), *written = product_entity_of_product(&product);
+    cJSON *rows = read_rows(names[_i]), *written = entity_of_product(&product);
     const cJSON *entity, *property;
     cJSON_ArrayForEach(entity, rows) {
         bool is_product = strcmp(json_string(entity, "RowKey"), PRODUCT_ROW) == 0;
@@ -237,7 +262,7 @@ static cJSON *with_etag(cJSON *entity) {
 START_TEST(a_due_time_that_an_older_release_has_not_kept_up_is_not_known) {
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = with_etag(product_entity_of_product(&product));
+    cJSON *entity = with_etag(entity_of_product(&product));
     ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, product.due_ms);
     cJSON_ReplaceItemInObjectCaseSensitive(entity, "commitId",
@@ -257,7 +282,7 @@ START_TEST(the_format_of_a_newer_release_stays_with_its_rows) {
     struct reservation row;
     struct error err;
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = with_etag(product_entity_of_product(&product));
+    cJSON *entity = with_etag(entity_of_product(&product));
     cJSON_SetNumberValue(cJSON_GetObjectItemCaseSensitive(entity, "format"), 77);
     cJSON_AddStringToObject(entity, "colour", "red");
     ck_assert(product_entity_read_product(entity, &read, etag));
@@ -266,7 +291,7 @@ START_TEST(the_format_of_a_newer_release_stays_with_its_rows) {
     ck_assert_ptr_nonnull(strstr(err.message, "row product of partition PROD-001"));
     ck_assert_ptr_nonnull(strstr(err.message, "a newer release has written it, in format 77"));
     cJSON_Delete(entity);
-    entity = product_entity_of_product(&read);
+    entity = entity_of_product(&read);
     ck_assert_int_eq(cJSON_GetObjectItemCaseSensitive(entity, "format")->valueint, 77);
     cJSON_Delete(entity);
     entity = entity_of(&reservation);
@@ -289,7 +314,7 @@ START_TEST(numbers_that_cannot_be_are_not_read) {
                                           {"PartitionKey", "a/b"}};
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = product_entity_of_product(&product);
+    cJSON *entity = entity_of_product(&product);
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     ck_assert(product_entity_read_product(entity, &read, etag));
     cJSON_ReplaceItemInObjectCaseSensitive(entity, rows[_i][0], cJSON_CreateString(rows[_i][1]));
@@ -318,7 +343,7 @@ START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
     struct product read, nothing_due = product;
     char etag[INVENTORY_ETAG_BYTES];
     nothing_due.due_ms = INT64_MAX;
-    cJSON *entity = product_entity_of_product(&nothing_due);
+    cJSON *entity = entity_of_product(&nothing_due);
     ck_assert_str_eq(json_string(entity, "dueAt"), "9999-12-31T23:59:59.999Z");
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     ck_assert(product_entity_read_product(entity, &read, etag));
@@ -329,7 +354,10 @@ END_TEST
 
 START_TEST(a_due_row_is_written_exactly_and_read_back) {
     struct due_row row = {.time_ms = 1737299700000, .kind = DUE_RESERVATION, .product_id = "a~b-r-C._1"}, read = {0};
-    cJSON *entity = product_entity_of_due(&row);
+    struct strbuf text;
+    strbuf_init(&text, SIZE_MAX);
+    product_entity_write_due(&row, &text);
+    cJSON *entity = parse(&text);
     assert_text(entity, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737299700000-r-a~b-r-C._1\",\"format\":2}");
     ck_assert(product_entity_read_due_key(json_string(entity, "RowKey"), &read));
     ck_assert_int_eq(read.time_ms, row.time_ms);
@@ -358,7 +386,7 @@ START_TEST(what_is_written_is_read_back) {
     struct product read = {0};
     struct reservation row = {0};
     char etag[INVENTORY_ETAG_BYTES];
-    cJSON *entity = product_entity_of_product(&product);
+    cJSON *entity = entity_of_product(&product);
     ck_assert(!product_entity_read_product(entity, &read, etag)); /* storage adds the ETag */
     cJSON_AddStringToObject(entity, "odata.etag", "W/\"1\"");
     ck_assert(product_entity_read_product(entity, &read, etag));

@@ -61,15 +61,21 @@ START_TEST(a_table_is_asked_for_in_json) {
 }
 END_TEST
 
+#define ENTITY "{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}"
+
+START_TEST(an_entity_that_found_no_memory_is_not_sent) {
+    ck_assert_int_eq(table_insert(&storage.client, "t", NULL, deadline(), &err), STATUS_NO_MEMORY);
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+}
+END_TEST
+
 START_TEST(an_insert_is_tried_again_while_storage_is_unwell) {
-    cJSON *entity = cJSON_Parse("{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
     answer(503, NULL, NULL);
     answer(204, NULL, NULL);
-    ck_assert_int_eq(table_insert(&storage.client, "t", entity, deadline(), &err), STATUS_OK);
+    ck_assert_int_eq(table_insert(&storage.client, "t", ENTITY, deadline(), &err), STATUS_OK);
     assert_request(1, "POST", "/acct/t");
-    ck_assert_str_eq(http_fake_request(fake, 1)->body, "{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
+    ck_assert_str_eq(http_fake_request(fake, 1)->body, ENTITY);
     ck_assert_uint_eq(http_fake_count(fake), 2);
-    cJSON_Delete(entity);
 }
 END_TEST
 
@@ -99,10 +105,7 @@ static enum status create(void) {
 }
 
 static enum status insert(void) {
-    cJSON *entity = cJSON_Parse("{\"PartitionKey\":\"p\",\"RowKey\":\"r\"}");
-    enum status status = table_insert(&storage.client, "t", entity, deadline(), &err);
-    cJSON_Delete(entity);
-    return status;
+    return table_insert(&storage.client, "t", ENTITY, deadline(), &err);
 }
 
 static enum status get(void) {
@@ -357,14 +360,11 @@ START_TEST(a_transaction_over_its_limit_is_not_sent) {
     ck_assert_ptr_nonnull(text);
     memset(text, 'x', TABLE_TRANSACTION_MAX_BYTES);
     text[TABLE_TRANSACTION_MAX_BYTES] = '\0';
-    cJSON *entity = cJSON_CreateObject();
-    cJSON_AddStringToObject(entity, "note", text);
-    free(text);
-    const struct table_operation operation = {TABLE_INSERT, "p", "r", NULL, entity};
+    const struct table_operation operation = {TABLE_INSERT, "p", "r", NULL, text};
     ck_assert_int_eq(table_transaction(&storage.client, "t", &operation, 1, deadline(), NULL, &err), STATUS_TOO_LARGE);
     ck_assert_int_eq(err.status, STATUS_TOO_LARGE);
     ck_assert_uint_eq(http_fake_count(fake), 0);
-    cJSON_Delete(entity);
+    free(text);
 }
 END_TEST
 
@@ -373,6 +373,7 @@ int main(void) {
     TCase *entities = tcase_create("entities");
     tcase_add_checked_fixture(entities, open_fake, close_fake);
     tcase_add_test(entities, a_table_is_asked_for_in_json);
+    tcase_add_test(entities, an_entity_that_found_no_memory_is_not_sent);
     tcase_add_test(entities, an_insert_is_tried_again_while_storage_is_unwell);
     tcase_add_test(entities, getting_a_row_asks_for_it_by_both_keys);
     tcase_add_test(entities, an_answer_that_is_no_json_is_malformed);
