@@ -19,17 +19,38 @@ static int break_down(int64_t wall_ms, struct tm *out) {
     return (int)(ms % 1000);
 }
 
+/* Writes the last `count` digits of a number, and then `mark`. Returns what follows. */
+static char *put_digits(char *out, int value, int count, char mark) {
+    for (int i = count - 1; i >= 0; i--) {
+        out[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    out[count] = mark;
+    return out + count + 1;
+}
+
+/* strftime and snprintf would take ten times as long, for the four times of a reservation. */
+static char *put_iso8601(char *out, const struct tm *tm, char mark) {
+    out = put_digits(out, tm->tm_year + 1900, 4, '-');
+    out = put_digits(out, tm->tm_mon + 1, 2, '-');
+    out = put_digits(out, tm->tm_mday, 2, 'T');
+    out = put_digits(out, tm->tm_hour, 2, ':');
+    out = put_digits(out, tm->tm_min, 2, ':');
+    return put_digits(out, tm->tm_sec, 2, mark);
+}
+
 void utc_format_iso8601_ms(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
     struct tm tm;
     int ms = break_down(wall_ms, &tm);
-    size_t length = strftime(out, UTC_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + length, UTC_TEXT_BYTES - length, ".%03dZ", ms);
+    char *end = put_digits(put_iso8601(out, &tm, '.'), ms, 3, 'Z');
+    *end = '\0';
 }
 
 void utc_format_iso8601(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
     struct tm tm;
     break_down(wall_ms, &tm);
-    strftime(out, UTC_TEXT_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    char *end = put_iso8601(out, &tm, 'Z');
+    *end = '\0';
 }
 
 void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {

@@ -86,6 +86,10 @@ void utf8_make_line(char *text) {
     drop_cut_code_point(text, strlen(text));
     size_t length = strlen(text);
     for (size_t at = 0; at < length;) {
+        if (text[at] >= ' ' && text[at] <= '~') { /* nearly all of most lines */
+            at++;
+            continue;
+        }
         uint32_t code_point;
         size_t size = utf8_decode(text + at, length - at, &code_point);
         if (size > 0 && is_control(code_point)) {

@@ -111,7 +111,11 @@ static void append_line(struct strbuf *out, const char *name, const char *value)
 }
 
 void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close) {
-    strbuf_appendf(out, "HTTP/1.1 %d %s\r\n", response->status, reason_of(response));
+    strbuf_append_string(out, "HTTP/1.1 ");
+    strbuf_append_int64(out, response->status);
+    strbuf_append_char(out, ' ');
+    strbuf_append_string(out, reason_of(response));
+    strbuf_append(out, "\r\n", 2);
     if (http_headers_get(&response->headers, "Date") == NULL) {
         append_line(out, "Date", date);
     }
@@ -122,7 +126,9 @@ void http_answer_append_head(struct strbuf *out, const struct http_response *res
         }
     }
     if (!is_bodiless(response)) {
-        strbuf_appendf(out, "Content-Length: %zu\r\n", response->body.length);
+        strbuf_append_string(out, "Content-Length: ");
+        strbuf_append_int64(out, (int64_t)response->body.length);
+        strbuf_append(out, "\r\n", 2);
     }
     append_line(out, "Connection", close ? "close" : "keep-alive");
     strbuf_append(out, "\r\n", 2);

@@ -39,7 +39,9 @@ static void append_key(struct strbuf *out, const char *key) {
 
 void table_batch_append_entity_path(struct strbuf *out, const char *table, const char *partition_key,
                                     const char *row_key) {
-    strbuf_appendf(out, "/%s(PartitionKey='", table);
+    strbuf_append_char(out, '/');
+    strbuf_append_string(out, table);
+    strbuf_append_string(out, "(PartitionKey='");
     append_key(out, partition_key);
     strbuf_append_string(out, "',RowKey='");
     append_key(out, row_key);
@@ -49,9 +51,12 @@ void table_batch_append_entity_path(struct strbuf *out, const char *table, const
 static void append_request_line(struct strbuf *out, const char *endpoint, const char *table,
                                 const struct table_operation *operation) {
     static const char *const methods[] = {[TABLE_INSERT] = "POST", [TABLE_MERGE] = "MERGE", [TABLE_DELETE] = "DELETE"};
-    strbuf_appendf(out, "%s %s", methods[operation->kind], endpoint);
+    strbuf_append_string(out, methods[operation->kind]);
+    strbuf_append_char(out, ' ');
+    strbuf_append_string(out, endpoint);
     if (operation->kind == TABLE_INSERT) {
-        strbuf_appendf(out, "/%s", table);
+        strbuf_append_char(out, '/');
+        strbuf_append_string(out, table);
     } else {
         table_batch_append_entity_path(out, table, operation->partition_key, operation->row_key);
     }
@@ -69,7 +74,9 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     } else if (!is_etag(operation->if_match, strlen(operation->if_match))) {
         out->status = STATUS_INVALID_ARGUMENT;
     } else {
-        strbuf_appendf(out, "If-Match: %s" CRLF, operation->if_match);
+        strbuf_append_string(out, "If-Match: ");
+        strbuf_append_string(out, operation->if_match);
+        strbuf_append_string(out, CRLF);
     }
     if (operation->kind != TABLE_DELETE) {
         strbuf_append_string(out, "Content-Type: application/json" CRLF);
@@ -85,8 +92,10 @@ void table_batch_write(const char *endpoint, const char *table, const struct tab
                        const char *id, struct strbuf *out) {
     strbuf_appendf(out, "--batch_%s" CRLF "Content-Type: multipart/mixed; boundary=changeset_%s" CRLF CRLF, id, id);
     for (size_t i = 0; i < count; i++) {
-        strbuf_appendf(out, "--changeset_%s" CRLF, id);
-        strbuf_append_string(out, "Content-Type: application/http" CRLF "Content-Transfer-Encoding: binary" CRLF CRLF);
+        strbuf_append_string(out, "--changeset_");
+        strbuf_append_string(out, id);
+        strbuf_append_string(out,
+                             CRLF "Content-Type: application/http" CRLF "Content-Transfer-Encoding: binary" CRLF CRLF);
         append_operation(out, endpoint, table, &operations[i]);
     }
     strbuf_appendf(out, "--changeset_%s--" CRLF "--batch_%s--" CRLF, id, id);
