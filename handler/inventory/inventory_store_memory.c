@@ -62,7 +62,7 @@ static enum status create_if_absent(struct inventory_store_memory *store, const 
     return STATUS_OK;
 }
 
-/* With the lock held. NULL: there is none. */
+/* NULL: there is none. */
 static struct stored_product *find_product(const struct inventory_store_memory *store, const char *id) {
     bool found;
     size_t place = find_place(store, id, &found);
@@ -140,11 +140,9 @@ static void run_prepare(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct error err = {.status = STATUS_OK};
     enum status status = STATUS_OK;
-    pthread_mutex_lock(&operation->store->lock);
     for (size_t i = 0; i < operation->seed_count && status == STATUS_OK; i++) {
         status = create_if_absent(operation->store, &operation->seeds[i]);
     }
-    pthread_mutex_unlock(&operation->store->lock);
     if (status != STATUS_OK) {
         error_set(&err, status, "no memory for the seed products");
     }
@@ -160,10 +158,8 @@ static void memory_prepare(struct inventory_store *base, const struct seed_produ
 
 static enum status read_product(struct inventory_store_memory *store, const char *product_id,
                                 const struct inventory_query *query, struct product_state *state, struct error *err) {
-    pthread_mutex_lock(&store->lock);
     const struct stored_product *stored = find_product(store, product_id);
     enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
-    pthread_mutex_unlock(&store->lock);
     if (status == STATUS_NOT_FOUND) {
         return error_set(err, status, "there is no product %s", product_id);
     }
@@ -214,7 +210,6 @@ static void run_find_record(struct store_operation *base) {
     struct error err = {.status = STATUS_OK};
     struct idempotency_record like = {.quantity = 0};
     snprintf(like.key_hash, sizeof like.key_hash, "%s", operation->key_hash);
-    pthread_mutex_lock(&operation->store->lock);
     const struct stored_product *stored = find_product(operation->store, operation->product_id);
     const struct idempotency_record *record = stored == NULL ? NULL : find_record(stored, &like);
     if (record != NULL) {
@@ -222,7 +217,6 @@ static void run_find_record(struct store_operation *base) {
     } else {
         error_set(&err, STATUS_NOT_FOUND, "product %s has no such record", operation->product_id);
     }
-    pthread_mutex_unlock(&operation->store->lock);
     store_operation_end(base, err.status, &err);
 }
 
@@ -307,7 +301,7 @@ static enum status add_rows(struct stored_product *stored, const struct product_
     return status;
 }
 
-static enum status commit_locked(struct inventory_store_memory *store, struct product_state *state, struct error *err) {
+static enum status commit_state(struct inventory_store_memory *store, struct product_state *state, struct error *err) {
     struct stored_product *stored = find_product(store, state->product.id);
     if (stored == NULL || stored->state.product.version != state->product.version) {
         return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read",
@@ -329,9 +323,7 @@ static void run_commit(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct product_state *state = operation->state;
     struct error err = {.status = STATUS_OK};
-    pthread_mutex_lock(&operation->store->lock);
-    enum status status = commit_locked(operation->store, state, &err);
-    pthread_mutex_unlock(&operation->store->lock);
+    enum status status = commit_state(operation->store, state, &err);
     if (status == STATUS_OK) {
         snprintf(state->etag, sizeof state->etag, "%lld", (long long)state->product.version);
         product_state_committed(state);
@@ -363,12 +355,10 @@ static void memory_index_expiry(struct inventory_store *base, const char *produc
 
 static void run_announce_wait(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    pthread_mutex_lock(&operation->store->lock);
     struct stored_product *stored = find_product(operation->store, operation->product_id);
     if (stored != NULL) {
         stored->announced_ms = memory_now_ms(&operation->store->base);
     }
-    pthread_mutex_unlock(&operation->store->lock);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
@@ -379,10 +369,8 @@ static void memory_announce_wait(struct inventory_store *base, const char *produ
 
 static void run_read_wait(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    pthread_mutex_lock(&operation->store->lock);
     const struct stored_product *stored = find_product(operation->store, operation->product_id);
     *operation->out_ms = stored == NULL ? 0 : stored->announced_ms;
-    pthread_mutex_unlock(&operation->store->lock);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
@@ -413,9 +401,7 @@ static enum status list_due(const struct inventory_store_memory *store, int64_t 
 static void run_find_due(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct error err;
-    pthread_mutex_lock(&operation->store->lock);
     enum status status = list_due(operation->store, operation->time_ms, operation->out_products);
-    pthread_mutex_unlock(&operation->store->lock);
     if (status != STATUS_OK) {
         error_set(&err, status, "no memory for the list of products");
     }
@@ -465,10 +451,8 @@ static int purge_records(struct stored_product *stored, int64_t now_ms) {
 static void run_finish_due(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     int64_t now_ms = operation->time_ms;
-    pthread_mutex_lock(&operation->store->lock);
     struct stored_product *stored = find_product(operation->store, operation->product_id);
     *operation->out_count = stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
-    pthread_mutex_unlock(&operation->store->lock);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
@@ -479,8 +463,8 @@ static void memory_finish_due(struct inventory_store *base, const char *product_
           run_finish_due, done, context);
 }
 
-enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
-                                        struct event_loop *loop) {
+void inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
+                                 struct event_loop *loop) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
                                                    .certain_ms = memory_now_ms,
@@ -496,7 +480,6 @@ enum status inventory_store_memory_init(struct inventory_store_memory *store, co
     store_operation_prepare(&store->base, &ops, loop);
     store->clock = clock;
     store->wall_offset_ms = clock_wall_ms(clock) - clock_now_ms(clock);
-    return pthread_mutex_init(&store->lock, NULL) == 0 ? STATUS_OK : STATUS_INTERNAL;
 }
 
 void inventory_store_memory_release(struct inventory_store_memory *store) {
@@ -506,5 +489,4 @@ void inventory_store_memory_release(struct inventory_store_memory *store) {
         free(store->products[i]);
     }
     free(store->products);
-    pthread_mutex_destroy(&store->lock);
 }

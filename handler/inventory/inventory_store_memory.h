@@ -9,8 +9,6 @@
 #ifndef INVENTORY_INVENTORY_STORE_MEMORY_H
 #define INVENTORY_INVENTORY_STORE_MEMORY_H
 
-#include <pthread.h>
-
 #include "base/clock.h"
 #include "inventory/inventory_store.h"
 
@@ -23,16 +21,15 @@ struct stored_product {
 
 struct inventory_store_memory {
     struct inventory_store base;
-    pthread_mutex_t lock;
     const struct clock *clock;
     int64_t wall_offset_ms;           /* wall - now at start: its time does not jump */
     struct stored_product **products; /* by id */
     size_t product_count;
 };
 
-/* Both are borrowed. STATUS_INTERNAL. */
-enum status inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
-                                        struct event_loop *loop) MUST_CHECK;
+/* Both are borrowed. */
+void inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
+                                 struct event_loop *loop);
 void inventory_store_memory_release(struct inventory_store_memory *store);
 
 #endif

@@ -30,29 +30,27 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
                              http_transport_client(parts->transport)->loop, parts->clock, err);
 }
 
-static enum status open_inventory(struct parts *parts, struct error *err) {
+static void open_inventory(struct parts *parts) {
     struct inventory_store *store = &parts->table_store.base;
-    enum status status = STATUS_OK;
     if (parts->settings.store_kind == STORE_MEMORY) {
-        status = inventory_store_memory_init(&parts->memory_store, parts->clock,
-                                             http_transport_client(parts->transport)->loop);
+        inventory_store_memory_init(&parts->memory_store, parts->clock, http_transport_client(parts->transport)->loop);
         store = &parts->memory_store.base;
     } else {
         inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);
     }
-    if (status == STATUS_OK) {
-        inventory_service_init(&parts->inventory, store, parts->leases, parts->clock, &parts->settings.inventory,
-                               parts->settings.lease.acquire_timeout_ms);
-    }
+    inventory_service_init(&parts->inventory, store, parts->leases, parts->clock, &parts->settings.inventory,
+                           parts->settings.lease.acquire_timeout_ms);
     parts->lease_store.is_wanted = inventory_service_wants_lease;
     parts->lease_store.context = &parts->inventory;
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "opening the inventory");
 }
 
 enum status parts_start(struct parts *parts, struct error *err) {
     parts->clock = clock_system();
     enum status status = connect_storage(parts, err);
-    return status == STATUS_OK ? open_inventory(parts, err) : status;
+    if (status == STATUS_OK) {
+        open_inventory(parts);
+    }
+    return status;
 }
 
 void parts_cancel_turns(struct parts *parts) {
