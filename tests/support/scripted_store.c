@@ -11,6 +11,8 @@ struct scripted_operation {
     TAILQ_ENTRY(scripted_operation) link;
     struct scripted_store *store;
     enum scripted_kind kind;
+    const struct seed_product *seeds;
+    size_t seed_count;
     const char *product_id;
     struct inventory_query query;
     struct product_state *state; /* read: what receives it; commit: what is committed */
@@ -31,6 +33,9 @@ static struct scripted_store *store_of(struct inventory_store *base) {
 static void run_inner(struct scripted_operation *op, inventory_store_done done, void *context) {
     struct inventory_store *inner = &op->store->memory.base;
     switch (op->kind) {
+    case SCRIPTED_PREPARE:
+        inner->ops->prepare(inner, op->seeds, op->seed_count, done, context);
+        break;
     case SCRIPTED_READ:
         inner->ops->read(inner, op->product_id, &op->query, op->state, done, context);
         break;
@@ -132,6 +137,11 @@ static int64_t script_certain_ms(struct inventory_store *base) {
     return script_now_ms(base) - store_of(base)->doubt_ms;
 }
 
+static void script_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
+                           inventory_store_done done, void *context) {
+    start(base, SCRIPTED_PREPARE, &(struct scripted_operation){.seeds = seeds, .seed_count = count}, done, context);
+}
+
 static void script_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
                         struct product_state *out, inventory_store_done done, void *context) {
     product_state_cleanup(out); /* also without memory */
@@ -187,7 +197,8 @@ static void script_finish_due(struct inventory_store *base, const char *product_
 /* ---- for tests ---- */
 
 void scripted_store_init(struct scripted_store *store, const struct clock *clock, struct event_loop *loop) {
-    static const struct inventory_store_ops ops = {.now_ms = script_now_ms,
+    static const struct inventory_store_ops ops = {.prepare = script_prepare,
+                                                   .now_ms = script_now_ms,
                                                    .certain_ms = script_certain_ms,
                                                    .read = script_read,
                                                    .find_record = script_find_record,

@@ -21,6 +21,7 @@
 #include "inventory/inventory_store_memory.h"
 
 enum scripted_kind {
+    SCRIPTED_PREPARE,
     SCRIPTED_READ,
     SCRIPTED_FIND_RECORD,
     SCRIPTED_COMMIT,
