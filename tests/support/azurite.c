@@ -40,6 +40,7 @@ static void launch(struct azurite *azurite) {
     const char *argv[MAX_ARGUMENTS] = {program,
                                        "--disableTelemetry",
                                        "--skipApiVersionCheck",
+                                       "--disableProductStyleUrl",
                                        "--queuePort",
                                        "0",
                                        "--blobPort",

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum { DAY_S = 24 * 60 * 60, RSA_BITS = 2048 };
-#define LOOPBACK_NAMES "DNS:localhost,IP:127.0.0.1"
+#define LOOPBACK_NAMES "DNS:localhost,DNS:storage.test,IP:127.0.0.1"
 
 /* A key and the certificate that goes with it. */
 struct identity {
