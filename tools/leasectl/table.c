@@ -2,10 +2,13 @@
 
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/strbuf.h"
+
+enum { DIGITS_BYTES = 320 }; /* any double without its fraction */
 
 static bool add_columns(struct libscols_table *table, const struct table_column *columns, size_t count) {
     bool complete = true;
@@ -17,7 +20,12 @@ static bool add_columns(struct libscols_table *table, const struct table_column 
     return complete;
 }
 
-static const char *text_of(const cJSON *value) {
+/* Every number in a row is whole. One that was parsed is a double; one that was added is raw text. */
+static const char *text_of(const cJSON *value, char digits[DIGITS_BYTES]) {
+    if (cJSON_IsNumber(value)) {
+        snprintf(digits, DIGITS_BYTES, "%.0f", value->valuedouble);
+        return digits;
+    }
     return cJSON_IsString(value) || cJSON_IsRaw(value) ? value->valuestring : "-";
 }
 
@@ -30,7 +38,9 @@ static bool add_rows(struct libscols_table *table, const struct table_column *co
             return false;
         }
         for (size_t i = 0; i < count; i++) {
-            if (scols_line_set_data(line, i, text_of(cJSON_GetObjectItemCaseSensitive(row, columns[i].key))) != 0) {
+            char digits[DIGITS_BYTES];
+            const cJSON *value = cJSON_GetObjectItemCaseSensitive(row, columns[i].key);
+            if (scols_line_set_data(line, i, text_of(value, digits)) != 0) {
                 return false;
             }
         }
