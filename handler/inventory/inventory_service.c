@@ -179,38 +179,6 @@ enum status inventory_service_run(struct inventory_service *service, struct inve
     return request->status;
 }
 
-struct prepare_call {
-    struct loop_call call;
-    struct store_preparation *preparation;
-    struct preparation_waiter waiter;
-    enum status status;
-    struct error *err;
-};
-
-static void end_prepare(void *context, enum status status, const struct error *err) {
-    struct prepare_call *prepare = context;
-    prepare->status = status;
-    if (prepare->err != NULL) {
-        *prepare->err = *err;
-    }
-    loop_call_end(&prepare->call);
-}
-
-static void begin_prepare(void *context) {
-    struct prepare_call *prepare = context;
-    prepare->waiter = (struct preparation_waiter){.done = end_prepare, .context = prepare};
-    store_preparation_await(prepare->preparation, &prepare->waiter);
-}
-
-enum status inventory_service_prepare(struct inventory_service *service, struct error *err) {
-    if (store_preparation_is_ready(&service->preparation)) {
-        return STATUS_OK;
-    }
-    struct prepare_call prepare = {.preparation = &service->preparation, .err = err};
-    loop_call_run(&prepare.call, service->loop, begin_prepare, &prepare);
-    return prepare.status;
-}
-
 struct cancel_call {
     struct loop_call call;
     struct product_queues *queues;

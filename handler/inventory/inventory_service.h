@@ -106,9 +106,6 @@ void inventory_service_take_snapshot(struct inventory_service *service, struct i
 enum status inventory_service_run(struct inventory_service *service, struct inventory_request *request,
                                   struct error *err) MUST_CHECK;
 
-/* Makes the store ready if it is not known to be. Statuses of store_preparation_await. */
-enum status inventory_service_prepare(struct inventory_service *service, struct error *err) MUST_CHECK;
-
 /* inventory_service_take_snapshot, into `state` (initialized), which is untouched unless STATUS_OK. `err` may be NULL. */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;

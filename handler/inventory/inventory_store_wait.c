@@ -128,7 +128,7 @@ static void begin_finish_due(void *context) {
 
 enum status inventory_store_finish_due_and_wait(struct inventory_store *store, const char *product_id, int64_t now_ms,
                                                 int *out_records_purged, struct error *err) {
-    struct waiting waiting = {
-        .store = store, .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged};
+    struct waiting waiting = {.store = store, .product_id = product_id, .time_ms = now_ms};
+    waiting.out_count = out_records_purged;
     return run(&waiting, begin_finish_due, err);
 }

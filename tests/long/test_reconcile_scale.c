@@ -11,6 +11,7 @@
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/lease_handler.h"
+#include "support/prepare_wait.h"
 #include "support/reconcile_wait.h"
 
 enum {
@@ -49,7 +50,7 @@ static void set_up(void) {
     options.seeds = seeds;
     options.seed_count = PRODUCTS;
     inventory_service_init(&service, &store.base, handler.manager, clock_system(), &options, 10000);
-    check(inventory_service_prepare(&service, &err));
+    check(prepare_and_wait(&service, &err));
 }
 
 static void tear_down(void) {

@@ -106,7 +106,7 @@ enum status table_transaction(struct storage_client *client, const char *table,
                                .table = table,
                                .operations = operations,
                                .operation_count = count,
-                               .deadline_ms = deadline_ms,
-                               .out_first_etag = out_first_etag};
+                               .deadline_ms = deadline_ms};
+    own.out_first_etag = out_first_etag;
     return run(&own, begin_transaction, err);
 }

@@ -7,6 +7,7 @@
 #include "http/loop_call.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
+#include "support/prepare_wait.h"
 #include "support/reconcile_wait.h"
 
 enum { TIMEOUT_MS = 200, LIFETIME_MS = 30 * 60 * 1000 };
@@ -124,7 +125,7 @@ static void begin_batch(void *context) {
 static const enum status ends[] = {STATUS_OK, STATUS_UNAVAILABLE};
 
 START_TEST(each_request_of_a_batch_ends_in_its_own_name) {
-    ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
+    ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
     app.store.next[STORE_COMMIT] = ends[_i];
     batch.left = 2;
     loop_call_run(&batch.call, app.service.loop, begin_batch, NULL);
@@ -136,7 +137,7 @@ START_TEST(each_request_of_a_batch_ends_in_its_own_name) {
 END_TEST
 
 START_TEST(a_missing_container_of_leases_is_no_loss_of_the_store) {
-    ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
+    ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
     lease_store_fake_script(app.lease_service, FAKE_ACQUIRE, STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_UNAVAILABLE);
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);

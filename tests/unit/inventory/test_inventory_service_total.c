@@ -5,6 +5,7 @@
 #include "inventory/inventory_service.h"
 #include "support/check_main.h"
 #include "support/function_app.h"
+#include "support/prepare_wait.h"
 
 enum { TIMEOUT_MS = 200, LIFETIME_MS = 30 * 60 * 1000, MANY = 120 };
 
@@ -19,7 +20,7 @@ static void set_up(void) {
     options = app.options;
     options.is_prepared = true;
     inventory_service_init(&operator, & app.store.base, app.leases, clock_system(), &options, TIMEOUT_MS);
-    ck_assert_int_eq(inventory_service_prepare(&app.service, &err), STATUS_OK);
+    ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
 }
 
 static void tear_down(void) {

@@ -650,6 +650,7 @@ static void add_threads(Suite *suite) {
 /* ---- hosts that have a name ---- */
 
 /* In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing else has an address. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved names */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
     static int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     if (find == NULL) {
