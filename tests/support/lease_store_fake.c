@@ -279,6 +279,17 @@ void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind 
     }
 }
 
+bool lease_store_fake_let_go(struct lease_store_fake *fake, enum fake_call_kind kind) {
+    pthread_mutex_lock(&fake->lock);
+    const struct asked *asked = first_held(fake, kind);
+    enum status status = asked == NULL ? STATUS_OK : judge(fake, kind, &asked->call);
+    pthread_mutex_unlock(&fake->lock);
+    if (asked != NULL) {
+        lease_store_fake_answer(fake, kind, status);
+    }
+    return asked != NULL;
+}
+
 /* --- for tests --- */
 
 struct lease_store_fake *lease_store_fake_new(struct event_loop *loop, const struct clock *clock) {
@@ -328,6 +339,15 @@ void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind 
 
 void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status) {
     append(fake, &fake->refusals[kind], status);
+}
+
+void lease_store_fake_end_scripts(struct lease_store_fake *fake) {
+    pthread_mutex_lock(&fake->lock);
+    for (int kind = 0; kind < FAKE_KINDS; kind++) {
+        fake->scripts[kind].used = fake->scripts[kind].count;
+        fake->refusals[kind].used = fake->refusals[kind].count;
+    }
+    pthread_mutex_unlock(&fake->lock);
 }
 
 void lease_store_fake_hold(struct lease_store_fake *fake, enum fake_call_kind kind, bool hold) {

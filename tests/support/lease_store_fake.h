@@ -53,11 +53,17 @@ void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind 
 void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
 void lease_store_fake_hold(struct lease_store_fake *fake, enum fake_call_kind kind, bool hold);
 
+/* Forgets what is left of the scripts. */
+void lease_store_fake_end_scripts(struct lease_store_fake *fake);
+
 /*
  * Answers the one that has been held longest, waiting for one if there is none, and waits until
  * whoever asked has been told. On the loop's thread: tells him at once.
  */
 void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
+
+/* Gives the one that has been held longest the answer of one left alone. False: none is held. */
+bool lease_store_fake_let_go(struct lease_store_fake *fake, enum fake_call_kind kind);
 
 /*
  * How many calls of that kind have come, waiting until they have, and the one numbered `index` (0,
