@@ -47,7 +47,10 @@ static void launch(struct azurite *azurite) {
                                        blob_port,
                                        "--tablePort",
                                        table_port};
-    size_t count = 9;
+    size_t count = 0;
+    while (argv[count] != NULL) {
+        count++;
+    }
     if (azurite->persistence == AZURITE_IN_MEMORY) {
         argv[count++] = "--inMemoryPersistence";
     }
