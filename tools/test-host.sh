@@ -63,6 +63,8 @@ for source in "${sources[@]}"; do
     fi
 done
 if [ "${#programs[@]}" -gt 0 ]; then
+    mkdir -p "$host/programs"
+    ln -sfn "$PWD/build/release/preload" "$host/programs/preload"
     for shape in "${shapes[@]}"; do
         echo "== end to end, $shape"
         make_programs "$shape"
