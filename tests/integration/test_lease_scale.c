@@ -11,6 +11,9 @@
 
 enum { DELAY_MS = 50, LEASES = 3000, CHECKED_LEASES = 100, PERIODS = 3, TIMEOUT_S = 120 };
 
+/* A machine with much else to do is allowed for. make test-long holds a quiet one to less. */
+enum { MAX_LATE_P99_MS = 1000 };
+
 static struct slow_store store;
 
 static void start_store(void) {
@@ -31,7 +34,8 @@ START_TEST(thousands_of_leases_are_renewed_on_time_by_two_threads_in_little_memo
                                                 .leases = memory_is_measured ? LEASES : CHECKED_LEASES,
                                                 .periods = PERIODS,
                                                 .duration_s = 15,
-                                                .renew_fraction = 0.2},
+                                                .renew_fraction = 0.2,
+                                                .max_late_p99_ms = MAX_LATE_P99_MS},
                    &figures);
     lease_load_print(stdout, "lease_scale", &figures);
     lease_load_complain(&complaints, &figures);

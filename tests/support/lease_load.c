@@ -401,6 +401,7 @@ static void hear_store(const struct slow_store *store, struct lease_load_figures
 void lease_load_run(const struct lease_load_options *options, struct lease_load_figures *out) {
     static struct load load;
     *out = (struct lease_load_figures){.leases = options->leases, .periods = options->periods};
+    out->max_late_p99_ms = options->max_late_p99_ms > 0 ? options->max_late_p99_ms : LEASE_LOAD_MAX_LATE_P99_MS;
     out->memory_is_measured = lease_load_measures_memory();
     open_load(&load, options);
     out->interval_ms = load.interval_ms;
@@ -432,7 +433,7 @@ void lease_load_print(FILE *out, const char *title, const struct lease_load_figu
     fprintf(out, "  lost, run out           %10d %6jd limit 0; attempts that failed: %jd\n", f->lost,
             (intmax_t)f->ran_out, (intmax_t)f->failed);
     fprintf(out, "  lateness p50 / p99 / max%10d %6d %6d ms; limit of p99: %d ms\n", f->late_p50_ms, f->late_p99_ms,
-            f->late_max_ms, LEASE_LOAD_MAX_LATE_P99_MS);
+            f->late_max_ms, f->max_late_p99_ms);
     fprintf(out, "  threads                 %10d        limit %d\n", f->threads, LEASE_LOAD_MAX_THREADS);
     fprintf(out, "  memory a lease, resident%10.0f bytes  limit %d; allocated: %.0f\n", f->rss_bytes,
             LEASE_LOAD_MAX_BYTES_PER_LEASE, f->heap_bytes);
@@ -453,9 +454,9 @@ void lease_load_complain(struct strbuf *out, const struct lease_load_figures *f)
     if (f->unrenewed > 0) {
         strbuf_appendf(out, "%d leases were not renewed %d times. ", f->unrenewed, f->periods);
     }
-    if (f->late_p99_ms > LEASE_LOAD_MAX_LATE_P99_MS) {
+    if (f->late_p99_ms > f->max_late_p99_ms) {
         strbuf_appendf(out, "The 99th percentile of lateness is %d ms; the limit is %d ms. ", f->late_p99_ms,
-                       LEASE_LOAD_MAX_LATE_P99_MS);
+                       f->max_late_p99_ms);
     }
     if (f->threads > LEASE_LOAD_MAX_THREADS) {
         strbuf_appendf(out, "There were %d threads; the limit is %d. ", f->threads, LEASE_LOAD_MAX_THREADS);

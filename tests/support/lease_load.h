@@ -39,6 +39,7 @@ struct lease_load_options {
     int duration_s;
     double renew_fraction; /* the renewal interval as a part of the duration */
     int64_t stop_ms;       /* stops the whole process for that long while it renews; 0: does not */
+    int max_late_p99_ms;   /* for lease_load_complain; 0: LEASE_LOAD_MAX_LATE_P99_MS */
 };
 
 struct lease_load_figures {
@@ -54,6 +55,7 @@ struct lease_load_figures {
     int late_p50_ms;  /* lateness */
     int late_p99_ms;
     int late_max_ms;
+    int max_late_p99_ms; /* what the 99th percentile may be */
     int threads;
     bool memory_is_measured; /* false: the allocator is a checking tool's, and the figures mean nothing */
     double heap_bytes;       /* peak of what is allocated, a lease */
