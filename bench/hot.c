@@ -227,7 +227,7 @@ static void release_bare_lease(const char *blob, const char *lease_id) {
 
 static void reserve_bare(struct bare_reserver *reserver, const char *blob) {
     char lease_id[UUID_TEXT_BYTES];
-    ck_assert_int_eq(uuid_v4(lease_id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), lease_id), STATUS_OK);
     int64_t begun_us = load_now_us();
     acquire_bare_lease(blob, lease_id);
     bare_reserver_commit(reserver, 1);

@@ -58,9 +58,10 @@ static enum status serve(struct app *app, struct error *err) {
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
                                           .on_refusal = dispatch_refusal};
-    struct event_loop *loop = http_transport_client(app->parts.transport)->loop;
+    struct event_loop *loop = app->parts.platform.loop;
     app->dispatch = (struct dispatch){.functions = function_table,
                                       .service = &app->parts.inventory,
+                                      .random = app->parts.platform.random,
                                       .route_prefix = app->parts.settings.route_prefix};
     enum status status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
@@ -74,7 +75,7 @@ static enum status serve(struct app *app, struct error *err) {
 
 /* Lets requests finish, then cuts them short, then gives every lease back. False: some request would not end. */
 static bool wind_down(struct app *app) {
-    int64_t start_ms = clock_now_ms(app->parts.clock);
+    int64_t start_ms = clock_now_ms(app->parts.platform.clock);
     http_server_drain(app->server);
     parts_cancel_turns(&app->parts);
     bool idle = http_server_wait_idle(app->server, STOP_FINISH_MS);
@@ -93,9 +94,9 @@ static bool wind_down(struct app *app) {
  */
 static void stay(const struct app *app, const sigset_t *stop_signals, pid_t host) {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
-    int64_t until_ms = clock_now_ms(app->parts.clock) + STAY_MS;
+    int64_t until_ms = clock_now_ms(app->parts.platform.clock) + STAY_MS;
     log_event(LOG_INFORMATION, "Every lease is released; waiting for the host to end");
-    while (clock_now_ms(app->parts.clock) < until_ms && getppid() == host) {
+    while (clock_now_ms(app->parts.platform.clock) < until_ms && getppid() == host) {
         if (sigtimedwait(stop_signals, NULL, &look) >= 0) {
             return;
         }

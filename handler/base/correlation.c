@@ -11,7 +11,8 @@ enum { VERSION_LENGTH = 2, TRACE_ID_LENGTH = TRACE_ID_BYTES - 1 };
 
 static _Thread_local const struct correlation *current;
 
-static void read_invocation_id(const struct http_headers *headers, char out[INVOCATION_ID_BYTES]) {
+static void read_invocation_id(const struct http_headers *headers, const struct random_source *random,
+                               char out[INVOCATION_ID_BYTES]) {
     const char *id = http_headers_get(headers, "x-ms-invocation-id"); /* a proxied request's */
     if (id == NULL) {
         id = http_headers_get(headers, "X-Azure-Functions-InvocationId");
@@ -19,7 +20,7 @@ static void read_invocation_id(const struct http_headers *headers, char out[INVO
     char made[UUID_TEXT_BYTES] = "";
     bool is_valid =
         id != NULL && *id != '\0' && strlen(id) < INVOCATION_ID_BYTES && id[strspn(id, ID_CHARACTERS)] == '\0';
-    if (!is_valid && uuid_v4(made) == STATUS_OK) {
+    if (!is_valid && uuid_v4(random, made) == STATUS_OK) {
         id = made;
     }
     snprintf(out, INVOCATION_ID_BYTES, "%s", is_valid || made[0] != '\0' ? id : "unknown");
@@ -38,8 +39,8 @@ static void read_trace_id(const struct http_headers *headers, char out[TRACE_ID_
     }
 }
 
-void correlation_read(const struct http_headers *headers, struct correlation *out) {
-    read_invocation_id(headers, out->invocation_id);
+void correlation_read(const struct http_headers *headers, const struct random_source *random, struct correlation *out) {
+    read_invocation_id(headers, random, out->invocation_id);
     read_trace_id(headers, out->trace_id);
 }
 

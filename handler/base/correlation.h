@@ -12,6 +12,7 @@
 #define BASE_CORRELATION_H
 
 #include "base/http_message.h"
+#include "base/random.h"
 
 enum { INVOCATION_ID_BYTES = 65, TRACE_ID_BYTES = 33 };
 
@@ -21,10 +22,11 @@ struct correlation {
 };
 
 /*
- * What a request's headers say: x-ms-invocation-id or X-Azure-Functions-InvocationId, and traceparent. An id that is missing, too
- * long or made of more than letters, digits, '-' and '_' is replaced by a new one; such a trace id counts as none.
+ * What a request's headers say: x-ms-invocation-id or X-Azure-Functions-InvocationId, and
+ * traceparent. An id that is missing, too long or made of more than letters, digits, '-' and '_' is
+ * replaced by a new one, made with `random`; such a trace id counts as none.
  */
-void correlation_read(const struct http_headers *headers, struct correlation *out);
+void correlation_read(const struct http_headers *headers, const struct random_source *random, struct correlation *out);
 
 /* Makes it this thread's, and returns the one before. NULL: none. */
 const struct correlation *correlation_use(const struct correlation *correlation);

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 
-#include "base/crypto.h"
 #include "base/hex.h"
 
 enum { UUID_BYTES = 16 };
@@ -39,9 +38,9 @@ static void put_time(int64_t time_ms, unsigned char out[6]) {
     }
 }
 
-enum status uuid_v4(char out[UUID_TEXT_BYTES]) {
+enum status uuid_v4(const struct random_source *random, char out[UUID_TEXT_BYTES]) {
     unsigned char bytes[UUID_BYTES];
-    enum status status = crypto_random(bytes, sizeof bytes);
+    enum status status = random_fill(random, bytes, sizeof bytes);
     if (status != STATUS_OK) {
         return status;
     }
@@ -49,9 +48,9 @@ enum status uuid_v4(char out[UUID_TEXT_BYTES]) {
     return STATUS_OK;
 }
 
-enum status uuid_v8_from_time(int64_t time_ms, char out[UUID_TEXT_BYTES]) {
+enum status uuid_v8_from_time(const struct random_source *random, int64_t time_ms, char out[UUID_TEXT_BYTES]) {
     unsigned char bytes[UUID_BYTES];
-    enum status status = crypto_random(bytes, sizeof bytes);
+    enum status status = random_fill(random, bytes, sizeof bytes);
     if (status != STATUS_OK) {
         return status;
     }

@@ -393,19 +393,21 @@ static void begin(const struct dispatch *dispatch, struct http_inbound *inbound)
 }
 
 void dispatch_request(void *context, struct http_inbound *inbound) {
+    const struct dispatch *dispatch = context;
     struct correlation correlation;
-    correlation_read(inbound->request.headers, &correlation);
+    correlation_read(inbound->request.headers, dispatch->random, &correlation);
     const struct correlation *before = correlation_use(&correlation);
     http_headers_add(&inbound->response.headers, REQUEST_ID_HEADER, correlation.invocation_id);
-    begin(context, inbound);
+    begin(dispatch, inbound);
     correlation_use(before);
 }
 
 void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response) {
+    const struct dispatch *dispatch = context;
     struct correlation correlation;
-    correlation_read(request->headers, &correlation);
+    correlation_read(request->headers, dispatch->random, &correlation);
     const struct correlation *before = correlation_use(&correlation);
     http_headers_add(&response->headers, REQUEST_ID_HEADER, correlation.invocation_id);
-    refuse(context, request, response);
+    refuse(dispatch, request, response);
     correlation_use(before);
 }

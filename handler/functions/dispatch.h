@@ -23,6 +23,7 @@
 #define FUNCTIONS_DISPATCH_H
 
 #include "base/http_message.h"
+#include "base/random.h"
 #include "functions/function.h"
 #include "http/event_loop.h"
 #include "http/http_inbound.h"
@@ -34,7 +35,8 @@ enum { MAX_INVOCATION_BYTES = 1024 * 1024 };
 struct dispatch {
     const struct function *const *functions; /* function_table */
     struct inventory_service *service;
-    const char *route_prefix; /* host.json's extensions.http.routePrefix; may be "" */
+    const struct random_source *random; /* for the ids of requests that come without one */
+    const char *route_prefix;           /* host.json's extensions.http.routePrefix; may be "" */
 };
 
 /* Answers one request of the host's: an http_inbound_handler. `context` is a struct dispatch. */

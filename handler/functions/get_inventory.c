@@ -24,7 +24,7 @@ static void write_picture(void *context) {
     bool is_complete = false;
     enum status status = inventory_picture_write(&run->picture, RESERVATIONS_A_ROUND, &is_complete);
     if (status == STATUS_OK && !is_complete) {
-        event_loop_post(run->base.service->loop, &run->task);
+        event_loop_post(run->base.service->platform->loop, &run->task);
         return;
     }
     if (status == STATUS_OK) {

@@ -15,11 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/http_message.h"
 #include "base/status.h"
 #include "base/strbuf.h"
-#include "http/event_loop.h"
 
 struct http_call_group;
 
@@ -92,8 +90,6 @@ struct http_client_ops {
 
 struct http_client {
     const struct http_client_ops *ops;
-    struct event_loop *loop;
-    const struct clock *clock;
 };
 
 static inline enum status http_client_start(struct http_client *client, const struct http_call *call,

@@ -13,16 +13,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/random.h"
 #include "inventory/inventory_request.h"
 
 struct batch {
     struct inventory_requests requests; /* in order of arrival */
     const char *product_id;
-    struct product_state *state; /* the product, as the cache has it; decisions change it */
-    int64_t lifetime_ms;         /* of new reservations */
-    int64_t now_ms;              /* storage's time, by which everything is decided */
-    int64_t certain_ms;          /* storage's time for certain, by which rows are removed; <= now_ms */
-    enum status failure;         /* STATUS_OK, or why what was decided may not be committed */
+    struct product_state *state;        /* the product, as the cache has it; decisions change it */
+    int64_t lifetime_ms;                /* of new reservations */
+    const struct random_source *random; /* for their ids */
+    int64_t now_ms;                     /* storage's time, by which everything is decided */
+    int64_t certain_ms;                 /* storage's time for certain, by which rows are removed; <= now_ms */
+    enum status failure;                /* STATUS_OK, or why what was decided may not be committed */
 };
 
 enum batch_outcome {

@@ -179,13 +179,13 @@ void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids 
     strbuf_append_string(&search->filter, "PartitionKey eq '" DUE_PARTITION "' and RowKey lt ");
     table_append_literal(&search->filter, end);
     if (strbuf_status(&search->filter) != STATUS_OK) {
-        store_operation_post(&search->base, index->store->loop, end_unwritten);
+        store_operation_post(&search->base, index->store->platform->loop, end_unwritten);
         return;
     }
     const struct table_query query = {
         .table = index->table, .filter = search->filter.data, .visit = take_row, .context = search};
-    table_query_start(&search->call, index->client, &query, clock_now_ms(index->client->clock) + QUERY_DEADLINE_MS,
-                      on_rows, search);
+    table_query_start(&search->call, index->client, &query,
+                      clock_now_ms(index->client->platform->clock) + QUERY_DEADLINE_MS, on_rows, search);
 }
 
 /* ---- finishing ---- */
@@ -290,13 +290,13 @@ void due_index_finish(struct due_index *index, const char *product_id, int64_t n
     if (collect_rows(finish, now_ms) != STATUS_OK) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);
-        store_operation_fail(&finish->base, index->store->loop, &err);
+        store_operation_fail(&finish->base, index->store->platform->loop, &err);
     } else if (finish->has_records) {
         due_purge_records_start(&finish->purge, index->client, index->table, product_id, now_ms, on_records_purged,
                                 finish);
     } else if (finish->count > 0) {
         purge_rows(finish);
     } else {
-        store_operation_post(&finish->base, index->store->loop, end_without_rows);
+        store_operation_post(&finish->base, index->store->platform->loop, end_without_rows);
     }
 }

@@ -9,7 +9,7 @@
 enum { FILTER_MAX_BYTES = 1024 };
 
 static int64_t storage_deadline_ms(const struct due_purge *purge) {
-    return clock_now_ms(purge->client->clock) + STORAGE_DEADLINE_MS;
+    return clock_now_ms(purge->client->platform->clock) + STORAGE_DEADLINE_MS;
 }
 
 static void end_purge(struct due_purge *purge, enum status status, const struct error *err) {

@@ -62,7 +62,8 @@ int inventory_room(const struct product_state *state, int64_t now_ms) {
 }
 
 enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
-                              int64_t lifetime_ms, bool *out_reserved, const struct reservation **out_reservation) {
+                              int64_t lifetime_ms, const struct random_source *random, bool *out_reserved,
+                              const struct reservation **out_reservation) {
     assert(quantity > 0 && quantity <= INVENTORY_MAX_QUANTITY && lifetime_ms > 0);
     assert(strlen(customer_id) < CUSTOMER_ID_BYTES);
     if (quantity > state->product.available || state->change_count >= INVENTORY_MAX_CHANGES) {
@@ -70,7 +71,7 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
         return STATUS_OK;
     }
     struct reservation made = {.quantity = (int)quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
-    enum status status = uuid_v8_from_time(made.expires_ms, made.id);
+    enum status status = uuid_v8_from_time(random, made.expires_ms, made.id);
     if (status != STATUS_OK) {
         return status;
     }

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/random.h"
 #include "base/status.h"
 #include "inventory/product_state.h"
 
@@ -52,12 +53,13 @@ int inventory_expire_along(struct product_state *state, int64_t now_ms);
 int inventory_room(const struct product_state *state, int64_t now_ms);
 
 /*
- * Reserves `quantity` units for `customer_id` from `now_ms` for `lifetime_ms`. True: *out_reservation is the new row, borrowed until
- * the state changes next. False: not enough is available (or no change is left), and nothing has changed.
+ * Reserves `quantity` units for `customer_id` from `now_ms` for `lifetime_ms`, under an id made with
+ * `random`. True: *out_reservation is the new row, borrowed until the state changes next. False: not
+ * enough is available (or no change is left), and nothing has changed.
  * STATUS_NO_MEMORY, STATUS_INTERNAL (no random bytes): nothing has changed.
  */
 enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
-                              int64_t lifetime_ms, bool *out_reserved,
+                              int64_t lifetime_ms, const struct random_source *random, bool *out_reserved,
                               const struct reservation **out_reservation) MUST_CHECK;
 
 /* What its maker is told of a reservation. */

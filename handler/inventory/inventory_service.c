@@ -11,16 +11,15 @@
 
 enum { KEY_TEXT_BYTES = 1024 };
 
-void inventory_service_init(struct inventory_service *service, struct inventory_store *store,
-                            struct lease_manager *leases, const struct clock *clock,
+void inventory_service_init(struct inventory_service *service, const struct platform *platform,
+                            struct inventory_store *store, struct lease_manager *leases,
                             const struct inventory_options *options, int64_t acquire_timeout_ms) {
-    *service = (struct inventory_service){.store = store, .leases = leases, .loop = store->loop, .clock = clock};
+    *service = (struct inventory_service){.platform = platform, .store = store, .leases = leases};
     store_preparation_init(&service->preparation, store, options->seeds, options->seed_count, options->is_prepared);
     product_queues_init(&service->queues,
-                        &(struct pipeline_surroundings){.store = store,
+                        &(struct pipeline_surroundings){.platform = platform,
+                                                        .store = store,
                                                         .leases = leases,
-                                                        .loop = store->loop,
-                                                        .clock = clock,
                                                         .acquire_timeout_ms = acquire_timeout_ms,
                                                         .reservation_lifetime_ms = options->reservation_lifetime_ms,
                                                         .processing_time_ms = options->processing_time_ms});
@@ -74,7 +73,7 @@ static void on_failed(void *context) {
 static void fail_later(struct inventory_request *request, enum status status, const char *why) {
     request->status = error_set(&request->failure, status, "%s", why);
     request->task = (struct loop_task){.run = on_failed, .context = request};
-    event_loop_post(request->service->loop, &request->task);
+    event_loop_post(request->service->platform->loop, &request->task);
 }
 
 /* A read without the lease, for a caller who did not get it. */
@@ -172,7 +171,7 @@ enum status inventory_service_run(struct inventory_service *service, struct inve
                                   struct error *err) {
     request->service = service;
     request->done = end_run;
-    loop_call_run(&request->call, service->loop, begin_run, request);
+    loop_call_run(&request->call, service->platform->loop, begin_run, request);
     if (request->status != STATUS_OK && err != NULL) {
         *err = request->failure;
     }
@@ -192,7 +191,7 @@ static void begin_cancel(void *context) {
 
 void inventory_service_cancel(struct inventory_service *service) {
     struct cancel_call cancel = {.queues = &service->queues};
-    loop_call_run(&cancel.call, service->loop, begin_cancel, &cancel);
+    loop_call_run(&cancel.call, service->platform->loop, begin_cancel, &cancel);
 }
 
 /* ---- snapshots ---- */
@@ -283,7 +282,7 @@ enum status inventory_service_get(struct inventory_service *service, const char 
                                   struct product_state *state, int64_t *out_now_ms, struct error *err) {
     struct snapshot_call own = {.snapshot = {.service = service, .product_id = product_id, .done = end_snapshot_call}};
     own.snapshot.context = &own;
-    loop_call_run(&own.call, service->loop, begin_snapshot_call, &own);
+    loop_call_run(&own.call, service->platform->loop, begin_snapshot_call, &own);
     if (own.snapshot.status == STATUS_OK) {
         product_state_cleanup(state);
         *state = own.snapshot.state;

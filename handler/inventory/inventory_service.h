@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/status.h"
+#include "http/platform.h"
 #include "inventory/inventory_request.h"
 #include "inventory/inventory_store.h"
 #include "inventory/operation.h"
@@ -38,17 +38,16 @@ struct inventory_options {
 };
 
 struct inventory_service {
+    const struct platform *platform;
     struct inventory_store *store;
     struct lease_manager *leases;
-    struct event_loop *loop;
-    const struct clock *clock;
     struct store_preparation preparation;
     struct product_queues queues;
 };
 
 /* All borrowed, and must outlive it. */
-void inventory_service_init(struct inventory_service *service, struct inventory_store *store,
-                            struct lease_manager *leases, const struct clock *clock,
+void inventory_service_init(struct inventory_service *service, const struct platform *platform,
+                            struct inventory_store *store, struct lease_manager *leases,
                             const struct inventory_options *options, int64_t acquire_timeout_ms);
 
 /* Its loop has stopped, and nothing is under way. */

@@ -23,7 +23,7 @@
 #define INVENTORY_INVENTORY_STORE_H
 
 #include "base/status.h"
-#include "http/event_loop.h"
+#include "http/platform.h"
 #include "inventory/inventory.h"
 
 /* A product that is created where it is absent. */
@@ -74,7 +74,7 @@ struct store_refusals {
 
 struct inventory_store {
     const struct inventory_store_ops *ops;
-    struct event_loop *loop;
+    const struct platform *platform;
     struct store_refusals refused;
 };
 

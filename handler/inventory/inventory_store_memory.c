@@ -71,7 +71,7 @@ static struct stored_product *find_product(const struct inventory_store_memory *
 
 static int64_t memory_now_ms(struct inventory_store *base) {
     struct inventory_store_memory *store = memory_of(base);
-    return clock_now_ms(store->clock) + store->wall_offset_ms;
+    return clock_now_ms(store->base.platform->clock) + store->wall_offset_ms;
 }
 
 /* `later`: the customer's rows so far that expire later. */
@@ -133,7 +133,7 @@ static void start(struct inventory_store *base, const struct memory_operation *l
     *operation = *like;
     operation->base = own;
     operation->store = memory_of(base);
-    store_operation_post(&operation->base, base->loop, run);
+    store_operation_post(&operation->base, base->platform->loop, run);
 }
 
 static void run_prepare(struct store_operation *base) {
@@ -463,8 +463,7 @@ static void memory_finish_due(struct inventory_store *base, const char *product_
           run_finish_due, done, context);
 }
 
-void inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
-                                 struct event_loop *loop) {
+void inventory_store_memory_init(struct inventory_store_memory *store, const struct platform *platform) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
                                                    .certain_ms = memory_now_ms,
@@ -477,9 +476,8 @@ void inventory_store_memory_init(struct inventory_store_memory *store, const str
                                                    .find_due = memory_find_due,
                                                    .finish_due = memory_finish_due};
     memset(store, 0, sizeof *store);
-    store_operation_prepare(&store->base, &ops, loop);
-    store->clock = clock;
-    store->wall_offset_ms = clock_wall_ms(clock) - clock_now_ms(clock);
+    store_operation_prepare(&store->base, &ops, platform);
+    store->wall_offset_ms = clock_wall_ms(platform->clock) - clock_now_ms(platform->clock);
 }
 
 void inventory_store_memory_release(struct inventory_store_memory *store) {

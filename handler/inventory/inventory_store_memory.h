@@ -9,7 +9,6 @@
 #ifndef INVENTORY_INVENTORY_STORE_MEMORY_H
 #define INVENTORY_INVENTORY_STORE_MEMORY_H
 
-#include "base/clock.h"
 #include "inventory/inventory_store.h"
 
 struct stored_product {
@@ -21,15 +20,13 @@ struct stored_product {
 
 struct inventory_store_memory {
     struct inventory_store base;
-    const struct clock *clock;
     int64_t wall_offset_ms;           /* wall - now at start: its time does not jump */
     struct stored_product **products; /* by id */
     size_t product_count;
 };
 
-/* Both are borrowed. */
-void inventory_store_memory_init(struct inventory_store_memory *store, const struct clock *clock,
-                                 struct event_loop *loop);
+/* The platform is borrowed; its network is not used. */
+void inventory_store_memory_init(struct inventory_store_memory *store, const struct platform *platform);
 void inventory_store_memory_release(struct inventory_store_memory *store);
 
 #endif

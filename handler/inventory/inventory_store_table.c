@@ -17,7 +17,7 @@ static struct inventory_store_table *table_of(struct inventory_store *store) {
 }
 
 static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
-    return clock_now_ms(store->client->clock) + STORAGE_DEADLINE_MS;
+    return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
 static int64_t table_now_ms(struct inventory_store *base) {
@@ -76,7 +76,7 @@ static void table_find_record(struct inventory_store *base, const char *product_
  * any more.
  */
 static enum status make_commit_id(const struct inventory_store_table *store, char out[UUID_TEXT_BYTES]) {
-    enum status status = store->sender[0] == '\0' ? STATUS_INTERNAL : uuid_v4(out);
+    enum status status = store->sender[0] == '\0' ? STATUS_INTERNAL : uuid_v4(store->base.platform->random, out);
     if (status == STATUS_OK) {
         memcpy(out, store->sender, COMMIT_SENDER_LENGTH);
     }
@@ -188,7 +188,7 @@ static void table_commit(struct inventory_store *base, struct product_state *sta
         index_or_send(commit);
     } else {
         error_wrap(&err, "committing product %s", state->product.id);
-        store_operation_fail(&commit->base, base->loop, &err);
+        store_operation_fail(&commit->base, base->platform->loop, &err);
     }
 }
 
@@ -321,7 +321,7 @@ static void table_find_due(struct inventory_store *base, int64_t now_ms, struct 
 static void table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
                              int *out_records_purged, inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
-    int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->client->clock));
+    int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->base.platform->clock));
     due_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
 }
 
@@ -337,13 +337,13 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
                                                    .read_wait = table_read_wait,
                                                    .find_due = table_find_due,
                                                    .finish_due = table_finish_due};
-    store_operation_prepare(&store->base, &ops, client->http->loop);
+    store_operation_prepare(&store->base, &ops, client->platform);
     store->client = client;
     store->table = table;
     store->is_seen = false;
     store->seeds_ended = 0;
     store->seeds_ended_ahead = 0;
-    if (uuid_v4(store->sender) != STATUS_OK) {
+    if (uuid_v4(store->base.platform->random, store->sender) != STATUS_OK) {
         store->sender[0] = '\0'; /* nothing can be committed then */
     }
     due_index_init(&store->due, &store->base, client, table);

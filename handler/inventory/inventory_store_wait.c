@@ -30,7 +30,7 @@ static void on_ended(void *context, enum status status, const struct error *err)
 }
 
 static enum status run(struct waiting *waiting, void (*begin)(void *context), struct error *err) {
-    loop_call_run(&waiting->call, waiting->store->loop, begin, waiting);
+    loop_call_run(&waiting->call, waiting->store->platform->loop, begin, waiting);
     if (waiting->status != STATUS_OK && err != NULL) {
         *err = waiting->failure;
     }

@@ -22,7 +22,7 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
     request->status = inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
-                                        batch->lifetime_ms, &reserved, &reservation);
+                                        batch->lifetime_ms, batch->random, &reserved, &reservation);
     if (request->status != STATUS_OK) {
         error_set(&request->failure, request->status, "making a reservation");
         return REQUEST_DECIDED;

@@ -232,7 +232,7 @@ void pipeline_go_on(struct product_pipeline *pipeline) {
 /* ---- COLLECTING, LINGERING ---- */
 
 static void wait_a_round(struct product_pipeline *pipeline) {
-    event_loop_post(pipeline->around->loop, &pipeline->task);
+    event_loop_post(pipeline->around->platform->loop, &pipeline->task);
 }
 
 /* Where storage is so fast that its answers take less than a millisecond, the window is a few rounds of the loop. */

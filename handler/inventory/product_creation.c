@@ -9,7 +9,7 @@
 enum { FILTER_MAX_BYTES = 1024 };
 
 static int64_t storage_deadline_ms(const struct product_creation *creation) {
-    return clock_now_ms(creation->store->client->clock) + STORAGE_DEADLINE_MS;
+    return clock_now_ms(creation->store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
 static void end_creation(struct product_creation *creation, enum status status, const struct error *err) {
@@ -34,7 +34,7 @@ static void on_inserted(void *context, enum status status, const struct error *e
 static void insert(struct product_creation *creation) {
     const struct seed_product *seed = creation->product;
     struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
-    enum status status = uuid_v4(creation->commit_id);
+    enum status status = uuid_v4(creation->store->base.platform->random, creation->commit_id);
     if (status != STATUS_OK) {
         fail(creation, status, "no random bytes");
         return;

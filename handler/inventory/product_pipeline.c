@@ -51,7 +51,7 @@ void pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state
 }
 
 int64_t pipeline_now_ms(const struct product_pipeline *pipeline) {
-    return clock_now_ms(pipeline->around->clock);
+    return clock_now_ms(pipeline->around->platform->clock);
 }
 
 struct inventory_store *pipeline_store(const struct product_pipeline *pipeline) {
@@ -59,11 +59,11 @@ struct inventory_store *pipeline_store(const struct product_pipeline *pipeline) 
 }
 
 void pipeline_set_timer(struct product_pipeline *pipeline, int64_t due_ms) {
-    event_loop_set_timer(pipeline->around->loop, &pipeline->timer, due_ms);
+    event_loop_set_timer(pipeline->around->platform->loop, &pipeline->timer, due_ms);
 }
 
 void pipeline_stop_timer(struct product_pipeline *pipeline) {
-    event_loop_stop_timer(pipeline->around->loop, &pipeline->timer);
+    event_loop_stop_timer(pipeline->around->platform->loop, &pipeline->timer);
 }
 
 static void timer_fired(void *context) {
@@ -127,9 +127,9 @@ static int64_t deadline_of(const struct product_pipeline *pipeline, const struct
 void pipeline_set_deadline(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
     if (first == NULL) {
-        event_loop_stop_timer(pipeline->around->loop, &pipeline->deadline_timer);
+        event_loop_stop_timer(pipeline->around->platform->loop, &pipeline->deadline_timer);
     } else {
-        event_loop_set_timer(pipeline->around->loop, &pipeline->deadline_timer, deadline_of(pipeline, first));
+        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer, deadline_of(pipeline, first));
     }
 }
 
@@ -167,7 +167,7 @@ static void deadline_passed(void *context) {
         return;
     }
     if (waits_for_others(pipeline) && pipeline->acquire.conflict_count == 0) {
-        event_loop_set_timer(pipeline->around->loop, &pipeline->deadline_timer,
+        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer,
                              pipeline_now_ms(pipeline) + DEADLINE_RETRY_MS);
         return;
     }
@@ -220,7 +220,8 @@ struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings
     product_cache_init(&pipeline->cache);
     pipeline->batch = (struct batch){.product_id = pipeline->product_id,
                                      .state = &pipeline->cache.state,
-                                     .lifetime_ms = around->reservation_lifetime_ms};
+                                     .lifetime_ms = around->reservation_lifetime_ms,
+                                     .random = around->platform->random};
     TAILQ_INIT(&pipeline->batch.requests);
     return pipeline;
 }

@@ -43,9 +43,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "base/correlation.h"
-#include "http/event_loop.h"
+#include "http/platform.h"
 #include "inventory/batch.h"
 #include "inventory/inventory_request.h"
 #include "inventory/inventory_store.h"
@@ -75,8 +74,7 @@ enum pipeline_state {
 struct pipeline_surroundings {
     struct inventory_store *store;
     struct lease_manager *leases;
-    struct event_loop *loop;
-    const struct clock *clock;
+    const struct platform *platform; /* its network is not used */
     int64_t acquire_timeout_ms;
     int64_t reservation_lifetime_ms;
     int64_t processing_time_ms;

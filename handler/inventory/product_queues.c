@@ -69,7 +69,7 @@ static void end_refused(void *context) {
 static void refuse(struct product_queues *queues, struct inventory_request *request, enum status status) {
     request->status = error_set(&request->failure, status, "queueing up at product %s", request->product_id);
     request->task = (struct loop_task){.run = end_refused, .context = request};
-    event_loop_post(queues->around.loop, &request->task);
+    event_loop_post(queues->around.platform->loop, &request->task);
 }
 
 void product_queues_submit(struct product_queues *queues, struct inventory_request *request) {

@@ -263,7 +263,7 @@ static void on_probed(void *context, enum status status, const struct error *err
  * that there was. The truth is worth more to the caller than a quick "nobody knows".
  */
 static void probe_commit(struct product_transaction *commit) {
-    int64_t read_by_ms = clock_now_ms(commit->client->clock) + STORAGE_DEADLINE_MS;
+    int64_t read_by_ms = clock_now_ms(commit->client->platform->clock) + STORAGE_DEADLINE_MS;
     commit->stage = TRANSACTION_PROBING;
     table_get_start(&commit->call, commit->client, commit->table, commit->after->id, PRODUCT_ROW,
                     clock_max_ms(read_by_ms, commit->deadline_ms), &commit->row, on_probed, commit);

@@ -21,7 +21,7 @@ static void end_round(void *context) {
 static void enter_ending(struct reconciliation *round) {
     round->state = RECONCILE_ENDING;
     round->end = (struct loop_task){.run = end_round, .context = round};
-    event_loop_post(round->service->loop, &round->end);
+    event_loop_post(round->service->platform->loop, &round->end);
 }
 
 /* The first that counts. */
@@ -46,7 +46,7 @@ static void finish_round(struct reconciliation *round) {
     round->job_lease = NULL;
     free(round->products.ids);
     round->products.ids = NULL;
-    round->result.duration_ms = clock_now_ms(service->clock) - round->start_ms;
+    round->result.duration_ms = clock_now_ms(service->platform->clock) - round->start_ms;
     enter_ending(round);
 }
 
@@ -222,7 +222,7 @@ void reconcile_start(struct reconciliation *round, struct inventory_service *ser
                                      .correlation = correlation_current(),
                                      .done = done,
                                      .context = context,
-                                     .start_ms = clock_now_ms(service->clock)};
+                                     .start_ms = clock_now_ms(service->platform->clock)};
     round->waiter = (struct preparation_waiter){.done = on_prepared, .context = round};
     store_preparation_await(&service->preparation, &round->waiter);
 }

@@ -16,7 +16,7 @@ static void end_refused(void *context) {
     refused->count -= count; /* others may have been refused meanwhile */
     memmove(refused->items, refused->items + count, refused->count * sizeof refused->items[0]);
     if (refused->count > 0) {
-        event_loop_post(store->loop, &refused->task);
+        event_loop_post(store->platform->loop, &refused->task);
     }
 }
 
@@ -28,14 +28,14 @@ static void queue_refusal(struct inventory_store *store, inventory_store_done do
     refused->items[refused->count].context = context;
     if (refused->count++ == 0) {
         refused->task = (struct loop_task){.run = end_refused, .context = store};
-        event_loop_post(store->loop, &refused->task);
+        event_loop_post(store->platform->loop, &refused->task);
     }
 }
 
 void store_operation_prepare(struct inventory_store *store, const struct inventory_store_ops *ops,
-                             struct event_loop *loop) {
+                             const struct platform *platform) {
     store->ops = ops;
-    store->loop = loop;
+    store->platform = platform;
     store->refused.count = 0;
 }
 

@@ -33,9 +33,9 @@ struct store_operation {
     struct error failure;                  /* of store_operation_fail */
 };
 
-/* Makes a store ready for operations on `loop`. Both arguments are borrowed. */
+/* Makes a store ready for operations on the platform's loop. Both arguments are borrowed. */
 void store_operation_prepare(struct inventory_store *store, const struct inventory_store_ops *ops,
-                             struct event_loop *loop);
+                             const struct platform *platform);
 
 /*
  * Returns a new operation of `bytes`, zeroed behind its base; or NULL, and then `done` will be

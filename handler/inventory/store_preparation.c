@@ -6,8 +6,8 @@ static void tell_waiters(void *context);
 
 void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
                             const struct seed_product *seeds, size_t seed_count, bool is_others) {
-    *preparation = (struct store_preparation){
-        .store = store, .loop = store->loop, .seeds = seeds, .seed_count = seed_count, .is_others = is_others};
+    *preparation =
+        (struct store_preparation){.store = store, .seeds = seeds, .seed_count = seed_count, .is_others = is_others};
     atomic_init(&preparation->is_ready, is_others);
     TAILQ_INIT(&preparation->waiters);
     preparation->task = (struct loop_task){.run = tell_waiters, .context = preparation};
@@ -69,7 +69,7 @@ void store_preparation_await(struct store_preparation *preparation, struct prepa
         return; /* they will be told together */
     }
     if (store_preparation_is_ready(preparation) || preparation->is_lost) {
-        event_loop_post(preparation->loop, &preparation->task);
+        event_loop_post(preparation->store->platform->loop, &preparation->task);
     } else {
         run(preparation);
     }

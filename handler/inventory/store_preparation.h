@@ -31,7 +31,6 @@ TAILQ_HEAD(preparation_waiters, preparation_waiter);
 
 struct store_preparation {
     struct inventory_store *store;
-    struct event_loop *loop;
     const struct seed_product *seeds;
     size_t seed_count;
     bool is_others; /* others make the store ready; here it is used as it is */

@@ -93,7 +93,7 @@ static struct storage_client *client_of(const struct table_read *read) {
 }
 
 static int64_t storage_deadline_ms(const struct table_read *read) {
-    return clock_now_ms(client_of(read)->clock) + STORAGE_DEADLINE_MS;
+    return clock_now_ms(client_of(read)->platform->clock) + STORAGE_DEADLINE_MS;
 }
 
 static enum status take_reservation(struct table_read *read, const cJSON *entity, const char *row_key,
@@ -190,7 +190,7 @@ static void read_pages(struct table_read *read);
 static void check_etag(struct table_read *read, const char *etag) {
     if (strcmp(etag, read->out->etag) == 0) {
         confirm_time(read);
-    } else if (read->tries < SNAPSHOT_TRIES && clock_now_ms(client_of(read)->clock) < read->give_up_ms) {
+    } else if (read->tries < SNAPSHOT_TRIES && clock_now_ms(client_of(read)->platform->clock) < read->give_up_ms) {
         read_pages(read);
     } else {
         struct error err;
@@ -267,12 +267,12 @@ void table_read(struct inventory_store *base, const char *product_id, const stru
     read->product_id = product_id;
     read->query = *query;
     read->out = out;
-    read->give_up_ms = clock_now_ms(client_of(read)->clock) + SNAPSHOT_MS;
+    read->give_up_ms = clock_now_ms(client_of(read)->platform->clock) + SNAPSHOT_MS;
     strbuf_init(&read->filter, FILTER_MAX_BYTES);
     append_read_filter(&read->filter, product_id, query);
     if (strbuf_status(&read->filter) == STATUS_OK) {
         read_pages(read);
     } else {
-        store_operation_post(&read->base, base->loop, end_unwritten);
+        store_operation_post(&read->base, base->platform->loop, end_unwritten);
     }
 }

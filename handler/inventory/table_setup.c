@@ -12,7 +12,7 @@
 enum { LISTING_MS = 30000, SEEDS_AT_ONCE = 8 };
 
 static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
-    return clock_now_ms(store->client->clock) + STORAGE_DEADLINE_MS;
+    return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
 /* ---- preparing ---- */
@@ -131,7 +131,7 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
     if (count > 0) {
         begin_seeds(own);
     } else if (store->is_seen) {
-        store_operation_post(&own->base, base->loop, end_idle);
+        store_operation_post(&own->base, base->platform->loop, end_idle);
     } else {
         table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store), on_table_created, own);
     }
@@ -243,6 +243,6 @@ void table_setup_list(struct inventory_store_table *store, table_setup_visitor v
         .table = store->table, .filter = "RowKey eq '" PRODUCT_ROW "'", .visit = list_row, .context = own};
     own->store = store;
     own->visit = visit;
-    table_query_start(&own->call, store->client, &query, clock_now_ms(store->client->clock) + LISTING_MS, on_listed,
-                      own);
+    table_query_start(&own->call, store->client, &query, clock_now_ms(store->base.platform->clock) + LISTING_MS,
+                      on_listed, own);
 }

@@ -19,15 +19,15 @@ struct lease_bucket *lease_manager_bucket(struct lease_manager *manager, const c
 void lease_manager_arm(struct lease_manager *manager) {
     int64_t next_ms = manager->is_closed ? INT64_MAX : lease_renewal_next_ms(&manager->renewal);
     if (next_ms == INT64_MAX) {
-        event_loop_stop_timer(manager->loop, &manager->timer);
+        event_loop_stop_timer(manager->platform->loop, &manager->timer);
     } else if (!manager->timer.entry.is_set || manager->timer.entry.due_ms != next_ms) {
-        event_loop_set_timer(manager->loop, &manager->timer, next_ms);
+        event_loop_set_timer(manager->platform->loop, &manager->timer, next_ms);
     }
 }
 
 void lease_manager_note_count(struct lease_manager *manager) {
     if (manager->close_done != NULL && manager->renewal.count == 0) {
-        event_loop_set_timer(manager->loop, &manager->close_timer, clock_now_ms(manager->clock));
+        event_loop_set_timer(manager->platform->loop, &manager->close_timer, clock_now_ms(manager->platform->clock));
     }
 }
 
@@ -48,7 +48,7 @@ void lease_manager_start_release(struct managed_lease *managed) {
     managed->is_released = true;
     LIST_REMOVE(managed, link);
     LIST_INSERT_HEAD(&lease_manager_bucket(manager, managed->lease.name)->returning, managed, link);
-    lease_renewal_release(&manager->renewal, &managed->lease, clock_now_ms(manager->clock));
+    lease_renewal_release(&manager->renewal, &managed->lease, clock_now_ms(manager->platform->clock));
     lease_manager_wake_watches(managed);
     lease_manager_settle(managed);
     lease_manager_arm(manager);
@@ -72,19 +72,19 @@ static void end_waits(void *context) {
 
 void lease_manager_cancel_acquires(struct lease_manager *manager) {
     if (!atomic_exchange(&manager->are_acquires_cancelled, true)) {
-        event_loop_post(manager->loop, &manager->cancel_acquires);
+        event_loop_post(manager->platform->loop, &manager->cancel_acquires);
     }
 }
 
 void lease_manager_cancel_waits(struct lease_manager *manager) {
     if (!atomic_exchange(&manager->are_waits_cancelled, true)) {
-        event_loop_post(manager->loop, &manager->cancel_waits);
+        event_loop_post(manager->platform->loop, &manager->cancel_waits);
     }
 }
 
 static void release_all(struct lease_manager *manager) {
     struct managed_lease *managed;
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     LIST_FOREACH(managed, &manager->held, link) {
         atomic_store(&managed->safe_until_ms, 0);
         lease_renewal_release(&manager->renewal, &managed->lease, now_ms);
@@ -101,7 +101,7 @@ void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_m
     manager->is_closing = true;
     atomic_store(&manager->are_acquires_cancelled, true);
     lease_manager_end_acquires(manager, false);
-    event_loop_set_timer(manager->loop, &manager->close_timer, deadline_ms);
+    event_loop_set_timer(manager->platform->loop, &manager->close_timer, deadline_ms);
     release_all(manager);
     lease_manager_note_count(manager);
 }
@@ -118,16 +118,14 @@ static void on_closed(void *context) {
 /* --- life cycle --- */
 
 enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
-                              struct lease_store *store, struct event_loop *loop, const struct clock *clock,
-                              struct error *err) {
+                              struct lease_store *store, const struct platform *platform, struct error *err) {
     struct lease_manager *manager = calloc(1, sizeof *manager); /* its lists are empty */
     if (manager == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the lease manager");
     }
     manager->options = options;
     manager->store = store;
-    manager->loop = loop;
-    manager->clock = clock;
+    manager->platform = platform;
     manager->timer = (struct loop_timer){.fired = lease_manager_run_due, .context = manager};
     manager->close_timer = (struct loop_timer){.fired = on_closed, .context = manager};
     manager->cancel_acquires = (struct loop_task){.run = end_acquires, .context = manager};
@@ -167,15 +165,15 @@ void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
         return;
     }
     struct managed_lease *managed = managed_of(lease);
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     int64_t safe_until_ms = atomic_exchange(&managed->safe_until_ms, 0);
     if (safe_until_ms != 0 && now_ms >= safe_until_ms) {
         lease_manager_tell_loss(managed, safe_until_ms); /* nobody else will */
     }
-    if (event_loop_is_current(manager->loop)) {
+    if (event_loop_is_current(manager->platform->loop)) {
         lease_manager_start_release(managed);
     } else {
-        event_loop_post(manager->loop, &managed->release);
+        event_loop_post(manager->platform->loop, &managed->release);
     }
 }
 
@@ -185,7 +183,7 @@ bool lease_manager_is_held(struct lease_manager *manager, const struct lease *le
 
 int64_t lease_manager_safe_until_ms(struct lease_manager *manager, const struct lease *lease) {
     int64_t safe_until_ms = atomic_load(&managed_of(lease)->safe_until_ms);
-    return clock_now_ms(manager->clock) < safe_until_ms ? safe_until_ms : 0;
+    return clock_now_ms(manager->platform->clock) < safe_until_ms ? safe_until_ms : 0;
 }
 
 int lease_manager_renewal_count(struct lease_manager *manager, const struct lease *lease) {

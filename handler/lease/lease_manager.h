@@ -39,7 +39,7 @@
 #include "base/clock.h"
 #include "base/correlation.h"
 #include "base/status.h"
-#include "http/event_loop.h"
+#include "http/platform.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store.h"
 
@@ -71,8 +71,7 @@ struct lease_listener {
 
 /* All borrowed. May be called on any thread, before anything else of the manager is. STATUS_NO_MEMORY. */
 enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
-                              struct lease_store *store, struct event_loop *loop, const struct clock *clock,
-                              struct error *err) MUST_CHECK;
+                              struct lease_store *store, const struct platform *platform, struct error *err) MUST_CHECK;
 
 /*
  * Stopping, first step: acquires that wait, and those to come, end with STATUS_CANCELLED. Leases in

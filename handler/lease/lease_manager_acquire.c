@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crypto.h"
+#include "base/random.h"
+#include "base/uuid.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_manager_parts.h"
 #include "storage/storage_request.h"
@@ -34,7 +35,7 @@ static enum status new_managed(struct lease_manager *manager, const struct lease
     if (managed == NULL) {
         return STATUS_NO_MEMORY;
     }
-    enum status status = uuid_v4(managed->lease.id);
+    enum status status = uuid_v4(manager->platform->random, managed->lease.id);
     if (status != STATUS_OK) {
         free(managed);
         return status;
@@ -74,7 +75,7 @@ static enum status take_granted(struct managed_lease *managed, int64_t sent_ms, 
     if (status == STATUS_OK && manager->is_closing) {
         *reason = "the lease was granted while the program is stopping";
         status = STATUS_CANCELLED;
-    } else if (status == STATUS_OK && !lease_is_safe(lease, manager->options, clock_now_ms(manager->clock))) {
+    } else if (status == STATUS_OK && !lease_is_safe(lease, manager->options, clock_now_ms(manager->platform->clock))) {
         *reason = "the lease was granted too late to be relied on";
         status = STATUS_UNAVAILABLE;
     }
@@ -116,7 +117,8 @@ static void end_later(struct lease_acquire *acquire, enum status status, const c
     acquire->managed = NULL;
     acquire->status = status;
     acquire->reason = reason;
-    event_loop_set_timer(acquire->manager->loop, &acquire->timer, clock_now_ms(acquire->manager->clock));
+    event_loop_set_timer(acquire->manager->platform->loop, &acquire->timer,
+                         clock_now_ms(acquire->manager->platform->clock));
 }
 
 /* While storage is not being asked. */
@@ -131,12 +133,8 @@ static void give_up(struct lease_acquire *acquire, enum status status, const cha
  * Returns 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0,
  * which would not grow.
  */
-static int64_t longer_wait_ms(int64_t wait_ms, int64_t first_wait_ms) {
-    uint16_t random = 0; /* without entropy there is less jitter, which hurts nobody */
-    if (crypto_random(&random, sizeof random) != STATUS_OK) {
-        random = 0;
-    }
-    wait_ms += wait_ms / 2 + wait_ms * random / (2 * INT64_C(0xffff)) + 1;
+static int64_t longer_wait_ms(const struct random_source *random, int64_t wait_ms, int64_t first_wait_ms) {
+    wait_ms += wait_ms / 2 + (int64_t)((double)wait_ms * random_fraction(random) / 2) + 1;
     return clock_min_ms(wait_ms, clock_max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
 
@@ -150,7 +148,7 @@ static int64_t take_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
         acquire->round_end_ms = now_ms + EAGER_ROUND_MS;
     }
     int64_t wait_ms = acquire->next_wait_ms;
-    acquire->next_wait_ms = longer_wait_ms(wait_ms, acquire->first_wait_ms);
+    acquire->next_wait_ms = longer_wait_ms(acquire->manager->platform->random, wait_ms, acquire->first_wait_ms);
     return wait_ms;
 }
 
@@ -167,7 +165,7 @@ static bool may_be_granted(enum status status, const struct error *err) {
 /* Returns false if there is no time for another try. */
 static bool back_off(struct lease_acquire *acquire) {
     struct lease_manager *manager = acquire->manager;
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     acquire->conflict_count++;
     if (now_ms >= acquire->patience_ms) {
         return false;
@@ -178,7 +176,7 @@ static bool back_off(struct lease_acquire *acquire) {
     }
     int64_t next_ms = clock_min_ms(now_ms + take_wait_ms(acquire, now_ms), acquire->patience_ms);
     enter(acquire, LEASE_ACQUIRE_BACKOFF);
-    event_loop_set_timer(manager->loop, &acquire->timer, next_ms);
+    event_loop_set_timer(manager->platform->loop, &acquire->timer, next_ms);
     return true;
 }
 
@@ -196,7 +194,7 @@ static void on_abandoned_answered(struct managed_lease *managed, enum status sta
 static void on_asked(void *context, enum status status, const struct error *err) {
     struct managed_lease *managed = context;
     struct lease_acquire *acquire = managed->acquire;
-    int64_t sent_ms = status == STATUS_OK ? managed->call.sent_ms : clock_now_ms(managed->manager->clock);
+    int64_t sent_ms = status == STATUS_OK ? managed->call.sent_ms : clock_now_ms(managed->manager->platform->clock);
     if (acquire == NULL) {
         on_abandoned_answered(managed, status, err, sent_ms);
         return;
@@ -229,7 +227,7 @@ static void ask(struct lease_acquire *acquire) {
     struct lease_manager *manager = acquire->manager;
     struct managed_lease *managed = acquire->managed;
     const struct lease *lease = &managed->lease;
-    int64_t least_ms = clock_now_ms(manager->clock) + STORAGE_ATTEMPT_TIMEOUT_MS;
+    int64_t least_ms = clock_now_ms(manager->platform->clock) + STORAGE_ATTEMPT_TIMEOUT_MS;
     const struct correlation *before = correlation_use(acquire->has_correlation ? &acquire->correlation : NULL);
     enter(acquire, LEASE_ACQUIRE_ASKING);
     managed->acquire = acquire;
@@ -258,7 +256,7 @@ void lease_manager_wake_waiting(struct lease_manager *manager, const char *name)
     }
     LIST_FOREACH(acquire, &lease_manager_bucket(manager, name)->waiting, link) {
         if (strcmp(acquire->managed->lease.name, name) == 0) {
-            event_loop_set_timer(manager->loop, &acquire->timer, clock_now_ms(manager->clock));
+            event_loop_set_timer(manager->platform->loop, &acquire->timer, clock_now_ms(manager->platform->clock));
         }
     }
 }
@@ -291,7 +289,7 @@ static int64_t patience_end_ms(const struct lease_manager *manager, const struct
 
 static void init_acquire(struct lease_acquire *acquire, struct lease_manager *manager,
                          const struct lease_request *request, lease_acquire_done done, void *context) {
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     const struct correlation *correlation = correlation_current();
     *acquire = (struct lease_acquire){.manager = manager, .done = done, .context = context};
     acquire->timer = (struct loop_timer){.fired = on_timer, .context = acquire};
@@ -321,9 +319,9 @@ void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *ma
     if (status != STATUS_OK) {
         end_later(acquire, status, status_text(status));
     } else if (is_returning(manager, request->name)) {
-        int64_t longest_ms = clock_now_ms(manager->clock) + LEASE_RELEASE_TIMEOUT_MS;
+        int64_t longest_ms = clock_now_ms(manager->platform->clock) + LEASE_RELEASE_TIMEOUT_MS;
         enter(acquire, LEASE_ACQUIRE_RETURNING);
-        event_loop_set_timer(manager->loop, &acquire->timer, clock_max_ms(acquire->patience_ms, longest_ms));
+        event_loop_set_timer(manager->platform->loop, &acquire->timer, clock_max_ms(acquire->patience_ms, longest_ms));
     } else {
         ask(acquire);
     }
@@ -335,7 +333,7 @@ void lease_acquire_abandon(struct lease_acquire *acquire) {
     if (acquire->state == LEASE_ACQUIRE_IDLE) {
         return;
     }
-    event_loop_stop_timer(acquire->manager->loop, &acquire->timer);
+    event_loop_stop_timer(acquire->manager->platform->loop, &acquire->timer);
     if (acquire->state == LEASE_ACQUIRE_ASKING) {
         acquire->managed->acquire = NULL; /* on_asked comes all the same */
     } else if (acquire->state != LEASE_ACQUIRE_ENDING) {
@@ -351,7 +349,7 @@ static void cancel_asking(struct lease_acquire *acquire) {
     const char *reason;
     manager->store->ops->abandon(manager->store, &acquire->managed->call);
     acquire->managed->acquire = NULL;
-    (void)take_granted(acquire->managed, clock_now_ms(manager->clock), STATUS_CANCELLED, &reason);
+    (void)take_granted(acquire->managed, clock_now_ms(manager->platform->clock), STATUS_CANCELLED, &reason);
     end_later(acquire, STATUS_CANCELLED, stopping);
 }
 
@@ -393,7 +391,8 @@ static void on_break_refused(void *context) {
 
 static void refuse_break(struct lease_break *operation, enum status status) {
     operation->status = status;
-    event_loop_set_timer(operation->manager->loop, &operation->timer, clock_now_ms(operation->manager->clock));
+    event_loop_set_timer(operation->manager->platform->loop, &operation->timer,
+                         clock_now_ms(operation->manager->platform->clock));
 }
 
 void lease_break_start(struct lease_break *operation, struct lease_manager *manager, const char *name,
@@ -406,7 +405,7 @@ void lease_break_start(struct lease_break *operation, struct lease_manager *mana
     enum status status = STATUS_CANCELLED;
     if (!atomic_load(&manager->are_waits_cancelled)) {
         status = manager->store->ops->break_lease(manager->store, &operation->call, name,
-                                                  clock_now_ms(manager->clock) + STORAGE_DEADLINE_MS);
+                                                  clock_now_ms(manager->platform->clock) + STORAGE_DEADLINE_MS);
     }
     if (status != STATUS_OK) {
         refuse_break(operation, status);
@@ -419,7 +418,7 @@ void lease_break_abandon(struct lease_break *operation) {
         return;
     }
     manager->store->ops->abandon(manager->store, &operation->call);
-    event_loop_stop_timer(manager->loop, &operation->timer);
+    event_loop_stop_timer(manager->platform->loop, &operation->timer);
     LIST_REMOVE(operation, link);
     operation->manager = NULL;
 }

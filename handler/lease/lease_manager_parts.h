@@ -22,7 +22,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
@@ -63,8 +62,7 @@ struct lease_bucket {
 struct lease_manager {
     const struct lease_options *options;
     struct lease_store *store;
-    struct event_loop *loop;
-    const struct clock *clock;
+    const struct platform *platform; /* its network is the store's business */
     struct lease_renewal renewal;
     struct loop_timer timer;             /* when the engine has something to do */
     LIST_HEAD(, managed_lease) asked;    /* storage has not granted them */

@@ -11,7 +11,7 @@
 /* Infinite leases have no events, so the times are those of a clock. Any thread. */
 static struct lease_event describe(const struct managed_lease *managed, int64_t renewed_ms) {
     const struct lease *lease = &managed->lease;
-    const struct clock *clock = managed->manager->clock;
+    const struct clock *clock = managed->manager->platform->clock;
     int64_t wall_ms = clock_wall_ms(clock);
     int64_t last_renewal_ms = wall_ms + (renewed_ms - clock_now_ms(clock));
     return (struct lease_event){
@@ -102,7 +102,7 @@ static void on_renewal_answered(void *context, enum status status, const struct 
     struct lease_manager *manager = managed->manager;
     int retry_after_ms = status != STATUS_OK ? err->retry_after_ms : 0;
     enum lease_outcome outcome = lease_renewal_on_renew_reply(&manager->renewal, &managed->lease, status,
-                                                              retry_after_ms, clock_now_ms(manager->clock));
+                                                              retry_after_ms, clock_now_ms(manager->platform->clock));
     if (outcome == LEASE_OUTCOME_NONE) {
         lease_manager_settle(managed);
         lease_manager_arm(manager);
@@ -125,7 +125,7 @@ static void on_release_answered(void *context, enum status status, const struct 
     struct lease_manager *manager = managed->manager;
     int retry_after_ms = status != STATUS_OK ? err->retry_after_ms : 0;
     if (!lease_renewal_on_release_reply(&manager->renewal, &managed->lease, status, retry_after_ms,
-                                        clock_now_ms(manager->clock))) {
+                                        clock_now_ms(manager->platform->clock))) {
         log_event(LOG_WARNING, "Lease %s of %s could not be given back and has to expire: %s", managed->lease.id,
                   managed->lease.name, reason_of(status, err));
     }
@@ -185,7 +185,7 @@ static void perform(const struct lease_action *action) {
 void lease_manager_run_due(void *context) {
     struct lease_manager *manager = context;
     while (!manager->is_closed) {
-        struct lease_action action = lease_renewal_due(&manager->renewal, clock_now_ms(manager->clock));
+        struct lease_action action = lease_renewal_due(&manager->renewal, clock_now_ms(manager->platform->clock));
         if (action.kind == LEASE_ACTION_NONE) {
             break;
         }

@@ -11,11 +11,11 @@
 #include "lease/lease_manager_parts.h"
 
 static void set_timer(struct lease_watch *watch, int64_t due_ms) {
-    event_loop_set_timer(watch->managed->manager->loop, &watch->timer, due_ms);
+    event_loop_set_timer(watch->managed->manager->platform->loop, &watch->timer, due_ms);
 }
 
 static void look_soon(struct lease_watch *watch) {
-    set_timer(watch, clock_now_ms(watch->managed->manager->clock));
+    set_timer(watch, clock_now_ms(watch->managed->manager->platform->clock));
 }
 
 void lease_manager_wake_watches(struct managed_lease *managed) {
@@ -42,7 +42,7 @@ static void end_watch(struct lease_watch *watch) {
         return;
     }
     watch->managed = NULL;
-    event_loop_stop_timer(managed->manager->loop, &watch->timer);
+    event_loop_stop_timer(managed->manager->platform->loop, &watch->timer);
     LIST_REMOVE(watch, link);
     lease_manager_settle(managed);
 }
@@ -66,7 +66,7 @@ static void look_at_hold(void *context) {
     struct lease_hold *hold = context;
     const struct managed_lease *managed = hold->watch.managed;
     const struct lease_manager *manager = managed->manager;
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     struct error err = {.status = STATUS_OK};
     if (atomic_load(&manager->are_waits_cancelled)) {
         fail_stopping(&err);
@@ -81,7 +81,7 @@ static void look_at_hold(void *context) {
 
 void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease, int64_t duration_ms,
                       lease_hold_done done, void *context) {
-    hold->until_ms = clock_now_ms(manager->clock) + duration_ms;
+    hold->until_ms = clock_now_ms(manager->platform->clock) + duration_ms;
     hold->done = done;
     hold->context = context;
     start_watch(&hold->watch, lease, look_at_hold);
@@ -119,7 +119,7 @@ static void look_at_extend(void *context) {
     struct lease_extend *extend = context;
     struct managed_lease *managed = extend->watch.managed;
     struct lease_manager *manager = managed->manager;
-    int64_t now_ms = clock_now_ms(manager->clock);
+    int64_t now_ms = clock_now_ms(manager->platform->clock);
     int64_t safe_until_ms = lease_safety_ms(&managed->lease, manager->options);
     struct error err = {.status = STATUS_OK};
     if (!lease_is_safe(&managed->lease, manager->options, now_ms)) {

@@ -94,7 +94,7 @@ static enum status start_holders(holders_start *start, struct lease_store *base,
     }
     struct storage_client *client = own->store->client;
     start(&own->operation, client, own->store->options->container, own->blob, lease_id,
-          clock_now_ms(client->clock) + timeout_ms, on_holders_answer, own);
+          clock_now_ms(client->platform->clock) + timeout_ms, on_holders_answer, own);
     return STATUS_OK;
 }
 

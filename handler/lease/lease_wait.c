@@ -12,7 +12,7 @@ struct lease_wait {
 };
 
 static void run(struct lease_wait *wait, void (*begin)(void *context), void *context) {
-    loop_call_run(&wait->call, wait->manager->loop, begin, context);
+    loop_call_run(&wait->call, wait->manager->platform->loop, begin, context);
 }
 
 static void end(struct lease_wait *wait, enum status status, const struct error *err) {

@@ -14,7 +14,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/standard_streams.h"
+#include "http/platform.h"
 #include "lease/lease_renewal.h"
 #include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
@@ -32,7 +34,7 @@ struct leasehold_lease {
 };
 
 struct leasehold {
-    const struct clock *clock;
+    struct platform platform;
     struct lease_setup setup;
     struct credential_shared_key shared_key;
     struct credential_sas sas;
@@ -130,7 +132,7 @@ static enum status start_transport(struct leasehold *client, struct error *err) 
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    enum status status = http_transport_new(&client->transport, client->clock, err);
+    enum status status = http_transport_new(&client->transport, clock_system(), err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
@@ -151,10 +153,10 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&client->storage, http_transport_client(client->transport), client->clock, account, credential);
+    client->platform = http_transport_platform(client->transport, random_system());
+    storage_client_init(&client->storage, &client->platform, account, credential);
     lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
-    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base,
-                             http_transport_client(client->transport)->loop, client->clock, err);
+    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base, &client->platform, err);
 }
 
 /*
@@ -193,7 +195,6 @@ static enum status open_client(const struct leasehold_options *options, struct l
     if (client == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a client");
     }
-    client->clock = clock_system();
     pthread_mutex_init(&client->lock, NULL);
     LIST_INIT(&client->leases);
     client->listener = options->listener;
@@ -232,7 +233,7 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
         return 0;
     }
     leasehold_cancel(client);
-    int left = lease_manager_close(client->manager, clock_now_ms(client->clock) + limit_wait(timeout_ms));
+    int left = lease_manager_close(client->manager, clock_now_ms(client->platform.clock) + limit_wait(timeout_ms));
     dispose(client);
     return left;
 }
@@ -285,7 +286,7 @@ static enum status acquire(struct leasehold *client, const struct leasehold_requ
         .listener = {on_renewed, on_renewal_failed, on_lost, client},
     };
     if (request->timeout_ms != 0) {
-        inner.wait_until_ms = clock_now_ms(client->clock) + request->timeout_ms;
+        inner.wait_until_ms = clock_now_ms(client->platform.clock) + request->timeout_ms;
     }
     return lease_manager_acquire(client->manager, &inner, out, err);
 }
@@ -338,7 +339,7 @@ bool leasehold_is_held(const struct leasehold_lease *lease) {
 
 int64_t leasehold_safe_for_ms(const struct leasehold_lease *lease) {
     int64_t until_ms = lease_manager_safe_until_ms(lease->client->manager, lease->lease);
-    int64_t left_ms = until_ms - clock_now_ms(lease->client->clock);
+    int64_t left_ms = until_ms - clock_now_ms(lease->client->platform.clock);
     if (until_ms == INT64_MAX) {
         return INT64_MAX;
     }

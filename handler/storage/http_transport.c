@@ -391,8 +391,9 @@ static void abandon_exchange(struct http_client *client, struct http_exchange *e
 
 static const struct http_client_ops client_ops = {start_exchange, abandon_exchange};
 
-struct http_client *http_transport_client(struct http_transport *transport) {
-    return &transport->base;
+struct platform http_transport_platform(struct http_transport *transport, const struct random_source *random) {
+    return (struct platform){
+        .clock = transport->clock, .loop = transport->loop, .http = &transport->base, .random = random};
 }
 
 /* --- cancelling --- */
@@ -484,7 +485,7 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
         free(transport);
         return status;
     }
-    transport->base = (struct http_client){.ops = &client_ops, .loop = transport->loop, .clock = clock};
+    transport->base = (struct http_client){.ops = &client_ops};
     transport->clock = clock;
     transport->ca_bundle = ca_bundle_find(ca_bundle_places);
     transport->multi_timer = (struct loop_timer){.fired = on_multi_timer, .context = transport};

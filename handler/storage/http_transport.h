@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "http/http_client.h"
+#include "http/platform.h"
 
 struct http_transport;
 
@@ -49,8 +50,11 @@ void http_transport_stop(struct http_transport *transport);
 /* Stops it if that was not done before, and frees it. NULL is fine. */
 void http_transport_free(struct http_transport *transport);
 
-/* The transport as the interface to the network. Borrowed from it. */
-struct http_client *http_transport_client(struct http_transport *transport);
+/*
+ * Returns the platform of the transport's clock, loop and network, all borrowed from it, and of
+ * `random`.
+ */
+struct platform http_transport_platform(struct http_transport *transport, const struct random_source *random);
 
 /*
  * Queues a call, from any thread; all of it is copied. `done` is called later, once, unless submit itself fails.

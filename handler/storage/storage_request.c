@@ -212,18 +212,10 @@ static void end_operation(struct storage_operation *operation, enum status statu
     operation->done(operation->context, status, reply, err);
 }
 
-static double random_part(void) {
-    uint32_t bits;
-    if (crypto_random(&bits, sizeof bits) != STATUS_OK) {
-        return 1;
-    }
-    return (double)bits / UINT32_MAX;
-}
-
 static void repeat_attempt(struct storage_operation *operation) {
     struct storage_client *client = operation->client;
     struct error *last = &operation->last_failure;
-    if (operation->deadline_ms - clock_now_ms(client->clock) < MIN_REPEAT_MS) {
+    if (operation->deadline_ms - clock_now_ms(client->platform->clock) < MIN_REPEAT_MS) {
         int attempts = operation->retry.attempts;
         error_wrap(last, "given up after %d attempt%s", attempts, attempts == 1 ? "" : "s");
         end_operation(operation, last->status, NULL, last);
@@ -243,7 +235,7 @@ static void wait_for(struct storage_operation *operation, int64_t delay_ms) {
     struct storage_client *client = operation->client;
     operation->state = STORAGE_OPERATION_WAITING;
     operation->wait = (struct loop_timer){.fired = on_wait_over, .context = operation};
-    event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock) + delay_ms);
+    event_loop_set_timer(client->platform->loop, &operation->wait, clock_now_ms(client->platform->clock) + delay_ms);
 }
 
 /* An attempt has failed: ends the operation or waits for the next one. `failure` may be changed. */
@@ -252,8 +244,9 @@ static void on_failure(struct storage_operation *operation, const struct retry_o
     struct storage_client *client = operation->client;
     int64_t delay_ms = 0;
     failure->was_in_doubt = operation->retry.in_doubt;
-    switch (retry_policy_decide(&policy, &operation->retry, outcome, operation->request->max_attempts, random_part(),
-                                clock_now_ms(client->clock), operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
+    switch (retry_policy_decide(&policy, &operation->retry, outcome, operation->request->max_attempts,
+                                random_fraction(client->platform->random), clock_now_ms(client->platform->clock),
+                                operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
     case RETRY_WAIT:
         operation->last_failure = *failure;
         wait_for(operation, delay_ms);
@@ -310,7 +303,7 @@ static enum status start_attempt(struct storage_operation *operation, int64_t ti
         struct http_call call = call_of(attempt, operation->request, timeout_ms);
         operation->token_generation = attempt->generation;
         operation->exchange = (struct http_exchange){.done = on_reply, .context = operation};
-        status = http_client_start(client->http, &call, &operation->exchange);
+        status = http_client_start(client->platform->http, &call, &operation->exchange);
         if (status != STATUS_OK) {
             error_set(err, status, "%s", status_text(status));
         }
@@ -321,7 +314,7 @@ static enum status start_attempt(struct storage_operation *operation, int64_t ti
 
 static void send_attempt(struct storage_operation *operation) {
     struct storage_client *client = operation->client;
-    int64_t left_ms = operation->deadline_ms - clock_now_ms(client->clock);
+    int64_t left_ms = operation->deadline_ms - clock_now_ms(client->platform->clock);
     struct error failure = {.status = STATUS_OK};
     operation->state = STORAGE_OPERATION_SENDING;
     enum status status = left_ms <= 0
@@ -339,7 +332,7 @@ static void send_attempt(struct storage_operation *operation) {
 /* Named after the caller's request, so that storage's own logs can be searched for it; else it gets an id of its own. */
 static enum status name_operation(struct storage_operation *operation) {
     if (operation->correlation == NULL) {
-        return uuid_v4(operation->request_id);
+        return uuid_v4(operation->client->platform->random, operation->request_id);
     }
     snprintf(operation->request_id, sizeof operation->request_id, "%s", operation->correlation->invocation_id);
     return STATUS_OK;
@@ -361,8 +354,8 @@ static void end_cancelled(struct storage_operation *operation) {
         describe(operation->client, operation->request, what);
     }
     error_set(&err, STATUS_CANCELLED, "%s: cancelled", what);
-    http_client_abandon(operation->client->http, &operation->exchange);
-    event_loop_stop_timer(operation->client->http->loop, &operation->wait);
+    http_client_abandon(operation->client->platform->http, &operation->exchange);
+    event_loop_stop_timer(operation->client->platform->loop, &operation->wait);
     end_operation(operation, STATUS_CANCELLED, NULL, &err);
     correlation_use(before);
 }
@@ -378,7 +371,7 @@ static void first_attempt(struct storage_operation *operation) {
     if (status != STATUS_OK) {
         describe(client, operation->request, what);
         error_set(&failure, status, "%s: %s", what, status_text(status));
-    } else if (operation->deadline_ms <= clock_now_ms(client->clock)) {
+    } else if (operation->deadline_ms <= clock_now_ms(client->platform->clock)) {
         describe(client, operation->request, what);
         error_set(&failure, STATUS_UNAVAILABLE, "%s: its deadline came before it was sent", what);
     } else {
@@ -420,7 +413,7 @@ void storage_operation_start(struct storage_operation *operation, struct storage
     operation->request = request;
     operation->deadline_ms = deadline_ms;
     operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
-    event_loop_set_timer(client->http->loop, &operation->wait, clock_now_ms(client->clock));
+    event_loop_set_timer(client->platform->loop, &operation->wait, clock_now_ms(client->platform->clock));
 }
 
 static void on_delay_over(void *context) {
@@ -437,19 +430,19 @@ static void on_delay_over(void *context) {
 
 void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
                             storage_done done, void *context) {
-    int64_t due_ms = clock_now_ms(client->clock) + (is_cancelled(client) ? 0 : delay_ms);
+    int64_t due_ms = clock_now_ms(client->platform->clock) + (is_cancelled(client) ? 0 : delay_ms);
     open_operation(operation, client, done, context);
     operation->is_cancellable = true;
     operation->wait = (struct loop_timer){.fired = on_delay_over, .context = operation};
-    event_loop_set_timer(client->http->loop, &operation->wait, due_ms);
+    event_loop_set_timer(client->platform->loop, &operation->wait, due_ms);
 }
 
 void storage_operation_abandon(struct storage_operation *operation) {
     if (operation->state == STORAGE_OPERATION_IDLE) {
         return;
     }
-    http_client_abandon(operation->client->http, &operation->exchange);
-    event_loop_stop_timer(operation->client->http->loop, &operation->wait);
+    http_client_abandon(operation->client->platform->http, &operation->exchange);
+    event_loop_stop_timer(operation->client->platform->loop, &operation->wait);
     TAILQ_REMOVE(&operation->client->open, operation, link);
     operation->state = STORAGE_OPERATION_IDLE;
 }
@@ -490,7 +483,7 @@ enum status storage_client_send(struct storage_client *client, const struct stor
     struct error failure = {.status = STATUS_OK};
     struct waiting_send send = {
         .client = client, .request = request, .deadline_ms = deadline_ms, .out = out, .err = &failure};
-    loop_call_run(&send.call, client->http->loop, start_waiting_send, &send);
+    loop_call_run(&send.call, client->platform->loop, start_waiting_send, &send);
     if (send.status != STATUS_OK && err) {
         *err = failure;
     }
@@ -523,26 +516,26 @@ void storage_client_cancel(struct storage_client *client) {
     client->cancelled = true;
     pthread_mutex_unlock(&client->lock);
     if (!was_cancelled) {
-        event_loop_post(client->http->loop, &client->cancel);
+        event_loop_post(client->platform->loop, &client->cancel);
     }
 }
 
 int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
-    return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_part(), clock_now_ms(client->clock),
-                                 deadline_ms);
+    return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_fraction(client->platform->random),
+                                 clock_now_ms(client->platform->clock), deadline_ms);
 }
 
 /* --- the client --- */
 
-void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
+void storage_client_init(struct storage_client *client, const struct platform *platform,
                          const struct storage_account *account, struct credential *credential) {
-    *client = (struct storage_client){.http = http, .clock = clock, .account = account, .credential = credential};
+    *client = (struct storage_client){.platform = platform, .account = account, .credential = credential};
     client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
     TAILQ_INIT(&client->open);
     attempt_init(&client->attempt);
     pthread_mutex_init(&client->lock, NULL);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
-        storage_clock_init(&client->clocks[i], clock);
+        storage_clock_init(&client->clocks[i], platform->clock);
     }
 }
 
@@ -550,7 +543,7 @@ void storage_client_release(struct storage_client *client) {
     struct storage_operation *operation;
     while ((operation = TAILQ_FIRST(&client->open)) != NULL) {
         struct error err;
-        event_loop_stop_timer(client->http->loop, &operation->wait);
+        event_loop_stop_timer(client->platform->loop, &operation->wait);
         error_set(&err, STATUS_CANCELLED, "the storage client is being closed");
         end_operation(operation, STATUS_CANCELLED, NULL, &err);
     }

@@ -29,6 +29,7 @@
 #include "base/strbuf.h"
 #include "base/utc.h"
 #include "http/http_client.h"
+#include "http/platform.h"
 #include "storage/credential.h"
 #include "storage/retry_policy.h"
 #include "storage/storage_account.h"
@@ -82,8 +83,7 @@ struct storage_operation;
 TAILQ_HEAD(storage_operations, storage_operation);
 
 struct storage_client {
-    struct http_client *http;
-    const struct clock *clock;
+    const struct platform *platform;
     const struct storage_account *account;
     struct credential *credential;
     struct storage_clock clocks[STORAGE_SERVICES]; /* each service's own: they are other machines */
@@ -99,7 +99,7 @@ struct storage_client {
 };
 
 /* All borrowed while requests are sent. */
-void storage_client_init(struct storage_client *client, struct http_client *http, const struct clock *clock,
+void storage_client_init(struct storage_client *client, const struct platform *platform,
                          const struct storage_account *account, struct credential *credential);
 
 /* After the loop has stopped. What is still waiting for its next attempt ends with STATUS_CANCELLED. */

@@ -263,7 +263,7 @@ void table_transaction_start(struct table_call *call, struct storage_client *cli
     begin(request, "POST", 202);
     request->max_attempts = 1;
     strbuf_append_string(&request->path, "/$batch");
-    if (uuid_v4(id) != STATUS_OK) {
+    if (uuid_v4(client->platform->random, id) != STATUS_OK) {
         request->body.status = STATUS_INTERNAL;
     }
     http_headers_addf(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_%s", id);

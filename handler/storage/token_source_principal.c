@@ -63,7 +63,7 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
     token_http_endpoint(&audience, client);
     enum status status = strbuf_status(&audience);
     if (status == STATUS_OK) {
-        status = uuid_v4(id);
+        status = uuid_v4(random_system(), id);
     }
     if (status == STATUS_OK) {
         status = append_json(out, header_of(identity));

@@ -1,6 +1,8 @@
 #include "wiring/parts.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 
 enum status parts_load(struct parts *parts, char *const *environment, struct error *err) {
     enum status status = app_settings_load(".", environment, &parts->settings, err);
@@ -12,40 +14,40 @@ enum status parts_load(struct parts *parts, char *const *environment, struct err
 
 static enum status connect_storage(struct parts *parts, struct error *err) {
     const struct storage_account *account = &parts->settings.account;
-    enum status status = http_transport_new(&parts->transport, parts->clock, err);
+    enum status status = http_transport_new(&parts->transport, clock_system(), err);
+    if (status == STATUS_OK) {
+        parts->platform = http_transport_platform(parts->transport, random_system());
+    }
     if (status == STATUS_OK && parts->settings.ca_file != NULL) {
         status = http_transport_set_ca_file(parts->transport, parts->settings.ca_file);
     }
     if (status == STATUS_OK) {
         status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication, parts->transport,
-                               parts->clock, err);
+                               parts->platform.clock, err);
     }
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&parts->storage, http_transport_client(parts->transport), parts->clock, account,
-                        parts->sign_in.credential);
+    storage_client_init(&parts->storage, &parts->platform, account, parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
-    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base,
-                             http_transport_client(parts->transport)->loop, parts->clock, err);
+    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, &parts->platform, err);
 }
 
 static void open_inventory(struct parts *parts) {
     struct inventory_store *store = &parts->table_store.base;
     if (parts->settings.store_kind == STORE_MEMORY) {
-        inventory_store_memory_init(&parts->memory_store, parts->clock, http_transport_client(parts->transport)->loop);
+        inventory_store_memory_init(&parts->memory_store, &parts->platform);
         store = &parts->memory_store.base;
     } else {
         inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);
     }
-    inventory_service_init(&parts->inventory, store, parts->leases, parts->clock, &parts->settings.inventory,
+    inventory_service_init(&parts->inventory, &parts->platform, store, parts->leases, &parts->settings.inventory,
                            parts->settings.lease.acquire_timeout_ms);
     parts->lease_store.is_wanted = inventory_service_wants_lease;
     parts->lease_store.context = &parts->inventory;
 }
 
 enum status parts_start(struct parts *parts, struct error *err) {
-    parts->clock = clock_system();
     enum status status = connect_storage(parts, err);
     if (status == STATUS_OK) {
         open_inventory(parts);

@@ -11,8 +11,8 @@
 #ifndef WIRING_PARTS_H
 #define WIRING_PARTS_H
 
-#include "base/clock.h"
 #include "base/status.h"
+#include "http/platform.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_memory.h"
 #include "inventory/inventory_store_table.h"
@@ -25,8 +25,8 @@
 
 struct parts {
     struct app_settings settings; /* may be amended between load and start */
-    const struct clock *clock;
     struct http_transport *transport;
+    struct platform platform;
     struct sign_in sign_in;
     struct storage_client storage;
     struct lease_store_blob lease_store;

@@ -79,7 +79,7 @@ static void settle_residents(struct torture_world *world) {
     for (int i = 1; i <= TORTURE_RESIDENTS; i++) {
         const struct reservation *row = NULL;
         bool reserved = false;
-        need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, &reserved, &row), &err);
+        need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, random_system(), &reserved, &row), &err);
         if (i % INVENTORY_MAX_CHANGES == 0 || i == TORTURE_RESIDENTS) {
             need(inventory_store_commit_and_wait(&table.base, &state, storage_deadline(world), &err), &err);
         }

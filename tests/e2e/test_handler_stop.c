@@ -61,7 +61,7 @@ static void assert_lease_is_free(const char *blob) {
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
     struct error err = {0};
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
                                             storage_connection_deadline(&connection, 5000), &sent_ms, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);

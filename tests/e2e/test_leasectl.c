@@ -424,7 +424,7 @@ static void lease_blob(const char *name) {
     int64_t deadline_ms = storage_connection_deadline(operator, TIMEOUT_MS), sent_ms;
     struct error err = {0};
     snprintf(blob, sizeof blob, "lease-%s", name);
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     enum status status = blob_container_create(&operator->client, "leases", deadline_ms, &err);
     ck_assert(status == STATUS_OK || status == STATUS_ALREADY_EXISTS);
     ck_assert_int_eq(blob_create_empty(&operator->client, "leases", blob, NULL, deadline_ms, &err), STATUS_OK);

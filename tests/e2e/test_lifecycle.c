@@ -70,7 +70,7 @@ static enum status acquire_lease(const char *blob, int duration_s, struct error 
     storage_connection_open(&connection, azurite.connection_string);
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, duration_s,
                                             storage_connection_deadline(&connection, 5000), &sent_ms, err);
     storage_connection_close(&connection);

@@ -126,7 +126,7 @@ START_TEST(while_another_instance_is_at_it_nothing_is_processed) {
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
     struct error err = {0};
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     int64_t deadline_ms = storage_connection_deadline(&connection, LOG_TIMEOUT_MS);
     enum status status; /* until the handler's own release of it has arrived */
     do {

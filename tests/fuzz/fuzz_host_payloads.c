@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_parse(payload, length, path != TIMER);
 
     struct inventory_service *none = NULL; /* the stub asks for none */
-    struct dispatch dispatch = {.service = none, .route_prefix = "api"};
+    struct dispatch dispatch = {.service = none, .random = random_system(), .route_prefix = "api"};
     struct http_headers headers;
     http_headers_init(&headers);
     const struct http_request request = {.method = "POST",

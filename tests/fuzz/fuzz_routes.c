@@ -36,7 +36,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static struct http_response dispatched(unsigned prefix, const struct http_request *request, unsigned outcome) {
-    struct dispatch dispatch = {.service = NULL, .route_prefix = prefixes[prefix]};
+    struct dispatch dispatch = {.service = NULL, .random = random_system(), .route_prefix = prefixes[prefix]};
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
     stub_service_begin(outcome);

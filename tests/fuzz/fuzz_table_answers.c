@@ -39,6 +39,7 @@ static enum status authorize(struct credential *credential, struct credential_re
 static const struct clock still_clock = {now_ms, wall_ms};
 static const struct storage_account account = {.table_endpoint = "https://acme.table.core.windows.net"};
 static struct credential credential = {authorize, NULL};
+static struct platform platform;
 static struct storage_client client;
 static struct inventory_store_table store;
 
@@ -50,7 +51,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static void begin(void) {
-    storage_client_init(&client, stub_transport_client(&still_clock), &still_clock, &account, &credential);
+    platform = (struct platform){.clock = &still_clock, .http = stub_transport_client(), .random = random_system()};
+    storage_client_init(&client, &platform, &account, &credential);
     inventory_store_table_init(&store, &client, "inventory");
     stub_transport_begin();
 }
@@ -106,7 +108,7 @@ static void check_use(struct product_state *state) {
     bool added_up = inventory_adds_up(state);
     inventory_expire(state, NOW_MS, 0, INVENTORY_MAX_CHANGES);
     REQUIRE(inventory_available(state, NOW_MS) == before);
-    REQUIRE(inventory_reserve(state, "CUST-1", 5, NOW_MS, 1000, &reserved, &row) == STATUS_OK);
+    REQUIRE(inventory_reserve(state, "CUST-1", 5, NOW_MS, 1000, random_system(), &reserved, &row) == STATUS_OK);
     inventory_release(state, "CUST-2", NULL, 3, NOW_MS, 0);
     REQUIRE(inventory_available(state, NOW_MS) + inventory_reserved(state, NOW_MS) == units);
     REQUIRE(inventory_adds_up(state) == added_up);

@@ -12,7 +12,6 @@
 
 #include <stddef.h>
 
-struct clock;
 struct http_client;
 struct http_headers;
 
@@ -23,7 +22,7 @@ void stub_transport_begin(void);
 void stub_transport_reply(int status, const struct http_headers *headers, const char *body, size_t length);
 
 /* The interface to no network: as the transport, but a call that finds no reply ends with STATUS_CANCELLED. */
-struct http_client *stub_transport_client(const struct clock *clock);
+struct http_client *stub_transport_client(void);
 
 /* How many calls there have been. */
 int stub_transport_calls(void);

@@ -126,7 +126,8 @@ START_TEST(what_is_due_is_found_and_taken_away) {
     expect(inventory_store_prepare_and_wait(&store.base, &product, 1, &err), STATUS_OK);
     int64_t now_ms = store.base.ops->now_ms(&store.base);
     read_product("A");
-    expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, &reserved, &row), STATUS_OK);
+    expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, random_system(), &reserved, &row),
+           STATUS_OK);
     record.keep_until_ms = now_ms - 2 * HOUR_MS;
     expect(product_state_add_record(&state, &record), STATUS_OK);
     commit();

@@ -77,8 +77,9 @@ static void reserve(int count, int64_t expires_ms) {
     for (int i = 0; i < count; i++) {
         bool reserved = false;
         const struct reservation *row = NULL;
-        ck_assert_int_eq(inventory_reserve(&state, "C1", 1, expires_ms + i - HOUR_MS, HOUR_MS, &reserved, &row),
-                         STATUS_OK);
+        ck_assert_int_eq(
+            inventory_reserve(&state, "C1", 1, expires_ms + i - HOUR_MS, HOUR_MS, random_system(), &reserved, &row),
+            STATUS_OK);
         ck_assert(reserved);
     }
     commit();

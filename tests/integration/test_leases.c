@@ -56,9 +56,9 @@ static void start_handler(struct handler *handler) {
     handler->options = lease_options_default();
     handler->options.duration_s = 15;
     handler->options.renew_fraction = 0.05;
-    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
-                                       http_transport_client(handler->storage.transport)->loop, clock_system(), &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        lease_manager_new(&handler->manager, &handler->options, &handler->store.base, &handler->storage.platform, &err),
+        STATUS_OK);
 }
 
 /* As main does it: what close has left in flight is answered when the transport is freed. */

@@ -49,7 +49,7 @@ static void set_up(void) {
     }
     options.seeds = seeds;
     options.seed_count = PRODUCTS;
-    inventory_service_init(&service, &store.base, handler.manager, clock_system(), &options, 10000);
+    inventory_service_init(&service, &handler.storage.platform, &store.base, handler.manager, &options, 10000);
     check(prepare_and_wait(&service, &err));
 }
 
@@ -71,7 +71,7 @@ static void fill(const char *product_id, int due) {
         const struct reservation *row = NULL;
         bool reserved = false;
         int64_t made_ms = i <= due ? now_ms - LIFETIME_MS - 1 : now_ms;
-        check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, &reserved, &row));
+        check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, random_system(), &reserved, &row));
         ck_assert(reserved);
         if (i % BATCH == 0) {
             check(inventory_store_commit_and_wait(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));

@@ -11,14 +11,14 @@
 enum { DEADLINE_MS = 30000, UNITS = 1000000000, LIFETIME_MS = 30 * 60 * 1000 };
 
 static int64_t deadline_ms(const struct bare_reserver *reserver) {
-    return clock_now_ms(reserver->client->clock) + DEADLINE_MS;
+    return clock_now_ms(reserver->client->platform->clock) + DEADLINE_MS;
 }
 
 /* As many as the row of a busy product names. */
 static void fill_commit_ids(struct product *product) {
     for (int i = 0; i < INVENTORY_COMMIT_IDS; i++) {
         char *id = product->commit_ids + (size_t)i * UUID_TEXT_BYTES;
-        ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+        ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
         id[UUID_TEXT_BYTES - 1] = i + 1 < INVENTORY_COMMIT_IDS ? ',' : '\0';
     }
 }
@@ -62,7 +62,8 @@ static void add_reservations(struct product_state *state, int64_t now_ms, int ro
     for (int i = 0; i < rows; i++) {
         bool reserved = false;
         const struct reservation *row = NULL;
-        ck_assert_int_eq(inventory_reserve(state, "CUST-1", 1, now_ms, LIFETIME_MS, &reserved, &row), STATUS_OK);
+        ck_assert_int_eq(inventory_reserve(state, "CUST-1", 1, now_ms, LIFETIME_MS, random_system(), &reserved, &row),
+                         STATUS_OK);
         ck_assert(reserved);
     }
 }
@@ -104,7 +105,7 @@ void bare_reserver_commit(struct bare_reserver *reserver, int rows) {
     add_reservations(state, now_ms, rows);
     state->product.version++;
     state->product.due_ms = now_ms + LIFETIME_MS;
-    ck_assert_int_eq(uuid_v4(state->product.commit_ids), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), state->product.commit_ids), STATUS_OK);
     state->product.commit_ids[UUID_TEXT_BYTES - 1] = ',';
     send_transaction(reserver);
     product_state_committed(state);

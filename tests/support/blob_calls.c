@@ -58,7 +58,7 @@ static void begin(void *context) {
 }
 
 static enum status run(struct blob_call *own, int64_t *out_sent_ms, struct error *err) {
-    loop_call_run(&own->call, own->client->http->loop, begin, own);
+    loop_call_run(&own->call, own->client->platform->loop, begin, own);
     ck_assert_int_eq(own->end_count, 1);
     if (own->status == STATUS_OK && out_sent_ms != NULL) {
         *out_sent_ms = own->sent_ms;

@@ -45,7 +45,7 @@ static void fail_later(struct inventory_store *store, enum status status, const 
     struct store_operation *operation = store_operation_new(store, sizeof *operation, done, context);
     ck_assert_ptr_nonnull(operation);
     error_set(&err, status, "%s", why);
-    store_operation_fail(operation, store->loop, &err);
+    store_operation_fail(operation, store->platform->loop, &err);
 }
 
 /* Whether an operation was told to fail; then it does so. */
@@ -134,20 +134,22 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     *app = (struct function_app){.lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);
     ck_assert_int_eq(http_transport_new(&app->transport, clock_system(), &err), STATUS_OK);
-    struct event_loop *loop = http_transport_client(app->transport)->loop;
-    inventory_store_memory_init(&app->store.memory, &app->store_clock.base, loop);
-    store_operation_prepare(&app->store.base, &ops, loop);
-    app->lease_service = lease_store_fake_new(loop, clock_system());
+    app->platform = app->store_platform = http_transport_platform(app->transport, random_system());
+    app->store_platform.clock = &app->store_clock.base;
+    inventory_store_memory_init(&app->store.memory, &app->store_platform);
+    store_operation_prepare(&app->store.base, &ops, &app->store_platform);
+    app->lease_service = lease_store_fake_new(app->platform.loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;
     ck_assert_int_eq(lease_manager_new(&app->leases, &app->lease_options, lease_store_fake_store(app->lease_service),
-                                       loop, clock_system(), &err),
+                                       &app->platform, &err),
                      STATUS_OK);
     app->options = (struct inventory_options){
         .reservation_lifetime_ms = LIFETIME_MS, .seeds = seeds, .seed_count = sizeof seeds / sizeof seeds[0]};
-    inventory_service_init(&app->service, &app->store.base, app->leases, clock_system(), &app->options,
+    inventory_service_init(&app->service, &app->platform, &app->store.base, app->leases, &app->options,
                            acquire_timeout_ms);
-    app->dispatch = (struct dispatch){.functions = function_table, .service = &app->service, .route_prefix = "api"};
+    app->dispatch = (struct dispatch){
+        .functions = function_table, .service = &app->service, .random = app->platform.random, .route_prefix = "api"};
 }
 
 void function_app_stop(struct function_app *app) {
@@ -192,7 +194,7 @@ void function_app_dispatch(struct function_app *app, const struct http_request *
                            struct http_response *response) {
     struct waiting_call waiting = {.inbound = {.request = *request, .response = *response, .answered = end_call},
                                    .app = app};
-    loop_call_run(&waiting.call, app->service.loop, begin_call, &waiting);
+    loop_call_run(&waiting.call, app->service.platform->loop, begin_call, &waiting);
     *response = waiting.inbound.response;
 }
 

@@ -43,6 +43,8 @@ struct function_app {
     struct failing_store store;
     struct lease_store_fake *lease_service;
     struct http_transport *transport;
+    struct platform platform;       /* the transport's */
+    struct platform store_platform; /* the same with the store's clock */
     struct lease_options lease_options;
     struct lease_manager *leases;
     struct inventory_options options;

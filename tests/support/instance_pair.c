@@ -207,7 +207,7 @@ bool instance_lease_is_free(const char *product_id) {
     struct error err = {0};
     int64_t sent_ms;
     name_blob(product_id, blob);
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     enum status status =
         blob_lease_acquire(&instance_pair.operator.client, "leases", blob, id, OPERATOR_LEASE_S,
                            storage_connection_deadline(&instance_pair.operator, OPERATOR_TIMEOUT_MS), &sent_ms, &err);

@@ -205,7 +205,7 @@ START_TEST(products_are_finished_at_once_while_others_search) {
         ck_assert_int_eq(commit(&state), STATUS_OK);
     }
     free(find_due(own.at_ms).ids);
-    loop_call_run(&own.call, store->loop, start_together, &own);
+    loop_call_run(&own.call, store->platform->loop, start_together, &own);
     free(own.due.ids);
     assert_due(own.at_ms, "");
 }

@@ -84,7 +84,8 @@ START_TEST(a_stale_commit_fails_whole) {
 
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&stale, "LOSER", 60, now_ms(), LIFETIME_MS, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&stale, "LOSER", 60, now_ms(), LIFETIME_MS, random_system(), &reserved, &row),
+                     STATUS_OK);
     ck_assert(reserved);
     ck_assert_int_eq(commit(&stale), STATUS_PRECONDITION_FAILED);
     ck_assert_int_eq(stale.product.version, 1);

@@ -66,7 +66,8 @@ static inline enum status commit(struct product_state *what) {
 static inline void reserve_in_memory(const char *customer, int64_t quantity, int64_t at_ms) {
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(
+        inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS, random_system(), &reserved, &row), STATUS_OK);
     ck_assert(reserved);
 }
 
@@ -158,7 +159,7 @@ static inline void start_call(void *context) {
 }
 
 static inline int64_t ran(struct store_call own) {
-    loop_call_run(&own.call, store->loop, start_call, &own);
+    loop_call_run(&own.call, store->platform->loop, start_call, &own);
     ck_assert_msg(own.status == STATUS_OK, "%s", err.message);
     return own.out_ms;
 }

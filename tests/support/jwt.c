@@ -67,7 +67,7 @@ static void append_json(struct strbuf *out, cJSON *json) {
 static cJSON *access_claims(int64_t lifetime_s) {
     int64_t now_s = (int64_t)time(NULL), from_s = lifetime_s < 0 ? now_s + 2 * lifetime_s : now_s;
     char id[UUID_TEXT_BYTES];
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     cJSON *claims = cJSON_CreateObject();
     cJSON_AddStringToObject(claims, "aud", "https://storage.azure.com");
     cJSON_AddStringToObject(claims, "iss", "https://sts.windows.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/");

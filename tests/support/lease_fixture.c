@@ -27,10 +27,11 @@ static void start(const struct clock *clock) {
     lease_fixture.clock = clock;
     lease_fixture.options = lease_options_default();
     ck_assert_int_eq(http_transport_new(&lease_fixture.transport, clock, NULL), STATUS_OK);
-    lease_fixture.loop = http_transport_client(lease_fixture.transport)->loop;
+    lease_fixture.platform = http_transport_platform(lease_fixture.transport, random_system());
+    lease_fixture.loop = lease_fixture.platform.loop;
     lease_fixture.store = lease_store_fake_new(lease_fixture.loop, clock);
     ck_assert_int_eq(lease_manager_new(&lease_fixture.manager, &lease_fixture.options,
-                                       lease_store_fake_store(lease_fixture.store), lease_fixture.loop, clock, NULL),
+                                       lease_store_fake_store(lease_fixture.store), &lease_fixture.platform, NULL),
                      STATUS_OK);
 }
 

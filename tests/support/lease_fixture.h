@@ -33,7 +33,8 @@ struct lease_fixture {
     const struct clock *clock;    /* the fake one, or the machine's */
     struct lease_options options; /* may be changed before the first lease */
     struct http_transport *transport;
-    struct event_loop *loop; /* the transport's */
+    struct platform platform; /* the transport's */
+    struct event_loop *loop;  /* the same */
     struct lease_store_fake *store;
     struct lease_manager *manager;
 };

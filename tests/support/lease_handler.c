@@ -16,9 +16,9 @@ void lease_handler_start(struct lease_handler *handler, const char *connection_s
     handler->options.renew_fraction = 0.02;
     handler->options.renew_retry_ms = 50;
     handler->options.safety_threshold = 0.5;
-    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
-                                       http_transport_client(handler->storage.transport)->loop, clock_system(), &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        lease_manager_new(&handler->manager, &handler->options, &handler->store.base, &handler->storage.platform, &err),
+        STATUS_OK);
 }
 
 void lease_handler_stop(struct lease_handler *handler) {

@@ -347,9 +347,8 @@ static void open_load(struct load *load, const struct lease_load_options *option
     http_headers_init(&load->blob_options.metadata);
     lease_store_blob_init(&load->blob_store, &load->storage.client, &load->blob_options);
     struct error err;
-    ck_assert_int_eq(lease_manager_new(&load->manager, &load->lease_options, &load->base,
-                                       http_transport_client(load->storage.transport)->loop, clock_system(), &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        lease_manager_new(&load->manager, &load->lease_options, &load->base, &load->storage.platform, &err), STATUS_OK);
 }
 
 static void release_load(struct load *load) {

@@ -38,7 +38,7 @@ static void add_authentication(struct login *login, const char *name, const char
 /* Characters that a form has to encode are among them. */
 static void make_secret(const char *prefix, char *out, size_t size) {
     char id[UUID_TEXT_BYTES];
-    ck_assert_int_eq(uuid_v4(id), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     ck_assert_int_lt(snprintf(out, size, "%s~%s", prefix, id), (int)size);
 }
 

@@ -79,19 +79,18 @@ void pipeline_fixture_set_up(void) {
     ck_assert_int_eq(event_loop_new(&fixture.loop, &fixture.clock.base, NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(fixture.loop, NULL), STATUS_OK);
     clock_fake_wake(&fixture.clock, fixture.loop);
+    fixture.platform = (struct platform){.clock = &fixture.clock.base, .loop = fixture.loop, .random = random_system()};
     fixture.lease_options = lease_options_default();
     fixture.lease_service = lease_store_fake_new(fixture.loop, &fixture.clock.base);
     ck_assert_int_eq(lease_manager_new(&fixture.leases, &fixture.lease_options,
-                                       lease_store_fake_store(fixture.lease_service), fixture.loop, &fixture.clock.base,
-                                       NULL),
+                                       lease_store_fake_store(fixture.lease_service), &fixture.platform, NULL),
                      STATUS_OK);
-    scripted_store_init(&fixture.store, &fixture.clock.base, fixture.loop);
+    scripted_store_init(&fixture.store, &fixture.platform);
     struct inventory_store *memory = &fixture.store.memory.base;
     ck_assert_int_eq(inventory_store_prepare_and_wait(memory, &seed, 1, NULL), STATUS_OK);
-    const struct pipeline_surroundings around = {.store = &fixture.store.base,
+    const struct pipeline_surroundings around = {.platform = &fixture.platform,
+                                                 .store = &fixture.store.base,
                                                  .leases = fixture.leases,
-                                                 .loop = fixture.loop,
-                                                 .clock = &fixture.clock.base,
                                                  .acquire_timeout_ms = PIPELINE_FIXTURE_TIMEOUT_MS,
                                                  .reservation_lifetime_ms = PIPELINE_FIXTURE_LIFETIME_MS};
     product_queues_init(&fixture.queues, &around);
@@ -232,8 +231,9 @@ static void reserve_one(struct product_state *state, const char *customer, int64
     const struct reservation *made;
     bool reserved = false;
     int64_t at_ms = store_now_ms() + in_ms - PIPELINE_FIXTURE_LIFETIME_MS;
-    ck_assert_int_eq(
-        inventory_reserve(state, customer, quantity, at_ms, PIPELINE_FIXTURE_LIFETIME_MS, &reserved, &made), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(state, customer, quantity, at_ms, PIPELINE_FIXTURE_LIFETIME_MS, random_system(),
+                                       &reserved, &made),
+                     STATUS_OK);
     ck_assert(reserved);
 }
 

@@ -34,7 +34,7 @@ static inline void begin_preparation(void *context) {
 /* Statuses of store_preparation_await. `err` is untouched on success. */
 static inline enum status prepare_and_wait(struct inventory_service *service, struct error *err) {
     struct prepare_wait wait = {.preparation = &service->preparation};
-    loop_call_run(&wait.call, service->loop, begin_preparation, &wait);
+    loop_call_run(&wait.call, service->platform->loop, begin_preparation, &wait);
     if (wait.status != STATUS_OK) {
         *err = wait.failure;
     }

@@ -39,7 +39,7 @@ static inline void begin_round(void *context) {
 static inline enum status reconcile_and_wait(struct inventory_service *service, struct reconcile_result *out,
                                              struct error *err) {
     struct reconcile_wait wait = {.service = service, .out = out};
-    loop_call_run(&wait.call, service->loop, begin_round, &wait);
+    loop_call_run(&wait.call, service->platform->loop, begin_round, &wait);
     if (wait.status != STATUS_OK) {
         *err = wait.failure;
     }

@@ -105,7 +105,7 @@ static enum status take_plan(struct scripted_store *store, enum scripted_kind ki
 static void start(struct inventory_store *base, enum scripted_kind kind, const struct scripted_operation *like,
                   inventory_store_done done, void *context) {
     struct scripted_store *store = store_of(base);
-    if (!event_loop_is_current(base->loop)) {
+    if (!event_loop_is_current(base->platform->loop)) {
         abort();
     }
     struct scripted_operation *op = store_operation_new(base, sizeof *op, done, context);
@@ -123,7 +123,7 @@ static void start(struct inventory_store *base, enum scripted_kind kind, const s
         return;
     }
     op->planned = take_plan(store, kind);
-    store_operation_post(&op->base, base->loop, end_planned);
+    store_operation_post(&op->base, base->platform->loop, end_planned);
 }
 
 /* ---- the store's operations ---- */
@@ -196,7 +196,7 @@ static void script_finish_due(struct inventory_store *base, const char *product_
 
 /* ---- for tests ---- */
 
-void scripted_store_init(struct scripted_store *store, const struct clock *clock, struct event_loop *loop) {
+void scripted_store_init(struct scripted_store *store, const struct platform *platform) {
     static const struct inventory_store_ops ops = {.prepare = script_prepare,
                                                    .now_ms = script_now_ms,
                                                    .certain_ms = script_certain_ms,
@@ -210,8 +210,8 @@ void scripted_store_init(struct scripted_store *store, const struct clock *clock
                                                    .finish_due = script_finish_due};
     memset(store, 0, sizeof *store);
     TAILQ_INIT(&store->held);
-    store_operation_prepare(&store->base, &ops, loop);
-    inventory_store_memory_init(&store->memory, clock, loop);
+    store_operation_prepare(&store->base, &ops, platform);
+    inventory_store_memory_init(&store->memory, platform);
 }
 
 void scripted_store_cleanup(struct scripted_store *store) {

@@ -52,7 +52,7 @@ struct scripted_store {
 };
 
 /* Both are borrowed. */
-void scripted_store_init(struct scripted_store *store, const struct clock *clock, struct event_loop *loop);
+void scripted_store_init(struct scripted_store *store, const struct platform *platform);
 
 /* Nothing is under way. */
 void scripted_store_cleanup(struct scripted_store *store);

@@ -6,13 +6,12 @@
 
 void storage_connection_open(struct storage_connection *connection, const char *connection_string) {
     struct error err;
-    const struct clock *clock = clock_system();
     ck_assert_msg(storage_account_parse(connection_string, &connection->account, &err) == STATUS_OK, "%s", err.message);
     ck_assert_msg(credential_shared_key_init(&connection->credential, &connection->account, &err) == STATUS_OK, "%s",
                   err.message);
-    ck_assert_msg(http_transport_new(&connection->transport, clock, &err) == STATUS_OK, "%s", err.message);
-    storage_client_init(&connection->client, http_transport_client(connection->transport), clock, &connection->account,
-                        &connection->credential.base);
+    ck_assert_msg(http_transport_new(&connection->transport, clock_system(), &err) == STATUS_OK, "%s", err.message);
+    connection->platform = http_transport_platform(connection->transport, random_system());
+    storage_client_init(&connection->client, &connection->platform, &connection->account, &connection->credential.base);
 }
 
 void storage_connection_close(struct storage_connection *connection) {
@@ -24,7 +23,7 @@ void storage_connection_close(struct storage_connection *connection) {
 }
 
 int64_t storage_connection_deadline(const struct storage_connection *connection, int64_t timeout_ms) {
-    return clock_now_ms(connection->client.clock) + timeout_ms;
+    return clock_now_ms(connection->platform.clock) + timeout_ms;
 }
 
 void storage_unique_name(char out[STORAGE_UNIQUE_NAME_BYTES]) {

@@ -17,6 +17,7 @@
 
 struct storage_connection {
     struct http_transport *transport;
+    struct platform platform; /* the transport's, with the system's random numbers */
     struct storage_account account;
     struct credential_shared_key credential;
     struct storage_client client;

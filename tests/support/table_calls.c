@@ -31,7 +31,7 @@ static void on_end(void *context, enum status status, const struct error *err) {
 }
 
 static enum status run(struct waiting_call *own, void (*begin)(void *context), struct error *err) {
-    loop_call_run(&own->call, own->client->http->loop, begin, own);
+    loop_call_run(&own->call, own->client->platform->loop, begin, own);
     ck_assert_int_eq(own->end_count, 1);
     if (own->status != STATUS_OK && err != NULL) {
         *err = own->err;

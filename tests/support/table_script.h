@@ -54,8 +54,9 @@ static inline void set_up(void) {
     strcpy(state.product.commit_ids, OTHERS_ID);
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&state, "C1", 4, RESERVED_MS, EXPIRES_MS - RESERVED_MS, &reserved, &row),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        inventory_reserve(&state, "C1", 4, RESERVED_MS, EXPIRES_MS - RESERVED_MS, random_system(), &reserved, &row),
+        STATUS_OK);
     commit.deadline_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
 }
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/event_loop.h"
+#include "http/platform.h"
 #include "storage/storage_request.h"
 
 #define VIRTUAL_START_MS INT64_C(1000)
@@ -177,17 +177,21 @@ static enum status authorize(struct credential *credential, struct credential_re
     return STATUS_OK;
 }
 
+static struct platform virtual_platform;
 static struct storage_client virtual_client;
 
 static void virtual_begin(void) {
     static const struct http_client_ops ops = {start_call, abandon_call};
-    static const struct storage_account account = {.table_endpoint = "https://acme.table.core.windows.net"};
+    static const struct storage_account account = {.blob_endpoint = "https://acme.blob.core.windows.net",
+                                                   .table_endpoint = "https://acme.table.core.windows.net"};
     static struct credential credential = {authorize, NULL};
     static struct http_client http;
-    http = (struct http_client){.ops = &ops, .loop = &virtual_loop, .clock = &virtual_clock};
+    http.ops = &ops;
     virtual_loop = (struct event_loop){.now_ms = VIRTUAL_START_MS};
     virtual_calls = 0;
-    storage_client_init(&virtual_client, &http, &virtual_clock, &account, &credential);
+    virtual_platform =
+        (struct platform){.clock = &virtual_clock, .loop = &virtual_loop, .http = &http, .random = random_system()};
+    storage_client_init(&virtual_client, &virtual_platform, &account, &credential);
 }
 
 static void virtual_end(void) {

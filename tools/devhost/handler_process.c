@@ -141,7 +141,7 @@ static enum status spawn_with(struct handler_process *process, char **environmen
 
 static enum status spawn(struct handler_process *process, struct error *err) {
     char worker_id[UUID_TEXT_BYTES];
-    enum status status = uuid_v4(worker_id);
+    enum status status = uuid_v4(random_system(), worker_id);
     if (status != STATUS_OK) {
         return error_set(err, status, "starting the handler: no random bytes");
     }

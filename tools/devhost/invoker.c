@@ -44,7 +44,7 @@ bool invoker_begin(struct invoker *invoker, struct invoker_run *run, const struc
     if (invoker->config->function_timeout_ms > 0) {
         run->deadline_ms = run->started_ms + invoker->config->function_timeout_ms;
     }
-    if (uuid_v4(run->id) != STATUS_OK) {
+    if (uuid_v4(random_system(), run->id) != STATUS_OK) {
         return false;
     }
     console_print(LOG_INFORMATION, "Executing 'Functions.%s' (Reason='%s', Id=%s)", function->name, reason, run->id);

@@ -37,7 +37,7 @@ enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) {
     const struct lease_store_blob_options *options = &parts->settings.lease_store;
     struct listing listing = {.prefix_length = strlen(options->blob_prefix), .rows = cJSON_CreateArray()};
     enum status status = blob_list(&parts->storage, options->container, options->blob_prefix,
-                                   clock_now_ms(parts->clock) + LISTING_MS, list_blob, &listing, err);
+                                   clock_now_ms(parts->platform.clock) + LISTING_MS, list_blob, &listing, err);
     if (status == STATUS_CONTAINER_NOT_FOUND && listing.rows != NULL) { /* it comes with the first lease */
         status = STATUS_OK;
     }
@@ -76,8 +76,8 @@ static enum status break_blob(struct parts *parts, const char *name, struct erro
     strbuf_appendf(&blob, "%s%s", options->blob_prefix, name);
     enum status status = strbuf_status(&blob);
     if (status == STATUS_OK) {
-        status = blob_lease_break(&parts->storage, options->container, blob.data, clock_now_ms(parts->clock) + BREAK_MS,
-                                  err);
+        status = blob_lease_break(&parts->storage, options->container, blob.data,
+                                  clock_now_ms(parts->platform.clock) + BREAK_MS, err);
     } else {
         error_set(err, status, "%s", status_text(status));
     }

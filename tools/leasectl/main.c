@@ -63,7 +63,7 @@ static enum status load(struct parts *parts, char *const *environment, struct er
 static void stop(struct parts *parts) {
     parts_cancel_turns(parts);
     parts_cancel_requests(parts);
-    parts_close(parts, clock_now_ms(parts->clock) + STOP_RELEASE_MS);
+    parts_close(parts, clock_now_ms(parts->platform.clock) + STOP_RELEASE_MS);
     parts_release(parts);
 }
 

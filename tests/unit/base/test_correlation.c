@@ -18,7 +18,7 @@ static struct correlation read_one(const char *name, const char *value) {
     memset(&correlation, 'x', sizeof correlation);
     http_headers_init(&headers);
     http_headers_add(&headers, name, value);
-    correlation_read(&headers, &correlation);
+    correlation_read(&headers, random_system(), &correlation);
     http_headers_release(&headers);
     return correlation;
 }
@@ -40,6 +40,22 @@ START_TEST(an_id_that_is_none_is_replaced_by_a_new_one) {
         ck_assert_str_ne(correlation.invocation_id, last.invocation_id);
         last = correlation;
     }
+}
+END_TEST
+
+static enum status fill_nothing(const struct random_source *self, void *out, size_t length) {
+    (void)self, (void)out, (void)length;
+    return STATUS_INTERNAL;
+}
+
+START_TEST(without_random_bytes_a_new_id_is_unknown) {
+    static const struct random_source nothing = {fill_nothing};
+    struct http_headers headers;
+    struct correlation correlation;
+    http_headers_init(&headers);
+    correlation_read(&headers, &nothing, &correlation);
+    ck_assert_str_eq(correlation.invocation_id, "unknown");
+    http_headers_release(&headers);
 }
 END_TEST
 
@@ -85,6 +101,7 @@ int main(void) {
     TCase *tcase = tcase_create("correlation");
     tcase_add_test(tcase, the_invocation_is_found_in_the_header_of_each_shape);
     tcase_add_test(tcase, an_id_that_is_none_is_replaced_by_a_new_one);
+    tcase_add_test(tcase, without_random_bytes_a_new_id_is_unknown);
     tcase_add_test(tcase, the_trace_is_found_in_traceparent);
     tcase_add_test(tcase, each_thread_has_its_own);
     suite_add_tcase(suite, tcase);

@@ -39,16 +39,16 @@ static void check_randomness(enum status (*make)(char *), size_t first_random) {
 }
 
 static enum status make_v4(char *out) {
-    return uuid_v4(out);
+    return uuid_v4(random_system(), out);
 }
 
 static enum status make_v8(char *out) {
-    return uuid_v8_from_time(1, out);
+    return uuid_v8_from_time(random_system(), 1, out);
 }
 
 START_TEST(a_version_4_uuid_is_random_all_over) {
     char text[UUID_TEXT_BYTES];
-    ck_assert_int_eq(uuid_v4(text), STATUS_OK);
+    ck_assert_int_eq(uuid_v4(random_system(), text), STATUS_OK);
     check_form(text, '4');
     check_randomness(make_v4, 0);
 }
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(a_version_8_uuid_starts_with_its_time) {
     char text[UUID_TEXT_BYTES];
-    ck_assert_int_eq(uuid_v8_from_time(0x0194B0A12345, text), STATUS_OK);
+    ck_assert_int_eq(uuid_v8_from_time(random_system(), 0x0194B0A12345, text), STATUS_OK);
     check_form(text, '8');
     ck_assert_int_eq(strncmp(text, "0194b0a1-2345-8", 15), 0);
     check_randomness(make_v8, 14);
@@ -69,7 +69,7 @@ START_TEST(the_prefix_is_that_of_every_id_of_its_time) {
         char text[UUID_TEXT_BYTES], prefix[UUID_TIME_PREFIX_BYTES];
         uuid_time_prefix(times[i], prefix);
         ck_assert_uint_eq(strlen(prefix), UUID_TIME_PREFIX_BYTES - 1);
-        ck_assert_int_eq(uuid_v8_from_time(times[i], text), STATUS_OK);
+        ck_assert_int_eq(uuid_v8_from_time(random_system(), times[i], text), STATUS_OK);
         ck_assert_int_eq(strncmp(text, prefix, strlen(prefix)), 0);
     }
 }
@@ -79,7 +79,7 @@ START_TEST(ids_sort_as_text_by_their_time) {
     char last[UUID_TEXT_BYTES] = "";
     for (int64_t time_ms = 1; time_ms < LAST_TIME / 3; time_ms = time_ms * 3 / 2 + 1) {
         char text[UUID_TEXT_BYTES];
-        ck_assert_int_eq(uuid_v8_from_time(time_ms, text), STATUS_OK);
+        ck_assert_int_eq(uuid_v8_from_time(random_system(), time_ms, text), STATUS_OK);
         ck_assert_int_lt(strcmp(last, text), 0);
         memcpy(last, text, sizeof last);
     }

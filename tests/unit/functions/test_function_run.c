@@ -134,7 +134,7 @@ static sem_t answered;
 static void set_up(void) {
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, NULL), STATUS_OK);
-    dispatch = (struct dispatch){.functions = table, .route_prefix = "api"};
+    dispatch = (struct dispatch){.functions = table, .random = random_system(), .route_prefix = "api"};
     sem_init(&started, 0, 0), sem_init(&answered, 0, 0);
     caller.is_answered = false;
     atomic_store(&start_count, 0);

@@ -148,7 +148,7 @@ static struct {
 static void search_once_lost(void *context) {
     (void)context;
     if (lease_store_fake_count(app.lease_service, FAKE_RENEW) == 0) {
-        event_loop_post(search.store->loop, &search.look);
+        event_loop_post(search.store->platform->loop, &search.look);
         return;
     }
     unchanged->find_due(search.store, search.now_ms, search.out, search.done, search.context);
@@ -163,7 +163,7 @@ static void find_due_and_lose(struct inventory_store *store, int64_t now_ms, str
     search.done = done;
     search.context = context;
     search.look = (struct loop_task){.run = search_once_lost};
-    event_loop_post(store->loop, &search.look);
+    event_loop_post(store->platform->loop, &search.look);
 }
 
 START_TEST(a_job_whose_lease_is_lost_ends_and_says_so) {

@@ -131,7 +131,8 @@ START_TEST(a_caller_without_the_lease_is_told_what_is_available_now) {
     ck_assert_int_eq(
         inventory_store_read_and_wait(store, "PROD-001", &(struct inventory_query){.all = true}, &state, NULL),
         STATUS_OK);
-    ck_assert_int_eq(inventory_reserve(&state, "OTHER", 20, now_ms, 60000, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "OTHER", 20, now_ms, 60000, random_system(), &reserved, &row),
+                     STATUS_OK);
     ck_assert_int_eq(inventory_store_commit_and_wait(store, &state, INT64_MAX, NULL), STATUS_OK);
     product_state_cleanup(&state);
     lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");

@@ -27,6 +27,7 @@ static void set_up(void) {
     batch = (struct batch){.product_id = state.product.id,
                            .state = &state,
                            .lifetime_ms = LIFETIME_MS,
+                           .random = random_system(),
                            .now_ms = NOW_MS,
                            .certain_ms = NOW_MS};
     TAILQ_INIT(&batch.requests);
@@ -40,7 +41,7 @@ static void tear_down(void) {
 /* A stored reservation of the product. */
 static void add_row(const char *customer, int units, int64_t expires_ms) {
     struct reservation row = {.quantity = units, .reserved_ms = expires_ms - LIFETIME_MS, .expires_ms = expires_ms};
-    ck_assert_int_eq(uuid_v8_from_time(expires_ms, row.id), STATUS_OK);
+    ck_assert_int_eq(uuid_v8_from_time(random_system(), expires_ms, row.id), STATUS_OK);
     ck_assert_int_eq(product_state_add(&state, &row, customer), STATUS_OK);
     state.product.available -= units;
     state.product.due_ms = clock_min_ms(state.product.due_ms, expires_ms);

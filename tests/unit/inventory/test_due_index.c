@@ -29,7 +29,8 @@ START_TEST(each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records) {
     const struct reservation *row = NULL;
     add_record();
     state.product.indexed_keep_ms = 0;
-    ck_assert_int_eq(inventory_reserve(&state, "C1", 1, RESERVED_MS, MINUTE_MS, &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "C1", 1, RESERVED_MS, MINUTE_MS, random_system(), &reserved, &row),
+                     STATUS_OK);
     push_answer(204, "");
     push_answer(204, "");
     push_committed();

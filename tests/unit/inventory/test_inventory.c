@@ -25,7 +25,7 @@ static void tear_down(void) {
 static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
     struct reservation row = {
         .quantity = (int)quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
-    ck_assert_int_eq(uuid_v8_from_time(row.expires_ms, row.id), STATUS_OK);
+    ck_assert_int_eq(uuid_v8_from_time(random_system(), row.expires_ms, row.id), STATUS_OK);
     ck_assert_int_eq(product_state_add(&state, &row, customer), STATUS_OK);
     state.product.available -= quantity;
 }
@@ -33,8 +33,9 @@ static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
 static bool reserve(int64_t quantity, const struct reservation **out) {
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, &reserved, &row),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, random_system(), &reserved, &row),
+        STATUS_OK);
     if (out != NULL) {
         *out = row;
     }
@@ -174,7 +175,8 @@ START_TEST(who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_e
         bool reserved = false;
         const struct reservation *row = NULL;
         while (served < CALLERS && inventory_room(&state, now_ms) >= 1) {
-            ck_assert_int_eq(inventory_reserve(&state, "C", 1, now_ms, LASTS_MS, &reserved, &row), STATUS_OK);
+            ck_assert_int_eq(inventory_reserve(&state, "C", 1, now_ms, LASTS_MS, random_system(), &reserved, &row),
+                             STATUS_OK);
             ck_assert(reserved);
             served++;
         }
@@ -330,7 +332,8 @@ START_TEST(random_operations_keep_the_sum) {
         switch (rand() % 4) {
         case 0:
         case 1:
-            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, &reserved, &row),
+            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, random_system(),
+                                               &reserved, &row),
                              STATUS_OK);
             break;
         case 2:

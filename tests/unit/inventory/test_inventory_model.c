@@ -298,7 +298,8 @@ static void reserve(void) {
     int64_t quantity = 1 + pick(20), lifetime_ms = chance(70) ? 10 * SECOND_MS : 1 + pick(10 * SECOND_MS);
     bool reserved = false, expected = quantity <= model.available && model.change_count < INVENTORY_MAX_CHANGES;
     const struct reservation *row = NULL;
-    enum status status = inventory_reserve(&state, customers[customer], quantity, now_ms, lifetime_ms, &reserved, &row);
+    enum status status =
+        inventory_reserve(&state, customers[customer], quantity, now_ms, lifetime_ms, random_system(), &reserved, &row);
     CHECK_EQ(status, STATUS_OK);
     CHECK_EQ(reserved, expected);
     if (reserved) {
@@ -381,7 +382,7 @@ static void add_record(void) {
 static struct model_row stored_row(void) {
     struct model_row row = {.customer = pick(CUSTOMERS), .quantity = 1 + pick(20), .reserved_ms = now_ms - SECOND_MS};
     row.expires_ms = now_ms + pick(20 * SECOND_MS) - 2 * SECOND_MS;
-    CHECK_EQ(uuid_v8_from_time(row.expires_ms, row.id), STATUS_OK);
+    CHECK_EQ(uuid_v8_from_time(random_system(), row.expires_ms, row.id), STATUS_OK);
     return row;
 }
 

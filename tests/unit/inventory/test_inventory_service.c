@@ -128,7 +128,7 @@ START_TEST(each_request_of_a_batch_ends_in_its_own_name) {
     ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
     app.store.next[STORE_COMMIT] = ends[_i];
     batch.left = 2;
-    loop_call_run(&batch.call, app.service.loop, begin_batch, NULL);
+    loop_call_run(&batch.call, app.service.platform->loop, begin_batch, NULL);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(batch.requests[i].request.status, ends[_i]);
         ck_assert_str_eq(batch.requests[i].ended_as, i == 0 ? "invocation-0" : "invocation-1");
@@ -263,7 +263,7 @@ static void end_too_late(void *unused, enum status status, const struct error *f
     (void)unused, (void)failure;
     ck_assert_int_eq(status, STATUS_OK);
     own_read.timer = (struct loop_timer){.fired = end_read};
-    event_loop_set_timer(app.service.loop, &own_read.timer, clock_now_ms(clock_system()) + 600);
+    event_loop_set_timer(app.service.platform->loop, &own_read.timer, clock_now_ms(clock_system()) + 600);
 }
 
 /* A read that takes longer than the lease is good for. */
@@ -374,7 +374,7 @@ static void commit_slowly(struct inventory_store *store, struct product_state *s
     own_commit.done = done;
     own_commit.context = context;
     own_commit.timer = (struct loop_timer){.fired = begin_commit};
-    event_loop_set_timer(app.service.loop, &own_commit.timer, clock_now_ms(clock_system()) + 200);
+    event_loop_set_timer(app.service.platform->loop, &own_commit.timer, clock_now_ms(clock_system()) + 200);
 }
 
 START_TEST(stopping_does_not_wait_for_callers_to_come_back) {

@@ -19,7 +19,7 @@ static struct error err;
 
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
-    inventory_service_init(&other, &app.store.base, app.leases, clock_system(), &app.options, TIMEOUT_MS);
+    inventory_service_init(&other, &app.platform, &app.store.base, app.leases, &app.options, TIMEOUT_MS);
 }
 
 static void tear_down(void) {

@@ -19,7 +19,7 @@ static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
     options = app.options;
     options.is_prepared = true;
-    inventory_service_init(&operator, & app.store.base, app.leases, clock_system(), &options, TIMEOUT_MS);
+    inventory_service_init(&operator, & app.platform, &app.store.base, app.leases, &options, TIMEOUT_MS);
     ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
 }
 

@@ -5,13 +5,15 @@
 #include "support/inventory_store_contract.h"
 
 static struct event_loop *loop;
+static struct platform platform;
 static struct inventory_store_memory store;
 
 static struct inventory_store *open_memory(void) {
     struct error err;
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
-    inventory_store_memory_init(&store, clock_system(), loop);
+    platform = (struct platform){.clock = clock_system(), .loop = loop, .random = random_system()};
+    inventory_store_memory_init(&store, &platform);
     return &store.base;
 }
 

@@ -98,7 +98,8 @@ static void make_due(const char *id) {
     struct product_state state;
     bool reserved, is_committed = false;
     read_product(id, &state);
-    ck_assert_int_eq(inventory_reserve(&state, "C", 1, VIRTUAL_WALL_MS - 2 * LIFETIME_MS, LIFETIME_MS, &reserved, &row),
+    ck_assert_int_eq(inventory_reserve(&state, "C", 1, VIRTUAL_WALL_MS - 2 * LIFETIME_MS, LIFETIME_MS, random_system(),
+                                       &reserved, &row),
                      STATUS_OK);
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     memory->ops->commit(memory, &state, INT64_MAX, note, &is_committed);
@@ -133,10 +134,10 @@ static void set_up_with(int due_count) {
     virtual_begin();
     lease_options = lease_options_default();
     lease_service = lease_store_fake_new(&virtual_loop, &virtual_clock);
-    ck_assert_int_eq(lease_manager_new(&leases, &lease_options, lease_store_fake_store(lease_service), &virtual_loop,
-                                       &virtual_clock, NULL),
-                     STATUS_OK);
-    scripted_store_init(&store, &virtual_clock, &virtual_loop);
+    ck_assert_int_eq(
+        lease_manager_new(&leases, &lease_options, lease_store_fake_store(lease_service), &virtual_platform, NULL),
+        STATUS_OK);
+    scripted_store_init(&store, &virtual_platform);
     for (int i = 0; i < MANY; i++) {
         seeds[i].total = 10;
         snprintf(seeds[i].id, sizeof seeds[i].id, "P%02d", i);
@@ -145,7 +146,7 @@ static void set_up_with(int due_count) {
     for (int i = 0; i < due_count; i++) {
         make_due(seeds[i].id);
     }
-    inventory_service_init(&service, &store.base, leases, &virtual_clock, &options, TIMEOUT_MS);
+    inventory_service_init(&service, &virtual_platform, &store.base, leases, &options, TIMEOUT_MS);
     memset(&job, 0, sizeof job);
     ended = most_visits = 0;
 }

@@ -13,6 +13,7 @@ enum { WAITERS = 3, MAX_RUNS = 4 };
 static const struct seed_product seeds[] = {{"A", 100}, {"B", 50}};
 
 static struct event_loop *loop;
+static struct platform platform;
 static struct inventory_store store;
 static struct store_preparation preparation;
 
@@ -59,7 +60,8 @@ static void set_up(void) {
     script.task.run = end_prepare;
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), &err), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
-    store = (struct inventory_store){.ops = &ops, .loop = loop};
+    platform.loop = loop;
+    store = (struct inventory_store){.ops = &ops, .platform = &platform};
     store_preparation_init(&preparation, &store, seeds, 2, false);
 }
 

@@ -147,10 +147,10 @@ static void start_app(void) {
     http_headers_init(&app.blob_options.metadata);
     lease_store_blob_init(&app.lease_store, &connection.client, &app.blob_options);
     app.lease_options = lease_options_default();
-    ck_assert_int_eq(lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base,
-                                       http_transport_client(connection.transport)->loop, clock_system(), NULL),
-                     STATUS_OK);
-    inventory_service_init(&app.service, &table.base, app.leases, clock_system(), &inventory_options, TIMEOUT_MS);
+    ck_assert_int_eq(
+        lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base, &connection.platform, NULL),
+        STATUS_OK);
+    inventory_service_init(&app.service, &connection.platform, &table.base, app.leases, &inventory_options, TIMEOUT_MS);
     app.lease_store.is_wanted = inventory_service_wants_lease;
     app.lease_store.context = &app.service;
     app.is_running = true;

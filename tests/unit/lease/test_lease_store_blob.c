@@ -106,7 +106,7 @@ static enum status run(enum kind kind, const char *name, const char *lease_id) {
     waited.kind = kind;
     waited.name = name;
     waited.lease_id = lease_id;
-    loop_call_run(&waited.loop_call, storage.client.http->loop, begin, &waited);
+    loop_call_run(&waited.loop_call, storage.client.platform->loop, begin, &waited);
     ck_assert_int_eq(waited.end_count, 1);
     return waited.status;
 }
@@ -180,7 +180,7 @@ static bool is_not_wanted(void *context, const char *name, lease_store_blob_want
     }
     refused_done = done;
     answer_task = (struct loop_task){.run = refuse, .context = done_context};
-    event_loop_post(storage.client.http->loop, &answer_task);
+    event_loop_post(storage.client.platform->loop, &answer_task);
     return false;
 }
 
@@ -419,7 +419,7 @@ static void answer_question(void *context) {
 }
 
 static void on_loop(void (*act)(void *context)) {
-    loop_call_run(&waited.loop_call, storage.client.http->loop, act, &waited);
+    loop_call_run(&waited.loop_call, storage.client.platform->loop, act, &waited);
 }
 
 static void start_waited(enum kind kind) {

@@ -249,7 +249,7 @@ START_TEST(a_call_whose_time_is_over_before_it_is_sent_is_not_sent) {
     clock_fake_init(&late.clock, 5000, 0);
     ck_assert_int_eq(http_transport_new(&late.transport, &late.clock.base, &err), STATUS_OK);
     struct loop_task task = {.run = submit_and_be_late, .context = &late};
-    event_loop_post(http_transport_client(late.transport)->loop, &task);
+    event_loop_post(http_transport_platform(late.transport, random_system()).loop, &task);
     sem_wait(&late_answered), sem_wait(&late_answered);
     http_transport_free(late.transport);
     ck_assert_int_eq(late.statuses[0], STATUS_UNAVAILABLE);

@@ -36,6 +36,7 @@ static struct http_fake *fake;
 static struct http_transport *transport;
 static struct storage_account account;
 static struct credential_fake credential;
+static struct platform platform;
 static struct storage_client client;
 static struct storage_request request;
 static struct http_reply reply;
@@ -70,7 +71,8 @@ static void set_up(void) {
     snprintf(account.table_endpoint, sizeof account.table_endpoint, "%s/acme", http_fake_url(fake));
     credential = (struct credential_fake){.base = {authorize, refused}, .answer = STATUS_OK};
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
-    storage_client_init(&client, http_transport_client(transport), clock_system(), &account, &credential.base);
+    platform = http_transport_platform(transport, random_system());
+    storage_client_init(&client, &platform, &account, &credential.base);
     storage_request_init(&request, STORAGE_BLOB, "PUT", 200);
     strbuf_append_string(&request.path, "/leases/lease-x");
     http_headers_add(&request.query, "comp", "lease");
@@ -706,7 +708,7 @@ static void start_within(struct outcome *outcome, int64_t ms) {
     sem_init(&outcome->ended, 0, 0);
     outcome->deadline_ms = from_now(ms);
     outcome->start = (struct loop_task){.run = start_operation, .context = outcome};
-    event_loop_post(http_transport_client(transport)->loop, &outcome->start);
+    event_loop_post(platform.loop, &outcome->start);
 }
 
 static void wait_for_end(struct outcome *outcome) {
@@ -754,7 +756,7 @@ static void abandon(void *context) {
 
 static void abandon_and_wait(struct outcome *outcome) {
     struct loop_task task = {.run = abandon, .context = outcome};
-    event_loop_post(http_transport_client(transport)->loop, &task);
+    event_loop_post(platform.loop, &task);
     wait_for_end(outcome);
 }
 
@@ -782,7 +784,8 @@ START_TEST(an_operation_that_waits_ends_with_its_client) {
     storage_client_release(&client);
     wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_CANCELLED);
-    storage_client_init(&client, http_transport_client(transport), clock_system(), &account, &credential.base);
+    platform = http_transport_platform(transport, random_system());
+    storage_client_init(&client, &platform, &account, &credential.base);
 }
 END_TEST
 
