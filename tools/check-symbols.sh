@@ -5,6 +5,9 @@
 #   - is used by another file of the programs or tests.
 # Anything else should be static, or gone.
 #
+# What stands below wiring/ uses nothing that reaches the outside past struct platform
+# (handler/http/platform.h): no clock, sleep, random numbers, thread, process or socket of its own.
+#
 #   tools/check-symbols.sh     after `make objects`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +15,24 @@ cd "$(dirname "$0")/.."
 readonly OBJECTS=build/release/obj
 # file:prefix where another word says it better.
 readonly OTHER_PREFIXES="status.c:error_ dispatch.c:function_ product_pipeline.c:pipeline_ pipeline_fixture.c:fixture pipeline_fixture.c:fixture_ pipeline_fixture.c:caller_"
+
+# The outside, as regular expressions of whole names: time, random numbers, threads and processes,
+# the network.
+readonly OUTSIDE="clock_(gettime|nanosleep|system) time gettimeofday timespec_get (u|nano)?sleep
+    timerfd_.* setitimer alarm condition_.* getentropy getrandom arc4random.* RAND_.*
+    s?rand(om)?(_r)? [dejlmn]rand48(_r)? crypto_random random_system
+    pthread_create pthread_cond_.*wait thrd_create thread_start v?fork posix_spawnp?
+    socket socketpair connect accept4? bind listen send(to|m?msg)? recv(from|m?msg)? getaddrinfo
+    p?poll p?select epoll_.* eventfd http_transport_.* event_loop_(new|start)"
+
+# file:name that may reach it all the same. http_transport*.c is the network itself, and leasehold.c
+# makes the library's platform. The others fetch tokens, still on a thread of their own.
+readonly OUTSIDE_ALLOWED="leasehold.c:clock_system leasehold.c:random_system leasehold.c:http_transport_new
+    leasehold.c:http_transport_free leasehold.c:http_transport_platform leasehold.c:http_transport_stop
+    token_cache.c:thread_start token_cache.c:crypto_random token_cache.c:eventfd token_cache.c:condition_init
+    token_cache.c:condition_deadline token_cache.c:condition_wait_until token_cache.c:http_transport_cancel
+    token_http.c:http_transport_send token_source_cli.c:poll token_source_cli.c:posix_spawnp
+    token_source_principal.c:random_system"
 
 # What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces,
 # and so has a test in virtual time.
@@ -23,15 +44,18 @@ objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 # shellcheck disable=SC2086 # paths without spaces
 symbols=$(nm --print-file-name --format=posix --extern-only $objects)
 
-awk -v other="$OTHER_PREFIXES" -v top="$OBJECTS/" '
+awk -v other="$OTHER_PREFIXES" -v outside="${OUTSIDE//$'\n'/ }" -v allowed="${OUTSIDE_ALLOWED//$'\n'/ }" -v top="$OBJECTS/" '
     BEGIN {
         n = split(other, pair, " ")
         for (i = 1; i <= n; i++) listed[pair[i]] = 1
+        n = split(allowed, pair, " ")
+        for (i = 1; i <= n; i++) unused[pair[i]] = may_reach[pair[i]] = 1
+        gsub(/ +/, "|", outside)
     }
     {
         source = substr($1, length(top) + 1)
         sub(/\.o:$/, ".c", source)
-        if ($3 == "U") { used[$2] = 1; next }
+        if ($3 == "U") { used[$2] = 1; check_reach(source, $2); next }
         if ($2 == "main" || $2 ~ /^(__|LLVMFuzzer)/) next # the sanitizers, the compiler and libFuzzer have theirs
         if ($2 == "getaddrinfo" && source ~ /^tests\//) next # in place of the system
         defined_in[$2] = source
@@ -50,7 +74,17 @@ awk -v other="$OTHER_PREFIXES" -v top="$OBJECTS/" '
             if (!(name in used)) complain(source, name " is used by no other file")
             if (system("cat " folder "/*.h 2>/dev/null | grep -qw " name)) complain(source, name " is in no header of its folder")
         }
+        for (pair_left in unused) complain("tools/check-symbols.sh", "OUTSIDE_ALLOWED has " pair_left ", which is not needed")
         exit bad
+    }
+    function check_reach(source, name,    file) {
+        if (source !~ /^handler\/(functions|inventory|lease|storage)\// || source ~ /\/http_transport[^\/]*$/) return
+        if (name ~ /^__.*_chk$/) name = substr(name, 3, length(name) - 6) # the same, with bounds checked
+        if (name !~ ("^(" outside ")$")) return
+        file = source
+        sub(/.*\//, "", file)
+        delete unused[file ":" name]
+        if (!((file ":" name) in may_reach)) complain(source, name " reaches the outside past struct platform")
     }
     function complain(source, why) {
         print source ": " why
