@@ -101,13 +101,20 @@ void table_upsert_start(struct table_call *call, struct storage_client *client, 
     start(call, done, context);
 }
 
+/*
+ * An answer of storage's that is not what storage writes was damaged on the way: it tells nothing, and
+ * asking again may help.
+ */
+static enum status note_damage(const struct table_call *call, struct error *err) {
+    error_wrap(err, "the answer of %.128s was damaged", call->client->account->table_endpoint);
+    err->status = STATUS_UNAVAILABLE;
+    return STATUS_UNAVAILABLE;
+}
+
 static enum status parse_json(const struct table_call *call, const struct http_reply *reply, cJSON **out,
                               struct error *err) {
     enum status status = json_parse(reply->body.data, reply->body.length, out, err);
-    if (status != STATUS_OK) {
-        error_wrap(err, "the answer of %.128s", call->client->account->table_endpoint);
-    }
-    return status;
+    return status == STATUS_MALFORMED ? note_damage(call, err) : status;
 }
 
 static enum status take_entity(struct table_call *call, enum status sent, const struct http_reply *reply,
@@ -127,10 +134,12 @@ void table_get_start(struct table_call *call, struct storage_client *client, con
 
 /* ---- queries ---- */
 
-static enum status visit_page(const struct table_query *query, const cJSON *page, struct error *err) {
+static enum status visit_page(const struct table_call *call, const cJSON *page, struct error *err) {
+    const struct table_query *query = &call->query;
     const cJSON *entities = cJSON_GetObjectItemCaseSensitive(page, "value");
     if (!cJSON_IsArray(entities)) {
-        return error_set(err, STATUS_MALFORMED, "the table service's answer to a query has no \"value\" array");
+        error_set(err, STATUS_UNAVAILABLE, "it has no \"value\" array");
+        return note_damage(call, err);
     }
     const cJSON *entity;
     cJSON_ArrayForEach(entity, entities) {
@@ -182,7 +191,7 @@ static enum status take_page(struct table_call *call, enum status sent, const st
         return status;
     }
     call->pages++;
-    status = visit_page(query, page, err);
+    status = visit_page(call, page, err);
     cJSON_Delete(page);
     if (status == STATUS_MALFORMED) {
         error_wrap(err, "GET %.128s/%s()", call->client->account->table_endpoint, query->table);

@@ -426,14 +426,14 @@ static char letter_of(enum status status) {
 static const struct {
     const char *once, *for_ever;
 } ends_of[REQUESTS] = {
-    [READ] = {"..NC.FRTPM.A", "UUNCUFRTPMUA"},
-    [READ_WAIT] = {"..NC.F.TPM.A", "UUNCUF.TPMUA"},   /* without the row nobody has waited */
+    [READ] = {"..NC.FRTPU.A", "UUNCUFRTPUUA"},
+    [READ_WAIT] = {"..NC.F.TPU.A", "UUNCUF.TPUUA"},   /* without the row nobody has waited */
     [READ_TIME] = {"............", "............"},   /* the read does not fail for it */
     [INDEX] = {"..NC.FRTP...", "UUNCUFRTPUU."},       /* a row that is there is as good */
     [INDEX_FIRST] = {"..NC.FRTP...", "UUNCUFRTPUUU"}, /* but then the transaction fails */
     [UPSERT] = {"..NC.FRTP..A", "UUNCUFRTPUUA"},      /* the body of an answer does not matter */
     [TRANSACTION] = {".....FPT...A", "UUUUUFPTUUUU"}, /* the probe finds no change, or fails */
-    [QUERY] = {"..NC.FRTPM.A", "UUNCUFRTPMUA"},
+    [QUERY] = {"..NC.FRTPU.A", "UUNCUFRTPUUA"},
     [DELETION] = {"..NC.F.T...A", "UUNCUF.T.UUA"}, /* what is not as it was seen is passed over */
 };
 

@@ -89,10 +89,10 @@ START_TEST(getting_a_row_asks_for_it_by_both_keys) {
 }
 END_TEST
 
-START_TEST(an_answer_that_is_no_json_is_malformed) {
+START_TEST(an_answer_that_is_no_json_was_damaged_and_may_be_asked_for_again) {
     cJSON *entity = NULL;
     answer(200, NULL, "<html>");
-    ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_MALFORMED);
+    ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
     ck_assert_ptr_null(entity);
 }
@@ -197,12 +197,12 @@ START_TEST(a_page_that_fails_is_tried_again_and_visited_once) {
 }
 END_TEST
 
-START_TEST(a_page_without_entities_to_read_is_malformed) {
+START_TEST(a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_again) {
     static const char *const bodies[] = {"", "[]", "{}", "{\"value\":{}}", "{\"value\":[{}]", "{\"value\":[{}]}x"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         int count, pages = -1;
         answer(200, NULL, bodies[i]);
-        ck_assert_int_eq(query(NULL, &count, &pages), STATUS_MALFORMED);
+        ck_assert_int_eq(query(NULL, &count, &pages), STATUS_UNAVAILABLE);
         ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
         ck_assert_int_eq(count, 0);
         ck_assert_int_eq(pages, -1);
@@ -376,7 +376,7 @@ int main(void) {
     tcase_add_test(entities, an_entity_that_found_no_memory_is_not_sent);
     tcase_add_test(entities, an_insert_is_tried_again_while_storage_is_unwell);
     tcase_add_test(entities, getting_a_row_asks_for_it_by_both_keys);
-    tcase_add_test(entities, an_answer_that_is_no_json_is_malformed);
+    tcase_add_test(entities, an_answer_that_is_no_json_was_damaged_and_may_be_asked_for_again);
     tcase_add_loop_test(entities, an_operation_has_one_success, 0, OPERATION_COUNT);
     suite_add_tcase(suite, entities);
     TCase *queries = tcase_create("queries");
@@ -384,7 +384,7 @@ int main(void) {
     tcase_add_test(queries, a_query_sends_its_filter_encoded);
     tcase_add_test(queries, a_continuation_is_handed_back_as_it_came_also_after_an_empty_page);
     tcase_add_test(queries, a_page_that_fails_is_tried_again_and_visited_once);
-    tcase_add_test(queries, a_page_without_entities_to_read_is_malformed);
+    tcase_add_test(queries, a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_again);
     tcase_add_test(queries, a_literal_is_quoted_and_its_quotes_doubled);
     suite_add_tcase(suite, queries);
     TCase *transactions = tcase_create("transactions");
