@@ -74,6 +74,14 @@ static void stop_callers(struct callers *callers) {
     }
 }
 
+static void assert_none_failed(const struct callers *callers) {
+    if (callers->failures > 0) {
+        fprintf(stderr, "%s\n", process_output_from(&app.process, 0)); /* too long for check's messages */
+        ck_abort_msg("%d of %d failed, the first with %s", callers->failures, callers->failures + callers->answers,
+                     callers->first_failure);
+    }
+}
+
 /* --- tokens that end --- */
 
 START_TEST(tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error) {
@@ -88,9 +96,8 @@ START_TEST(tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error) {
     int64_t took_ms = process_now_ms() - start_ms;
     stop_callers(&callers);
     size_t count = identity_server_count(login.server);
+    assert_none_failed(&callers);
     stop_handler();
-    ck_assert_msg(callers.failures == 0, "%d of %d failed, the first with %s", callers.failures,
-                  callers.failures + callers.answers, callers.first_failure);
     ck_assert_int_gt(callers.answers, CLIENTS * 3);
     ck_assert_int_ge(took_ms, LIFETIME_S * 1000); /* the first token has ended meanwhile */
     ck_assert_uint_le(count, TOKENS + 1);         /* one for each half of a lifetime, not one for each caller */
@@ -110,7 +117,7 @@ START_TEST(those_who_wait_for_the_first_token_share_it) {
         sched_yield();
     }
     stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", callers.first_failure);
+    assert_none_failed(&callers);
     ck_assert_uint_eq(identity_server_count(login.server), 1);
     stop_handler();
 }
@@ -155,7 +162,7 @@ START_TEST(a_token_that_is_revoked_in_mid_traffic_is_replaced_unnoticed) {
         sched_yield();
     }
     stop_callers(&callers);
-    ck_assert_msg(callers.failures == 0, "%s", callers.first_failure);
+    assert_none_failed(&callers);
     ck_assert_uint_eq(identity_server_count(login.server), 2);
     ck_assert_int_gt(refusals_since(mark), 0);
     stop_handler();
