@@ -6,7 +6,8 @@
  * Each such program has one file that includes it, and defines `answer_call`.
  *
  * Rules    Storage needs no time, but a call that hangs takes its timeout. All ends once
- *          virtual_run returns.
+ *          virtual_step returns false. Time stands still while the program works, but at the look
+ *          at the clock that a test chooses.
  * Layer: tests.
  */
 #ifndef SUPPORT_VIRTUAL_STORAGE_H
@@ -32,8 +33,15 @@ struct event_loop {
 
 static struct event_loop virtual_loop;
 
+static int virtual_looks;       /* at the clock, so far */
+static int virtual_jump_at;     /* before look number ... (1, ...) time goes on; 0: at none */
+static int64_t virtual_jump_ms; /* by so much */
+
 static int64_t virtual_now_ms(const struct clock *clock) {
     (void)clock;
+    if (++virtual_looks == virtual_jump_at) {
+        virtual_loop.now_ms += virtual_jump_ms;
+    }
     return virtual_loop.now_ms;
 }
 
@@ -188,7 +196,7 @@ static void virtual_begin(void) {
     static struct http_client http;
     http.ops = &ops;
     virtual_loop = (struct event_loop){.now_ms = VIRTUAL_START_MS};
-    virtual_calls = 0;
+    virtual_calls = virtual_looks = virtual_jump_at = 0;
     virtual_platform =
         (struct platform){.clock = &virtual_clock, .loop = &virtual_loop, .http = &http, .random = random_system()};
     storage_client_init(&virtual_client, &virtual_platform, &account, &credential);

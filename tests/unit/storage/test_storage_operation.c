@@ -1,4 +1,7 @@
-/* Storage operations that are cancelled and abandoned, and waits between them. In virtual time. */
+/*
+ * Storage operations that are cancelled and abandoned, waits between them, and deadlines that come
+ * while the program works. In virtual time.
+ */
 #include "storage/storage_request.h"
 
 #include "support/check_main.h"
@@ -13,16 +16,20 @@ struct outcome {
     bool keeps_on;                   /* it starts again when it is cancelled for the first time */
     int ends;
     enum status status;
+    bool was_in_doubt;
+    bool was_too_late; /* to be sent, or sent again */
     int64_t ended_ms;
 };
 
 static struct storage_request request;
 static bool hangs;
+static int lost_count; /* so many calls get no answer, from the first on */
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
-    (void)index, (void)call;
+    (void)call;
     out->http_status = 204;
     out->hangs = hangs;
+    out->lost = index < lost_count ? STATUS_UNAVAILABLE : STATUS_OK;
 }
 
 static void start(struct outcome *outcome);
@@ -33,6 +40,8 @@ static void on_end(void *context, enum status status, struct http_reply *reply, 
     ck_assert_int_eq(status == STATUS_OK, err->message[0] == '\0');
     outcome->ends++;
     outcome->status = status;
+    outcome->was_in_doubt = err->was_in_doubt;
+    outcome->was_too_late = strstr(err->message, "its deadline came before it was sent") != NULL;
     outcome->ended_ms = virtual_loop.now_ms;
     if (outcome->keeps_on) {
         outcome->keeps_on = false;
@@ -52,6 +61,7 @@ static void start(struct outcome *outcome) {
 
 static void set_up(void) {
     hangs = false;
+    lost_count = 0;
     virtual_begin();
     storage_request_init(&request, STORAGE_TABLE, "GET", 204);
     strbuf_append_string(&request.path, "/t");
@@ -157,6 +167,43 @@ START_TEST(what_is_abandoned_is_not_told) {
 }
 END_TEST
 
+/* ---- deadlines that come while the program works ---- */
+
+/*
+ * Runs a request `losses` of whose attempts are lost, and whose deadline comes before look number
+ * `look` at the clock. Returns whether there was such a look.
+ */
+static bool run_past_deadline(int losses, int look, struct outcome *outcome) {
+    set_up();
+    lost_count = losses;
+    virtual_jump_at = look;
+    virtual_jump_ms = DEADLINE_MS;
+    *outcome = outcome_of(1);
+    start(outcome);
+    run();
+    ck_assert_int_eq(outcome->ends, 1);
+    bool was_taken = virtual_looks >= look;
+    tear_down();
+    return was_taken;
+}
+
+/*
+ * A call with no time left ends the test inside the network. _i: so many attempts are lost before.
+ * Two looks are before there is an attempt; then each attempt has a look of its own.
+ */
+START_TEST(nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_clock) {
+    struct outcome outcome;
+    int too_late = 0;
+    for (int look = 1; run_past_deadline(_i, look, &outcome); look++) {
+        ck_assert_int_eq(outcome.status, virtual_calls <= _i ? STATUS_UNAVAILABLE : STATUS_OK);
+        too_late += outcome.was_too_late;
+        ck_assert(!outcome.was_too_late || outcome.was_in_doubt == (virtual_calls > 0));
+    }
+    ck_assert_int_eq(outcome.status, STATUS_OK); /* the deadline has never come */
+    ck_assert_int_ge(too_late, 3 + _i);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("storage_operation");
     TCase *tcase = tcase_create("virtual");
@@ -168,5 +215,8 @@ int main(void) {
     tcase_add_test(tcase, what_is_not_cancellable_goes_on);
     tcase_add_loop_test(tcase, what_is_abandoned_is_not_told, 0, 2);
     suite_add_tcase(suite, tcase);
+    TCase *looks = tcase_create("one look after the other");
+    tcase_add_loop_test(looks, nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_clock, 0, 3);
+    suite_add_tcase(suite, looks);
     return check_main(suite);
 }
