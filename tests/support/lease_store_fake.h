@@ -53,6 +53,12 @@ void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind 
 void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
 void lease_store_fake_hold(struct lease_store_fake *fake, enum fake_call_kind kind, bool hold);
 
+/*
+ * From now on a call that fails has been sent before, and that attempt has had its effect, though
+ * nobody has heard of it: the failure says that it was in doubt.
+ */
+void lease_store_fake_leave_in_doubt(struct lease_store_fake *fake, enum fake_call_kind kind);
+
 /* Forgets what is left of the scripts. */
 void lease_store_fake_end_scripts(struct lease_store_fake *fake);
 

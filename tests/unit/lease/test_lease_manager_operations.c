@@ -193,6 +193,58 @@ START_TEST(the_next_try_is_made_to_the_millisecond) {
 }
 END_TEST
 
+/* --- in doubt --- */
+
+static const struct {
+    enum status status;
+    bool is_given_back;
+} doubtful[] = {{STATUS_NO_MEMORY, true},           {STATUS_MALFORMED, true},    {STATUS_TOO_LARGE, true},
+                {STATUS_NOT_FOUND, true},           {STATUS_UNAUTHORIZED, true}, {STATUS_INTERNAL, true},
+                {STATUS_CONTAINER_NOT_FOUND, true}, {STATUS_UNAVAILABLE, true},  {STATUS_CANCELLED, true},
+                {STATUS_LEASE_CONFLICT, false}};
+enum { DOUBTFUL = sizeof doubtful / sizeof doubtful[0] };
+
+/* After a conflict the lease is somebody else's, whatever was asked before. */
+static void leave_in_doubt(int i) {
+    if (doubtful[i].status == STATUS_LEASE_CONFLICT) {
+        lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
+    }
+    lease_store_fake_leave_in_doubt(lease_fixture.store, FAKE_ACQUIRE);
+    acquired.request.try_once = true;
+    come_to_asking();
+}
+
+static void assert_given_back(int i) {
+    lease_store_fake_drain(lease_fixture.store);
+    ck_assert_uint_eq(count(FAKE_RELEASE), doubtful[i].is_given_back);
+    if (doubtful[i].is_given_back) {
+        ck_assert_str_eq(lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0).lease_id,
+                         lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
+    } else {
+        ck_assert(lease_store_fake_is_leased(lease_fixture.store, "a")); /* still somebody else's */
+        lease_store_fake_set_holder(lease_fixture.store, "a", "");
+    }
+    assert_nothing_is_left(doubtful[i].is_given_back);
+}
+
+/* Its first attempt was granted and never answered; whatever the last one ends with. */
+START_TEST(a_lease_that_an_earlier_attempt_may_have_got_is_given_back) {
+    leave_in_doubt(_i);
+    answer(FAKE_ACQUIRE, doubtful[_i].status);
+    assert_ended(doubtful[_i].status);
+    assert_given_back(_i);
+}
+END_TEST
+
+START_TEST(abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back) {
+    leave_in_doubt(_i);
+    lease_fixture_run(abandon, &acquired);
+    answer(FAKE_ACQUIRE, doubtful[_i].status);
+    assert_not_ended();
+    assert_given_back(_i);
+}
+END_TEST
+
 /* --- RETURNING --- */
 
 START_TEST(a_lease_on_its_way_back_that_arrives_lets_the_acquire_go_on_at_once) {
@@ -589,6 +641,12 @@ static void add_ends(Suite *suite) {
     tcase_add_loop_test(tests, it_may_be_freed_in_its_completion, 0, 3);
 }
 
+static void add_doubtful(Suite *suite) {
+    TCase *tests = new_case(suite, "in doubt", lease_fixture_tear_down);
+    tcase_add_loop_test(tests, a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0, DOUBTFUL);
+    tcase_add_loop_test(tests, abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0, DOUBTFUL);
+}
+
 static void add_abandoned(Suite *suite) {
     TCase *tests = new_case(suite, "abandoned", lease_fixture_tear_down);
     tcase_add_test(tests, abandoned_before_it_ends_it_is_not_answered);
@@ -622,6 +680,7 @@ static void add_others(Suite *suite) {
 int main(void) {
     Suite *suite = suite_create("lease_manager_operations");
     add_ends(suite);
+    add_doubtful(suite);
     add_abandoned(suite);
     add_cancelled(suite);
     add_others(suite);

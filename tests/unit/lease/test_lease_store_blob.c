@@ -279,6 +279,19 @@ START_TEST(a_blob_that_cannot_be_created_is_named) {
 }
 END_TEST
 
+/* The manager gives back a lease that an acquire may have got before it was refused. */
+START_TEST(a_refused_acquire_tells_whether_an_attempt_before_had_no_answer) {
+    bool had_no_answer = _i == 1;
+    if (had_no_answer) {
+        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
+    }
+    answer(403, "AuthorizationFailure");
+    ck_assert_int_eq(acquire("a"), STATUS_UNAUTHORIZED);
+    ck_assert_uint_eq(http_fake_count(fake), 1 + had_no_answer);
+    ck_assert(err.was_in_doubt == had_no_answer);
+}
+END_TEST
+
 START_TEST(metadata_that_no_header_can_hold_is_refused) {
     char name[2000];
     memset(name, 'n', sizeof name);
@@ -529,6 +542,7 @@ int main(void) {
     tcase_add_test(tests, a_missing_container_that_may_not_be_created_is_named);
     tcase_add_test(tests, a_container_that_cannot_be_created_is_named);
     tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);
+    tcase_add_loop_test(tests, a_refused_acquire_tells_whether_an_attempt_before_had_no_answer, 0, 2);
     tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
     tcase_add_test(tests, the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones);
     tcase_add_test(tests, renewals_and_releases_are_one_request_each_and_answered_once);
