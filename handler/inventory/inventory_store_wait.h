@@ -1,5 +1,5 @@
 /*
- * inventory_store_wait.h - asynchronous operations of a store, for threads that wait for their end.
+ * inventory_store_wait.h - operations of a store, for threads that wait for their end: leasectl's.
  *
  * Statuses and outputs are inventory_store.h's and table_setup.h's. `err` may be NULL.
  *
@@ -11,20 +11,9 @@
 #include "inventory/inventory_store.h"
 #include "inventory/table_setup.h"
 
-enum status inventory_store_prepare_and_wait(struct inventory_store *store, const struct seed_product *seeds,
-                                             size_t count, struct error *err) MUST_CHECK;
 enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
                                           const struct inventory_query *query, struct product_state *out,
                                           struct error *err) MUST_CHECK;
-enum status inventory_store_find_record_and_wait(struct inventory_store *store, const char *product_id,
-                                                 const char *key_hash, struct idempotency_record *out,
-                                                 struct error *err) MUST_CHECK;
-enum status inventory_store_commit_and_wait(struct inventory_store *store, struct product_state *state,
-                                            int64_t deadline_ms, struct error *err) MUST_CHECK;
-enum status inventory_store_find_due_and_wait(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
-                                              struct error *err) MUST_CHECK;
-enum status inventory_store_finish_due_and_wait(struct inventory_store *store, const char *product_id, int64_t now_ms,
-                                                int *out_records_purged, struct error *err) MUST_CHECK;
 
 /* table_setup.h's table_setup_add. */
 enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,

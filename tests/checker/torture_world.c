@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
-#include "inventory/inventory_store_wait.h"
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
 #include "support/blob_calls.h"
 #include "support/http_client.h"
+#include "support/store_wait.h"
 #include "support/table_calls.h"
 
 #define MINUTES_MS INT64_C(60000)

@@ -10,8 +10,8 @@
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
 #include "inventory/inventory_store_table.h"
-#include "inventory/inventory_store_wait.h"
 #include "inventory/product_entity.h"
+#include "support/store_wait.h"
 
 enum { READ_ALL, READ_CUSTOMER, FIND_RECORD, FIND_DUE, WRITE_ENTITY, QUESTIONS, MOST_PAGES = 4 };
 

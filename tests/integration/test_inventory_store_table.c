@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory/inventory_store_wait.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/inventory_due_contract.h"
 #include "support/inventory_store_contract.h"
 #include "support/storage_connection.h"
+#include "support/store_wait.h"
 
 enum { MINUTE_MS = 60000, HOUR_MS = 60 * MINUTE_MS, DEADLINE_MS = 30000 };
 

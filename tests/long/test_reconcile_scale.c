@@ -7,12 +7,12 @@
 
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
-#include "inventory/inventory_store_wait.h"
 #include "support/azurite.h"
 #include "support/check_main.h"
 #include "support/lease_handler.h"
 #include "support/prepare_wait.h"
 #include "support/reconcile_wait.h"
+#include "support/store_wait.h"
 
 enum {
     PRODUCTS = 1000,

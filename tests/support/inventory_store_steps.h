@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "http/loop_call.h"
 #include "inventory/inventory_store.h"
-#include "inventory/inventory_store_wait.h"
+#include "support/store_wait.h"
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, LIFETIME_MS = 30 * MINUTE_MS, DEADLINE_MS = 10000 };
 

@@ -8,7 +8,7 @@
 
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
-#include "inventory/inventory_store_wait.h"
+#include "support/store_wait.h"
 
 enum { ROUNDS = 300, CLOSE_MS = 60000 };
 

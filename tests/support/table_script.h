@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "inventory/inventory_store_table.h"
-#include "inventory/inventory_store_wait.h"
 #include "support/http_fake.h"
 #include "support/storage_connection.h"
+#include "support/store_wait.h"
 
 enum { DEADLINE_MS = 3000, MINUTE_MS = 60000 };
 #define RESERVED_MS INT64_C(1737297930000) /* half past a minute */

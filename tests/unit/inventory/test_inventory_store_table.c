@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "inventory/inventory_store_wait.h"
 #include "support/check_main.h"
+#include "support/store_wait.h"
 #include "support/table_script.h"
 
 #define PRODUCT_ENTITY(version)                                                                                 \

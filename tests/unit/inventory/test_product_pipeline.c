@@ -9,10 +9,10 @@
 
 #include "inventory/due_index.h"
 #include "inventory/inventory.h"
-#include "inventory/inventory_store_wait.h"
 #include "support/check_main.h"
 #include "support/pipeline_fixture.h"
 #include "support/pipeline_states.h"
+#include "support/store_wait.h"
 
 enum { MANY = 120, EXPIRED = 250, WORK_MS = 1000, MINUTE_MS = 60000 };
 
