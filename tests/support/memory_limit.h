@@ -2,8 +2,8 @@
  * memory_limit.h - lets allocations of the program's own code fail, as they do without memory.
  *
  * It counts malloc, calloc, realloc, reallocarray, strdup and tsearch, on all threads. The linker
- * puts it in their place in test programs named ..._out_of_memory (Makefile), and only for what is
- * ours: libraries allocate as ever.
+ * puts it in their place in the test programs that the Makefile names, and only for what is ours:
+ * libraries allocate as ever (but see json_memory.h), and so does libcheck.
  *
  * Threads    begin and end: one.
  */

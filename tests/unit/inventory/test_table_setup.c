@@ -9,31 +9,8 @@
 
 #include "support/check_main.h"
 #include "support/json_memory.h"
+#include "support/memory_limit.h"
 #include "support/virtual_storage.h"
-
-/* Operations and texts get their memory here. When none is left, one fails or all from then on. */
-static int allocations_left = INT32_MAX;
-static bool one_fails;
-
-static bool has_memory(void) {
-    int left = allocations_left--;
-    return left > 0 || (one_fails && left < 0);
-}
-
-static void *malloc_unless_short(size_t bytes) {
-    return has_memory() ? malloc(bytes) : NULL;
-}
-
-static void *calloc_unless_short(size_t count, size_t bytes) {
-    return has_memory() ? calloc(count, bytes) : NULL;
-}
-
-#define malloc malloc_unless_short
-#define calloc calloc_unless_short
-#include "base/strbuf.c"               /* NOLINT(bugprone-suspicious-include) */
-#include "inventory/store_operation.c" /* NOLINT(bugprone-suspicious-include) */
-#undef malloc
-#undef calloc
 
 enum { MANY = 20, AT_ONCE = 8, BODY_BYTES = 8192, LONGEST_MS = 60000, REQUESTS_OF_A_SEED = 4 };
 #define OTHERS_ID "00000000-0000-4000-8000-000000000007"
@@ -627,23 +604,21 @@ END_TEST
 
 /* ---- no memory ---- */
 
-enum { TEXTS_FAIL, ONE_TEXT_FAILS, JSON_FAILS, SHORTAGES };
+enum { ALL_FAIL, ONE_FAILS, JSON_FAILS, SHORTAGES };
 
 /* Whichever allocation fails: it ends once, and the next try succeeds. */
 START_TEST(a_preparation_without_memory_fails_and_the_next_succeeds) {
     bool is_short = true;
-    one_fails = _i == ONE_TEXT_FAILS;
     for (int allowed = 0; is_short; allowed++) {
         set_up();
         if (_i == JSON_FAILS) {
             json_memory_limit(allowed);
         } else {
-            allocations_left = allowed;
+            memory_limit_begin(allowed + 1, _i == ONE_FAILS ? 1 : INT32_MAX);
         }
         enum status status = prepare(FEW);
-        is_short = _i == JSON_FAILS ? json_memory_unlimit() : allocations_left < 0;
-        allocations_left = INT32_MAX;
-        ck_assert(status != STATUS_OK || !is_short || one_fails); /* storage's own text, or one to be logged */
+        is_short = _i == JSON_FAILS ? json_memory_unlimit() : memory_limit_end() > 0;
+        ck_assert(status != STATUS_OK || !is_short || _i == ONE_FAILS); /* a text to be logged */
         if (status == STATUS_OK) {
             assert_seeded(FEW);
         }
@@ -778,9 +753,9 @@ START_TEST(a_list_tells_what_has_failed) {
     ck_assert_ptr_nonnull(strstr(message, "listing table inventory"));
     make_table();
     ck_assert_int_eq(list("{\"value\":"), STATUS_UNAVAILABLE);
-    allocations_left = 0;
+    memory_limit_begin(1, INT32_MAX);
     ck_assert_int_eq(list("{\"value\":[]}"), STATUS_NO_MEMORY);
-    allocations_left = INT32_MAX;
+    ck_assert_int_gt(memory_limit_end(), 0);
 }
 END_TEST
 
