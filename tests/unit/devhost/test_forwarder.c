@@ -2,6 +2,7 @@
 #include "devhost/forwarder.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,6 +17,7 @@
 #include "support/stub_host.h"
 
 enum { TEXT_BYTES = 64 * 1024, RETRIES_MS = 1850, AT_ONCE_MS = 1500, CROWD = 600, BIG_BYTES = 8 * 1024 * 1024 };
+enum { LONGER_THAN_ANY_RETRY_MS = 2200 };
 
 #define GET "GET /api/things/x HTTP/1.1\r\nHost: h:1\r\n\r\n"
 #define POST "POST /api/things/x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 2\r\n\r\n{}"
@@ -369,7 +370,8 @@ START_TEST(callers_who_come_while_the_handler_restarts_are_held) {
     stub_host_pid(&host, pid);
     int fd = raw_http_connect(front_server_port(host.server));
     ck_assert(raw_http_send(fd, POST));
-    nanosleep(&(struct timespec){.tv_sec = 2, .tv_nsec = 200 * 1000 * 1000}, NULL); /* longer than any retry */
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&answer, 1, LONGER_THAN_ANY_RETRY_MS), 0);
     stub_host_handle(&host, serve, NULL);
     raw_http_read(fd, &response, false);
     ck_assert_int_eq(response.status, 409);

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "storage/storage_request.h"
 #include "support/check_main.h"
@@ -14,16 +13,12 @@
 
 enum { THREADS = 8, ROUNDS = 150, TURNS = THREADS * ROUNDS, NAMES = 3 };
 
-/*
- * Steps the clock by at most `ms`, slowly enough for the other thread to come along, until storage has been asked
- * `count` times.
- */
+/* Steps the clock by at most `ms`, until storage has been asked `count` times. */
 static void advance_until_asked(size_t count, int64_t ms) {
-    const struct timespec pause = {.tv_nsec = 1000000};
     for (int64_t stepped_ms = 0; stepped_ms < ms && lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE) < count;
          stepped_ms += 10) {
-        clock_fake_advance(&lease_fixture.fake_clock, 10);
-        nanosleep(&pause, NULL);
+        lease_fixture_advance(10);
+        lease_fixture_settle();
     }
 }
 

@@ -100,13 +100,18 @@ static void open_crowd(int count) {
     }
 }
 
+/* For so long the server neither sends nor closes. */
+static void assert_is_silent(int fd, int ms) {
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&end, 1, ms), 0);
+}
+
 /* The server neither closes nor sends more, and takes what is sent: its answer cannot get lost. */
 static void assert_is_listened_to(int fd) {
-    struct pollfd end = {.fd = fd, .events = POLLIN};
     ck_assert(raw_http_send(fd, "more"));
-    ck_assert_int_eq(poll(&end, 1, LISTENS_MS), 0);
+    assert_is_silent(fd, LISTENS_MS);
     ck_assert(raw_http_send(fd, "and more"));
-    ck_assert_int_eq(poll(&end, 1, LISTENS_MS), 0);
+    assert_is_silent(fd, LISTENS_MS);
 }
 
 /* Slow clients */
@@ -151,10 +156,7 @@ END_TEST
 START_TEST(head_and_body_have_one_limit_together_and_a_kept_connection_s_body_its_own) {
     int fd = send_on_new(GET("/x"));
     read_answer(fd);
-    int64_t until_ms = now_ms() + SHORT_MS;
-    while (now_ms() <= until_ms) {
-        poll(NULL, 0, 1); /* silence between requests is no slow request */
-    }
+    assert_is_silent(fd, SHORT_MS + 1); /* silence between requests is no slow request */
     ck_assert(raw_http_send(fd, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"));
     int64_t took_ms = trickle(fd);
     ck_assert_int_ge(took_ms, SHORT_MS - 2 * TRICKLE_MS);
@@ -168,9 +170,7 @@ START_TEST(a_connection_that_says_nothing_stays) {
     int silent = connect_silently();
     int kept = send_on_new(GET("/x"));
     read_answer(kept);
-    for (int64_t start_ms = now_ms(); now_ms() < start_ms + 2 * SHORT_MS;) {
-        poll(NULL, 0, 1);
-    }
+    assert_is_silent(silent, 2 * SHORT_MS);
     for (int i = 0; i < 2; i++) {
         int fd = i == 0 ? silent : kept;
         ck_assert(raw_http_send(fd, GET("/y")));

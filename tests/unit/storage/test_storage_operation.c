@@ -115,6 +115,21 @@ START_TEST(cancelling_ends_what_is_under_way) {
 }
 END_TEST
 
+START_TEST(cancelling_ends_a_wait_for_the_next_attempt) {
+    struct outcome outcome = outcome_of(1);
+    lost_count = 1;
+    start(&outcome);
+    while (virtual_calls == 0 || outcome.operation.state != STORAGE_OPERATION_WAITING) {
+        ck_assert(virtual_step());
+    }
+    ck_assert_int_eq(outcome.ends, 0);
+    storage_client_cancel(&virtual_client);
+    run();
+    assert_cancelled(&outcome, 1);
+    ck_assert_int_eq(virtual_calls, 1);
+}
+END_TEST
+
 START_TEST(what_is_started_behind_a_cancellation_ends_at_once) {
     struct outcome outcome = outcome_of(_i);
     storage_client_cancel(&virtual_client);
@@ -210,6 +225,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_wait_ends_when_its_time_has_come);
     tcase_add_loop_test(tcase, cancelling_ends_what_is_under_way, 0, 2);
+    tcase_add_test(tcase, cancelling_ends_a_wait_for_the_next_attempt);
     tcase_add_loop_test(tcase, what_is_started_behind_a_cancellation_ends_at_once, 0, 2);
     tcase_add_loop_test(tcase, what_a_cancelled_operation_starts_is_cancelled_too, 0, 2);
     tcase_add_test(tcase, what_is_not_cancellable_goes_on);

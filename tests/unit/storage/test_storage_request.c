@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/correlation.h"
@@ -824,21 +823,6 @@ START_TEST(cancelling_ends_a_send_under_way_and_lets_operations_through) {
 }
 END_TEST
 
-START_TEST(cancelling_ends_a_wait_for_the_next_attempt) {
-    enum status status = STATUS_OK;
-    pthread_t thread;
-    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 40\r\n"});
-    int64_t before_ms = clock_now_ms(clock_system());
-    ck_assert_int_eq(pthread_create(&thread, NULL, send_for_ever, &status), 0);
-    http_fake_wait(fake, 1);
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL); /* so that it most likely waits already */
-    storage_client_cancel(&client);
-    pthread_join(thread, NULL);
-    ck_assert_int_eq(status, STATUS_CANCELLED);
-    ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 20000);
-}
-END_TEST
-
 START_TEST(a_cancelled_client_sends_nothing) {
     storage_client_cancel(&client);
     ck_assert_int_eq(send_within(10000), STATUS_CANCELLED);
@@ -909,7 +893,6 @@ int main(void) {
 
     TCase *cancelling = new_case(suite, "cancelling");
     tcase_add_test(cancelling, cancelling_ends_a_send_under_way_and_lets_operations_through);
-    tcase_add_test(cancelling, cancelling_ends_a_wait_for_the_next_attempt);
     tcase_add_test(cancelling, a_cancelled_client_sends_nothing);
     return check_main(suite);
 }
