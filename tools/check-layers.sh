@@ -52,7 +52,7 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
     }
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")
-        only("<curl/", "^handler/storage/http_transport([.]c|_call[.][ch])$")
+        only("<curl/", "^handler/storage/http_transport([.]c|_(call|sockets)[.][ch])$")
         only("<expat.h>", "^tools/leasectl/blob_list[.]c$")
         only("<libsmartcols", "^tools/leasectl/table[.]c$")
         only("<sys/epoll.h>", "^handler/http/event_loop[.]c$")

@@ -7,25 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "http/event_loop.h"
 #include "storage/ca_bundle.h"
 #include "storage/http_transport_call.h"
+#include "storage/http_transport_sockets.h"
 #include "storage/wiped_memory.h"
 
 enum {
     MAX_HOST_CONNECTIONS = 256, /* well under the usual limit of 1024 descriptors, with two hosts and our own server */
     MAX_IDLE_CALLS = 128,
-};
-
-/* A socket of libcurl's. What it wants to know of it and what the loop watches may differ, see want_events. */
-struct watched_socket {
-    struct loop_source source;
-    struct http_transport *transport;
-    bool is_connection; /* opened and closed through us; else by libcurl itself, which does not tell */
-    int wanted;         /* CURL_POLL_NONE, _IN, _OUT, _INOUT */
 };
 
 TAILQ_HEAD(transport_calls, transport_call);
@@ -39,9 +30,7 @@ struct http_transport {
 
     /* Of the loop's thread. */
     CURLM *multi;
-    struct loop_timer multi_timer;   /* when libcurl wants to be called without an event */
-    struct watched_socket **sockets; /* by descriptor; NULL: there was none yet */
-    size_t socket_count;
+    struct transport_sockets sockets;
     struct transport_calls open; /* what libcurl has in hand */
     struct loop_task end_cancelled;
 
@@ -161,7 +150,8 @@ static void on_call_done(struct http_transport *transport, struct transport_call
     }
 }
 
-static void finish_done(struct http_transport *transport) {
+static void finish_done(void *context) {
+    struct http_transport *transport = context;
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
@@ -181,121 +171,14 @@ static void on_timeout(void *context) {
            call->sent ? "timed out before the whole answer was here" : "timed out before there was a connection");
 }
 
-/* --- libcurl on the loop --- */
-
-static void drive(struct http_transport *transport, curl_socket_t fd, int events) {
-    int running;
-    curl_multi_socket_action(transport->multi, fd, events, &running);
-    finish_done(transport);
-}
-
-static void on_multi_timer(void *context) {
-    drive(context, CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int set_multi_timer(CURLM *multi, long delay_ms, void *context) {
-    (void)multi;
-    struct http_transport *transport = context;
-    if (delay_ms < 0) {
-        event_loop_stop_timer(transport->loop, &transport->multi_timer);
-    } else {
-        event_loop_set_timer(transport->loop, &transport->multi_timer, clock_now_ms(transport->clock) + delay_ms);
-    }
-    return 0;
-}
-
-static unsigned loop_events(int poll) {
-    return ((poll & CURL_POLL_IN) != 0 ? LOOP_READABLE : 0U) | ((poll & CURL_POLL_OUT) != 0 ? LOOP_WRITABLE : 0U);
-}
-
-static void on_ready(void *context, unsigned events) {
-    struct watched_socket *sock = context;
-    if (sock->wanted == CURL_POLL_NONE) {
-        event_loop_unwatch(sock->transport->loop, &sock->source);
-        return;
-    }
-    int mask = ((events & LOOP_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
-               ((events & LOOP_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0) |
-               ((events & LOOP_FAILED) != 0 ? CURL_CSELECT_ERR : 0);
-    drive(sock->transport, sock->source.fd, mask);
-}
-
-static bool has_room_for(struct http_transport *transport, int fd) {
-    if ((size_t)fd < transport->socket_count) {
-        return true;
-    }
-    size_t count = (size_t)fd + 64;
-    struct watched_socket **sockets = reallocarray(transport->sockets, count, sizeof(struct watched_socket *));
-    if (sockets == NULL) {
-        return false;
-    }
-    for (size_t i = transport->socket_count; i < count; i++) {
-        sockets[i] = NULL;
-    }
-    transport->sockets = sockets;
-    transport->socket_count = count;
-    return true;
-}
-
-/* The loop keeps its address, so each stays where it is. NULL: no memory. */
-static struct watched_socket *socket_at(struct http_transport *transport, int fd) {
-    if (!has_room_for(transport, fd)) {
-        return NULL;
-    }
-    if (transport->sockets[fd] == NULL) {
-        struct watched_socket *sock = calloc(1, sizeof *sock);
-        if (sock == NULL) {
-            return NULL;
-        }
-        sock->source = (struct loop_source){.fd = fd, .ready = on_ready, .context = sock};
-        sock->transport = transport;
-        transport->sockets[fd] = sock;
-    }
-    return transport->sockets[fd];
-}
-
-/*
- * libcurl loses interest in a kept connection after each answer and takes it up again for the next request. The loop
- * goes on watching such a socket, which saves two system calls a request; on_ready ends that should the server end it.
- * What libcurl has opened for itself (a socket pair for each look-up of a name) it also closes itself, and the next
- * connection gets that number: so the loop forgets such a one at once.
- */
-static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
-    (void)easy, (void)unused;
-    struct http_transport *transport = context;
-    struct watched_socket *sock = socket_at(transport, fd);
-    if (sock == NULL) {
-        return -1;
-    }
-    sock->wanted = what == CURL_POLL_REMOVE ? CURL_POLL_NONE : what;
-    unsigned events = loop_events(sock->wanted);
-    if (events == 0 && !sock->is_connection) {
-        event_loop_unwatch(transport->loop, &sock->source);
-        return 0;
-    }
-    if (events == 0 || events == sock->source.events) {
-        return 0;
-    }
-    return event_loop_watch(transport->loop, &sock->source, events) ? 0 : -1;
-}
+/* --- libcurl's sockets --- */
 
 int http_transport_open_socket(struct http_transport *transport, int family, int type, int protocol) {
-    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
-    struct watched_socket *sock = fd < 0 ? NULL : socket_at(transport, fd);
-    if (sock != NULL) {
-        sock->is_connection = true;
-    }
-    return fd;
+    return http_transport_sockets_open(&transport->sockets, family, type, protocol);
 }
 
 int http_transport_close_socket(struct http_transport *transport, int fd) {
-    struct watched_socket *sock = (size_t)fd < transport->socket_count ? transport->sockets[fd] : NULL;
-    if (sock != NULL) {
-        event_loop_unwatch(transport->loop, &sock->source);
-        sock->wanted = CURL_POLL_NONE;
-        sock->is_connection = false;
-    }
-    return close(fd);
+    return http_transport_sockets_close(&transport->sockets, fd);
 }
 
 /* --- starting --- */
@@ -448,10 +331,7 @@ static void release(struct http_transport *transport) {
     }
     event_loop_free(transport->loop);
     pthread_mutex_destroy(&transport->lock);
-    for (size_t i = 0; i < transport->socket_count; i++) {
-        free(transport->sockets[i]);
-    }
-    free(transport->sockets);
+    http_transport_sockets_cleanup(&transport->sockets);
     free(transport->ca_file);
     free(transport);
 }
@@ -468,10 +348,7 @@ static enum status init_multi(struct http_transport *transport, struct error *er
     }
     curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_events);
-    curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport);
-    curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_multi_timer);
-    curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport);
+    http_transport_sockets_init(&transport->sockets, multi, transport->loop, transport->clock, finish_done, transport);
     return STATUS_OK;
 }
 
@@ -488,7 +365,6 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     transport->base = (struct http_client){.ops = &client_ops};
     transport->clock = clock;
     transport->ca_bundle = ca_bundle_find(ca_bundle_places);
-    transport->multi_timer = (struct loop_timer){.fired = on_multi_timer, .context = transport};
     transport->end_cancelled = (struct loop_task){.run = end_cancelled, .context = transport};
     TAILQ_INIT(&transport->open);
     TAILQ_INIT(&transport->idle);

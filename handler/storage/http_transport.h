@@ -1,5 +1,6 @@
 /*
- * http_transport.h - all network I/O on one thread. Nothing but this and its http_transport_call knows libcurl.
+ * http_transport.h - all network I/O on one thread. Nothing but this and its two parts, _call and
+ * _sockets, knows libcurl.
  *
  * One thread runs libcurl's multi interface on an event loop: it owns every connection and enforces every timeout.
  *
