@@ -189,21 +189,23 @@ START_TEST(az_is_ended_when_the_program_stops) {
 }
 END_TEST
 
-/* Its own three, and the folder that ls reads. */
+/* Its own three, but for the folder that ls reads and the reports that valgrind leaves open. */
 START_TEST(az_has_no_other_file_of_ours_open) {
     struct http_transport *transport = NULL;
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
     int files[] = {dup(STDERR_FILENO), dup(STDERR_FILENO), fcntl(STDERR_FILENO, F_DUPFD, 100)};
+    static const char list[] = "ls -l /proc/self/fd | grep -v -e '/fd$' -e '/report[.][0-9]*$' |"
+                               " sed -n 's/.* \\([0-9]*\\) -> .*/\\1/p' | tr '\\n' ' '";
     char script[512], path[256], listed[256] = "";
     snprintf(path, sizeof path, "%s/files", az.folder.path);
-    snprintf(script, sizeof script, "ls /proc/self/fd | tr '\\n' ' ' > '%s'; exit 1\n", path);
+    snprintf(script, sizeof script, "%s > '%s'; exit 1\n", list, path);
     az_stub_do(&az, script);
     ck_assert_int_eq(fetch(), STATUS_NOT_FOUND);
     FILE *file = fopen(path, "r");
     ck_assert_ptr_nonnull(file);
     ck_assert_ptr_nonnull(fgets(listed, sizeof listed, file));
     fclose(file);
-    ck_assert_str_eq(listed, "0 1 2 3 ");
+    ck_assert_str_eq(listed, "0 1 2 ");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         ck_assert_int_eq(fcntl(files[i], F_GETFD), 0); /* here they are as they were */
         close(files[i]);
