@@ -62,7 +62,8 @@ handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
 leasectl_sources := $(sort $(filter-out tools/leasectl/main.c,$(wildcard tools/leasectl/*.c)))
 torture_sources := tests/checker/torture.c
-support_sources := $(sort $(wildcard tests/support/*.c) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
+simulated_sources := $(sort $(wildcard tests/simulation/storage/*.c))
+support_sources := $(sort $(wildcard tests/support/*.c) $(simulated_sources) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
                            tests/package/test_*.c tests/deploy/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
@@ -292,7 +293,7 @@ $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
 	@echo '  link     $@'
 	@$(CC) -shared -pthread -o $@ $<
 
-$(BUILD)/bench/fake_storage: $(call object,$(fake_sources)) $(handler_lib)
+$(BUILD)/bench/fake_storage: $(call object,$(fake_sources) $(simulated_sources)) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $^ $(libs)
@@ -315,7 +316,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(test_sources) $(torture_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(fake_sources) $(test_sources) $(torture_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

@@ -1,5 +1,5 @@
 /*
- * counts.h - what the fake storage was asked, counted. GET /$counts answers them as JSON, for the driver.
+ * counts.h - what the fake storage was asked, counted. GET /$counts answers it as JSON.
  */
 #ifndef BENCH_STORAGE_COUNTS_H
 #define BENCH_STORAGE_COUNTS_H
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "simulation/storage/simulated_storage.h"
 
 /* X(name). unleased_commits: transactions that change a product whose lease nobody has. */
 #define COUNTS(X)             \
@@ -32,8 +33,9 @@ struct counts {
 #undef FIELD
 };
 
-extern struct counts counts_now;
+/* Counts the request that the storage has just carried out. */
+void counts_add(struct counts *counts, struct simulated_storage *storage);
 
-void counts_write(struct strbuf *out);
+void counts_write(const struct counts *counts, struct strbuf *out);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -22,7 +21,7 @@ enum {
 
 struct connection {
     int fd;
-    http_service service;
+    enum simulated_service service;
     bool is_listener;
     bool is_closed;
     bool waits_for_room;
@@ -31,7 +30,7 @@ struct connection {
     size_t in_length, in_capacity, request_length;
     struct strbuf out;
     size_t sent;
-    struct http_request request;
+    struct simulated_request request;
     int64_t due_us;
     TAILQ_ENTRY(connection) link;
 };
@@ -42,9 +41,8 @@ static struct {
     int epoll_fd;
     int64_t half_delay_us;
     struct connection_queue arriving, leaving; /* in order of time, since all are delayed alike */
-    struct http_answer answer;
-    char date[64];
-    time_t date_of;
+    http_serve_request serve;
+    void *context;
 } server;
 
 static void *checked(void *memory) {
@@ -61,197 +59,25 @@ static int64_t clock_us(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-int64_t http_now_ms(void) {
-    return clock_us(CLOCK_MONOTONIC) / 1000;
-}
-
-int64_t http_wall_ms(void) {
-    return clock_us(CLOCK_REALTIME) / 1000;
-}
-
-/* ---- text ---- */
-
-bool http_text_is(struct text text, const char *other) {
-    return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
-}
-
-bool http_text_equal(struct text left, struct text right) {
-    return left.length == right.length && memcmp(left.data, right.data, left.length) == 0;
-}
-
-bool http_text_starts(struct text text, const char *prefix) {
-    size_t length = strlen(prefix);
-    return text.length >= length && strncasecmp(text.data, prefix, length) == 0;
-}
-
-struct text http_text_cut(struct text *rest, char separator) {
-    const char *end = rest->length == 0 ? NULL : memchr(rest->data, separator, rest->length);
-    struct text cut = {rest->data, end == NULL ? rest->length : (size_t)(end - rest->data)};
-    size_t taken = end == NULL ? cut.length : cut.length + 1;
-    *rest = (struct text){rest->data + taken, rest->length - taken};
-    return cut;
-}
-
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-bool http_percent_decode(struct text text, char *out, size_t out_bytes) {
-    size_t length = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        if (length + 1 >= out_bytes) {
-            return false;
-        }
-        bool is_code = text.data[i] == '%' && i + 2 < text.length && hex_digit(text.data[i + 1]) >= 0 &&
-                       hex_digit(text.data[i + 2]) >= 0;
-        if (is_code) {
-            out[length++] = (char)(hex_digit(text.data[i + 1]) * 16 + hex_digit(text.data[i + 2]));
-            i += 2;
-        } else {
-            out[length] = text.data[i];
-            if (text.data[i] == '+') {
-                out[length] = ' ';
-            }
-            length++;
-        }
-    }
-    out[length] = '\0';
-    return true;
-}
-
 /* ---- requests ---- */
-
-struct text http_header(const struct http_request *request, const char *name) {
-    for (size_t i = 0; i < request->header_count; i++) {
-        if (request->names[i].length == strlen(name) && http_text_starts(request->names[i], name)) {
-            return request->values[i];
-        }
-    }
-    return (struct text){"", 0};
-}
-
-bool http_query(const struct http_request *request, const char *name, char *out, size_t out_bytes) {
-    for (struct text rest = request->query; rest.length > 0;) {
-        struct text value = http_text_cut(&rest, '&');
-        struct text key = http_text_cut(&value, '=');
-        char decoded[64];
-        if (http_percent_decode(key, decoded, sizeof decoded) && strcmp(decoded, name) == 0) {
-            return http_percent_decode(value, out, out_bytes);
-        }
-    }
-    return false;
-}
-
-static void read_header(struct http_request *request, struct text line) {
-    struct text name = http_text_cut(&line, ':');
-    while (line.length > 0 && (line.data[0] == ' ' || line.data[0] == '\t')) {
-        line = (struct text){line.data + 1, line.length - 1};
-    }
-    if (request->header_count < HTTP_MAX_HEADERS) {
-        request->names[request->header_count] = name;
-        request->values[request->header_count++] = line;
-    }
-}
-
-static struct text cut_line(struct text *rest) {
-    struct text line = http_text_cut(rest, '\n');
-    if (line.length > 0 && line.data[line.length - 1] == '\r') {
-        line.length--;
-    }
-    return line;
-}
-
-/* "GET /account/path?query HTTP/1.1" and what follows; the account's name is dropped from the path. */
-static void read_head(struct http_request *request, struct text head) {
-    *request = (struct http_request){.header_count = 0};
-    struct text line = cut_line(&head);
-    request->method = http_text_cut(&line, ' ');
-    request->query = http_text_cut(&line, ' ');
-    request->path = http_text_cut(&request->query, '?');
-    const char *slash = request->path.length < 2 ? NULL : memchr(request->path.data + 1, '/', request->path.length - 1);
-    if (slash != NULL && request->path.data[1] != '$') {
-        request->path = (struct text){slash, request->path.length - (size_t)(slash - request->path.data)};
-    }
-    while (head.length > 0) {
-        read_header(request, cut_line(&head));
-    }
-}
 
 /* Whether the whole request is there. */
 static bool take_request(struct connection *connection) {
-    const char *end = memmem(connection->in, connection->in_length, "\r\n\r\n", 4);
-    if (end == NULL) {
-        return false;
-    }
-    size_t head_length = (size_t)(end - connection->in);
-    read_head(&connection->request, (struct text){connection->in, head_length});
-    struct text length = http_header(&connection->request, "Content-Length");
-    size_t body_length = length.length == 0 ? 0 : strtoul(length.data, NULL, 10);
-    connection->request_length = head_length + 4 + body_length;
-    connection->request.body = (struct text){end + 4, body_length};
-    return connection->in_length >= connection->request_length;
-}
-
-/* ---- answers ---- */
-
-static const char *reason(int status) {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 202:
-        return "Accepted";
-    case 204:
-        return "No Content";
-    case 404:
-        return "Not Found";
-    case 409:
-        return "Conflict";
-    case 412:
-        return "Precondition Failed";
-    default:
-        return "Bad Request";
-    }
-}
-
-static const char *http_date(void) {
-    time_t now = time(NULL);
-    if (now != server.date_of) {
-        struct tm parts;
-        gmtime_r(&now, &parts);
-        strftime(server.date, sizeof server.date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-        server.date_of = now;
-    }
-    return server.date;
+    connection->request_length =
+        simulated_request_read((struct text){connection->in, connection->in_length}, &connection->request);
+    return connection->request_length > 0;
 }
 
 static void serve_request(struct connection *connection) {
-    struct http_answer *answer = &server.answer;
-    answer->status = 500;
-    strbuf_clear(&answer->headers);
-    strbuf_clear(&answer->body);
-    connection->service(&connection->request, answer);
+    server.serve(server.context, connection->service, &connection->request, &connection->out);
     connection->in_length -= connection->request_length;
     memmove(connection->in, connection->in + connection->request_length, connection->in_length);
-
-    strbuf_appendf(&connection->out,
-                   "HTTP/1.1 %d %s\r\nServer: Windows-Azure-Storage/1.0 (fake)\r\nDate: %s\r\nx-ms-request-id: "
-                   "00000000-0000-0000-0000-000000000000\r\nx-ms-version: 2020-12-06\r\n",
-                   answer->status, reason(answer->status), http_date());
-    if (answer->status != 204) {
-        strbuf_appendf(&connection->out, "Content-Length: %zu\r\n", answer->body.length);
-    }
-    strbuf_append(&connection->out, answer->headers.data, answer->headers.length);
-    strbuf_append_string(&connection->out, "\r\n");
-    strbuf_append(&connection->out, answer->body.data, answer->body.length);
-    if (strbuf_status(&connection->out) != STATUS_OK || strbuf_status(&answer->body) != STATUS_OK) {
+    if (strbuf_status(&connection->out) != STATUS_OK) {
         checked(NULL);
     }
 }
+
+/* ---- connections: ends, and answers on their way ---- */
 
 static void watch(struct connection *connection, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = connection};
@@ -357,7 +183,7 @@ static void serve_due(void) {
 
 /* ---- connections ---- */
 
-static struct connection *new_connection(int fd, http_service service, bool is_listener) {
+static struct connection *new_connection(int fd, enum simulated_service service, bool is_listener) {
     struct connection *connection = checked(calloc(1, sizeof *connection));
     connection->fd = fd;
     connection->service = service;
@@ -414,7 +240,7 @@ static void handle(struct connection *connection, uint32_t events) {
     }
 }
 
-static int listen_at(http_service service) {
+static int listen_at(enum simulated_service service) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
@@ -440,14 +266,14 @@ static struct timespec *time_left(struct timespec *left) {
     return left;
 }
 
-void http_serve(http_service blobs, http_service tables, int64_t delay_us) {
+void http_serve(http_serve_request serve, void *context, int64_t delay_us) {
+    server.serve = serve;
+    server.context = context;
     server.epoll_fd = epoll_create1(0);
     server.half_delay_us = delay_us / 2;
     TAILQ_INIT(&server.arriving);
     TAILQ_INIT(&server.leaving);
-    strbuf_init(&server.answer.headers, 4096);
-    strbuf_init(&server.answer.body, ANSWER_MAX_BYTES);
-    int blob_port = listen_at(blobs), table_port = listen_at(tables);
+    int blob_port = listen_at(SIMULATED_BLOB_SERVICE), table_port = listen_at(SIMULATED_TABLE_SERVICE);
     printf("{\"blob\":%d,\"table\":%d}\n", blob_port, table_port);
     fflush(stdout);
     for (;;) {
