@@ -59,7 +59,10 @@ static void launch(struct azurite *azurite) {
                                     "basic"};
         memcpy(&argv[count], more, sizeof more);
     }
-    process_start(&azurite->process, &(struct process_options){.argv = argv, .cwd = azurite->folder});
+    const struct wall_clock *clock = azurite->clock;
+    const char *const env[] = {clock != NULL ? clock->preload : NULL, clock != NULL ? clock->offset_variable : NULL,
+                               NULL};
+    process_start(&azurite->process, &(struct process_options){.argv = argv, .env = env, .cwd = azurite->folder});
 }
 
 /*
@@ -119,12 +122,22 @@ void azurite_write_connection_string(int blob_port, int table_port, char out[AZU
     write_connection_string("http", blob_port, table_port, out);
 }
 
-void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
-                         const struct certificate_files *https) {
-    *azurite = (struct azurite){.persistence = persistence, .https = *https};
+/* The rest of it is filled in. */
+static void start_new(struct azurite *azurite) {
     make_folder(azurite);
     start(azurite);
     write_connection_string(scheme_of(azurite), azurite->blob_port, azurite->table_port, azurite->connection_string);
+}
+
+void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
+                         const struct certificate_files *https) {
+    *azurite = (struct azurite){.persistence = persistence, .https = *https};
+    start_new(azurite);
+}
+
+void azurite_start_clocked(struct azurite *azurite, const struct wall_clock *clock) {
+    *azurite = (struct azurite){.persistence = AZURITE_IN_MEMORY, .clock = clock};
+    start_new(azurite);
 }
 
 void azurite_start(struct azurite *azurite, enum azurite_persistence persistence) {

@@ -15,6 +15,7 @@
 
 #include "support/certificates.h"
 #include "support/process.h"
+#include "support/wall_clock.h"
 
 /* Azurite's well-known account (its README, "Default Storage Account"): no secret. */
 #define AZURITE_ACCOUNT "devstoreaccount1"
@@ -28,6 +29,7 @@ struct azurite {
     struct process process;
     enum azurite_persistence persistence;
     struct certificate_files https; /* empty paths: http */
+    const struct wall_clock *clock; /* what it takes for the time of day; NULL: the machine's */
     char folder[64];
     int blob_port;
     int table_port;
@@ -41,6 +43,9 @@ void azurite_start(struct azurite *azurite, enum azurite_persistence persistence
  */
 void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
                          const struct certificate_files *https);
+
+/* Starts one in memory whose time of day is the test's to set. Borrows the clock. */
+void azurite_start_clocked(struct azurite *azurite, const struct wall_clock *clock);
 
 /* Ends it: nothing listens on its ports any more. Its files stay. */
 void azurite_stop(struct azurite *azurite);
