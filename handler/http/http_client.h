@@ -19,8 +19,6 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
-struct http_call_group;
-
 enum { HTTP_CALL_MAX_HEADERS = 64 };
 
 /*
@@ -32,10 +30,9 @@ struct http_call {
     const char *url;                    /* complete, encoded */
     const struct http_headers *headers; /* NULL: none of its own; see below */
     const void *body;
-    size_t body_length;            /* 0: none; Content-Length: 0 is sent where the method wants it */
-    int64_t timeout_ms;            /* > 0: the whole call; connecting counts too */
-    size_t max_response_bytes;     /* a longer body fails the call with STATUS_TOO_LARGE */
-    struct http_call_group *group; /* http_transport_submit and _send alone: what it can be cancelled with; or NULL */
+    size_t body_length;        /* 0: none; Content-Length: 0 is sent where the method wants it */
+    int64_t timeout_ms;        /* > 0: the whole call; connecting counts too */
+    size_t max_response_bytes; /* a longer body fails the call with STATUS_TOO_LARGE */
 };
 
 /* What came back. */

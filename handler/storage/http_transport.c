@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +31,13 @@ struct http_transport {
     CURLM *multi;
     struct transport_sockets sockets;
     struct transport_calls open; /* what libcurl has in hand */
-    struct loop_task end_cancelled;
-
-    pthread_mutex_t lock;        /* guards what follows, and each group's flag */
     struct transport_calls idle; /* answered, and ready for the next request */
     int idle_count;
-    bool stopping;
-    bool is_ending_cancelled; /* end_cancelled is posted */
+    bool is_stopping; /* no call is started any more */
+
+    /* Of the owner's thread. */
+    struct loop_task end_calls;
+    bool was_stopped;
 };
 
 int64_t http_transport_now_ms(const struct http_transport *transport) {
@@ -49,29 +48,21 @@ int64_t http_transport_now_ms(const struct http_transport *transport) {
 
 static void recycle(struct http_transport *transport, struct transport_call *call) {
     http_transport_call_empty(call);
-    pthread_mutex_lock(&transport->lock);
-    bool keep = transport->idle_count < MAX_IDLE_CALLS;
-    if (keep) {
-        TAILQ_INSERT_HEAD(&transport->idle, call, link); /* the newest first: its memory is still in the caches */
-        transport->idle_count++;
-    }
-    pthread_mutex_unlock(&transport->lock);
-    if (!keep) {
+    if (transport->idle_count == MAX_IDLE_CALLS) {
         http_transport_call_free(call);
+        return;
     }
+    TAILQ_INSERT_HEAD(&transport->idle, call, link); /* the newest first: its memory is still in the caches */
+    transport->idle_count++;
 }
 
 static enum status take_call(struct http_transport *transport, struct transport_call **out) {
-    pthread_mutex_lock(&transport->lock);
     struct transport_call *call = TAILQ_FIRST(&transport->idle);
-    if (call != NULL) {
-        TAILQ_REMOVE(&transport->idle, call, link);
-        transport->idle_count--;
-    }
-    pthread_mutex_unlock(&transport->lock);
     if (call == NULL) {
         return http_transport_call_new(out, transport, transport->ca_bundle);
     }
+    TAILQ_REMOVE(&transport->idle, call, link);
+    transport->idle_count--;
     *out = call;
     return STATUS_OK;
 }
@@ -88,10 +79,9 @@ static void finish(struct http_transport *transport, struct transport_call *call
     } else {
         error_set(&err, status, "%s", detail);
     }
-    if (call->exchange != NULL) {
-        call->exchange->call = NULL; /* its owner may start it again, or free it */
-    }
-    call->done(call->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
+    struct http_exchange *exchange = call->exchange;
+    exchange->call = NULL; /* its owner may start it again, or free it */
+    exchange->done(exchange->context, status, status == STATUS_OK ? &call->reply : NULL, &err);
     recycle(transport, call);
 }
 
@@ -183,11 +173,6 @@ int http_transport_close_socket(struct http_transport *transport, int fd) {
 
 /* --- starting --- */
 
-/* Why a call cannot be started any more; with the lock held. */
-static bool is_refused(const struct http_transport *transport, const struct transport_call *call) {
-    return transport->stopping || (call->group && call->group->cancelled);
-}
-
 /*
  * Why libcurl did not take a call. After a socket could not be watched it aborts all calls that are open, and takes no
  * other until they have ended.
@@ -200,59 +185,33 @@ static enum status status_of(CURLMcode code) {
 }
 
 /* Hands a call to libcurl. STATUS_NO_MEMORY, STATUS_UNAVAILABLE, STATUS_INTERNAL: it was not taken. */
-static enum status open_call(struct http_transport *transport, struct transport_call *call, struct error *err) {
+static enum status open_call(struct http_transport *transport, struct transport_call *call) {
     call->timeout = (struct loop_timer){.fired = on_timeout, .context = call};
     call->reply.sent_ms = clock_now_ms(transport->clock);
     CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
     if (code != CURLM_OK) {
-        return error_set(err, status_of(code), "%s", curl_multi_strerror(code));
+        return status_of(code);
     }
     TAILQ_INSERT_TAIL(&transport->open, call, link);
     event_loop_set_timer(transport->loop, &call->timeout, call->deadline_ms);
     return STATUS_OK;
 }
 
-static void start_submitted(void *context) {
-    struct transport_call *call = context;
-    struct http_transport *transport = call->transport;
-    pthread_mutex_lock(&transport->lock);
-    bool refused = is_refused(transport, call);
-    pthread_mutex_unlock(&transport->lock);
-    if (refused) {
-        finish(transport, call, STATUS_CANCELLED, "cancelled");
-        return;
-    }
-    struct error err;
-    enum status status = open_call(transport, call, &err);
-    if (status != STATUS_OK) {
-        finish(transport, call, status, err.message);
-    }
-}
-
 /* --- the interface to the network, on the loop's thread --- */
-
-static bool is_stopping(struct http_transport *transport) {
-    pthread_mutex_lock(&transport->lock);
-    bool stopping = transport->stopping;
-    pthread_mutex_unlock(&transport->lock);
-    return stopping;
-}
 
 static enum status start_exchange(struct http_client *client, const struct http_call *wanted,
                                   struct http_exchange *exchange) {
     struct http_transport *transport = (struct http_transport *)client;
     struct transport_call *call;
     assert(wanted->timeout_ms > 0 && exchange->call == NULL);
-    enum status status = is_stopping(transport) ? STATUS_CANCELLED : take_call(transport, &call);
+    enum status status = transport->is_stopping ? STATUS_CANCELLED : take_call(transport, &call);
     if (status != STATUS_OK) {
         return status;
     }
-    status = http_transport_call_fill(call, wanted, false);
+    call->exchange = exchange;
+    status = http_transport_call_fill(call, wanted);
     if (status == STATUS_OK) {
-        call->done = exchange->done;
-        call->context = exchange->context;
-        call->exchange = exchange;
-        status = open_call(transport, call, NULL);
+        status = open_call(transport, call);
     }
     if (status != STATUS_OK) {
         recycle(transport, call);
@@ -279,39 +238,6 @@ struct platform http_transport_platform(struct http_transport *transport, const 
         .clock = transport->clock, .loop = transport->loop, .http = &transport->base, .random = random};
 }
 
-/* --- cancelling --- */
-
-/* The first open call that is cancelled; NULL: none. */
-static struct transport_call *find_cancelled(struct http_transport *transport) {
-    struct transport_call *call;
-    pthread_mutex_lock(&transport->lock);
-    transport->is_ending_cancelled = false;
-    TAILQ_FOREACH(call, &transport->open, link) {
-        if (is_refused(transport, call)) {
-            break;
-        }
-    }
-    pthread_mutex_unlock(&transport->lock);
-    return call;
-}
-
-/* Who is told of one may abandon another, so each is looked for anew. */
-static void end_cancelled(void *context) {
-    struct http_transport *transport = context;
-    for (struct transport_call *call; (call = find_cancelled(transport)) != NULL;) {
-        close_call(transport, call);
-        finish(transport, call, STATUS_CANCELLED, "cancelled");
-    }
-}
-
-/* With the lock held. */
-static void post_end_cancelled(struct http_transport *transport) {
-    if (!transport->is_ending_cancelled) {
-        transport->is_ending_cancelled = true;
-        event_loop_post(transport->loop, &transport->end_cancelled);
-    }
-}
-
 /* --- life cycle --- */
 
 static CURLcode global_result;
@@ -330,7 +256,6 @@ static void release(struct http_transport *transport) {
         http_transport_call_free(call);
     }
     event_loop_free(transport->loop);
-    pthread_mutex_destroy(&transport->lock);
     http_transport_sockets_cleanup(&transport->sockets);
     free(transport->ca_file);
     free(transport);
@@ -352,6 +277,17 @@ static enum status init_multi(struct http_transport *transport, struct error *er
     return STATUS_OK;
 }
 
+/* Who is told of one may abandon another, so each is looked for anew. */
+static void end_calls(void *context) {
+    struct http_transport *transport = context;
+    struct transport_call *call;
+    transport->is_stopping = true;
+    while ((call = TAILQ_FIRST(&transport->open)) != NULL) {
+        close_call(transport, call);
+        finish(transport, call, STATUS_CANCELLED, "cancelled");
+    }
+}
+
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) {
     struct http_transport *transport = calloc(1, sizeof *transport);
     if (!transport) {
@@ -365,10 +301,9 @@ enum status http_transport_new(struct http_transport **out, const struct clock *
     transport->base = (struct http_client){.ops = &client_ops};
     transport->clock = clock;
     transport->ca_bundle = ca_bundle_find(ca_bundle_places);
-    transport->end_cancelled = (struct loop_task){.run = end_cancelled, .context = transport};
+    transport->end_calls = (struct loop_task){.run = end_calls, .context = transport};
     TAILQ_INIT(&transport->open);
     TAILQ_INIT(&transport->idle);
-    pthread_mutex_init(&transport->lock, NULL);
     status = init_multi(transport, err);
     if (status == STATUS_OK) {
         status = event_loop_start(transport->loop, err);
@@ -393,14 +328,11 @@ enum status http_transport_set_ca_file(struct http_transport *transport, const c
 }
 
 void http_transport_stop(struct http_transport *transport) {
-    pthread_mutex_lock(&transport->lock);
-    bool was_stopping = transport->stopping;
-    transport->stopping = true;
-    if (!was_stopping) {
-        post_end_cancelled(transport);
+    if (!transport->was_stopped) {
+        transport->was_stopped = true;
+        event_loop_post(transport->loop, &transport->end_calls);
+        event_loop_stop(transport->loop);
     }
-    pthread_mutex_unlock(&transport->lock);
-    event_loop_stop(transport->loop);
 }
 
 void http_transport_free(struct http_transport *transport) {
@@ -409,76 +341,4 @@ void http_transport_free(struct http_transport *transport) {
     }
     http_transport_stop(transport);
     release(transport);
-}
-
-/* --- what other threads call --- */
-
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *call, http_done done,
-                                  void *context) {
-    assert(call->timeout_ms > 0);
-    struct transport_call *queued;
-    enum status status = take_call(transport, &queued);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = http_transport_call_fill(queued, call, true);
-    if (status == STATUS_OK) {
-        queued->done = done;
-        queued->context = context;
-        queued->start = (struct loop_task){.run = start_submitted, .context = queued};
-        pthread_mutex_lock(&transport->lock);
-        if (is_refused(transport, queued)) {
-            status = STATUS_CANCELLED;
-        } else {
-            event_loop_post(transport->loop, &queued->start);
-        }
-        pthread_mutex_unlock(&transport->lock);
-    }
-    if (status != STATUS_OK) {
-        recycle(transport, queued);
-    }
-    return status;
-}
-
-struct waiter {
-    sem_t answered;
-    enum status status;
-    struct http_reply *out;
-    struct error *err;
-};
-
-static void end_wait(void *context, enum status status, struct http_reply *reply, const struct error *err) {
-    struct waiter *waiter = context;
-    waiter->status = status;
-    if (status == STATUS_OK) {
-        *waiter->out = *reply;
-        http_reply_init(reply);
-    } else if (waiter->err) {
-        *waiter->err = *err;
-    }
-    sem_post(&waiter->answered);
-}
-
-enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
-                                struct error *err) {
-    assert(!event_loop_is_current(transport->loop));
-    struct waiter waiter = {.out = out, .err = err};
-    sem_init(&waiter.answered, 0, 0);
-    enum status status = http_transport_submit(transport, call, end_wait, &waiter);
-    if (status == STATUS_OK) {
-        while (sem_wait(&waiter.answered) != 0) { /* interrupted by a signal */
-        }
-        status = waiter.status;
-    } else {
-        error_set(err, status, "%s", status_text(status));
-    }
-    sem_destroy(&waiter.answered);
-    return status;
-}
-
-void http_transport_cancel(struct http_transport *transport, struct http_call_group *group) {
-    pthread_mutex_lock(&transport->lock);
-    group->cancelled = true;
-    post_end_cancelled(transport);
-    pthread_mutex_unlock(&transport->lock);
 }

@@ -172,7 +172,6 @@ enum status http_transport_call_new(struct transport_call **out, struct http_tra
     call->transport = transport;
     strbuf_init(&call->origin_text, SIZE_MAX);
     strbuf_init(&call->line_text, SIZE_MAX);
-    strbuf_init(&call->body, SIZE_MAX);
     http_reply_init(&call->reply);
     call->easy = curl_easy_init();
     call->origin = curl_url();
@@ -195,7 +194,6 @@ void http_transport_call_free(struct transport_call *call) {
     curl_url_cleanup(call->origin);
     strbuf_release(&call->origin_text);
     strbuf_release_wipe(&call->line_text);
-    strbuf_release_wipe(&call->body);
     http_reply_release(&call->reply);
     free(call);
 }
@@ -312,7 +310,7 @@ static CURLcode set_url(struct transport_call *call, const char *url) {
     return code;
 }
 
-static CURLcode set_request(struct transport_call *call, const struct http_call *wanted, const void *body) {
+static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
     CURL *easy = call->easy;
     CURLcode code = set_url(call, wanted->url);
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
@@ -320,35 +318,25 @@ static CURLcode set_request(struct transport_call *call, const struct http_call 
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wanted->body_length > 0 ? body : ""));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wanted->body_length > 0 ? wanted->body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines));
     return code;
 }
 
-enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted, bool copies_body) {
+enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) {
     enum status status = build_lines(call, wanted);
-    const void *body = wanted->body;
-    if (copies_body) {
-        strbuf_append(&call->body, wanted->body, wanted->body_length);
-        body = call->body.data;
-    }
     if (status == STATUS_OK) {
-        status = strbuf_status(&call->body);
-    }
-    if (status == STATUS_OK) {
-        status = status_of(set_request(call, wanted, body));
+        status = status_of(set_request(call, wanted));
     }
     call->reply.body.max_bytes = wanted->max_response_bytes;
     call->deadline_ms = http_transport_now_ms(call->transport) + wanted->timeout_ms;
-    call->group = wanted->group;
     return status;
 }
 
 void http_transport_call_empty(struct transport_call *call) {
     strbuf_clear_wipe(&call->line_text); /* Authorization */
-    strbuf_clear_wipe(&call->body);
     http_reply_clear(&call->reply);
     call->exchange = NULL;
     call->header_bytes = 0;

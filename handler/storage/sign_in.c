@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "http/loop_call.h"
 
 static bool is_set(const char *text) {
     return text != NULL && *text != '\0';
@@ -27,13 +28,13 @@ static struct token_source *use_principal(struct sign_in *sign_in, const struct 
     struct token_client client = {options->authority, options->principal_tenant_id, options->principal_client_id};
     const char *secret = is_set(options->principal_client_secret) ? options->principal_client_secret : NULL;
     token_source_principal_init(&sign_in->principal, &client, secret, options->principal_certificate_path);
-    return &sign_in->principal.base;
+    return &sign_in->principal.http.base;
 }
 
 static struct token_source *use_workload(struct sign_in *sign_in, const struct sign_in_options *options) {
     struct token_client client = {options->authority, options->workload_tenant_id, options->workload_client_id};
     token_source_workload_init(&sign_in->workload, &client, options->workload_token_file_path);
-    return &sign_in->workload.base;
+    return &sign_in->workload.http.base;
 }
 
 static struct token_source *use_managed_identity(struct sign_in *sign_in, const struct sign_in_options *options) {
@@ -45,10 +46,10 @@ static struct token_source *use_managed_identity(struct sign_in *sign_in, const 
     if (has_app_service(options)) {
         token_source_app_service_init(&sign_in->app_service, options->identity_endpoint, options->identity_header,
                                       client_id);
-        return &sign_in->app_service.base;
+        return &sign_in->app_service.http.base;
     }
     token_source_imds_init(&sign_in->imds, options->imds_host, client_id, is_auto);
-    return &sign_in->imds.base;
+    return &sign_in->imds.http.base;
 }
 
 static struct token_source *use_cli(struct sign_in *sign_in, const struct sign_in_options *options) {
@@ -89,9 +90,27 @@ static struct token_source *use_source(struct sign_in *sign_in, const struct sig
     }
 }
 
+static void start_cache(void *context) {
+    struct sign_in *sign_in = context;
+    token_cache_start(&sign_in->cache);
+}
+
+static void use_tokens(struct sign_in *sign_in, const struct sign_in_options *options,
+                       const struct platform *platform) {
+    struct token_source *source = use_source(sign_in, options);
+    if (options->mode != SIGN_IN_AUTO) {
+        log_event(LOG_INFORMATION, "Signing in to storage with %s", source->name);
+    }
+    token_cache_init(&sign_in->cache, source, platform);
+    sign_in->credential = &sign_in->cache.base;
+    sign_in->has_cache = true;
+    sign_in->is_running = true;
+    sign_in->start = (struct loop_task){.run = start_cache, .context = sign_in};
+    event_loop_post(platform->loop, &sign_in->start);
+}
+
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,
-                          const struct sign_in_options *options, struct http_transport *transport,
-                          const struct clock *clock, struct error *err) {
+                          const struct sign_in_options *options, const struct platform *platform, struct error *err) {
     *sign_in = (struct sign_in){0};
     if (account->sas[0] != '\0') {
         credential_sas_init(&sign_in->sas, account);
@@ -108,24 +127,37 @@ enum status sign_in_start(struct sign_in *sign_in, const struct storage_account 
         log_event(LOG_INFORMATION, "Signing in to storage with the account's key");
         return STATUS_OK;
     }
-    struct token_source *source = use_source(sign_in, options);
-    if (options->mode != SIGN_IN_AUTO) {
-        log_event(LOG_INFORMATION, "Signing in to storage with %s", source->name);
-    }
-    sign_in->credential = &sign_in->cache.base;
-    sign_in->has_cache = true;
-    return token_cache_start(&sign_in->cache, source, transport, clock, err);
+    use_tokens(sign_in, options, platform);
+    return STATUS_OK;
+}
+
+/* A thread that waits for the cache to stop. */
+struct stop_wait {
+    struct loop_call call;
+    struct sign_in *sign_in;
+};
+
+static void on_stopped(void *context) {
+    struct stop_wait *wait = context;
+    loop_call_end(&wait->call);
+}
+
+static void begin_stop(void *context) {
+    struct stop_wait *wait = context;
+    token_cache_stop(&wait->sign_in->cache, on_stopped, wait);
 }
 
 void sign_in_stop(struct sign_in *sign_in) {
-    if (sign_in->has_cache) {
-        token_cache_stop(&sign_in->cache);
+    if (sign_in->is_running) {
+        struct stop_wait wait = {.sign_in = sign_in};
+        loop_call_run(&wait.call, sign_in->cache.platform->loop, begin_stop, &wait);
+        sign_in->is_running = false;
     }
 }
 
 void sign_in_release(struct sign_in *sign_in) {
     if (sign_in->has_cache) {
-        token_cache_release(&sign_in->cache);
+        token_cache_cleanup(&sign_in->cache);
     }
     credential_shared_key_cleanup(&sign_in->shared_key);
 }

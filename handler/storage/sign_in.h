@@ -1,18 +1,18 @@
 /*
- * sign_in.h - which credential signs requests: the account's key or SAS where there is one, else tokens, from where the options say.
+ * sign_in.h - which credential signs requests: the account's key or SAS where there is one, else
+ * tokens, from where the options say.
  *
- * Auto is the order of DefaultAzureCredential in Azure's own SDKs: service principal (their "environment"), workload identity,
- * managed identity, the developer's login.
- * Threads: start, stop and release belong to the one that owns it; the credential may be used from any.
- * Layer: storage. May include base/.
+ * Auto is the order of DefaultAzureCredential in Azure's own SDKs: service principal (their
+ * "environment"), workload identity, managed identity, the developer's login.
+ * Threads      start, stop and release belong to a thread that is not the loop's; the credential
+ *              belongs to the loop's.
  */
 #ifndef STORAGE_SIGN_IN_H
 #define STORAGE_SIGN_IN_H
 
-#include "base/clock.h"
 #include "base/status.h"
+#include "http/platform.h"
 #include "storage/credential.h"
-#include "storage/http_transport.h"
 #include "storage/storage_account.h"
 #include "storage/token_cache.h"
 #include "storage/token_source.h"
@@ -50,18 +50,24 @@ struct sign_in {
     struct token_source_auto automatic;
     struct token_cache cache;
     bool has_cache;
+    bool is_running;        /* the cache is, on the loop */
+    struct loop_task start; /* starts it */
 };
 
 /*
- * Chooses, says in the log which it is (Auto says it with the first token), and starts fetching tokens if it takes tokens.
+ * Chooses, says in the log which it is (Auto says it with the first token), and starts fetching
+ * tokens if it takes tokens.
  * All is borrowed until release. What a mode needs must be there.
- * STATUS_INTERNAL: no more threads or descriptors, or OpenSSL refused the key; nothing to release.
+ * STATUS_INTERNAL: OpenSSL refused the key; nothing to release.
  */
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,
-                          const struct sign_in_options *options, struct http_transport *transport,
-                          const struct clock *clock, struct error *err) MUST_CHECK;
+                          const struct sign_in_options *options, const struct platform *platform,
+                          struct error *err) MUST_CHECK;
 
-/* No more tokens are fetched; the present one is still used. Before http_transport_free. Safe to repeat. */
+/*
+ * No more tokens are fetched, and an az that runs is gone; the present token is still used. While
+ * the loop runs. Safe to repeat.
+ */
 void sign_in_stop(struct sign_in *sign_in);
 
 /* After stop, when no request is open any more. */

@@ -1,34 +1,38 @@
 /*
- * token_cache.h - the credential that signs with "Authorization: Bearer": one token, renewed ahead of its end by a thread of its own.
+ * token_cache.h - the credential that signs with "Authorization: Bearer": one token, renewed ahead
+ * of its end.
  *
  * Vocabulary   usable       there is a token, and it has not expired
- *              due          a new token is wanted: none is usable, or the present one has come to its refresh time
- *              refusal      storage's 401: whatever the token says of itself, it is worth nothing. Or its 403: storage believes the
- *                           token, but does not let it do this; a newer one may know of groups joined meanwhile
+ *              due          a new token is wanted: none is usable, or the present one has come to
+ *                           its refresh time
+ *              refusal      storage's 401: whatever the token says of itself, it is worth nothing.
+ *                           Or its 403: storage believes the token, but does not let it do this; a
+ *                           newer one may know of groups joined meanwhile
  *              generation   which token it was that a request carried; grows by one with each
- * Rules        One fetch at a time, by the cache's thread, however many wait.
- *              After a failure the next fetch waits: 1 to 2 s, then twice as long each time, 15 to 30 s at most, or as long as the
- *              endpoint asked for, a minute at most. That covers IMDS's own rules: exponential backoff for 404 and 429, at least 1 s
- *              for 5xx, up to 70 s for 410. While the present token is usable, nobody notices.
- *              A refused token is forgotten and fetched again at once, but a token that is refused within 10 s of the last refusal
- *              is kept: the next would be no better, and every request would ask. A token that was refused but believed serves on
- *              while the next is fetched, with the same 10 s between two such.
- *              authorize never blocks. Blocking sends try again until their deadline (storage_request.h).
+ * Rules        One fetch at a time, however many wait. A timer starts it, never a request. What
+ *              fell due while the machine was suspended is fetched at once.
+ *              After a failure the next fetch waits: 1 to 2 s, then twice as long each time, 15 to
+ *              30 s at most, or as long as the endpoint asked for, a minute at most. That covers
+ *              IMDS's own rules: exponential backoff for 404 and 429, at least 1 s for 5xx, up to
+ *              70 s for 410. While the present token is usable, nobody notices.
+ *              A refused token is forgotten and fetched again at once, but a token that is refused
+ *              within 10 s of the last refusal is kept: the next would be no better, and every
+ *              request would ask. A token that was refused but believed serves on while the next is
+ *              fetched, with the same 10 s between two such.
+ *              authorize never waits: who finds no token tries again (storage_request.h).
  *              A token leaves over https alone, or over http to this machine itself.
- * Threads: authorize and refused may be called from any thread; start, stop and release from the one that owns it.
- * Layer: storage. May include base/.
+ * Threads      All of it belongs to the loop's thread, but init and cleanup may be called while the
+ *              loop does not know of the cache.
  */
 #ifndef STORAGE_TOKEN_CACHE_H
 #define STORAGE_TOKEN_CACHE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/status.h"
+#include "http/platform.h"
 #include "storage/credential.h"
-#include "storage/http_transport.h"
 #include "storage/token_source.h"
 
 enum {
@@ -40,14 +44,14 @@ enum {
 
 struct token_cache {
     struct credential base;
-    struct token_source *source; /* of the thread alone */
-    struct token_context context;
-    struct http_call_group group;
-    pthread_t thread;
-    bool running;
+    struct token_source *source;
+    const struct platform *platform;
+    struct loop_timer timer; /* set between two fetches, to when the next is due */
+    bool is_fetching;
+    bool is_stopped;
+    void (*stopped)(void *context); /* whom stop tells */
+    void *stopped_context;
 
-    pthread_mutex_t lock;   /* guards what follows */
-    pthread_cond_t changed; /* for the thread: look again */
     struct token token;
     unsigned generation;
     int failures;        /* since the last token */
@@ -55,22 +59,25 @@ struct token_cache {
     int64_t refused_ms;  /* the last refusal that was a 401 */
     int64_t believed_ms; /* the last one that had a token fetched and was a 403 */
     struct error reason; /* why the last fetch failed; STATUS_OK: it did not */
-    bool stopping;
 };
 
-/*
- * Starts the thread, which fetches the first token at once. All is borrowed until stop.
- * STATUS_INTERNAL: no more threads or descriptors; the cache needs no release.
- */
-enum status token_cache_start(struct token_cache *cache, struct token_source *source, struct http_transport *transport,
-                              const struct clock *clock, struct error *err) MUST_CHECK;
+/* The source is borrowed until cleanup, the platform until the cache has stopped. */
+void token_cache_init(struct token_cache *cache, struct token_source *source, const struct platform *platform);
 
 /*
- * Ends the thread, whatever a fetch is waiting for; the token stays good. Before http_transport_free. Safe to repeat.
+ * From now on there is a token whenever there can be. The first is fetched at once, but not inside
+ * this call.
  */
-void token_cache_stop(struct token_cache *cache);
+void token_cache_start(struct token_cache *cache);
+
+/*
+ * Nothing is fetched any more, and what is under way is cancelled. `stopped` is called once that
+ * has ended: inside this call or, where az has to be gone first, soon afterwards. The token stays
+ * good. Safe to repeat afterwards.
+ */
+void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context), void *context);
 
 /* After stop, when no request is open any more. Wipes the token. */
-void token_cache_release(struct token_cache *cache);
+void token_cache_cleanup(struct token_cache *cache);
 
 #endif

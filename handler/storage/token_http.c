@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,52 +11,127 @@
 #include "base/utc.h"
 #include "storage/retry_policy.h"
 
-enum { URL_MAX_BYTES = 4096 };
+enum { URL_MAX_BYTES = 4096, FORM_MAX_BYTES = 4 * TOKEN_FILE_MAX_BYTES };
 
-enum status token_http_ask(const struct token_context *context, const char *url, const struct http_headers *headers,
-                           const struct strbuf *form, int64_t timeout_ms, struct http_reply *out, struct error *err) {
-    struct http_call call = {
-        .method = form != NULL ? "POST" : "GET",
-        .url = url,
-        .headers = headers,
-        .body = form != NULL ? form->data : NULL,
-        .body_length = form != NULL ? form->length : 0,
-        .timeout_ms = timeout_ms,
-        .max_response_bytes = TOKEN_ANSWER_MAX_BYTES,
-        .group = context->group,
-    };
-    if (headers->status != STATUS_OK) {
-        return error_set(err, headers->status, "building the request: %s", status_text(headers->status));
-    }
-    return http_transport_send(context->transport, &call, out, err);
+/* --- a question --- */
+
+void token_http_begin(struct token_http_source *source, const struct platform *platform) {
+    source->platform = platform;
+    strbuf_init(&source->url, URL_MAX_BYTES);
+    http_headers_init(&source->headers);
+    strbuf_init(&source->form, FORM_MAX_BYTES);
 }
 
-/* The moment before the question left. The answer's own clock made the expiry, so its Date is the best wall time there is. */
-static struct token_moment moment_of(const struct token_context *context, const struct http_reply *reply) {
+/* The network borrows the form until the question is over. */
+static void on_reply(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+    struct token_http_source *source = context;
+    struct error failure = *err;
+    strbuf_release_wipe(&source->form);
+    source->answered(source, status, reply, &failure);
+}
+
+static enum status question_status(const struct token_http_source *source) {
+    enum status status = strbuf_status(&source->url);
+    if (status == STATUS_OK) {
+        status = strbuf_status(&source->form);
+    }
+    return status == STATUS_OK ? source->headers.status : status;
+}
+
+static enum status send_question(struct token_http_source *source, int64_t timeout_ms) {
+    const struct strbuf *form = &source->form;
+    const struct http_call call = {
+        .method = form->length > 0 ? "POST" : "GET",
+        .url = source->url.data,
+        .headers = &source->headers,
+        .body = form->length > 0 ? form->data : NULL,
+        .body_length = form->length,
+        .timeout_ms = timeout_ms,
+        .max_response_bytes = TOKEN_ANSWER_MAX_BYTES,
+    };
+    source->exchange = (struct http_exchange){.done = on_reply, .context = source};
+    return http_client_start(source->platform->http, &call, &source->exchange);
+}
+
+enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms, token_answered answered,
+                           struct error *err) {
+    source->answered = answered;
+    enum status status = question_status(source);
+    if (status != STATUS_OK) {
+        error_set(err, status, "%s: building the request: %s", source->endpoint, status_text(status));
+    } else {
+        status = send_question(source, timeout_ms);
+        if (status != STATUS_OK) {
+            error_set(err, status, "%s: %s", source->endpoint, status_text(status));
+        }
+    }
+    strbuf_release(&source->url);
+    http_headers_release(&source->headers);
+    if (status != STATUS_OK) {
+        strbuf_release_wipe(&source->form);
+    }
+    return status;
+}
+
+void token_http_cancel(struct token_source *base) {
+    struct token_http_source *source = (struct token_http_source *)base;
+    if (source->exchange.call != NULL) {
+        struct error err;
+        error_set(&err, STATUS_CANCELLED, "given up, since the program is stopping");
+        http_client_abandon(source->platform->http, &source->exchange);
+        on_reply(source, STATUS_CANCELLED, NULL, &err);
+    }
+}
+
+void token_http_end(struct token_http_source *source, enum status status, struct token *token, struct error *err) {
+    if (status != STATUS_OK) {
+        error_wrap(err, "%s", source->endpoint);
+    }
+    source->base.done(source->base.done_context, status, status == STATUS_OK ? token : NULL, err);
+}
+
+/* --- an answer --- */
+
+/*
+ * The moment before the question left. The answer's own clock made the expiry, so its Date is the
+ * best wall time there is.
+ */
+static struct token_moment moment_of(const struct platform *platform, const struct http_reply *reply) {
     struct token_moment at = {.now_ms = reply->sent_ms};
     const char *date = http_headers_get(&reply->headers, "Date");
     if (date == NULL || !utc_parse_http(date, &at.wall_ms)) {
-        at.wall_ms = clock_wall_ms(context->clock) - (clock_now_ms(context->clock) - reply->sent_ms);
+        at.wall_ms = clock_wall_ms(platform->clock) - (clock_now_ms(platform->clock) - reply->sent_ms);
     }
     return at;
 }
 
-enum status token_http_take(const struct token_context *context, const struct http_reply *reply, struct token *out,
-                            struct error *err) {
-    if (reply->status == 200) {
-        struct token_moment at = moment_of(context, reply);
-        return token_answer_read(&reply->body, &at, out, err);
-    }
+/* What an answer other than 200 means. */
+static enum status read_refusal(const struct platform *platform, const struct http_reply *reply, bool names_errors,
+                                struct error *err) {
     char code[TOKEN_CODE_BYTES];
     token_answer_error_code(&reply->body, code);
-    enum status status = retry_policy_is_transient(reply->status) ? STATUS_UNAVAILABLE : STATUS_UNAUTHORIZED;
-    error_set(err, status, "it answered %d%s%s", reply->status, *code != '\0' ? " " : "", code);
+    bool is_transient = retry_policy_is_transient(reply->status);
+    bool is_foreign = !is_transient && names_errors && *code == '\0';
+    enum status status = is_transient || is_foreign ? STATUS_UNAVAILABLE : STATUS_UNAUTHORIZED;
+    error_set(err, status, "it answered %d%s%s%s", reply->status, *code != '\0' ? " " : "", code,
+              is_foreign ? " without naming an error, as a proxy on the way would" : "");
     if (err != NULL) {
         err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"),
-                                                                clock_wall_ms(context->clock));
+                                                                clock_wall_ms(platform->clock));
     }
     return status;
 }
+
+enum status token_http_take(const struct platform *platform, const struct http_reply *reply, bool names_errors,
+                            struct token *out, struct error *err) {
+    if (reply->status != 200) {
+        return read_refusal(platform, reply, names_errors, err);
+    }
+    struct token_moment at = moment_of(platform, reply);
+    return token_answer_read(&reply->body, &at, out, err);
+}
+
+/* --- the token endpoint --- */
 
 void token_http_add_field(struct strbuf *form, const char *name, const char *value) {
     strbuf_append_string(form, form->length == 0 ? "" : "&");
@@ -64,10 +140,14 @@ void token_http_add_field(struct strbuf *form, const char *name, const char *val
     strbuf_append_percent_encoded(form, value);
 }
 
-void token_http_begin_form(struct strbuf *form, const struct token_client *client) {
+struct strbuf *token_http_begin_form(struct token_http_source *source, const struct platform *platform,
+                                     const struct token_client *client) {
+    struct strbuf *form = &source->form;
+    token_http_begin(source, platform);
     token_http_add_field(form, "grant_type", "client_credentials");
     token_http_add_field(form, "client_id", client->client_id);
     token_http_add_field(form, "scope", TOKEN_RESOURCE ".default");
+    return form;
 }
 
 void token_http_add_assertion(struct strbuf *form, const char *assertion) {
@@ -86,37 +166,31 @@ void token_http_endpoint(struct strbuf *url, const struct token_client *client) 
     strbuf_append_string(url, "/oauth2/v2.0/token");
 }
 
-enum status token_http_exchange(const struct token_context *context, const struct token_client *client,
-                                const struct strbuf *form, struct token *out, struct error *err) {
-    struct strbuf url;
-    struct http_headers headers;
-    struct http_reply reply;
-    strbuf_init(&url, URL_MAX_BYTES);
-    http_headers_init(&headers);
-    http_reply_init(&reply);
-    token_http_endpoint(&url, client);
-    http_headers_add(&headers, "Content-Type", "application/x-www-form-urlencoded");
-    http_headers_add(&headers, "Accept", "application/json");
-    enum status status = strbuf_status(form);
+/*
+ * It names its errors ("Error response" in the flow's page), so what comes without a name is not
+ * its own.
+ */
+static void on_token_reply(struct token_http_source *source, enum status status, const struct http_reply *reply,
+                           struct error *err) {
+    struct token token;
+    token_init(&token);
     if (status == STATUS_OK) {
-        status = strbuf_status(&url);
+        status = token_http_take(source->platform, reply, true, &token, err);
     }
-    if (status != STATUS_OK) {
-        error_set(err, status, "building the request: %s", status_text(status));
-    } else {
-        status = token_http_ask(context, url.data, &headers, form, TOKEN_FETCH_MS, &reply, err);
-    }
-    if (status == STATUS_OK) {
-        status = token_http_take(context, &reply, out, err);
-    }
-    if (status != STATUS_OK) {
-        error_wrap(err, "the token endpoint %s", url.data);
-    }
-    http_reply_release(&reply);
-    http_headers_release(&headers);
-    strbuf_release(&url);
-    return status;
+    token_http_end(source, status, &token, err);
+    token_release(&token);
 }
+
+enum status token_http_post_form(struct token_http_source *source, const struct token_client *client,
+                                 struct error *err) {
+    token_http_endpoint(&source->url, client);
+    http_headers_add(&source->headers, "Content-Type", "application/x-www-form-urlencoded");
+    http_headers_add(&source->headers, "Accept", "application/json");
+    snprintf(source->endpoint, sizeof source->endpoint, "the token endpoint %s", source->url.data);
+    return token_http_ask(source, TOKEN_FETCH_MS, on_token_reply, err);
+}
+
+/* --- files --- */
 
 static enum status read_all(int file, struct strbuf *out, struct error *err) {
     char block[4096];

@@ -1,52 +1,44 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "storage/endpoint_check.h"
 #include "storage/token_http.h"
 #include "storage/token_source.h"
 
-enum { URL_MAX_BYTES = 4096 };
-
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
-    const struct token_source_app_service *self = (const struct token_source_app_service *)source;
-    struct strbuf url;
-    struct http_headers headers;
-    struct http_reply reply;
-    strbuf_init(&url, URL_MAX_BYTES);
-    http_headers_init(&headers);
-    http_reply_init(&reply);
-    strbuf_append_string(&url, self->endpoint);
-    strbuf_append_string(&url,
-                         strchr(self->endpoint, '?') != NULL ? "&api-version=2019-08-01" : "?api-version=2019-08-01");
-    token_http_add_field(&url, "resource", TOKEN_RESOURCE);
-    if (self->client_id != NULL) {
-        token_http_add_field(&url, "client_id", self->client_id);
-    }
-    http_headers_add(&headers, "X-IDENTITY-HEADER", self->header);
-    enum status status = strbuf_status(&url);
-    if (status != STATUS_OK) {
-        error_set(err, status, "building the request: %s", status_text(status));
-    } else {
-        status = token_http_ask(context, url.data, &headers, NULL, TOKEN_FETCH_MS, &reply, err);
-    }
+static void on_answer(struct token_http_source *source, enum status status, const struct http_reply *reply,
+                      struct error *err) {
+    struct token token;
+    token_init(&token);
     if (status == STATUS_OK) {
-        status = token_http_take(context, &reply, out, err);
+        status = token_http_take(source->platform, reply, false, &token, err);
     }
-    if (status != STATUS_OK) {
-        char shown[ENDPOINT_SHOWN_BYTES];
-        endpoint_check_show(self->endpoint, shown);
-        error_wrap(err, "the identity endpoint of App Service, %s", shown);
+    token_http_end(source, status, &token, err);
+    token_release(&token);
+}
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_app_service *self = (struct token_source_app_service *)source;
+    struct token_http_source *http = &self->http;
+    struct strbuf *url = &http->url;
+    char shown[ENDPOINT_SHOWN_BYTES];
+    endpoint_check_show(self->endpoint, shown);
+    snprintf(http->endpoint, sizeof http->endpoint, "the identity endpoint of App Service, %s", shown);
+    token_http_begin(http, platform);
+    strbuf_append_string(url, self->endpoint);
+    strbuf_append_string(url,
+                         strchr(self->endpoint, '?') != NULL ? "&api-version=2019-08-01" : "?api-version=2019-08-01");
+    token_http_add_field(url, "resource", TOKEN_RESOURCE);
+    if (self->client_id != NULL) {
+        token_http_add_field(url, "client_id", self->client_id);
     }
-    http_reply_release(&reply);
-    http_headers_release(&headers);
-    strbuf_release(&url);
-    return status;
+    http_headers_add(&http->headers, "X-IDENTITY-HEADER", self->header);
+    return token_http_ask(http, TOKEN_FETCH_MS, on_answer, err);
 }
 
 void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint, const char *header,
                                    const char *client_id) {
     *source = (struct token_source_app_service){
-        .base = {.name = "a managed identity (App Service)", .fetch = fetch},
+        .http.base = {.name = "a managed identity (App Service)", .start = start, .cancel = token_http_cancel},
         .endpoint = endpoint,
         .header = header,
         .client_id = client_id,

@@ -4,49 +4,79 @@
 #include "base/log.h"
 #include "storage/token_source.h"
 
-enum { REASON_SHOWN = 160, TRIED_MAX_BYTES = 2048 };
+enum { REASON_SHOWN = 160 };
 
-/* One after the other; `tried` gets what each said. */
-static enum status try_each(struct token_source_auto *self, const struct token_context *context, struct token *out,
-                            struct strbuf *tried, struct error *err) {
-    for (size_t i = 0; i < self->count; i++) {
-        const struct token_source_choice *choice = &self->choices[i];
+/* The choice that was asked is none. */
+static void pass_over(struct token_source_auto *self, const char *why) {
+    size_t length = strlen(self->tried);
+    snprintf(self->tried + length, sizeof self->tried - length, "%s%s: %.*s", self->asked == 0 ? "" : "; ",
+             self->choices[self->asked].label, REASON_SHOWN, why);
+    self->asked++;
+}
+
+static void on_fetched(void *context, enum status status, struct token *token, const struct error *err);
+
+/*
+ * Asks the choices that are left, up to the first that starts. One that fails otherwise than with
+ * STATUS_NOT_FOUND is there: so it is the one, and its trouble is ours.
+ */
+static enum status ask_next(struct token_source_auto *self, struct error *err) {
+    while (self->asked < self->count) {
+        const struct token_source_choice *choice = &self->choices[self->asked];
         struct error why;
-        error_set(&why, STATUS_NOT_FOUND, "%s", choice->missing != NULL ? choice->missing : "");
-        enum status status = STATUS_NOT_FOUND;
+        enum status status = error_set(&why, STATUS_NOT_FOUND, "%s", choice->missing != NULL ? choice->missing : "");
         if (choice->source != NULL) {
-            status = choice->source->fetch(choice->source, context, out, &why);
+            status = token_source_start(choice->source, self->platform, on_fetched, self, &why);
         }
-        if (status == STATUS_OK) {
-            self->chosen = choice->source;
-            self->base.name = choice->source->name;
-            log_event(LOG_INFORMATION, "Signing in to storage with %s", self->chosen->name);
-            return STATUS_OK;
-        }
-        if (status != STATUS_NOT_FOUND) { /* it is there, so it is the one, and its trouble is ours */
-            if (err != NULL) {
+        if (status != STATUS_NOT_FOUND) {
+            if (status != STATUS_OK && err != NULL) {
                 *err = why;
             }
             return status;
         }
-        strbuf_appendf(tried, "%s%s: %.*s", i == 0 ? "" : "; ", choice->label, REASON_SHOWN, why.message);
+        pass_over(self, why.message);
     }
-    return error_set(err, STATUS_NOT_FOUND, "no way to sign in; tried %s", tried->data);
+    return error_set(err, STATUS_NOT_FOUND, "no way to sign in; tried %s", self->tried);
 }
 
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
+static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+    struct token_source_auto *self = context;
+    struct error failure = *err;
+    if (status == STATUS_OK) {
+        self->chosen = self->choices[self->asked].source;
+        self->base.name = self->chosen->name;
+        log_event(LOG_INFORMATION, "Signing in to storage with %s", self->chosen->name);
+    } else if (status == STATUS_NOT_FOUND) {
+        pass_over(self, err->message);
+        status = ask_next(self, &failure);
+        if (status == STATUS_OK) {
+            return;
+        }
+    }
+    self->base.done(self->base.done_context, status, token, &failure);
+}
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
     struct token_source_auto *self = (struct token_source_auto *)source;
     if (self->chosen != NULL) {
-        return self->chosen->fetch(self->chosen, context, out, err);
+        return token_source_start(self->chosen, platform, source->done, source->done_context, err);
     }
-    struct strbuf tried;
-    strbuf_init(&tried, TRIED_MAX_BYTES);
-    enum status status = try_each(self, context, out, &tried, err);
-    strbuf_release(&tried);
-    return status;
+    self->platform = platform;
+    self->asked = 0;
+    self->tried[0] = '\0';
+    return ask_next(self, err);
+}
+
+static void cancel(struct token_source *source) {
+    const struct token_source_auto *self = (const struct token_source_auto *)source;
+    if (self->chosen != NULL) {
+        token_source_cancel(self->chosen);
+    } else if (self->asked < self->count && self->choices[self->asked].source != NULL) {
+        token_source_cancel(self->choices[self->asked].source);
+    }
 }
 
 void token_source_auto_init(struct token_source_auto *source) {
-    *source = (struct token_source_auto){.base = {.name = "the first of several ways that serves", .fetch = fetch}};
+    *source = (struct token_source_auto){
+        .base = {.name = "the first of several ways that serves", .start = start, .cancel = cancel}};
 }

@@ -1,7 +1,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -12,18 +11,14 @@
 #include "base/crypto.h"
 #include "storage/token_source.h"
 
-enum { EXIT_POLL_MS = 20, OUTPUT_POLL_MS = 1000 };
-
-/* One run of az. */
-struct run {
-    pid_t pid;
-    int output; /* the end to read */
-    int64_t deadline_ms;
-};
+enum { EXIT_POLL_MS = 20 };
 
 /* --- starting --- */
 
-/* A process group of its own, to be killed whole; none of our signal settings, which az would pass on. */
+/*
+ * A process group of its own, to be killed whole; none of our signal settings, which az would pass
+ * on.
+ */
 static int set_attributes(posix_spawnattr_t *attributes) {
     sigset_t none, all;
     sigemptyset(&none);
@@ -40,8 +35,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
 }
 
 /*
- * Every descriptor of ours is close-on-exec, but libcurl (7.88: multi.c, asyn-thread.c) makes pairs of sockets for its own use that
- * are not. These are closed in the child.
+ * Every descriptor of ours is close-on-exec, but libcurl (7.88: multi.c, asyn-thread.c) makes pairs
+ * of sockets for its own use that are not. These are closed in the child.
  */
 static int close_inherited(posix_spawn_file_actions_t *files) {
     DIR *own = opendir("/proc/self/fd");
@@ -68,7 +63,9 @@ static int set_files(posix_spawn_file_actions_t *files, int output) {
     return failure != 0 ? failure : posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 }
 
-/* "az account get-access-token" in its documentation; posix_spawn wants strings that are not const. */
+/*
+ * "az account get-access-token" in its documentation; posix_spawn wants strings that are not const.
+ */
 static char words[][32] = {"az", "account", "get-access-token", "--output", "json", "--resource", TOKEN_RESOURCE};
 static char *const arguments[] = {words[0], words[1], words[2], words[3], words[4], words[5], words[6], NULL};
 
@@ -98,64 +95,52 @@ static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid
     return failure;
 }
 
-static enum status start(const struct token_source_cli *self, const struct token_context *context, struct run *run,
-                         struct error *err) {
+/* Starts az with a pipe for its output. */
+static enum status run_az(struct token_source_cli *self, struct error *err) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return error_set(err, STATUS_UNAVAILABLE, "a pipe to it: %s", strerror(errno));
     }
-    run->output = ends[0];
-    run->deadline_ms = clock_now_ms(context->clock) + TOKEN_FETCH_MS;
-    int failure = spawn(self, ends[1], &run->pid);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    int failure = spawn(self, ends[1], &self->pid);
     close(ends[1]);
     if (failure == 0) {
+        self->output.fd = ends[0];
         return STATUS_OK;
     }
-    close(run->output);
+    close(ends[0]);
     return failure == ENOENT ? error_set(err, STATUS_NOT_FOUND, "it is not installed")
                              : error_set(err, STATUS_UNAVAILABLE, "it cannot be started: %s", strerror(failure));
 }
 
-/* --- waiting --- */
+/* --- its end --- */
 
-/* Until `fd` can be read (-1: until limit_ms), and `limit_ms` at most. STATUS_OK also when nothing happened. */
-static enum status wait_for(const struct run *run, const struct token_context *context, int fd, int64_t limit_ms,
-                            struct error *err) {
-    int64_t left_ms = run->deadline_ms - clock_now_ms(context->clock);
-    if (left_ms <= 0) {
-        return error_set(err, STATUS_UNAVAILABLE, "it took longer than %d s", TOKEN_FETCH_MS / 1000);
-    }
-    struct pollfd fds[] = {{.fd = context->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    poll(fds, 2, (int)(left_ms < limit_ms ? left_ms : limit_ms));
-    return fds[0].revents != 0 ? error_set(err, STATUS_CANCELLED, "given up, since the program is stopping")
-                               : STATUS_OK;
+static void set_timer(struct token_source_cli *self, int64_t due_ms) {
+    event_loop_set_timer(self->platform->loop, &self->timer, due_ms);
 }
 
-static enum status read_output(const struct run *run, const struct token_context *context, struct strbuf *out,
-                               struct error *err) {
-    char block[4096];
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        status = wait_for(run, context, run->output, OUTPUT_POLL_MS, err);
-        if (status != STATUS_OK) {
-            break;
-        }
-        ssize_t count = read(run->output, block, sizeof block);
-        if (count == 0) {
-            break;
-        }
-        if (count > 0) {
-            strbuf_append(out, block, (size_t)count);
-            status = strbuf_status(out);
-            if (status != STATUS_OK) {
-                error_set(err, status, "its output: %s", status_text(status));
-            }
-        } else if (errno != EINTR && errno != EAGAIN) {
-            status = error_set(err, STATUS_UNAVAILABLE, "its output: %s", strerror(errno));
-        }
+static void close_output(struct token_source_cli *self) {
+    if (self->output.fd >= 0) {
+        event_loop_unwatch(self->platform->loop, &self->output);
+        close(self->output.fd);
+        self->output.fd = -1;
     }
-    crypto_wipe(block, sizeof block);
-    return status;
+}
+
+/*
+ * Ends the run early, with its children. `self->failure` says why. Its exit is looked for from the
+ * loop's next round on.
+ */
+static void kill_run(struct token_source_cli *self) {
+    close_output(self);
+    kill(-self->pid, SIGKILL);
+    self->state = TOKEN_CLI_KILLED;
+    set_timer(self, clock_now_ms(self->platform->clock));
+}
+
+static void kill_late_run(struct token_source_cli *self) {
+    error_set(&self->failure, STATUS_UNAVAILABLE, "it took longer than %d s", TOKEN_FETCH_MS / 1000);
+    kill_run(self);
 }
 
 /* 127 is what posix_spawnp's child ends with, or a shell, where there is no such program. */
@@ -168,61 +153,131 @@ static enum status judge_exit(int code, struct error *err) {
                      is_missing ? "it is not installed" : "it gave no token; is somebody logged in? (az login)");
 }
 
-/* It has closed its output, and should end now. */
-static enum status wait_for_exit(struct run *run, const struct token_context *context, struct error *err) {
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK) {
-        int code = 0;
-        pid_t ended = waitpid(run->pid, &code, WNOHANG);
-        if (ended == run->pid) {
-            run->pid = 0;
-            return judge_exit(code, err);
-        }
-        if (ended < 0 && errno != EINTR) {
-            run->pid = 0;
-            return error_set(err, STATUS_UNAVAILABLE, "its end: %s", strerror(errno));
-        }
-        status = wait_for(run, context, -1, EXIT_POLL_MS, err);
+static enum status take_token(const struct token_source_cli *self, int code, struct token *out, struct error *err) {
+    if (self->state == TOKEN_CLI_KILLED) {
+        *err = self->failure;
+        return err->status;
+    }
+    enum status status = judge_exit(code, err);
+    if (status == STATUS_OK) {
+        struct token_moment at = {clock_now_ms(self->platform->clock), clock_wall_ms(self->platform->clock)};
+        status = token_answer_read_cli(&self->text, &at, out, err);
     }
     return status;
 }
 
-static void finish(struct run *run) {
-    close(run->output);
-    if (run->pid > 0) {
-        kill(-run->pid, SIGKILL);
-        while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+/* It has ended with `code`, as of waitpid. */
+static void end_run(struct token_source_cli *self, int code) {
+    struct token token;
+    struct error err = {.status = STATUS_OK};
+    token_init(&token);
+    enum status status = take_token(self, code, &token, &err);
+    if (status != STATUS_OK) {
+        error_wrap(&err, "az");
+    }
+    strbuf_release_wipe(&self->text);
+    event_loop_stop_timer(self->platform->loop, &self->timer);
+    self->state = TOKEN_CLI_IDLE;
+    self->base.done(self->base.done_context, status, status == STATUS_OK ? &token : NULL, &err);
+    token_release(&token);
+}
+
+/*
+ * It should end now. A pidfd would tell the loop, but old kernels have none; and this takes a few
+ * looks an hour.
+ */
+static void look_for_exit(struct token_source_cli *self) {
+    int64_t now_ms = clock_now_ms(self->platform->clock);
+    int code = 0;
+    pid_t ended = waitpid(self->pid, &code, WNOHANG);
+    if (ended == self->pid) {
+        end_run(self, code);
+    } else if (ended < 0 && errno != EINTR) { /* something else in this program has waited for it */
+        error_set(&self->failure, STATUS_UNAVAILABLE, "its end: %s", strerror(errno));
+        self->state = TOKEN_CLI_KILLED;
+        end_run(self, 0);
+    } else if (self->state == TOKEN_CLI_EXITING && now_ms >= self->deadline_ms) {
+        kill_late_run(self);
+    } else {
+        set_timer(self, now_ms + EXIT_POLL_MS);
     }
 }
 
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
-    const struct token_source_cli *self = (const struct token_source_cli *)source;
-    struct run run = {.output = -1};
-    struct strbuf output;
-    strbuf_init(&output, TOKEN_ANSWER_MAX_BYTES);
-    enum status status = start(self, context, &run, err);
-    if (status == STATUS_OK) {
-        fcntl(run.output, F_SETFL, O_NONBLOCK);
-        status = read_output(&run, context, &output, err);
-        if (status == STATUS_OK) {
-            status = wait_for_exit(&run, context, err);
+static void on_timer(void *context) {
+    struct token_source_cli *self = context;
+    if (self->state == TOKEN_CLI_READING) {
+        kill_late_run(self);
+    } else {
+        look_for_exit(self);
+    }
+}
+
+/* --- its output --- */
+
+/*
+ * Takes `count` bytes that were read; 0: the output has ended; < 0: errno says why there are none.
+ */
+static void take_output(struct token_source_cli *self, const char *block, ssize_t count) {
+    if (count > 0) {
+        strbuf_append(&self->text, block, (size_t)count);
+        enum status status = strbuf_status(&self->text);
+        if (status != STATUS_OK) {
+            error_set(&self->failure, status, "its output: %s", status_text(status));
+            kill_run(self);
         }
-        finish(&run);
+    } else if (count == 0) {
+        close_output(self);
+        self->state = TOKEN_CLI_EXITING;
+        look_for_exit(self);
+    } else if (errno != EINTR && errno != EAGAIN) {
+        error_set(&self->failure, STATUS_UNAVAILABLE, "its output: %s", strerror(errno));
+        kill_run(self);
     }
-    if (status == STATUS_OK) {
-        struct token_moment at = {clock_now_ms(context->clock), clock_wall_ms(context->clock)};
-        status = token_answer_read_cli(&output, &at, out, err);
-    }
+}
+
+static void on_output(void *context, unsigned events) {
+    (void)events;
+    struct token_source_cli *self = context;
+    char block[4096];
+    ssize_t count = read(self->output.fd, block, sizeof block);
+    take_output(self, block, count);
+    crypto_wipe(block, sizeof block);
+}
+
+/* --- the source --- */
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_cli *self = (struct token_source_cli *)source;
+    enum status status = run_az(self, err);
     if (status != STATUS_OK) {
         error_wrap(err, "az");
+        return status;
     }
-    strbuf_release_wipe(&output);
-    return status;
+    self->platform = platform;
+    self->state = TOKEN_CLI_READING;
+    self->deadline_ms = clock_now_ms(platform->clock) + TOKEN_FETCH_MS;
+    self->timer = (struct loop_timer){.fired = on_timer, .context = self};
+    strbuf_init(&self->text, TOKEN_ANSWER_MAX_BYTES);
+    set_timer(self, self->deadline_ms);
+    if (!event_loop_watch(platform->loop, &self->output, LOOP_READABLE)) {
+        error_set(&self->failure, STATUS_UNAVAILABLE, "its output cannot be watched: %s", strerror(errno));
+        kill_run(self);
+    }
+    return STATUS_OK;
+}
+
+static void cancel(struct token_source *source) {
+    struct token_source_cli *self = (struct token_source_cli *)source;
+    if (self->state == TOKEN_CLI_READING || self->state == TOKEN_CLI_EXITING) {
+        error_set(&self->failure, STATUS_CANCELLED, "given up, since the program is stopping");
+        kill_run(self);
+    }
 }
 
 void token_source_cli_init(struct token_source_cli *source, char *const *environment) {
-    *source = (struct token_source_cli){.base = {.name = "the developer's login (az)", .fetch = fetch},
-                                        .environment = environment};
+    *source = (struct token_source_cli){
+        .base = {.name = "the developer's login (az)", .start = start, .cancel = cancel},
+        .environment = environment,
+        .output = {.fd = -1, .ready = on_output, .context = source},
+    };
 }

@@ -3,38 +3,28 @@
 #include "storage/token_http.h"
 #include "storage/token_source.h"
 
-enum { URL_MAX_BYTES = 4096 };
-
-static enum status ask(const struct token_source_imds *self, const struct token_context *context, bool is_probe,
-                       struct http_reply *out, struct error *err) {
-    struct strbuf url;
-    struct http_headers headers;
-    strbuf_init(&url, URL_MAX_BYTES);
-    http_headers_init(&headers);
-    strbuf_append_string(&url, self->host);
-    strbuf_append_string(&url, "/metadata/identity/oauth2/token?api-version=2018-02-01");
-    token_http_add_field(&url, "resource", TOKEN_RESOURCE);
+/* A probe is told by its lack of a header: IMDS answers nothing but errors to it, and at once. */
+static enum status ask(struct token_source_imds *self, const struct platform *platform, bool is_probe,
+                       token_answered answered, struct error *err) {
+    struct token_http_source *http = &self->http;
+    snprintf(http->endpoint, sizeof http->endpoint, "IMDS at %s", self->host);
+    token_http_begin(http, platform);
+    strbuf_append_string(&http->url, self->host);
+    strbuf_append_string(&http->url, "/metadata/identity/oauth2/token?api-version=2018-02-01");
+    token_http_add_field(&http->url, "resource", TOKEN_RESOURCE);
     if (self->client_id != NULL) {
-        token_http_add_field(&url, "client_id", self->client_id);
+        token_http_add_field(&http->url, "client_id", self->client_id);
     }
-    if (!is_probe) { /* IMDS answers nothing but errors to those who do not send it, and at once */
-        http_headers_add(&headers, "Metadata", "true");
+    if (!is_probe) {
+        http_headers_add(&http->headers, "Metadata", "true");
     }
-    enum status status = strbuf_status(&url);
-    if (status != STATUS_OK) {
-        error_set(err, status, "building the request: %s", status_text(status));
-    } else {
-        status =
-            token_http_ask(context, url.data, &headers, NULL, is_probe ? self->probe_ms : TOKEN_FETCH_MS, out, err);
-    }
-    http_headers_release(&headers);
-    strbuf_release(&url);
-    return status;
+    return token_http_ask(http, is_probe ? self->probe_ms : TOKEN_FETCH_MS, answered, err);
 }
 
 /*
- * IMDS answers 400, or 410, 429, 5xx when in trouble. These are somebody else's: another cloud's metadata (401, 404, 405), or
- * one on the way who does not let us through (Docker Desktop, a proxy: 403).
+ * IMDS answers 400, or 410, 429, 5xx when in trouble. These are somebody else's: another cloud's
+ * metadata (401, 404, 405), or one on the way who does not let us through (Docker Desktop, a proxy:
+ * 403).
  */
 static bool is_elses(int http_status) {
     return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
@@ -45,32 +35,12 @@ static enum status not_imds(const char *why, struct error *err) {
 }
 
 /*
- * Where there is no IMDS nothing answers, and others wait for their turn to sign in: so the first probe is short. A busy machine's
- * IMDS may take seconds, even to connect (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
+ * "Use managed identities on a virtual machine to acquire an access token", error handling and
+ * retry guidance.
  */
-static enum status probe(struct token_source_imds *self, const struct token_context *context, struct error *err) {
-    struct http_reply reply;
-    struct error why = {0};
-    http_reply_init(&reply);
-    enum status status = ask(self, context, true, &reply, &why);
-    if (status == STATUS_UNAVAILABLE) {
-        status = error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
-                           TOKEN_FETCH_MS / 1000, why.message);
-        self->probe_ms = TOKEN_FETCH_MS;
-    } else if (status != STATUS_OK) {
-        error_set(err, status, "%s", why.message);
-    } else if (is_elses(reply.status)) {
-        snprintf(why.message, sizeof why.message, "it answered %d", reply.status);
-        status = not_imds(why.message, err);
-    }
-    http_reply_release(&reply);
-    return status;
-}
-
-/* "Use managed identities on a virtual machine to acquire an access token", error handling and retry guidance. */
-static enum status take(const struct token_context *context, const struct http_reply *reply, struct token *out,
+static enum status take(const struct platform *platform, const struct http_reply *reply, struct token *out,
                         struct error *err) {
-    enum status status = token_http_take(context, reply, out, err);
+    enum status status = token_http_take(platform, reply, false, out, err);
     if (status != STATUS_UNAUTHORIZED) {
         return status;
     }
@@ -83,45 +53,68 @@ static enum status take(const struct token_context *context, const struct http_r
     return status;
 }
 
-static enum status ask_for_token(struct token_source_imds *self, const struct token_context *context, struct token *out,
-                                 struct error *err) {
-    struct http_reply reply;
-    http_reply_init(&reply);
-    enum status status = ask(self, context, false, &reply, err);
+/* Until it has given a token, what is no answer of IMDS's shows that it is not there. */
+static void on_answer(struct token_http_source *http, enum status status, const struct http_reply *reply,
+                      struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)http;
+    struct token token;
+    token_init(&token);
     if (status == STATUS_OK) {
-        status = take(context, &reply, out, err);
-    }
-    http_reply_release(&reply);
-    return status;
-}
-
-/* Until it has given a token it is probed, and what is no answer of IMDS's shows that it is not there. */
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
-    struct token_source_imds *self = (struct token_source_imds *)source;
-    struct error why = {0};
-    enum status status = self->probe ? probe(self, context, &why) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = ask_for_token(self, context, out, &why);
+        status = take(http->platform, reply, &token, err);
         if (self->probe && status == STATUS_MALFORMED) {
-            status = not_imds(why.message, &why);
+            status = not_imds(err->message, err);
         }
     }
     if (status == STATUS_OK) {
         self->probe = false;
-        return STATUS_OK;
     }
-    error_wrap(&why, "IMDS at %s", self->host);
-    if (err != NULL) {
-        *err = why;
+    token_http_end(http, status, &token, err);
+    token_release(&token);
+}
+
+/*
+ * Where there is no IMDS nothing answers, and others wait for their turn to sign in: so the first
+ * probe is short. A busy machine's IMDS may take seconds, even to connect
+ * (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
+ */
+static enum status judge_probe(struct token_source_imds *self, enum status status, const struct http_reply *reply,
+                               struct error *err) {
+    if (status == STATUS_UNAVAILABLE) {
+        self->probe_ms = TOKEN_FETCH_MS;
+        return error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
+                         TOKEN_FETCH_MS / 1000, err->message);
+    }
+    if (status == STATUS_OK && is_elses(reply->status)) {
+        char why[32];
+        snprintf(why, sizeof why, "it answered %d", reply->status);
+        return not_imds(why, err);
     }
     return status;
+}
+
+static void on_probed(struct token_http_source *http, enum status status, const struct http_reply *reply,
+                      struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)http;
+    status = judge_probe(self, status, reply, err);
+    if (status != STATUS_OK) {
+        token_http_end(http, status, NULL, err);
+        return;
+    }
+    status = ask(self, http->platform, false, on_answer, err);
+    if (status != STATUS_OK) {
+        http->base.done(http->base.done_context, status, NULL, err);
+    }
+}
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)source;
+    return ask(self, platform, self->probe, self->probe ? on_probed : on_answer, err);
 }
 
 void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id,
                             bool probe_first) {
     *source = (struct token_source_imds){
-        .base = {.name = "a managed identity (IMDS)", .fetch = fetch},
+        .http.base = {.name = "a managed identity (IMDS)", .start = start, .cancel = token_http_cancel},
         .host = host,
         .client_id = client_id,
         .probe = probe_first,

@@ -8,9 +8,9 @@
 #include "storage/token_http.h"
 #include "storage/token_source.h"
 
-enum { FORM_MAX_BYTES = 64 * 1024, ASSERTION_MAX_BYTES = 16 * 1024, ASSERTION_LIFETIME_S = 600 };
+enum { ASSERTION_MAX_BYTES = 16 * 1024, ASSERTION_LIFETIME_S = 600 };
 
-/* --- the assertion: "Microsoft identity platform application authentication certificate credentials" --- */
+/* --- the assertion ("Microsoft identity platform application authentication certificate credentials") --- */
 
 /* Appends a JSON object as base64url, and deletes it. NULL: no memory. */
 static enum status append_json(struct strbuf *out, cJSON *object) {
@@ -56,21 +56,21 @@ static cJSON *claims_of(const struct token_client *client, const char *audience,
 
 /* Appends HEADER.CLAIMS.SIGNATURE. */
 static enum status append_assertion(struct strbuf *out, const struct token_client *client,
-                                    const struct crypto_identity *identity, int64_t now_s) {
+                                    const struct crypto_identity *identity, const struct platform *platform) {
     char id[UUID_TEXT_BYTES];
     struct strbuf audience;
     strbuf_init(&audience, ASSERTION_MAX_BYTES);
     token_http_endpoint(&audience, client);
     enum status status = strbuf_status(&audience);
     if (status == STATUS_OK) {
-        status = uuid_v4(random_system(), id);
+        status = uuid_v4(platform->random, id);
     }
     if (status == STATUS_OK) {
         status = append_json(out, header_of(identity));
     }
     if (status == STATUS_OK) {
         strbuf_append_char(out, '.');
-        status = append_json(out, claims_of(client, audience.data, id, now_s));
+        status = append_json(out, claims_of(client, audience.data, id, clock_wall_ms(platform->clock) / 1000));
     }
     if (status == STATUS_OK) {
         unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
@@ -101,50 +101,49 @@ static enum status read_identity(const char *path, struct crypto_identity *out, 
     return status;
 }
 
-static enum status add_certificate(const struct token_source_principal *self, const struct token_context *context,
-                                   struct strbuf *form, struct error *err) {
+/* Appends an assertion, signed with the certificate's key. */
+static enum status make_assertion(const struct token_source_principal *self, const struct platform *platform,
+                                  struct strbuf *out, struct error *err) {
     struct crypto_identity identity;
     enum status status = read_identity(self->certificate_path, &identity, err);
     if (status != STATUS_OK) {
         return status;
     }
-    struct strbuf assertion;
-    strbuf_init(&assertion, ASSERTION_MAX_BYTES);
-    status = append_assertion(&assertion, &self->client, &identity, clock_wall_ms(context->clock) / 1000);
-    if (status == STATUS_OK) {
-        token_http_add_assertion(form, assertion.data);
-    } else {
+    status = append_assertion(out, &self->client, &identity, platform);
+    if (status != STATUS_OK) {
         error_set(err, status, "signing an assertion with %s: %s", self->certificate_path, status_text(status));
     }
-    strbuf_release_wipe(&assertion);
     crypto_identity_release(&identity);
     return status;
 }
 
-static enum status fetch(struct token_source *source, const struct token_context *context, struct token *out,
-                         struct error *err) {
-    const struct token_source_principal *self = (const struct token_source_principal *)source;
-    struct strbuf form;
-    strbuf_init(&form, FORM_MAX_BYTES);
-    token_http_begin_form(&form, &self->client);
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_principal *self = (struct token_source_principal *)source;
     enum status status = STATUS_OK;
-    if (self->secret != NULL) {
-        token_http_add_field(&form, "client_secret", self->secret);
-    } else {
-        status = add_certificate(self, context, &form, err);
+    struct strbuf assertion;
+    strbuf_init(&assertion, ASSERTION_MAX_BYTES);
+    if (self->secret == NULL) {
+        status = make_assertion(self, platform, &assertion, err);
     }
     if (status == STATUS_OK) {
-        status = token_http_exchange(context, &self->client, &form, out, err);
+        struct strbuf *form = token_http_begin_form(&self->http, platform, &self->client);
+        if (self->secret != NULL) {
+            token_http_add_field(form, "client_secret", self->secret);
+        } else {
+            token_http_add_assertion(form, assertion.data);
+        }
+        status = token_http_post_form(&self->http, &self->client, err);
     }
-    strbuf_release_wipe(&form);
+    strbuf_release_wipe(&assertion);
     return status;
 }
 
 void token_source_principal_init(struct token_source_principal *source, const struct token_client *client,
                                  const char *secret, const char *certificate_path) {
     *source = (struct token_source_principal){
-        .base = {.name = secret != NULL ? "a service principal's secret" : "a service principal's certificate",
-                 .fetch = fetch},
+        .http.base = {.name = secret != NULL ? "a service principal's secret" : "a service principal's certificate",
+                      .start = start,
+                      .cancel = token_http_cancel},
         .client = *client,
         .secret = secret,
         .certificate_path = certificate_path,

@@ -22,8 +22,7 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
         status = http_transport_set_ca_file(parts->transport, parts->settings.ca_file);
     }
     if (status == STATUS_OK) {
-        status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication, parts->transport,
-                               parts->platform.clock, err);
+        status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication, &parts->platform, err);
     }
     if (status != STATUS_OK) {
         return status;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "support/http_send.h"
 
 enum {
     CALL_TIMEOUT_MS = 30000,
@@ -101,7 +102,7 @@ static const struct history_record *ask(struct torture_clients *clients, const s
                              .timeout_ms = CALL_TIMEOUT_MS,
                              .max_response_bytes = MAX_ANSWER_BYTES};
     struct history_record *record = history_begin(clients->history, asked);
-    enum status status = http_transport_send(clients->transport, &call, &reply, NULL);
+    enum status status = http_send(clients->transport, &call, &reply, NULL);
     history_end(clients->history, record, status == STATUS_OK ? &reply : NULL);
     http_reply_release(&reply);
     http_headers_release(&headers);

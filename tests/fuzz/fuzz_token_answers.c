@@ -90,15 +90,39 @@ static void check_error_code(const struct strbuf *body) {
 }
 
 /* One fetch, which gets what was laid out. */
-static void check_source(struct token_source *source) {
-    struct http_call_group group = {false};
-    const struct token_context context = {NULL, &still_clock, &group, -1};
+struct fetch {
+    struct token_source *source;
+    struct platform platform;
     struct token token;
-    struct error err = {0};
-    begin(&token);
-    enum status status = source->fetch(source, &context, &token, &err);
-    REQUIRE(err.retry_after_ms >= 0 && err.retry_after_ms <= 3600 * 1000);
-    end(&token, status, &err, 0); /* the stub's replies say that they were sent at 0 */
+    int ends;
+};
+
+static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+    struct fetch *fetch = context;
+    fetch->ends++;
+    REQUIRE((token != NULL) == (status == STATUS_OK));
+    REQUIRE(err->retry_after_ms >= 0 && err->retry_after_ms <= 3600 * 1000);
+    if (token != NULL) {
+        token_release(&fetch->token);
+        fetch->token = *token;
+        token_init(token);
+    }
+    end(&fetch->token, status, err, 0); /* the stub's replies say that they were sent at 0 */
+}
+
+static void start_fetch(void *context) {
+    struct fetch *fetch = context;
+    REQUIRE(token_source_start(fetch->source, &fetch->platform, on_fetched, fetch, NULL) == STATUS_OK);
+    REQUIRE(fetch->ends == 0);
+}
+
+static void check_source(struct token_source *source) {
+    struct fetch fetch = {
+        .source = source,
+        .platform = {.clock = &still_clock, .http = stub_transport_client(), .random = random_system()}};
+    begin(&fetch.token);
+    stub_transport_run(start_fetch, &fetch);
+    REQUIRE(fetch.ends == 1);
 }
 
 static void check_kind(unsigned kind, const struct strbuf *body) {
@@ -109,15 +133,15 @@ static void check_kind(unsigned kind, const struct strbuf *body) {
     switch (kind) {
     case APP_SERVICE:
         token_source_app_service_init(&app_service, "http://127.0.0.1:4141/msi/token", SECRET, "client");
-        check_source(&app_service.base);
+        check_source(&app_service.http.base);
         break;
     case MACHINE:
         token_source_imds_init(&imds, "http://169.254.169.254", NULL, true);
-        check_source(&imds.base);
+        check_source(&imds.http.base);
         break;
     case PRINCIPAL:
         token_source_principal_init(&principal, &client, SECRET, NULL);
-        check_source(&principal.base);
+        check_source(&principal.http.base);
         break;
     case ERROR_CODE:
         check_error_code(body);

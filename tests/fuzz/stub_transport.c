@@ -1,7 +1,8 @@
 #include "fuzz/stub_transport.h"
 
 #include "fuzz/input.h"
-#include "storage/http_transport.h"
+#include "http/event_loop.h"
+#include "http/http_client.h"
 
 enum { MOST_REPLIES = 8 };
 
@@ -33,12 +34,11 @@ int stub_transport_calls(void) {
 }
 
 /* Gives the next reply, or none. */
-static enum status answer(const struct http_call *call, struct http_reply *out, struct error *err,
-                          enum status if_none) {
+static enum status answer(const struct http_call *call, struct http_reply *out, struct error *err) {
     REQUIRE(call->timeout_ms > 0 && call->max_response_bytes > 0);
     int index = calls++;
     if (index >= reply_count) {
-        return error_set(err, if_none, "there is no network here");
+        return error_set(err, STATUS_CANCELLED, "there is no network here"); /* which is not tried again */
     }
     out->status = replies[index].status;
     for (size_t i = 0; i < replies[index].headers->count; i++) {
@@ -88,9 +88,8 @@ bool event_loop_is_current(const struct event_loop *loop) {
     return false;
 }
 
-void event_loop_post(struct event_loop *loop, struct loop_task *task) {
-    (void)loop;
-    push(task->run, task->context, task);
+void stub_transport_run(void (*run)(void *context), void *context) {
+    push(run, context, NULL);
     while (pending_count > 0) {
         struct pending next = pending[0];
         pending_count--;
@@ -101,6 +100,11 @@ void event_loop_post(struct event_loop *loop, struct loop_task *task) {
     }
 }
 
+void event_loop_post(struct event_loop *loop, struct loop_task *task) {
+    (void)loop;
+    stub_transport_run(task->run, task->context);
+}
+
 static struct http_call exchanged; /* the call of the exchange that is under way */
 
 static void end_exchange(void *context) {
@@ -109,7 +113,7 @@ static void end_exchange(void *context) {
     struct error err = {.status = STATUS_OK};
     http_reply_init(&reply);
     exchange->call = NULL;
-    enum status status = answer(&exchanged, &reply, &err, STATUS_CANCELLED); /* which is not tried again */
+    enum status status = answer(&exchanged, &reply, &err);
     exchange->done(exchange->context, status, status == STATUS_OK ? &reply : NULL, &err);
     http_reply_release(&reply);
 }
@@ -132,26 +136,4 @@ struct http_client *stub_transport_client(void) {
     static const struct http_client_ops ops = {start_exchange, abandon_exchange};
     static struct http_client client = {.ops = &ops};
     return &client;
-}
-
-/* ---- the transport's own calls ---- */
-
-enum status http_transport_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
-                                struct error *err) {
-    (void)transport;
-    return answer(call, out, err, STATUS_UNAVAILABLE);
-}
-
-enum status http_transport_submit(struct http_transport *transport, const struct http_call *call, http_done done,
-                                  void *context) {
-    (void)transport;
-    (void)call;
-    (void)done;
-    (void)context;
-    return STATUS_CANCELLED;
-}
-
-void http_transport_cancel(struct http_transport *transport, struct http_call_group *group) {
-    (void)transport;
-    group->cancelled = true;
 }

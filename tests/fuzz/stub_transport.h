@@ -1,8 +1,10 @@
 /*
- * stub_transport.h - http_transport.h without a network: each call is answered with the next of the replies that were laid out,
- * and with STATUS_UNAVAILABLE when none is left.
+ * stub_transport.h - an HTTP client without a network, and a loop that does at once whatever it is
+ * given: each call is answered with the next of the replies that were laid out, and with
+ * STATUS_CANCELLED when none is left.
  *
- * A target that includes this is linked with it in place of the transport (see the Makefile); all above it is real.
+ * A target that includes this is linked with it in place of the event loop (see the Makefile); all
+ * above it is real.
  *
  * Threads: one.
  * Layer: tests.
@@ -20,6 +22,9 @@ void stub_transport_begin(void);
 
 /* Lays out one more, borrowed until it has been given. */
 void stub_transport_reply(int status, const struct http_headers *headers, const char *body, size_t length);
+
+/* Calls `run` as on the loop, and then whatever follows from it. event_loop_post does the same. */
+void stub_transport_run(void (*run)(void *context), void *context);
 
 /* The interface to no network: as the transport, but a call that finds no reply ends with STATUS_CANCELLED. */
 struct http_client *stub_transport_client(void);

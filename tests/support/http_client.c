@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "support/http_send.h"
+
 static enum status send(const struct http_ask *ask, struct http_reply *out, struct error *err) {
     char url[4096];
     snprintf(url, sizeof url, "http://127.0.0.1:%d%s", ask->port, ask->path);
@@ -31,7 +33,7 @@ static enum status send(const struct http_ask *ask, struct http_reply *out, stru
     struct http_transport *transport = NULL;
     enum status status = http_transport_new(&transport, clock_system(), err);
     if (status == STATUS_OK) {
-        status = http_transport_send(transport, &call, out, err);
+        status = http_send(transport, &call, out, err);
     }
     http_transport_free(transport);
     http_headers_release(&headers);

@@ -98,11 +98,11 @@ static bool virtual_step(void) {
 struct virtual_answer {
     enum status refused; /* of the call's start; STATUS_OK: it was started */
     enum status lost;    /* it gets no answer but this; STATUS_OK: it gets one */
-    bool hangs;          /* until its timeout */
     int http_status;
+    bool hangs;      /* until its timeout */
+    bool is_foreign; /* it comes from something on the way */
     const char *content_type;
     const char *headers[3][2]; /* more; up to the first that is NULL */
-    bool is_foreign;           /* it comes from something on the way */
     char body[8192];
 };
 

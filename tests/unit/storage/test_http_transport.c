@@ -15,6 +15,7 @@
 #include "support/descriptors.h"
 #include "support/fault_proxy.h"
 #include "support/http_fake.h"
+#include "support/http_send.h"
 #include "support/tls_server.h"
 
 enum { TIMEOUT_MS = 90000, MAX_BYTES = 1024 * 1024 };
@@ -44,7 +45,7 @@ static struct http_call call_to(const char *method, const char *path) {
 
 static enum status send_call(const struct http_call *call) {
     http_reply_release(&reply);
-    return http_transport_send(transport, call, &reply, &err);
+    return http_send(transport, call, &reply, &err);
 }
 
 static enum status get(const char *path) {
@@ -79,7 +80,7 @@ START_TEST(no_connection_is_inherited_by_a_child) {
     ck_assert_int_eq(http_transport_new(&second, clock_system(), &err), STATUS_OK);
     int without_connection = descriptors_inherited_since(&before, NULL);
     http_fake_push(fake, &(struct http_fake_answer){.status = 200});
-    ck_assert_int_eq(http_transport_send(second, &call, &reply, &err), STATUS_OK);
+    ck_assert_int_eq(http_send(second, &call, &reply, &err), STATUS_OK);
     ck_assert_int_le(without_connection, 2);
     ck_assert_int_eq(descriptors_inherited_since(&before, NULL), without_connection);
     http_transport_free(second);
@@ -224,10 +225,11 @@ START_TEST(nobody_there_is_unavailable) {
 }
 END_TEST
 
-/* On the I/O thread: submits a call whose time is over before it can be sent, and one whose time is not quite. */
+/* On the loop's thread: starts a call whose time is over before it can be sent, and one whose time is not quite. */
 struct late {
     struct clock_fake clock;
     struct http_transport *transport;
+    struct http_exchange exchanges[2];
     enum status statuses[2];
 };
 
@@ -239,12 +241,15 @@ static void note_status(void *context, enum status status, struct http_reply *la
     sem_post(&late_answered);
 }
 
-static void submit_and_be_late(void *context) {
+static void start_and_be_late(void *context) {
     struct late *late = context;
     for (int i = 0; i < 2; i++) {
         struct http_call call = call_to("GET", i == 0 ? "/late" : "/in-time");
         call.timeout_ms = TIMEOUT_MS + i;
-        ck_assert_int_eq(http_transport_submit(late->transport, &call, note_status, &late->statuses[i]), STATUS_OK);
+        late->exchanges[i] = (struct http_exchange){.done = note_status, .context = &late->statuses[i]};
+        ck_assert_int_eq(
+            http_client_start(http_transport_platform(late->transport, NULL).http, &call, &late->exchanges[i]),
+            STATUS_OK);
     }
     clock_fake_advance(&late->clock, TIMEOUT_MS);
 }
@@ -254,8 +259,8 @@ START_TEST(a_call_whose_time_is_over_before_it_is_sent_is_not_sent) {
     sem_init(&late_answered, 0, 0);
     clock_fake_init(&late.clock, 5000, 0);
     ck_assert_int_eq(http_transport_new(&late.transport, &late.clock.base, &err), STATUS_OK);
-    struct loop_task task = {.run = submit_and_be_late, .context = &late};
-    event_loop_post(http_transport_platform(late.transport, random_system()).loop, &task);
+    struct loop_task task = {.run = start_and_be_late, .context = &late};
+    event_loop_post(http_transport_platform(late.transport, NULL).loop, &task);
     sem_wait(&late_answered), sem_wait(&late_answered);
     http_transport_free(late.transport);
     ck_assert_int_eq(late.statuses[0], STATUS_UNAVAILABLE);
@@ -403,7 +408,7 @@ START_TEST(three_hundred_calls_at_once_are_answered_over_256_connections_at_most
     }
     struct http_call call = call_to("PUT", "/many");
     for (int i = 0; i < 300; i++) {
-        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+        http_submit(transport, &call, count_answer, &tally);
     }
     http_fake_wait(fake, 256);
     http_fake_let_go(fake);
@@ -424,14 +429,12 @@ static void *send_fifty(void *user) {
     for (int i = 0; i < 50; i++) {
         struct http_reply mine;
         http_reply_init(&mine);
-        enum status status = http_transport_send(transport, &call, &mine, NULL);
+        enum status status = http_send(transport, &call, &mine, NULL);
         if (status != STATUS_OK || mine.status != 200) {
             abort();
         }
         http_reply_release(&mine);
-        if (http_transport_submit(transport, &call, count_answer, &tally) != STATUS_OK) {
-            abort();
-        }
+        http_submit(transport, &call, count_answer, &tally);
     }
     return NULL;
 }
@@ -455,26 +458,37 @@ START_TEST(threads_send_and_submit_at_the_same_time) {
 END_TEST
 
 struct chain {
+    struct loop_task start;
+    struct http_exchange exchange;
     int left;
     sem_t over;
 };
 
-static void submit_next(void *context, enum status status, struct http_reply *got, const struct error *failure) {
-    (void)got, (void)failure;
+static void start_next(void *context) {
     struct chain *chain = context;
     struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
-    if (status != STATUS_OK || --chain->left == 0) {
-        sem_post(&chain->over);
-    } else if (http_transport_submit(transport, &call, submit_next, chain) != STATUS_OK) {
+    if (http_client_start(http_transport_platform(transport, NULL).http, &call, &chain->exchange) != STATUS_OK) {
         abort();
     }
 }
 
-START_TEST(a_callback_may_submit) {
+static void end_link(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+    (void)got, (void)failure;
+    struct chain *chain = context;
+    if (status != STATUS_OK || --chain->left == 0) {
+        sem_post(&chain->over);
+    } else {
+        start_next(chain);
+    }
+}
+
+START_TEST(an_exchange_may_be_started_again_by_its_own_answer) {
     struct chain chain = {.left = 10};
     sem_init(&chain.over, 0, 0);
-    struct http_call call = call_to("GET", "/");
-    ck_assert_int_eq(http_transport_submit(transport, &call, submit_next, &chain), STATUS_OK);
+    (void)call_to("GET", "/"); /* sets url */
+    chain.start = (struct loop_task){.run = start_next, .context = &chain};
+    chain.exchange = (struct http_exchange){.done = end_link, .context = &chain};
+    event_loop_post(http_transport_platform(transport, NULL).loop, &chain.start);
     sem_wait(&chain.over);
     ck_assert_int_eq(chain.left, 0);
     ck_assert_uint_eq(http_fake_count(fake), 10);
@@ -482,38 +496,53 @@ START_TEST(a_callback_may_submit) {
 }
 END_TEST
 
-/* --- cancelling and ending --- */
+/* --- abandoning and ending --- */
 
-START_TEST(cancelling_a_group_ends_its_calls_and_no_others) {
+enum { HANGING = 6, ABANDONED = 2 };
+
+/* On the loop's thread: starts calls that hang; ends some of them. */
+struct hanging {
+    struct loop_task start, abandon;
+    struct http_exchange exchanges[HANGING];
+};
+
+static void start_hanging(void *context) {
+    struct hanging *hanging = context;
+    struct http_call call = {.method = "PUT", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    for (int i = 0; i < HANGING; i++) {
+        hanging->exchanges[i] = (struct http_exchange){.done = count_answer, .context = &tally};
+        ck_assert_int_eq(
+            http_client_start(http_transport_platform(transport, NULL).http, &call, &hanging->exchanges[i]), STATUS_OK);
+    }
+}
+
+static void abandon_some(void *context) {
+    struct hanging *hanging = context;
+    for (int i = 0; i < ABANDONED; i++) {
+        http_client_abandon(http_transport_platform(transport, NULL).http, &hanging->exchanges[i]);
+        http_client_abandon(http_transport_platform(transport, NULL).http, &hanging->exchanges[i]);
+        ck_assert_ptr_null(hanging->exchanges[i].call);
+    }
+    http_fake_let_go(fake);
+}
+
+START_TEST(an_abandoned_exchange_is_not_answered_and_all_others_are) {
+    struct hanging hanging;
     tally_init();
-    struct http_call_group group = {0}, other = {0};
-    struct http_call call = call_to("PUT", "/");
-    for (int i = 0; i < 6; i++) {
+    (void)call_to("PUT", "/"); /* sets url */
+    for (int i = 0; i < HANGING; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
     }
-    for (int i = 0; i < 6; i++) {
-        call.group = i % 3 == 0 ? &group : i % 3 == 1 ? &other : NULL;
-        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
-    }
-    http_fake_wait(fake, 6);
-    http_transport_cancel(transport, &group);
-    tally_wait(2);
-    http_fake_let_go(fake);
-    tally_wait(6);
-    ck_assert_int_eq(tally.answered[STATUS_CANCELLED], 2);
-    ck_assert_int_eq(tally.answered[STATUS_OK], 4);
-}
-END_TEST
-
-START_TEST(a_cancelled_group_takes_no_more_calls) {
-    struct http_call_group group = {0};
-    http_transport_cancel(transport, &group);
-    ck_assert_int_eq(get("/"), STATUS_OK); /* by now the I/O thread is done with what was open */
-    struct http_call call = call_to("GET", "/");
-    call.group = &group;
-    ck_assert_int_eq(send_call(&call), STATUS_CANCELLED);
-    ck_assert_int_eq(err.status, STATUS_CANCELLED);
-    ck_assert_uint_eq(http_fake_count(fake), 1);
+    hanging.start = (struct loop_task){.run = start_hanging, .context = &hanging};
+    hanging.abandon = (struct loop_task){.run = abandon_some, .context = &hanging};
+    event_loop_post(http_transport_platform(transport, NULL).loop, &hanging.start);
+    http_fake_wait(fake, HANGING);
+    event_loop_post(http_transport_platform(transport, NULL).loop, &hanging.abandon);
+    tally_wait(HANGING - ABANDONED);
+    http_transport_free(transport);
+    transport = NULL;
+    ck_assert_int_eq(tally.all, HANGING - ABANDONED);
+    ck_assert_int_eq(tally.answered[STATUS_OK], HANGING - ABANDONED);
 }
 END_TEST
 
@@ -524,11 +553,11 @@ START_TEST(freeing_answers_every_open_call_once) {
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
     }
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+        http_submit(transport, &call, count_answer, &tally);
     }
     http_fake_wait(fake, 10);
-    for (int i = 0; i < 20; i++) { /* of these, most have not been begun */
-        ck_assert_int_eq(http_transport_submit(transport, &call, count_answer, &tally), STATUS_OK);
+    for (int i = 0; i < 20; i++) { /* of these, most have hardly been begun */
+        http_submit(transport, &call, count_answer, &tally);
     }
     http_transport_free(transport);
     tally.closed = true;
@@ -539,28 +568,44 @@ START_TEST(freeing_answers_every_open_call_once) {
 END_TEST
 
 struct refused {
-    enum status on_submit;
+    enum status on_start;
     int answers;
+    struct http_exchange exchange;
 };
 
-static void submit_while_freed(void *context, enum status status, struct http_reply *got, const struct error *failure) {
-    (void)status, (void)got, (void)failure;
+static void start_while_freed(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+    (void)got, (void)failure;
     struct refused *refused = context;
     struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    ck_assert_int_eq(status, STATUS_CANCELLED);
     refused->answers++;
-    refused->on_submit = http_transport_submit(transport, &call, submit_while_freed, context);
+    refused->exchange = (struct http_exchange){.done = start_while_freed, .context = context};
+    refused->on_start = http_client_start(http_transport_platform(transport, NULL).http, &call, &refused->exchange);
 }
 
-START_TEST(a_call_submitted_while_freeing_is_refused) {
+START_TEST(a_call_started_while_freeing_is_refused) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
-    struct refused refused = {.on_submit = STATUS_OK};
+    struct refused refused = {.on_start = STATUS_OK};
     struct http_call call = call_to("GET", "/");
-    ck_assert_int_eq(http_transport_submit(transport, &call, submit_while_freed, &refused), STATUS_OK);
+    http_submit(transport, &call, start_while_freed, &refused);
     http_fake_wait(fake, 1);
     http_transport_free(transport);
     transport = NULL;
     ck_assert_int_eq(refused.answers, 1);
-    ck_assert_int_eq(refused.on_submit, STATUS_CANCELLED);
+    ck_assert_int_eq(refused.on_start, STATUS_CANCELLED);
+}
+END_TEST
+
+/* As storage's operations do that end once the loop has: on the owner's thread. */
+START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
+    struct http_call call = call_to("GET", "/");
+    struct http_exchange exchange = {.done = count_answer, .context = &tally};
+    tally_init();
+    http_transport_stop(transport);
+    ck_assert_int_eq(http_client_start(http_transport_platform(transport, NULL).http, &call, &exchange),
+                     STATUS_CANCELLED);
+    http_transport_stop(transport);
+    ck_assert_int_eq(tally.all, 0);
 }
 END_TEST
 
@@ -646,11 +691,11 @@ static void add_threads(Suite *suite) {
     TCase *threads = new_case(suite, "threads");
     tcase_add_test(threads, three_hundred_calls_at_once_are_answered_over_256_connections_at_most);
     tcase_add_test(threads, threads_send_and_submit_at_the_same_time);
-    tcase_add_test(threads, a_callback_may_submit);
-    tcase_add_test(threads, cancelling_a_group_ends_its_calls_and_no_others);
-    tcase_add_test(threads, a_cancelled_group_takes_no_more_calls);
+    tcase_add_test(threads, an_exchange_may_be_started_again_by_its_own_answer);
+    tcase_add_test(threads, an_abandoned_exchange_is_not_answered_and_all_others_are);
     tcase_add_test(threads, freeing_answers_every_open_call_once);
-    tcase_add_test(threads, a_call_submitted_while_freeing_is_refused);
+    tcase_add_test(threads, a_call_started_while_freeing_is_refused);
+    tcase_add_test(threads, a_stopped_transport_takes_no_calls_and_may_be_stopped_again);
 }
 
 /* ---- hosts that have a name ---- */

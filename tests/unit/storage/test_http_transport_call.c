@@ -42,7 +42,7 @@ static CURLcode call_trusting(const char *ca_file) {
     const struct http_call wanted = {.method = "GET", .url = url, .timeout_ms = 10000};
     struct transport_call *call = NULL;
     ck_assert_int_eq(http_transport_call_new(&call, transport, ca_file), STATUS_OK);
-    ck_assert_int_eq(http_transport_call_fill(call, &wanted, true), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     curl_easy_setopt(call->easy, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(call->easy, CURLOPT_DEBUGFUNCTION, keep);
     CURLcode code = curl_easy_perform(call->easy);
@@ -67,7 +67,7 @@ END_TEST
 static CURLcode send_to(struct transport_call *call, const char *url) {
     const struct http_call wanted = {.method = "GET", .url = url, .timeout_ms = 10000};
     http_transport_call_empty(call);
-    ck_assert_int_eq(http_transport_call_fill(call, &wanted, true), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     return curl_easy_perform(call->easy);
 }
 
@@ -113,7 +113,7 @@ START_TEST(so_many_headers_are_sent_and_no_more) {
     }
     const struct http_call wanted = {.method = "PUT", .url = "http://a/", .headers = &headers, .timeout_ms = 10000};
     ck_assert_int_eq(http_transport_call_new(&call, transport, NULL), STATUS_OK);
-    ck_assert_int_eq(http_transport_call_fill(call, &wanted, true), STATUS_OK);
+    ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     int lines = 0;
     for (const struct curl_slist *line = call->lines; line != NULL; line = line->next) {
         lines++;
@@ -121,7 +121,7 @@ START_TEST(so_many_headers_are_sent_and_no_more) {
     ck_assert_int_eq(lines, TRANSPORT_CALL_MAX_LINES);
     http_headers_add(&headers, "X-Header", "");
     http_transport_call_empty(call);
-    ck_assert_int_eq(http_transport_call_fill(call, &wanted, true), STATUS_TOO_LARGE);
+    ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_TOO_LARGE);
     http_transport_call_free(call);
     http_headers_release(&headers);
 }

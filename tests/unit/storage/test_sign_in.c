@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/http_transport.h"
 #include "support/check_main.h"
 #include "support/http_fake.h"
 
 static struct http_fake *fake;
 static struct http_transport *transport;
+static struct platform platform;
 static struct storage_account account;
 static struct sign_in_options options;
 static struct sign_in sign_in;
@@ -31,7 +33,8 @@ static void tear_down(void) {
 }
 
 static void start(void) {
-    enum status status = sign_in_start(&sign_in, &account, &options, transport, clock_system(), &err);
+    platform = http_transport_platform(transport, random_system());
+    enum status status = sign_in_start(&sign_in, &account, &options, &platform, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
@@ -66,29 +69,29 @@ START_TEST(a_mode_by_name_is_that_source_alone) {
     options.workload_token_file_path = file;
     options.principal_certificate_path = file;
     start_as(SIGN_IN_WORKLOAD_IDENTITY);
-    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.workload.base);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.workload.http.base);
     ck_assert_str_eq(sign_in.workload.token_file, file);
     sign_in_stop(&sign_in);
     sign_in_release(&sign_in);
     start_as(SIGN_IN_SERVICE_PRINCIPAL);
-    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.principal.base);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.principal.http.base);
     ck_assert_ptr_null(sign_in.principal.secret);
     ck_assert_str_eq(sign_in.principal.certificate_path, file);
     sign_in_stop(&sign_in);
     sign_in_release(&sign_in);
     start_as(SIGN_IN_MANAGED_IDENTITY);
-    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.base);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.http.base);
     ck_assert(!sign_in.imds.probe);
     sign_in_stop(&sign_in);
     sign_in_release(&sign_in);
     use_identity_endpoint();
     start_as(SIGN_IN_MANAGED_IDENTITY);
-    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.app_service.base);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.app_service.http.base);
     sign_in_stop(&sign_in);
     sign_in_release(&sign_in);
     options.identity_header = NULL; /* App Service gives both */
     start_as(SIGN_IN_MANAGED_IDENTITY);
-    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.base);
+    ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.http.base);
 }
 END_TEST
 
@@ -111,9 +114,9 @@ START_TEST(auto_has_the_order_of_azures_own_sdks) {
     start_as(SIGN_IN_AUTO);
     const struct token_source_choice *choices = sign_in.automatic.choices;
     ck_assert_uint_eq(sign_in.automatic.count, 4);
-    ck_assert_ptr_eq(choices[0].source, &sign_in.principal.base);
-    ck_assert_ptr_eq(choices[1].source, &sign_in.workload.base);
-    ck_assert_ptr_eq(choices[2].source, &sign_in.app_service.base);
+    ck_assert_ptr_eq(choices[0].source, &sign_in.principal.http.base);
+    ck_assert_ptr_eq(choices[1].source, &sign_in.workload.http.base);
+    ck_assert_ptr_eq(choices[2].source, &sign_in.app_service.http.base);
     ck_assert_ptr_eq(choices[3].source, &sign_in.cli.base);
 }
 END_TEST
@@ -122,10 +125,10 @@ START_TEST(auto_passes_over_what_is_not_configured) {
     options.principal_tenant_id = options.workload_tenant_id = tenant;
     options.principal_client_id = options.workload_client_id = id;
     start_as(SIGN_IN_AUTO);
-    sign_in_stop(&sign_in); /* the sources are its thread's */
+    sign_in_stop(&sign_in); /* the sources are the loop's */
     ck_assert_ptr_null(sign_in.automatic.choices[0].source);
     ck_assert_ptr_null(sign_in.automatic.choices[1].source);
-    ck_assert_ptr_eq(sign_in.automatic.choices[2].source, &sign_in.imds.base);
+    ck_assert_ptr_eq(sign_in.automatic.choices[2].source, &sign_in.imds.http.base);
     ck_assert(sign_in.imds.probe);
 }
 END_TEST

@@ -1,24 +1,23 @@
 /*
- * The sources that ask over HTTP, and the choice among several: what is asked, to the byte, and what is made of each answer.
+ * The sources that ask over HTTP: what is asked, to the byte, and what is made of each answer. What
+ * takes time, and the choice among several sources: test_token_fetch.c.
  */
 #include "storage/token_source.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/utc.h"
+#include "storage/http_transport.h"
 #include "support/certificates.h"
 #include "support/check_main.h"
 #include "support/clock_fake.h"
 #include "support/http_fake.h"
 #include "support/jwt.h"
 #include "support/temp_folder.h"
+#include "support/token_wait.h"
 
 #define WALL_MS 1737288000000LL /* 2025-01-19T12:00:00Z */
 #define GOOD "{\"access_token\":\"ey\",\"expires_in\":3600,\"token_type\":\"Bearer\"}"
@@ -28,26 +27,18 @@
 static struct http_fake *fake;
 static struct clock_fake the_clock;
 static struct http_transport *transport;
-static struct http_call_group group;
-static struct token_context context;
+static struct platform platform;
 static struct token token;
 static struct error err;
 static struct temp_folder folder;
 static char path[128];
 static struct token_client client;
 
-static void connect_on(const struct clock *clock) {
-    http_transport_free(transport);
-    ck_assert_int_eq(http_transport_new(&transport, clock, &err), STATUS_OK);
-    context.transport = transport;
-}
-
 static void set_up(void) {
     fake = http_fake_new();
     clock_fake_init(&the_clock, 5000, WALL_MS);
-    connect_on(&the_clock.base);
-    group = (struct http_call_group){false};
-    context = (struct token_context){transport, &the_clock.base, &group, eventfd(0, EFD_CLOEXEC)};
+    ck_assert_int_eq(http_transport_new(&transport, &the_clock.base, &err), STATUS_OK);
+    platform = http_transport_platform(transport, random_system());
     client = (struct token_client){http_fake_url(fake), "the/tenant", "the client"};
     token_init(&token);
     memset(&err, 0, sizeof err);
@@ -59,14 +50,12 @@ static void tear_down(void) {
     token_release(&token);
     temp_folder_remove(&folder);
     http_transport_free(transport);
-    transport = NULL;
-    close(context.stop_fd);
     http_fake_free(fake);
 }
 
 static enum status fetch(struct token_source *source) {
     memset(&err, 0, sizeof err);
-    return source->fetch(source, &context, &token, &err);
+    return token_wait_fetch(source, &platform, &token, &err);
 }
 
 static void answer(int status, const char *body) {
@@ -106,14 +95,14 @@ static void use_app_service(const char *endpoint_path, const char *client_id) {
 
 START_TEST(app_service_is_asked_as_documented) {
     use_app_service("/msi/token", NULL);
-    fetch_well(&app_service.base);
+    fetch_well(&app_service.http.base);
     assert_asked("GET", "/msi/token?api-version=2019-08-01&" RESOURCE, "");
     ck_assert_str_eq(last_header("X-IDENTITY-HEADER"), SECRET);
     use_app_service("/msi/token", "the client");
-    fetch_well(&app_service.base);
+    fetch_well(&app_service.http.base);
     assert_asked("GET", "/msi/token?api-version=2019-08-01&" RESOURCE "&client_id=the%20client", "");
     use_app_service("/msi/token?x=1", NULL);
-    fetch_well(&app_service.base);
+    fetch_well(&app_service.http.base);
     assert_asked("GET", "/msi/token?x=1&api-version=2019-08-01&" RESOURCE, "");
 }
 END_TEST
@@ -142,7 +131,7 @@ static const struct {
 START_TEST(a_bad_answer_is_told_without_repeating_it) {
     use_app_service("/msi/token", NULL);
     answer(bad[_i].status, bad[_i].body);
-    ck_assert_int_eq(fetch(&app_service.base), bad[_i].made);
+    ck_assert_int_eq(fetch(&app_service.http.base), bad[_i].made);
     char expected[256];
     snprintf(expected, sizeof expected, "the identity endpoint of App Service, %s/msi/token: %s", http_fake_url(fake),
              bad[_i].says);
@@ -156,11 +145,11 @@ START_TEST(an_answer_without_end_is_cut_off) {
     use_app_service("/msi/token", NULL);
     memset(body, ' ', TOKEN_ANSWER_MAX_BYTES + 1);
     answer(200, body);
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_TOO_LARGE);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_TOO_LARGE);
     memcpy(body, GOOD, sizeof GOOD - 1);
     body[TOKEN_ANSWER_MAX_BYTES] = '\0';
     answer(200, body);
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_OK);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_OK);
     free(body);
 }
 END_TEST
@@ -168,7 +157,7 @@ END_TEST
 START_TEST(an_endpoint_that_asks_for_patience_is_heard) {
     use_app_service("/msi/token", NULL);
     http_fake_push(fake, &(struct http_fake_answer){.status = 429, .headers = "Retry-After: 7\r\n"});
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.retry_after_ms, 7000);
 }
 END_TEST
@@ -176,9 +165,9 @@ END_TEST
 START_TEST(an_endpoint_that_is_cut_off_or_gone_may_come_back) {
     use_app_service("/msi/token", NULL);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = GOOD});
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_UNAVAILABLE);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_UNAVAILABLE);
 }
 END_TEST
 
@@ -191,19 +180,11 @@ START_TEST(a_date_of_expiry_is_reckoned_from_the_answers_own_date) {
     snprintf(body, sizeof body, "{\"access_token\":\"ey\",\"expires_on\":\"%lld\"}",
              (WALL_MS + 11 * 3600 * 1000LL) / 1000);
     http_fake_push(fake, &(struct http_fake_answer){.headers = headers, .body = body});
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_OK);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_OK);
     ck_assert_int_eq(token.expires_ms, 5000 + 3600 * 1000);
     answer(200, body);
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_OK);
+    ck_assert_int_eq(fetch(&app_service.http.base), STATUS_OK);
     ck_assert_int_eq(token.expires_ms, 5000 + 11 * 3600 * 1000);
-}
-END_TEST
-
-START_TEST(a_fetch_that_hangs_ends_with_its_group) {
-    use_app_service("/msi/token", NULL);
-    http_transport_cancel(transport, &group);
-    ck_assert_int_eq(fetch(&app_service.base), STATUS_CANCELLED);
-    ck_assert_uint_eq(http_fake_count(fake), 0);
 }
 END_TEST
 
@@ -215,11 +196,11 @@ static struct token_source_imds imds;
 
 START_TEST(imds_is_asked_as_documented) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, false);
-    fetch_well(&imds.base);
+    fetch_well(&imds.http.base);
     assert_asked("GET", IMDS_TARGET, "");
     ck_assert_str_eq(last_header("Metadata"), "true");
     token_source_imds_init(&imds, http_fake_url(fake), "the client", false);
-    fetch_well(&imds.base);
+    fetch_well(&imds.http.base);
     assert_asked("GET", IMDS_TARGET "&client_id=the%20client", "");
 }
 END_TEST
@@ -236,7 +217,7 @@ static const struct {
 START_TEST(imds_is_asked_again_after_what_its_rules_name) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, false);
     answer(imds_answers[_i].status, SECRET);
-    ck_assert_int_eq(fetch(&imds.base), imds_answers[_i].made);
+    ck_assert_int_eq(fetch(&imds.http.base), imds_answers[_i].made);
     ck_assert_ptr_null(strstr(err.message, SECRET));
     char at[64];
     snprintf(at, sizeof at, "IMDS at %s: ", http_fake_url(fake));
@@ -247,60 +228,27 @@ END_TEST
 START_TEST(imds_is_probed_once_where_it_may_not_be) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
     answer(400, "");
-    fetch_well(&imds.base);
+    fetch_well(&imds.http.base);
     ck_assert_uint_eq(http_fake_count(fake), 2);
     ck_assert_str_eq(http_fake_request(fake, 0)->target, IMDS_TARGET);
     ck_assert_ptr_null(http_headers_get(&http_fake_request(fake, 0)->headers, "Metadata"));
     ck_assert_str_eq(last_header("Metadata"), "true");
-    fetch_well(&imds.base);
+    fetch_well(&imds.http.base);
     ck_assert_uint_eq(http_fake_count(fake), 3);
 }
 END_TEST
 
-START_TEST(where_nothing_answers_a_probe_there_is_no_imds) {
+START_TEST(where_nothing_of_imds_answers_a_probe_there_is_no_imds) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
-    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG});
-    connect_on(clock_system()); /* the probe's timeout must come */
-    int64_t before_ms = clock_now_ms(clock_system());
-    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
-    ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, 5000);
-    connect_on(&the_clock.base);
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
-    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+    ck_assert_int_eq(fetch(&imds.http.base), STATUS_NOT_FOUND);
     static const int elses[] = {401, 403, 404, 405};
     for (size_t i = 0; i < sizeof elses / sizeof elses[0]; i++) {
         answer(elses[i], "");
-        ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+        ck_assert_int_eq(fetch(&imds.http.base), STATUS_NOT_FOUND);
     }
     answer(400, "");
-    fetch_well(&imds.base);
-}
-END_TEST
-
-static void *let_go_late(void *unused) {
-    (void)unused;
-    http_fake_wait(fake, 2);
-    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 500 * 1000 * 1000}, NULL); /* longer than the first probe */
-    http_fake_let_go(fake);
-    return NULL;
-}
-
-/* It is not that the first probe has failed, but that the later ones have time. */
-START_TEST(an_imds_that_takes_seconds_is_waited_for_the_second_time) {
-    pthread_t slow;
-    token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
-    for (int i = 0; i < 2; i++) {
-        http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 400});
-    }
-    ck_assert_int_eq(pthread_create(&slow, NULL, let_go_late, NULL), 0);
-    connect_on(clock_system()); /* the first probe's timeout must come */
-    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
-    connect_on(&the_clock.base);
-    ck_assert_msg(strstr(err.message, "the next attempt waits up to 15 s") != NULL, "%s", err.message);
-    ck_assert_msg(strstr(err.message, "timed out") != NULL, "%s", err.message);
-    fetch_well(&imds.base);
-    ck_assert_uint_eq(http_fake_count(fake), 3);
-    pthread_join(slow, NULL);
+    fetch_well(&imds.http.base);
 }
 END_TEST
 
@@ -308,12 +256,12 @@ START_TEST(what_gives_no_token_though_it_answers_a_probe_is_not_imds) {
     token_source_imds_init(&imds, http_fake_url(fake), NULL, true);
     answer(200, "<html>Sign in to the airport's network</html>");
     answer(200, "<html>Sign in to the airport's network</html>");
-    ck_assert_int_eq(fetch(&imds.base), STATUS_NOT_FOUND);
+    ck_assert_int_eq(fetch(&imds.http.base), STATUS_NOT_FOUND);
     ck_assert_msg(strstr(err.message, "is not IMDS: the answer is not JSON") != NULL, "%s", err.message);
     answer(400, "");
-    fetch_well(&imds.base);
+    fetch_well(&imds.http.base);
     answer(200, "<html>"); /* now it is known: its trouble is its own */
-    ck_assert_int_eq(fetch(&imds.base), STATUS_MALFORMED);
+    ck_assert_int_eq(fetch(&imds.http.base), STATUS_MALFORMED);
 }
 END_TEST
 
@@ -330,28 +278,28 @@ static struct token_source_principal principal;
 START_TEST(a_workload_shows_its_federated_token) {
     token_source_workload_init(&workload, &client, path);
     temp_folder_write(&folder, "file", "ey.first+1\n");
-    fetch_well(&workload.base);
+    fetch_well(&workload.http.base);
     assert_asked("POST", TOKEN_TARGET, ASSERTION_FORM "ey.first%2B1");
     ck_assert_str_eq(last_header("Content-Type"), "application/x-www-form-urlencoded");
     temp_folder_write(&folder, "file", "ey.second");
-    fetch_well(&workload.base);
+    fetch_well(&workload.http.base);
     assert_asked("POST", TOKEN_TARGET, ASSERTION_FORM "ey.second");
 }
 END_TEST
 
 START_TEST(a_federated_token_that_cannot_be_read_may_come) {
     token_source_workload_init(&workload, &client, path);
-    ck_assert_int_eq(fetch(&workload.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&workload.http.base), STATUS_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, path));
     temp_folder_write(&folder, "file", "");
-    ck_assert_int_eq(fetch(&workload.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&workload.http.base), STATUS_UNAVAILABLE);
     char *text = calloc(1, TOKEN_FILE_MAX_BYTES + 1);
     memset(text, 'x', TOKEN_FILE_MAX_BYTES + 1);
     temp_folder_write_bytes(&folder, "file", text, TOKEN_FILE_MAX_BYTES + 1);
-    ck_assert_int_eq(fetch(&workload.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&workload.http.base), STATUS_UNAVAILABLE);
     temp_folder_write_bytes(&folder, "file", text, TOKEN_FILE_MAX_BYTES);
     free(text);
-    fetch_well(&workload.base);
+    fetch_well(&workload.http.base);
     ck_assert_uint_eq(http_fake_count(fake), 1);
 }
 END_TEST
@@ -359,13 +307,13 @@ END_TEST
 START_TEST(a_pipe_for_a_file_is_not_waited_for) {
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     token_source_workload_init(&workload, &client, path);
-    ck_assert_int_eq(fetch(&workload.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&workload.http.base), STATUS_UNAVAILABLE);
 }
 END_TEST
 
 START_TEST(a_principal_shows_its_secret) {
     token_source_principal_init(&principal, &client, "s~e&c=r e+t", NULL);
-    fetch_well(&principal.base);
+    fetch_well(&principal.http.base);
     assert_asked("POST", TOKEN_TARGET, FORM "&client_secret=s~e%26c%3Dr%20e%2Bt");
 }
 END_TEST
@@ -375,10 +323,52 @@ START_TEST(a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown) {
     token_source_principal_init(&principal, &client, SECRET, NULL);
     answer(401,
            "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client secret " SECRET "\"}");
-    ck_assert_int_eq(fetch(&principal.base), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(fetch(&principal.http.base), STATUS_UNAUTHORIZED);
     snprintf(expected, sizeof expected, "the token endpoint %s%s: it answered 401 invalid_client AADSTS7000215",
              http_fake_url(fake), TOKEN_TARGET);
     ck_assert_str_eq(err.message, expected);
+}
+END_TEST
+
+/* What comes from something on the way says nothing of us: only the endpoint names its error. */
+static const struct {
+    int status;
+    enum status made;
+    const char *body;
+    const char *says;
+} principals[] = {
+    {400, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_request\"}", "it answered 400 invalid_request"},
+    {400, STATUS_UNAUTHORIZED, "{\"error_description\":\"AADSTS90002: no such tenant\"}",
+     "it answered 400 AADSTS90002"},
+    {403, STATUS_UNAUTHORIZED, "{\"error\":\"unauthorized_client\"}", "it answered 403 unauthorized_client"},
+    {403, STATUS_UNAVAILABLE, "<html>" SECRET "</html>",
+     "it answered 403 without naming an error, as a proxy on the way would"},
+    {404, STATUS_UNAVAILABLE, "", "it answered 404 without naming an error, as a proxy on the way would"},
+    {401, STATUS_UNAVAILABLE, "{\"error\":{\"code\":\"Forbidden\"}}",
+     "it answered 401 without naming an error, as a proxy on the way would"},
+    {407, STATUS_UNAVAILABLE, "{\"error\":\"Proxy Authentication Required\"}",
+     "it answered 407 without naming an error, as a proxy on the way would"},
+    {302, STATUS_UNAVAILABLE, "", "it answered 302 without naming an error, as a proxy on the way would"},
+    {503, STATUS_UNAVAILABLE, "<html>", "it answered 503"},
+    {503, STATUS_UNAVAILABLE, "{\"error\":\"temporarily_unavailable\"}", "it answered 503 temporarily_unavailable"},
+};
+
+START_TEST(the_token_endpoint_is_believed_where_it_names_its_error) {
+    char expected[256];
+    temp_folder_write(&folder, "file", "ey.federated");
+    token_source_principal_init(&principal, &client, SECRET, NULL);
+    token_source_workload_init(&workload, &client, path);
+    struct token_source *const sources[] = {&principal.http.base, &workload.http.base};
+    snprintf(expected, sizeof expected, "the token endpoint %s%s: %s", http_fake_url(fake), TOKEN_TARGET,
+             principals[_i].says);
+    for (size_t i = 0; i < 2; i++) {
+        http_fake_push(fake, &(struct http_fake_answer){.status = principals[_i].status,
+                                                        .body = principals[_i].body,
+                                                        .headers = "Retry-After: 7\r\n"});
+        ck_assert_int_eq(fetch(sources[i]), principals[_i].made);
+        ck_assert_str_eq(err.message, expected);
+        ck_assert_int_eq(err.retry_after_ms, 7000);
+    }
 }
 END_TEST
 
@@ -387,7 +377,7 @@ START_TEST(a_slash_at_the_end_of_the_authority_does_not_count) {
     snprintf(authority, sizeof authority, "%s/", http_fake_url(fake));
     client.authority = authority;
     token_source_principal_init(&principal, &client, "s", NULL);
-    fetch_well(&principal.base);
+    fetch_well(&principal.http.base);
     ck_assert_str_eq(last_request()->target, TOKEN_TARGET);
 }
 END_TEST
@@ -402,7 +392,7 @@ START_TEST(a_principal_signs_with_its_certificate) {
     token_source_principal_init(&principal, &client, NULL, certificates.app);
     const struct jwt_expectation expected = {certificates.app, "the client", audience};
     for (int i = 0; i < 2; i++) {
-        fetch_well(&principal.base);
+        fetch_well(&principal.http.base);
         const char *form = last_request()->body;
         ck_assert_int_eq(strncmp(form, ASSERTION_FORM, strlen(ASSERTION_FORM)), 0);
         const char *assertion = form + strlen(ASSERTION_FORM);
@@ -415,79 +405,11 @@ END_TEST
 
 START_TEST(a_certificate_that_cannot_be_used_is_named) {
     token_source_principal_init(&principal, &client, NULL, path);
-    ck_assert_int_eq(fetch(&principal.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch(&principal.http.base), STATUS_UNAVAILABLE);
     temp_folder_write(&folder, "file", "no PEM");
-    ck_assert_int_eq(fetch(&principal.base), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(fetch(&principal.http.base), STATUS_UNAUTHORIZED);
     ck_assert_ptr_nonnull(strstr(err.message, path));
     ck_assert_uint_eq(http_fake_count(fake), 0);
-}
-END_TEST
-
-/* --- the choice among several --- */
-
-struct source_fake {
-    struct token_source base;
-    enum status answer;
-    int asked;
-};
-
-static struct token_source_auto automatic;
-static struct source_fake first, second;
-
-static enum status fake_fetch(struct token_source *base, const struct token_context *given, struct token *out,
-                              struct error *failure) {
-    struct source_fake *self = (struct source_fake *)base;
-    ck_assert_ptr_eq(given, &context);
-    self->asked++;
-    if (self->answer != STATUS_OK) {
-        return error_set(failure, self->answer, "%s", self->base.name);
-    }
-    strbuf_clear(&out->text);
-    strbuf_append_string(&out->text, self->base.name);
-    return STATUS_OK;
-}
-
-static void use_auto(enum status of_first, enum status of_second) {
-    token_source_auto_init(&automatic);
-    first = (struct source_fake){{"one", fake_fetch}, of_first, 0};
-    second = (struct source_fake){{"two", fake_fetch}, of_second, 0};
-    automatic.choices[automatic.count++] = (struct token_source_choice){"none", NULL, "not set"};
-    automatic.choices[automatic.count++] = (struct token_source_choice){"first", &first.base, NULL};
-    automatic.choices[automatic.count++] = (struct token_source_choice){"second", &second.base, NULL};
-}
-
-START_TEST(the_first_that_serves_is_taken_and_kept) {
-    use_auto(STATUS_NOT_FOUND, STATUS_OK);
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_OK);
-    ck_assert_str_eq(token.text.data, "two");
-    ck_assert_str_eq(automatic.base.name, "two"); /* what the log calls it from now on */
-    first.answer = STATUS_OK;
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_OK);
-    ck_assert_str_eq(token.text.data, "two");
-    ck_assert_int_eq(first.asked, 1);
-    second.answer = STATUS_NOT_FOUND; /* it was there: its trouble is no reason to be somebody else */
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_NOT_FOUND);
-    ck_assert_int_eq(first.asked, 1);
-}
-END_TEST
-
-START_TEST(where_none_serves_the_list_says_why_and_all_are_asked_again) {
-    use_auto(STATUS_NOT_FOUND, STATUS_NOT_FOUND);
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_NOT_FOUND);
-    ck_assert_str_eq(err.message, "no way to sign in; tried none: not set; first: one; second: two");
-    first.answer = STATUS_OK;
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_OK);
-    ck_assert_str_eq(token.text.data, "one");
-}
-END_TEST
-
-START_TEST(one_that_is_there_and_fails_is_not_passed_over) {
-    use_auto(STATUS_UNAVAILABLE, STATUS_OK);
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_UNAVAILABLE);
-    ck_assert_str_eq(err.message, "one");
-    first.answer = STATUS_UNAUTHORIZED;
-    ck_assert_int_eq(fetch(&automatic.base), STATUS_UNAUTHORIZED);
-    ck_assert_int_eq(second.asked, 0);
 }
 END_TEST
 
@@ -503,24 +425,20 @@ int main(void) {
     tcase_add_test(tcase, an_endpoint_that_asks_for_patience_is_heard);
     tcase_add_test(tcase, an_endpoint_that_is_cut_off_or_gone_may_come_back);
     tcase_add_test(tcase, a_date_of_expiry_is_reckoned_from_the_answers_own_date);
-    tcase_add_test(tcase, a_fetch_that_hangs_ends_with_its_group);
     tcase_add_test(tcase, imds_is_asked_as_documented);
     tcase_add_loop_test(tcase, imds_is_asked_again_after_what_its_rules_name, 0, COUNT(imds_answers));
     tcase_add_test(tcase, imds_is_probed_once_where_it_may_not_be);
-    tcase_add_test(tcase, where_nothing_answers_a_probe_there_is_no_imds);
-    tcase_add_test(tcase, an_imds_that_takes_seconds_is_waited_for_the_second_time);
+    tcase_add_test(tcase, where_nothing_of_imds_answers_a_probe_there_is_no_imds);
     tcase_add_test(tcase, what_gives_no_token_though_it_answers_a_probe_is_not_imds);
     tcase_add_test(tcase, a_workload_shows_its_federated_token);
     tcase_add_test(tcase, a_federated_token_that_cannot_be_read_may_come);
     tcase_add_test(tcase, a_pipe_for_a_file_is_not_waited_for);
     tcase_add_test(tcase, a_principal_shows_its_secret);
     tcase_add_test(tcase, a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown);
+    tcase_add_loop_test(tcase, the_token_endpoint_is_believed_where_it_names_its_error, 0, COUNT(principals));
     tcase_add_test(tcase, a_slash_at_the_end_of_the_authority_does_not_count);
     tcase_add_test(tcase, a_principal_signs_with_its_certificate);
     tcase_add_test(tcase, a_certificate_that_cannot_be_used_is_named);
-    tcase_add_test(tcase, the_first_that_serves_is_taken_and_kept);
-    tcase_add_test(tcase, where_none_serves_the_list_says_why_and_all_are_asked_again);
-    tcase_add_test(tcase, one_that_is_there_and_fails_is_not_passed_over);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -1,25 +1,57 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "storage/http_transport.h"
 #include "storage/token_source.h"
 #include "support/az_stub.h"
 #include "support/check_main.h"
-#include "support/clock_fake.h"
+#include "support/token_wait.h"
 
 static struct az_stub az;
-static struct clock_fake the_clock;
-static struct token_context context;
+static struct event_loop *loop;
+static struct platform platform;
 static struct token_source_cli source;
 static struct token token;
 static struct error err;
 static char *old_path;
+
+/* --- the machine's clock, but that a test may jump ahead --- */
+
+static _Atomic int64_t ahead_ms;
+
+static int64_t now_ms(const struct clock *clock) {
+    (void)clock;
+    return clock_now_ms(clock_system()) + atomic_load(&ahead_ms);
+}
+
+static int64_t wall_ms(const struct clock *clock) {
+    (void)clock;
+    return clock_wall_ms(clock_system());
+}
+
+static const struct clock the_clock = {now_ms, wall_ms};
+
+static atomic_bool is_posted, is_over; /* `look` is; the fetch is */
+
+static void look(void *unused) {
+    (void)unused;
+    atomic_store(&is_posted, false);
+}
+
+/* After a task the loop looks at the clock. */
+static void jump(int64_t ms) {
+    static struct loop_task task = {.run = look};
+    atomic_fetch_add(&ahead_ms, ms);
+    if (!atomic_exchange(&is_posted, true)) {
+        event_loop_post(loop, &task);
+    }
+}
 
 /* posix_spawnp looks where this program's own PATH says. */
 static void set_up(void) {
@@ -28,8 +60,9 @@ static void set_up(void) {
     old_path = strdup(path);
     az_stub_make(&az);
     ck_assert_int_eq(setenv("PATH", az.path + strlen("PATH="), 1), 0);
-    clock_fake_init(&the_clock, 5000, clock_wall_ms(clock_system()));
-    context = (struct token_context){.clock = &the_clock.base, .stop_fd = eventfd(0, EFD_CLOEXEC)};
+    ck_assert_int_eq(event_loop_new(&loop, &the_clock, &err), STATUS_OK);
+    ck_assert_int_eq(event_loop_start(loop, &err), STATUS_OK);
+    platform = (struct platform){.loop = loop, .clock = &the_clock};
     token_source_cli_init(&source, environ);
     token_init(&token);
     memset(&err, 0, sizeof err);
@@ -37,14 +70,15 @@ static void set_up(void) {
 
 static void tear_down(void) {
     token_release(&token);
-    close(context.stop_fd);
+    event_loop_stop(loop);
+    event_loop_free(loop);
     az_stub_remove(&az);
     setenv("PATH", old_path, 1);
     free(old_path);
 }
 
 static enum status fetch(void) {
-    return source.base.fetch(&source.base, &context, &token, &err);
+    return token_wait_fetch(&source.base, &platform, &token, &err);
 }
 
 /* The number that the script wrote to the file `name`: a process that should have ended with it. */
@@ -69,11 +103,12 @@ static bool has_ended(pid_t pid) {
 }
 
 START_TEST(az_is_asked_as_documented) {
+    int64_t before_ms = now_ms(&the_clock);
     az_stub_answer(&az, "ey.az", 3600);
     ck_assert_msg(fetch() == STATUS_OK, "%s", err.message);
     ck_assert_str_eq(token.text.data, "ey.az");
-    ck_assert_int_ge(token.expires_ms, 5000 + 3590 * 1000);
-    ck_assert_int_le(token.expires_ms, 5000 + 3610 * 1000);
+    ck_assert_int_ge(token.expires_ms, before_ms + 3590 * 1000);
+    ck_assert_int_le(token.expires_ms, now_ms(&the_clock) + 3610 * 1000);
     char *calls = az_stub_calls(&az);
     ck_assert_str_eq(calls, "account get-access-token --output json --resource https://storage.azure.com/\n");
     free(calls);
@@ -130,10 +165,17 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
 }
 END_TEST
 
-/* Whoever sees the file `child` finds both numbers written. */
-#define HANG "cd \"${0%/*}\"; echo $$ >pid; sleep 1000 & echo $! >new; mv new child; "
+/*
+ * Whoever sees the file `child` finds both numbers written. The child has az's output, or that of
+ * `output`.
+ */
+#define HANG_WITH(output) "cd \"${0%/*}\"; echo $$ >pid; sleep 1000 " output "& echo $! >new; mv new child; "
+#define HANG HANG_WITH("")
 
-/* Moves the clock on once az is there. */
+/*
+ * Moves the clock on once az is there. The loop's alarm does not know of that, so the loop is woken
+ * until all is over.
+ */
 static void *let_time_pass(void *user) {
     (void)user;
     char path[256];
@@ -141,7 +183,11 @@ static void *let_time_pass(void *user) {
     while (access(path, F_OK) != 0) {
         usleep(1000);
     }
-    clock_fake_advance(&the_clock, TOKEN_FETCH_MS);
+    jump(TOKEN_FETCH_MS);
+    while (!atomic_load(&is_over)) {
+        usleep(1000);
+        jump(0);
+    }
     return NULL;
 }
 
@@ -151,6 +197,7 @@ static void assert_timed_out(const char *script) {
     ck_assert_int_eq(pthread_create(&time, NULL, let_time_pass, NULL), 0);
     ck_assert_int_eq(fetch(), STATUS_UNAVAILABLE);
     ck_assert_str_eq(err.message, "az: it took longer than 15 s");
+    atomic_store(&is_over, true);
     pthread_join(time, NULL);
     ck_assert(has_ended(written_pid("pid")));
     ck_assert(has_ended(written_pid("child")));
@@ -162,7 +209,7 @@ START_TEST(an_az_that_hangs_is_ended_with_its_children) {
 END_TEST
 
 START_TEST(an_az_that_closes_its_output_and_hangs_is_ended) {
-    assert_timed_out(HANG "exec >&-; wait");
+    assert_timed_out(HANG_WITH(">/dev/null ") "exec >&-; wait");
 }
 END_TEST
 
@@ -172,11 +219,11 @@ static void *stop(void *user) {
     while (access(path, F_OK) != 0) {
         usleep(1000);
     }
-    eventfd_write(context.stop_fd, 1);
+    token_wait_cancel(&source.base, &platform);
     return user;
 }
 
-START_TEST(az_is_ended_when_the_program_stops) {
+START_TEST(az_is_ended_with_its_children_when_it_is_cancelled) {
     pthread_t stopper;
     az_stub_do(&az, HANG "wait");
     ck_assert_int_eq(pthread_create(&stopper, NULL, stop, NULL), 0);
@@ -226,7 +273,7 @@ int main(void) {
     tcase_add_test(tcase, an_az_that_hangs_is_ended_with_its_children);
     tcase_add_test(tcase, an_az_that_closes_its_output_and_hangs_is_ended);
     tcase_add_test(tcase, az_has_no_other_file_of_ours_open);
-    tcase_add_test(tcase, az_is_ended_when_the_program_stops);
+    tcase_add_test(tcase, az_is_ended_with_its_children_when_it_is_cancelled);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
