@@ -4,7 +4,7 @@
 #include "inventory/product_state.h"
 
 void lease_tenure_init(struct lease_tenure *tenure) {
-    *tenure = (struct lease_tenure){.probe_after_ms = FIRST_PROBE_MS, .idle_since_ms = -1, .lingers = true};
+    *tenure = (struct lease_tenure){.probe_after_ms = FIRST_PROBE_MS, .idle_since_ms = -1};
 }
 
 static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
@@ -57,12 +57,13 @@ bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
 
 int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->idle_since_ms = now_ms;
-    return tenure->lingers ? LINGER_MS : 0;
+    return tenure->vain_lingers < MAX_VAIN_LINGERS ? LINGER_MS : 0;
 }
 
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
     if (tenure->idle_since_ms >= 0) {
-        tenure->lingers = now_ms - tenure->idle_since_ms <= LINGER_MS;
+        bool came_in_time = now_ms - tenure->idle_since_ms <= LINGER_MS;
+        tenure->vain_lingers = came_in_time ? 0 : tenure->vain_lingers + 1;
         tenure->idle_since_ms = -1;
     }
 }

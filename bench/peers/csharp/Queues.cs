@@ -42,7 +42,7 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
     int wanted; // the runner is woken when so many wait
     TaskCompletionSource? wake;
     long idleSince = -1; // when nobody waited any more; -1: somebody does
-    bool lingers = true; // somebody came back in time, the last time that nobody waited
+    int vainLingers; // how often in a row nobody came back in time
 
     volatile bool othersWait; // another instance has announced that it waits
 
@@ -64,7 +64,7 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
         {
             waiting.Add(request);
             if (idleSince >= 0)
-                (lingers, idleSince) = (Environment.TickCount64 - idleSince <= Tenure.LingerMs, -1);
+                (vainLingers, idleSince) = (Environment.TickCount64 - idleSince <= Tenure.LingerMs ? 0 : vainLingers + 1, -1);
             starts = !running;
             running = true;
             if (wake != null && waiting.Count >= wanted)
@@ -279,7 +279,7 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
         }
     }
 
-    // Keeps the lease for those who may come back; false: nobody has, or did the last time.
+    // Keeps the lease for those who may come back; false: nobody has, or did for long.
     async Task<bool> LingerAsync()
     {
         lock (gate)
@@ -287,7 +287,7 @@ sealed class ProductQueue(string id, Store store, LeaseManager leases, LineLog l
             if (waiting.Count > 0)
                 return true;
             idleSince = Environment.TickCount64;
-            if (!lingers)
+            if (vainLingers >= Tenure.MaxVainLingers)
                 return false;
         }
         await WaitForAsync(1, TimeSpan.FromMilliseconds(Tenure.LingerMs));

@@ -9,6 +9,7 @@ sealed class Tenure
     public const int YieldMs = 250; // longer than anybody's wait between two tries for the lease
     public const int AnnounceAfterMs = 150, AnnounceEveryMs = 1000; // whoever has waited for the lease for so long says so, again and again
     public const int LingerMs = 5;
+    public const int MaxVainLingers = 16;
     public const int TenureMs = 400;
     const int ContentionMs = 10_000; // others are expected for so long after the last sign of them
     const int CheckMs = 1000; // between two looks for an announcement

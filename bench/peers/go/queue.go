@@ -47,12 +47,12 @@ type queue struct {
 	id      string
 	service *queues
 
-	mu        sync.Mutex // guards the next five
-	waiting   []*request
-	running   bool
-	wanted    int       // the runner is woken when so many wait; 0: it is not
-	idleSince time.Time // when nobody waited any more; zero: somebody does
-	lingers   bool      // somebody came back in time, the last time that nobody waited
+	mu          sync.Mutex // guards the next five
+	waiting     []*request
+	running     bool
+	wanted      int       // the runner is woken when so many wait; 0: it is not
+	idleSince   time.Time // when nobody waited any more; zero: somebody does
+	vainLingers int       // how often in a row nobody came back in time
 
 	wake       chan struct{}
 	othersWait atomic.Bool // another instance has announced that it waits
@@ -88,7 +88,7 @@ func (s *queues) of(id string) *queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q = s.byID[id]; q == nil {
-		q = &queue{id: id, service: s, lingers: true, wake: make(chan struct{}, 1)}
+		q = &queue{id: id, service: s, wake: make(chan struct{}, 1)}
 		s.byID[id] = q
 	}
 	return q
@@ -109,7 +109,10 @@ func (q *queue) add(r *request, now time.Time) {
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, r)
 	if !q.idleSince.IsZero() {
-		q.lingers = now.Sub(q.idleSince) <= lingerTime
+		q.vainLingers++
+		if now.Sub(q.idleSince) <= lingerTime {
+			q.vainLingers = 0
+		}
 		q.idleSince = time.Time{}
 	}
 	if !q.running {
@@ -340,10 +343,10 @@ func (q *queue) collect() {
 	}
 }
 
-// linger keeps the lease for those who may come back; false: nobody has, or did the last time.
+// linger keeps the lease for those who may come back; false: nobody has, or did for long.
 func (q *queue) linger() bool {
 	q.mu.Lock()
-	lingers := q.lingers
+	lingers := q.vainLingers < maxVainLingers
 	if len(q.waiting) == 0 {
 		q.idleSince = time.Now()
 	}

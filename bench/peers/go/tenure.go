@@ -10,6 +10,7 @@ const (
 	announceAfter  = 150 * time.Millisecond // whoever has waited for the lease for so long says so,
 	announceEvery  = time.Second            // and says so again
 	lingerTime     = 5 * time.Millisecond
+	maxVainLingers = 16
 	windowShare    = 10 // the window is a tenth of a commit,
 	longestWindow  = 50 * time.Millisecond
 	windows        = 3 // in a row, while callers return

@@ -12,6 +12,7 @@ export const YIELD_MS = 250; // longer than anybody's wait between two tries for
 export const ANNOUNCE_AFTER_MS = 150; // whoever has waited for the lease for so long says so,
 export const ANNOUNCE_EVERY_MS = 1000; // and says so again
 export const LINGER_MS = 5;
+const MAX_VAIN_LINGERS = 16;
 
 // Decides for how long a product's lease is kept, and for how long the next batch waits for
 // callers. A lease is kept for as long as requests come. Where others want it, it is yielded after
@@ -22,7 +23,7 @@ export class Tenure {
     contendedUntil = 0;
     checked = 0;
     idleSince = null; // when nobody waited any more; null: somebody does
-    lingers = true; // somebody came back in time, the last time that nobody waited
+    vainLingers = 0; // how often in a row nobody came back in time
     commitMs = null; // how long one takes, on average
     expected = 0; // callers that the next batch waits for
     missed = 0; // windows in a row to which fewer than half of the callers came back
@@ -54,9 +55,13 @@ export class Tenure {
         return true;
     }
 
+    get lingers() {
+        return this.vainLingers < MAX_VAIN_LINGERS;
+    }
+
     noteRequest(now) {
         if (this.idleSince === null) return;
-        this.lingers = now - this.idleSince <= LINGER_MS;
+        this.vainLingers = now - this.idleSince <= LINGER_MS ? 0 : this.vainLingers + 1;
         this.idleSince = null;
     }
 

@@ -177,27 +177,43 @@ START_TEST(the_lease_lingers_where_somebody_may_come_back) {
 }
 END_TEST
 
-START_TEST(it_is_released_at_once_where_nobody_came_back_in_time) {
-    ck_assert_int_eq(linger(0), LINGER_MS);
-    note_request(LINGER_MS + 1);
-    ck_assert_int_eq(linger(100), 0);
+/* Each time a second after the one before. Returns the time. */
+static int64_t linger_in_vain(int times) {
+    for (int i = 0; i < times; i++) {
+        ck_assert_int_eq(linger(1000 * i), LINGER_MS);
+        note_request(1000 * i + LINGER_MS + 1);
+    }
+    return 1000 * times;
+}
+
+START_TEST(it_is_released_at_once_where_nobody_came_back_in_time_for_long) {
+    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS);
+    ck_assert_int_eq(linger(at_ms), 0);
+}
+END_TEST
+
+START_TEST(it_lingers_on_where_somebody_came_back_in_time_now_and_then) {
+    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS - 1);
+    ck_assert_int_eq(linger(at_ms), LINGER_MS);
+    note_request(at_ms + LINGER_MS);
+    linger_in_vain(MAX_VAIN_LINGERS - 1);
 }
 END_TEST
 
 START_TEST(it_lingers_again_when_somebody_came_back_soon) {
-    ck_assert_int_eq(linger(0), LINGER_MS);
-    note_request(1000);
-    ck_assert_int_eq(linger(1100), 0);
-    note_request(1100 + LINGER_MS);
-    ck_assert_int_eq(linger(1200), LINGER_MS);
+    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS);
+    ck_assert_int_eq(linger(at_ms), 0);
+    note_request(at_ms + LINGER_MS);
+    ck_assert_int_eq(linger(at_ms + 100), LINGER_MS);
 }
 END_TEST
 
 START_TEST(only_the_first_request_tells_whether_somebody_came_back) {
-    ck_assert_int_eq(linger(0), LINGER_MS);
-    note_request(1);
-    note_request(1000);
-    ck_assert_int_eq(linger(1100), LINGER_MS);
+    int64_t at_ms = linger_in_vain(MAX_VAIN_LINGERS - 1);
+    ck_assert_int_eq(linger(at_ms), LINGER_MS);
+    note_request(at_ms + 1);
+    note_request(at_ms + 1000);
+    ck_assert_int_eq(linger(at_ms + 1100), LINGER_MS);
 }
 END_TEST
 
@@ -342,7 +358,8 @@ int main(void) {
     tcase_add_test(tests, a_lease_that_was_just_acquired_needs_no_look);
     tcase_add_test(tests, who_expects_others_does_not_look_for_them);
     tcase_add_test(tests, the_lease_lingers_where_somebody_may_come_back);
-    tcase_add_test(tests, it_is_released_at_once_where_nobody_came_back_in_time);
+    tcase_add_test(tests, it_is_released_at_once_where_nobody_came_back_in_time_for_long);
+    tcase_add_test(tests, it_lingers_on_where_somebody_came_back_in_time_now_and_then);
     tcase_add_test(tests, it_lingers_again_when_somebody_came_back_soon);
     tcase_add_test(tests, only_the_first_request_tells_whether_somebody_came_back);
     tcase_add_test(tests, without_a_batch_before_it_none_waits);
