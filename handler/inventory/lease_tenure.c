@@ -63,7 +63,8 @@ int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
     if (tenure->idle_since_ms >= 0) {
         bool came_in_time = now_ms - tenure->idle_since_ms <= LINGER_MS;
-        tenure->vain_lingers = came_in_time ? 0 : tenure->vain_lingers + 1;
+        int vain_lingers = tenure->vain_lingers < MAX_VAIN_LINGERS ? tenure->vain_lingers + 1 : MAX_VAIN_LINGERS;
+        tenure->vain_lingers = came_in_time ? 0 : vain_lingers;
         tenure->idle_since_ms = -1;
     }
 }

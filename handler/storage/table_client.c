@@ -101,9 +101,20 @@ void table_upsert_start(struct table_call *call, struct storage_client *client, 
     start(call, done, context);
 }
 
+/* Whether a text is one JSON object from its first byte to its last, whatever is in it. */
+static bool is_whole_object(const struct strbuf *text) {
+    static const char space[] = " \t\r\n";
+    size_t end = text->length;
+    while (end > 0 && strchr(space, text->data[end - 1]) != NULL) {
+        end--;
+    }
+    return end > 0 && text->data[strspn(text->data, space)] == '{' && text->data[end - 1] == '}';
+}
+
 /*
- * An answer of storage's that is not what storage writes was damaged on the way: it tells nothing, and
- * asking again may help.
+ * An answer of storage's that is no JSON object was damaged on the way. It tells nothing, and who asks
+ * again may fare better. One that is whole but cannot be read has a row that cannot be read: that stays
+ * as it is.
  */
 static enum status note_damage(const struct table_call *call, struct error *err) {
     error_wrap(err, "the answer of %.128s was damaged", call->client->account->table_endpoint);
@@ -114,7 +125,7 @@ static enum status note_damage(const struct table_call *call, struct error *err)
 static enum status parse_json(const struct table_call *call, const struct http_reply *reply, cJSON **out,
                               struct error *err) {
     enum status status = json_parse(reply->body.data, reply->body.length, out, err);
-    return status == STATUS_MALFORMED ? note_damage(call, err) : status;
+    return status == STATUS_MALFORMED && !is_whole_object(&reply->body) ? note_damage(call, err) : status;
 }
 
 static enum status take_entity(struct table_call *call, enum status sent, const struct http_reply *reply,

@@ -89,7 +89,8 @@ void table_upsert_start(struct table_call *call, struct storage_client *client, 
 
 /*
  * Query Entities for one partition and row key. `*out` is the caller's (cJSON_Delete).
- * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE (also for an answer that is not JSON).
+ * STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE (also for an answer that is no JSON object),
+ * STATUS_MALFORMED (a row that cannot be read).
  */
 void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
                      const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
@@ -98,7 +99,8 @@ void table_get_start(struct table_call *call, struct storage_client *client, con
 /*
  * Query Entities, in key order, following continuation tokens to the end. A query that fails may
  * have visited entities before, on the loop's thread.
- * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE (also for an answer that is not such JSON), and the visitor's own.
+ * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE (also for an answer that is no such JSON), STATUS_MALFORMED (a row
+ * that cannot be read), and the visitor's own.
  */
 void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
                        int64_t deadline_ms, table_done done, void *context);

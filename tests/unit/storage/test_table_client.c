@@ -184,6 +184,22 @@ START_TEST(a_continuation_is_handed_back_as_it_came_also_after_an_empty_page) {
 }
 END_TEST
 
+START_TEST(a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged) {
+    static const char *const rows[] = {"{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}", "{\"a\":1,\"a\":2}"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int count, pages = -1;
+        char page[128];
+        cJSON *entity = NULL;
+        snprintf(page, sizeof page, " {\"value\":[%s]}\n", rows[i]);
+        answer(200, NULL, page);
+        ck_assert_int_eq(query(NULL, &count, &pages), STATUS_MALFORMED);
+        answer(200, NULL, rows[i]);
+        ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_MALFORMED);
+        ck_assert_ptr_null(entity);
+    }
+}
+END_TEST
+
 START_TEST(a_page_that_fails_is_tried_again_and_visited_once) {
     int count, pages;
     answer(200, "x-ms-continuation-NextPartitionKey: p2\r\n", "{\"value\":[{}]}");
@@ -385,6 +401,7 @@ int main(void) {
     tcase_add_test(queries, a_continuation_is_handed_back_as_it_came_also_after_an_empty_page);
     tcase_add_test(queries, a_page_that_fails_is_tried_again_and_visited_once);
     tcase_add_test(queries, a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_again);
+    tcase_add_test(queries, a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged);
     tcase_add_test(queries, a_literal_is_quoted_and_its_quotes_doubled);
     suite_add_tcase(suite, queries);
     TCase *transactions = tcase_create("transactions");
