@@ -281,6 +281,9 @@ $(test_programs) $(torture_program) $(host_programs): $(BUILD)/%: $(BUILD)/obj/%
 # There tests/support/memory_limit.c decides which allocations succeed. send_... are libcheck's own, and succeed always.
 $(filter %_out_of_memory %/test_table_setup,$(test_programs)): libs += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=tsearch,--wrap=send_loc_info,--wrap=send_failure_info
 
+# There a file hangs for as long as the test says.
+$(filter %/test_file_read,$(test_programs)): libs += -Wl,--wrap=open
+
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)

@@ -191,9 +191,9 @@ void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context),
     cache->stopped = stopped;
     cache->stopped_context = context;
     event_loop_stop_timer(cache->platform->loop, &cache->timer);
-    if (cache->is_fetching) {
-        token_source_cancel(cache->source);
-    } else {
+    bool was_fetching = cache->is_fetching; /* if not, a file of an earlier fetch may still hang */
+    token_source_cancel(cache->source);
+    if (!was_fetching) {
         stopped(context);
     }
 }

@@ -1,13 +1,8 @@
 #include "storage/token_http.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/crypto.h"
 #include "base/utc.h"
 #include "storage/retry_policy.h"
 
@@ -75,6 +70,7 @@ enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
 
 void token_http_cancel(struct token_source *base) {
     struct token_http_source *source = (struct token_http_source *)base;
+    file_read_cancel(&source->file);
     if (source->exchange.call != NULL) {
         struct error err;
         error_set(&err, STATUS_CANCELLED, "given up, since the program is stopping");
@@ -192,42 +188,21 @@ enum status token_http_post_form(struct token_http_source *source, const struct 
 
 /* --- files --- */
 
-static enum status read_all(int file, struct strbuf *out, struct error *err) {
-    char block[4096];
-    ssize_t count;
-    while ((count = read(file, block, sizeof block)) != 0 && strbuf_status(out) == STATUS_OK) {
-        if (count > 0) {
-            strbuf_append(out, block, (size_t)count);
-        } else if (errno != EINTR) {
-            return error_set(err, STATUS_UNAVAILABLE, "cannot be read: %s", strerror(errno));
-        }
-    }
-    crypto_wipe(block, sizeof block);
-    if (strbuf_status(out) == STATUS_NO_MEMORY) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory to read it");
-    }
-    if (strbuf_status(out) != STATUS_OK || out->length == 0) {
-        return error_set(err, STATUS_UNAVAILABLE, out->length == 0 ? "is empty" : "is too long");
-    }
-    return STATUS_OK;
-}
-
-enum status token_http_read_file(const char *path, struct strbuf *out, struct error *err) {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the other end of a FIFO */
-    struct stat kind;
-    enum status status;
-    if (file < 0) {
-        status = error_set(err, STATUS_UNAVAILABLE, "cannot be opened: %s", strerror(errno));
-    } else if (fstat(file, &kind) != 0 || !S_ISREG(kind.st_mode)) {
-        status = error_set(err, STATUS_UNAVAILABLE, "is not a file");
-    } else {
-        status = read_all(file, out, err);
-    }
-    if (file >= 0) {
-        close(file);
+static void on_file(void *context, enum status status, struct strbuf *text, const struct error *err) {
+    struct token_http_source *source = context;
+    struct error failure = *err;
+    if (status == STATUS_OK) {
+        status = source->ask(source, text, &failure);
     }
     if (status != STATUS_OK) {
-        error_wrap(err, "%s", path);
+        source->base.done(source->base.done_context, status, NULL, &failure);
     }
-    return status;
+}
+
+enum status token_http_read_file(struct token_http_source *source, const struct platform *platform, const char *path,
+                                 token_ask ask, struct error *err) {
+    const struct file_read_options options = {path, TOKEN_FILE_MAX_BYTES, TOKEN_FETCH_MS};
+    source->platform = platform;
+    source->ask = ask;
+    return file_read_start(&source->file, platform, &options, on_file, source, err);
 }

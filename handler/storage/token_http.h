@@ -31,8 +31,8 @@ enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
                            struct error *err) MUST_CHECK;
 
 /*
- * `cancel` of the sources that ask over HTTP: the question under way is answered with
- * STATUS_CANCELLED.
+ * `cancel` of the sources that ask over HTTP: the question or the read under way ends with
+ * STATUS_CANCELLED, and a read that took too long is abandoned.
  */
 void token_http_cancel(struct token_source *base);
 
@@ -70,10 +70,10 @@ enum status token_http_post_form(struct token_http_source *source, const struct 
                                  struct error *err) MUST_CHECK;
 
 /*
- * Appends a small file's text to `out`, whose max_bytes is the limit.
- * STATUS_UNAVAILABLE: it cannot be read (now), is no regular file, is over the limit or empty.
- * STATUS_NO_MEMORY.
+ * Begins a fetch that needs a file of at most TOKEN_FILE_MAX_BYTES: on STATUS_OK `ask` is called
+ * with its text, later, or the fetch ends as file_read.h says. Statuses of file_read_start.
  */
-enum status token_http_read_file(const char *path, struct strbuf *out, struct error *err) MUST_CHECK;
+enum status token_http_read_file(struct token_http_source *source, const struct platform *platform, const char *path,
+                                 token_ask ask, struct error *err) MUST_CHECK;
 
 #endif

@@ -11,12 +11,15 @@
  *              fetch      a source that was started and has not called `done` yet: one at a time
  * Rules        Answers are hostile until proven: token_answer.h. Messages hold nothing that an
  *              endpoint could make us repeat but an error code.
- *              No question, and no run of az, outlasts TOKEN_FETCH_MS by more than a moment.
+ *              No read of a file, no question and no run of az outlasts TOKEN_FETCH_MS by more
+ *              than a moment.
  *              Tokens, secrets, assertions and what held them are wiped.
- * Blocking     Nothing here waits for the network or for another program. Three things are done at
- *              once, once an hour: reading a token file or a certificate (a small file, mostly in
- *              memory), signing an assertion (RS256: a millisecond), and starting az. To hand them
- *              to another thread would cost more than they take.
+ * Blocking     Nothing here waits for the network, for a file or for another program. A token file
+ *              or a certificate is small, but may lie on a network share, so it is read on a thread
+ *              of its own (file_read.h). Two things are done at once, once an hour: signing an
+ *              assertion (RS256 takes a millisecond with a key of 2048 bits, some with one of
+ *              4096), and starting az. To hand them to another thread would cost more than they
+ *              take.
  * Threads      All of it belongs to the loop's thread.
  */
 #ifndef STORAGE_TOKEN_SOURCE_H
@@ -31,6 +34,7 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 #include "http/platform.h"
+#include "storage/file_read.h"
 #include "storage/token_answer.h"
 
 #define TOKEN_RESOURCE "https://storage.azure.com/"
@@ -52,7 +56,7 @@ enum {
  * STATUS_UNAVAILABLE    it may work later; err's retry_after_ms is what was asked for
  * STATUS_MALFORMED, STATUS_TOO_LARGE   the answer is not one
  * STATUS_CANCELLED      it was cancelled, or the network is being freed
- * STATUS_NO_MEMORY, STATUS_INTERNAL
+ * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
  */
 typedef void (*token_done)(void *context, enum status status, struct token *token, const struct error *err);
 
@@ -80,7 +84,9 @@ static inline enum status token_source_start(struct token_source *source, const 
 
 /*
  * Ends the fetch under way as soon as that can be: `done` is called inside this call or, where az
- * has to be gone first, soon afterwards. Does nothing if there is none.
+ * has to be gone first, soon afterwards. If there is none, `done` is not called. What a fetch has
+ * left behind, as a file that still hangs, is given up in either case: so whoever has used a source
+ * cancels it before the loop is stopped.
  */
 static inline void token_source_cancel(struct token_source *source) {
     source->cancel(source);
@@ -93,8 +99,14 @@ typedef void (*token_answered)(struct token_http_source *source, enum status sta
                                struct error *err);
 
 /*
- * What the sources have in common that ask over HTTP: the question under way. token_http.h works on
- * it.
+ * What comes after the file: the question. The text may be changed, and is wiped afterwards. Any
+ * status but STATUS_OK ends the fetch.
+ */
+typedef enum status (*token_ask)(struct token_http_source *source, struct strbuf *text, struct error *err);
+
+/*
+ * What the sources have in common that ask over HTTP: the question under way, and before it, for
+ * some, the file that it needs. token_http.h works on it.
  */
 struct token_http_source {
     struct token_source base;
@@ -104,6 +116,8 @@ struct token_http_source {
     struct strbuf form; /* what is POSTed; empty: the question is a GET */
     struct http_exchange exchange;
     token_answered answered;
+    struct file_read file;
+    token_ask ask;                       /* once the file is read */
     char endpoint[TOKEN_ENDPOINT_BYTES]; /* what messages call it */
 };
 

@@ -87,29 +87,16 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
     return status;
 }
 
-static enum status read_identity(const char *path, struct crypto_identity *out, struct error *err) {
-    struct strbuf pem;
-    strbuf_init(&pem, TOKEN_FILE_MAX_BYTES);
-    enum status status = token_http_read_file(path, &pem, err);
-    if (status == STATUS_OK) {
-        status = crypto_identity_read(pem.data, pem.length, out, err);
-        if (status != STATUS_OK) {
-            error_wrap(err, "%s", path);
-        }
-    }
-    strbuf_release_wipe(&pem);
-    return status;
-}
-
 /* Appends an assertion, signed with the certificate's key. */
-static enum status make_assertion(const struct token_source_principal *self, const struct platform *platform,
+static enum status make_assertion(const struct token_source_principal *self, const struct strbuf *pem,
                                   struct strbuf *out, struct error *err) {
     struct crypto_identity identity;
-    enum status status = read_identity(self->certificate_path, &identity, err);
+    enum status status = crypto_identity_read(pem->data, pem->length, &identity, err);
     if (status != STATUS_OK) {
+        error_wrap(err, "%s", self->certificate_path);
         return status;
     }
-    status = append_assertion(out, &self->client, &identity, platform);
+    status = append_assertion(out, &self->client, &identity, self->http.platform);
     if (status != STATUS_OK) {
         error_set(err, status, "signing an assertion with %s: %s", self->certificate_path, status_text(status));
     }
@@ -117,25 +104,29 @@ static enum status make_assertion(const struct token_source_principal *self, con
     return status;
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
-    struct token_source_principal *self = (struct token_source_principal *)source;
-    enum status status = STATUS_OK;
+/* --- the source --- */
+
+static enum status ask_with_certificate(struct token_http_source *source, struct strbuf *pem, struct error *err) {
+    const struct token_source_principal *self = (const struct token_source_principal *)source;
     struct strbuf assertion;
     strbuf_init(&assertion, ASSERTION_MAX_BYTES);
-    if (self->secret == NULL) {
-        status = make_assertion(self, platform, &assertion, err);
-    }
+    enum status status = make_assertion(self, pem, &assertion, err);
     if (status == STATUS_OK) {
-        struct strbuf *form = token_http_begin_form(&self->http, platform, &self->client);
-        if (self->secret != NULL) {
-            token_http_add_field(form, "client_secret", self->secret);
-        } else {
-            token_http_add_assertion(form, assertion.data);
-        }
-        status = token_http_post_form(&self->http, &self->client, err);
+        token_http_add_assertion(token_http_begin_form(source, source->platform, &self->client), assertion.data);
+        status = token_http_post_form(source, &self->client, err);
     }
     strbuf_release_wipe(&assertion);
     return status;
+}
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_principal *self = (struct token_source_principal *)source;
+    if (self->secret == NULL) {
+        return token_http_read_file(&self->http, platform, self->certificate_path, ask_with_certificate, err);
+    }
+    struct strbuf *form = token_http_begin_form(&self->http, platform, &self->client);
+    token_http_add_field(form, "client_secret", self->secret);
+    return token_http_post_form(&self->http, &self->client, err);
 }
 
 void token_source_principal_init(struct token_source_principal *source, const struct token_client *client,

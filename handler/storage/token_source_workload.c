@@ -10,18 +10,16 @@ static void trim_end(struct strbuf *text) {
     }
 }
 
+static enum status ask(struct token_http_source *source, struct strbuf *text, struct error *err) {
+    const struct token_source_workload *self = (const struct token_source_workload *)source;
+    trim_end(text);
+    token_http_add_assertion(token_http_begin_form(source, source->platform, &self->client), text->data);
+    return token_http_post_form(source, &self->client, err);
+}
+
 static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
     struct token_source_workload *self = (struct token_source_workload *)source;
-    struct strbuf assertion;
-    strbuf_init(&assertion, TOKEN_FILE_MAX_BYTES);
-    enum status status = token_http_read_file(self->token_file, &assertion, err);
-    if (status == STATUS_OK) {
-        trim_end(&assertion);
-        token_http_add_assertion(token_http_begin_form(&self->http, platform, &self->client), assertion.data);
-        status = token_http_post_form(&self->http, &self->client, err);
-    }
-    strbuf_release_wipe(&assertion);
-    return status;
+    return token_http_read_file(&self->http, platform, self->token_file, ask, err);
 }
 
 void token_source_workload_init(struct token_source_workload *source, const struct token_client *client,

@@ -88,7 +88,7 @@ static enum status start_fetch(struct token_source *base, const struct platform 
 static void cancel_fetch(struct token_source *base) {
     (void)base;
     source.cancelled++;
-    if (!source.ends_late) {
+    if (source.is_under_way && !source.ends_late) {
         end_fetch(STATUS_CANCELLED);
     }
 }
@@ -490,7 +490,7 @@ END_TEST
 START_TEST(after_a_stop_nothing_is_fetched_for_any_reason) {
     start_with_token();
     stop();
-    ck_assert_int_eq(source.cancelled, 0);
+    ck_assert_int_eq(source.cancelled, 1); /* an earlier fetch may have left a file that hangs */
     ck_assert(!refused_but_believed(1));
     ck_assert(refused(1));
     assert_nothing_is_fetched(1);

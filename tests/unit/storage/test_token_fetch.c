@@ -2,8 +2,11 @@
  * Fetches as the loop has them, in virtual time: how long a question may take, a fetch that is
  * cancelled or cannot be started at any step, and the choice among several sources.
  */
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 
+#include "base/thread.h"
 #include "storage/token_source.h"
 #include "support/check_main.h"
 #include "support/temp_folder.h"
@@ -31,6 +34,48 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
 static void answer_with_token(int index) {
     script[index].http_status = 200;
     strcpy(script[index].body, GOOD);
+}
+
+/* --- the thread that reads a file --- */
+
+/* It has ended when thread_start returns, unless files hang. */
+static struct {
+    void *(*run)(void *context);
+    void *context;
+    sem_t let_go, ended;
+    bool hangs;
+    bool is_refused;
+    int started;
+} reader;
+
+static void *read_file(void *unused) {
+    (void)unused;
+    if (reader.hangs) {
+        sem_wait(&reader.let_go);
+    }
+    reader.run(reader.context);
+    sem_post(&reader.ended);
+    return NULL;
+}
+
+enum status thread_start(pthread_t *out, void *(*run_thread)(void *context), void *context, struct error *err) {
+    if (reader.is_refused) {
+        return error_set(err, STATUS_NO_THREAD, "none to spare");
+    }
+    reader.started++;
+    reader.run = run_thread;
+    reader.context = context;
+    ck_assert_int_eq(pthread_create(out, NULL, read_file, NULL), 0);
+    if (!reader.hangs) {
+        sem_wait(&reader.ended);
+    }
+    return STATUS_OK;
+}
+
+static void let_reader_go(void) {
+    sem_post(&reader.let_go);
+    sem_wait(&reader.ended);
+    reader.hangs = false;
 }
 
 /* --- a fetch, and how it ended --- */
@@ -125,6 +170,9 @@ static void set_up(void) {
     virtual_begin();
     platform = *virtual_client.platform;
     memset(script, 0, sizeof script);
+    memset(&reader, 0, sizeof reader);
+    sem_init(&reader.let_go, 0, 0);
+    sem_init(&reader.ended, 0, 0);
     temp_folder_make(&folder);
     snprintf(token_file, sizeof token_file, "%s/token", folder.path);
     temp_folder_write(&folder, "token", "ey.federated");
@@ -137,6 +185,8 @@ static void set_up(void) {
 
 static void tear_down(void) {
     virtual_end();
+    sem_destroy(&reader.let_go);
+    sem_destroy(&reader.ended);
     temp_folder_remove(&folder);
 }
 
@@ -200,7 +250,7 @@ START_TEST(a_question_that_cannot_be_asked_ends_the_fetch) {
     int question = question_at(_i);
     script[0].http_status = 400;
     script[question].refused = STATUS_NO_MEMORY;
-    ck_assert_int_eq(start(source), question > 0);
+    ck_assert_int_eq(start(source), question > 0 || source == &workload.http.base); /* its file comes first */
     run();
     ck_assert_int_eq(fetch.ends, 1);
     ck_assert_int_eq(fetch.status, STATUS_NO_MEMORY);
@@ -221,6 +271,103 @@ START_TEST(what_cannot_be_sent_is_not_asked) {
     ck_assert_int_eq(fetch.status, STATUS_INVALID_ARGUMENT);
     assert_said("building the request: ");
     ck_assert_int_eq(virtual_calls, 0);
+}
+END_TEST
+
+/* --- a file that hangs --- */
+
+static void fail_late(void) {
+    int64_t started_ms = virtual_loop.now_ms;
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(fetch.ended_ms - started_ms, TOKEN_FETCH_MS);
+    assert_said(token_file);
+    assert_said("takes too long");
+}
+
+START_TEST(a_file_that_hangs_costs_one_thread_however_often_it_is_wanted) {
+    reader.hangs = true;
+    fail_late();
+    fail_late();
+    ck_assert(start(&workload.http.base));
+    let_reader_go();
+    answer_with_token(0);
+    run();
+    ck_assert_int_eq(fetch.ends, 1);
+    ck_assert_int_eq(fetch.status, STATUS_OK);
+    ck_assert_int_eq(reader.started, 1);
+    answer_with_token(1);
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_OK);
+    ck_assert_int_eq(reader.started, 2);
+}
+END_TEST
+
+/* What it said may be old by then. */
+START_TEST(a_file_that_comes_while_nobody_waits_is_read_anew) {
+    reader.hangs = true;
+    fail_late();
+    let_reader_go();
+    run();
+    ck_assert_int_eq(fetch.ends, 1);
+    answer_with_token(0);
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_OK);
+    ck_assert_int_eq(reader.started, 2);
+}
+END_TEST
+
+static void cancel_read(void) {
+    token_source_cancel(&workload.http.base);
+    ck_assert_int_eq(fetch.ends, 1);
+    ck_assert_int_eq(fetch.status, STATUS_CANCELLED);
+    assert_said(token_file);
+}
+
+/* Nothing is posted later: virtual_end looks. */
+static void assert_reader_is_abandoned(void) {
+    let_reader_go();
+    ck_assert_ptr_null(virtual_loop.first_task);
+    ck_assert_uint_eq(virtual_loop.timers.count, 0);
+    answer_with_token(0);
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_OK);
+    ck_assert_int_eq(reader.started, 2);
+}
+
+START_TEST(a_fetch_is_cancelled_while_its_file_hangs) {
+    reader.hangs = true;
+    ck_assert(start(&workload.http.base));
+    cancel_read();
+    assert_reader_is_abandoned();
+}
+END_TEST
+
+START_TEST(a_file_that_hangs_is_given_up_when_no_fetch_waits_for_it) {
+    reader.hangs = true;
+    fail_late();
+    token_source_cancel(&workload.http.base);
+    ck_assert_int_eq(fetch.ends, 1);
+    assert_reader_is_abandoned();
+}
+END_TEST
+
+START_TEST(a_fetch_is_cancelled_when_its_file_has_just_been_read) {
+    ck_assert(start(&workload.http.base));
+    cancel_read();
+    run();
+    ck_assert_int_eq(fetch.ends, 1);
+    ck_assert_int_eq(virtual_calls, 0);
+    answer_with_token(0);
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_OK);
+}
+END_TEST
+
+START_TEST(without_a_thread_for_its_file_a_fetch_fails) {
+    reader.is_refused = true;
+    ck_assert(!start(&workload.http.base));
+    ck_assert_int_eq(fetch.status, STATUS_NO_THREAD);
+    assert_said(token_file);
+    assert_said("none to spare");
+    reader.is_refused = false;
+    answer_with_token(0);
+    ck_assert_int_eq(run_fetch(&workload.http.base), STATUS_OK);
 }
 END_TEST
 
@@ -362,6 +509,12 @@ int main(void) {
     tcase_add_loop_test(tcase, a_fetch_is_cancelled_at_any_question, 0, STEPS);
     tcase_add_loop_test(tcase, a_question_that_cannot_be_asked_ends_the_fetch, 0, STEPS);
     tcase_add_test(tcase, what_cannot_be_sent_is_not_asked);
+    tcase_add_test(tcase, a_file_that_hangs_costs_one_thread_however_often_it_is_wanted);
+    tcase_add_test(tcase, a_file_that_comes_while_nobody_waits_is_read_anew);
+    tcase_add_test(tcase, a_fetch_is_cancelled_while_its_file_hangs);
+    tcase_add_test(tcase, a_file_that_hangs_is_given_up_when_no_fetch_waits_for_it);
+    tcase_add_test(tcase, a_fetch_is_cancelled_when_its_file_has_just_been_read);
+    tcase_add_test(tcase, without_a_thread_for_its_file_a_fetch_fails);
     tcase_add_loop_test(tcase, the_first_that_serves_is_taken_and_kept, 0, HOWS);
     tcase_add_loop_test(tcase, where_none_serves_the_list_says_why_and_all_are_asked_again, 0, HOWS);
     tcase_add_loop_test(tcase, one_that_is_there_and_fails_is_not_passed_over, 0, HOWS);
