@@ -283,6 +283,8 @@ $(filter %_out_of_memory %/test_table_setup,$(test_programs)): libs += -Wl,--wra
 
 # There a file hangs for as long as the test says.
 $(filter %/test_file_read,$(test_programs)): libs += -Wl,--wrap=open
+# There a test decides whether a program can be killed.
+$(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 
 # A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)

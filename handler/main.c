@@ -65,6 +65,7 @@ static enum status serve(struct app *app, struct error *err) {
                                       .route_prefix = app->parts.settings.route_prefix};
     enum status status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
+        parts_close(&app->parts, clock_now_ms(app->parts.platform.clock));
         return status;
     }
     app->prepare = (struct loop_task){.run = prepare_inventory, .context = app};

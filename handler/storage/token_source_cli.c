@@ -11,7 +11,10 @@
 #include "base/crypto.h"
 #include "storage/token_source.h"
 
-enum { EXIT_POLL_MS = 20 };
+enum {
+    EXIT_POLL_MS = 20,
+    KILL_MS = 500, /* for a run that was killed to end; stopping the whole program has 5 s */
+};
 
 /* --- starting --- */
 
@@ -102,9 +105,11 @@ static enum status run_az(struct token_source_cli *self, struct error *err) {
         return error_set(err, STATUS_UNAVAILABLE, "a pipe to it: %s", strerror(errno));
     }
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    int failure = spawn(self, ends[1], &self->pid);
+    pid_t pid = 0;
+    int failure = spawn(self, ends[1], &pid);
     close(ends[1]);
     if (failure == 0) {
+        self->pid = pid;
         self->output.fd = ends[0];
         return STATUS_OK;
     }
@@ -128,14 +133,17 @@ static void close_output(struct token_source_cli *self) {
 }
 
 /*
- * Ends the run early, with its children. `self->failure` says why. Its exit is looked for from the
- * loop's next round on.
+ * Ends the run early, with its children; az itself may have left its group. `self->failure` says
+ * why. Its exit is looked for from the loop's next round on.
  */
 static void kill_run(struct token_source_cli *self) {
+    int64_t now_ms = clock_now_ms(self->platform->clock);
     close_output(self);
     kill(-self->pid, SIGKILL);
+    kill(self->pid, SIGKILL);
     self->state = TOKEN_CLI_KILLED;
-    set_timer(self, clock_now_ms(self->platform->clock));
+    self->deadline_ms = now_ms + KILL_MS;
+    set_timer(self, now_ms);
 }
 
 static void kill_late_run(struct token_source_cli *self) {
@@ -185,21 +193,27 @@ static void end_run(struct token_source_cli *self, int code) {
 /*
  * It should end now. A pidfd would tell the loop, but old kernels have none; and this takes a few
  * looks an hour.
+ * A killed run that has not ended in time runs as another user, or waits in the kernel. The fetch
+ * ends without it, and `self->pid` stays for the next start.
  */
 static void look_for_exit(struct token_source_cli *self) {
     int64_t now_ms = clock_now_ms(self->platform->clock);
     int code = 0;
     pid_t ended = waitpid(self->pid, &code, WNOHANG);
     if (ended == self->pid) {
+        self->pid = 0;
         end_run(self, code);
     } else if (ended < 0 && errno != EINTR) { /* something else in this program has waited for it */
         error_set(&self->failure, STATUS_UNAVAILABLE, "its end: %s", strerror(errno));
         self->state = TOKEN_CLI_KILLED;
+        self->pid = 0;
         end_run(self, 0);
-    } else if (self->state == TOKEN_CLI_EXITING && now_ms >= self->deadline_ms) {
+    } else if (now_ms < self->deadline_ms) {
+        set_timer(self, now_ms + EXIT_POLL_MS);
+    } else if (self->state == TOKEN_CLI_EXITING) {
         kill_late_run(self);
     } else {
-        set_timer(self, now_ms + EXIT_POLL_MS);
+        end_run(self, 0);
     }
 }
 
@@ -246,9 +260,25 @@ static void on_output(void *context, unsigned events) {
 
 /* --- the source --- */
 
+/*
+ * Reaps an earlier run that could not be killed. While it has not ended there is no other: az that
+ * hangs for good must not pile up.
+ */
+static enum status reap_earlier_run(struct token_source_cli *self, struct error *err) {
+    if (self->pid != 0 && waitpid(self->pid, NULL, WNOHANG) == 0) {
+        return error_set(err, STATUS_UNAVAILABLE, "an earlier run, process %d, cannot be killed and has not ended",
+                         (int)self->pid);
+    }
+    self->pid = 0;
+    return STATUS_OK;
+}
+
 static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
     struct token_source_cli *self = (struct token_source_cli *)source;
-    enum status status = run_az(self, err);
+    enum status status = reap_earlier_run(self, err);
+    if (status == STATUS_OK) {
+        status = run_az(self, err);
+    }
     if (status != STATUS_OK) {
         error_wrap(err, "az");
         return status;

@@ -29,7 +29,11 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
     }
     storage_client_init(&parts->storage, &parts->platform, account, parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
-    return lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, &parts->platform, err);
+    status = lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, &parts->platform, err);
+    if (status != STATUS_OK) {
+        sign_in_stop(&parts->sign_in);
+    }
+    return status;
 }
 
 static void open_inventory(struct parts *parts) {

@@ -42,7 +42,10 @@ struct parts {
  */
 enum status parts_load(struct parts *parts, char *const *environment, struct error *err) MUST_CHECK;
 
-/* Sends nothing to storage yet. A failure is the end of the program: it leaves what it had started. */
+/*
+ * Sends nothing to storage yet. A failure is the end of the program: it leaves what it had started,
+ * but no az.
+ */
 enum status parts_start(struct parts *parts, struct error *err) MUST_CHECK;
 
 /* Nobody waits for a turn or a lease any more; what is in hand goes on. */
@@ -51,7 +54,10 @@ void parts_cancel_turns(struct parts *parts);
 /* What is in hand ends as soon as it can: no more work under a lease, no more requests. */
 void parts_cancel_requests(struct parts *parts);
 
-/* Gives every lease back, until `deadline_ms` on the clock at most. */
+/*
+ * Gives every lease back, until `deadline_ms` on the clock at most. Then stops the sign-in: no more
+ * tokens are fetched, and an az that runs is ended, which takes half a second at most.
+ */
 void parts_close(struct parts *parts, int64_t deadline_ms);
 void parts_release(struct parts *parts);
 

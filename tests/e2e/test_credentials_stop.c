@@ -2,11 +2,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "support/login_steps.h"
 
-enum { STOP_MS = 5000 };
+enum { STOP_MS = 5000, SOON_MS = 1000 };
 
 static void assert_stops_in_time(void) {
     int64_t start_ms = process_now_ms();
@@ -56,6 +57,58 @@ START_TEST(a_stop_ends_an_az_that_hangs) {
 }
 END_TEST
 
+/* Starts another handler like the one that runs, on the same port. */
+static void start_rival(struct process *rival) {
+    char program[256], port[64];
+    const char *env[2 * LOGIN_MAX_TEXTS + 2] = {port};
+    size_t count = 1;
+    snprintf(program, sizeof program, "%s/handler", getenv("LEASEHOLD_BIN"));
+    snprintf(port, sizeof port, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", app.port);
+    for (const char *const *setting = login.settings.list; *setting != NULL; setting++) {
+        env[count++] = *setting;
+    }
+    for (const char *const *variable = login.env.list; *variable != NULL; variable++) {
+        env[count++] = *variable;
+    }
+    const char *const argv[] = {program, NULL};
+    process_start(rival, &(struct process_options){.argv = argv, .env = env, .cwd = app.folder});
+}
+
+/* Whether it is there, and still is after a while. */
+static bool stays(pid_t pid) {
+    int64_t deadline_ms = process_now_ms() + SOON_MS;
+    while (kill(pid, 0) == 0) {
+        if (process_now_ms() > deadline_ms) {
+            return true;
+        }
+        sched_yield();
+    }
+    return false;
+}
+
+/* It may be told of the port before az is started, or before az has written its number. */
+START_TEST(a_handler_that_cannot_start_ends_its_az) {
+    char text[32] = "", path[256];
+    struct process rival = {0};
+    prepare(LOGIN_CLI);
+    start_handler();
+    assert_status(200, PRODUCT, NULL); /* this handler has its token, and runs az no more */
+    az_stub_do(&login.az, "echo $$ >\"${0%/*}/pid\"\nexec sleep 1000\n");
+    start_rival(&rival);
+    ck_assert_int_eq(process_wait(&rival, LOG_TIMEOUT_MS), 1);
+    snprintf(path, sizeof path, "%s/pid", login.az.folder.path);
+    FILE *file = fopen(path, "r");
+    if (file != NULL && fgets(text, sizeof text, file) != NULL) {
+        ck_assert(!stays((pid_t)strtol(text, NULL, 10)));
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    process_release(&rival);
+    stop_handler();
+}
+END_TEST
+
 /* --- az --- */
 
 static const struct {
@@ -90,6 +143,7 @@ int main(void) {
     tcase_add_loop_test(tcase, a_stop_does_not_wait_for_an_endpoint_that_hangs, 0,
                         sizeof waited_for / sizeof *waited_for);
     tcase_add_test(tcase, a_stop_ends_an_az_that_hangs);
+    tcase_add_test(tcase, a_handler_that_cannot_start_ends_its_az);
     tcase_add_loop_test(tcase, an_az_in_trouble_is_told_and_asked_again, 0, sizeof az_troubles / sizeof *az_troubles);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

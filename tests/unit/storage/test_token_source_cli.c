@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -5,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/http_transport.h"
@@ -53,6 +55,22 @@ static void jump(int64_t ms) {
     }
 }
 
+/* --- kill, but that a test may have it fail as it does for some programs --- */
+
+static enum { FAILS_NEVER, FAILS_FOR_GROUPS, FAILS_ALWAYS } kill_fails;
+
+/* The linker's names: it takes __wrap_kill for kill, and kill for __real_kill. */
+int failing_kill(pid_t pid, int signal) __asm__("__wrap_kill");
+int system_kill(pid_t pid, int signal) __asm__("__real_kill");
+
+int failing_kill(pid_t pid, int signal) {
+    if (signal == SIGKILL && (kill_fails == FAILS_ALWAYS || (kill_fails == FAILS_FOR_GROUPS && pid < 0))) {
+        errno = pid < 0 ? ESRCH : EPERM;
+        return -1;
+    }
+    return system_kill(pid, signal);
+}
+
 /* posix_spawnp looks where this program's own PATH says. */
 static void set_up(void) {
     const char *path = getenv("PATH");
@@ -73,6 +91,7 @@ static void tear_down(void) {
     event_loop_stop(loop);
     event_loop_free(loop);
     az_stub_remove(&az);
+    kill_fails = FAILS_NEVER;
     setenv("PATH", old_path, 1);
     free(old_path);
 }
@@ -223,16 +242,53 @@ static void *stop(void *user) {
     return user;
 }
 
-START_TEST(az_is_ended_with_its_children_when_it_is_cancelled) {
+/* Fetches, and cancels that once az is there. */
+static void assert_is_cancelled(void) {
     pthread_t stopper;
-    az_stub_do(&az, HANG "wait");
     ck_assert_int_eq(pthread_create(&stopper, NULL, stop, NULL), 0);
     int64_t before_ms = clock_now_ms(clock_system());
     ck_assert_int_eq(fetch(), STATUS_CANCELLED);
+    ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, 3000);
     pthread_join(stopper, NULL);
-    ck_assert_int_lt(clock_now_ms(clock_system()) - before_ms, 5000);
+}
+
+START_TEST(az_is_ended_with_its_children_when_it_is_cancelled) {
+    az_stub_do(&az, HANG "wait");
+    assert_is_cancelled();
     ck_assert(has_ended(written_pid("pid")));
     ck_assert(has_ended(written_pid("child")));
+}
+END_TEST
+
+/* Runs until the file `end` is there, or its folder is not. */
+#define ALONE "cd \"${0%/*}\"; echo $$ >new; mv new child; while [ -e child ] && [ ! -e end ]; do sleep 0.01; done"
+
+START_TEST(an_az_that_has_left_its_group_is_ended) {
+    kill_fails = FAILS_FOR_GROUPS;
+    az_stub_do(&az, ALONE);
+    assert_is_cancelled();
+    ck_assert(has_ended(written_pid("child")));
+}
+END_TEST
+
+/* It runs as somebody else, say. */
+START_TEST(an_az_that_cannot_be_killed_is_given_up_and_reaped_once_it_has_ended) {
+    kill_fails = FAILS_ALWAYS;
+    az_stub_do(&az, ALONE);
+    assert_is_cancelled();
+    char message[128];
+    snprintf(message, sizeof message, "az: an earlier run, process %d, cannot be killed and has not ended",
+             (int)written_pid("child"));
+    az_stub_answer(&az, "ey.az", 3600);
+    ck_assert_int_eq(fetch(), STATUS_UNAVAILABLE);
+    ck_assert_str_eq(err.message, message);
+    temp_folder_write(&az.folder, "end", "");
+    for (enum status status = STATUS_UNAVAILABLE; status != STATUS_OK;) {
+        status = fetch(); /* libcheck's timeout ends this */
+        ck_assert(status == STATUS_OK || strcmp(err.message, message) == 0);
+    }
+    ck_assert_str_eq(token.text.data, "ey.az");
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 }
 END_TEST
 
@@ -274,6 +330,8 @@ int main(void) {
     tcase_add_test(tcase, an_az_that_closes_its_output_and_hangs_is_ended);
     tcase_add_test(tcase, az_has_no_other_file_of_ours_open);
     tcase_add_test(tcase, az_is_ended_with_its_children_when_it_is_cancelled);
+    tcase_add_test(tcase, an_az_that_has_left_its_group_is_ended);
+    tcase_add_test(tcase, an_az_that_cannot_be_killed_is_given_up_and_reaped_once_it_has_ended);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
