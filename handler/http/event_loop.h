@@ -57,7 +57,7 @@ struct loop_source {
 /* `clock` must outlive the loop. STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptors). */
 enum status event_loop_new(struct event_loop **out, const struct clock *clock, struct error *err) MUST_CHECK;
 
-/* Starts the thread. STATUS_INTERNAL: the system has no thread to spare. */
+/* Starts the thread. STATUS_NO_THREAD: the system allows no more. */
 enum status event_loop_start(struct event_loop *loop, struct error *err) MUST_CHECK;
 
 /*

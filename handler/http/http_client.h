@@ -28,7 +28,7 @@ enum { HTTP_CALL_MAX_HEADERS = 64 };
 struct http_call {
     const char *method;                 /* "GET", "PUT", "POST", "DELETE", "HEAD", ... */
     const char *url;                    /* complete, encoded */
-    const struct http_headers *headers; /* NULL: none of its own; see below */
+    const struct http_headers *headers; /* NULL: none of its own */
     const void *body;
     size_t body_length;        /* 0: none; Content-Length: 0 is sent where the method wants it */
     int64_t timeout_ms;        /* > 0: the whole call; connecting counts too */

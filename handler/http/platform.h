@@ -1,10 +1,12 @@
 /*
  * platform.h - the one door to the outside: time, timers, the network and random numbers.
  *
- * Whoever starts the program makes a platform and hands it down. What stands below wiring/ reaches
- * the outside through it alone; tools/check-symbols.sh holds the code to that. Nothing is global
- * but the log. So a test can put virtual time, a network of its own and a seed in the outside's
- * place, and run several instances beside each other.
+ * Whoever starts the program makes a platform and hands it down; for the library that is
+ * lease/leasehold.c. What stands below wiring/ tells the time, waits, sends and draws random
+ * numbers through it alone; tools/check-symbols.sh holds the code to that. Files (on threads of their
+ * own) and az go past it.
+ * Nothing is global but the log. So a test can put virtual time, a network of its own and a seed in
+ * the outside's place, and run several instances beside each other.
  *
  * Ownership  Whoever is given a platform borrows it and all that it names, and keeps the pointer.
  * Threads    It does not change. Its parts say their own; timers belong to the loop's thread.

@@ -34,7 +34,10 @@
 
 struct http_transport;
 
-/* Starts the thread. `clock` must outlive it. STATUS_NO_MEMORY, STATUS_INTERNAL. */
+/*
+ * Starts the thread. `clock` must outlive it.
+ * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
+ */
 enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) MUST_CHECK;
 
 /*

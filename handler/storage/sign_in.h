@@ -65,7 +65,7 @@ enum status sign_in_start(struct sign_in *sign_in, const struct storage_account 
                           struct error *err) MUST_CHECK;
 
 /*
- * No more tokens are fetched, and an az that runs is gone; the present token is still used. While
+ * No more tokens are fetched, and an az that runs is killed; the present token is still used. While
  * the loop runs. Safe to repeat.
  */
 void sign_in_stop(struct sign_in *sign_in);

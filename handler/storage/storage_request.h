@@ -5,13 +5,16 @@
  *              deadline   a time on the client's clock; no attempt starts or lasts past it
  * Rules        Each request names its one success. Every other answer gets its status from storage_error.h; no answer, and an
  *              answer that is not storage's, is STATUS_UNAVAILABLE.
- *              Only STATUS_UNAVAILABLE is tried again, and only by storage_client_send; after a refusal (401, 403)
- *              it tries once more where the credential has another to show (token_cache.h). A credential that has no token yet
- *              is waited for in the same way; a submit is not sent without one.
+ *              Only STATUS_UNAVAILABLE is tried again. After a refusal (401, 403) a request is
+ *              tried once more where the credential has another to show (token_cache.h). A
+ *              credential that has no token yet is waited for in the same way.
  *              The Date of each answer of storage's goes to the clock of its service, and x-ms-date comes from there: an own
  *              clock that is wrong by more than the 15 minutes that storage tolerates costs each service one refused request.
  *              Messages and logs show method, address and comp: never a header or the other parameters, where secrets may be.
- * Threads: a request belongs to one thread; a client may be used from any.
+ * Threads: storage_client_cancel may be called from any thread, storage_client_send from any but
+ * the loop's. A client's init and release belong to its owner, while the loop does not know of it
+ * or has stopped. A request belongs to whoever builds it, and is only read until it has ended. All
+ * else belongs to the loop's thread.
  * Layer: storage. May include base/.
  */
 #ifndef STORAGE_STORAGE_REQUEST_H

@@ -5,7 +5,7 @@
  * asks.
  *
  * Ownership  The url, the headers and the form exist from begin to ask, the form until it is
- *            answered. They are wiped.
+ *            answered. The headers and the form are wiped.
  * Threads    As token_source.h says.
  */
 #ifndef STORAGE_TOKEN_HTTP_H

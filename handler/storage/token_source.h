@@ -11,8 +11,8 @@
  *              fetch      a source that was started and has not called `done` yet: one at a time
  * Rules        Answers are hostile until proven: token_answer.h. Messages hold nothing that an
  *              endpoint could make us repeat but an error code.
- *              No read of a file, no question and no run of az outlasts TOKEN_FETCH_MS by more
- *              than a moment.
+ *              No fetch outlasts TOKEN_FETCH_MS by more than a moment. An az that cannot be
+ *              killed, and a file that hangs, are left, and the next fetch waits for their end.
  *              Tokens, secrets, assertions and what held them are wiped.
  * Blocking     Nothing here waits for the network, for a file or for another program. A token file
  *              or a certificate is small, but may lie on a network share, so it is read on a thread
@@ -56,6 +56,7 @@ enum {
  * STATUS_UNAVAILABLE    it may work later; err's retry_after_ms is what was asked for
  * STATUS_MALFORMED, STATUS_TOO_LARGE   the answer is not one
  * STATUS_CANCELLED      it was cancelled, or the network is being freed
+ * STATUS_INVALID_ARGUMENT   App Service's IDENTITY_HEADER, which we send, has a line break
  * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
  */
 typedef void (*token_done)(void *context, enum status status, struct token *token, const struct error *err);
@@ -190,7 +191,7 @@ void token_source_principal_init(struct token_source_principal *source, const st
  *     IDLE      start: az runs
  *     READING   the end of its output, or whatever has it killed
  *     EXITING   its exit, which settles the fetch, or whatever has it killed
- *     KILLED    its exit: the fetch ends with the failure that had it killed
+ *     KILLED    its exit, or half a second: the fetch ends with the failure that had it killed
  *
  * What has it killed: its time is over, too much output, a failure to read it, cancel.
  */
