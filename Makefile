@@ -63,6 +63,8 @@ devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/dev
 leasectl_sources := $(sort $(filter-out tools/leasectl/main.c,$(wildcard tools/leasectl/*.c)))
 torture_sources := tests/checker/torture.c
 simulated_sources := $(sort $(wildcard tests/simulation/storage/*.c))
+simulation_main_sources := tests/simulation/simulate.c tests/simulation/test_simulation.c
+simulation_sources := $(sort $(filter-out $(simulation_main_sources),$(wildcard tests/simulation/*.c)))
 support_sources := $(sort $(wildcard tests/support/*.c) $(simulated_sources) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
 test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
                            tests/package/test_*.c tests/deploy/test_*.c))
@@ -85,13 +87,14 @@ fuzz_lib := $(BUILD)/libfuzz.a
 library := $(BUILD)/libleasehold.a
 test_programs := $(patsubst %.c,$(BUILD)/%,$(test_sources))
 fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
+simulation_programs := $(patsubst %.c,$(BUILD)/%,$(simulation_main_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 host_programs := $(patsubst %.c,$(BUILD)/%,$(host_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources)) $(BUILD)/bench/fake_storage
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
-               $(torture_sources) $(host_sources) $(bench_sources) $(fake_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
+               $(torture_sources) $(simulation_sources) $(simulation_main_sources) $(host_sources) $(bench_sources) $(fake_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
 control_handlers := $(patsubst tests/controls/%.patch,$(BUILD)/%/bin/handler,$(sort $(wildcard tests/controls/*.patch)))
 programs := $(if $(filter control,$(VARIANT)),$(control_handlers),$(built_programs)) \
@@ -102,7 +105,7 @@ programs := $(if $(filter control,$(VARIANT)),$(control_handlers),$(built_progra
 MAKEFLAGS += --no-builtin-rules
 
 # Commands
-.PHONY: all help deps run test test-long test-host test-deploy torture asan tsan valgrind fuzz lint format clean leasectl examples \
+.PHONY: all help deps run test test-long test-host test-deploy torture simulate asan tsan valgrind fuzz lint format clean leasectl examples \
         bench bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
@@ -150,6 +153,13 @@ torture: ## many callers, three instances and faults for DURATION=60 seconds (FA
 	    build/release/tests/checker/torture --duration $(or $(DURATION),60) --faults $(or $(FAULTS),all) \
 	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(OLD_HANDLER),--old-handler $(OLD_HANDLER))
+
+simulate: ## the whole app in virtual time under a seed: SECONDS=60 or RUNS=, SEED=1, OPERATIONS=1000, TRACE=1; SCENARIOS=singles|pairs
+	@tools/deps.sh build test
+	@$(build) VARIANT=release build/release/tests/simulation/simulate
+	@build/release/tests/simulation/simulate $(if $(SEED),--seed $(SEED)) $(if $(OPERATIONS),--operations $(OPERATIONS)) \
+	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(TRACE),--trace) \
+	    $(if $(RUNS),--runs $(RUNS),$(if $(TRACE)$(SCENARIOS),,--seconds $(or $(SECONDS),60)))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test
@@ -232,7 +242,7 @@ help: ## this list
 # The build of one variant
 .PHONY: programs tests fuzzers benches objects
 programs: $(programs)
-tests: $(test_programs) $(torture_program) $(bench_programs) $(example_programs) $(preload_libraries)
+tests: $(test_programs) $(torture_program) $(simulation_programs) $(bench_programs) $(example_programs) $(preload_libraries)
 fuzzers: $(fuzz_programs)
 benches: $(bench_programs)
 objects: $(all_objects)
@@ -292,6 +302,14 @@ $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leas
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
 
+# There stub_*.c stand in the place of the handler's parts of that name, and simulated_memory.c in that of malloc: so they come
+# first.
+$(simulation_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(call object,$(simulation_sources)) $(support_lib) $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs) $(test_libs) \
+	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=free
+
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
 	@mkdir -p $(@D)
@@ -321,7 +339,7 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
-$(call object,$(bench_sources) $(fake_sources) $(test_sources) $(torture_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
+$(call object,$(bench_sources) $(fake_sources) $(test_sources) $(torture_sources) $(simulation_sources) $(simulation_main_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

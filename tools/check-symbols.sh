@@ -31,10 +31,9 @@ readonly OUTSIDE_ALLOWED="leasehold.c:clock_system leasehold.c:random_system lea
     leasehold.c:http_transport_free leasehold.c:http_transport_platform leasehold.c:http_transport_stop
     token_source_cli.c:posix_spawnp file_read.c:thread_start"
 
-# What is preloaded stands in for the C library, and has its names; a fuzz target's stub has those of what it replaces,
-# and so has a test in virtual time.
-sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/preload/*' \
-    -not -path 'tests/fuzz/stub_*' -exec grep -L 'support/virtual_storage.h' {} + | sort)
+# What is preloaded stands in for the C library, and has its names; a stub has those of what it replaces, and so has
+# a test in virtual time.
+sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/preload/*' -exec grep -L 'support/virtual_storage.h' {} + | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 
 # "path/x.o: NAME TYPE ..." for each symbol.
@@ -54,6 +53,7 @@ awk -v other="$OTHER_PREFIXES" -v outside="${OUTSIDE//$'\n'/ }" -v allowed="${OU
         sub(/\.o:$/, ".c", source)
         if ($3 == "U") { used[$2] = 1; check_reach(source, $2); next }
         if ($2 == "main" || $2 ~ /^(__|LLVMFuzzer)/) next # the sanitizers, the compiler and libFuzzer have theirs
+        if (source ~ /^tests\/(fuzz|simulation)\/stub_/) next
         if ($2 == "getaddrinfo" && source ~ /^tests\//) next # in place of the system
         defined_in[$2] = source
     }

@@ -40,7 +40,7 @@ has_heading() {
 }
 
 failed=0
-for page in ./*.md bench/peers/*.md docs/*.md examples/*.md; do
+for page in ./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*.md; do
     while read -r link; do
         path=${link%%#*}
         target=$(dirname "$page")/$path

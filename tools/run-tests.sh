@@ -7,7 +7,7 @@
 # failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
 # report from the sanitizer or valgrind.
 # LEASEHOLD_BIN=FOLDER puts the programs of another folder to the test.
-# KINDS="..." chooses the folders of tests/ (by default "unit integration e2e").
+# KINDS="..." chooses the folders of tests/ (by default "unit simulation integration e2e").
 # PROGRAM_TIMEOUT_S=N is how long a program may take (600).
 # JOBS=N runs N programs at once (by default one for each processor, at most 4).
 set -euo pipefail
@@ -136,7 +136,7 @@ trap stop INT TERM HUP
 
 rm -rf "$results"
 shopt -s nullglob
-for kind in ${KINDS:-unit integration e2e}; do
+for kind in ${KINDS:-unit simulation integration e2e}; do
     for source in tests/"$kind"/test_*.c tests/"$kind"/*/test_*.c; do
         name=${source#tests/}
         name=${name%.c}

@@ -15,9 +15,9 @@ static void need(bool holds, const char *what) {
     }
 }
 
-void history_init(struct history *history) {
-    *history = (struct history){.lock = PTHREAD_MUTEX_INITIALIZER};
-    history->wall_offset_ms = clock_wall_ms(clock_system()) - clock_now_ms(clock_system());
+void history_init(struct history *history, const struct clock *clock) {
+    *history = (struct history){.lock = PTHREAD_MUTEX_INITIALIZER, .clock = clock};
+    history->wall_offset_ms = clock_wall_ms(clock) - clock_now_ms(clock);
 }
 
 void history_release(struct history *history) {
@@ -31,7 +31,7 @@ void history_release(struct history *history) {
 }
 
 int64_t history_now_ms(const struct history *history) {
-    return clock_now_ms(clock_system()) + history->wall_offset_ms;
+    return clock_now_ms(history->clock) + history->wall_offset_ms;
 }
 
 size_t history_count(struct history *history) {

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/uuid.h"
 #include "storage/http_transport.h"
 
@@ -97,10 +98,12 @@ struct history {
     struct history_record **records;
     size_t count;
     size_t capacity;
+    const struct clock *clock;
     int64_t wall_offset_ms;
 };
 
-void history_init(struct history *history);
+/* Its times are `clock`'s, which is borrowed. */
+void history_init(struct history *history, const struct clock *clock);
 void history_release(struct history *history);
 
 int64_t history_now_ms(const struct history *history);

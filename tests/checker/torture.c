@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/standard_streams.h"
 #include "checker/checker.h"
 #include "checker/torture_clients.h"
@@ -309,7 +310,7 @@ static void keep_evidence(struct run *run) {
 static struct run run;
 
 START_TEST(nothing_is_oversold) {
-    history_init(&run.history);
+    history_init(&run.history, clock_system());
     torture_world_open(&run.world, &run.options);
     torment(&run);
     judge(&run);

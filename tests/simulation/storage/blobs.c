@@ -10,13 +10,13 @@ enum { NAME_BYTES = 1025, METADATA_BYTES = 8192 };
 
 /* ---- what there is ---- */
 
-static struct container *find_container(struct blobs *blobs, const char *name) {
+struct container *blobs_container(struct blobs *blobs, const char *name) {
     struct container *container = (struct container *)map_find(&blobs->containers, name);
     return container == NULL || container->deleted_until_ms != 0 ? NULL : container;
 }
 
 struct blob *blobs_find(struct blobs *blobs, const char *container, const char *name) {
-    struct container *found = find_container(blobs, container);
+    struct container *found = blobs_container(blobs, container);
     return found == NULL ? NULL : (struct blob *)map_find(&found->blobs, name);
 }
 
@@ -57,7 +57,7 @@ static void note_write(struct blobs *blobs, struct blob *blob) {
 }
 
 struct blob *blobs_make(struct blobs *blobs, const char *container, const char *name) {
-    struct container *parent = find_container(blobs, container);
+    struct container *parent = blobs_container(blobs, container);
     parent = parent != NULL ? parent : make_container(blobs, container);
     struct blob *blob = (struct blob *)map_find(&parent->blobs, name);
     if (blob == NULL) {
@@ -318,7 +318,7 @@ static void serve_present(struct blobs *blobs, struct container *container, stru
 static void serve_blob(struct blobs *blobs, const char *container_name, const char *name,
                        const struct simulated_request *request, struct simulated_answer *answer,
                        struct simulated_outcome *outcome) {
-    struct container *container = find_container(blobs, container_name);
+    struct container *container = blobs_container(blobs, container_name);
     struct blob *blob = container == NULL ? NULL : (struct blob *)map_find(&container->blobs, name);
     char component[32] = "";
     simulated_request_query(request, "comp", component, sizeof component);
@@ -360,16 +360,15 @@ static void create_container(struct blobs *blobs, const char *name, struct simul
     }
 }
 
-static void delete_container(struct blobs *blobs, struct container *container, struct simulated_answer *answer) {
+void blobs_delete_container(struct blobs *blobs, struct container *container) {
     map_clear(&container->blobs, free_blob);
     container->deleted_until_ms = clock_now_ms(blobs->clock) + BLOBS_DELETION_MS;
-    answer->http_status = 202;
 }
 
 static void serve_container(struct blobs *blobs, const char *name, const struct simulated_request *request,
                             struct simulated_answer *answer, struct simulated_outcome *outcome) {
     char restype[32] = "", component[32] = "";
-    struct container *container = find_container(blobs, name);
+    struct container *container = blobs_container(blobs, name);
     simulated_request_query(request, "restype", restype, sizeof restype);
     simulated_request_query(request, "comp", component, sizeof component);
     bool is_about_container = strcmp(restype, "container") == 0;
@@ -385,7 +384,8 @@ static void serve_container(struct blobs *blobs, const char *name, const struct 
         accept(answer, 200, container->version, container->written_ms);
         strbuf_append_string(&answer->headers, "x-ms-lease-status: unlocked\r\nx-ms-lease-state: available\r\n");
     } else if (is_about_container && text_is(request->method, "DELETE")) {
-        delete_container(blobs, container, answer);
+        blobs_delete_container(blobs, container);
+        answer->http_status = 202;
     } else {
         outcome->kind = SIMULATED_UNKNOWN;
         refuse(answer, 400, "InvalidQueryParameterValue");

@@ -45,10 +45,14 @@ void blobs_serve(struct blobs *blobs, struct text path, const struct simulated_r
                  struct simulated_answer *answer, struct simulated_outcome *outcome);
 
 /* NULL: it is not there. The pointer is good until the next request. */
+struct container *blobs_container(struct blobs *blobs, const char *name);
 struct blob *blobs_find(struct blobs *blobs, const char *container, const char *name);
 
 /* Makes the blob, and its container, if they are absent. */
 struct blob *blobs_make(struct blobs *blobs, const char *container, const char *name);
+
+/* With all its blobs, whoever has leases on them. */
+void blobs_delete_container(struct blobs *blobs, struct container *container);
 
 /* Whether somebody holds the blob's lease. */
 bool blobs_is_leased(struct blobs *blobs, const char *container, const char *name);

@@ -1,0 +1,49 @@
+#include "simulation/simulated_exhaustive.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { SEED = 1, MOST_FAILURES_SHOWN = 5 };
+
+/* One run with up to two faults. Returns how many steps it had. */
+static int64_t run_with(const struct simulated_scenario *scenario, struct simulated_strike *strikes, size_t count,
+                        struct simulated_exhaustive_result *out) {
+    const struct simulated_faults plan = {.is_planned = true, .strikes = strikes, .count = count};
+    const struct simulated_run_options options = {.seed = SEED, .scenario = scenario, .plan = &plan};
+    struct simulated_result result;
+    simulated_run(&options, &result);
+    out->runs++;
+    if (result.violation[0] != '\0' && out->failed++ < MOST_FAILURES_SHOWN) {
+        printf("simulate: %s: %s\n", scenario->name, result.violation);
+        for (size_t i = 0; i < count; i++) {
+            printf("simulate:     at step %" PRId64 ": %s\n", strikes[i].step, simulated_fault_text(strikes[i].fault));
+        }
+    }
+    return result.steps;
+}
+
+static void try_pairs(const struct simulated_scenario *scenario, struct simulated_strike first, int64_t steps,
+                      struct simulated_exhaustive_result *out) {
+    for (int64_t step = first.step + 1; step <= steps; step++) {
+        for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
+            struct simulated_strike strikes[] = {first, {step, (enum simulated_fault)fault}};
+            run_with(scenario, strikes, 2, out);
+        }
+    }
+}
+
+void simulated_exhaustive_run(const struct simulated_scenario *scenario, bool has_pairs,
+                              struct simulated_exhaustive_result *out) {
+    *out = (struct simulated_exhaustive_result){.runs = 0};
+    out->steps = run_with(scenario, NULL, 0, out);
+    for (int64_t step = 1; step <= out->steps; step++) {
+        for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
+            struct simulated_strike strike = {step, (enum simulated_fault)fault};
+            int64_t steps = run_with(scenario, &strike, 1, out);
+            if (has_pairs) {
+                try_pairs(scenario, strike, steps, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/*
+ * simulated_run.h - one run: a world, its storage, instances and callers, from the first request to
+ * the verdict.
+ */
+#ifndef SIMULATION_SIMULATED_RUN_H
+#define SIMULATION_SIMULATED_RUN_H
+
+#include "checker/checker.h"
+#include "simulation/simulated_scenario.h"
+
+enum { SIMULATED_MAX_APPS = 5, SIMULATED_MAX_PRODUCTS = 6, SIMULATED_VERDICT_BYTES = 512 };
+
+/* What is run. Zero: drawn from the seed. */
+struct simulated_run_options {
+    uint64_t seed;
+    int64_t operations; /* requests of callers */
+    int app_count, caller_count;
+    const struct simulated_faults *plan;       /* its strikes; NULL: drawn from the seed */
+    const struct simulated_scenario *scenario; /* in place of callers; needs a plan */
+    bool prints;
+};
+
+struct simulated_result {
+    char violation[SIMULATED_VERDICT_BYTES]; /* "": all is well */
+    uint64_t hash;                           /* of the trace */
+    int64_t operations, requests;
+    int64_t steps; /* that faults could have struck */
+    int app_count, caller_count;
+    int64_t virtual_us;
+    int64_t struck[SIMULATED_FAULTS];
+    struct simulated_strike *strikes; /* what struck; the caller's (free) */
+    size_t strike_count;
+};
+
+void simulated_run(const struct simulated_run_options *options, struct simulated_result *out);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * Runs of the simulation that everybody makes: fixed seeds with all their faults, every scenario with
+ * every single fault, and whether a run can be repeated.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "simulation/simulated_exhaustive.h"
+#include "simulation/simulated_shrink.h"
+#include "support/check_main.h"
+
+enum { SEEDS = 60, OPERATIONS = 500 };
+
+static void run(const struct simulated_run_options *options, struct simulated_result *out) {
+    simulated_run(options, out);
+    ck_assert_msg(out->violation[0] == '\0', "seed %llu: %s", (unsigned long long)options->seed, out->violation);
+}
+
+START_TEST(a_seed_breaks_no_promise) {
+    struct simulated_result result;
+    run(&(struct simulated_run_options){.seed = (uint64_t)_i + 1, .operations = OPERATIONS}, &result);
+    ck_assert_int_ge(result.operations, OPERATIONS);
+    free(result.strikes);
+}
+END_TEST
+
+START_TEST(a_scenario_breaks_no_promise_whatever_strikes_it) {
+    struct simulated_exhaustive_result result;
+    simulated_exhaustive_run(&simulated_scenarios[_i], false, &result);
+    ck_assert_int_gt(result.steps, 0);
+    ck_assert_int_eq(result.runs, 1 + result.steps * (SIMULATED_FAULTS - 1));
+    ck_assert_int_eq(result.failed, 0);
+}
+END_TEST
+
+START_TEST(the_same_seed_makes_the_same_run) {
+    struct simulated_result results[2];
+    const struct simulated_run_options options = {.seed = 1000 + (uint64_t)_i, .operations = OPERATIONS};
+    run(&options, &results[0]);
+    run(&options, &results[1]);
+    ck_assert_uint_eq(results[0].hash, results[1].hash);
+    ck_assert_int_eq(results[0].virtual_us, results[1].virtual_us);
+    free(results[0].strikes);
+    free(results[1].strikes);
+}
+END_TEST
+
+START_TEST(another_seed_makes_another_run) {
+    struct simulated_result results[2];
+    run(&(struct simulated_run_options){.seed = 1, .operations = OPERATIONS}, &results[0]);
+    run(&(struct simulated_run_options){.seed = 2, .operations = OPERATIONS}, &results[1]);
+    ck_assert_uint_ne(results[0].hash, results[1].hash);
+    free(results[0].strikes);
+    free(results[1].strikes);
+}
+END_TEST
+
+/* What was drawn and written down strikes again where it is a plan. */
+START_TEST(a_run_can_be_repeated_from_its_faults) {
+    struct simulated_result drawn, planned;
+    struct simulated_run_options options = {.seed = 2000 + (uint64_t)_i, .operations = OPERATIONS};
+    run(&options, &drawn);
+    const struct simulated_faults plan = {.is_planned = true, .strikes = drawn.strikes, .count = drawn.strike_count};
+    options.plan = &plan;
+    run(&options, &planned);
+    ck_assert_uint_eq(drawn.hash, planned.hash);
+    free(drawn.strikes);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("simulation");
+    TCase *tcase = tcase_create("runs");
+    tcase_add_loop_test(tcase, a_seed_breaks_no_promise, 0, SEEDS);
+    tcase_add_loop_test(tcase, a_scenario_breaks_no_promise_whatever_strikes_it, 0, simulated_scenario_count);
+    tcase_add_loop_test(tcase, the_same_seed_makes_the_same_run, 0, 4);
+    tcase_add_test(tcase, another_seed_makes_another_run);
+    tcase_add_loop_test(tcase, a_run_can_be_repeated_from_its_faults, 0, 4);
+    suite_add_tcase(suite, tcase);
+    return check_main(suite);
+}
