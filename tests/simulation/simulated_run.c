@@ -79,7 +79,7 @@ static struct simulated_app *app_of(struct run *run, const struct simulated_clie
     return &run->apps[i];
 }
 
-static void violate(struct run *run, const char *format, ...) {
+static void PRINTF_LIKE(2, 3) violate(struct run *run, const char *format, ...) {
     if (run->result->violation[0] != '\0') {
         return;
     }

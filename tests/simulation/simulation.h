@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
 #include "base/timer_heap.h"
 
 /* The wall clock when a world begins: 2026-01-01T00:00:00Z, in milliseconds. */
@@ -48,7 +49,6 @@ bool simulation_step(struct simulation *simulation, int64_t until_us);
 void simulation_mix(struct simulation *simulation, const void *bytes, size_t length);
 
 /* Where the simulation `prints`, a line of the trace. `who` did or met it. */
-void simulation_tell(struct simulation *simulation, const char *who, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void simulation_tell(struct simulation *simulation, const char *who, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif
