@@ -70,13 +70,14 @@ enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
 
 void token_http_cancel(struct token_source *base) {
     struct token_http_source *source = (struct token_http_source *)base;
-    file_read_cancel(&source->file);
-    if (source->exchange.call != NULL) {
-        struct error err;
-        error_set(&err, STATUS_CANCELLED, "given up, since the program is stopping");
-        http_client_abandon(source->platform->http, &source->exchange);
-        on_reply(source, STATUS_CANCELLED, NULL, &err);
+    if (source->exchange.call == NULL) {
+        file_read_cancel(&source->file); /* whoever is told of it may free the source */
+        return;
     }
+    struct error err;
+    error_set(&err, STATUS_CANCELLED, "given up, since the program is stopping");
+    http_client_abandon(source->platform->http, &source->exchange);
+    on_reply(source, STATUS_CANCELLED, NULL, &err);
 }
 
 void token_http_end(struct token_http_source *source, enum status status, struct token *token, struct error *err) {
