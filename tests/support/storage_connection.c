@@ -28,5 +28,6 @@ int64_t storage_connection_deadline(const struct storage_connection *connection,
 
 void storage_unique_name(char out[STORAGE_UNIQUE_NAME_BYTES]) {
     static int count;
-    snprintf(out, STORAGE_UNIQUE_NAME_BYTES, "test%dn%d", (int)getpid(), ++count);
+    /* The letter at the end keeps apart what tests make by adding digits. */
+    snprintf(out, STORAGE_UNIQUE_NAME_BYTES, "test%dn%dx", (int)getpid(), ++count);
 }
