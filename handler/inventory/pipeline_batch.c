@@ -218,7 +218,7 @@ void pipeline_read(struct product_pipeline *pipeline) {
 
 static void take_read(struct product_pipeline *pipeline) {
     bool met_others = false;
-    if (!product_cache_note_read(&pipeline->cache, &pipeline->query, &met_others)) {
+    if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms, &met_others)) {
         pipeline->query.all = true;
         start_read(pipeline);
         return;
@@ -319,7 +319,7 @@ void pipeline_commit(struct product_pipeline *pipeline) {
 static void take_commit(struct product_pipeline *pipeline) {
     pipeline->indexed_due_ms = 0; /* the product's row has it now */
     pipeline->cache.validated_sequence = pipeline->started_sequence;
-    product_cache_note_commit(&pipeline->cache);
+    product_cache_note_commit(&pipeline->cache, pipeline->batch.now_ms);
     lease_tenure_note_batch(&pipeline->tenure, pipeline->batch_size, pipeline->queue_length,
                             pipeline_now_ms(pipeline) - pipeline->commit_started_ms);
     end_batch(pipeline);

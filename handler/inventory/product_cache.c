@@ -37,7 +37,9 @@ static bool has_what_expired(const struct product_state *state, int64_t now_ms) 
 
 /* Where others commit, one read costs less than a commit that storage refuses, and the read after it. */
 bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) {
-    return is_known(cache) && (cache->is_fresh || !cache->others_commit) && has_what_expired(&cache->state, now_ms);
+    bool is_recent = now_ms - cache->known_ms <= PRODUCT_KNOWN_FOR_MS;
+    return is_known(cache) && is_recent && (cache->is_fresh || !cache->others_commit) &&
+           has_what_expired(&cache->state, now_ms);
 }
 
 static void ask_for_rows_of(const struct inventory_request *request, struct inventory_query *query) {
@@ -72,7 +74,8 @@ static void log_if_made_anew(const struct product *product, const struct product
     }
 }
 
-bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, bool *out_others) {
+bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, int64_t now_ms,
+                             bool *out_others) {
     struct product_state *state = &cache->state;
     if (!query->all && !product_state_follows(state, &cache->checked)) {
         log_if_made_anew(&state->product, &cache->checked);
@@ -83,6 +86,7 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
     *out_others = cache->version_before != 0 && state->product.version != cache->version_before;
     cache->others_commit = *out_others;
     cache->is_fresh = true;
+    cache->known_ms = now_ms;
     return true;
 }
 
@@ -90,6 +94,7 @@ void product_cache_note_malformed(struct product_cache *cache) {
     cache->checked.version = 0;
 }
 
-void product_cache_note_commit(struct product_cache *cache) {
+void product_cache_note_commit(struct product_cache *cache, int64_t now_ms) {
+    cache->known_ms = now_ms;
     product_state_mark(&cache->state, &cache->checked);
 }

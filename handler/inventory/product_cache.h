@@ -19,8 +19,15 @@
 #include "inventory/inventory_request.h"
 #include "inventory/inventory_store.h"
 
+/*
+ * What was validated so long ago is read again. The read also tells storage's time: until it is heard again, what is
+ * known of that gets worse by half a millisecond a second (storage_clock.h), and reservations would end early by as much.
+ */
+enum { PRODUCT_KNOWN_FOR_MS = 10 * 60 * 1000 };
+
 struct product_cache {
     struct product_state state; /* without an ETag: nothing is known */
+    int64_t known_ms;           /* when it was validated last, in storage's time */
     struct product_mark checked;
     bool is_fresh;
     bool others_commit;     /* others have changed the product between our last two leases, so a read comes first */
@@ -52,12 +59,13 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
  * `state` was read, with the rows of `query`. False: it has to be read again with all rows, so that it can be checked.
  * *out_others: the product was changed by others since this handler knew it last.
  */
-bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, bool *out_others);
+bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, int64_t now_ms,
+                             bool *out_others);
 
 /* The product cannot be read: whatever was checked has to be checked again. */
 void product_cache_note_malformed(struct product_cache *cache);
 
 /* The state was committed, and is what is stored. */
-void product_cache_note_commit(struct product_cache *cache);
+void product_cache_note_commit(struct product_cache *cache, int64_t now_ms);
 
 #endif

@@ -38,7 +38,7 @@ static bool read_once(int64_t version, bool is_ours) {
     query = product_cache_query(&cache, NOW_MS, NULL);
     read_state(version, is_ours, INT64_MAX);
     met_others = false;
-    return product_cache_note_read(&cache, &query, &met_others);
+    return product_cache_note_read(&cache, &query, NOW_MS, &met_others);
 }
 
 static void read_and_use(int64_t version) {
@@ -48,7 +48,7 @@ static void read_and_use(int64_t version) {
 
 static void commit(void) {
     read_state(cache.state.product.version + 1, true, INT64_MAX);
-    product_cache_note_commit(&cache);
+    product_cache_note_commit(&cache, NOW_MS);
 }
 
 /* ---- what is read ---- */
@@ -122,12 +122,22 @@ START_TEST(what_was_forgotten_is_not_usable) {
 }
 END_TEST
 
+START_TEST(a_product_that_nobody_has_touched_for_long_is_read_again) {
+    read_and_use(7);
+    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS));
+    ck_assert(!product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS + 1));
+    read_state(8, true, INT64_MAX);
+    product_cache_note_commit(&cache, NOW_MS + 1);
+    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS + 1));
+}
+END_TEST
+
 /* Its rows that have expired must be known: until complete_until_ms they are, and before due_ms there are none. */
 START_TEST(a_product_is_usable_until_rows_expire_that_are_not_known) {
     static const struct {
         int64_t due_ms, now_ms;
         bool is_usable;
-    } rows[] = {{INT64_MAX, INT64_MAX - 1, true},
+    } rows[] = {{INT64_MAX, NOW_MS + PRODUCT_KNOWN_FOR_MS, true},
                 {NOW_MS + 1, NOW_MS + READ_AHEAD_MS, true},
                 {NOW_MS + 1, NOW_MS + READ_AHEAD_MS + 1, false},
                 {NOW_MS + READ_AHEAD_MS + 5, NOW_MS + READ_AHEAD_MS + 4, true},
@@ -196,7 +206,7 @@ START_TEST(a_product_that_was_made_anew_is_read_again_with_all_rows) {
     ck_assert(!read_once(_i == 0 ? 1 : 9, false));
     ck_assert(!met_others);
     query.all = true;
-    ck_assert(product_cache_note_read(&cache, &query, &met_others));
+    ck_assert(product_cache_note_read(&cache, &query, NOW_MS, &met_others));
     ck_assert(met_others);
     ck_assert(read_once(_i == 0 ? 1 : 9, false));
     ck_assert(!query.all);
@@ -228,6 +238,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, an_unknown_product_is_read_with_all_its_rows);
     tcase_add_test(tests, what_expires_soon_is_read_ahead_of_time);
+    tcase_add_test(tests, a_product_that_nobody_has_touched_for_long_is_read_again);
     tcase_add_loop_test(tests, a_releases_rows_come_along_as_many_as_a_transaction_holds, 0, 2);
     tcase_add_test(tests, beside_a_known_product_only_rows_are_read_that_are_not_known);
     tcase_add_test(tests, a_snapshot_has_all_rows);
