@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+bench/report.py --check # of the plots that are kept, before they are drawn anew
+
 drawn=()
 for source in docs/*.dot; do
     picture=${source%.dot}.svg
@@ -18,7 +20,6 @@ while read -r plot; do
     echo "  draw     docs/$plot"
     drawn+=("$plot")
 done < <(bench/report.py --draw)
-bench/report.py --check
 
 shown=$(grep -hoE '^!\[[^]]+\]\([^)]+\.svg\)$' docs/*.md | sed -E 's/.*\((.*)\)/\1/' | sort)
 if [ "$shown" != "$(printf '%s\n' "${drawn[@]}" | sort)" ]; then

@@ -21,9 +21,16 @@ def _read(path, pattern):
     return found.group(1) if found else "?"
 
 
+def _commit(root):
+    """The commit, and "-dirty" where anything was changed since but what a measurement writes itself."""
+    commit = _first_line("git", "describe", "--always", cwd=root)
+    changed = _first_line("git", "status", "--porcelain", "--", ":!bench/results", ":!docs", cwd=root)
+    return f"{commit}-dirty" if commit and changed else commit
+
+
 def describe(root):
     versions = {
-        "commit": _first_line("git", "describe", "--always", "--dirty", cwd=root),
+        "commit": _commit(root),
         "gcc": _first_line("gcc", "-dumpfullversion"), "go": (_first_line("go", "version") or "").removeprefix("go version go"),
         "node": _first_line("node", "--version"), "dotnet": _first_line("dotnet", "--version"),
     }
