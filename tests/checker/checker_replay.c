@@ -153,7 +153,8 @@ struct release {
     struct checker_row **rows; /* that it may have taken from, the first to expire first */
     size_t count;
     int64_t possible;
-    bool exact; /* it is certain what was there */
+    bool exact;        /* it is certain what was there */
+    bool has_phantoms; /* it may have taken from what nobody saw */
 };
 
 static int compare_expiry(const void *left, const void *right) {
@@ -194,6 +195,7 @@ static void gather_release(const struct checker_replay *replay, const struct com
         if (strcmp(phantom->record->customer, record->customer) == 0 &&
             phantom->window.from_ms <= commit->window.to_ms) {
             out->possible += phantom->record->quantity;
+            out->has_phantoms = true;
             out->exact = false;
         }
     }
@@ -204,7 +206,7 @@ static void take(const struct release *release, int64_t units) {
         struct checker_row *row = release->rows[i];
         int64_t from_this = smaller(units, row->high);
         row->low = larger(0, row->low - from_this);
-        if (release->exact || release->count == 1) {
+        if (release->exact || (release->count == 1 && !release->has_phantoms)) {
             row->high -= from_this;
             units -= from_this;
         }

@@ -254,6 +254,19 @@ START_TEST(a_release_of_unknown_outcome_may_or_may_not_have_happened) {
 }
 END_TEST
 
+/* What nobody saw is released first, for it is the first to expire. */
+START_TEST(a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known) {
+    lose_reserve(0, "A", 2);
+    struct history_record *known = reserve(100, "A", 2, 3, 6);
+    release(200, "A", 3, 3, 4, 9);
+    struct history_reservation rest = row_of(known);
+    rest.quantity = 1;
+    get(300, 4, 1, rest);
+    store(4, 1, rest);
+    expect_legal();
+}
+END_TEST
+
 START_TEST(a_repeat_under_its_key_is_answered_as_it_was) {
     struct history_record *lost = lose_reserve(0, "A", 4), *first = reserve(100, "A", 4, 2, 6);
     struct history_record *b = reserve(200, "B", 1, 3, 5), *again = add(HISTORY_RESERVE, 300, HISTORY_DONE);
@@ -780,6 +793,7 @@ static void add_legal(TCase *legal) {
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_not_have_happened);
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures);
     tcase_add_test(legal, a_release_of_unknown_outcome_may_or_may_not_have_happened);
+    tcase_add_test(legal, a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known);
     tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
     tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
     tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
