@@ -97,7 +97,8 @@ all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_so
                $(torture_sources) $(simulation_sources) $(simulation_main_sources) $(host_sources) $(bench_sources) $(fake_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
 control_handlers := $(patsubst tests/controls/%.patch,$(BUILD)/%/bin/handler,$(sort $(wildcard tests/controls/*.patch)))
-programs := $(if $(filter control,$(VARIANT)),$(control_handlers),$(built_programs)) \
+control_simulations := $(control_handlers:%/handler=%/simulate)
+programs := $(if $(filter control,$(VARIANT)),$(control_handlers) $(control_simulations),$(built_programs)) \
             $(if $(filter release,$(VARIANT)),bin/handler bin/devhost bin/leasectl)
 
 .DEFAULT_GOAL := all
@@ -106,7 +107,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Commands
 .PHONY: all help deps run test test-long test-host test-deploy torture simulate asan tsan valgrind fuzz lint format clean leasectl examples \
-        bench bench-leases bench-hot package test-package deploy docs
+        simulate-builds mutants bench bench-leases bench-hot package test-package deploy docs
 # Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
 ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
@@ -130,11 +131,11 @@ test: ## every test: unit, integration, end to end
 	@$(build) VARIANT=release programs tests
 	@tools/run-tests.sh release
 
-test-long: ## the tests that take minutes
+test-long: ## the tests that take minutes, and the simulation for SIMULATION_SECONDS=600, SIMULATION_PART=K/N of all pairs of faults (all: an hour)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
-	@KINDS=long JOBS=1 tools/run-tests.sh release
+	@KINDS=long JOBS=1 PROGRAM_TIMEOUT_S=14400 tools/run-tests.sh release
 
 test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
 	@tools/deps.sh build azurite test
@@ -154,12 +155,22 @@ torture: ## many callers, three instances and faults for DURATION=60 seconds (FA
 	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(OLD_HANDLER),--old-handler $(OLD_HANDLER))
 
-simulate: ## the whole app in virtual time under a seed: SECONDS=60 or RUNS=, SEED=1, OPERATIONS=1000, TRACE=1; SCENARIOS=singles|pairs
+simulate: ## the whole app in virtual time under a seed: SECONDS=60 or RUNS=, SEED=1, OPERATIONS=1000, TRACE=1; SCENARIOS=singles|pairs, PART=0/50; FOUND=file
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
 	@build/release/tests/simulation/simulate $(if $(SEED),--seed $(SEED)) $(if $(OPERATIONS),--operations $(OPERATIONS)) \
-	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(TRACE),--trace) \
-	    $(if $(RUNS),--runs $(RUNS),$(if $(TRACE)$(SCENARIOS),,--seconds $(or $(SECONDS),60)))
+	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(PART),--part $(PART)) $(if $(TRACE),--trace) $(if $(FOUND),--found $(FOUND)) \
+	    $(if $(RUNS),--runs $(RUNS),$(if $(TRACE)$(SCENARIOS)$(FOUND),,--seconds $(or $(SECONDS),60)))
+
+simulate-builds: ## is a simulated run the same in the builds of gcc, of clang, and with sanitizers?
+	@tools/deps.sh build test fuzz
+	@tools/simulate-builds.sh
+
+mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and SECONDS=20 of simulation notice? SEED=1, ONLY=path
+	@tools/deps.sh build test
+	@$(build) VARIANT=release build/release/tests/simulation/simulate
+	@$(build) VARIANT=asan tests
+	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test
@@ -302,13 +313,20 @@ $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leas
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
 
-# There stub_*.c stand in the place of the handler's parts of that name, and simulated_memory.c in that of malloc: so they come
-# first.
+# There stub_*.c stand in the place of the handler's parts of that name, and so they come first. simulated_memory.c stands in
+# that of malloc, and simulated_transitions.c counts what it stands in front of.
+simulation_wraps := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=free \
+    -Wl,--wrap=pipeline_enter,--wrap=lease_renewal_release,--wrap=lease_renewal_due \
+    -Wl,--wrap=lease_renewal_on_renew_reply,--wrap=lease_renewal_on_release_reply
 $(simulation_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(call object,$(simulation_sources)) $(support_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs) $(test_libs) \
-	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=free
+	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs) $(test_libs) $(simulation_wraps)
+
+$(control_simulations): $(BUILD)/%/bin/simulate: $(BUILD)/%/bin/handler $(call object,tests/simulation/simulate.c $(simulation_sources)) \
+                        $(support_lib) $(handler_lib)
+	@$(CC) $(compile_flags) $(link_flags) -o $@ $$(find $(BUILD)/$*/src -name '*.c') $(filter %.o %.a,$^) $(libs) $(test_libs) \
+	    $(simulation_wraps)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o

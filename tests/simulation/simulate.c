@@ -2,22 +2,31 @@
  * simulate.c - runs the whole app in a deterministic simulation (simulation.h), run after run, each
  * from a seed of its own. A run that breaks a promise is made smaller and shown.
  *
- *     simulate [--seed 1] [--runs 1 | --seconds 60] [--operations 1000] [--trace]
- *     simulate --scenarios singles|pairs [--only TEXT]
+ *     simulate [--seed 1] [--runs 1 | --seconds 60] [--operations 1000] [--trace] [--first]
+ *     simulate --scenarios singles|pairs [--only TEXT] [--part 0/50]
+ *     simulate --found FILE [--trace]
+ *
+ * With --first it ends at the first run that fails, as it is.
  *
  * Ends with "N passed, N failed", counted in runs.
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "simulation/simulated_exhaustive.h"
+#include "simulation/simulated_found.h"
 #include "simulation/simulated_shrink.h"
+#include "simulation/simulated_transitions.h"
 
-enum { EXIT_USAGE = 64, PROGRESS_S = 5, MOST_SHOWN = 3 };
+enum { EXIT_USAGE = 64, PROGRESS_S = 5, MOST_SHOWN = 3, HANG_S = 300 };
+
+static char text_of_a_hang[64]; /* of the run that is under way */
 
 struct options {
     uint64_t seed;
@@ -25,8 +34,11 @@ struct options {
     double seconds;
     int64_t operations;
     bool prints;
+    bool ends_at_first;    /* failure */
     const char *scenarios; /* "singles", "pairs"; NULL: runs from seeds */
     const char *only;      /* scenarios with this in their names */
+    int part, parts;       /* of the pairs */
+    const char *found;     /* a file with a run (simulated_found.h) */
 };
 
 /* What all runs have come to. */
@@ -35,6 +47,7 @@ struct tally {
     int64_t passed, failed;
     int64_t operations, requests;
     int64_t struck[SIMULATED_FAULTS];
+    uint64_t hash; /* of all traces */
 };
 
 static double now_s(void) {
@@ -44,8 +57,9 @@ static double now_s(void) {
 }
 
 static _Noreturn void explain_usage(void) {
-    fprintf(stderr, "usage: simulate [--seed N] [--runs N | --seconds N] [--operations N] [--trace]\n"
-                    "       simulate --scenarios singles|pairs [--only TEXT]\n");
+    fprintf(stderr, "usage: simulate [--seed N] [--runs N | --seconds N] [--operations N] [--trace] [--first]\n"
+                    "       simulate --scenarios singles|pairs [--only TEXT] [--part K/N]\n"
+                    "       simulate --found FILE [--trace]\n");
     exit(EXIT_USAGE);
 }
 
@@ -58,12 +72,27 @@ static int64_t read_number(const char *text) {
     return number;
 }
 
+/* "0/50" */
+static void read_part(const char *text, struct options *options) {
+    char end;
+    if (sscanf(text, "%d/%d%c", &options->part, &options->parts, &end) != 2 || options->part < 0 ||
+        options->part >= options->parts) {
+        explain_usage();
+    }
+}
+
 static struct options read_options(int argc, char **argv) {
-    static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},    {"runs", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 't'}, {"operations", required_argument, NULL, 'o'},
-        {"trace", no_argument, NULL, 'v'},         {"scenarios", required_argument, NULL, 'x'},
-        {"only", required_argument, NULL, 'n'},    {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
+                                          {"runs", required_argument, NULL, 'r'},
+                                          {"seconds", required_argument, NULL, 't'},
+                                          {"operations", required_argument, NULL, 'o'},
+                                          {"trace", no_argument, NULL, 'v'},
+                                          {"scenarios", required_argument, NULL, 'x'},
+                                          {"only", required_argument, NULL, 'n'},
+                                          {"found", required_argument, NULL, 'f'},
+                                          {"part", required_argument, NULL, 'p'},
+                                          {"first", no_argument, NULL, '1'},
+                                          {NULL, 0, NULL, 0}};
     struct options options = {.seed = 1, .runs = 1, .operations = 1000};
     for (int name; (name = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (name) {
@@ -89,6 +118,15 @@ static struct options read_options(int argc, char **argv) {
         case 'n':
             options.only = optarg;
             break;
+        case 'p':
+            read_part(optarg, &options);
+            break;
+        case '1':
+            options.ends_at_first = true;
+            break;
+        case 'f':
+            options.found = optarg;
+            break;
         default:
             explain_usage();
         }
@@ -104,10 +142,10 @@ static void print_progress(struct tally *tally) {
            " requests to storage, %" PRId64 " failed\n",
            took_s, tally->passed + tally->failed, tally->operations, (double)tally->operations / took_s,
            tally->requests, tally->failed);
-    fflush(stdout);
 }
 
 static void add(struct tally *tally, const struct simulated_result *result) {
+    tally->hash = tally->hash * 31 + result->hash;
     tally->operations += result->operations;
     tally->requests += result->requests;
     for (int fault = 0; fault < SIMULATED_FAULTS; fault++) {
@@ -125,10 +163,23 @@ static void show_failure(const struct simulated_run_options *options, struct sim
     struct simulated_result result;
     shrunk.options.prints = true;
     simulated_run(&shrunk.options, &result);
+    printf("simulate: the run, as a file for tests/simulation/found/:\n");
+    simulated_found_print(&shrunk.options);
     simulated_shrunk_cleanup(&shrunk);
 }
 
+/* A loop without end inside one callback: nothing else would tell. */
+static void hang(int signal_number) {
+    (void)signal_number;
+    if (write(STDOUT_FILENO, text_of_a_hang, strlen(text_of_a_hang)) > 0) {
+        _exit(EXIT_FAILURE);
+    }
+    abort();
+}
+
 static void run_seed(const struct options *options, uint64_t seed, struct tally *tally) {
+    snprintf(text_of_a_hang, sizeof text_of_a_hang, "simulate: seed %" PRIu64 " hangs\n", seed);
+    alarm(HANG_S);
     const struct simulated_run_options run = {
         .seed = seed, .operations = options->operations, .prints = options->prints};
     struct simulated_result result;
@@ -138,7 +189,7 @@ static void run_seed(const struct options *options, uint64_t seed, struct tally 
         tally->passed++;
     } else if (tally->failed++ < MOST_SHOWN) {
         printf("simulate: seed %" PRIu64 ": %s\n", seed, result.violation);
-        if (!options->prints) {
+        if (!options->prints && !options->ends_at_first) {
             show_failure(&run, &result);
         }
     }
@@ -160,12 +211,39 @@ static void run_seeds(const struct options *options, struct tally *tally) {
         }
         is_over = options->runs > 0 ? seed - options->seed >= (uint64_t)options->runs
                                     : now_s() - tally->begun >= options->seconds;
+        is_over = is_over || (options->ends_at_first && tally->failed > 0);
     }
     print_progress(tally);
     for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
         printf("simulate: %8" PRId64 " x %s\n", tally->struck[fault],
                simulated_fault_text((enum simulated_fault)fault));
     }
+    printf("simulate: the trace of all runs is %016" PRIx64 "\n", tally->hash);
+    int missing = simulated_transitions_print();
+    if (missing > 0) {
+        printf("simulate: %d steps were never taken\n", missing);
+    }
+}
+
+/* ---- a run that was kept ---- */
+
+static void run_found(const struct options *options, struct tally *tally) {
+    struct simulated_run_options run;
+    struct simulated_faults plan;
+    struct simulated_result result;
+    if (!simulated_found_read(options->found, &run, &plan)) {
+        fprintf(stderr, "simulate: %s is no run (simulated_found.h)\n", options->found);
+        exit(EXIT_USAGE);
+    }
+    run.prints = options->prints;
+    simulated_run(&run, &result);
+    printf("simulate: %s: %s\n", options->found, result.rule == NULL ? "no promise is broken" : result.violation);
+    if (result.rule == NULL && !simulated_found_has_struck(&run, &result)) {
+        printf("simulate: but not every fault struck: record it anew\n");
+    }
+    tally->passed += result.rule == NULL;
+    tally->failed += result.rule != NULL;
+    simulated_faults_cleanup(&plan);
 }
 
 /* ---- scenarios ---- */
@@ -180,11 +258,12 @@ static void run_scenarios(const struct options *options, struct tally *tally) {
         if (options->only != NULL && strstr(scenario->name, options->only) == NULL) {
             continue;
         }
+        const struct simulated_exhaustive_options what = {
+            .has_pairs = has_pairs, .part = options->part, .parts = options->parts};
         struct simulated_exhaustive_result result;
-        simulated_exhaustive_run(scenario, has_pairs, &result);
+        simulated_exhaustive_run(scenario, &what, &result);
         printf("simulate: %-45s %3" PRId64 " steps, %8" PRId64 " runs, %" PRId64 " failed\n", scenario->name,
                result.steps, result.runs, result.failed);
-        fflush(stdout);
         tally->passed += result.runs - result.failed;
         tally->failed += result.failed;
     }
@@ -192,9 +271,13 @@ static void run_scenarios(const struct options *options, struct tally *tally) {
 
 int main(int argc, char **argv) {
     struct options options = read_options(argc, argv);
+    signal(SIGALRM, hang);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was told before a hang is not lost */
     struct tally tally = {.begun = now_s(), .told = now_s()};
     if (options.scenarios != NULL) {
         run_scenarios(&options, &tally);
+    } else if (options.found != NULL) {
+        run_found(&options, &tally);
     } else {
         run_seeds(&options, &tally);
     }

@@ -11,6 +11,7 @@ enum {
     LEAST_SUSPENDED_US = 5 * 1000 * 1000,
     MOST_SUSPENDED_US = 90 * 1000 * 1000,
     MOST_JUMP_MS = 3600 * 1000,
+    MOST_DRIFT_PPM = 400, /* a clock may be that wrong and still be steered (RFC 5905: 500) */
     /* How main.c stops. */
     STOP_CUT_SHORT_US = 2500 * 1000,
     STOP_RELEASE_MS = 4200,
@@ -69,6 +70,7 @@ static void start(void *context) {
     struct simulated_random *random = &app->process.random;
     app->process.clock_ahead_ms = simulated_random_below(random, 1000 * 1000);
     app->process.wall_ahead_ms = simulated_random_below(random, 2000) - 1000;
+    app->process.drift_ppm = simulated_random_below(random, 2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
     simulated_client_init(&app->client, app->network, &app->process);
     app->client.is_spared = app->is_spared;
     app->in_hand = 0;
@@ -102,6 +104,11 @@ static void on_closed(void *context, int unreleased) {
 
 static void cut_short(void *context) {
     struct simulated_app *app = context;
+    int64_t awake_us = simulated_process_awake_us(&app->process, app->simulation->now_us);
+    if (awake_us > app->simulation->now_us) {
+        simulation_schedule(app->simulation, &app->stop, awake_us);
+        return;
+    }
     simulated_process_enter(&app->process);
     lease_manager_cancel_waits(app->leases);
     storage_client_cancel(&app->storage);
@@ -160,13 +167,18 @@ static void (*const strikes[SIMULATED_FAULTS])(struct simulated_app *app) = {
 
 static void strike(void *context) {
     struct simulated_app *app = context;
-    if (strikes[app->struck] != NULL && app->state != SIMULATED_APP_ENDED) {
-        strikes[app->struck](app);
+    uint64_t struck = app->struck;
+    app->struck = 0;
+    for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
+        bool is_struck = (struck >> fault & 1) != 0;
+        if (is_struck && strikes[fault] != NULL && app->state != SIMULATED_APP_ENDED) {
+            strikes[fault](app);
+        }
     }
 }
 
 void simulated_app_strike(struct simulated_app *app, enum simulated_fault fault) {
-    app->struck = fault;
+    app->struck |= UINT64_C(1) << fault;
     simulation_schedule(app->simulation, &app->strike, app->simulation->now_us);
 }
 

@@ -56,7 +56,7 @@ struct simulated_app {
 
     struct credential_shared_key credential; /* of all its processes, but for the text in it */
     struct simulated_event strike, start, stop;
-    enum simulated_fault struck;
+    uint64_t struck;                                         /* the faults that are about to strike, a bit each */
     void (*ended)(void *context, struct simulated_app *app); /* its requests will not be answered */
     void *context;
 };

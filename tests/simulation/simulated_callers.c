@@ -39,6 +39,7 @@ struct simulated_ask {
     struct simulated_asker *asker; /* NULL: nobody, or it has left */
     struct simulated_app *app;
     struct history_record *record;
+    struct simulated_event arrival; /* at the app, which may be suspended */
     int64_t sent_us;
     struct http_headers headers;
     char path[PATH_BYTES], body[MAX_BODY_BYTES];
@@ -52,6 +53,7 @@ void simulated_callers_product(int index, char out[HISTORY_NAME_BYTES]) {
 /* ---- one request ---- */
 
 static void free_ask(struct simulated_ask *ask) {
+    simulation_cancel(ask->all->simulation, &ask->arrival);
     LIST_REMOVE(ask, link);
     ask->all->in_flight--;
     http_headers_release(&ask->headers);
@@ -144,6 +146,18 @@ static void write_ask(struct simulated_ask *ask, const struct history_record *as
     http_response_init(&ask->inbound.response, MAX_ANSWER_BYTES);
 }
 
+static void arrive(void *context) {
+    struct simulated_ask *ask = context;
+    int64_t awake_us = simulated_process_awake_us(&ask->app->process, ask->all->simulation->now_us);
+    if (awake_us > ask->all->simulation->now_us) { /* it was suspended meanwhile */
+        simulation_schedule(ask->all->simulation, &ask->arrival, awake_us);
+    } else if (ask->record->kind == HISTORY_SET_TOTAL) {
+        simulated_app_submit(ask->app, &ask->set_total);
+    } else {
+        simulated_app_request(ask->app, &ask->inbound);
+    }
+}
+
 /* `leaves`: it does not wait for its answer. */
 static void send(struct simulated_callers *all, struct simulated_asker *asker, bool leaves,
                  const struct history_record *asked) {
@@ -171,10 +185,18 @@ static void send(struct simulated_callers *all, struct simulated_asker *asker, b
                                                     .quantity = record->quantity,
                                                     .done = total_is_set,
                                                     .context = ask};
-        simulated_app_submit(app, &ask->set_total);
-    } else {
-        simulated_app_request(app, &ask->inbound);
     }
+    ask->arrival = (struct simulated_event){.happen = arrive, .context = ask};
+    simulation_schedule(all->simulation, &ask->arrival, all->simulation->now_us);
+}
+
+int64_t simulated_callers_longest_us(const struct simulated_callers *callers) {
+    int64_t oldest_us = callers->simulation->now_us;
+    const struct simulated_ask *ask;
+    LIST_FOREACH(ask, &callers->asks, link) {
+        oldest_us = ask->sent_us < oldest_us ? ask->sent_us : oldest_us;
+    }
+    return callers->simulation->now_us - oldest_us;
 }
 
 void simulated_callers_ask(struct simulated_callers *callers, struct simulated_asker *asker,

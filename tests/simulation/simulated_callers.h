@@ -47,6 +47,9 @@ void simulated_callers_cleanup(struct simulated_callers *callers);
 void simulated_callers_ask(struct simulated_callers *callers, struct simulated_asker *asker,
                            const struct history_record *asked);
 
+/* How long the request that has been in flight the longest has waited; 0: there is none. */
+int64_t simulated_callers_longest_us(const struct simulated_callers *callers);
+
 /* The requests that this app has in hand are never answered. */
 void simulated_callers_lose(struct simulated_callers *callers, struct simulated_app *app);
 

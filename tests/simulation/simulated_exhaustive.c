@@ -1,8 +1,9 @@
 #include "simulation/simulated_exhaustive.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "simulation/simulated_found.h"
 
 enum { SEED = 1, MOST_FAILURES_SHOWN = 5 };
 
@@ -15,25 +16,28 @@ static int64_t run_with(const struct simulated_scenario *scenario, struct simula
     simulated_run(&options, &result);
     out->runs++;
     if (result.violation[0] != '\0' && out->failed++ < MOST_FAILURES_SHOWN) {
-        printf("simulate: %s: %s\n", scenario->name, result.violation);
-        for (size_t i = 0; i < count; i++) {
-            printf("simulate:     at step %" PRId64 ": %s\n", strikes[i].step, simulated_fault_text(strikes[i].fault));
-        }
+        printf("simulate: %s: %s\nsimulate: the run, as a file for tests/simulation/found/:\n", scenario->name,
+               result.violation);
+        simulated_found_print(&options);
     }
     return result.steps;
 }
 
-static void try_pairs(const struct simulated_scenario *scenario, struct simulated_strike first, int64_t steps,
-                      struct simulated_exhaustive_result *out) {
+static void try_pairs(const struct simulated_scenario *scenario, const struct simulated_exhaustive_options *options,
+                      struct simulated_strike first, int64_t steps, struct simulated_exhaustive_result *out) {
     for (int64_t step = first.step + 1; step <= steps; step++) {
         for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
             struct simulated_strike strikes[] = {first, {step, (enum simulated_fault)fault}};
-            run_with(scenario, strikes, 2, out);
+            if (options->parts == 0 || out->pairs % options->parts == options->part) {
+                run_with(scenario, strikes, 2, out);
+            }
+            out->pairs++;
         }
     }
 }
 
-void simulated_exhaustive_run(const struct simulated_scenario *scenario, bool has_pairs,
+void simulated_exhaustive_run(const struct simulated_scenario *scenario,
+                              const struct simulated_exhaustive_options *options,
                               struct simulated_exhaustive_result *out) {
     *out = (struct simulated_exhaustive_result){.runs = 0};
     out->steps = run_with(scenario, NULL, 0, out);
@@ -41,8 +45,8 @@ void simulated_exhaustive_run(const struct simulated_scenario *scenario, bool ha
         for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
             struct simulated_strike strike = {step, (enum simulated_fault)fault};
             int64_t steps = run_with(scenario, &strike, 1, out);
-            if (has_pairs) {
-                try_pairs(scenario, strike, steps, out);
+            if (options->has_pairs) {
+                try_pairs(scenario, options, strike, steps, out);
             }
         }
     }

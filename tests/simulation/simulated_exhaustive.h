@@ -5,19 +5,28 @@
  * A scenario runs once without faults, which numbers its steps. Then it runs with each fault at each
  * step. A run with a fault may have other steps than the one without; the second fault of a pair is
  * tried at each step that comes after the first in that run.
+ *
+ * Parts    Pairs are so many that they can be tried in parts: part 0 of 50 has every 50th.
  */
 #ifndef SIMULATION_SIMULATED_EXHAUSTIVE_H
 #define SIMULATION_SIMULATED_EXHAUSTIVE_H
 
 #include "simulation/simulated_run.h"
 
+struct simulated_exhaustive_options {
+    bool has_pairs;
+    int part, parts; /* of the pairs; 0: all */
+};
+
 struct simulated_exhaustive_result {
     int64_t runs, failed;
     int64_t steps; /* without faults */
+    int64_t pairs; /* there are; in all parts */
 };
 
-/* Runs a scenario in all ways; prints each that fails. */
-void simulated_exhaustive_run(const struct simulated_scenario *scenario, bool has_pairs,
+/* Runs a scenario in all these ways; prints those that fail. */
+void simulated_exhaustive_run(const struct simulated_scenario *scenario,
+                              const struct simulated_exhaustive_options *options,
                               struct simulated_exhaustive_result *out);
 
 #endif

@@ -2,6 +2,15 @@
 
 #include <stdlib.h>
 
+const char *simulated_fault_name(enum simulated_fault fault) {
+    static const char *const names[] = {
+#define SIMULATED_FAULT_NAME(name, text) #name,
+        SIMULATED_FAULT_TABLE(SIMULATED_FAULT_NAME)
+#undef SIMULATED_FAULT_NAME
+    };
+    return names[fault];
+}
+
 const char *simulated_fault_text(enum simulated_fault fault) {
     static const char *const texts[] = {
 #define SIMULATED_FAULT_TEXT(name, text) text,
@@ -17,8 +26,10 @@ void simulated_faults_draw(struct simulated_faults *faults, uint64_t seed) {
     int64_t style = simulated_random_below(random, 10);
     int64_t only = 1 + simulated_random_below(random, SIMULATED_FAULTS - 1);
     double highest = (double)simulated_random_spread(random, 1, 100) / 1000;
+    bool loses_table = simulated_random_chance(random, 0.05);
     for (int fault = 1; fault < SIMULATED_FAULTS && style > 0; fault++) {
         bool is_on = style < 4 ? fault == only : style < 7 ? simulated_random_chance(random, 0.3) : true;
+        is_on = is_on && (fault != SIMULATED_DELETE_TABLE || loses_table);
         faults->rates[fault] = is_on ? highest * (double)simulated_random_spread(random, 1, 100) / 100 : 0;
         faults->rate_of_all += faults->rates[fault];
     }
@@ -45,7 +56,7 @@ static enum simulated_fault draw(struct simulated_faults *faults) {
     return (enum simulated_fault)fault;
 }
 
-static void write_down(struct simulated_faults *faults, int64_t step, enum simulated_fault fault) {
+void simulated_faults_add(struct simulated_faults *faults, int64_t step, enum simulated_fault fault) {
     if (faults->count == faults->capacity) {
         faults->capacity = faults->capacity == 0 ? 64 : 2 * faults->capacity;
         faults->strikes = reallocarray(faults->strikes, faults->capacity, sizeof *faults->strikes);
@@ -70,7 +81,7 @@ enum simulated_fault simulated_faults_at(struct simulated_faults *faults, int64_
     }
     enum simulated_fault fault = faults->is_planned ? look_up(faults, step) : draw(faults);
     if (!faults->is_planned && fault != SIMULATED_NONE) {
-        write_down(faults, step, fault);
+        simulated_faults_add(faults, step, fault);
     }
     faults->struck[fault]++;
     return fault;

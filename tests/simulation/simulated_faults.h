@@ -6,7 +6,7 @@
  * can be repeated with fewer faults.
  *
  * To add a fault: a line in the table, and what it does, where its stage is carried out in
- * simulated_network.c or simulated_app.c.
+ * simulated_network.c, simulated_app.c or simulated_operator.c.
  */
 #ifndef SIMULATION_SIMULATED_FAULTS_H
 #define SIMULATION_SIMULATED_FAULTS_H
@@ -39,11 +39,17 @@
     X(CRASH_AFTER,    "the sender crashes when storage has acted") \
     X(SUSPEND,        "the sender is suspended when the request has left") \
     X(JUMP_CLOCK,     "the sender's wall clock jumps") \
-    X(CUT_OFF,        "the sender is cut off from storage for a while") \
+    X(CUT_OFF,        "the sender is cut off from storage for a while, when the request has left") \
+    X(OUTAGE,         "the service that it is sent to cannot be reached for a while") \
+    X(DENY_ALL,       "storage denies everybody access for a while") \
     X(BREAK_LEASES,   "an operator breaks every lease, when storage has acted") \
     X(STOP,           "the sender is told to stop, and started anew") \
     X(REVOKE_TOKENS,  "every access token is revoked") \
-    X(DELETE_LEASES,  "an operator deletes the lease container")
+    X(DELETE_LEASES,  "an operator deletes the lease container") \
+    X(DELETE_PRODUCT, "somebody deletes a product's row under its reservations") \
+    X(REMOVE_PRODUCT, "somebody deletes a product with all its rows") \
+    X(SPOIL_ROW,      "somebody writes nonsense into the row of a reservation") \
+    X(DELETE_TABLE,   "somebody deletes the table")
 /* clang-format on */
 
 enum simulated_fault {
@@ -52,7 +58,8 @@ enum simulated_fault {
 #undef SIMULATED_FAULT_ENUM
 };
 
-/* "the request is lost" */
+/* "LOSE_REQUEST"; "the request is lost" */
+const char *simulated_fault_name(enum simulated_fault fault);
 const char *simulated_fault_text(enum simulated_fault fault);
 
 struct simulated_strike {
@@ -74,8 +81,10 @@ struct simulated_faults {
     int64_t struck[SIMULATED_FAULTS];
 };
 
-/* Draws rates: some seeds have one kind, some all, some none. */
+/* Draws rates: some seeds have one kind, some all, some none. Few lose the table, after which little is left to judge. */
 void simulated_faults_draw(struct simulated_faults *faults, uint64_t seed);
+/* Adds to a plan, in the order of steps. */
+void simulated_faults_add(struct simulated_faults *faults, int64_t step, enum simulated_fault fault);
 void simulated_faults_cleanup(struct simulated_faults *faults);
 
 /* What strikes this step. Steps come in order. */

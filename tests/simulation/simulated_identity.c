@@ -8,8 +8,8 @@
 
 void simulated_identity_answer(struct simulated_identity *identity, struct strbuf *out) {
     char body[256];
-    int number = identity->count < SIMULATED_MOST_TOKENS - 1 ? identity->count++ : identity->count;
-    identity->ends_us[number] = identity->simulation->now_us + identity->lifetime_us;
+    int number = identity->count++;
+    identity->ends_us[number % SIMULATED_MOST_TOKENS] = identity->simulation->now_us + identity->lifetime_us;
     snprintf(body, sizeof body,
              "{\"access_token\":\"" TOKEN_PREFIX "%d\",\"token_type\":\"Bearer\",\"expires_in\":\"%lld\","
              "\"resource\":\"https://storage.azure.com/\"}",
@@ -25,7 +25,8 @@ bool simulated_identity_accepts(void *context, struct text token) {
         return false;
     }
     int number = atoi(text + strlen(TOKEN_PREFIX));
-    return number >= 0 && number < identity->count && identity->simulation->now_us < identity->ends_us[number];
+    return number > identity->count - SIMULATED_MOST_TOKENS && number < identity->count && number >= 0 &&
+           identity->simulation->now_us < identity->ends_us[number % SIMULATED_MOST_TOKENS];
 }
 
 void simulated_identity_revoke_all(struct simulated_identity *identity) {

@@ -13,6 +13,8 @@ enum {
     MOST_DELAY_US = 12000,
     LEAST_LATE_US = 500 * 1000,
     MOST_LATE_US = 180 * 1000 * 1000,
+    LEAST_OUTAGE_US = 5 * 1000 * 1000,
+    MOST_OUTAGE_US = 90 * 1000 * 1000,
 };
 
 /*
@@ -146,8 +148,8 @@ static void time_out(void *context) {
     struct simulated_call *call = context;
     struct simulation *simulation = call->network->simulation;
     int64_t awake_us = simulated_process_awake_us(call->client->process, simulation->now_us);
-    if (awake_us > simulation->now_us) {
-        simulation_schedule(simulation, &call->timeout, awake_us);
+    if (awake_us > simulation->now_us) { /* an answer that came meanwhile is seen first */
+        simulation_schedule(simulation, &call->timeout, awake_us + 1);
         return;
     }
     struct error err;
@@ -278,7 +280,7 @@ static void carry_out(struct simulated_call *call) {
     simulation_mix(network->simulation, call->answer.data, call->answer.length);
     simulation_tell(network->simulation, "storage", "carries out #%lld: %d %s", (long long)call->step,
                     network->storage->outcome.http_status, network->storage->outcome.code);
-    network->watch(network->context, call->service);
+    network->on_carried_out(network->context, call->service);
 }
 
 static void answer_late(struct simulated_call *call) {
@@ -307,6 +309,11 @@ static const call_effect behind_storage[SIMULATED_FAULTS] = {
 };
 
 static void answer_call(struct simulated_call *call) {
+    bool is_denied = call->network->simulation->now_us < call->network->denied_until_us;
+    if (is_denied && !call->client->is_spared && !call->is_for_identity) {
+        deny(call);
+        return;
+    }
     if (in_place_of_storage[call->fault] != NULL) {
         in_place_of_storage[call->fault](call);
         return;
@@ -318,7 +325,7 @@ static void answer_call(struct simulated_call *call) {
 }
 
 static void strike(struct simulated_call *call) {
-    call->network->strike(call->network->context, call->client, call->fault);
+    call->network->on_strike(call->network->context, call->client, call->fault);
 }
 
 static void arrive(void *context);
@@ -396,10 +403,31 @@ static void tell_sending(const struct simulated_call *call, const struct http_ca
                     call->fault == SIMULATED_NONE ? "" : simulated_fault_text(call->fault));
 }
 
+static int64_t outage_ends_us(struct simulated_call *call) {
+    return call->network->simulation->now_us + simulated_random_spread(&call->random, LEAST_OUTAGE_US, MOST_OUTAGE_US);
+}
+
+/* Faults of storage that last: this call is the first to meet them. */
+static void begin_trouble(struct simulated_call *call) {
+    struct simulated_network *network = call->network;
+    if (call->fault == SIMULATED_OUTAGE) {
+        network->unreachable_until_us[call->service] = outage_ends_us(call);
+    } else if (call->fault == SIMULATED_DENY_ALL) {
+        network->denied_until_us = outage_ends_us(call);
+    }
+}
+
+static bool is_reachable(const struct simulated_call *call) {
+    const struct simulated_network *network = call->network;
+    int64_t service_until_us = call->is_for_identity ? 0 : network->unreachable_until_us[call->service];
+    return call->client->is_spared || (network->simulation->now_us >= call->client->cut_off_until_us &&
+                                       network->simulation->now_us >= service_until_us);
+}
+
 static void send_request(struct simulated_call *call) {
     struct simulation *simulation = call->network->simulation;
-    bool is_cut_off = simulation->now_us < call->client->cut_off_until_us;
-    if (call->fault != SIMULATED_LOSE_REQUEST && call->fault != SIMULATED_CRASH_BEFORE && !is_cut_off) {
+    begin_trouble(call);
+    if (call->fault != SIMULATED_LOSE_REQUEST && call->fault != SIMULATED_CRASH_BEFORE && is_reachable(call)) {
         bool is_late = call->fault == SIMULATED_DELAY_REQUEST;
         travel(call, arrive, simulation->now_us + (is_late ? long_delay_us(call) : delay_us(call)));
     }
@@ -408,7 +436,7 @@ static void send_request(struct simulated_call *call) {
 static bool strikes_sender(enum simulated_fault fault) {
     return fault == SIMULATED_CRASH_BEFORE || fault == SIMULATED_CRASH_SENT || fault == SIMULATED_SUSPEND ||
            fault == SIMULATED_JUMP_CLOCK || fault == SIMULATED_CUT_OFF || fault == SIMULATED_STOP ||
-           fault == SIMULATED_DELETE_LEASES || fault == SIMULATED_REVOKE_TOKENS;
+           fault == SIMULATED_DELETE_LEASES || fault == SIMULATED_REVOKE_TOKENS || fault >= SIMULATED_DELETE_PRODUCT;
 }
 
 static enum status start(struct http_client *base, const struct http_call *what, struct http_exchange *exchange) {
@@ -422,7 +450,7 @@ static enum status start(struct http_client *base, const struct http_call *what,
         call->fault = simulated_faults_at(network->faults, call->step);
     }
     tell_sending(call, what);
-    network->sending(network->context, client, what);
+    network->on_sending(network->context, client, what);
     simulation_schedule(network->simulation, &call->timeout,
                         network->simulation->now_us + what->timeout_ms * SIMULATION_US);
     send_request(call);

@@ -23,7 +23,7 @@ struct simulated_network;
 struct simulated_client;
 
 /* Called after storage has carried out a request, and before its answer leaves. */
-typedef void (*simulated_network_watch)(void *context, enum simulated_service service);
+typedef void (*simulated_network_carried_out)(void *context, enum simulated_service service);
 
 /* What happens to a sender when its call is struck by a fault of processes or operators. */
 typedef void (*simulated_network_strike)(void *context, struct simulated_client *client, enum simulated_fault fault);
@@ -36,13 +36,15 @@ struct simulated_network {
     struct simulated_storage *storage;
     struct simulated_identity *identity;
     struct simulated_faults *faults;
-    simulated_network_sending sending;
-    simulated_network_watch watch;
-    simulated_network_strike strike;
+    simulated_network_sending on_sending;
+    simulated_network_carried_out on_carried_out;
+    simulated_network_strike on_strike;
     void *context;
     uint64_t seed;
     int64_t step; /* of the last call that was sent */
     int64_t carried_out;
+    int64_t unreachable_until_us[SIMULATED_SERVICES];
+    int64_t denied_until_us;
     LIST_HEAD(simulated_calls, simulated_call) calls; /* under way */
 };
 

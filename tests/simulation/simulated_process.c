@@ -6,14 +6,30 @@
 
 /* ---- clocks ---- */
 
+enum { MILLION = 1000000 };
+
+/* What a clock shows that began with the world. */
+static int64_t drifted_ms(const struct simulated_process *process, int64_t world_us) {
+    return (world_us + world_us * process->drift_ppm / MILLION) / SIMULATION_US;
+}
+
 static int64_t now_ms(const struct clock *clock) {
     const struct simulated_process *process = (const struct simulated_process *)clock;
-    return process->simulation->now_us / SIMULATION_US + process->clock_ahead_ms;
+    return drifted_ms(process, process->simulation->now_us) + process->clock_ahead_ms;
 }
 
 static int64_t wall_ms(const struct clock *clock) {
     const struct simulated_process *process = (const struct simulated_process *)clock;
     return SIMULATION_WALL_MS + process->simulation->now_us / SIMULATION_US + process->wall_ahead_ms;
+}
+
+int64_t simulated_process_when_us(const struct simulated_process *process, int64_t shown_ms) {
+    int64_t shown_us = (shown_ms - process->clock_ahead_ms) * SIMULATION_US;
+    int64_t world_us = shown_us - shown_us * process->drift_ppm / MILLION;
+    while (drifted_ms(process, world_us) < shown_ms - process->clock_ahead_ms) {
+        world_us += SIMULATION_US;
+    }
+    return world_us;
 }
 
 /* ---- the process ---- */

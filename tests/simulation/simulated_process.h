@@ -34,6 +34,7 @@ struct simulated_process {
     char name[32];
     int64_t clock_ahead_ms; /* of its clock that does not jump: where its zero is */
     int64_t wall_ahead_ms;  /* its wall clock is wrong by so much */
+    int64_t drift_ppm;      /* the clock that does not jump runs too fast by so many millionths */
     int64_t suspended_until_us;
     bool is_running;
 };
@@ -51,6 +52,9 @@ const struct simulated_process *simulated_process_current(void);
 
 void simulated_process_crash(struct simulated_process *process);
 void simulated_process_suspend(struct simulated_process *process, int64_t until_us);
+
+/* The first moment of world time at which the clock that does not jump shows so much. */
+int64_t simulated_process_when_us(const struct simulated_process *process, int64_t shown_ms);
 
 /* When something that reaches the process at `at_us` can be seen by it: later if it is suspended then. */
 int64_t simulated_process_awake_us(const struct simulated_process *process, int64_t at_us);

@@ -12,7 +12,7 @@
 
 #include "simulation/simulated_callers.h"
 
-enum { SCENARIO_MAX_ASKS = 8, SCENARIO_PRODUCTS = 2, SCENARIO_UNITS = 10 };
+enum { SCENARIO_MAX_ASKS = 8, SCENARIO_PRODUCTS = 2, SCENARIO_UNITS = 10, SCENARIO_ANY_STATUS = -1 };
 
 /* One request. What is zero has the value in brackets. */
 struct simulated_scenario_ask {
@@ -25,12 +25,16 @@ struct simulated_scenario_ask {
     const char *customer; /* ("a") */
     const char *key;      /* with one it is asked again where its outcome is unknown (none) */
     int reservation_of;   /* a release: of the reservation that ask number so and so made (of any) */
+    int status;           /* that it is answered with when nothing goes wrong (200) */
 };
 
 struct simulated_scenario {
     const char *name;
     int app_count, ask_count;
     struct simulated_scenario_ask asks[SCENARIO_MAX_ASKS];
+    bool uses_tokens;     /* to sign in with, in place of the account's key */
+    bool has_small_pages; /* storage answers a query with few rows at a time */
+    int work_ms;          /* Inventory:ProcessingTime */
 };
 
 extern const struct simulated_scenario simulated_scenarios[];
@@ -42,6 +46,7 @@ struct simulated_script_ask {
     struct simulated_event due;
     const struct simulated_scenario_ask *ask;
     int tries;
+    int status; /* of the last answer; 0: none */
     bool is_over;
     char reservation_id[HISTORY_NAME_BYTES];
 };

@@ -10,7 +10,7 @@ static bool still_fails(struct simulated_shrunk *shrunk, const struct simulated_
     simulated_run(options, &result);
     free(result.strikes);
     shrunk->runs++;
-    return result.violation[0] != '\0';
+    return result.rule == shrunk->rule;
 }
 
 /* Tries the plan without its strikes `from` to `from` + `count` - 1. */
@@ -76,7 +76,7 @@ static void set_apps(struct simulated_run_options *options, int64_t value) {
 
 void simulated_shrink(const struct simulated_run_options *options, struct simulated_result *failed,
                       struct simulated_shrunk *out) {
-    *out = (struct simulated_shrunk){.options = *options};
+    *out = (struct simulated_shrunk){.options = *options, .rule = failed->rule};
     out->faults =
         (struct simulated_faults){.is_planned = true, .strikes = failed->strikes, .count = failed->strike_count};
     failed->strikes = NULL;

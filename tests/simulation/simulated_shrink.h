@@ -2,7 +2,7 @@
  * simulated_shrink.h - makes a run that fails smaller, until every part of it is needed.
  *
  * First faults are left out, then requests, callers and instances; in each step the run that is left
- * must still break a promise, be it another one.
+ * must still break the same promise.
  */
 #ifndef SIMULATION_SIMULATED_SHRINK_H
 #define SIMULATION_SIMULATED_SHRINK_H
@@ -12,7 +12,8 @@
 struct simulated_shrunk {
     struct simulated_run_options options; /* its plan is `faults` */
     struct simulated_faults faults;
-    int runs; /* that it took */
+    const char *rule; /* the promise */
+    int runs;         /* that it took */
 };
 
 /* `failed` is the result of `options`, whose strikes are taken over. To be cleaned up. */

@@ -8,7 +8,7 @@ static int64_t due_us(const struct event_loop *loop) {
     if (loop->first_task != NULL) {
         return loop->process->simulation->now_us;
     }
-    return timer == NULL ? INT64_MAX : (timer->due_ms - loop->process->clock_ahead_ms) * SIMULATION_US;
+    return timer == NULL ? INT64_MAX : simulated_process_when_us(loop->process, timer->due_ms);
 }
 
 /* The next callback is whatever the loop would call next: tasks before timers. */

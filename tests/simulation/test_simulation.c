@@ -2,12 +2,17 @@
  * Runs of the simulation that everybody makes: fixed seeds with all their faults, every scenario with
  * every single fault, and whether a run can be repeated.
  */
+#include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "simulation/simulated_exhaustive.h"
+#include "simulation/simulated_found.h"
 #include "simulation/simulated_shrink.h"
 #include "support/check_main.h"
+
+enum { PATH_BYTES = 512 };
 
 /* ThreadSanitizer finds nothing where there is one thread, and takes thirty times as long: it gets a few. */
 #ifdef __SANITIZE_THREAD__
@@ -31,7 +36,8 @@ END_TEST
 
 START_TEST(a_scenario_breaks_no_promise_whatever_strikes_it) {
     struct simulated_exhaustive_result result;
-    simulated_exhaustive_run(&simulated_scenarios[_i], false, &result);
+    const struct simulated_exhaustive_options options = {.has_pairs = false};
+    simulated_exhaustive_run(&simulated_scenarios[_i], &options, &result);
     ck_assert_int_gt(result.steps, 0);
     ck_assert_int_eq(result.runs, 1 + result.steps * (SIMULATED_FAULTS - 1));
     ck_assert_int_eq(result.failed, 0);
@@ -73,6 +79,32 @@ START_TEST(a_run_can_be_repeated_from_its_faults) {
 }
 END_TEST
 
+static int find_runs(glob_t *found) {
+    const char *root = getenv("LEASEHOLD_ROOT");
+    char pattern[PATH_BYTES];
+    snprintf(pattern, sizeof pattern, "%s/tests/simulation/found/*.run", root == NULL ? "." : root);
+    ck_assert_int_eq(glob(pattern, 0, NULL, found), 0);
+    return (int)found->gl_pathc;
+}
+
+START_TEST(what_failed_once_does_not_fail_again) {
+    glob_t found;
+    int count = find_runs(&found);
+    for (int i = 0; i < count; i++) {
+        struct simulated_run_options options;
+        struct simulated_faults plan;
+        struct simulated_result result;
+        ck_assert_msg(simulated_found_read(found.gl_pathv[i], &options, &plan), "%s is no run", found.gl_pathv[i]);
+        simulated_run(&options, &result);
+        ck_assert_msg(result.violation[0] == '\0', "%s: %s", found.gl_pathv[i], result.violation);
+        ck_assert_msg(simulated_found_has_struck(&options, &result), "%s: not every fault struck: record it anew",
+                      found.gl_pathv[i]);
+        simulated_faults_cleanup(&plan);
+    }
+    globfree(&found);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("simulation");
     int scenarios = simulated_scenario_count < MOST_SCENARIOS ? simulated_scenario_count : MOST_SCENARIOS;
@@ -82,6 +114,7 @@ int main(void) {
     tcase_add_loop_test(tcase, the_same_seed_makes_the_same_run, 0, REPEATED);
     tcase_add_test(tcase, another_seed_makes_another_run);
     tcase_add_loop_test(tcase, a_run_can_be_repeated_from_its_faults, 0, REPEATED);
+    tcase_add_test(tcase, what_failed_once_does_not_fail_again);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -1,0 +1,128 @@
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "inventory/product_entity.h"
+#include "simulation/simulated_rows.h"
+#include "simulation/simulated_world.h"
+
+/* ---- before a request leaves ---- */
+
+static bool has_proposed(const struct simulated_proposals *proposals, const char *id) {
+    for (int i = 0; i < SIMULATED_KEPT_PROPOSALS; i++) {
+        if (strcasecmp(proposals->ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_proposal(struct simulated_proposals *proposals, const char *id) {
+    proposals->is_taken_away = false;
+    if (!has_proposed(proposals, id)) { /* sent again it is the same lease */
+        snprintf(proposals->ids[proposals->next], UUID_TEXT_BYTES, "%s", id);
+        proposals->next = (proposals->next + 1) % SIMULATED_KEPT_PROPOSALS;
+    }
+}
+
+/*
+ * A commit is sent under the lease alone: storage has the sender as its holder, or had it until an operator took the
+ * lease away.
+ */
+static void check_lease(struct simulated_world *world, const struct simulated_app *app, int product) {
+    const struct simulated_proposals *proposals = &world->proposals[app->number - 1][product];
+    struct blob *blob = simulated_world_lease_blob(world, product);
+    int64_t now_ms = world->simulation.now_us / SIMULATION_US;
+    bool is_held =
+        blob != NULL && lease_state_at(&blob->lease, now_ms) == LEASE_LEASED && has_proposed(proposals, blob->lease.id);
+    if (!is_held && !proposals->is_taken_away) {
+        simulated_world_violate(world, "%s commits to %s without its lease", app->process.name,
+                                world->seeds[product].id);
+    }
+}
+
+static void check_commit(struct simulated_world *world, const struct simulated_app *app, const struct http_call *call) {
+    const char *path = strstr(call->url, "/$batch"); /* the purge of records is one, too, and needs no lease */
+    bool is_commit = path != NULL && strstr(call->body, "RowKey='" PRODUCT_ROW "'") != NULL;
+    int product = is_commit ? simulated_world_find_product(world, call->body, "PartitionKey='") : -1;
+    if (product >= 0) {
+        check_lease(world, app, product);
+    }
+}
+
+/*
+ * Nobody makes a product anew beside the rows of its reservations. Whoever makes one has looked for rows before, and may
+ * not have met those of a product that has lost its row since: a look and an insertion are two requests.
+ */
+static void check_creation(struct simulated_world *world, const struct simulated_app *app,
+                           const struct http_call *call) {
+    static const char rule[] = "no product is made anew beside the rows of its reservations";
+    bool is_insertion = strcmp(call->method, "POST") == 0 && strstr(call->url, "/" SIMULATED_TABLE_NAME) != NULL &&
+                        strstr(call->body, "\"RowKey\":\"" PRODUCT_ROW "\"") != NULL;
+    int product = is_insertion ? simulated_world_find_product(world, call->body, "\"PartitionKey\":\"") : -1;
+    if (product < 0 || world->products[product].lost_us == 0) {
+        return;
+    }
+    const struct simulated_inspection *inspection = &world->inspections[app->number - 1][product];
+    bool has_looked = inspection->rows_us >= inspection->row_us;
+    if (!has_looked || inspection->rows_us > world->products[product].lost_us) {
+        simulated_world_break(world, rule, world->seeds[product].id);
+    } else {
+        world->products[product].lost_us = 0;
+    }
+}
+
+static void note_inspection(struct simulated_world *world, const struct simulated_app *app,
+                            const struct http_call *call) {
+    int row = simulated_world_find_product(world, call->url, "(PartitionKey='");
+    int rows = simulated_world_find_product(world, call->url, "?%24filter=PartitionKey%20eq%20%27");
+    if (row >= 0) {
+        world->inspections[app->number - 1][row].row_us = world->simulation.now_us;
+    } else if (rows >= 0) {
+        world->inspections[app->number - 1][rows].rows_us = world->simulation.now_us;
+    }
+}
+
+void simulated_rules_on_sending(void *context, struct simulated_client *client, const struct http_call *call) {
+    struct simulated_world *world = context;
+    struct simulated_app *app = simulated_world_app_of(world, client);
+    const char *id = http_headers_get(call->headers, "x-ms-proposed-lease-id");
+    int leased = id == NULL ? -1 : simulated_world_find_product(world, call->url, "/lease-inventory-");
+    if (leased >= 0) {
+        note_proposal(&world->proposals[app->number - 1][leased], id);
+    }
+    note_inspection(world, app, call);
+    check_commit(world, app, call);
+    check_creation(world, app, call);
+}
+
+/* ---- after a request was carried out ---- */
+
+static void check_product(struct simulated_world *world, int index) {
+    const char *id = world->seeds[index].id;
+    const char *wrong =
+        world->products[index].is_unreadable ? NULL : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id);
+    if (wrong != NULL) {
+        simulated_world_break(world, wrong, id);
+    }
+}
+
+void simulated_rules_on_carried_out(void *context, enum simulated_service service) {
+    struct simulated_world *world = context;
+    const struct simulated_outcome *outcome = &world->storage.outcome;
+    if (service != SIMULATED_TABLE_SERVICE || outcome->change_count == 0 || outcome->http_status >= 300) {
+        return;
+    }
+    const char *changed = outcome->changes[0].partition_key; /* all of a transaction have one */
+    int index = simulated_world_find_product(world, changed, "");
+    if (index < 0) { /* the expiry index's, or who waits for a lease */
+        return;
+    }
+    check_product(world, index);
+    for (size_t i = 0; i < outcome->change_count; i++) {
+        const char *key = outcome->changes[i].row_key;
+        if (!simulated_rows_is_record_complete(&world->storage, SIMULATED_TABLE_NAME, changed, key)) {
+            simulated_world_break(world, "the record of a key is not complete", changed);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+/*
+ * simulated_world.h - all that one run consists of, for the files that make up a run and for nobody
+ * else.
+ *
+ * Files    simulated_run.c       makes the world, and lets it go on until it can be judged
+ *          simulated_operator.c  what others do to storage behind the app's back
+ *          simulated_rules.c     what must hold at every moment
+ *          simulated_verdict.c   what must hold when all is over
+ */
+#ifndef SIMULATION_SIMULATED_WORLD_H
+#define SIMULATION_SIMULATED_WORLD_H
+
+#include "simulation/simulated_run.h"
+
+#define SIMULATED_TABLE_NAME "inventory"
+#define SIMULATED_CONTAINER "leases"
+
+enum { SIMULATED_KEPT_PROPOSALS = 8 };
+
+/* The time that storage and history go by. */
+struct simulated_world_clock {
+    struct clock base;
+    const struct simulation *simulation;
+};
+
+/* What others have done to a product. */
+struct simulated_product {
+    bool is_tampered_with; /* its rows are not what the app has written: its history is not judged */
+    bool is_unreadable;    /* one of its rows is nonsense */
+    int64_t lost_us;       /* when its own row was deleted, but not its reservations; 0: it was not */
+};
+
+/* What an instance has last asked of a product before it makes it, in world time; 0: it has not. */
+struct simulated_inspection {
+    int64_t row_us;  /* for its own row */
+    int64_t rows_us; /* for any row */
+};
+
+/* The ids that an instance has asked for a product's lease with. */
+struct simulated_proposals {
+    char ids[SIMULATED_KEPT_PROPOSALS][UUID_TEXT_BYTES];
+    int next;
+    bool is_taken_away; /* an operator has ended the lease since the last one was asked for */
+};
+
+struct simulated_world {
+    const struct simulated_run_options *options;
+    struct simulated_result *result;
+    struct simulation simulation;
+    struct simulated_world_clock clock;
+    struct storage_account account;
+    struct simulated_storage storage;
+    struct simulated_identity identity;
+    struct simulated_faults faults;
+    struct simulated_network network;
+
+    int64_t lifetime_ms; /* of reservations */
+    struct simulated_app_options app_options;
+    struct simulated_app apps[SIMULATED_MAX_APPS + 1]; /* the one behind the last is the operator's */
+    int app_count;
+    struct seed_product seeds[SIMULATED_MAX_PRODUCTS];
+    struct simulated_product products[SIMULATED_MAX_PRODUCTS];
+    int product_count;
+    bool is_table_lost; /* somebody has deleted it */
+
+    struct simulated_inspection inspections[SIMULATED_MAX_APPS + 1][SIMULATED_MAX_PRODUCTS];
+    struct simulated_proposals proposals[SIMULATED_MAX_APPS + 1][SIMULATED_MAX_PRODUCTS];
+    struct history history;
+    struct simulated_callers callers;
+    struct simulated_script script;
+};
+
+/* ---- simulated_run.c ---- */
+
+/* A promise is broken. The first one counts. `format` stands for the promise, too: it is the run's `rule`. */
+void simulated_world_violate(struct simulated_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The same for a promise that stands in `rule`, a constant. `example`: a product's id, or what was found. */
+void simulated_world_break(struct simulated_world *world, const char *rule, const char *example);
+bool simulated_world_is_violated(const struct simulated_world *world);
+
+/* Lets time go on, unless a promise is broken. */
+void simulated_world_run_until(struct simulated_world *world, int64_t until_us);
+
+/* The index of the product that a text speaks of behind `mark`; -1: of none. */
+int simulated_world_find_product(const struct simulated_world *world, const char *text, const char *mark);
+
+/* NULL: it is not there. */
+struct blob *simulated_world_lease_blob(struct simulated_world *world, int product);
+
+struct simulated_app *simulated_world_app_of(struct simulated_world *world, const struct simulated_client *client);
+
+/* ---- simulated_operator.c ---- */
+
+/* Returns false if this is not a fault of an operator's. */
+bool simulated_operator_strike(struct simulated_world *world, enum simulated_fault fault);
+
+/* ---- simulated_rules.c ---- */
+
+/* For simulated_network: before a request leaves, and when storage has carried one out. `context` is the world. */
+void simulated_rules_on_sending(void *context, struct simulated_client *client, const struct http_call *call);
+void simulated_rules_on_carried_out(void *context, enum simulated_service service);
+
+/* ---- simulated_verdict.c ---- */
+
+/* No fault strikes any more, and all that was asked is answered: lets time go on, and judges. */
+void simulated_verdict(struct simulated_world *world);
+
+#endif
