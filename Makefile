@@ -358,6 +358,8 @@ $(example_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(library)
 	@$(CC) $(link_flags) -o $@ $< $(library) $(shell pkg-config --libs libcurl libcjson libcrypto) -lm
 
 $(call object,$(bench_sources) $(fake_sources) $(test_sources) $(torture_sources) $(simulation_sources) $(simulation_main_sources) $(host_sources) $(support_sources) $(fuzz_target_sources) $(fuzz_sources)): extra_flags = $(test_flags)
+$(call object,tests/simulation/simulated_memory.c): extra_flags = $(test_flags) \
+    $(if $(filter release clang control,$(VARIANT)),-DSIMULATED_MEMORY_KEPT_SIZES=2048)
 $(call object,$(preload_sources)): extra_flags = -fPIC -fno-sanitize=all
 $(call object,$(devhost_sources) $(leasectl_sources) tools/devhost/main.c tools/leasectl/main.c): extra_flags = -Itools
 $(call object,$(example_sources)): extra_flags = $(example_flags)

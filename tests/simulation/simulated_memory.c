@@ -3,13 +3,17 @@
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* In front of each piece of memory. */
 struct simulated_block {
-    alignas(max_align_t) LIST_ENTRY(simulated_block) link; /* in its process's, if it has one */
-    struct simulated_memory *memory;
+    alignas(max_align_t) union {
+        LIST_ENTRY(simulated_block) link; /* in its process's, if it has one */
+        SLIST_ENTRY(simulated_block) kept;
+    };
+    struct simulated_memory *memory; /* `freed`: nobody's */
     size_t size;
 };
 
@@ -37,6 +41,51 @@ void *wrap_reallocarray(void *memory, size_t count, size_t size) __asm__("__wrap
 char *wrap_strdup(const char *text) __asm__("__wrap_strdup");
 void wrap_free(void *memory) __asm__("__wrap_free");
 
+/* ---- blocks that are used again ---- */
+
+/*
+ * Nearly all memory of a run is small and soon freed, so freed blocks are kept by size. A tool that
+ * watches memory has to see each of them freed: in its build the Makefile has none kept.
+ */
+#ifndef SIMULATED_MEMORY_KEPT_SIZES
+#define SIMULATED_MEMORY_KEPT_SIZES 0
+#endif
+enum { SIZE_STEP = 16, KEPT_SIZES = SIMULATED_MEMORY_KEPT_SIZES };
+
+static SLIST_HEAD(, simulated_block) kept[KEPT_SIZES + 1]; /* in the last there are none: they would be too large */
+static struct simulated_memory freed;
+
+static size_t size_index(size_t size) {
+    size_t index = (size + SIZE_STEP - 1) / SIZE_STEP;
+    return index < KEPT_SIZES ? index : KEPT_SIZES;
+}
+
+static struct simulated_block *take_block(size_t size) {
+    size_t index = size_index(size);
+    struct simulated_block *block = SLIST_FIRST(&kept[index]);
+    if (block != NULL) {
+        SLIST_REMOVE_HEAD(&kept[index], kept);
+        return block;
+    }
+    block = real_malloc(sizeof *block + (index < KEPT_SIZES ? index * SIZE_STEP : size));
+    if (block == NULL) {
+        abort();
+    }
+    return block;
+}
+
+static void put_block(struct simulated_block *block) {
+    size_t index = size_index(block->size);
+    block->memory = &freed;
+    if (index < KEPT_SIZES) {
+        SLIST_INSERT_HEAD(&kept[index], block, kept);
+    } else {
+        real_free(block);
+    }
+}
+
+/* ---- whose memory it is ---- */
+
 void simulated_memory_init(struct simulated_memory *memory) {
     LIST_INIT(&memory->blocks);
 }
@@ -51,15 +100,14 @@ void simulated_memory_free_all(struct simulated_memory *memory) {
     struct simulated_block *block;
     while ((block = LIST_FIRST(&memory->blocks)) != NULL) {
         LIST_REMOVE(block, link);
-        real_free(block);
+        put_block(block);
     }
 }
 
+/* ---- in place of the C library's ---- */
+
 void *wrap_malloc(size_t size) {
-    struct simulated_block *block = real_malloc(sizeof *block + size);
-    if (block == NULL) {
-        abort();
-    }
+    struct simulated_block *block = take_block(size);
     block->memory = current;
     block->size = size;
     if (current != NULL) {
@@ -73,10 +121,14 @@ void wrap_free(void *memory) {
         return;
     }
     struct simulated_block *block = (struct simulated_block *)memory - 1;
+    if (block->memory == &freed) {
+        fprintf(stderr, "simulation: memory is freed twice\n");
+        abort();
+    }
     if (block->memory != NULL) {
         LIST_REMOVE(block, link);
     }
-    real_free(block);
+    put_block(block);
 }
 
 void *wrap_calloc(size_t count, size_t size) {
