@@ -9,6 +9,8 @@
 #include "base/crypto.h"
 #include "base/json_syntax.h"
 
+enum { FEW_KEYS = 32 };
+
 typedef int compare_members(const void *left, const void *right);
 
 static int compare_by_case(const void *left, const void *right) {
@@ -23,11 +25,27 @@ static int compare_in_any_case(const void *left, const void *right) {
     return strcasecmp((*a)->string, (*b)->string);
 }
 
-/* Sorts the keys rather than comparing all pairs: a caller's 64 KiB may hold ten thousand of them. */
+static enum status key_is_twice(const cJSON *member, struct error *err) {
+    return error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object", member->string);
+}
+
+/* Compares all pairs. Names that are one in any case differ at most in bit 0x20 of their first bytes. */
+static enum status check_few_keys(const cJSON *object, compare_members *compare, struct error *err) {
+    for (const cJSON *left = object->child; left != NULL; left = left->next) {
+        for (const cJSON *right = left->next; right != NULL; right = right->next) {
+            if (((left->string[0] ^ right->string[0]) & ~0x20) == 0 && compare(&left, &right) == 0) {
+                return key_is_twice(right, err);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Sorts many keys rather than comparing all pairs: a caller's 64 KiB may hold ten thousand of them. */
 static enum status check_object_keys(const cJSON *object, compare_members *compare, struct error *err) {
     size_t count = (size_t)cJSON_GetArraySize(object);
-    if (count < 2) {
-        return STATUS_OK;
+    if (count <= FEW_KEYS) {
+        return check_few_keys(object, compare, err);
     }
     const cJSON **members = malloc(count * sizeof *members);
     if (members == NULL) {
@@ -42,7 +60,7 @@ static enum status check_object_keys(const cJSON *object, compare_members *compa
     enum status status = STATUS_OK;
     for (size_t i = 1; i < count && status == STATUS_OK; i++) {
         if (compare(&members[i - 1], &members[i]) == 0) {
-            status = error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object", members[i]->string);
+            status = key_is_twice(members[i], err);
         }
     }
     free(members);
@@ -99,6 +117,10 @@ static bool keep_last_members(cJSON *value) {
 }
 
 static size_t string_end(const char *text, size_t length, size_t start) {
+    const char *quote = memchr(text + start + 1, '"', length - start - 1);
+    if (quote == NULL || quote[-1] != '\\') { /* no escape can stand in front of it: mostly so */
+        return quote == NULL ? length : (size_t)(quote - text) + 1;
+    }
     for (size_t at = start + 1; at < length; at++) {
         if (text[at] == '"') {
             return at + 1;
