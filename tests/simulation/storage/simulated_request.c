@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct text simulated_request_header(const struct simulated_request *request, const char *name) {
+    size_t length = strlen(name);
     for (size_t i = 0; i < request->header_count; i++) {
-        if (text_is_nocase(request->names[i], name)) {
+        if (request->names[i].length == length && strncasecmp(request->names[i].data, name, length) == 0) {
             return request->values[i];
         }
     }
