@@ -95,10 +95,6 @@ void strbuf_append(struct strbuf *buf, const char *bytes, size_t length) {
     buf->data[buf->length] = '\0';
 }
 
-void strbuf_append_string(struct strbuf *buf, const char *text) {
-    strbuf_append(buf, text, strlen(text));
-}
-
 /* The bytes behind the text that may be written to, its NUL included. */
 static size_t room_behind(const struct strbuf *buf) {
     size_t end = buf->capacity <= buf->max_bytes ? buf->capacity : buf->max_bytes + 1;

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -39,7 +40,12 @@ void strbuf_clear_wipe(struct strbuf *buf);
 
 /* What is appended may not lie in `buf` itself: growing moves it. */
 void strbuf_append(struct strbuf *buf, const char *bytes, size_t length);
-void strbuf_append_string(struct strbuf *buf, const char *text);
+
+/* Here the compiler sees the length of a text that is written in the code. */
+static inline void strbuf_append_string(struct strbuf *buf, const char *text) {
+    strbuf_append(buf, text, strlen(text));
+}
+
 void strbuf_append_char(struct strbuf *buf, char c);
 void strbuf_appendf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
