@@ -166,11 +166,12 @@ simulate-builds: ## is a simulated run the same in the builds of gcc, of clang, 
 	@tools/deps.sh build test fuzz
 	@tools/simulate-builds.sh
 
-mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and SECONDS=20 of simulation notice? SEED=1, ONLY=path
+mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and SECONDS=20 of simulation notice? SEED=1, ONLY=path, JOBS
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
-	@$(build) VARIANT=asan tests
-	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only $(ONLY))
+	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage,tests/unit/$(folder)/test_*.c)))
+	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	    $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@tools/deps.sh build azurite test

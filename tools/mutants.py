@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Tests the tests: breaks one line of the code after the other, and looks whether they notice.
 
-    tools/mutants.py [--count 300] [--seed 1] [--seconds 20] [--only handler/lease]
+    tools/mutants.py [--count 300] [--seed 1] [--seconds 20] [--only handler/lease] [--jobs N]
 
-Each mutant is a copy of one file with one line changed: a condition inverted, a bound off by one, a call left out, an error
-taken for success, two statements swapped. It is caught if the simulation, or a unit test of its folder under AddressSanitizer
-(a call that frees something leaves a leak), fails, crashes or hangs. Prints every survivor, and at the end how many were
-caught. `make mutants` builds what this needs.
+Each mutant is a copy of one file with one line changed: a condition inverted, a bound off by one,
+a call left out, an error taken for success, two statements swapped. One that compiles to the same
+code as the original does not count. A mutant is caught if the simulation, or a unit test of its
+folder under AddressSanitizer (a call that frees something leaves a leak), fails, crashes or hangs.
+Prints every survivor, and at the end how many were caught; 95 % must be. `make mutants` builds what
+this needs.
 """
 
 import argparse
@@ -23,11 +25,13 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("handler/inventory", "handler/lease", "handler/storage")
-HANG_FACTOR = 4  # a run that takes so many times as long as it may hangs
-NOT_MUTATED = re.compile(r"^\s*(/?\*|//|#|assert\(|log_event\()")  # comments, the preprocessor, assertions, log lines
+ENOUGH_PERCENT = 95
+HANGS_AFTER_S = 100  # a test program that takes longer than this; the slowest takes some 10 s
+PROGRESS_S = 20
+NOT_MUTATED = re.compile(r"^\s*(/?\*|//|#|assert\(|log_event\()")
 
 
-# ---- mutations: each takes a line (and the next) and gives what takes its place, or None ----
+# ---- mutations: each takes a line and the next, and returns what takes its place, or None ----
 
 def invert_condition(line, _next, _draw):
     found = re.match(r"^(\s*(?:\} else )?(?:if|while) \()(.*)(\) \{)$", line)
@@ -45,7 +49,7 @@ def shift_bound(line, _next, draw):
 
 
 def leave_out_call(line, _next, _draw):
-    return [";"] if re.match(r"^\s+[a-z_]+(->[a-z_]+)*\(.*\);$", line) else None
+    return [";"] if re.match(r"^\s+[a-z_0-9]+(->[a-z_0-9]+)*\(.*\);$", line) else None
 
 
 def take_error_for_success(line, _next, _draw):
@@ -53,24 +57,22 @@ def take_error_for_success(line, _next, _draw):
         return [line.replace("status != STATUS_OK", "false", 1)]
     if "status == STATUS_OK" in line:
         return [line.replace("status == STATUS_OK", "true", 1)]
-    return [line.replace("return status;", "return STATUS_OK;")] if "return status;" in line else None
+    if "return status;" in line:
+        return [line.replace("return status;", "return STATUS_OK;")]
+    return None
 
 
 def swap_statements(line, following, _draw):
-    statement = re.compile(r"^\s+[a-z_*(].*;$")
-    indent = len(line) - len(line.lstrip())
-    is_declaration = re.compile(r"^\s+(const|struct|enum|static|bool|char|int|int64_t|size_t|double|unsigned) ")
-    if is_declaration.match(line) or is_declaration.match(following):  # mostly it is all one which comes first
-        return None
-    fits = statement.match(line) and statement.match(following) and len(following) - len(following.lstrip()) == indent
-    return [following, line] if fits and not re.match(r"^\s+(return|break|case|goto)\b", line + following) else None
+    statement = re.compile(r"^(\s+)[a-z_*(].*;$")
+    first, second = statement.match(line), statement.match(following)
+    return [following, line] if first and second and first[1] == second[1] else None
 
 
 MUTATIONS = (invert_condition, shift_bound, leave_out_call, take_error_for_success, swap_statements)
 
 
 def all_mutants(only, draw):
-    """Every mutation of every line: (file, line number, lines that it replaces, replacement, kind)."""
+    """Every mutation of every line: (file, line number, lines replaced, replacement, kind)."""
     found = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).glob("*.c")):
@@ -83,7 +85,8 @@ def all_mutants(only, draw):
                 for mutation in MUTATIONS:
                     new = mutation(lines[number], lines[number + 1], draw)
                     if new is not None:
-                        found.append((path, number, len(new) if mutation is swap_statements else 1, new, mutation.__name__))
+                        count = len(new) if mutation is swap_statements else 1
+                        found.append((path, number, count, new, mutation.__name__))
     return found
 
 
@@ -95,32 +98,45 @@ class Build:
     def __init__(self, variant, programs):
         self.folder = ROOT / "build" / variant
         self.programs = [self.folder / program for program in programs]
-        self.flags = [flag.replace("-Ihandler", f"-I{ROOT}/handler")
-                      for flag in asked_of_make(variant, "--silent", "print-compile-flags").split()]
+        flags = asked_of_make(variant, "--silent", "print-compile-flags").split()
+        self.flags = [flag.replace("-Ihandler", f"-I{ROOT}/handler") for flag in flags]
         self.links = self._link_commands(variant)
+        self.originals = {}
 
     def _link_commands(self, variant):
         targets = [str(program.relative_to(ROOT)) for program in self.programs]
-        printed = asked_of_make(variant, "--dry-run", "--always-make", *targets).replace("\\\n", " ")
+        printed = asked_of_make(variant, "--dry-run", "--always-make", *targets)
         commands = {}
-        for line in printed.split("\n"):
+        for line in printed.replace("\\\n", " ").split("\n"):
             found = re.search(r" -o (build/\S+/tests/\S+) ", line)
             if found and " -c " not in line and ROOT / found[1] in self.programs:
                 commands[ROOT / found[1]] = line.lstrip("@")
         return commands
 
+    def _compile(self, path, lines, into):
+        """The object file, or None. Nothing in it depends on where it was compiled."""
+        into.mkdir()
+        (into / path.name).write_text("\n".join(lines), encoding="utf-8")
+        command = ["gcc", *self.flags, "-w", "-g0", f"-I{path.parent}", "-c", path.name]
+        return into / f"{path.stem}.o" if ends_well(command, cwd=into) else None
+
     def compile(self, mutant, into):
-        """The archive with the mutant's object in place of the file's; None if it does not compile."""
+        """The archive with the mutant in place of the file.
+
+        None if it is no mutant, since it does not compile, or to the same code.
+        """
         path, number, count, new, _kind = mutant
         lines = path.read_text(encoding="utf-8").split("\n")
+        if path not in self.originals:
+            original = self._compile(path, lines, into.with_suffix(".original"))
+            self.originals[path] = original.read_bytes()
         lines[number: number + count] = new
-        into.mkdir()
-        source, compiled, archive = into / path.name, into / f"{path.stem}.o", into / "libhandler.a"
-        source.write_text("\n".join(lines), encoding="utf-8")
-        if not ends_well(["gcc", *self.flags, "-w", f"-I{path.parent}", "-c", "-o", str(compiled), str(source)]):
+        compiled = self._compile(path, lines, into)
+        if compiled is None or compiled.read_bytes() == self.originals[path]:
             return None
+        archive = into / "libhandler.a"
         shutil.copy(self.folder / "libhandler.a", archive)
-        subprocess.run(["ar", "r", str(archive), str(compiled)], check=True, stderr=subprocess.DEVNULL)
+        ends_well(["ar", "r", str(archive), str(compiled)])
         return archive
 
     def link(self, program, archive):
@@ -132,51 +148,54 @@ class Build:
 
 
 def asked_of_make(variant, *arguments):
-    return subprocess.run(["make", "--no-print-directory", f"VARIANT={variant}", *arguments], cwd=ROOT, check=True,
-                          capture_output=True, text=True).stdout
+    return subprocess.run(["make", "--no-print-directory", f"VARIANT={variant}", *arguments],
+                          cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
-def ends_well(command, seconds=300, **more):
-    """Whether it ends with 0 in its time. The output is thrown away."""
-    try:
-        return subprocess.run(command, timeout=seconds, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT,
-                              check=False, **more).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+def ends_well(command, seconds=HANGS_AFTER_S, cwd=ROOT, env=None):
+    """Whether it ends with 0 in its time. SIGTERM lets a test program end its children as well."""
+    limited = ["timeout", "--kill-after=5", str(seconds), *command]
+    nowhere = subprocess.DEVNULL
+    ended = subprocess.run(limited, cwd=cwd, env=env, stdout=nowhere, stderr=nowhere, check=False)
+    return ended.returncode == 0
 
 
 def unit_programs(path):
     """Those of the file's folder; first the one that has its name."""
-    folder = f"tests/unit/{path.parent.name}/"
-    found = [source.with_suffix("") for source in (ROOT / folder).glob("test_*.c")]
-    found.sort(key=lambda program: (program.name != f"test_{path.stem}", program.name))
-    return [program.relative_to(ROOT) for program in found]
+    sources = (ROOT / "tests/unit" / path.parent.name).glob("test_*.c")
+    programs = [source.with_suffix("").relative_to(ROOT) for source in sources]
+    return sorted(programs, key=lambda program: (program.name != f"test_{path.stem}", program.name))
 
 
 def is_caught(mutant, simulation, units, options):
-    """True, False, or None for one that does not compile."""
+    """True, False, or None if it is no mutant."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        simulated, tested = simulation.compile(mutant, folder / "simulation"), units.compile(mutant, folder / "units")
-        if simulated is None or tested is None:
+        simulated = simulation.compile(mutant, folder / "simulation")
+        tested = simulated and units.compile(mutant, folder / "units")
+        if not tested:
             return None
-        environment = os.environ | {"LEASEHOLD_ROOT": str(ROOT), "LEASEHOLD_BIN": str(units.folder / "bin"),
-                                    "CK_DEFAULT_TIMEOUT": "60", "ASAN_OPTIONS": "detect_leaks=1"}
-        steps = [(units, units.folder / program, []) for program in unit_programs(mutant[0])]
-        steps.insert(1, (simulation, simulation.programs[0],
-                         ["--seconds", str(options.seconds), "--seed", str(options.seed), "--first"]))
-        for build, program, arguments in steps:
-            built = build.link(program, simulated if build is simulation else tested)
+        environment = os.environ | {"LEASEHOLD_ROOT": str(ROOT), "CK_DEFAULT_TIMEOUT": "60",
+                                    "ASAN_OPTIONS": "detect_leaks=1"}
+        limit = HANGS_AFTER_S + options.seconds
+        simulate = ["--seconds", str(options.seconds), "--seed", str(options.seed), "--first"]
+        steps = [(units, units.folder / test, tested, []) for test in unit_programs(mutant[0])]
+        steps.insert(1, (simulation, simulation.programs[0], simulated, simulate))
+        for build, program, archive, arguments in steps:
+            built = build.link(program, archive)
             if built is None:
                 return None
-            limit = HANG_FACTOR * max(options.seconds, 60)
             if not ends_well(["setarch", "-R", str(built), *arguments], limit, env=environment):
                 return True
+            built.unlink()
     return False
 
 
+# ---- all of them ----
+
 def parse_options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=20, help="of simulation for each mutant")
@@ -185,15 +204,46 @@ def parse_options():
     return parser.parse_args()
 
 
-def show_progress(begun, caught, survived, options):
-    print(f"mutants: {time.monotonic() - begun:.0f} s: {caught + survived} of {options.count}, {survived} survived", flush=True)
-
-
 def show_survivor(mutant):
     path, number, count, new, kind = mutant
     old = path.read_text(encoding="utf-8").split("\n")[number: number + count]
     print(f"mutants: SURVIVED {path.relative_to(ROOT)}:{number + 1}: {kind}")
-    print("\n".join([f"    - {line.strip()}" for line in old] + [f"    + {line.strip()}" for line in new]), flush=True)
+    changes = [f"    - {line.strip()}" for line in old] + [f"    + {line.strip()}" for line in new]
+    print("\n".join(changes), flush=True)
+
+
+class Tally:
+    def __init__(self, wanted):
+        self.wanted, self.caught, self.survived = wanted, 0, 0
+        self.begun = self.told = time.monotonic()
+
+    def total(self):
+        return self.caught + self.survived
+
+    def add(self, mutant, is_caught_or_none):
+        self.caught += is_caught_or_none is True
+        self.survived += is_caught_or_none is False
+        if is_caught_or_none is False:
+            show_survivor(mutant)
+        if time.monotonic() - self.told >= PROGRESS_S:
+            self.told = time.monotonic()
+            print(f"mutants: {self.told - self.begun:.0f} s: {self.total()} of {self.wanted}, "
+                  f"{self.survived} survived", flush=True)
+
+
+def try_mutants(mutants, options, tally):
+    simulation = Build("release", ["tests/simulation/simulate"])
+    tests = {program for folder in FOLDERS for program in unit_programs(ROOT / folder / "any.c")}
+    units = Build("asan", sorted(tests))
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        waiting = {}
+        while tally.total() < tally.wanted and (mutants or waiting):
+            while mutants and len(waiting) < min(options.jobs, tally.wanted - tally.total()):
+                mutant = mutants.pop()
+                waiting[pool.submit(is_caught, mutant, simulation, units, options)] = mutant
+            first = concurrent.futures.FIRST_COMPLETED
+            for done in concurrent.futures.wait(waiting, return_when=first).done:
+                tally.add(waiting.pop(done), done.result())
 
 
 def main():
@@ -201,26 +251,11 @@ def main():
     draw = random.Random(options.seed)
     mutants = all_mutants(options.only, draw)
     draw.shuffle(mutants)
-    simulation = Build("release", ["tests/simulation/simulate"])
-    tests = {program for folder in FOLDERS for program in unit_programs(ROOT / folder / "any.c")}
-    units = Build("asan", sorted(tests))
-    caught = survived = 0
-    begun = time.monotonic()
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        waiting = {}
-        while caught + survived < options.count and (mutants or waiting):
-            while mutants and len(waiting) < options.jobs:
-                mutant = mutants.pop()
-                waiting[pool.submit(is_caught, mutant, simulation, units, options)] = mutant
-            for done in concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED).done:
-                mutant, result = waiting.pop(done), done.result()
-                caught += result is True
-                survived += result is False
-                if result is False:
-                    show_survivor(mutant)
-                if result is not None and (caught + survived) % 10 == 0:
-                    show_progress(begun, caught, survived, options)
-    print(f"mutants: {100 * caught / max(1, caught + survived):.1f} % caught\n{caught} passed, {survived} failed")
+    tally = Tally(min(options.count, len(mutants)))
+    try_mutants(mutants, options, tally)
+    percent = 100 * tally.caught / max(1, tally.total())
+    print(f"mutants: {percent:.1f} % caught\n{tally.caught} passed, {tally.survived} failed")
+    sys.exit(0 if percent >= ENOUGH_PERCENT else 1)
 
 
 if __name__ == "__main__":
