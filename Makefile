@@ -305,6 +305,8 @@ $(filter %_out_of_memory %/test_table_setup,$(test_programs)): libs += -Wl,--wra
 
 # There a file hangs for as long as the test says.
 $(filter %/test_file_read,$(test_programs)): libs += -Wl,--wrap=open
+# There a test counts what is overwritten.
+$(filter %/test_wiped_memory,$(test_programs)): libs += -Wl,--wrap=crypto_wipe
 # There a test decides whether a program can be killed.
 $(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 

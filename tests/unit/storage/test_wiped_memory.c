@@ -1,10 +1,26 @@
-/* That nothing is left in memory, tests/e2e/test_secrets.c sees; here, that it is memory like any other. */
+/*
+ * That nothing is left in memory, tests/e2e/test_secrets.c sees. Here: it is memory like any other,
+ * and is overwritten once there are secrets. The program is linked with --wrap=crypto_wipe.
+ */
 #include "storage/wiped_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "storage/credential.h"
+#include "storage/token_cache.h"
 #include "support/check_main.h"
+
+static size_t wiped_bytes;
+
+/* The linker's name: it takes __wrap_crypto_wipe for crypto_wipe. */
+void count_wiped(void *data, size_t length) __asm__("__wrap_crypto_wipe");
+
+void count_wiped(void *data, size_t length) {
+    (void)data;
+    wiped_bytes += length;
+}
 
 /* Before anybody expects secrets, and afterwards. */
 START_TEST(what_is_there_moves_along) {
@@ -26,10 +42,29 @@ START_TEST(what_is_there_moves_along) {
 }
 END_TEST
 
+/* Whoever reads a SAS or a token can use it for hours. */
+START_TEST(who_signs_in_with_a_sas_or_a_token_expects_secrets) {
+    if (_i == 0) {
+        struct storage_account account = {.sas = "sig=a"};
+        struct credential_sas sas;
+        credential_sas_init(&sas, &account);
+    } else {
+        struct platform platform = {.clock = clock_system()};
+        struct token_source source = {.name = "none"};
+        struct token_cache cache;
+        token_cache_init(&cache, &source, &platform);
+    }
+    wiped_bytes = 0;
+    wiped_memory_free(wiped_memory_realloc(NULL, 8));
+    ck_assert_uint_ge(wiped_bytes, 8);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("wiped_memory");
     TCase *tcase = tcase_create("wiped_memory");
     tcase_add_loop_test(tcase, what_is_there_moves_along, 0, 2);
+    tcase_add_loop_test(tcase, who_signs_in_with_a_sas_or_a_token_expects_secrets, 0, 2);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
