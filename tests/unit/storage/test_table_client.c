@@ -93,6 +93,7 @@ START_TEST(an_answer_that_is_no_json_was_damaged_and_may_be_asked_for_again) {
     cJSON *entity = NULL;
     answer(200, NULL, "<html>");
     ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
     ck_assert_ptr_null(entity);
 }
