@@ -7,9 +7,11 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/correlation.h"
+#include "base/log.h"
 #include "base/utc.h"
 #include "http/loop_call.h"
 #include "support/check_main.h"
@@ -98,8 +100,19 @@ static void start(struct waited *own) {
     ck_assert_ptr_nonnull(call->own);
 }
 
+/* Whoever starts a call may be gone before it ends, and the correlation too. */
 static void begin(void *context) {
+    const struct correlation *before = correlation_current();
+    struct correlation *passing = NULL;
+    if (before != NULL) {
+        passing = malloc(sizeof *passing);
+        ck_assert_ptr_nonnull(passing);
+        *passing = *before;
+    }
+    correlation_use(passing);
     start(context);
+    correlation_use(before);
+    free(passing);
 }
 
 static enum status run(enum kind kind, const char *name, const char *lease_id) {
@@ -387,6 +400,7 @@ END_TEST
 
 START_TEST(an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step) {
     struct correlation correlation = {.invocation_id = "call-1"};
+    log_configure(LOG_DEBUG, "test"); /* each answer is a line, with the correlation at its end */
     const struct correlation *before = correlation_use(&correlation);
     answer(404, "BlobNotFound");
     answer(201, "");
