@@ -62,10 +62,25 @@ def take_error_for_success(line, _next, _draw):
     return None
 
 
+def places_written(statement):
+    """By a plain assignment; none if more may happen: a call, or a write or read through '*'."""
+    plain = re.sub(r"\(struct \w+\)\{", "{", statement.strip())
+    return [] if re.search(r"[(*]|\+\+|--", plain) else plain.split(" = ")[:-1]
+
+
+def are_independent(first, second):
+    """Whether both are plain assignments that come to the same in either order."""
+    places, others = places_written(first), places_written(second)
+    fields = [{re.split(r"->|\.", place)[-1] for place in some} for some in (places, others)]
+    is_read = any(place in second for place in places) or any(place in first for place in others)
+    return bool(places and others) and not is_read and fields[0].isdisjoint(fields[1])
+
+
 def swap_statements(line, following, _draw):
     statement = re.compile(r"^(\s+)[a-z_*(].*;$")
     first, second = statement.match(line), statement.match(following)
-    return [following, line] if first and second and first[1] == second[1] else None
+    is_pair = first and second and first[1] == second[1]
+    return [following, line] if is_pair and not are_independent(line, following) else None
 
 
 MUTATIONS = (invert_condition, shift_bound, leave_out_call, take_error_for_success, swap_statements)
