@@ -12,14 +12,17 @@
 #include "storage/token_cache.h"
 #include "support/check_main.h"
 
+#define KEY "c2VjcmV0"
+
 static size_t wiped_bytes;
+static bool is_key_wiped;
 
 /* The linker's name: it takes __wrap_crypto_wipe for crypto_wipe. */
 void count_wiped(void *data, size_t length) __asm__("__wrap_crypto_wipe");
 
 void count_wiped(void *data, size_t length) {
-    (void)data;
     wiped_bytes += length;
+    is_key_wiped = is_key_wiped || (length > 0 && memmem(data, length, KEY, strlen(KEY)) != NULL);
 }
 
 /* Before anybody expects secrets, and afterwards. */
@@ -60,11 +63,21 @@ START_TEST(who_signs_in_with_a_sas_or_a_token_expects_secrets) {
 }
 END_TEST
 
+START_TEST(a_connection_string_leaves_no_copy_of_its_key) {
+    static const char text[] = "AccountName=acct;AccountKey=" KEY ";EndpointSuffix=a.net";
+    struct storage_account account;
+    struct error err;
+    ck_assert_int_eq(storage_account_parse(text, &account, &err), STATUS_OK);
+    ck_assert(is_key_wiped);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("wiped_memory");
     TCase *tcase = tcase_create("wiped_memory");
     tcase_add_loop_test(tcase, what_is_there_moves_along, 0, 2);
     tcase_add_loop_test(tcase, who_signs_in_with_a_sas_or_a_token_expects_secrets, 0, 2);
+    tcase_add_test(tcase, a_connection_string_leaves_no_copy_of_its_key);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }
