@@ -83,6 +83,7 @@ static const struct inventory_query query = {.until_ms = VIRTUAL_WALL_MS};
 static int ended;
 static bool is_starting;
 static enum status ended_with;
+static struct error failure;
 
 static void note_end(void *context, enum status status, const struct error *err) {
     ck_assert_ptr_eq(context, &store);
@@ -90,6 +91,7 @@ static void note_end(void *context, enum status status, const struct error *err)
     ck_assert_int_eq(status == STATUS_OK, err->message[0] == '\0');
     ended++;
     ended_with = status;
+    failure = *err;
 }
 
 static void start_read(void) {
@@ -458,6 +460,29 @@ START_TEST(an_operation_tells_what_has_failed_at_each_of_its_requests) {
 }
 END_TEST
 
+/* For whoever reads it in the log. */
+static const struct {
+    void (*start)(void);
+    const char *says;
+} failures[] = {
+    {start_read, "reading product P"},
+    {start_find_record, "reading a record of product P"},
+    {start_commit, "committing product P"},
+    {start_index_expiry, "noting when product P falls due"},
+    {start_announce_wait, "announcing that somebody waits for product P"},
+    {start_read_wait, "reading whether somebody waits for product P"},
+    {start_find_due, "finding what is due"},
+    {start_finish_due, "tidying up behind product P"},
+};
+
+START_TEST(a_failure_says_what_was_being_done) {
+    const struct operation operation = {.start = failures[_i].start, .scene = ONE_PAGE};
+    begin(&operation, FORBIDDEN, 0, INT32_MAX);
+    finish();
+    ck_assert_msg(strstr(failure.message, failures[_i].says) != NULL, "%s", failure.message);
+}
+END_TEST
+
 static void start_commit_of_unread(void) {
     state.product.version = 7;
     store.base.ops->commit(&store.base, &state, VIRTUAL_START_MS + COMMIT_MS, note_end, &store);
@@ -639,6 +664,7 @@ int main(void) {
     tcase_set_timeout(tcase, 100);
     tcase_add_loop_test(tcase, an_operation_that_nothing_disturbs_costs_what_it_must, 0, OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_tells_what_has_failed_at_each_of_its_requests, 0, OPERATIONS);
+    tcase_add_loop_test(tcase, a_failure_says_what_was_being_done, 0, sizeof failures / sizeof failures[0]);
     tcase_add_loop_test(tcase, what_fails_before_its_first_request_does_not_end_inside_its_start, 0, 2);
     tcase_add_loop_test(tcase, an_operation_ends_with_its_client_wherever_it_stands, 0, OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_ends_when_the_program_stops_wherever_it_stands, 0, OPERATIONS);
