@@ -26,7 +26,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ("handler/inventory", "handler/lease", "handler/storage")
 ENOUGH_PERCENT = 95
-HANGS_AFTER_S = 100  # a test program that takes longer than this; the slowest takes some 10 s
+HANGS_AFTER_S = 60  # a test program that takes longer than this; the slowest takes some 10 s
 PROGRESS_S = 20
 NOT_MUTATED = re.compile(r"^\s*(/?\*|//|#|assert\(|log_event\()")
 
