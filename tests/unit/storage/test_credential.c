@@ -203,6 +203,11 @@ START_TEST(as_many_headers_are_signed_as_a_call_carries) {
     strbuf_clear(&text);
     credential_shared_key_string_to_sign(&account, &request, &text);
     ck_assert_int_eq(strbuf_status(&text), STATUS_TOO_LARGE);
+    struct credential_shared_key credential;
+    struct error err;
+    ck_assert_int_eq(credential_shared_key_init(&credential, &account, &err), STATUS_OK);
+    ck_assert_int_eq(credential.base.authorize(&credential.base, &request, &err), STATUS_TOO_LARGE);
+    credential_shared_key_cleanup(&credential);
     http_headers_release(&headers), http_headers_release(&query);
     strbuf_release(&text);
 }
