@@ -119,6 +119,7 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     request->status = STATUS_OK;
     request->is_repeat = false;
     request->units = 0;
+    request->version = 0; /* of the commit that is to come, unless it is known before */
     const struct idempotency_record *record = find_record(batch, request);
     request->stage = record == NULL ? request->operation->decide(batch, request) : answer_repeat(request, record);
     return request->stage != before;
@@ -158,6 +159,16 @@ static enum batch_outcome judge(const struct batch *batch, uint64_t validated_se
     return is_decided ? BATCH_ANSWER : BATCH_VALIDATE;
 }
 
+/* What was refused before a look-up speaks of the product as it was then. By the commit something may have expired. */
+static void note_versions(struct batch *batch) {
+    struct inventory_request *request;
+    TAILQ_FOREACH(request, &batch->requests, link) {
+        if (request->stage == REQUEST_DECIDED && request->status == STATUS_OK && request->version == 0) {
+            request->version = batch->state->product.version;
+        }
+    }
+}
+
 enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence) {
     struct inventory_request *request;
     bool has_room = true;
@@ -168,7 +179,11 @@ enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence
     if (batch->state->change_count > 0) {
         inventory_expire_along(batch->state, batch->certain_ms);
     }
-    return judge(batch, validated_sequence);
+    enum batch_outcome outcome = judge(batch, validated_sequence);
+    if (outcome == BATCH_LOOK_UP) {
+        note_versions(batch);
+    }
+    return outcome;
 }
 
 void batch_complete_answers(struct batch *batch, int renewal_count) {
@@ -182,7 +197,7 @@ void batch_complete_answers(struct batch *batch, int renewal_count) {
         }
         request->committed_units += request->units;
         request->renewal_count = renewal_count;
-        if (!request->is_repeat || request->version == 0) {
+        if (request->version == 0) {
             request->version = batch->state->product.version;
         }
         if (request->units > 0 && !request->is_repeat && request->operation->log_success != NULL) {

@@ -542,6 +542,23 @@ START_TEST(a_key_is_looked_up_before_its_request_is_refused) {
 }
 END_TEST
 
+START_TEST(what_was_refused_before_a_look_up_speaks_of_the_version_that_it_was_refused_at) {
+    struct inventory_request keyed = with_key(reserve_of("A", TOTAL), "key-1", "100"), refused = reserve_of("B", TOTAL);
+    add_row("C", 1, NOW_MS + 10);
+    add(&keyed);
+    add(&refused);
+    int64_t version = state.product.version;
+    ck_assert_int_eq(decide(), BATCH_LOOK_UP);
+    keyed.stage = REQUEST_LOOKED_UP;
+    batch.now_ms = batch.certain_ms = NOW_MS + 20; /* meanwhile C's has expired */
+    commit();
+    ck_assert_int_eq(keyed.units, TOTAL);
+    ck_assert_int_eq(keyed.version, version + 1);
+    ck_assert_int_eq(refused.available, TOTAL - 1);
+    ck_assert_int_eq(refused.version, version);
+}
+END_TEST
+
 START_TEST(nobody_waits_for_the_look_up_of_another) {
     struct inventory_request refused = with_key(reserve_of("A", TOTAL + 1), "key-1", "101"),
                              good = with_key(reserve_of("B", 1), "key-2", "1");
@@ -680,6 +697,7 @@ static void add_tests_of_keys(Suite *suite) {
     tcase_add_test(keys, a_repeat_gets_the_answer_of_its_record_and_changes_nothing);
     tcase_add_test(keys, a_record_of_another_request_is_no_answer);
     tcase_add_test(keys, a_key_is_looked_up_before_its_request_is_refused);
+    tcase_add_test(keys, what_was_refused_before_a_look_up_speaks_of_the_version_that_it_was_refused_at);
     tcase_add_test(keys, nobody_waits_for_the_look_up_of_another);
     tcase_add_test(keys, once_a_key_was_used_before_all_are_looked_up_that_are_not_known);
     tcase_add_test(keys, an_operation_without_a_change_needs_no_record);
