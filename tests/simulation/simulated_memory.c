@@ -50,14 +50,16 @@ void wrap_free(void *memory) __asm__("__wrap_free");
 #ifndef SIMULATED_MEMORY_KEPT_SIZES
 #define SIMULATED_MEMORY_KEPT_SIZES 0
 #endif
-enum { SIZE_STEP = 16, KEPT_SIZES = SIMULATED_MEMORY_KEPT_SIZES };
+enum { SIZE_STEP = 16 };
+static const size_t kept_sizes = SIMULATED_MEMORY_KEPT_SIZES;
 
-static SLIST_HEAD(, simulated_block) kept[KEPT_SIZES + 1]; /* in the last there are none: they would be too large */
+static SLIST_HEAD(
+    , simulated_block) kept[SIMULATED_MEMORY_KEPT_SIZES + 1]; /* in the last there are none: they would be too large */
 static struct simulated_memory freed;
 
 static size_t size_index(size_t size) {
     size_t index = (size + SIZE_STEP - 1) / SIZE_STEP;
-    return index < KEPT_SIZES ? index : KEPT_SIZES;
+    return index < kept_sizes ? index : kept_sizes;
 }
 
 static struct simulated_block *take_block(size_t size) {
@@ -67,7 +69,7 @@ static struct simulated_block *take_block(size_t size) {
         SLIST_REMOVE_HEAD(&kept[index], kept);
         return block;
     }
-    block = real_malloc(sizeof *block + (index < KEPT_SIZES ? index * SIZE_STEP : size));
+    block = real_malloc(sizeof *block + (index < kept_sizes ? index * SIZE_STEP : size));
     if (block == NULL) {
         abort();
     }
@@ -77,7 +79,7 @@ static struct simulated_block *take_block(size_t size) {
 static void put_block(struct simulated_block *block) {
     size_t index = size_index(block->size);
     block->memory = &freed;
-    if (index < KEPT_SIZES) {
+    if (index < kept_sizes) {
         SLIST_INSERT_HEAD(&kept[index], block, kept);
     } else {
         real_free(block);

@@ -63,7 +63,8 @@ static bool has_overdue_row(const struct table *table, const char *product_id, c
     return false;
 }
 
-const char *simulated_rows_check(struct simulated_storage *storage, const char *table_name, const char *product_id) {
+const char *simulated_rows_check(struct simulated_storage *storage, const char *table_name, const char *product_id,
+                                 bool is_table_new) {
     struct table *table = rows_table(&storage->rows, table_name, NULL);
     const struct row *product = table == NULL ? NULL : rows_find(table, product_id, PRODUCT_ROW);
     int64_t total = 0, available = 0, version = 0, reserved = 0;
@@ -84,7 +85,7 @@ const char *simulated_rows_check(struct simulated_storage *storage, const char *
             return "a reservation has no units";
         }
         reserved += quantity;
-        if (!is_indexed(table, product_id, expires_ms)) {
+        if (!is_table_new && !is_indexed(table, product_id, expires_ms)) {
             return "no row of the expiry index stands for a reservation";
         }
     }

@@ -12,9 +12,11 @@
 /*
  * Whether a product's rows, as they are now, keep every promise: no quantity is below zero, available
  * and reserved are the total, and a row of the expiry index stands for each reservation's last minute.
- * Returns NULL, or what is wrong. A product that is not there keeps them.
+ * Returns NULL, or what is wrong. A product that is not there keeps them. In a table that was deleted and made anew, an
+ * instance may have written the index row of a commit before.
  */
-const char *simulated_rows_check(struct simulated_storage *storage, const char *table, const char *product_id);
+const char *simulated_rows_check(struct simulated_storage *storage, const char *table, const char *product_id,
+                                 bool is_table_new);
 
 /* Whether the row has all that the record of a key must have. One that is no record, or not there, has. */
 bool simulated_rows_is_record_complete(struct simulated_storage *storage, const char *table, const char *product_id,

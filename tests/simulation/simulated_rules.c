@@ -100,8 +100,9 @@ void simulated_rules_on_sending(void *context, struct simulated_client *client, 
 
 static void check_product(struct simulated_world *world, int index) {
     const char *id = world->seeds[index].id;
-    const char *wrong =
-        world->products[index].is_unreadable ? NULL : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id);
+    const char *wrong = world->products[index].is_unreadable
+                            ? NULL
+                            : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id, world->is_table_lost);
     if (wrong != NULL) {
         simulated_world_break(world, wrong, id);
     }

@@ -100,13 +100,13 @@ bool wrap_on_release_reply(struct lease_renewal *renewal, struct lease *lease, e
                            int64_t now_ms) __asm__("__wrap_lease_renewal_on_release_reply");
 
 void wrap_pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state) {
-    count(PIPELINE, pipeline->state, state);
+    count(PIPELINE, (int)pipeline->state, (int)state);
     real_pipeline_enter(pipeline, state);
 }
 
 static void note_lease(enum lease_state before, const struct lease *lease) {
     if (lease->state != before) {
-        count(LEASE, before, lease->state);
+        count(LEASE, (int)before, (int)lease->state);
     }
 }
 
