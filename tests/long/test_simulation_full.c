@@ -1,7 +1,8 @@
 /*
  * The simulation at length: new seeds, and scenarios with pairs of faults.
  *
- * SIMULATION_SECONDS=600 of new seeds, from SIMULATION_SEED on (the day's date, so each day has others).
+ * SIMULATION_SECONDS=600 of new seeds, or SIMULATION_RUNS=N of them, from SIMULATION_SEED on (the day's date, so each day has
+ * others).
  * SIMULATION_PART=K/N: a part of the pairs; without it all of them, which takes an hour.
  */
 #include <stdio.h>
@@ -38,8 +39,10 @@ START_TEST(new_seeds_break_no_promise) {
     time_t now = time(NULL);
     struct tm parts;
     strftime(today, sizeof today, "%Y%m%d000000", gmtime_r(&now, &parts));
-    const char *seconds = getenv("SIMULATION_SECONDS"), *seed = getenv("SIMULATION_SEED");
-    run((const char *[]){"--seconds", seconds == NULL ? "600" : seconds, "--seed", seed == NULL ? today : seed, NULL});
+    const char *seconds = getenv("SIMULATION_SECONDS"), *runs = getenv("SIMULATION_RUNS");
+    const char *seed = getenv("SIMULATION_SEED");
+    const char *how_long = runs != NULL ? runs : seconds != NULL ? seconds : "600";
+    run((const char *[]){runs != NULL ? "--runs" : "--seconds", how_long, "--seed", seed == NULL ? today : seed, NULL});
 }
 END_TEST
 
