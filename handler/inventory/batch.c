@@ -112,7 +112,7 @@ static const struct idempotency_record *find_record(const struct batch *batch,
 
 /* Returns false if the transaction has no room for it. */
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
-    if (request->stage == REQUEST_DECIDED) { /* it has failed alone, while its rows were read */
+    if (request->stage == REQUEST_DECIDED) { /* it has failed alone, or was refused before a look-up */
         return true;
     }
     enum request_stage before = request->stage;
@@ -159,7 +159,7 @@ static enum batch_outcome judge(const struct batch *batch, uint64_t validated_se
     return is_decided ? BATCH_ANSWER : BATCH_VALIDATE;
 }
 
-/* What was refused before a look-up speaks of the product as it was then. By the commit something may have expired. */
+/* A look-up follows, and by the commit something may have expired. What was refused keeps the version that it was refused at. */
 static void note_versions(struct batch *batch) {
     struct inventory_request *request;
     TAILQ_FOREACH(request, &batch->requests, link) {

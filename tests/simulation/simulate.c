@@ -6,7 +6,7 @@
  *     simulate --scenarios singles|pairs [--only TEXT] [--part 0/50]
  *     simulate --found FILE [--trace]
  *
- * With --first it ends at the first run that fails, as it is.
+ * With --first it ends at the first run that fails, without making it smaller.
  *
  * Ends with "N passed, N failed", counted in runs.
  */

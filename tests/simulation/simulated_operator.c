@@ -9,7 +9,7 @@ static void tell(struct simulated_world *world, const char *what, const char *of
 
 /* ---- leases and tokens ---- */
 
-/* Whoever had one may not know it yet. */
+/* A holder may not have noticed yet. */
 static void note_leases_taken_away(struct simulated_world *world) {
     for (int i = 0; i <= world->app_count; i++) {
         for (int j = 0; j < world->product_count; j++) {
@@ -47,8 +47,8 @@ static void revoke_tokens(struct simulated_world *world) {
 /* ---- the table ---- */
 
 /*
- * Does something to one product, the first to which it can be done. Not to the first product of all, so that every
- * run has one that is judged.
+ * Does something to one product, the first to which it can be done. The first product of a run is spared, so that one
+ * is judged by its history.
  */
 static void tamper(struct simulated_world *world, const char *what,
                    bool (*change)(struct simulated_storage *storage, const char *table_name, const char *product_id),

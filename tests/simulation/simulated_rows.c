@@ -155,10 +155,6 @@ static struct row *first_reservation(struct simulated_storage *storage, const ch
     return row != NULL && has_prefix(row->key, RESERVATION_ROW_PREFIX) ? row : NULL;
 }
 
-bool simulated_rows_has_product(struct simulated_storage *storage, const char *table_name, const char *product_id) {
-    return product_row(storage, table_name, product_id) != NULL;
-}
-
 bool simulated_rows_delete_product(struct simulated_storage *storage, const char *table_name, const char *product_id) {
     bool has_reservation = first_reservation(storage, table_name, product_id) != NULL;
     if (has_reservation) {

@@ -34,9 +34,6 @@ bool simulated_rows_read(struct simulated_storage *storage, const char *table, c
 
 /* ---- past all who use it. Each returns whether it has changed anything ---- */
 
-/* Whether the product's own row is there. */
-bool simulated_rows_has_product(struct simulated_storage *storage, const char *table, const char *product_id);
-
 /* Deletes the product's own row, if it has reservations. */
 bool simulated_rows_delete_product(struct simulated_storage *storage, const char *table, const char *product_id);
 

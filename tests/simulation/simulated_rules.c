@@ -26,8 +26,7 @@ static void note_proposal(struct simulated_proposals *proposals, const char *id)
 }
 
 /*
- * A commit is sent under the lease alone: storage has the sender as its holder, or had it until an operator took the
- * lease away.
+ * A commit may be sent only while storage has the sender as the lease's holder, or if an operator has ended the lease.
  */
 static void check_lease(struct simulated_world *world, const struct simulated_app *app, int product) {
     const struct simulated_proposals *proposals = &world->proposals[app->number - 1][product];
@@ -42,7 +41,7 @@ static void check_lease(struct simulated_world *world, const struct simulated_ap
 }
 
 static void check_commit(struct simulated_world *world, const struct simulated_app *app, const struct http_call *call) {
-    const char *path = strstr(call->url, "/$batch"); /* the purge of records is one, too, and needs no lease */
+    const char *path = strstr(call->url, "/$batch"); /* purging records is a batch, too, and needs no lease */
     bool is_commit = path != NULL && strstr(call->body, "RowKey='" PRODUCT_ROW "'") != NULL;
     int product = is_commit ? simulated_world_find_product(world, call->body, "PartitionKey='") : -1;
     if (product >= 0) {
@@ -51,8 +50,8 @@ static void check_commit(struct simulated_world *world, const struct simulated_a
 }
 
 /*
- * Nobody makes a product anew beside the rows of its reservations. Whoever makes one has looked for rows before, and may
- * not have met those of a product that has lost its row since: a look and an insertion are two requests.
+ * Nobody makes a product anew beside the rows of its reservations. Whoever makes one has queried its rows before. If the
+ * product has lost its row since, the creation is allowed: a query and an insertion are two requests.
  */
 static void check_creation(struct simulated_world *world, const struct simulated_app *app,
                            const struct http_call *call) {

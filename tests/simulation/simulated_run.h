@@ -10,7 +10,7 @@
 
 enum { SIMULATED_MAX_APPS = 5, SIMULATED_MAX_PRODUCTS = 6, SIMULATED_VERDICT_BYTES = 512 };
 
-/* What is run. Zero: drawn from the seed. */
+/* What is run. Zero instances or callers: drawn from the seed. */
 struct simulated_run_options {
     uint64_t seed;
     int64_t operations; /* requests of callers */

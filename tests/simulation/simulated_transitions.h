@@ -5,7 +5,8 @@
  * A table has every step that can be taken (simulated_transitions.c). One that is not in it breaks a
  * promise. One that a million operations never take is a gap in the faults, or dead code.
  *
- * The linker puts functions of ours in the place of those that change a state (Makefile); they count, and call them.
+ * The linker puts functions of this file in the place of those that change a state (Makefile). Each counts the step, and
+ * calls the function that it stands for.
  */
 #ifndef SIMULATION_SIMULATED_TRANSITIONS_H
 #define SIMULATION_SIMULATED_TRANSITIONS_H

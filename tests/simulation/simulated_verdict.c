@@ -22,7 +22,7 @@ enum {
 
 /* ---- everybody sees everything ---- */
 
-/* A request to an instance, sent until it succeeds. It lives until it is answered. */
+/* A request to an instance, sent until it is done or refused. It lives until it is answered. */
 struct question {
     struct simulated_asker asker; /* first */
     struct simulated_world *world;
@@ -54,7 +54,7 @@ static bool is_any_open(const struct question *questions, int count) {
     return is_any;
 }
 
-/* Nobody asks any more. What is in hand is answered. */
+/* Lets time go on until every request is answered. */
 static void let_all_be_answered(struct simulated_world *world) {
     int64_t until_us = world->simulation.now_us + QUIET_US;
     while (world->callers.in_flight > 0 && !simulated_world_is_violated(world)) {
@@ -222,7 +222,7 @@ static void check_swept(struct simulated_world *world, bool with_records) {
     }
 }
 
-/* Wall clocks are set: what is deleted for good is deleted by the earlier of theirs and storage's. */
+/* Sets wall clocks right: what is deleted for good is deleted when both they and storage's say so. */
 static void set_clocks(struct simulated_world *world) {
     for (int i = 0; i < world->app_count; i++) {
         world->apps[i].process.wall_ahead_ms = 0;
@@ -237,7 +237,7 @@ static void check_sweep(struct simulated_world *world, bool with_records) {
     check_swept(world, with_records);
 }
 
-/* Whether a request with a key is answered as it was, hours later, when what it has made is gone. */
+/* Sends requests with keys again, hours later, when what they have made is gone. The checker judges the answers. */
 static void repeat_keys(struct simulated_world *world) {
     struct question questions[MOST_REPEATED] = {{.is_done = false}};
     int count = 0;
@@ -265,8 +265,8 @@ static void run_for_ms(struct simulated_world *world, int64_t ms) {
 }
 
 /*
- * Records of keys outlive what they speak of, but not by much more than a day. The instances have slept by then. Their
- * next reservations are as good as any.
+ * Records of keys outlive what they speak of, but not by much more than a day. The instances have slept by then; their
+ * next reservations last as long as all others.
  */
 static void check_next_day(struct simulated_world *world) {
     run_for_ms(world, LONG_SLEEP_MS);

@@ -30,7 +30,7 @@ struct simulated_product {
     int64_t lost_us;       /* when its own row was deleted, but not its reservations; 0: it was not */
 };
 
-/* What an instance has last asked of a product before it makes it, in world time; 0: it has not. */
+/* When an instance has last queried a product, before it makes it, in world time; 0: it has not. */
 struct simulated_inspection {
     int64_t row_us;  /* for its own row */
     int64_t rows_us; /* for any row */
@@ -40,7 +40,7 @@ struct simulated_inspection {
 struct simulated_proposals {
     char ids[SIMULATED_KEPT_PROPOSALS][UUID_TEXT_BYTES];
     int next;
-    bool is_taken_away; /* an operator has ended the lease since the last one was asked for */
+    bool is_taken_away; /* an operator has ended the lease since this instance proposed an id */
 };
 
 struct simulated_world {
