@@ -47,13 +47,14 @@ static void revoke_tokens(struct simulated_world *world) {
 /* ---- the table ---- */
 
 /*
- * Does something to one product, the first to which it can be done. The first product of a run is spared, so that one
- * is judged by its history.
+ * Does something to one product, the first to which it can be done. Callers have one that is spared, so that it is judged
+ * by its history; a scenario has no such luck.
  */
 static void tamper(struct simulated_world *world, const char *what,
                    bool (*change)(struct simulated_storage *storage, const char *table_name, const char *product_id),
                    struct simulated_product becomes) {
-    for (int i = 1; i < world->product_count; i++) {
+    int first = world->options->scenario == NULL ? 1 : 0;
+    for (int i = first; i < world->product_count; i++) {
         if (!world->products[i].is_tampered_with && change(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id)) {
             becomes.is_tampered_with = true;
             world->products[i] = becomes;

@@ -23,7 +23,8 @@ enum { SEEDS = 60, MOST_SCENARIOS = 1000, REPEATED = 4, OPERATIONS = 500 };
 
 static void run(const struct simulated_run_options *options, struct simulated_result *out) {
     simulated_run(options, out);
-    ck_assert_msg(out->violation[0] == '\0', "seed %llu: %s", (unsigned long long)options->seed, out->violation);
+    ck_assert_msg(out->violation[0] == '\0', "%s: make simulate SEED=%llu OPERATIONS=%d TRACE=1", out->violation,
+                  (unsigned long long)options->seed, OPERATIONS);
 }
 
 START_TEST(a_seed_breaks_no_promise) {
