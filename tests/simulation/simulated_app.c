@@ -73,7 +73,6 @@ static void start(void *context) {
     app->process.drift_ppm = simulated_random_below(random, 2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
     simulated_client_init(&app->client, app->network, &app->process);
     app->client.is_spared = app->is_spared;
-    app->in_hand = 0;
     app->state = SIMULATED_APP_RUNNING;
     simulation_tell(app->simulation, app->process.name, "starts");
     simulated_process_enter(&app->process);

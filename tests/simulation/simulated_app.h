@@ -52,7 +52,6 @@ struct simulated_app {
     struct preparation_waiter preparation;
     struct token_source_imds imds;
     struct token_cache tokens;
-    int in_hand; /* requests */
 
     struct credential_shared_key credential; /* of all its processes, but for the text in it */
     struct simulated_event strike, start, stop;
