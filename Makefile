@@ -61,13 +61,14 @@ test_libs = $(shell pkg-config --libs check libssl)
 handler_sources := $(sort $(wildcard handler/*/*.c))
 devhost_sources := $(sort $(filter-out tools/devhost/main.c,$(wildcard tools/devhost/*.c)))
 leasectl_sources := $(sort $(filter-out tools/leasectl/main.c,$(wildcard tools/leasectl/*.c)))
-torture_sources := tests/checker/torture.c
+torture_sources := tests/torture/torture.c
 simulated_sources := $(sort $(wildcard tests/simulation/storage/*.c))
 simulation_main_sources := tests/simulation/simulate.c tests/simulation/test_simulation.c
 simulation_sources := $(sort $(filter-out $(simulation_main_sources),$(wildcard tests/simulation/*.c)))
-support_sources := $(sort $(wildcard tests/support/*.c) $(simulated_sources) $(filter-out $(torture_sources),$(wildcard tests/checker/*.c)))
-test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/long/test_*.c \
-                           tests/package/test_*.c tests/deploy/test_*.c))
+support_sources := $(sort $(filter-out tests/support/preload/%,$(wildcard tests/support/*/*.c)) $(simulated_sources) \
+                           $(filter-out $(torture_sources) tests/torture/test_%,$(wildcard tests/torture/*.c)))
+test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*.c tests/e2e/test_*.c tests/torture/test_*.c \
+                           tests/release/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
 main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c)
@@ -75,8 +76,8 @@ host_sources := $(wildcard tests/host/*.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 fake_sources := $(sort $(wildcard bench/storage/*.c))
 example_sources := $(sort $(wildcard examples/*.c))
-preload_sources := $(sort $(wildcard tests/preload/*.c))
-library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/http/*.c handler/base/*.c))
+preload_sources := $(sort $(wildcard tests/support/preload/*.c))
+library_sources := $(sort $(wildcard handler/lease/*.c handler/storage/*.c handler/identity/*.c handler/http/*.c handler/base/*.c))
 
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 handler_lib := $(BUILD)/libhandler.a
@@ -92,7 +93,7 @@ torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 host_programs := $(patsubst %.c,$(BUILD)/%,$(host_sources))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources)) $(BUILD)/bench/fake_storage
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
-preload_libraries := $(patsubst tests/%.c,$(BUILD)/%.so,$(preload_sources))
+preload_libraries := $(patsubst tests/support/%.c,$(BUILD)/%.so,$(preload_sources))
 all_objects := $(call object,$(handler_sources) $(devhost_sources) $(leasectl_sources) $(support_sources) $(test_sources) $(main_sources) \
                $(torture_sources) $(simulation_sources) $(simulation_main_sources) $(host_sources) $(bench_sources) $(fake_sources) $(example_sources) $(preload_sources) $(fuzz_target_sources) $(fuzz_sources))
 built_programs := $(BUILD)/bin/handler $(BUILD)/bin/devhost $(BUILD)/bin/leasectl
@@ -135,7 +136,7 @@ test-long: ## the tests that take minutes, and the simulation for SIMULATION_SEC
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
-	@KINDS=long JOBS=1 PROGRAM_TIMEOUT_S=14400 tools/run-tests.sh release
+	@KINDS=torture JOBS=1 PROGRAM_TIMEOUT_S=14400 tools/run-tests.sh release
 
 test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
 	@tools/deps.sh build azurite test
@@ -144,14 +145,14 @@ test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words:
 
 test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
 	@tools/deps.sh build test azure
-	@$(build) VARIANT=release build/release/tests/deploy/test_azure build/release/tests/deploy/test_az_arguments
-	@KINDS=deploy tools/run-tests.sh release
+	@$(build) VARIANT=release build/release/tests/release/test_azure build/release/tests/release/test_az_arguments
+	@KINDS=release tools/run-tests.sh release azure az_arguments
 
 torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS=24, PRODUCTS=5, SEED, OLD_HANDLER=path of one to run beside): is anything oversold?
 	@tools/deps.sh build azurite test
-	@$(build) VARIANT=release programs build/release/tests/checker/torture build/release/preload/wall_clock.so
+	@$(build) VARIANT=release programs build/release/tests/torture/torture build/release/preload/wall_clock.so
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
-	    build/release/tests/checker/torture --duration $(or $(DURATION),60) --faults $(or $(FAULTS),all) \
+	    build/release/tests/torture/torture --duration $(or $(DURATION),60) --faults $(or $(FAULTS),all) \
 	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(OLD_HANDLER),--old-handler $(OLD_HANDLER))
 
@@ -227,8 +228,8 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
 	@install -D -t build/release/packaged dist/leasehold/bin/handler build/release/bin/devhost
-	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="package e2e" PROGRAM_TIMEOUT_S=1500 \
-	    tools/run-tests.sh release package/ functions lifecycle
+	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="release e2e" PROGRAM_TIMEOUT_S=1500 \
+	    tools/run-tests.sh release bare_roots package_contents functions lifecycle
 
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
 	@printf '%s\n' "$$DEPLOY" | xargs deploy/azure.sh --name "$$NAME" --location "$$LOCATION"
@@ -300,7 +301,7 @@ $(test_programs) $(torture_program) $(host_programs): $(BUILD)/%: $(BUILD)/obj/%
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
-# There tests/support/memory_limit.c decides which allocations succeed. send_... are libcheck's own, and succeed always.
+# There tests/support/fakes/memory_limit.c decides which allocations succeed. send_... are libcheck's own, and succeed always.
 $(filter %_out_of_memory %/test_table_setup,$(test_programs)): libs += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=tsearch,--wrap=send_loc_info,--wrap=send_failure_info
 
 # There a file hangs for as long as the test says.
@@ -332,7 +333,7 @@ $(control_simulations): $(BUILD)/%/bin/simulate: $(BUILD)/%/bin/handler $(call o
 	    $(simulation_wraps)
 
 # For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
-$(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/%.o
+$(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/support/%.o
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) -shared -pthread -o $@ $<

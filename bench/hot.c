@@ -27,12 +27,12 @@
 #include <time.h>
 
 #include "base/standard_streams.h"
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/bare_reserver.h"
-#include "support/blob_calls.h"
-#include "support/load_figures.h"
-#include "support/storage_connection.h"
+#include "support/calls/blob_calls.h"
+#include "support/load/bare_reserver.h"
+#include "support/load/load_figures.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/storage_connection.h"
 
 enum {
     INSTANCES = 3,

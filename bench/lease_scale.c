@@ -14,8 +14,8 @@
 #include <stdlib.h>
 
 #include "base/standard_streams.h"
-#include "support/azurite.h"
-#include "support/lease_load.h"
+#include "support/load/lease_load.h"
+#include "support/processes/azurite.h"
 
 static bool on_azurite;
 static int64_t delay_ms = 50;

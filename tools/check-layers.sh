@@ -6,7 +6,7 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 # Top to bottom. A file may include its own floor and those below.
-readonly FLOORS="main wiring settings server functions inventory lease storage http base"
+readonly FLOORS="main wiring settings server functions inventory lease storage identity http base"
 
 # shellcheck disable=SC2016 # awk's dollars
 find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
@@ -52,7 +52,7 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
     }
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")
-        only("<curl/", "^handler/storage/http_transport([.]c|_(call|sockets)[.][ch])$")
+        only("<curl/", "^handler/http/http_transport([.]c|_(call|sockets)[.][ch])$")
         only("<expat.h>", "^tools/leasectl/blob_list[.]c$")
         only("<libsmartcols", "^tools/leasectl/table[.]c$")
         only("<sys/epoll.h>", "^handler/http/event_loop[.]c$")

@@ -69,7 +69,7 @@ check_cppcheck() {
 }
 
 check_scripts() {
-    shellcheck --external-sources .ci/run bench/*.sh bench/*/*.sh deploy/*.sh tools/*.sh tools/*/*.sh tests/deploy/bin/* tests/deploy/func/*
+    shellcheck --external-sources .ci/run bench/*.sh bench/*/*.sh deploy/*.sh tools/*.sh tools/*/*.sh tests/release/bin/* tests/release/func/*
 }
 
 check_workflows() {

@@ -6,8 +6,6 @@
  *
  * Taken away   what follows "Authorization:", "SharedKey", "Bearer" and their like, "sig=" and "signature:";
  *              the queries of addresses; anything without a space that is as long as a signature, a key or a token
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_CLEAN_TEXT_H
 #define BASE_CLEAN_TEXT_H

@@ -6,7 +6,6 @@
  *              wall   milliseconds since 1970-01-01T00:00:00Z; may jump. Only for headers, logs, and storage_clock's
  *                     stand-in before storage has been heard.
  * Threads: the system clock may be read from any thread.
- * Layer: base.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

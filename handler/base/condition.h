@@ -4,7 +4,6 @@
  * It is CLOCK_MONOTONIC, which stands still while the machine is suspended: a wait may last longer than asked by that time.
  * What must not be late for it looks at base/clock.h each time it wakes, or has the I/O thread's timer.
  * Threads: as pthread_cond_t.
- * Layer: base.
  */
 #ifndef BASE_CONDITION_H
 #define BASE_CONDITION_H

@@ -6,7 +6,6 @@
  * Rules        The one thread-local variable of the program. Whoever serves a request sets it around that, and whoever does
  *              work for another's request (a batch) names that one while it does. No decision depends on it.
  * Threads: each has its own; a struct correlation must stay while it is in use.
- * Layer: base.
  */
 #ifndef BASE_CORRELATION_H
 #define BASE_CORRELATION_H

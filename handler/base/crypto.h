@@ -2,7 +2,6 @@
  * crypto.h - random bytes, SHA-256, HMAC-SHA256, RS256, base64 and wiping. crypto.c is the one file that knows OpenSSL.
  *
  * Threads: any; crypto_hmac says its own.
- * Layer: base.
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H

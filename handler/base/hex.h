@@ -1,8 +1,5 @@
 /*
  * hex.h - hexadecimal digits.
- *
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_HEX_H
 #define BASE_HEX_H

@@ -2,7 +2,6 @@
  * http_message.h - HTTP headers, requests and responses as plain data, for whoever serves or sends them.
  *
  * Threads: none of its own.
- * Layer: base.
  */
 #ifndef BASE_HTTP_MESSAGE_H
 #define BASE_HTTP_MESSAGE_H

@@ -6,7 +6,6 @@
  * cJSON itself is lenient; what comes through json_parse is RFC 8259 JSON in valid UTF-8, with no NUL (raw or \u0000), nothing
  * after the value, no key twice in one object, nested at most JSON_MAX_DEPTH deep, no number of over 63 characters.
  * Threads: any; a cJSON tree belongs to one thread at a time.
- * Layer: base.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

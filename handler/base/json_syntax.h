@@ -3,8 +3,6 @@
  *
  * cJSON takes more than JSON (01, 1., control characters, half surrogate pairs, a NUL that cuts the string, text after the value)
  * and does not say why it fails. After this check, it fails only for want of memory.
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_JSON_SYNTAX_H
 #define BASE_JSON_SYNTAX_H

@@ -11,7 +11,6 @@
  *              No secret is ever passed in, at any level.
  *              Logging never waits: while nobody reads the other end, lines are dropped, and counted in a Warning afterwards.
  * Threads: any after log_configure; a line is written with one write.
- * Layer: base.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -4,7 +4,6 @@
  * Every open takes the lowest free descriptor. In a program that was started without a stdout, a socket would become descriptor
  * 1, and what the program prints would go into that connection. So each main calls this first.
  * Threads: the main one, before there are others.
- * Layer: base.
  */
 #ifndef BASE_STANDARD_STREAMS_H
 #define BASE_STANDARD_STREAMS_H

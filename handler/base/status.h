@@ -7,7 +7,6 @@
  * Rules        Outputs are untouched on failure. `struct error *err` is always the last parameter and may be NULL.
  *              Messages never hold a secret (key, token, signature).
  * Threads: a struct error belongs to its caller; nothing here is shared.
- * Layer: base.
  */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H

@@ -5,7 +5,6 @@
  *              A failure (no memory, over max_bytes) is remembered: later appends do nothing, so a chain of appends is
  *              checked once, with strbuf_status.
  * Threads: none of its own.
- * Layer: base.
  */
 #ifndef BASE_STRBUF_H
 #define BASE_STRBUF_H

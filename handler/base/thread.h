@@ -1,8 +1,5 @@
 /*
  * thread.h - starting a thread, with a message that helps where the system refuses one.
- *
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

@@ -2,8 +2,6 @@
  * timespan.h - .NET's TimeSpan as app settings and reconciliation's answer write it.
  *
  * Source: .NET documentation, "Standard TimeSpan format strings", the constant ("c") format: [d.]hh:mm:ss[.fffffff].
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_TIMESPAN_H
 #define BASE_TIMESPAN_H

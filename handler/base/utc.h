@@ -3,8 +3,6 @@
  *
  * All times are milliseconds since 1970-01-01T00:00:00Z, years 1970 to 9999; what lies outside is written as
  * the first or the last of them.
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_UTC_H
 #define BASE_UTC_H

@@ -2,8 +2,6 @@
  * utf8.h - the few questions about UTF-8 text that this program asks.
  *
  * Valid means: no overlong forms, no surrogates, at most U+10FFFF.
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H

@@ -3,8 +3,6 @@
  *
  * A reservation's id is a version 8 UUID whose first 48 bits are the time at which it expires, as version 7 has its
  * creation time: ids sort, as text, by expiry, and a reservation's row is found from its id alone.
- * Threads: any.
- * Layer: base.
  */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H

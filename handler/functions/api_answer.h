@@ -6,8 +6,6 @@
  * Rules        Each of these writes the whole answer into a response that has none yet; headers that are there stay.
  *              Whatever memory fails, the answer is a 500, or one that the response remembers as failed and the
  *              server turns into a 500.
- * Threads: any.
- * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
 #ifndef FUNCTIONS_API_ANSWER_H
 #define FUNCTIONS_API_ANSWER_H

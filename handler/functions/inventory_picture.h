@@ -2,9 +2,6 @@
  * inventory_picture.h - a product as GetInventory shows it: its quantities and its active reservations, by expiry.
  *
  * A product may have 100,000 reservations. So its text can be written piece by piece, with other work in between.
- *
- * Threads: any.
- * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
 #ifndef FUNCTIONS_INVENTORY_PICTURE_H
 #define FUNCTIONS_INVENTORY_PICTURE_H

@@ -4,8 +4,6 @@
  *
  * Source: "Azure Functions custom handlers", request and response payload; Azure/azure-functions-host,
  * HttpRequestExtensions (GetRequestAsJObject) and DefaultHttpWorkerService.
- * Threads: any.
- * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
 #ifndef FUNCTIONS_INVOCATION_H
 #define FUNCTIONS_INVOCATION_H

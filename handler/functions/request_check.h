@@ -5,8 +5,6 @@
  *              JSON, quantity, customerId, reservationId, Idempotency-Key. The order is the same in every shape in which the host calls.
  *              A header that was sent twice is refused, on two lines as well as joined with a comma, which is how the host
  *              hands it on. Names in the body match in any case, as .NET's web defaults do.
- * Threads: any.
- * Layer: functions. May include inventory/, lease/, storage/, base/.
  */
 #ifndef FUNCTIONS_REQUEST_CHECK_H
 #define FUNCTIONS_REQUEST_CHECK_H

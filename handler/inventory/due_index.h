@@ -19,7 +19,6 @@
  *                some records purged               the row is still there, and the next round purges the rest
  *                some rows taken away              the rest is found by the next round
  * Threads      The loop's.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_DUE_INDEX_H
 #define INVENTORY_DUE_INDEX_H

@@ -10,7 +10,6 @@
  *              comes by next. At most INVENTORY_MAX_CHANGES rows change between two commits.
  *              Times are milliseconds since 1970 on storage's clock (storage/storage_clock.h).
  * Threads: a state belongs to one thread.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_H
 #define INVENTORY_INVENTORY_H

@@ -3,7 +3,6 @@
  *
  * Ownership   A request is its caller's until it is submitted (inventory_service.h), and again once `done` is called.
  * Threads: the loop's.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_REQUEST_H
 #define INVENTORY_INVENTORY_REQUEST_H

@@ -8,7 +8,6 @@
  *         A release that names a reservation and has no key gets one from all that it asks for: sent again, it changes
  *         nothing. To release as much of it once more, send a key.
  * Threads: submit belongs to the loop's. What blocks may be called from any other.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_SERVICE_H
 #define INVENTORY_INVENTORY_SERVICE_H

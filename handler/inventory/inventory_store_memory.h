@@ -3,8 +3,6 @@
  *
  * It keeps the same promises as the table store (whole commits, on the version that was read), so that the rest of the program
  * cannot tell them apart.
- *
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_STORE_MEMORY_H
 #define INVENTORY_INVENTORY_STORE_MEMORY_H

@@ -8,8 +8,6 @@
  * A commit is at most three steps, each whole or not there: a row of the index, a row of the index for records (either once in a
  * while), the transaction. Cut off behind any of them, it leaves the product as it was or as it will be, and at worst a row
  * of the index that costs one visit.
- *
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_INVENTORY_STORE_TABLE_H
 #define INVENTORY_INVENTORY_STORE_TABLE_H

@@ -1,8 +1,5 @@
 /*
  * lease_log.h - what a lease does, as the log lines that people look for.
- *
- * Threads: any.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_LEASE_LOG_H
 #define INVENTORY_LEASE_LOG_H

@@ -7,7 +7,6 @@
  *     pipeline_look_up.c   LOOKING_UP: what single requests of a batch need
  *
  * Threads: the loop's.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PIPELINE_STEPS_H
 #define INVENTORY_PIPELINE_STEPS_H

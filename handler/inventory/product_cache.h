@@ -8,7 +8,6 @@
  *             A product that was never checked here, or that does not follow from the version that was, is read with all
  *             its rows first: it may have been made anew beside old reservations. After that its commits keep it right.
  * Threads: the loop's.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PRODUCT_CACHE_H
 #define INVENTORY_PRODUCT_CACHE_H

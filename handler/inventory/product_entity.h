@@ -40,9 +40,6 @@
  * only in an empty one, and earlier releases count every row there.
  *
  * TIME is in milliseconds since 1970, in 15 digits: all that a reservation's id can hold, so that the keys sort by time.
- *
- * Threads: any.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PRODUCT_ENTITY_H
 #define INVENTORY_PRODUCT_ENTITY_H

@@ -34,7 +34,6 @@
  *         A storage failure while the lease is acquired fails everybody who waits.
  *         While others hold the lease, this handler lets them know that it waits; a holder looks for that now and then.
  * Threads: the loop's. `served` of a request is never called inside product_pipeline_submit.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PRODUCT_PIPELINE_H
 #define INVENTORY_PRODUCT_PIPELINE_H

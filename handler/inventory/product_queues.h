@@ -3,7 +3,6 @@
  *
  * Memory  A pipeline with nothing under way is kept for what it knows of its product, at most PRODUCT_QUEUES_MAX_IDLE of them.
  * Threads: the loop's. `served` of a request is never called inside product_queues_submit.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PRODUCT_QUEUES_H
 #define INVENTORY_PRODUCT_QUEUES_H

@@ -12,7 +12,6 @@
  * Ownership    A state owns its reservations. A pointer to one is good until that one is removed and committed, or the
  *              state is trimmed or cleaned up.
  * Threads: a state belongs to one thread.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_PRODUCT_STATE_H
 #define INVENTORY_PRODUCT_STATE_H

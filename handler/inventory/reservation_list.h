@@ -16,7 +16,6 @@
  * Ownership    The list owns its reservations. A pointer to one is good until that one is removed.
  * Errors       STATUS_NO_MEMORY: nothing has changed.
  * Threads: a list belongs to one thread.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_RESERVATION_LIST_H
 #define INVENTORY_RESERVATION_LIST_H

@@ -6,7 +6,6 @@
  *         A store that was there and is gone is lost. Made again it would hold every seed in full, as if nothing had been
  *         sold, so this program never does: whoever restarts it has been told.
  * Threads: the loop's, but for store_preparation_is_ready.
- * Layer: inventory. May include lease/, storage/, base/.
  */
 #ifndef INVENTORY_STORE_PREPARATION_H
 #define INVENTORY_STORE_PREPARATION_H

@@ -4,8 +4,6 @@
  * Azure allows more here and there; these are the names that reach it unchanged in a URL's path and in a header, so that
  * no two of ours become one there: Azure drops dots and slashes at the end of a blob's name, and software on the way may
  * take segments of dots away. Source: "Naming and Referencing Containers, Blobs, and Metadata".
- * Threads: any.
- * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_NAMES_H
 #define LEASE_LEASE_NAMES_H

@@ -1,7 +1,5 @@
 /*
  * lease_options.h - how leases are kept: the app settings DistributedLeasing:* as plain data.
- *
- * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_OPTIONS_H
 #define LEASE_LEASE_OPTIONS_H

@@ -25,7 +25,6 @@
  *              A lease may be given up while its renewal is in flight; the answer is then of no interest.
  *              What a request may have done at storage is believed for releasing, never for relying on the lease.
  * Threads: none; it belongs to one.
- * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_RENEWAL_H
 #define LEASE_LEASE_RENEWAL_H

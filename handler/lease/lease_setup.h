@@ -2,15 +2,14 @@
  * lease_setup.h - the options of the public face (leasehold.h): checked, copied, and made into those of the parts.
  *
  * Threads: none of its own.
- * Layer: lease. May include storage/, base/.
  */
 #ifndef LEASE_LEASE_SETUP_H
 #define LEASE_LEASE_SETUP_H
 
+#include "identity/storage_account.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/leasehold.h"
-#include "storage/storage_account.h"
 
 struct lease_setup {
     struct storage_account account;

@@ -16,13 +16,13 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/standard_streams.h"
+#include "http/http_transport.h"
 #include "http/platform.h"
+#include "identity/credential.h"
 #include "lease/lease_renewal.h"
 #include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
-#include "storage/credential.h"
-#include "storage/http_transport.h"
 #include "storage/storage_request.h"
 
 #define MAX_WAIT_MS (INT64_MAX / 4) /* what is added to a clock's time and still fits */

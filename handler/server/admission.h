@@ -2,8 +2,6 @@
  * admission.h - how many requests a server has in hand, and whether it takes another.
  *
  * Vocabulary   in hand   from the moment a request has come whole until its answer has been sent
- * Threads: any.
- * Layer: server. May include everything below.
  */
 #ifndef SERVER_ADMISSION_H
 #define SERVER_ADMISSION_H

@@ -1,9 +1,6 @@
 /*
  * http_answer.h - an answer as it goes out, and what a server says by itself, in the API's error
  * shape.
- *
- * Threads: any.
- * Layer: server. May include everything below.
  */
 #ifndef SERVER_HTTP_ANSWER_H
 #define SERVER_HTTP_ANSWER_H

@@ -5,7 +5,6 @@
  * all that RFC 9112 section 7.1 does not have: signs, spaces, "0x", a lone LF, a size of more than 8 digits. Trailers are ignored.
  *
  * Threads: none of its own.
- * Layer: server. May include everything below.
  */
 #ifndef SERVER_HTTP_BODY_H
 #define SERVER_HTTP_BODY_H

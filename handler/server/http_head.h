@@ -7,7 +7,6 @@
  *
  * Source: RFC 9112 (HTTP/1.1), sections 2.2, 3, 5 and 6.3.
  * Threads: none of its own.
- * Layer: server. May include everything below.
  */
 #ifndef SERVER_HTTP_HEAD_H
 #define SERVER_HTTP_HEAD_H

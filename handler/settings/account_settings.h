@@ -8,7 +8,6 @@
  *              A mode of signing in that is chosen by name must have all that it needs. Auto looks for what there is.
  *              Settings of ways to sign in that are not used are not read.
  * Threads: none of its own.
- * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_ACCOUNT_SETTINGS_H
 #define SETTINGS_ACCOUNT_SETTINGS_H

@@ -12,7 +12,6 @@
  *              safety threshold where that lies at or below 2/3.
  *              Which account, and who signs in to it: account_settings.h.
  * Threads: none of its own.
- * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_APP_SETTINGS_H
 #define SETTINGS_APP_SETTINGS_H
@@ -23,12 +22,12 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "identity/sign_in.h"
+#include "identity/storage_account.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
-#include "storage/sign_in.h"
-#include "storage/storage_account.h"
 
 enum { EXIT_BAD_SETTING = 64, INSTANCE_NAME_BYTES = 64, ROUTE_PREFIX_BYTES = 128 };
 

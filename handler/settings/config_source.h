@@ -18,7 +18,6 @@
  *              An empty value is a value like any other here: it hides those of lower places.
  *              Of host.json only the route prefix is needed. So a host.json that cannot be read is a Warning in the log.
  * Threads: none of its own.
- * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_CONFIG_SOURCE_H
 #define SETTINGS_CONFIG_SOURCE_H

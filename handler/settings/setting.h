@@ -6,7 +6,6 @@
  *              A refusal is one line: the name as the user wrote it, the value unless it is or might hold a secret, and what
  *              is allowed. Mistakes that are often made are named.
  * Threads: none of its own.
- * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_SETTING_H
 #define SETTINGS_SETTING_H

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/timespan.h"
+#include "identity/endpoint_check.h"
 #include "lease/lease_names.h"
 #include "settings/app_settings.h"
-#include "storage/endpoint_check.h"
 
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"

@@ -4,7 +4,6 @@
  *
  * Each reads `text` into the field at `out`, as setting.h says of setting_parser.
  * Threads: none of its own.
- * Layer: settings. May include everything below main.
  */
 #ifndef SETTINGS_SETTING_RULES_H
 #define SETTINGS_SETTING_RULES_H
@@ -12,8 +11,8 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "identity/storage_account.h"
 #include "settings/setting.h"
-#include "storage/storage_account.h"
 
 enum {
     ENDPOINT_MAX_LENGTH = STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */

@@ -14,7 +14,6 @@
  *
  * Vocabulary   jump      an answer that is further from what is known
  * Threads: any; has a lock of its own.
- * Layer: storage. May include base/.
  */
 #ifndef STORAGE_STORAGE_CLOCK_H
 #define STORAGE_STORAGE_CLOCK_H

@@ -8,7 +8,7 @@
 
 #include "base/clean_text.h"
 #include "base/json.h"
-#include "storage/retry_policy.h"
+#include "http/retry_policy.h"
 
 enum { MESSAGE_BYTES = 256, SHOWN_HEADER_BYTES = 64 };
 

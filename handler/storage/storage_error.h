@@ -17,8 +17,6 @@
  *                412, 409 UpdateConditionNotSatisfied                           STATUS_PRECONDITION_FAILED
  *                401, 403                                                       STATUS_UNAUTHORIZED
  *                anything else                                                  STATUS_INTERNAL
- * Threads: any.
- * Layer: storage. May include base/.
  */
 #ifndef STORAGE_STORAGE_ERROR_H
 #define STORAGE_STORAGE_ERROR_H
@@ -29,7 +27,7 @@
 
 #include "base/status.h"
 #include "base/uuid.h"
-#include "storage/http_transport.h"
+#include "http/http_transport.h"
 
 /* The one answer by which storage says that it has carried out a request. */
 struct storage_success {

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/uuid.h"
 #include "http/loop_call.h"
-#include "storage/retry_policy.h"
+#include "http/retry_policy.h"
 
 enum {
     WHAT_BYTES = 320,

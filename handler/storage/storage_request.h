@@ -15,7 +15,6 @@
  * the loop's. A client's init and release belong to its owner, while the loop does not know of it
  * or has stopped. A request belongs to whoever builds it, and is only read until it has ended. All
  * else belongs to the loop's thread.
- * Layer: storage. May include base/.
  */
 #ifndef STORAGE_STORAGE_REQUEST_H
 #define STORAGE_STORAGE_REQUEST_H
@@ -33,9 +32,9 @@
 #include "base/utc.h"
 #include "http/http_client.h"
 #include "http/platform.h"
-#include "storage/credential.h"
-#include "storage/retry_policy.h"
-#include "storage/storage_account.h"
+#include "http/retry_policy.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "storage/storage_clock.h"
 #include "storage/storage_error.h"
 

@@ -2,8 +2,6 @@
  * table_batch.h - the multipart/mixed bodies of entity group transactions, written and read. Pure.
  *
  * Source: "Performing entity group transactions" (Table service REST API).
- * Threads: any.
- * Layer: storage. May include base/.
  */
 #ifndef STORAGE_TABLE_BATCH_H
 #define STORAGE_TABLE_BATCH_H

@@ -6,21 +6,20 @@
  * Life         load, start; then stopping, in this order: cancel_turns, cancel_requests, close, release. What runs meanwhile on other
  *              threads has ended before release.
  * Threads: load, start, close and release belong to the owner; the cancels may be called from any thread.
- * Layer: wiring. May include settings/ and what lies below, but not server/ and functions/.
  */
 #ifndef WIRING_PARTS_H
 #define WIRING_PARTS_H
 
 #include "base/status.h"
+#include "http/http_transport.h"
 #include "http/platform.h"
+#include "identity/sign_in.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_memory.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "settings/app_settings.h"
-#include "storage/http_transport.h"
-#include "storage/sign_in.h"
 #include "storage/storage_request.h"
 
 struct parts {

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "devhost/free_port.h"
-#include "support/check_main.h"
-#include "support/process.h"
+#include "support/processes/check_main.h"
+#include "support/processes/process.h"
 
 enum { PATH_BYTES = 4096, MOST_FILES = 64, PATIENCE_MS = 30000 };
 

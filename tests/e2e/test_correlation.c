@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
 
 enum { LOG_TIMEOUT_MS = 60000, CALLERS = 20 };
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"

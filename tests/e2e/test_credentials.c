@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/login.h"
+#include "support/calls/http_client.h"
+#include "support/processes/check_main.h"
+#include "support/processes/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000 };
 

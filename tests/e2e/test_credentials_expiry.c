@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/login_steps.h"
+#include "support/processes/login_steps.h"
 
 enum { CLIENTS = 8 };
 #define TWO_UNITS "{\"quantity\":2,\"customerId\":\"CUST-123\"}"

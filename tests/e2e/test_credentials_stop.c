@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/login_steps.h"
+#include "support/processes/login_steps.h"
 
 enum { STOP_MS = 5000, SOON_MS = 1000 };
 

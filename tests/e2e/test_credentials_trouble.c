@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/jwt.h"
-#include "support/login_steps.h"
+#include "support/checks/jwt.h"
+#include "support/processes/login_steps.h"
 
 enum { HUGE_BYTES = 48 * 1024 * 1024 };
 #define TWO_UNITS "{\"quantity\":2,\"customerId\":\"CUST-123\"}"

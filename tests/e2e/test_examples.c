@@ -10,11 +10,11 @@
 #include <time.h>
 
 #include "base/uuid.h"
-#include "support/azurite.h"
-#include "support/blob_calls.h"
-#include "support/check_main.h"
-#include "support/process.h"
-#include "support/storage_connection.h"
+#include "support/calls/blob_calls.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/process.h"
+#include "support/processes/storage_connection.h"
 
 enum {
     WAIT_MS = 60000,

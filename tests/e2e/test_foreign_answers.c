@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "support/check_main.h"
-#include "support/fault_proxy.h"
-#include "support/http_client.h"
-#include "support/instance_pair.h"
+#include "support/calls/http_client.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
+#include "support/proxies/fault_proxy.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000, TOTAL = 100 };
 #define TIMER "{\"Data\":{\"timer\":{}},\"Metadata\":{}}"

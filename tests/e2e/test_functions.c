@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/raw_http.h"
+#include "support/calls/http_client.h"
+#include "support/calls/raw_http.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
 
 static const char *const shapes[] = {"proxy", "forward", "invocation"};
 enum { SHAPE_COUNT = 3, BIG_BODY_BYTES = 64 * 1024 };

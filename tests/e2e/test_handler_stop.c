@@ -8,13 +8,13 @@
 
 #include "base/uuid.h"
 #include "devhost/free_port.h"
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/blob_calls.h"
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/raw_http.h"
-#include "support/storage_connection.h"
+#include "support/calls/blob_calls.h"
+#include "support/calls/http_client.h"
+#include "support/calls/raw_http.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { LOG_TIMEOUT_MS = 60000, STAY_MS = 30000, SLACK_MS = 15000, SOON_MS = 5000, LAST_LINE_MS = 300 };
 #define RESERVE "/api/inventory/PROD-001/reserve"

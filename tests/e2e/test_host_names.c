@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/certificates.h"
-#include "support/check_main.h"
-#include "support/http_client.h"
+#include "support/calls/http_client.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/certificates.h"
+#include "support/processes/check_main.h"
 
 enum { RESERVES = 12 };
 

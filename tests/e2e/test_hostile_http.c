@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "support/app.h"
-#include "support/check_main.h"
-#include "support/hostile_requests.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/load/hostile_requests.h"
+#include "support/processes/app.h"
+#include "support/processes/check_main.h"
 
 enum {
     ROUNDS = 4,

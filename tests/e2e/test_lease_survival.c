@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "support/check_main.h"
-#include "support/instance_pair.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
 
 enum {
     LEASE_MS = 15000, /* the shortest that storage gives, as in the settings below */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/instance_pair.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
 
 enum {
     PRODUCTS = 200,

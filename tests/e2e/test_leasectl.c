@@ -12,11 +12,11 @@
 
 #include "base/json.h"
 #include "base/uuid.h"
-#include "support/blob_calls.h"
-#include "support/check_main.h"
-#include "support/fault_proxy.h"
-#include "support/instance_pair.h"
-#include "support/load_client.h"
+#include "support/calls/blob_calls.h"
+#include "support/load/load_client.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
+#include "support/proxies/fault_proxy.h"
 
 enum {
     MAX_WORDS = 8,

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "base/uuid.h"
-#include "support/app.h"
-#include "support/azurite.h"
-#include "support/blob_calls.h"
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/storage_connection.h"
+#include "support/calls/blob_calls.h"
+#include "support/calls/http_client.h"
+#include "support/processes/app.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { LOG_TIMEOUT_MS = 60000, STOP_MS = 5000 };
 #define RESERVE "/api/inventory/PROD-001/reserve"

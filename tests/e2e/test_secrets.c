@@ -9,10 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/http_fake.h"
-#include "support/login.h"
+#include "support/calls/http_client.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000, SEEN_MAX_BYTES = 64 * 1024 * 1024 };
 #define CANARY "CUST-canary-0d7be3a6" /* no secret, but it is to be found as one would be */

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/fault_proxy.h"
-#include "support/http_client.h"
-#include "support/instance_pair.h"
+#include "support/calls/http_client.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
+#include "support/proxies/fault_proxy.h"
 
 static struct fault_proxy *tables;
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/instance_pair.h"
-#include "support/table_editor.h"
+#include "support/calls/http_client.h"
+#include "support/calls/table_editor.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
 
 #define TIMER_PAYLOAD "{\"Data\":{\"timer\":{\"IsPastDue\":false}},\"Metadata\":{}}"
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_client.h"
-#include "support/login.h"
-#include "support/tls_server.h"
+#include "support/calls/http_client.h"
+#include "support/fakes/tls_server.h"
+#include "support/processes/check_main.h"
+#include "support/processes/login.h"
 
 enum { LOG_TIMEOUT_MS = 30000, EXIT_TIMEOUT_MS = 20000, EXIT_BAD_SETTING_CODE = 64, ENDPOINT_BYTES = 64 };
 #define CLIENT_SECRET "5f0c0c8e-a-client-secret-of-this-test"

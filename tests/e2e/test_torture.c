@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/temp_folder.h"
-#include "support/torture_run.h"
+#include "support/processes/check_main.h"
+#include "support/processes/temp_folder.h"
+#include "support/processes/torture_run.h"
 
 enum { TIMEOUT_S = 240, EXIT_USAGE = 64, PATH_BYTES = 4096 };
 

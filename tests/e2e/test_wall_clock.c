@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "base/utc.h"
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/instance_pair.h"
-#include "support/wall_clock.h"
+#include "support/fakes/http_fake.h"
+#include "support/fakes/wall_clock.h"
+#include "support/processes/check_main.h"
+#include "support/processes/instance_pair.h"
 
 enum {
     HOUR_MS = 60 * 60 * 1000,

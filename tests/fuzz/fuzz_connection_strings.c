@@ -6,7 +6,7 @@
 #include "base/crypto.h"
 #include "base/utf8.h"
 #include "fuzz/input.h"
-#include "storage/storage_account.h"
+#include "identity/storage_account.h"
 
 enum { SECRET_LEAST_LENGTH = 12 };
 

@@ -4,8 +4,8 @@
 
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "identity/storage_account.h"
 #include "settings/setting_rules.h"
-#include "storage/storage_account.h"
 
 /* The address taken apart as RFC 3986 appendix B does it: up to the scheme, the authority, the path. */
 static void check_parts(const char *endpoint) {

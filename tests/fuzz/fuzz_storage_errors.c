@@ -5,7 +5,7 @@
 #include "base/utc.h"
 #include "base/utf8.h"
 #include "fuzz/input.h"
-#include "storage/retry_policy.h"
+#include "http/retry_policy.h"
 #include "storage/storage_error.h"
 
 #define WALL_MS INT64_C(1737297930000) /* 2025-01-19T14:45:30Z */

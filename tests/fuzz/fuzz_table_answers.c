@@ -11,7 +11,7 @@
 #include "fuzz/stub_transport.h"
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
-#include "support/store_wait.h"
+#include "support/calls/store_wait.h"
 
 enum { READ_ALL, READ_CUSTOMER, FIND_RECORD, FIND_DUE, WRITE_ENTITY, QUESTIONS, MOST_PAGES = 4 };
 

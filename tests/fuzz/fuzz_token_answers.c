@@ -7,8 +7,8 @@
 #include "base/utf8.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
-#include "storage/token_answer.h"
-#include "storage/token_source.h"
+#include "identity/token_answer.h"
+#include "identity/token_source.h"
 
 enum { ANSWER, AZ, ERROR_CODE, APP_SERVICE, MACHINE, PRINCIPAL, KINDS };
 

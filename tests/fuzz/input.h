@@ -7,7 +7,6 @@
  *              A target leaves nothing behind: the same bytes do the same at any time. It needs no network, and no file but
  *              those that it makes.
  * Threads: one.
- * Layer: tests.
  */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H

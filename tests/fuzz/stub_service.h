@@ -5,7 +5,6 @@
  * A target that includes this is linked with it in place of the service (see the Makefile).
  *
  * Threads: one.
- * Layer: tests.
  */
 #ifndef FUZZ_STUB_SERVICE_H
 #define FUZZ_STUB_SERVICE_H

@@ -7,7 +7,6 @@
  * above it is real.
  *
  * Threads: one.
- * Layer: tests.
  */
 #ifndef FUZZ_STUB_TRANSPORT_H
 #define FUZZ_STUB_TRANSPORT_H

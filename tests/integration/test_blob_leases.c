@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "support/azurite.h"
-#include "support/blob_calls.h"
-#include "support/check_main.h"
-#include "support/storage_connection.h"
+#include "support/calls/blob_calls.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 20000 };
 

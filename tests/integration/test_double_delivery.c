@@ -9,12 +9,12 @@
 
 #include "inventory/inventory_store_table.h"
 #include "inventory/table_setup.h"
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/fault_proxy.h"
-#include "support/inventory_store_contract.h"
-#include "support/storage_connection.h"
-#include "support/store_wait.h"
+#include "support/calls/store_wait.h"
+#include "support/checks/inventory_store_contract.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
+#include "support/proxies/fault_proxy.h"
 
 enum { DEADLINE_MS = 30000, TIMEOUT_S = 120 };
 #define HOUR_MS INT64_C(3600000)

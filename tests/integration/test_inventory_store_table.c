@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/inventory_due_contract.h"
-#include "support/inventory_store_contract.h"
-#include "support/storage_connection.h"
-#include "support/store_wait.h"
+#include "support/calls/store_wait.h"
+#include "support/checks/inventory_due_contract.h"
+#include "support/checks/inventory_store_contract.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { MINUTE_MS = 60000, HOUR_MS = 60 * MINUTE_MS, DEADLINE_MS = 30000 };
 

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/fault_proxy.h"
-#include "support/lease_fixture.h"
-#include "support/lease_handler.h"
-#include "support/lease_witness.h"
+#include "support/calls/lease_witness.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/lease_handler.h"
+#include "support/proxies/fault_proxy.h"
 
 #define NAME "inventory-PROD-001"
 

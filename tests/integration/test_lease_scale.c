@@ -6,8 +6,8 @@
  * on the struct, and the release variant alone asserts what a lease takes in all.
  */
 #include "lease/lease_renewal.h"
-#include "support/check_main.h"
-#include "support/lease_load.h"
+#include "support/load/lease_load.h"
+#include "support/processes/check_main.h"
 
 enum { DELAY_MS = 50, LEASES = 3000, CHECKED_LEASES = 100, PERIODS = 3, TIMEOUT_S = 120 };
 

@@ -14,9 +14,9 @@
 #include "base/utc.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/storage_connection.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { PATIENCE_S = 20, PATIENCE_MS = 20000, MANY = 40 };
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/fidelity_compare.h"
-#include "support/fidelity_run.h"
+#include "support/checks/fidelity_compare.h"
+#include "support/checks/fidelity_run.h"
+#include "support/processes/check_main.h"
 
 enum { REQUESTS = 1000, TIMEOUT_S = 600, FULL_TRANSACTIONS = 11 };
 

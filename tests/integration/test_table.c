@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "storage/table_client.h"
-#include "support/azurite.h"
-#include "support/check_main.h"
-#include "support/storage_connection.h"
-#include "support/table_calls.h"
+#include "support/calls/table_calls.h"
+#include "support/processes/azurite.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 30000 };
 

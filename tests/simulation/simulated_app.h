@@ -9,13 +9,13 @@
 #define SIMULATION_SIMULATED_APP_H
 
 #include "functions/dispatch.h"
+#include "identity/token_cache.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "simulation/simulated_network.h"
 #include "storage/storage_request.h"
-#include "storage/token_cache.h"
 
 /* What is the same for all instances. */
 struct simulated_app_options {

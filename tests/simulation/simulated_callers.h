@@ -1,6 +1,6 @@
 /*
  * simulated_callers.h - those who call the app in a simulated world, and write down what they ask and
- * are answered (checker/history.h).
+ * are answered (torture/history.h).
  *
  * Each asks, waits for its answer, pauses, and asks again: reserves and releases with and without a
  * key, sends a key again (after a lost answer, and just so; for the same and for something else),
@@ -10,8 +10,8 @@
 #ifndef SIMULATION_SIMULATED_CALLERS_H
 #define SIMULATION_SIMULATED_CALLERS_H
 
-#include "checker/history.h"
 #include "simulation/simulated_app.h"
+#include "torture/history.h"
 
 struct simulated_caller;
 

@@ -4,8 +4,8 @@
 #ifndef SIMULATION_SIMULATED_ROWS_H
 #define SIMULATION_SIMULATED_ROWS_H
 
-#include "checker/checker.h"
 #include "simulation/storage/simulated_storage.h"
+#include "torture/checker.h"
 
 /* ---- at every moment ---- */
 

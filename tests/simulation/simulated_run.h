@@ -5,8 +5,8 @@
 #ifndef SIMULATION_SIMULATED_RUN_H
 #define SIMULATION_SIMULATED_RUN_H
 
-#include "checker/checker.h"
 #include "simulation/simulated_scenario.h"
+#include "torture/checker.h"
 
 enum { SIMULATED_MAX_APPS = 5, SIMULATED_MAX_PRODUCTS = 6, SIMULATED_VERDICT_BYTES = 512 };
 

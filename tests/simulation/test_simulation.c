@@ -10,7 +10,7 @@
 #include "simulation/simulated_exhaustive.h"
 #include "simulation/simulated_found.h"
 #include "simulation/simulated_shrink.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { PATH_BYTES = 512 };
 

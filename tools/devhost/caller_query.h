@@ -1,8 +1,6 @@
 /*
  * caller_query.h - a query string as ASP.NET reads it: names and values decoded, all values of one
  * name joined by commas.
- *
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_CALLER_QUERY_H
 #define DEVHOST_CALLER_QUERY_H

@@ -11,7 +11,6 @@
  *              Source: dotnet/aspnetcore, Kestrel's HttpParser, Http1Connection, HttpRequestHeaders
  *              and KestrelServerLimits.
  * Threads: those of the stream.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_CALLER_REQUEST_H
 #define DEVHOST_CALLER_REQUEST_H

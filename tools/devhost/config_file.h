@@ -1,7 +1,5 @@
 /*
  * config_file.h - reading an app's JSON files, and the growing lists that they end in.
- *
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_CONFIG_FILE_H
 #define DEVHOST_CONFIG_FILE_H

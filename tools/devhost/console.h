@@ -2,9 +2,6 @@
  * console.h - what the host prints: one event a line, with its time, in colour on a terminal.
  *
  *   [2025-01-19T14:45:30.123Z] Executing 'Functions.ReconcileInventory' (...)
- *
- * Threads: any.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_CONSOLE_H
 #define DEVHOST_CONSOLE_H

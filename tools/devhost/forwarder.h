@@ -14,7 +14,6 @@
  *              UTF-8 beyond ASCII in a header is a 500 in the first two: HttpClient sends none.
  *              Bodies of up to 100 MB; larger ones are a 500.
  * Threads: the callers'.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FORWARDER_H
 #define DEVHOST_FORWARDER_H

@@ -1,8 +1,6 @@
 /*
  * forwarder_request.h - target and headers of the request that the handler gets, and the headers
  * that come back.
- *
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FORWARDER_REQUEST_H
 #define DEVHOST_FORWARDER_REQUEST_H

@@ -1,8 +1,5 @@
 /*
  * free_port.h - a port for a program that is told where to listen.
- *
- * Threads: any.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FREE_PORT_H
 #define DEVHOST_FREE_PORT_H

@@ -7,7 +7,6 @@
  *              silent for 130 s between two requests, and its next head must come within 30 s
  *              (KestrelServerLimits).
  * Threads: the handler runs on the callers' threads, on all of them at once.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FRONT_SERVER_H
 #define DEVHOST_FRONT_SERVER_H

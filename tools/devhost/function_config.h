@@ -3,7 +3,6 @@
  *
  * Rules        %NAME% as a schedule is the app setting NAME. A schedule that cannot be read
  *              disables its function and no other (FunctionIndexer tells the error and goes on).
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_FUNCTION_CONFIG_H
 #define DEVHOST_FUNCTION_CONFIG_H

@@ -12,7 +12,6 @@
  *              RetryOnConnectionFailure) and HttpConnection; what was measured stands in the
  *              repository's docs/devhost.md.
  * Threads: calls may be made from any thread, many at once.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HANDLER_CLIENT_H
 #define DEVHOST_HANDLER_CLIENT_H

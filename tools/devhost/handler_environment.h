@@ -1,8 +1,5 @@
 /*
  * handler_environment.h - the environment that the handler is started with.
- *
- * Threads: any.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HANDLER_ENVIRONMENT_H
 #define DEVHOST_HANDLER_ENVIRONMENT_H

@@ -2,7 +2,6 @@
  * handler_output.h - reads what a handler writes to stdout and stderr, and prints it line by line.
  *
  * Threads: one of its own for as long as the handler runs; start and stop belong to one thread.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HANDLER_OUTPUT_H
 #define DEVHOST_HANDLER_OUTPUT_H

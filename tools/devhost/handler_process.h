@@ -11,7 +11,6 @@
  *              be the main thread.
  * Threads: what is not said to be for any thread belongs to the main thread, which must have
  * SIGCHLD and SIGUSR1 blocked.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HANDLER_PROCESS_H
 #define DEVHOST_HANDLER_PROCESS_H

@@ -3,7 +3,6 @@
  *
  * Ownership: a config owns all that it points to.
  * Threads: read-only after loading.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HOST_CONFIG_H
 #define DEVHOST_HOST_CONFIG_H

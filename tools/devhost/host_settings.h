@@ -5,7 +5,6 @@
  *              and numbers in Values become text, as Core Tools read them.
  *              AzureFunctionsJobHost__a__b stands for the member a.b of host.json and wins over it
  *              (ScriptHost's configuration).
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HOST_SETTINGS_H
 #define DEVHOST_HOST_SETTINGS_H

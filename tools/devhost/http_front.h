@@ -8,7 +8,6 @@
  *
  * authLevel is not enforced, as in `func start`.
  * Threads: http_front_answer runs on the callers' threads, many at once.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_HTTP_FRONT_H
 #define DEVHOST_HTTP_FRONT_H

@@ -5,8 +5,6 @@
  * Data.req are those of Azure/azure-functions-host, HttpRequestExtensions.GetRequestAsJObject.
  *
  * Text that is not valid UTF-8 is passed on with U+FFFD in place of what is not, as .NET decodes it.
- * Threads: any.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_INVOCATION_PAYLOAD_H
 #define DEVHOST_INVOCATION_PAYLOAD_H

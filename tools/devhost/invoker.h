@@ -12,7 +12,6 @@
  *              Source: Azure/azure-functions-host,
  *              DefaultHttpWorkerService.ProcessDefaultInvocationRequest, WorkerFunctionInvoker.
  * Threads: any; calls wait for the handler's answer.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_INVOKER_H
 #define DEVHOST_INVOKER_H

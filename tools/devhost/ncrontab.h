@@ -8,9 +8,6 @@
  * CrontabFieldImpl, CrontabField.Accumulate and CrontabSchedule): day of month AND day of week must match, Sunday is 0 and
  * never 7, a range given backwards is turned round, a step may have a sign,
  * and one below 1 counts as 1.
- *
- * Threads: any.
- * Layer: devhost.
  */
 #ifndef DEVHOST_NCRONTAB_H
 #define DEVHOST_NCRONTAB_H

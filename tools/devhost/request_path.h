@@ -6,7 +6,6 @@
  *              well (its UrlDecoder and PathNormalizer). It leaves %2F as it is, and escapes that
  *              make no UTF-8: their '%' is a character of the path from then on, and YARP encodes
  *              it as %25. %00 is refused.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_REQUEST_PATH_H
 #define DEVHOST_REQUEST_PATH_H

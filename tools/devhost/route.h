@@ -4,9 +4,6 @@
  * As ASP.NET Core routes for the Functions host: literals compare without case, {name} takes one segment that is not empty,
  * one slash at the end of the path is tolerated. Segments are decoded as in request_path.h.
  * Constraints ({id:int}), optional ({id?}) and catch-all ({*rest}) parameters do not exist here and are refused.
- *
- * Threads: any.
- * Layer: devhost.
  */
 #ifndef DEVHOST_ROUTE_H
 #define DEVHOST_ROUTE_H

@@ -6,7 +6,6 @@
  *              is kept, and its runs are told no ScheduleStatus.
  *              Source: Azure/azure-webjobs-sdk-extensions, TimerSchedule, CronSchedule,
  *              ConstantSchedule.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_SCHEDULE_H
 #define DEVHOST_SCHEDULE_H

@@ -5,7 +5,6 @@
  *              `deadline_ms`. While a read waits it also watches `watch_fd`: once that peer has
  *              gone, the read fails with ECONNABORTED.
  * Threads: a stream belongs to one thread; others may only shut its socket down.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_STREAM_H
 #define DEVHOST_STREAM_H

@@ -3,7 +3,6 @@
  * storage.
  *
  * Source: Azure/azure-webjobs-sdk-extensions, ScheduleStatus and ScheduleMonitor.CheckPastDueAsync.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_TIMER_STATUS_H
 #define DEVHOST_TIMER_STATUS_H

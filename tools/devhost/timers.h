@@ -13,7 +13,6 @@
  *              not change.
  *              Source: Azure/azure-webjobs-sdk-extensions, TimerListener and ScheduleMonitor.
  * Threads: one for each timer and each run by hand; timers_fire may be called from any.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_TIMERS_H
 #define DEVHOST_TIMERS_H

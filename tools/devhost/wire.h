@@ -2,7 +2,6 @@
  * wire.h - the parts that HTTP/1.1 requests and answers have in common: header lines and bodies.
  *
  * Threads: those of the stream.
- * Layer: devhost. May include base/.
  */
 #ifndef DEVHOST_WIRE_H
 #define DEVHOST_WIRE_H

@@ -2,7 +2,6 @@
  * arguments.h - leasectl's command line, checked. Pure.
  *
  * Threads: the main one: getopt has a state of its own.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_ARGUMENTS_H
 #define LEASECTL_ARGUMENTS_H

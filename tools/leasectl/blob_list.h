@@ -3,9 +3,6 @@
  *
  * One request tells of 5,000 blobs, where Get Blob Properties would take one request for each; and it knows leases whose product
  * the table does not know. The XML is read with expat, which only leasectl links: the handler lists no blobs.
- *
- * Threads: any.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_BLOB_LIST_H
 #define LEASECTL_BLOB_LIST_H

@@ -4,7 +4,6 @@
  * Rules        The first signal ends every wait; a command that changes something finishes what it has sent, one that reads
  *              is cut short. The second one cuts short whatever there is.
  * Threads: block, start and stop belong to the main one; wait may be called from any.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_INTERRUPT_H
 #define LEASECTL_INTERRUPT_H

@@ -4,7 +4,6 @@
  * Rules        A lease is called as in the log and in the list: "inventory-PROD-001", its blob's name without BlobPrefix. A product's id
  *              alone is no such name: it might be another lease's.
  * Threads: the main one.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_LEASES_H
 #define LEASECTL_LEASES_H

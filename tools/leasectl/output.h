@@ -2,7 +2,6 @@
  * output.h - what leasectl prints on stdout: tables for people, or a line of JSON for scripts.
  *
  * Threads: the main one.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_OUTPUT_H
 #define LEASECTL_OUTPUT_H

@@ -3,7 +3,6 @@
  *
  * Rules        Units whose reservation has expired count as available, as for everybody who asks.
  * Threads: the main one.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_PRODUCTS_H
 #define LEASECTL_PRODUCTS_H

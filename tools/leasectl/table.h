@@ -1,9 +1,6 @@
 /*
  * table.h - rows of JSON as a table for people. libsmartcols draws it: it measures UTF-8, fits a terminal, and shows control characters
  * as escapes, so that nothing that storage holds can play tricks on the terminal.
- *
- * Threads: any.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_TABLE_H
 #define LEASECTL_TABLE_H

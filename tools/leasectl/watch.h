@@ -5,7 +5,6 @@
  * What cannot be read is told in its place, and tried again.
  *
  * Threads: the main one.
- * Layer: leasectl. May include everything but server/.
  */
 #ifndef LEASECTL_WATCH_H
 #define LEASECTL_WATCH_H

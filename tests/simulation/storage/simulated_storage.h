@@ -21,11 +21,11 @@
 #ifndef SIMULATION_STORAGE_SIMULATED_STORAGE_H
 #define SIMULATION_STORAGE_SIMULATED_STORAGE_H
 
+#include "identity/storage_account.h"
 #include "simulation/storage/blobs.h"
 #include "simulation/storage/query.h"
 #include "simulation/storage/signature.h"
 #include "simulation/storage/transaction.h"
-#include "storage/storage_account.h"
 
 enum simulated_service { SIMULATED_BLOB_SERVICE, SIMULATED_TABLE_SERVICE, SIMULATED_SERVICES };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 #define SIGNATURE "5Fp3j/Yd2+0sSgT3GX4Zb1cQnLq9v7wVxkRmUeHiA8o="
 #define ENCODED "5Fp3j%2FYd2%2B0sSgT3GX4Zb1cQnLq9v7wVxkRmUeHiA8o%3D"

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static int64_t read_ms(clockid_t id) {
     struct timespec time;

@@ -1,6 +1,6 @@
 #include "base/condition.h"
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition;

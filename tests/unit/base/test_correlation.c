@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 #define ID "0f8c1d2e-0000-4000-8000-0123456789ab"
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"

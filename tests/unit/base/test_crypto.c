@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "support/certificates.h"
-#include "support/check_main.h"
+#include "support/processes/certificates.h"
+#include "support/processes/check_main.h"
 
 enum { MAX_TEXT_BYTES = 100000 };
 

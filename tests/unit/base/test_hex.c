@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 START_TEST(bytes_become_two_lower_case_digits_each) {
     char text[] = "--------------";

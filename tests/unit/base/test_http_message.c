@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 START_TEST(headers_are_found_in_any_case_and_the_first_counts) {
     struct http_headers headers;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/strbuf.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 /* A copy of exactly `length` bytes, so that AddressSanitizer sees a read beyond them. */
 static enum status parse_bytes(const char *text, size_t length, cJSON **out, struct error *err) {

@@ -8,7 +8,7 @@
 
 #include "base/correlation.h"
 #include "base/utf8.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 /* stdout and stderr, led into files for the time of a test. */
 struct capture {

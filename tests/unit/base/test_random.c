@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static enum status fill_zeros(const struct random_source *self, void *out, size_t length) {
     (void)self;

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 /* Runs in a child process, since the test needs its own streams. */
 static int look(unsigned closed, int free_before) {

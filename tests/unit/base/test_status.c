@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 START_TEST(every_status_has_its_name_and_meaning) {
     ck_assert_str_eq(status_name(STATUS_OK), "OK");

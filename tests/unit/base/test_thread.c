@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { NOBODY = 65534 };
 

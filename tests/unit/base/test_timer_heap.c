@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static uint32_t next_random(uint32_t *state) {
     *state = *state * 1664525u + 1013904223u;

@@ -1,6 +1,6 @@
 #include "base/utc.h"
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { UNTOUCHED = -77 };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 START_TEST(every_code_point_but_the_surrogates_is_valid) {
     for (uint32_t code_point = 0; code_point <= 0x110010; code_point++) {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static const int64_t LAST_TIME = (INT64_C(1) << 48) - 1;
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { BODY_BYTES = 4096, SENT_BYTES = 128 * 1024 };
 

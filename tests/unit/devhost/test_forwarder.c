@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
-#include "support/stub_host.h"
+#include "support/fakes/stub_host.h"
+#include "support/processes/check_main.h"
 
 enum { TEXT_BYTES = 64 * 1024, RETRIES_MS = 1850, AT_ONCE_MS = 1500, CROWD = 600, BIG_BYTES = 8 * 1024 * 1024 };
 enum { LONGER_THAN_ANY_RETRY_MS = 2200 };

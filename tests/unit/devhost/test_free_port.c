@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/descriptors.h"
+#include "support/processes/check_main.h"
+#include "support/processes/descriptors.h"
 
 enum { FEW = 8, MANY = 500, EACH_THREAD = 4000, THREADS = 4, PROCESSES = 4 };
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "devhost/console.h"
-#include "support/check_main.h"
-#include "support/stdout_capture.h"
+#include "support/processes/check_main.h"
+#include "support/processes/stdout_capture.h"
 
 enum {
     PRINTED_BYTES = 4 * 1024 * 1024,

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
-#include "support/stub_handler.h"
-#include "support/temp_folder.h"
+#include "support/fakes/stub_handler.h"
+#include "support/processes/check_main.h"
+#include "support/processes/temp_folder.h"
 
 enum { DEADLINE_MS = 20000, STOP_MS = 1000, POLL_US = 2000 };
 

@@ -9,8 +9,8 @@
 
 #include "devhost/handler_environment.h"
 #include "devhost/http_front.h"
-#include "support/check_main.h"
-#include "support/temp_folder.h"
+#include "support/processes/check_main.h"
+#include "support/processes/temp_folder.h"
 
 #define HOST_JSON \
     "{\"version\":\"2.0\",\"customHandler\":{\"description\":{\"defaultExecutablePath\":\"bin/handler\"}%s}%s}"

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/stub_host.h"
+#include "support/fakes/stub_host.h"
+#include "support/processes/check_main.h"
 
 static struct stub_host host;
 static char last_line[256];

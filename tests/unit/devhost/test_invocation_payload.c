@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/json.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { MAX_BYTES = 64 * 1024 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct ncrontab parse(const char *expression) {
     struct ncrontab schedule;

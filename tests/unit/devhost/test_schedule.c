@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/utc.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 #define MINUTE INT64_C(60000)
 #define DAY (1440 * MINUTE)

@@ -1,8 +1,8 @@
 /* timer_status: what is kept of a timer, and whether a run was missed. */
 #include "devhost/timer_status.h"
 
-#include "support/check_main.h"
-#include "support/temp_folder.h"
+#include "support/processes/check_main.h"
+#include "support/processes/temp_folder.h"
 
 #define MINUTE INT64_C(60000)
 

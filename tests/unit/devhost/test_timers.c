@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "devhost/timer_status.h"
-#include "support/check_main.h"
-#include "support/stdout_capture.h"
-#include "support/stub_host.h"
+#include "support/fakes/stub_host.h"
+#include "support/processes/check_main.h"
+#include "support/processes/stdout_capture.h"
 
 enum { BODY_BYTES = 4096, DEADLINE_MS = 20000, TIMEOUT_MS = 700, OUTPUT_BYTES = 64 * 1024 };
 

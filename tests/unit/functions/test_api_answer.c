@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
-#include "support/check_main.h"
-#include "support/json_memory.h"
+#include "support/fakes/json_memory.h"
+#include "support/processes/check_main.h"
 
 static struct http_response response;
 static char logged[4096];

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "server/http_answer.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
+#include "support/fakes/function_app.h"
+#include "support/processes/check_main.h"
 
 static struct function_app app;
 static struct http_response answer;

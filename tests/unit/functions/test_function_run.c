@@ -14,8 +14,8 @@
 #include "functions/dispatch.h"
 #include "http/loop_call.h"
 #include "server/http_server.h"
-#include "support/check_main.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/processes/check_main.h"
 
 enum { MAX_IN_HAND = 8, ANSWER_BYTES = 64 * 1024, EXTRA_BYTES = 500 };
 

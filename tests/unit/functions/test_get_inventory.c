@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/json_memory.h"
+#include "support/fakes/function_app.h"
+#include "support/fakes/json_memory.h"
+#include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60 * 1000, LIFETIME_MS = 30 * MINUTE_MS };
 

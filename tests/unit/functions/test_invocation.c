@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/json_memory.h"
+#include "support/fakes/json_memory.h"
+#include "support/processes/check_main.h"
 
 static struct invocation invocation;
 static struct http_response answer, out;

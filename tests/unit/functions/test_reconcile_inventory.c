@@ -6,9 +6,9 @@
 
 #include "base/json.h"
 #include "base/timespan.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/json_memory.h"
+#include "support/fakes/function_app.h"
+#include "support/fakes/json_memory.h"
+#include "support/processes/check_main.h"
 
 enum { LIFETIME_MS = 30 * 60 * 1000 };
 

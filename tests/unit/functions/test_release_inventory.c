@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
+#include "support/fakes/function_app.h"
+#include "support/processes/check_main.h"
 
 enum { LIFETIME_MS = 30 * 60 * 1000 };
 

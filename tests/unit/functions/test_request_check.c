@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct function_request request;
 static struct change_request change;

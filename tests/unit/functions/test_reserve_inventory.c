@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/json_memory.h"
-#include "support/store_wait.h"
+#include "support/calls/store_wait.h"
+#include "support/fakes/function_app.h"
+#include "support/fakes/json_memory.h"
+#include "support/processes/check_main.h"
 
 static struct function_app app;
 static struct http_response answer;

@@ -1,7 +1,7 @@
 #include "http/loop_call.h"
 
-#include "support/check_main.h"
-#include "support/clock_fake.h"
+#include "support/fakes/clock_fake.h"
+#include "support/processes/check_main.h"
 
 static struct clock_fake the_clock;
 static struct event_loop *loop;

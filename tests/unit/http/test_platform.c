@@ -11,9 +11,9 @@
 #include "functions/dispatch.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_store_blob.h"
-#include "support/check_main.h"
-#include "support/random_seeded.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/random_seeded.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
 
 enum { CALLS = 3, REFUSED_ACQUIRES = 3, ANSWER_BYTES = 64 * 1024, CLOSE_MS = 60000, SEED = 7 };
 #define VIRTUAL_DAY "Sun, 19 Jan 2025"

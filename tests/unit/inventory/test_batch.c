@@ -9,7 +9,7 @@
 
 #include "inventory/inventory.h"
 #include "inventory/operation.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { TOTAL = 100, LIFETIME_MS = 30 * 60 * 1000, MANY = 120, ALL_VALIDATED = 1000 };
 static const int64_t NOW_MS = 1737297930000; /* 2025-01-19T14:45:30Z */

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "inventory/inventory_store_table.h"
-#include "support/check_main.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
 
 enum { COMMIT_MS = 5000, FAULTED = 4 };
 #define RIVALS_ID "00000000-0000-4000-8000-000000000009"

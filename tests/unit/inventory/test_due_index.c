@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/table_script.h"
+#include "support/fakes/table_script.h"
+#include "support/processes/check_main.h"
 
 #define DUE_ROW(time, kind) "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\",\"format\":2}"
 

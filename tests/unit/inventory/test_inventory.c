@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 static const int64_t NOW_MS = 1737297930000; /* 2025-01-19T14:45:30Z */

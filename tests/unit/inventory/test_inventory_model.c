@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "inventory/inventory.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { SEEDS = 40, STEPS = 2500, MOST_ROWS = 4000, MANY = 250, CUSTOMERS = 9, SECOND_MS = 1000 };
 static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "inventory/inventory_service.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/reconcile_wait.h"
+#include "support/calls/reconcile_wait.h"
+#include "support/fakes/function_app.h"
+#include "support/processes/check_main.h"
 
 enum { TIMEOUT_MS = 20000, INSTANCES = 2 };
 static const int64_t DAY_MS = 24 * 60 * 60 * 1000;

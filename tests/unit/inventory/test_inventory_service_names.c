@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/processes/check_main.h"
 
 enum { CALLERS = 2, READS = 8 };
 

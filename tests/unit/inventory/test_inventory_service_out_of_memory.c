@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/memory_limit.h"
-#include "support/pipeline_fixture.h"
+#include "support/fakes/function_app.h"
+#include "support/fakes/memory_limit.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/processes/check_main.h"
 
 /* ---- without the lease ---- */
 

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "inventory/inventory_service.h"
-#include "support/check_main.h"
-#include "support/function_app.h"
-#include "support/prepare_wait.h"
+#include "support/calls/prepare_wait.h"
+#include "support/fakes/function_app.h"
+#include "support/processes/check_main.h"
 
 enum { TIMEOUT_MS = 200, LIFETIME_MS = 30 * 60 * 1000, MANY = 120 };
 

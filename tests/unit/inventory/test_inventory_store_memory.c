@@ -1,8 +1,8 @@
 #include "inventory/inventory_store_memory.h"
 
-#include "support/check_main.h"
-#include "support/inventory_due_contract.h"
-#include "support/inventory_store_contract.h"
+#include "support/checks/inventory_due_contract.h"
+#include "support/checks/inventory_store_contract.h"
+#include "support/processes/check_main.h"
 
 static struct event_loop *loop;
 static struct platform platform;

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "support/check_main.h"
-#include "support/store_wait.h"
-#include "support/table_script.h"
+#include "support/calls/store_wait.h"
+#include "support/fakes/table_script.h"
+#include "support/processes/check_main.h"
 
 #define PRODUCT_ENTITY(version)                                                                                 \
     "{\"odata.etag\":\"W/\\\"datetime'" version "'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","        \

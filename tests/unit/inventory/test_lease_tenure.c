@@ -2,7 +2,7 @@
 
 #include "inventory/product_state.h"
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { START_MS = 1000000, COMMIT_MS = 100, WINDOW_MS = COMMIT_MS / 10, CALLERS = 10 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "inventory/operation.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { NOW_MS = 1000000, READ_AHEAD_MS = 10000 };
 #define STORE_ID "11111111-1111-4111-8111-"

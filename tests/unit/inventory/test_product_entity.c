@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "inventory/inventory.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static const struct product product = {.id = "PROD-001",
                                        .total = 9007199254740993,

@@ -9,10 +9,10 @@
 
 #include "inventory/due_index.h"
 #include "inventory/inventory.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
-#include "support/store_wait.h"
+#include "support/calls/store_wait.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
 
 enum { MANY = 120, EXPIRED = 250, WORK_MS = 1000, MINUTE_MS = 60000 };
 

@@ -6,9 +6,9 @@
 
 #include "inventory/inventory.h"
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
 
 enum { MINUTE_MS = 60000, WORK_MS = 1000, MAX_READS = 5 };
 

@@ -6,9 +6,9 @@
 
 #include "inventory/inventory.h"
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
 
 enum { UNITS = PIPELINE_FIXTURE_UNITS, MINUTE_MS = 60000, SECOND_MS = 1000, EXPIRED = 250, MAX_READS = 5 };
 

@@ -5,9 +5,9 @@
 #include <assert.h>
 
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
 
 enum { RENEW_MS = 3000 };
 

@@ -11,9 +11,9 @@
 
 #include "inventory/inventory.h"
 #include "inventory/inventory_store_wait.h"
-#include "support/check_main.h"
-#include "support/memory_limit.h"
-#include "support/pipeline_fixture.h"
+#include "support/fakes/memory_limit.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/processes/check_main.h"
 
 enum {
     ONE = 1,

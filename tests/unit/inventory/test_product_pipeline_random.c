@@ -1,6 +1,6 @@
 /*
  * test_product_pipeline_random.c - the pipeline under random requests, failures, lost leases and
- * waits (support/random_run.h), and what holds whatever happened.
+ * waits (support/load/random_run.h), and what holds whatever happened.
  *
  *     SEED=N     the first seed (1)
  *     SEEDS=N    how many, one run each (60)
@@ -15,8 +15,8 @@
 #include "inventory/inventory.h"
 #include "inventory/inventory_store_wait.h"
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/random_run.h"
+#include "support/load/random_run.h"
+#include "support/processes/check_main.h"
 
 enum { SEEDS = 60 };
 

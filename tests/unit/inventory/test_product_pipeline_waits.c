@@ -3,9 +3,9 @@
  * this handler's own batches.
  */
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
 
 enum { EXPIRED = 250, SECOND_MS = 1000, STEP_MS = PIPELINE_FIXTURE_STEP_MS, TIMEOUT_MS = PIPELINE_FIXTURE_TIMEOUT_MS };
 

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/pipeline_states.h"
-#include "support/stdout_capture.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/pipeline_states.h"
+#include "support/processes/check_main.h"
+#include "support/processes/stdout_capture.h"
 
 enum { LOG_BYTES = 16384, SOME = 3 };
 

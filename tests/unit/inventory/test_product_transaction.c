@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/table_script.h"
+#include "support/fakes/table_script.h"
+#include "support/processes/check_main.h"
 
 START_TEST(a_lost_answer_to_a_commit_that_happened_is_a_success) {
     http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG, .status = 503});

@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "inventory/product_pipeline.h"
-#include "support/check_main.h"
-#include "support/lease_store_fake.h"
-#include "support/scripted_store.h"
-#include "support/stdout_capture.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/lease_store_fake.h"
+#include "support/fakes/scripted_store.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
+#include "support/processes/stdout_capture.h"
 
 /* Operations of the store, and pipelines, get their memory here. */
 static int allocations_left;

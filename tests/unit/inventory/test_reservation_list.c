@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct reservation_list list;
 

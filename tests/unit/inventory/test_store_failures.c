@@ -11,8 +11,8 @@
 
 #include "base/utc.h"
 #include "inventory/product_read.h"
-#include "support/check_main.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
 
 /* The operations of this program get their memory here. */
 static bool memory_is_short;

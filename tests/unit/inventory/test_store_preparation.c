@@ -6,7 +6,7 @@
 
 #include "base/correlation.h"
 #include "http/loop_call.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { WAITERS = 3, MAX_RUNS = 4 };
 

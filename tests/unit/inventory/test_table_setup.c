@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "support/check_main.h"
-#include "support/json_memory.h"
-#include "support/memory_limit.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/json_memory.h"
+#include "support/fakes/memory_limit.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
 
 enum { MANY = 20, AT_ONCE = 8, BODY_BYTES = 8192, LONGEST_MS = 60000, REQUESTS_OF_A_SEED = 4 };
 #define OTHERS_ID "00000000-0000-4000-8000-000000000007"

@@ -9,9 +9,9 @@
 
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
-#include "support/check_main.h"
-#include "support/pipeline_fixture.h"
-#include "support/table_script.h"
+#include "support/fakes/pipeline_fixture.h"
+#include "support/fakes/table_script.h"
+#include "support/processes/check_main.h"
 
 /* ---- what is answered ---- */
 

@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "support/check_main.h"
-#include "support/lease_fixture.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/check_main.h"
 
 enum { MANY = 2000 };
 

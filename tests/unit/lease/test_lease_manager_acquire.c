@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "storage/storage_request.h"
-#include "support/check_main.h"
-#include "support/lease_fixture.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/check_main.h"
 
 enum { THREADS = 8, ROUNDS = 150, TURNS = THREADS * ROUNDS, NAMES = 3 };
 

@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-#include "support/check_main.h"
-#include "support/lease_fixture.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/check_main.h"
 
 enum { NEEDED_MS = 5000, SAFE_MS = 27000, LATE_MS = 23000 };
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "storage/storage_request.h"
-#include "support/check_main.h"
-#include "support/lease_fixture.h"
+#include "support/fakes/lease_fixture.h"
+#include "support/processes/check_main.h"
 
 /* --- an acquire under test --- */
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { T = 5000000, RENEWAL = T + 20000, SAFETY = T + 27000, EXPIRY = T + 30000, MANY = 500 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lease/lease_renewal.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { T = 5000000, MAX = LEASE_MAX_SENDING, MANY = MAX + 100, ALL_DUE = T + MANY + 20000, SAFETY = T + 27000 };
 

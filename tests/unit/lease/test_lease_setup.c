@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct error err;
 

@@ -14,9 +14,9 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "http/loop_call.h"
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/storage_connection.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 20000 };
 

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/process.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/process.h"
 
 enum { PATIENCE_S = 20, PATIENCE_MS = 20000 };
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { MAX_WORDS = 8 };
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/storage_connection.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 20000, MAX_BLOBS = 4 };
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static const struct table_column columns[] = {
     {"name", "NAME", false}, {"count", "COUNT", true}, {"state", "STATE", false}};

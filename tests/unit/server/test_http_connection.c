@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
-#include "support/echo_server.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/echo_server.h"
+#include "support/processes/check_main.h"
 
 enum {
     THREAD_COUNT = 8,

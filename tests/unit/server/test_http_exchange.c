@@ -2,9 +2,9 @@
 
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/clock_fake.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/clock_fake.h"
+#include "support/processes/check_main.h"
 
 enum { MAX_BYTES = 1000 };
 static const int64_t START_MS = 1737297930250; /* 2025-01-19T14:45:30.250Z */

@@ -10,9 +10,9 @@
 
 #include "base/strbuf.h"
 #include "server/http_body.h"
-#include "support/check_main.h"
-#include "support/echo_server.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/echo_server.h"
+#include "support/processes/check_main.h"
 
 enum { THREAD_COUNT = 4, WORKER_COUNT = 8, ANSWER_BYTES = 64 * 1024 };
 #define SMUGGLED "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/blocking_server.h"
-#include "support/check_main.h"
-#include "support/descriptors.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/blocking_server.h"
+#include "support/processes/check_main.h"
+#include "support/processes/descriptors.h"
 
 enum {
     MAX_BODY_BYTES = 1000,

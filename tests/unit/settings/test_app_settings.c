@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/settings_loader.h"
+#include "support/fakes/settings_loader.h"
+#include "support/processes/check_main.h"
 
 #define KEY "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
 #define ACCOUNT_SIGN_IN \

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/temp_folder.h"
+#include "support/processes/check_main.h"
+#include "support/processes/temp_folder.h"
 
 #define STARTED_BY_HOST "FUNCTIONS_CUSTOMHANDLER_PORT=7071"
 

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/settings_loader.h"
+#include "support/fakes/settings_loader.h"
+#include "support/processes/check_main.h"
 
 static struct settings_loader loader;
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 #define NOW_MS INT64_C(1000000)
 #define ID_A "aaaaaaaa-0000-4000-8000-000000000001"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "storage/credential.h"
-#include "support/check_main.h"
-#include "support/simulated_calls.h"
+#include "identity/credential.h"
+#include "support/calls/simulated_calls.h"
+#include "support/processes/check_main.h"
 
 #define START_DATE "Mon, 21 Sep 2026 14:13:20 GMT" /* SIMULATED_START_MS */
 #define LEASE "11111111-aaaa-4aaa-8aaa-111111111111"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/simulated_calls.h"
+#include "support/calls/simulated_calls.h"
+#include "support/processes/check_main.h"
 
 #define NO_CONTENT "Prefer: return-no-content\r\n"
 

@@ -1,11 +1,11 @@
-#include "support/blob_calls.h"
+#include "support/calls/blob_calls.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/storage_connection.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 20000 };
 

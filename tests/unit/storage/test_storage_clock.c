@@ -1,8 +1,8 @@
 #include "storage/storage_clock.h"
 
 #include "base/utc.h"
-#include "support/check_main.h"
-#include "support/clock_fake.h"
+#include "support/fakes/clock_fake.h"
+#include "support/processes/check_main.h"
 
 static struct clock_fake local;
 static struct storage_clock storage;

@@ -4,8 +4,8 @@
  */
 #include "storage/storage_request.h"
 
-#include "support/check_main.h"
-#include "support/virtual_storage.h"
+#include "support/fakes/virtual_storage.h"
+#include "support/processes/check_main.h"
 
 enum { DELAY_MS = 700, DEADLINE_MS = 10000 };
 

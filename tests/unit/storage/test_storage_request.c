@@ -12,8 +12,8 @@
 #include "base/utc.h"
 #include "base/uuid.h"
 #include "storage/storage_error.h"
-#include "support/check_main.h"
-#include "support/http_fake.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
 
 #define BUSY \
     { .status = 503, .code = "ServerBusy", .body = "<Error><Code>ServerBusy</Code></Error>" }

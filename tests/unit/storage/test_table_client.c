@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/storage_connection.h"
-#include "support/table_calls.h"
+#include "support/calls/table_calls.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
+#include "support/processes/storage_connection.h"
 
 enum { TIMEOUT_MS = 20000 };
 

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "support/az_stub.h"
-#include "support/check_main.h"
-#include "support/process.h"
+#include "support/fakes/az_stub.h"
+#include "support/processes/check_main.h"
+#include "support/processes/process.h"
 
 static struct az_stub stub;
 

@@ -1,7 +1,7 @@
 /*
  * test_fault_proxy.c - each fault, seen from both sides: what the server was asked and what the client got.
  */
-#include "support/fault_proxy.h"
+#include "support/proxies/fault_proxy.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
-#include "support/http_fake.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
 
 #define GET "GET /acme/a?comp=lease HTTP/1.1\r\nHost: x\r\n\r\n"
 #define RENEW \

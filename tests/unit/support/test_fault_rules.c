@@ -1,10 +1,10 @@
-#include "support/fault_rules.h"
+#include "support/proxies/fault_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct fault_rules rules;
 

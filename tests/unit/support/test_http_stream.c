@@ -1,4 +1,4 @@
-#include "support/http_stream.h"
+#include "support/proxies/http_stream.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { PIECES = 3 }; /* each test sends whole texts, halves, and single bytes */
 

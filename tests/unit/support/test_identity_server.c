@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "support/check_main.h"
-#include "support/identity_server.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/identity_server.h"
+#include "support/processes/check_main.h"
 
 #define RESOURCE "resource=https%3A%2F%2Fstorage.azure.com%2F"
 #define APP_SERVICE "GET /msi/token?api-version=2019-08-01&" RESOURCE

@@ -7,9 +7,9 @@
 
 #include "base/crypto.h"
 #include "base/json.h"
-#include "support/certificates.h"
-#include "support/check_main.h"
-#include "support/jwt.h"
+#include "support/checks/jwt.h"
+#include "support/processes/certificates.h"
+#include "support/processes/check_main.h"
 
 #define CLIENT "f997392c-e15a-4ad8-af9e-cd6966caba7f"
 #define AUDIENCE "https://login.example.com/tenant/oauth2/v2.0/token"

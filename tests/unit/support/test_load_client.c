@@ -1,10 +1,10 @@
-#include "support/load_client.h"
+#include "support/load/load_client.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/http_fake.h"
+#include "support/fakes/http_fake.h"
+#include "support/processes/check_main.h"
 
 enum { PATIENCE_MS = 20000 };
 

@@ -1,8 +1,8 @@
-#include "support/load_figures.h"
+#include "support/load/load_figures.h"
 
 #include <string.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { BEGUN_US = 5000000, MAX_ANSWERS = 16 };
 

@@ -1,4 +1,4 @@
-#include "support/process.h"
+#include "support/processes/process.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { LONG_MS = 20000 };
 

@@ -1,8 +1,8 @@
-#include "support/samples.h"
+#include "support/load/samples.h"
 
 #include <math.h>
 
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 static struct samples samples;
 

@@ -1,8 +1,8 @@
 /* A search that finds nothing must be one that would have found something. */
 #include <string.h>
 
-#include "support/check_main.h"
-#include "support/secret_search.h"
+#include "support/checks/secret_search.h"
+#include "support/processes/check_main.h"
 
 #define LONG_SECRET "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq"
 

@@ -1,4 +1,4 @@
-#include "support/slow_store.h"
+#include "support/fakes/slow_store.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "support/check_main.h"
-#include "support/raw_http.h"
+#include "support/calls/raw_http.h"
+#include "support/processes/check_main.h"
 
 enum { DELAY_MS = 50, MANY = 300 };
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/check_main.h"
-#include "support/raw_http.h"
-#include "support/tls_server.h"
+#include "support/calls/raw_http.h"
+#include "support/fakes/tls_server.h"
+#include "support/processes/check_main.h"
 
 static struct certificates certificates;
 

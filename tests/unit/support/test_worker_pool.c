@@ -1,4 +1,4 @@
-#include "support/worker_pool.h"
+#include "support/processes/worker_pool.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "support/check_main.h"
+#include "support/processes/check_main.h"
 
 enum { JOBS = 3 };
 

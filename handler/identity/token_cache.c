@@ -1,0 +1,203 @@
+#include "identity/token_cache.h"
+
+#include "base/crypto.h"
+#include "base/log.h"
+#include "http/retry_policy.h"
+#include "http/wiped_memory.h"
+
+enum {
+    MIN_INTERVAL_MS = 1000, /* between two fetches, however short a token lasts */
+    NEVER_REFUSED = -TOKEN_REFUSAL_MS,
+};
+
+static const struct retry_policy policy = {TOKEN_FIRST_BACKOFF_MS, TOKEN_MAX_BACKOFF_MS};
+
+static int64_t cache_now_ms(const struct token_cache *cache) {
+    return clock_now_ms(cache->platform->clock);
+}
+
+static bool is_usable(const struct token_cache *cache, int64_t now_ms) {
+    return cache->token.text.length > 0 && now_ms < cache->token.expires_ms;
+}
+
+/*
+ * Sets the timer to when the next fetch is due: at the token's refresh time, which is before its
+ * end, or at once where there is none, but never before next_ms. A fetch that is under way sets it
+ * at its end.
+ */
+static void schedule(struct token_cache *cache) {
+    if (!cache->is_fetching && !cache->is_stopped) {
+        event_loop_set_timer(cache->platform->loop, &cache->timer,
+                             clock_max_ms(cache->token.refresh_ms, cache->next_ms));
+    }
+}
+
+/* --- what comes of a fetch --- */
+
+static void take(struct token_cache *cache, struct token *token, int64_t now_ms) {
+    if (cache->failures > 0) {
+        log_event(LOG_INFORMATION, "Signed in to storage again with %s", cache->source->name);
+    }
+    token_release(&cache->token);
+    cache->token = *token;
+    token_init(token);
+    cache->generation++;
+    cache->failures = 0;
+    cache->reason = (struct error){0};
+    cache->next_ms = now_ms + MIN_INTERVAL_MS;
+    log_event(LOG_DEBUG, "Token from %s: good for %lld s, to be renewed in %lld s", cache->source->name,
+              (long long)(cache->token.expires_ms - now_ms) / 1000,
+              (long long)(cache->token.refresh_ms - now_ms) / 1000);
+}
+
+static void give_up(struct token_cache *cache, const struct error *reason, int64_t now_ms) {
+    int asked_ms = reason->retry_after_ms < TOKEN_MAX_WAIT_MS ? reason->retry_after_ms : TOKEN_MAX_WAIT_MS;
+    cache->failures++;
+    cache->reason = *reason;
+    if (reason->status == STATUS_NOT_FOUND) { /* the last resort is not there either */
+        cache->reason.status = STATUS_UNAUTHORIZED;
+    }
+    int64_t wait_ms = retry_policy_delay_ms(&policy, cache->failures, asked_ms,
+                                            random_fraction(cache->platform->random), now_ms, INT64_MAX);
+    cache->next_ms = now_ms + wait_ms;
+    if (is_usable(cache, now_ms)) {
+        log_event(LOG_WARNING, "The token for storage could not be renewed; it is good for another %lld s: %s",
+                  (long long)(cache->token.expires_ms - now_ms) / 1000, reason->message);
+    } else {
+        log_event(LOG_WARNING, "No token to sign in to storage with; asking again in %lld s: %s",
+                  (long long)wait_ms / 1000, reason->message);
+    }
+}
+
+static void end_fetch(struct token_cache *cache, enum status status) {
+    cache->is_fetching = false;
+    if (cache->is_stopped) {
+        cache->stopped(cache->stopped_context);
+    } else if (status != STATUS_CANCELLED) { /* else there is no network any more */
+        schedule(cache);
+    }
+}
+
+static void on_failure(struct token_cache *cache, enum status status, const struct error *err) {
+    if (status != STATUS_CANCELLED && !cache->is_stopped) {
+        give_up(cache, err, cache_now_ms(cache));
+    }
+    end_fetch(cache, status);
+}
+
+static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+    struct token_cache *cache = context;
+    if (status != STATUS_OK) {
+        on_failure(cache, status, err);
+        return;
+    }
+    take(cache, token, cache_now_ms(cache));
+    end_fetch(cache, STATUS_OK);
+}
+
+static void on_due(void *context) {
+    struct token_cache *cache = context;
+    struct error err;
+    cache->is_fetching = true;
+    enum status status = token_source_start(cache->source, cache->platform, on_fetched, cache, &err);
+    if (status != STATUS_OK) {
+        on_failure(cache, status, &err);
+    }
+}
+
+/* --- the credential --- */
+
+static enum status refuse(const struct token_cache *cache, struct error *err) {
+    bool is_final = cache->reason.status == STATUS_UNAUTHORIZED;
+    return error_set(err, is_final ? STATUS_UNAUTHORIZED : STATUS_UNAVAILABLE, "no token to sign in with%s%s",
+                     cache->reason.status == STATUS_OK ? " yet" : ": ", cache->reason.message);
+}
+
+static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+    struct token_cache *cache = (struct token_cache *)credential;
+    if (!storage_endpoint_is_private(request->url->data)) {
+        return error_set(err, STATUS_INTERNAL, "a token may not be sent over http");
+    }
+    if (!is_usable(cache, cache_now_ms(cache))) {
+        return refuse(cache, err);
+    }
+    http_headers_addf(request->headers, "Authorization", "Bearer %s", cache->token.text.data);
+    request->generation = cache->generation;
+    if (request->headers->status != STATUS_OK) {
+        return error_set(err, request->headers->status, "no memory for the token");
+    }
+    return STATUS_OK;
+}
+
+/* True: the token is forgotten, and there will be another. */
+static bool forget(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->refused_ms < TOKEN_REFUSAL_MS) {
+        return false;
+    }
+    token_release(&cache->token);
+    cache->refused_ms = now_ms;
+    cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
+    schedule(cache);
+    return true;
+}
+
+/*
+ * Nobody waits for the next token: what is done again without being told to, as a renewal is, will
+ * carry it.
+ */
+static void refresh_early(struct token_cache *cache, int64_t now_ms) {
+    if (now_ms - cache->believed_ms >= TOKEN_REFUSAL_MS && cache->token.refresh_ms > now_ms) {
+        cache->believed_ms = now_ms;
+        cache->token.refresh_ms = now_ms;
+        schedule(cache);
+    }
+}
+
+static bool refused(struct credential *credential, unsigned generation, bool is_believed) {
+    struct token_cache *cache = (struct token_cache *)credential;
+    if (generation != cache->generation || cache->token.text.length == 0) { /* a newer one is there or on its way */
+        return true;
+    }
+    if (is_believed) {
+        refresh_early(cache, cache_now_ms(cache));
+        return false;
+    }
+    return forget(cache, cache_now_ms(cache));
+}
+
+/* --- life cycle --- */
+
+void token_cache_init(struct token_cache *cache, struct token_source *source, const struct platform *platform) {
+    int64_t now_ms = clock_now_ms(platform->clock);
+    wiped_memory_expect_secrets();
+    *cache = (struct token_cache){
+        .base = {.authorize = authorize, .refused = refused},
+        .source = source,
+        .platform = platform,
+        .timer = {.fired = on_due, .context = cache},
+        .next_ms = now_ms,
+        .refused_ms = now_ms + NEVER_REFUSED,
+        .believed_ms = now_ms + NEVER_REFUSED,
+    };
+    token_init(&cache->token);
+}
+
+void token_cache_start(struct token_cache *cache) {
+    schedule(cache);
+}
+
+void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context), void *context) {
+    cache->is_stopped = true;
+    cache->stopped = stopped;
+    cache->stopped_context = context;
+    event_loop_stop_timer(cache->platform->loop, &cache->timer);
+    bool was_fetching = cache->is_fetching; /* if not, a file of an earlier fetch may still hang */
+    token_source_cancel(cache->source);
+    if (!was_fetching) {
+        stopped(context);
+    }
+}
+
+void token_cache_cleanup(struct token_cache *cache) {
+    token_release(&cache->token);
+}

@@ -1,0 +1,123 @@
+#include <stdio.h>
+
+#include "identity/token_http.h"
+#include "identity/token_source.h"
+
+/* A probe is told by its lack of a header: IMDS answers nothing but errors to it, and at once. */
+static enum status ask(struct token_source_imds *self, const struct platform *platform, bool is_probe,
+                       token_answered answered, struct error *err) {
+    struct token_http_source *http = &self->http;
+    snprintf(http->endpoint, sizeof http->endpoint, "IMDS at %s", self->host);
+    token_http_begin(http, platform);
+    strbuf_append_string(&http->url, self->host);
+    strbuf_append_string(&http->url, "/metadata/identity/oauth2/token?api-version=2018-02-01");
+    token_http_add_field(&http->url, "resource", TOKEN_RESOURCE);
+    if (self->client_id != NULL) {
+        token_http_add_field(&http->url, "client_id", self->client_id);
+    }
+    if (!is_probe) {
+        http_headers_add(&http->headers, "Metadata", "true");
+    }
+    return token_http_ask(http, is_probe ? self->probe_ms : TOKEN_FETCH_MS, answered, err);
+}
+
+/*
+ * IMDS answers 400, or 410, 429, 5xx when in trouble. These are somebody else's: another cloud's
+ * metadata (401, 404, 405), or one on the way who does not let us through (Docker Desktop, a proxy:
+ * 403).
+ */
+static bool is_elses(int http_status) {
+    return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
+}
+
+static enum status not_imds(const char *why, struct error *err) {
+    return error_set(err, STATUS_NOT_FOUND, "what answers there is not IMDS: %s", why);
+}
+
+/*
+ * "Use managed identities on a virtual machine to acquire an access token", error handling and
+ * retry guidance.
+ */
+static enum status take(const struct platform *platform, const struct http_reply *reply, struct token *out,
+                        struct error *err) {
+    enum status status = token_http_take(platform, reply, false, out, err);
+    if (status != STATUS_UNAUTHORIZED) {
+        return status;
+    }
+    if (reply->status == 404 || reply->status == 410) {
+        return error_set(err, STATUS_UNAVAILABLE, "it is being updated (%d)", reply->status);
+    }
+    if (reply->status == 400) {
+        return error_set(err, STATUS_NOT_FOUND, "it knows no such identity on this machine (400)");
+    }
+    return status;
+}
+
+/* Until it has given a token, what is no answer of IMDS's shows that it is not there. */
+static void on_answer(struct token_http_source *http, enum status status, const struct http_reply *reply,
+                      struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)http;
+    struct token token;
+    token_init(&token);
+    if (status == STATUS_OK) {
+        status = take(http->platform, reply, &token, err);
+        if (self->probe && status == STATUS_MALFORMED) {
+            status = not_imds(err->message, err);
+        }
+    }
+    if (status == STATUS_OK) {
+        self->probe = false;
+    }
+    token_http_end(http, status, &token, err);
+    token_release(&token);
+}
+
+/*
+ * Where there is no IMDS nothing answers, and others wait for their turn to sign in: so the first
+ * probe is short. A busy machine's IMDS may take seconds, even to connect
+ * (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
+ */
+static enum status judge_probe(struct token_source_imds *self, enum status status, const struct http_reply *reply,
+                               struct error *err) {
+    if (status == STATUS_UNAVAILABLE) {
+        self->probe_ms = TOKEN_FETCH_MS;
+        return error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
+                         TOKEN_FETCH_MS / 1000, err->message);
+    }
+    if (status == STATUS_OK && is_elses(reply->status)) {
+        char why[32];
+        snprintf(why, sizeof why, "it answered %d", reply->status);
+        return not_imds(why, err);
+    }
+    return status;
+}
+
+static void on_probed(struct token_http_source *http, enum status status, const struct http_reply *reply,
+                      struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)http;
+    status = judge_probe(self, status, reply, err);
+    if (status != STATUS_OK) {
+        token_http_end(http, status, NULL, err);
+        return;
+    }
+    status = ask(self, http->platform, false, on_answer, err);
+    if (status != STATUS_OK) {
+        http->base.done(http->base.done_context, status, NULL, err);
+    }
+}
+
+static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+    struct token_source_imds *self = (struct token_source_imds *)source;
+    return ask(self, platform, self->probe, self->probe ? on_probed : on_answer, err);
+}
+
+void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id,
+                            bool probe_first) {
+    *source = (struct token_source_imds){
+        .http.base = {.name = "a managed identity (IMDS)", .start = start, .cancel = token_http_cancel},
+        .host = host,
+        .client_id = client_id,
+        .probe = probe_first,
+        .probe_ms = TOKEN_IMDS_PROBE_MS,
+    };
+}

@@ -1,0 +1,207 @@
+#include "support/fakes/lease_fixture.h"
+
+#include <check.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "http/event_loop.h"
+#include "http/loop_call.h"
+
+enum { SETTLE_ROUNDS = 10 };
+
+struct lease_fixture lease_fixture;
+
+/* A task that keeps the loop's thread busy. */
+static struct {
+    struct loop_task task;
+    sem_t begun, resumed;
+} stop;
+
+int64_t lease_fixture_now_ms(void) {
+    return clock_now_ms(lease_fixture.clock);
+}
+
+static void start(const struct clock *clock) {
+    lease_fixture.clock = clock;
+    lease_fixture.options = lease_options_default();
+    ck_assert_int_eq(http_transport_new(&lease_fixture.transport, clock, NULL), STATUS_OK);
+    lease_fixture.platform = http_transport_platform(lease_fixture.transport, random_system());
+    lease_fixture.loop = lease_fixture.platform.loop;
+    lease_fixture.store = lease_store_fake_new(lease_fixture.loop, clock);
+    ck_assert_int_eq(lease_manager_new(&lease_fixture.manager, &lease_fixture.options,
+                                       lease_store_fake_store(lease_fixture.store), &lease_fixture.platform, NULL),
+                     STATUS_OK);
+}
+
+void lease_fixture_set_up(void) {
+    clock_fake_init(&lease_fixture.fake_clock, LEASE_FIXTURE_START_MS, LEASE_FIXTURE_START_WALL_MS);
+    start(&lease_fixture.fake_clock.base);
+    clock_fake_wake(&lease_fixture.fake_clock, lease_fixture.loop);
+}
+
+void lease_fixture_set_up_in_real_time(void) {
+    start(clock_system());
+}
+
+/* Every owner has released its lease by now; what a test has left open is answered. */
+void lease_fixture_tear_down(void) {
+    for (int kind = 0; kind < FAKE_KINDS; kind++) {
+        lease_store_fake_hold(lease_fixture.store, (enum fake_call_kind)kind, false);
+    }
+    if (lease_fixture.clock == &lease_fixture.fake_clock.base) {
+        clock_fake_advance(&lease_fixture.fake_clock, 60000);
+    }
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
+    lease_store_fake_drain(lease_fixture.store);
+    http_transport_stop(lease_fixture.transport);
+    lease_manager_free(lease_fixture.manager);
+    http_transport_free(lease_fixture.transport);
+    lease_store_fake_free(lease_fixture.store);
+}
+
+void lease_fixture_advance(int64_t ms) {
+    clock_fake_advance(&lease_fixture.fake_clock, ms);
+}
+
+struct fixture_run {
+    struct loop_call call;
+    void (*act)(void *context);
+    void *context;
+};
+
+static void run_there(void *context) {
+    struct fixture_run *run = context;
+    run->act(run->context);
+    loop_call_end(&run->call);
+}
+
+void lease_fixture_run(void (*act)(void *context), void *context) {
+    struct fixture_run run = {.act = act, .context = context};
+    loop_call_run(&run.call, lease_fixture.loop, run_there, &run);
+}
+
+static void do_nothing(void *context) {
+    (void)context;
+}
+
+/* Each call is a round of the loop at least. */
+void lease_fixture_settle(void) {
+    for (int i = 0; i < SETTLE_ROUNDS; i++) {
+        lease_fixture_run(do_nothing, NULL);
+    }
+}
+
+static void wait_until_resumed(void *context) {
+    (void)context;
+    sem_post(&stop.begun);
+    while (sem_wait(&stop.resumed) != 0) { /* interrupted by a signal */
+    }
+}
+
+void lease_fixture_stop_loop(void) {
+    sem_init(&stop.begun, 0, 0);
+    sem_init(&stop.resumed, 0, 0);
+    stop.task = (struct loop_task){.run = wait_until_resumed};
+    event_loop_post(lease_fixture.loop, &stop.task);
+    while (sem_wait(&stop.begun) != 0) { /* interrupted by a signal */
+    }
+}
+
+void lease_fixture_resume_loop(void) {
+    sem_post(&stop.resumed);
+}
+
+static void hear(struct lease_heard *heard, int *count, const struct lease_event *event) {
+    pthread_mutex_lock(&heard->lock);
+    (*count)++;
+    heard->last = *event;
+    snprintf(heard->name, sizeof heard->name, "%s", event->lease_name);
+    snprintf(heard->id, sizeof heard->id, "%s", event->lease_id);
+    snprintf(heard->reason, sizeof heard->reason, "%s", event->reason != NULL ? event->reason : "");
+    struct lease *lease = heard->release;
+    heard->release = NULL;
+    pthread_cond_broadcast(&heard->changed);
+    pthread_mutex_unlock(&heard->lock);
+    if (lease != NULL) {
+        (void)lease_manager_is_held(lease_fixture.manager, lease);
+        lease_manager_release(lease_fixture.manager, lease);
+    }
+}
+
+static void on_renewed(void *context, const struct lease_event *event) {
+    struct lease_heard *heard = context;
+    hear(heard, &heard->renewed, event);
+}
+
+static void on_renewal_failed(void *context, const struct lease_event *event) {
+    struct lease_heard *heard = context;
+    hear(heard, &heard->failed, event);
+}
+
+static void on_lost(void *context, const struct lease_event *event) {
+    struct lease_heard *heard = context;
+    hear(heard, &heard->lost, event);
+}
+
+struct lease_request lease_heard_request(const char *name, struct lease_heard *heard) {
+    return (struct lease_request){.name = name, .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
+}
+
+void lease_heard_await(struct lease_heard *heard, const int *count, int wanted) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LEASE_FIXTURE_PATIENCE_S;
+    pthread_mutex_lock(&heard->lock);
+    while (*count < wanted) {
+        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
+            ck_abort_msg("event %d did not come", wanted);
+        }
+    }
+    pthread_mutex_unlock(&heard->lock);
+}
+
+void lease_heard_assert(struct lease_heard *heard, int renewed, int failed, int lost) {
+    pthread_mutex_lock(&heard->lock);
+    ck_assert_int_eq(heard->renewed, renewed);
+    ck_assert_int_eq(heard->failed, failed);
+    ck_assert_int_eq(heard->lost, lost);
+    pthread_mutex_unlock(&heard->lock);
+}
+
+struct lease *lease_fixture_acquire(const struct lease_request *request) {
+    struct lease *lease = NULL;
+    struct error err;
+    enum status status = lease_manager_acquire(lease_fixture.manager, request, &lease, &err);
+    ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
+    return lease;
+}
+
+struct lease *lease_fixture_acquire_named(const char *name) {
+    return lease_fixture_acquire(&(struct lease_request){.name = name});
+}
+
+void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected) {
+    struct lease *lease = NULL;
+    struct error err;
+    ck_assert_int_eq(lease_manager_acquire(lease_fixture.manager, request, &lease, &err), expected);
+    ck_assert_int_eq(err.status, expected);
+    ck_assert_ptr_null(lease);
+}
+
+static void *acquire_there(void *context) {
+    struct lease_acquiring *acquiring = context;
+    acquiring->status = lease_manager_acquire(lease_fixture.manager, &acquiring->request, &acquiring->lease, NULL);
+    return NULL;
+}
+
+void lease_acquiring_begin(struct lease_acquiring *acquiring, const char *name) {
+    *acquiring = (struct lease_acquiring){.request = {.name = name}};
+    ck_assert_int_eq(pthread_create(&acquiring->thread, NULL, acquire_there, acquiring), 0);
+}
+
+void lease_acquiring_end(struct lease_acquiring *acquiring, enum status expected) {
+    pthread_join(acquiring->thread, NULL);
+    ck_assert_int_eq(acquiring->status, expected);
+}

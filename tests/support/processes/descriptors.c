@@ -1,0 +1,25 @@
+#include "support/processes/descriptors.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+void descriptors_list(struct descriptors *out) {
+    memset(out, 0, sizeof *out);
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        out->is_open[fd] = fcntl(fd, F_GETFD) >= 0;
+    }
+}
+
+int descriptors_inherited_since(const struct descriptors *then, int *out_last) {
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        if (!then->is_open[fd] && flags >= 0 && (flags & FD_CLOEXEC) == 0) {
+            count++;
+            if (out_last != NULL) {
+                *out_last = fd;
+            }
+        }
+    }
+    return count;
+}

@@ -1,0 +1,124 @@
+/*
+ * checker_model.h - one product's history as the checker sees it: the checker's own affair.
+ *
+ * Threads: none.
+ */
+#ifndef CHECKER_CHECKER_MODEL_H
+#define CHECKER_CHECKER_MODEL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "torture/checker.h"
+
+enum { CHECKER_AHEAD_MS = 100 }; /* how far the history's clock may drift from the wall clock in a run */
+
+/* When something was decided, at the earliest and at the latest. */
+struct checker_window {
+    int64_t from_ms;
+    int64_t to_ms;
+};
+
+/* One reserve or release, all its attempts together. */
+struct checker_change {
+    const struct history_record *record; /* the first that was done; else the first of unknown outcome, or of any */
+    enum history_outcome outcome;
+    struct checker_window window; /* to_ms: HISTORY_NEVER unless done or refused */
+    int instance;                 /* -1: attempts went to several */
+    int64_t last_answered_ms;     /* of the attempts that may have done it; HISTORY_NEVER: one was not answered */
+    int64_t after_version;        /* what had been answered when it was sent: its own version is a later one */
+    int64_t shown_version;        /* unknown, but a reservation of it was seen, first in this version; 0: was not */
+    bool has_release;             /* a reserve: its customer has released, or may have */
+};
+
+/* A reservation, from its commit to its end. */
+struct checker_row {
+    struct history_reservation as; /* as it was made */
+    const struct history_record *by;
+    int64_t after_version; /* it came to be after this version, and */
+    int64_t from_version;  /* at this one at the latest: the same plus 1 when its commit was answered */
+    int64_t loose;         /* units that releases of unknown outcome may have freed */
+    int64_t loose_from;    /* from this version on */
+
+    /* While the versions are replayed: its units are between these. */
+    int64_t low;
+    int64_t high;
+    size_t seen_in; /* the number of the last picture that had it */
+};
+
+/* A GET's answer. */
+struct checker_picture {
+    const struct history_record *record;
+    int64_t version;
+    int64_t earliest_later_ms; /* the end of whichever was answered first of this and all pictures of later versions */
+    int64_t committed_ms;      /* this version was committed after that */
+};
+
+struct checker_model {
+    const struct checker_input *input;
+    const struct checker_product *product;
+    struct checker_report *report;
+    struct checker_change *changes;
+    size_t change_count;
+    struct checker_row *rows; /* by id */
+    size_t row_count;
+    struct checker_picture *pictures; /* by version */
+    size_t picture_count;
+    struct checker_change **phantoms;
+    size_t phantom_count;
+    const struct history_record **answers; /* those with a version, by answered_ms; a key's repeats too, and */
+    const struct history_record **totals;  /* what operators have set, by version */
+    size_t total_count;
+    int64_t *newest_version; /* the highest version among answers[0..i] */
+    size_t answer_count;
+};
+
+static inline void checker_need(bool holds) {
+    if (!holds) {
+        fprintf(stderr, "checker: no memory\n");
+        abort();
+    }
+}
+void *checker_allocate(size_t count, size_t size);
+
+/* Adds a violation; evidence NULL where there is none. */
+void checker_violate(struct checker_report *report, enum checker_rule rule,
+                     const struct history_record *const *evidence, size_t evidence_count, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+
+/* Builds the model: changes from attempts, rows from answers, pictures and the store. Violations of KEY, FOREIGN. */
+void checker_model_build(struct checker_model *model, const struct checker_input *input,
+                         const struct checker_product *product, struct checker_report *report);
+void checker_model_release(struct checker_model *model);
+
+/* Takes the totals that were set from the answers. */
+void checker_totals_gather(struct checker_model *model);
+
+/* The product's total at a version; and less the residents' units, for which there is no room. */
+int64_t checker_totals_at(const struct checker_model *model, int64_t version);
+int64_t checker_totals_room(const struct checker_model *model, int64_t version);
+
+/* Orders requests by their key, then by all that they ask for: 0 for two attempts at the same, if they have a key at all. */
+int checker_model_compare_requests(const struct history_record *a, const struct history_record *b);
+
+/* The attempts in that order, and the model's changes in the same. Violations of REUSED. */
+void checker_reuse_check(const struct checker_model *model, const struct history_record *const *attempts, size_t count);
+
+struct checker_row *checker_model_find_row(const struct checker_model *model, const char *id);
+
+/* The highest version answered before `ms`, 0 for none, and the answer. */
+int64_t checker_model_newest_version(const struct checker_model *model, int64_t ms,
+                                     const struct history_record **out_record);
+
+/* Replays all versions. Violations of TRANSACTION, REPLAY, RELEASE, LOST, OVERSOLD, STORE. */
+void checker_replay_run(struct checker_model *model);
+
+/* Can the answers of one commit be put in an order? Each goes from what was available before it to what was after it. */
+struct checker_step {
+    int64_t before;
+    int64_t after;
+};
+/* *out_start: where such a trail starts; *out_circuit: it ends there and might start at any of its places. */
+bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start, bool *out_circuit);
+
+#endif

@@ -1,0 +1,875 @@
+#include "torture/checker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "support/processes/check_main.h"
+
+/*
+ * Histories written by hand: one product of 10 units, seeded at version 1, times counted from START_MS. A request is
+ * answered 10 ms after it was sent unless a test says otherwise.
+ */
+#define START_MS INT64_C(1700000000000)
+enum { TOTAL = 10, LIFETIME_MS = 60000, BEHIND_MS = 1000, MAX_RECORDS = 32, END_MS = 50000 };
+
+static struct history_record records[MAX_RECORDS];
+static const struct history_record *pointers[MAX_RECORDS];
+static size_t record_count;
+static struct history_reservation rows[MAX_RECORDS][MAX_RECORDS]; /* of pictures, and the last of the store */
+static struct checker_product product;
+static struct checker_report report;
+
+static void set_up(void) {
+    memset(records, 0, sizeof records);
+    memset(rows, 0, sizeof rows);
+    record_count = 0;
+    product = (struct checker_product){.id = "PROD",
+                                       .total = TOTAL,
+                                       .stored_total = TOTAL,
+                                       .stored_available = TOTAL,
+                                       .stored_version = 1,
+                                       .rows = rows[MAX_RECORDS - 1],
+                                       .read_from_ms = START_MS + END_MS,
+                                       .read_to_ms = START_MS + END_MS + 10};
+}
+
+static void tear_down(void) {
+    checker_report_release(&report);
+}
+
+/* ---- what was asked and answered ---- */
+
+static struct history_record *add(enum history_kind kind, int64_t at_ms, enum history_outcome outcome) {
+    ck_assert_uint_lt(record_count, MAX_RECORDS - 1);
+    struct history_record *record = &records[record_count];
+    pointers[record_count++] = record;
+    *record = (struct history_record){.number = record_count,
+                                      .kind = kind,
+                                      .outcome = outcome,
+                                      .instance = 1,
+                                      .product = "PROD",
+                                      .sent_ms = START_MS + at_ms,
+                                      .answered_ms = START_MS + at_ms + 10,
+                                      .status = outcome == HISTORY_DONE ? 200 : 409};
+    if (outcome == HISTORY_UNKNOWN) {
+        record->status = 0;
+        record->answered_ms = HISTORY_NEVER;
+    }
+    return record;
+}
+
+/* Granted: its reservation is called after its record, "r1", ... */
+static struct history_record *reserve(int64_t at_ms, const char *customer, int64_t quantity, int64_t version,
+                                      int64_t available) {
+    struct history_record *record = add(HISTORY_RESERVE, at_ms, HISTORY_DONE);
+    strcpy(record->customer, customer);
+    record->quantity = quantity;
+    record->version = version;
+    record->available = available;
+    record->expires_ms = record->sent_ms + LIFETIME_MS;
+    snprintf(record->reservation_id, sizeof record->reservation_id, "r%zu", record->number);
+    return record;
+}
+
+static struct history_record *refuse(int64_t at_ms, const char *customer, int64_t quantity, int64_t version,
+                                     int64_t available) {
+    struct history_record *record = reserve(at_ms, customer, quantity, version, available);
+    record->outcome = HISTORY_REFUSED;
+    record->status = 409;
+    record->reservation_id[0] = '\0';
+    record->expires_ms = 0;
+    return record;
+}
+
+static struct history_record *lose_reserve(int64_t at_ms, const char *customer, int64_t quantity) {
+    struct history_record *record = add(HISTORY_RESERVE, at_ms, HISTORY_UNKNOWN);
+    strcpy(record->customer, customer);
+    record->quantity = quantity;
+    return record;
+}
+
+/* `released` 0: refused. */
+static struct history_record *release(int64_t at_ms, const char *customer, int64_t quantity, int64_t released,
+                                      int64_t version, int64_t available) {
+    struct history_record *record = add(HISTORY_RELEASE, at_ms, released > 0 ? HISTORY_DONE : HISTORY_REFUSED);
+    strcpy(record->customer, customer);
+    record->quantity = quantity;
+    record->released = released;
+    record->version = version;
+    record->available = available;
+    return record;
+}
+
+static struct history_record *lose_release(int64_t at_ms, const char *customer, int64_t quantity) {
+    struct history_record *record = add(HISTORY_RELEASE, at_ms, HISTORY_UNKNOWN);
+    strcpy(record->customer, customer);
+    record->quantity = quantity;
+    return record;
+}
+
+static struct history_reservation row(const char *id, const char *customer, int64_t quantity, int64_t reserved_at_ms) {
+    struct history_reservation out = {.quantity = quantity,
+                                      .reserved_ms = START_MS + reserved_at_ms,
+                                      .expires_ms = START_MS + reserved_at_ms + LIFETIME_MS};
+    strcpy(out.id, id);
+    strcpy(out.customer, customer);
+    return out;
+}
+
+/* The row that a granted reserve made. */
+static struct history_reservation row_of(const struct history_record *record) {
+    return row(record->reservation_id, record->customer, record->quantity, record->sent_ms - START_MS);
+}
+
+static struct history_record *get(int64_t at_ms, int64_t version, size_t count, ...) {
+    struct history_record *record = add(HISTORY_GET, at_ms, HISTORY_DONE);
+    record->version = version;
+    record->total = record->available = TOTAL;
+    record->active = rows[record->number - 1];
+    va_list list;
+    va_start(list, count);
+    for (; record->active_count < count; record->active_count++) {
+        record->active[record->active_count] = va_arg(list, struct history_reservation);
+        record->reserved += record->active[record->active_count].quantity;
+    }
+    va_end(list);
+    record->available -= record->reserved;
+    return record;
+}
+
+/* What is in the table in the end; the sums as they should be. */
+static void store(int64_t version, size_t count, ...) {
+    product.stored_version = version;
+    va_list list;
+    va_start(list, count);
+    for (; product.row_count < count; product.row_count++) {
+        product.rows[product.row_count] = va_arg(list, struct history_reservation);
+        product.stored_available -= product.rows[product.row_count].quantity;
+    }
+    va_end(list);
+}
+
+/* ---- verdicts ---- */
+
+static void check(void) {
+    checker_run(&(struct checker_input){.records = pointers,
+                                        .record_count = record_count,
+                                        .products = &product,
+                                        .product_count = 1,
+                                        .lifetime_ms = LIFETIME_MS,
+                                        .clock_behind_ms = BEHIND_MS},
+                &report);
+}
+
+static void expect_legal(void) {
+    check();
+    ck_assert_msg(report.found == 0, "%s: %s", checker_rule_text(report.violations[0].rule), report.violations[0].text);
+}
+
+/* At least one violation of the rule, which rests on that record (NULL: any). */
+static void expect(enum checker_rule rule, const struct history_record *evidence) {
+    check();
+    for (size_t i = 0; i < report.count; i++) {
+        bool rests = evidence == NULL;
+        for (size_t j = 0; j < CHECKER_EVIDENCE && evidence != NULL; j++) {
+            rests = rests || report.violations[i].evidence[j] == evidence->number;
+        }
+        if (report.violations[i].rule == rule && rests) {
+            return;
+        }
+    }
+    ck_abort_msg("no violation of '%s' among %zu, the first: %s", checker_rule_text(rule), report.found,
+                 report.found == 0 ? "" : report.violations[0].text);
+}
+
+/* ---- what is legal ---- */
+
+START_TEST(what_happens_one_after_the_other_is_legal) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *b = reserve(100, "B", 5, 3, 2);
+    get(200, 3, 2, row_of(a), row_of(b));
+    refuse(300, "C", 3, 3, 2);
+    release(400, "A", 2, 2, 4, 4);
+    release(500, "A", 5, 1, 5, 5);
+    release(600, "A", 5, 0, 5, 5);
+    store(5, 1, row_of(b));
+    expect_legal();
+    ck_assert_int_eq(report.commits, 4);
+}
+END_TEST
+
+START_TEST(one_commit_may_have_had_any_order) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    struct history_record *b = reserve(100, "B", 2, 3, 2), *c = reserve(101, "C", 2, 3, 6);
+    release(102, "A", 4, 4, 3, 8); /* first, then C, then D in vain, then another, then B */
+    refuse(103, "D", 7, 3, 6);
+    struct history_record *e = reserve(104, "E", 2, 3, 4);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    get(200, 3, 4, rest, row_of(b), row_of(c), row_of(e));
+    store(3, 4, rest, row_of(b), row_of(c), row_of(e));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_reserve_of_unknown_outcome_may_have_happened) {
+    lose_reserve(0, "A", 4);
+    get(100, 1, 0);
+    reserve(200, "B", 1, 3, 5);
+    get(300, 3, 2, row("x", "A", 4, 150), row("r3", "B", 1, 200));
+    store(3, 2, row("x", "A", 4, 150), row("r3", "B", 1, 200));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_reserve_of_unknown_outcome_may_not_have_happened) {
+    lose_reserve(0, "A", 4);
+    struct history_record *b = reserve(200, "B", 1, 2, 9);
+    store(2, 1, row_of(b));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures) {
+    get(0, 1, 0);
+    lose_reserve(100, "A", 4);
+    refuse(30000, "B", 7, 2, 6);
+    product.read_from_ms += LIFETIME_MS;
+    product.read_to_ms += LIFETIME_MS;
+    store(3, 0);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_release_of_unknown_outcome_may_or_may_not_have_happened) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *b = reserve(10, "B", 4, 3, 2);
+    lose_release(100, "A", 3);
+    lose_release(100, "B", 3);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 1;
+    refuse(200, "C", 8, 4, 5);
+    get(300, 4, 2, rest, row_of(b));
+    store(4, 2, rest, row_of(b));
+    expect_legal();
+}
+END_TEST
+
+/* What nobody saw is released first, for it is the first to expire. */
+START_TEST(a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known) {
+    lose_reserve(0, "A", 2);
+    struct history_record *known = reserve(100, "A", 2, 3, 6);
+    release(200, "A", 3, 3, 4, 9);
+    struct history_reservation rest = row_of(known);
+    rest.quantity = 1;
+    get(300, 4, 1, rest);
+    store(4, 1, rest);
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_repeat_under_its_key_is_answered_as_it_was) {
+    struct history_record *lost = lose_reserve(0, "A", 4), *first = reserve(100, "A", 4, 2, 6);
+    struct history_record *b = reserve(200, "B", 1, 3, 5), *again = add(HISTORY_RESERVE, 300, HISTORY_DONE);
+    strcpy(lost->key, "k");
+    strcpy(first->key, "k");
+    first->expires_ms -= 50;
+    struct history_record answer = *first;
+    answer.number = again->number;
+    answer.sent_ms = again->sent_ms;
+    answer.answered_ms = again->answered_ms;
+    answer.instance = 2;
+    *again = answer;
+    struct history_reservation stored = row(first->reservation_id, "A", 4, 50);
+    store(3, 2, stored, row_of(b));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(an_expired_reservation_is_free_whether_its_row_is_there_or_not) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4), *b = reserve(10, "B", 4, 3, 0);
+    get(LIFETIME_MS - 100, 3, 2, row_of(a), row_of(b)); /* up to a second late, an instance's time is */
+    get(LIFETIME_MS + 900, 3, 2, row_of(a), row_of(b));
+    get(LIFETIME_MS + 950, 3, 0);
+    struct history_record *c = reserve(LIFETIME_MS + 2000, "C", 10, 4, 0);
+    product.read_from_ms += LIFETIME_MS;
+    product.read_to_ms += LIFETIME_MS;
+    store(4, 1, row_of(c));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_repeated_release_of_one_reservation_is_legal) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 2, 3, 8);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect_legal();
+}
+END_TEST
+
+static struct history_record *set_total(int64_t at_ms, int64_t total, int64_t version, int64_t available) {
+    struct history_record *record = add(HISTORY_SET_TOTAL, at_ms, HISTORY_DONE);
+    record->quantity = record->total = total;
+    record->version = version;
+    record->available = available;
+    return record;
+}
+
+static struct history_record *get_of(int64_t total, struct history_record *picture) {
+    picture->available += total - picture->total;
+    picture->total = total;
+    return picture;
+}
+
+START_TEST(a_total_that_was_set_counts_from_its_version_on) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    get(50, 2, 1, row_of(a));
+    set_total(100, 20, 3, 16);
+    get_of(20, get(150, 3, 1, row_of(a)));
+    struct history_record *b = reserve(200, "B", 12, 4, 4);
+    set_total(300, 17, 5, 1);
+    refuse(400, "C", 2, 5, 1);
+    add(HISTORY_SET_TOTAL, 500, HISTORY_NOT_DONE)->quantity = 3;
+    store(5, 2, row_of(a), row_of(b));
+    product.stored_total += 7;
+    product.stored_available += 7;
+    expect_legal();
+}
+END_TEST
+
+/* A product in which five units stay with the residents. */
+static void add_residents(struct history_record *picture, size_t count, int64_t units) {
+    picture->resident_count = count;
+    picture->resident_units = units;
+    picture->available -= units;
+    picture->reserved += units;
+}
+
+START_TEST(residents_are_counted_and_nothing_else) {
+    product.resident_count = product.stored_resident_count = 3;
+    product.resident_units = product.stored_resident_units = 5;
+    product.stored_available -= 5;
+    struct history_record *a = reserve(0, "A", 4, 2, 1);
+    refuse(50, "B", 2, 2, 1);
+    add_residents(get(100, 2, 1, row_of(a)), 3, 5);
+    store(2, 1, row_of(a));
+    expect_legal();
+}
+END_TEST
+
+START_TEST(a_key_that_was_used_is_refused_to_another_request) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *other = add(HISTORY_RELEASE, 100, HISTORY_REUSED);
+    strcpy(a->key, "k");
+    strcpy(other->key, "k");
+    strcpy(other->customer, "A");
+    other->quantity = 4;
+    store(2, 1, row_of(a));
+    expect_legal();
+}
+END_TEST
+
+/* ---- what is not ---- */
+
+START_TEST(a_total_that_nobody_set_is_found) {
+    get_of(12, get(0, 1, 0));
+    expect(CHECKER_TOTAL, NULL);
+}
+END_TEST
+
+START_TEST(a_total_that_is_forgotten_is_found) {
+    set_total(0, 12, 2, 12);
+    struct history_record *picture = get(100, 2, 0);
+    store(2, 0);
+    expect(CHECKER_TOTAL, picture);
+}
+END_TEST
+
+START_TEST(more_reserved_than_a_smaller_total_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    set_total(100, 5, 3, 1);
+    struct history_record *b = reserve(200, "B", 4, 4, 2);
+    store(4, 2, row_of(a), row_of(b));
+    expect(CHECKER_OVERSOLD, b);
+}
+END_TEST
+
+/* 0: one of them, 1: some of their units. */
+START_TEST(residents_that_are_gone_are_found) {
+    product.resident_count = product.stored_resident_count = 3;
+    product.resident_units = product.stored_resident_units = 5;
+    product.stored_available -= 5;
+    struct history_record *picture = get(100, 1, 0);
+    add_residents(picture, _i == 0 ? 2 : 3, _i == 0 ? 5 : 4);
+    expect(CHECKER_LOST, picture);
+}
+END_TEST
+
+/* 0: both were done, 1: the other was refused for another reason, though the first had been answered. */
+START_TEST(a_key_that_served_two_requests_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *b = _i == 0 ? reserve(100, "A", 3, 3, 3) : refuse(100, "A", 9, 2, 6);
+    strcpy(a->key, "k");
+    strcpy(b->key, "k");
+    if (_i == 0) {
+        store(3, 2, row_of(a), row_of(b));
+    } else {
+        store(2, 1, row_of(a));
+    }
+    expect(CHECKER_REUSED, b);
+}
+END_TEST
+
+START_TEST(a_key_that_is_refused_though_nobody_used_it_is_found) {
+    struct history_record *only = add(HISTORY_RESERVE, 0, HISTORY_REUSED);
+    strcpy(only->key, "k");
+    expect(CHECKER_REUSED, only);
+}
+END_TEST
+
+START_TEST(a_release_that_is_carried_out_twice_under_its_key_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 1, 1, 3, 7), *twice = release(200, "A", 1, 1, 4, 8);
+    strcpy(once->key, "k");
+    strcpy(twice->key, "k");
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(4, 1, rest);
+    expect(CHECKER_KEY, twice);
+}
+END_TEST
+
+START_TEST(an_answer_that_the_api_does_not_give_is_found) {
+    struct history_record *wrong = lose_reserve(0, "A", 1);
+    wrong->outcome = HISTORY_WRONG;
+    wrong->status = 500;
+    expect(CHECKER_ANSWER, wrong);
+}
+END_TEST
+
+START_TEST(a_picture_that_does_not_add_up_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 1, row_of(a));
+    picture->available++;
+    store(2, 1, row_of(a));
+    expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_picture_with_an_empty_reservation_is_found) {
+    struct history_record *picture = get(100, 1, 1, row("x", "A", 0, 50));
+    expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_reservation_that_is_twice_in_a_picture_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 2, row_of(a), row_of(a));
+    store(2, 1, row_of(a));
+    expect(CHECKER_SUMS, picture);
+}
+END_TEST
+
+START_TEST(a_picture_with_more_than_there_is_is_found) {
+    struct history_record *a = reserve(0, "A", 11, 2, 0), *picture = get(100, 2, 1, row_of(a));
+    picture->available = 0;
+    store(2, 1, row_of(a));
+    expect(CHECKER_OVERSOLD, picture);
+}
+END_TEST
+
+START_TEST(an_answer_with_fewer_than_none_available_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, -1);
+    store(2, 1, row_of(a));
+    expect(CHECKER_OVERSOLD, a);
+    ck_assert_int_eq(report.violations[0].rule, CHECKER_OVERSOLD);
+}
+END_TEST
+
+START_TEST(more_released_than_asked_for_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4), *released = release(100, "A", 4, 5, 3, 9);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 1;
+    store(3, 1, rest);
+    expect(CHECKER_RELEASE, released);
+    ck_assert_msg(strstr(report.violations[0].text, "asked for") != NULL, "%s", report.violations[0].text);
+}
+END_TEST
+
+START_TEST(a_picture_of_a_reservation_that_lasts_too_long_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 1, row_of(a));
+    picture->active[0].reserved_ms -= 1000;
+    store(2, 1, row_of(a));
+    expect(CHECKER_LIFETIME, picture);
+}
+END_TEST
+
+START_TEST(a_reservation_that_was_there_before_it_was_made_is_found) {
+    struct history_record *a = reserve(0, "A", 3, 3, 7), *picture = get(0, 2, 1, row_of(a));
+    store(3, 1, row_of(a));
+    expect(CHECKER_REPLAY, picture);
+}
+END_TEST
+
+START_TEST(a_reconciliation_that_fails_is_found) {
+    struct history_record *wrong = add(HISTORY_RECONCILE, 0, HISTORY_WRONG);
+    wrong->product[0] = '\0';
+    expect(CHECKER_ANSWER, wrong);
+}
+END_TEST
+
+START_TEST(a_refusal_of_what_is_available_is_found) {
+    expect(CHECKER_SUMS, refuse(0, "A", 3, 1, TOTAL));
+}
+END_TEST
+
+START_TEST(more_reserved_than_there_is_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4), *b = reserve(100, "B", 6, 3, 4);
+    store(3, 2, row_of(a), row_of(b));
+    expect(CHECKER_OVERSOLD, b);
+}
+END_TEST
+
+START_TEST(a_reservation_that_lasts_too_long_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    a->expires_ms += 600000;
+    expect(CHECKER_LIFETIME, a);
+}
+END_TEST
+
+START_TEST(a_reservation_that_outlives_its_expiry_is_found) {
+    struct history_record *a = reserve(0, "A", 6, 2, 4);
+    struct history_record *picture = get(LIFETIME_MS + BEHIND_MS, 2, 1, row_of(a));
+    expect(CHECKER_LIFETIME, picture);
+}
+END_TEST
+
+START_TEST(a_key_that_made_two_reservations_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *again = reserve(100, "A", 2, 3, 6);
+    strcpy(a->key, "k");
+    strcpy(again->key, "k");
+    store(3, 2, row_of(a), row_of(again));
+    expect(CHECKER_KEY, again);
+}
+END_TEST
+
+START_TEST(a_key_whose_lost_attempt_made_a_reservation_as_well_is_found) {
+    struct history_record *lost = lose_reserve(0, "A", 2), *again = reserve(100, "A", 2, 3, 6);
+    strcpy(lost->key, "k");
+    strcpy(again->key, "k");
+    store(3, 2, row("x", "A", 2, 5), row_of(again));
+    expect(CHECKER_FOREIGN, NULL);
+}
+END_TEST
+
+START_TEST(a_key_that_is_forgotten_is_found) {
+    struct history_record *a = reserve(0, "A", 8, 2, 2), *again = refuse(100, "A", 8, 2, 2);
+    strcpy(a->key, "k");
+    strcpy(again->key, "k");
+    store(2, 1, row_of(a));
+    expect(CHECKER_KEY, again);
+}
+END_TEST
+
+START_TEST(one_reservation_for_two_requests_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(100, "A", 2, 3, 6);
+    strcpy(b->reservation_id, a->reservation_id);
+    store(3, 1, row_of(a));
+    expect(CHECKER_KEY, b);
+}
+END_TEST
+
+START_TEST(an_older_version_after_a_newer_one_was_answered_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *stale = get(100, 1, 0);
+    store(2, 1, row_of(a));
+    expect(CHECKER_ORDER, stale);
+}
+END_TEST
+
+START_TEST(a_refusal_that_is_older_than_an_answer_is_found) {
+    struct history_record *a = reserve(0, "A", 8, 2, 2);
+    release(100, "A", 8, 8, 3, 10);
+    struct history_record *stale = refuse(200, "B", 5, 2, 2);
+    (void)a;
+    store(3, 0);
+    expect(CHECKER_STALE, stale);
+}
+END_TEST
+
+START_TEST(a_commit_on_an_older_version_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 5, 8), *late = reserve(100, "B", 2, 4, 6);
+    store(5, 2, row_of(a), row_of(late));
+    expect(CHECKER_ORDER, late);
+}
+END_TEST
+
+START_TEST(two_instances_that_made_one_version_are_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(1, "B", 3, 2, 5);
+    b->instance = 2;
+    store(2, 2, row_of(a), row_of(b));
+    expect(CHECKER_TRANSACTION, b);
+}
+END_TEST
+
+START_TEST(one_version_made_twice_by_one_instance_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(100, "B", 3, 2, 5);
+    store(2, 2, row_of(a), row_of(b));
+    expect(CHECKER_TRANSACTION, b);
+}
+END_TEST
+
+START_TEST(a_lost_update_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(100, "B", 3, 3, 7);
+    store(3, 2, row_of(a), row_of(b));
+    expect(CHECKER_REPLAY, b);
+}
+END_TEST
+
+START_TEST(quantities_of_one_commit_that_fit_in_no_order_are_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(1, "B", 3, 2, 7);
+    store(2, 2, row_of(a), row_of(b));
+    expect(CHECKER_REPLAY, b);
+}
+END_TEST
+
+START_TEST(a_refusal_with_the_wrong_quantity_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *refused = refuse(100, "B", 8, 2, 7);
+    store(2, 1, row_of(a));
+    expect(CHECKER_REPLAY, refused);
+}
+END_TEST
+
+START_TEST(a_lost_update_beside_an_unknown_outcome_is_found) {
+    struct history_record *a = reserve(0, "A", 5, 2, 5);
+    lose_reserve(50, "C", 1);
+    struct history_record *b = reserve(100, "B", 3, 3, 7); /* 2 would be right, and 1 after C's */
+    store(4, 3, row_of(a), row_of(b), row("x", "C", 1, 60));
+    expect(CHECKER_REPLAY, b);
+}
+END_TEST
+
+START_TEST(a_phantom_that_pictures_rule_out_explains_nothing) {
+    struct history_record *a = reserve(0, "A", 1, 2, 9);
+    lose_reserve(50, "C", 4);
+    get(100, 2, 1, row_of(a));
+    struct history_record *b = reserve(20000, "B", 1, 3, 4);
+    get(20100, 3, 2, row_of(a), row_of(b));
+    store(3, 2, row_of(a), row_of(b));
+    expect(CHECKER_REPLAY, b);
+}
+END_TEST
+
+START_TEST(more_released_than_reserved_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *released = release(100, "A", 4, 4, 3, 12);
+    (void)a;
+    store(3, 0);
+    expect(CHECKER_RELEASE, released);
+}
+END_TEST
+
+START_TEST(a_release_that_frees_less_than_there_is_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6), *released = release(100, "A", 3, 2, 3, 8);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect(CHECKER_RELEASE, released);
+}
+END_TEST
+
+START_TEST(a_reservation_released_twice_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(10, "A", 2, 3, 6);
+    struct history_record *once = release(100, "A", 2, 2, 4, 8), *twice = release(200, "A", 2, 2, 5, 10);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    store(5, 1, row_of(b));
+    expect(CHECKER_KEY, twice);
+}
+END_TEST
+
+START_TEST(a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 0, 3, 8);
+    strcpy(once->wanted_reservation, a->reservation_id);
+    strcpy(twice->wanted_reservation, a->reservation_id);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 2;
+    store(3, 1, rest);
+    expect(CHECKER_KEY, twice);
+}
+END_TEST
+
+START_TEST(a_release_refused_although_there_is_something_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *refused = release(100, "A", 2, 0, 2, 8);
+    store(2, 1, row_of(a));
+    expect(CHECKER_RELEASE, refused);
+}
+END_TEST
+
+START_TEST(a_reservation_that_is_gone_from_a_picture_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(10, "B", 2, 3, 6);
+    struct history_record *picture = get(100, 3, 1, row_of(a));
+    store(3, 1, row_of(a));
+    expect(CHECKER_LOST, picture);
+    ck_assert_uint_eq(report.violations[0].evidence[0], b->number);
+}
+END_TEST
+
+START_TEST(a_reservation_that_is_gone_from_the_store_is_found) {
+    struct history_record *a = reserve(0, "A", 2, 2, 8);
+    store(2, 0);
+    expect(CHECKER_LOST, a);
+}
+END_TEST
+
+START_TEST(units_that_are_gone_without_a_release_are_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_reservation rest = row_of(a);
+    rest.quantity = 3;
+    store(2, 1, rest);
+    expect(CHECKER_LOST, a);
+}
+END_TEST
+
+START_TEST(a_reservation_that_comes_back_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    release(100, "A", 4, 4, 3, 10);
+    store(3, 1, row_of(a));
+    expect(CHECKER_REPLAY, a);
+}
+END_TEST
+
+START_TEST(a_reservation_that_nobody_asked_for_is_found) {
+    struct history_record *picture = get(100, 2, 1, row("x", "A", 4, 50));
+    store(2, 1, row("x", "A", 4, 50));
+    expect(CHECKER_FOREIGN, picture);
+}
+END_TEST
+
+START_TEST(a_reservation_whose_caller_was_told_that_it_failed_is_found) {
+    struct history_record *failed = lose_reserve(0, "A", 4);
+    failed->outcome = HISTORY_NOT_DONE;
+    failed->status = 409;
+    failed->answered_ms = failed->sent_ms + 100;
+    store(2, 1, row("x", "A", 4, 50));
+    expect(CHECKER_FOREIGN, failed);
+}
+END_TEST
+
+START_TEST(two_reservations_for_one_unknown_outcome_are_found) {
+    lose_reserve(0, "A", 4);
+    store(3, 2, row("x", "A", 4, 50), row("y", "A", 4, 60));
+    expect(CHECKER_FOREIGN, NULL);
+}
+END_TEST
+
+START_TEST(a_reservation_of_another_customer_than_asked_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    struct history_reservation other = row_of(a);
+    strcpy(other.customer, "B");
+    store(2, 1, other);
+    expect(CHECKER_FOREIGN, a);
+}
+END_TEST
+
+START_TEST(a_store_that_does_not_add_up_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    store(2, 1, row_of(a));
+    product.stored_available++;
+    expect(CHECKER_STORE, NULL);
+}
+END_TEST
+
+START_TEST(a_store_older_than_an_answer_is_found) {
+    struct history_record *a = reserve(0, "A", 4, 2, 6);
+    store(1, 1, row_of(a));
+    expect(CHECKER_STORE, a);
+}
+END_TEST
+
+static void add_legal(TCase *legal) {
+    tcase_add_test(legal, what_happens_one_after_the_other_is_legal);
+    tcase_add_test(legal, one_commit_may_have_had_any_order);
+    tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_happened);
+    tcase_add_test(legal, a_reserve_of_unknown_outcome_may_not_have_happened);
+    tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures);
+    tcase_add_test(legal, a_release_of_unknown_outcome_may_or_may_not_have_happened);
+    tcase_add_test(legal, a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known);
+    tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
+    tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
+    tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
+    tcase_add_test(legal, a_total_that_was_set_counts_from_its_version_on);
+    tcase_add_test(legal, residents_are_counted_and_nothing_else);
+    tcase_add_test(legal, a_key_that_was_used_is_refused_to_another_request);
+}
+
+static void add_totals_and_pictures(TCase *found) {
+    tcase_add_test(found, a_total_that_nobody_set_is_found);
+    tcase_add_test(found, a_total_that_is_forgotten_is_found);
+    tcase_add_test(found, more_reserved_than_a_smaller_total_is_found);
+    tcase_add_loop_test(found, residents_that_are_gone_are_found, 0, 2);
+    tcase_add_loop_test(found, a_key_that_served_two_requests_is_found, 0, 2);
+    tcase_add_test(found, a_key_that_is_refused_though_nobody_used_it_is_found);
+    tcase_add_test(found, a_release_that_is_carried_out_twice_under_its_key_is_found);
+    tcase_add_test(found, an_answer_that_the_api_does_not_give_is_found);
+    tcase_add_test(found, a_picture_that_does_not_add_up_is_found);
+    tcase_add_test(found, a_picture_with_an_empty_reservation_is_found);
+    tcase_add_test(found, a_reservation_that_is_twice_in_a_picture_is_found);
+    tcase_add_test(found, a_picture_with_more_than_there_is_is_found);
+    tcase_add_test(found, an_answer_with_fewer_than_none_available_is_found);
+    tcase_add_test(found, more_released_than_asked_for_is_found);
+    tcase_add_test(found, a_picture_of_a_reservation_that_lasts_too_long_is_found);
+    tcase_add_test(found, a_reservation_that_was_there_before_it_was_made_is_found);
+    tcase_add_test(found, a_reconciliation_that_fails_is_found);
+    tcase_add_test(found, a_refusal_of_what_is_available_is_found);
+    tcase_add_test(found, more_reserved_than_there_is_is_found);
+    tcase_add_test(found, a_reservation_that_lasts_too_long_is_found);
+    tcase_add_test(found, a_reservation_that_outlives_its_expiry_is_found);
+    tcase_add_test(found, a_key_that_made_two_reservations_is_found);
+    tcase_add_test(found, a_key_whose_lost_attempt_made_a_reservation_as_well_is_found);
+    tcase_add_test(found, a_key_that_is_forgotten_is_found);
+    tcase_add_test(found, one_reservation_for_two_requests_is_found);
+}
+
+static void add_requests_and_reservations(TCase *found) {
+    tcase_add_test(found, an_older_version_after_a_newer_one_was_answered_is_found);
+    tcase_add_test(found, a_refusal_that_is_older_than_an_answer_is_found);
+    tcase_add_test(found, a_commit_on_an_older_version_is_found);
+    tcase_add_test(found, two_instances_that_made_one_version_are_found);
+    tcase_add_test(found, one_version_made_twice_by_one_instance_is_found);
+    tcase_add_test(found, a_lost_update_is_found);
+    tcase_add_test(found, quantities_of_one_commit_that_fit_in_no_order_are_found);
+    tcase_add_test(found, a_refusal_with_the_wrong_quantity_is_found);
+    tcase_add_test(found, a_lost_update_beside_an_unknown_outcome_is_found);
+    tcase_add_test(found, a_phantom_that_pictures_rule_out_explains_nothing);
+    tcase_add_test(found, more_released_than_reserved_is_found);
+    tcase_add_test(found, a_release_that_frees_less_than_there_is_is_found);
+    tcase_add_test(found, a_reservation_released_twice_is_found);
+    tcase_add_test(found, a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found);
+    tcase_add_test(found, a_release_refused_although_there_is_something_is_found);
+    tcase_add_test(found, a_reservation_that_is_gone_from_a_picture_is_found);
+    tcase_add_test(found, a_reservation_that_is_gone_from_the_store_is_found);
+    tcase_add_test(found, units_that_are_gone_without_a_release_are_found);
+    tcase_add_test(found, a_reservation_that_comes_back_is_found);
+    tcase_add_test(found, a_reservation_that_nobody_asked_for_is_found);
+    tcase_add_test(found, a_reservation_whose_caller_was_told_that_it_failed_is_found);
+    tcase_add_test(found, two_reservations_for_one_unknown_outcome_are_found);
+    tcase_add_test(found, a_reservation_of_another_customer_than_asked_is_found);
+    tcase_add_test(found, a_store_that_does_not_add_up_is_found);
+    tcase_add_test(found, a_store_older_than_an_answer_is_found);
+}
+
+static TCase *new_case(Suite *suite, const char *name) {
+    TCase *tests = tcase_create(name);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    suite_add_tcase(suite, tests);
+    return tests;
+}
+
+int main(void) {
+    Suite *suite = suite_create("checker");
+    TCase *legal = new_case(suite, "legal"), *found = new_case(suite, "found");
+    add_legal(legal);
+    add_totals_and_pictures(found);
+    add_requests_and_reservations(found);
+    return check_main(suite);
+}
