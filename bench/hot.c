@@ -53,7 +53,8 @@ static struct {
     bool strict;
     int rounds, seconds, fair_seconds, pairs, clients, rows;
     char *control;
-} options = {.rounds = 5, .seconds = 4, .fair_seconds = 30, .pairs = 200, .clients = 64, .rows = 99};
+} options = {
+    .rounds = 5, .seconds = 4, .fair_seconds = 30, .pairs = 200, .clients = 64, .rows = 99};
 
 static struct azurite azurite;
 static struct storage_connection storage;
@@ -98,7 +99,8 @@ static void start_handler(struct app *app, const char *table, const char *instan
     snprintf(table_name, sizeof table_name, "Inventory:TableName=%s", table);
     snprintf(name, sizeof name, "HANDLER_INSTANCE=%s", instance);
     const char *const settings[] = {table_name, name, NULL};
-    app_start_handler(app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(app, &(struct app_options){.connection_string = azurite.connection_string,
+                                                 .settings = settings});
     if (!app_wait_for_log(app, 0, "Leasehold listens", START_MS)) {
         ck_abort_msg("the handler does not start: %s", process_output_from(&app->process, 0));
     }
@@ -119,8 +121,8 @@ static void make_table(char table[STORAGE_UNIQUE_NAME_BYTES]) {
 
 /* ---- throughput ---- */
 
-static void add_cpu(struct throughput *to, int64_t handler_us, int64_t azurite_us, int64_t generator_us,
-                    int64_t wall_us, int64_t count) {
+static void add_cpu(struct throughput *to, int64_t handler_us, int64_t azurite_us,
+                    int64_t generator_us, int64_t wall_us, int64_t count) {
     samples_add(&to->handler_cpu_us, (double)handler_us / (double)count);
     samples_add(&to->azurite_cpu_us, (double)azurite_us / (double)count);
     samples_add(&to->generator_cpu_us, (double)generator_us / (double)count);
@@ -150,7 +152,8 @@ static double run_bare_round(void) {
     }
     double per_second = (double)counted * 1e6 / (double)(now_us - counted_from_us);
     samples_add(&bare.per_second, per_second);
-    add_cpu(&bare, 0, cpu_us(&azurite.process) - azurite_us, own_cpu_us() - own_us, now_us - counted_from_us, counted);
+    add_cpu(&bare, 0, cpu_us(&azurite.process) - azurite_us, own_cpu_us() - own_us,
+            now_us - counted_from_us, counted);
     bare_reserver_close(&reserver);
     return per_second;
 }
@@ -164,7 +167,8 @@ static double run_handler_round(struct throughput *to) {
     start_handler(&app, table, "1");
     load_open(&load, &app.port, 1, options.clients, PATH, BODY);
     size_t mark = azurite_mark(&azurite);
-    int64_t handler_us = cpu_us(&app.process), azurite_us = cpu_us(&azurite.process), begun_us = load_now_us();
+    int64_t handler_us = cpu_us(&app.process), azurite_us = cpu_us(&azurite.process),
+            begun_us = load_now_us();
     load_run(&load, WARM_UP_MS + options.seconds * INT64_C(1000), PATIENCE_MS, &result);
     int64_t wall_us = load_now_us() - begun_us;
     handler_us = cpu_us(&app.process) - handler_us;
@@ -215,14 +219,17 @@ static void measure_throughput(void) {
 static void acquire_bare_lease(const char *blob, const char *lease_id) {
     struct error err = {0};
     int64_t sent_ms = 0;
-    enum status status = blob_lease_acquire(&storage.client, "leases", blob, lease_id, LEASE_S,
-                                            storage_connection_deadline(&storage, TIMEOUT_MS), &sent_ms, &err);
+    enum status status =
+        blob_lease_acquire(&storage.client, "leases", blob, lease_id, LEASE_S,
+                           storage_connection_deadline(&storage, TIMEOUT_MS), &sent_ms, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
 static void release_bare_lease(const char *blob, const char *lease_id) {
     int64_t deadline_ms = storage_connection_deadline(&storage, TIMEOUT_MS);
-    ck_assert_int_eq(blob_lease_release(&storage.client, "leases", blob, lease_id, deadline_ms, NULL), STATUS_OK);
+    ck_assert_int_eq(
+        blob_lease_release(&storage.client, "leases", blob, lease_id, deadline_ms, NULL),
+        STATUS_OK);
 }
 
 static void reserve_bare(struct bare_reserver *reserver, const char *blob) {
@@ -255,7 +262,8 @@ static void measure_idle(void) {
     make_table(table);
     bare_reserver_open(&reserver, &storage.client, table, "BARE-1");
     ck_assert_msg(blob_create_empty(&storage.client, "leases", blob, NULL,
-                                    storage_connection_deadline(&storage, TIMEOUT_MS), &err) == STATUS_OK,
+                                    storage_connection_deadline(&storage, TIMEOUT_MS),
+                                    &err) == STATUS_OK,
                   "%s", err.message);
     start_handler(&app, table, "1");
     load_open(&load, &app.port, 1, 1, PATH, BODY);
@@ -300,8 +308,8 @@ static const char *spread(struct samples *samples, int decimals) {
     if (samples->count == 0) {
         return "-";
     }
-    snprintf(text, sizeof texts[0], "%.*f (%.*f..%.*f)", decimals, samples_median(samples), decimals,
-             samples_percentile(samples, 0), decimals, samples_percentile(samples, 100));
+    snprintf(text, sizeof texts[0], "%.*f (%.*f..%.*f)", decimals, samples_median(samples),
+             decimals, samples_percentile(samples, 0), decimals, samples_percentile(samples, 100));
     return text;
 }
 
@@ -312,8 +320,8 @@ static const char *percentiles(struct samples *samples, double low, double high,
     if (samples->count == 0) {
         return "-";
     }
-    snprintf(text, sizeof texts[0], "%.*f / %.*f", decimals, samples_percentile(samples, low), decimals,
-             samples_percentile(samples, high));
+    snprintf(text, sizeof texts[0], "%.*f / %.*f", decimals, samples_percentile(samples, low),
+             decimals, samples_percentile(samples, high));
     return text;
 }
 
@@ -330,31 +338,37 @@ static void print_throughput(void) {
     char refusals[2][32], title[64];
     snprintf(refusals[0], sizeof refusals[0], "%lld", (long long)on->refusals);
     snprintf(refusals[1], sizeof refusals[1], "%lld", (long long)off->refusals);
-    printf("One product, one handler, %d clients; %d rounds of %d s, interleaved: median (least..greatest round)\n",
+    printf("One product, one handler, %d clients; %d rounds of %d s, interleaved: median "
+           "(least..greatest round)\n",
            options.clients, options.rounds, options.seconds);
     print_row("", "handler", "handler, batches off", "bare client");
-    print_row("reservations/s", spread(&on->per_second, 0), spread(&off->per_second, 0), spread(&bare.per_second, 0));
-    print_row("  of the bare client's in its round", spread(&on->of_bare, 2), spread(&off->of_bare, 2), "");
-    print_row("storage requests/reservation", spread(&on->requests, 3), spread(&off->requests, 3), "");
+    print_row("reservations/s", spread(&on->per_second, 0), spread(&off->per_second, 0),
+              spread(&bare.per_second, 0));
+    print_row("  of the bare client's in its round", spread(&on->of_bare, 2),
+              spread(&off->of_bare, 2), "");
+    print_row("storage requests/reservation", spread(&on->requests, 3), spread(&off->requests, 3),
+              "");
     print_row("latency p50 / p99, ms", percentiles(&on->latency_ms, 50, 99, 0),
               percentiles(&off->latency_ms, 50, 99, 0), "");
     snprintf(title, sizeof title, "%d", options.rows);
     print_row("reservations in a commit, p10 / p90", percentiles(&on->commit_sizes, 10, 90, 0),
               percentiles(&off->commit_sizes, 10, 90, 0), title);
     print_row("answers other than 200", refusals[0], refusals[1], "");
-    print_row("processor us/reservation: handler", spread(&on->handler_cpu_us, 0), spread(&off->handler_cpu_us, 0), "");
-    print_row("                          Azurite", spread(&on->azurite_cpu_us, 0), spread(&off->azurite_cpu_us, 0),
-              spread(&bare.azurite_cpu_us, 0));
-    print_row("                          client", spread(&on->generator_cpu_us, 0), spread(&off->generator_cpu_us, 0),
-              spread(&bare.generator_cpu_us, 0));
-    print_row("Azurite's processor in use", spread(&on->azurite_busy, 2), spread(&off->azurite_busy, 2),
-              spread(&bare.azurite_busy, 2));
+    print_row("processor us/reservation: handler", spread(&on->handler_cpu_us, 0),
+              spread(&off->handler_cpu_us, 0), "");
+    print_row("                          Azurite", spread(&on->azurite_cpu_us, 0),
+              spread(&off->azurite_cpu_us, 0), spread(&bare.azurite_cpu_us, 0));
+    print_row("                          client", spread(&on->generator_cpu_us, 0),
+              spread(&off->generator_cpu_us, 0), spread(&bare.generator_cpu_us, 0));
+    print_row("Azurite's processor in use", spread(&on->azurite_busy, 2),
+              spread(&off->azurite_busy, 2), spread(&bare.azurite_busy, 2));
 }
 
 static void print_idle(void) {
     printf("\nAn idle product, one client, %d pairs: p50 / p90, ms\n", options.pairs);
     print_row("reserve through the handler", percentiles(&idle_ms, 50, 90, 1), "", "");
-    print_row("lease and transaction by the bare client", percentiles(&idle_bare_ms, 50, 90, 1), "", "");
+    print_row("lease and transaction by the bare client", percentiles(&idle_bare_ms, 50, 90, 1), "",
+              "");
 }
 
 static double share(int target, int64_t *out_commits) {
@@ -362,7 +376,8 @@ static double share(int target, int64_t *out_commits) {
     load_add_commit_sizes(&fair, target, &sizes);
     *out_commits = (int64_t)sizes.count;
     samples_release(&sizes);
-    return (double)load_reservations(&fair, target) / (double)load_reservations(&fair, LOAD_ALL_TARGETS);
+    return (double)load_reservations(&fair, target) /
+           (double)load_reservations(&fair, LOAD_ALL_TARGETS);
 }
 
 static double print_fairness(void) {
@@ -374,12 +389,14 @@ static double print_fairness(void) {
         all_commits += commits[i];
         least = fmin(least, shares[i]);
     }
-    printf(
-        "\nThe same product, %d handlers, %d clients in all, %d s: %.0f reservations/s, %lld answers other than 200\n",
-        INSTANCES, options.clients, options.fair_seconds, load_per_second(&fair, 0), (long long)load_refusals(&fair));
+    printf("\nThe same product, %d handlers, %d clients in all, %d s: %.0f reservations/s, %lld "
+           "answers other than 200\n",
+           INSTANCES, options.clients, options.fair_seconds, load_per_second(&fair, 0),
+           (long long)load_refusals(&fair));
     printf("%-44s", "share of reservations (of commits)");
     for (int i = 0; i < INSTANCES; i++) {
-        printf(" %.0f %% (%.0f %%)", 100 * shares[i], 100 * (double)commits[i] / (double)all_commits);
+        printf(" %.0f %% (%.0f %%)", 100 * shares[i],
+               100 * (double)commits[i] / (double)all_commits);
     }
     struct samples latencies = {0};
     load_add_latencies(&fair, 0, &latencies);
@@ -402,16 +419,20 @@ static void report(void) {
     print_throughput();
     print_idle();
     double least = print_fairness();
-    double of_bare = samples_median(&batches_on.of_bare), requests = samples_median(&batches_on.requests);
+    double of_bare = samples_median(&batches_on.of_bare),
+           requests = samples_median(&batches_on.requests);
     double idle = samples_median(&idle_ms) / samples_median(&idle_bare_ms);
-    double longest_ms = load_longest_ms(&fair), limit_ms = ACQUIRE_TIMEOUT_MS + longest_transaction_ms;
+    double longest_ms = load_longest_ms(&fair),
+           limit_ms = ACQUIRE_TIMEOUT_MS + longest_transaction_ms;
     printf("\nAims\n");
-    judge(of_bare >= 0.8, "at least 80 %% of the bare client's reservations/s: %.0f %%", 100 * of_bare);
+    judge(of_bare >= 0.8, "at least 80 %% of the bare client's reservations/s: %.0f %%",
+          100 * of_bare);
     judge(requests <= 0.1, "at most 0.1 storage requests/reservation: %.3f", requests);
     judge(idle <= 1.25, "an idle product at most 1.25 times the bare client's time: %.2f", idle);
     judge(least >= 0.2, "no instance below 20 %% of the reservations: %.0f %%", 100 * least);
-    judge(longest_ms <= limit_ms, "nobody waits longer than AcquireTimeout and a batch, %.1f s: %.1f s",
-          limit_ms / 1000, longest_ms / 1000);
+    judge(longest_ms <= limit_ms,
+          "nobody waits longer than AcquireTimeout and a batch, %.1f s: %.1f s", limit_ms / 1000,
+          longest_ms / 1000);
 }
 
 /* A check of libcheck's, so that what goes wrong below it is told. */

@@ -41,7 +41,9 @@ static void read_arguments(int argc, char **argv) {
         }
     }
     if (optind < argc || options.leases < 1 || options.periods < 1) {
-        fputs("usage: lease_scale [--azurite] [--leases N] [--periods P] [--delay MS] [--stop MS]\n", stderr);
+        fputs(
+            "usage: lease_scale [--azurite] [--leases N] [--periods P] [--delay MS] [--stop MS]\n",
+            stderr);
         exit(64);
     }
 }
@@ -74,8 +76,8 @@ START_TEST(every_limit_is_met) {
         snprintf(title, sizeof title, "%d leases on Azurite", options.leases);
     } else {
         run_on_slow_store(&figures);
-        snprintf(title, sizeof title, "%d leases on a store that answers after %jd ms", options.leases,
-                 (intmax_t)delay_ms);
+        snprintf(title, sizeof title, "%d leases on a store that answers after %jd ms",
+                 options.leases, (intmax_t)delay_ms);
     }
     lease_load_print(stdout, title, &figures);
     lease_load_complain(&complaints, &figures);

@@ -26,7 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_PORTS = 16, BUFFER_BYTES = 64 * 1024, MAX_EVENTS = 256, DRAIN_US = 20 * 1000 * 1000, TICK_US = 20 * 1000 };
+enum {
+    MAX_PORTS = 16,
+    BUFFER_BYTES = 64 * 1024,
+    MAX_EVENTS = 256,
+    DRAIN_US = 20 * 1000 * 1000,
+    TICK_US = 20 * 1000
+};
 
 struct client {
     int fd, port, index;
@@ -51,7 +57,8 @@ static struct {
     bool reads, touches;
     int64_t first, warm_us, run_us, think_us;
     uint64_t seed;
-} options = {.client_count = 64, .product_count = 1, .warm_us = 1000000, .run_us = 4000000, .seed = 1};
+} options = {
+    .client_count = 64, .product_count = 1, .warm_us = 1000000, .run_us = 4000000, .seed = 1};
 
 enum phase { FILLING, WARMING, MEASURING, DRAINING };
 
@@ -90,7 +97,8 @@ static uint64_t draw(uint64_t *state) {
 static void note_latency(int64_t latency_us) {
     if ((size_t)run.measured == run.latency_capacity) {
         run.latency_capacity = run.latency_capacity == 0 ? 1 << 16 : run.latency_capacity * 2;
-        run.latencies_us = realloc(run.latencies_us, run.latency_capacity * sizeof *run.latencies_us);
+        run.latencies_us =
+            realloc(run.latencies_us, run.latency_capacity * sizeof *run.latencies_us);
         if (run.latencies_us == NULL) {
             die("load: memory");
         }
@@ -153,15 +161,18 @@ static void reopen(struct client *client) {
 static void ask(struct client *client) {
     char request[512], body[128];
     bool fills = run.phase == FILLING;
-    int64_t product =
-        fills && options.touches ? run.fills_sent : (int64_t)(draw(&client->random) % (uint64_t)options.product_count);
+    int64_t product = fills && options.touches
+                          ? run.fills_sent
+                          : (int64_t)(draw(&client->random) % (uint64_t)options.product_count);
     run.fills_sent += fills;
     client->is_read = options.reads && !fills;
     if (client->is_read) {
-        snprintf(request, sizeof request, "GET /api/inventory/P%04lld HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        snprintf(request, sizeof request,
+                 "GET /api/inventory/P%04lld HTTP/1.1\r\nHost: localhost\r\n\r\n",
                  (long long)product);
     } else {
-        int length = snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"CUST-%d\"}", client->index);
+        int length = snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"CUST-%d\"}",
+                              client->index);
         snprintf(request, sizeof request,
                  "POST /api/inventory/P%04lld/reserve HTTP/1.1\r\nHost: localhost\r\n"
                  "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -192,14 +203,16 @@ static bool read_head(struct client *client) {
     }
     client->status = (int)strtol(client->answer + strlen("HTTP/1.1 "), NULL, 10);
     client->must_close = strcasestr(client->answer, "\r\nConnection: close") != NULL;
-    client->needed = (size_t)(end + 4 - client->answer) + strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
+    client->needed = (size_t)(end + 4 - client->answer) +
+                     strtoul(length + strlen("\r\nContent-Length:"), NULL, 10);
     return true;
 }
 
 /* Bodies are counted, not kept. */
 static void receive(struct client *client) {
     for (;;) {
-        size_t at = client->got < BUFFER_BYTES / 2 || client->needed == 0 ? client->got : BUFFER_BYTES / 2;
+        size_t at =
+            client->got < BUFFER_BYTES / 2 || client->needed == 0 ? client->got : BUFFER_BYTES / 2;
         ssize_t count = recv(client->fd, client->answer + at, BUFFER_BYTES - 1 - at, 0);
         if (count < 0 && errno == EAGAIN) {
             return;
@@ -290,22 +303,26 @@ static int by_size(const void *left, const void *right) {
 }
 
 static double percentile_ms(double share) {
-    return run.measured == 0 ? 0 : run.latencies_us[(size_t)(share * (double)(run.measured - 1) + 0.5)] / 1000.0;
+    return run.measured == 0
+               ? 0
+               : run.latencies_us[(size_t)(share * (double)(run.measured - 1) + 0.5)] / 1000.0;
 }
 
 static void report(void) {
     if (run.measured > 0) {
         qsort(run.latencies_us, (size_t)run.measured, sizeof *run.latencies_us, by_size);
     }
-    printf(
-        "{\"seconds\":%.6f,\"answered\":%lld,\"refused\":%lld,\"failed\":%lld,\"units\":%lld,\"unknown\":%lld,"
-        "\"closed\":%lld,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_ms\":%.3f,\"ports\":[",
-        (double)run.measured_us / 1e6, (long long)run.measured, (long long)run.refused, (long long)run.failed,
-        (long long)run.units, (long long)run.unknown, (long long)run.closed, percentile_ms(0.5), percentile_ms(0.9),
-        percentile_ms(0.99), percentile_ms(0.999), percentile_ms(1));
+    printf("{\"seconds\":%.6f,\"answered\":%lld,\"refused\":%lld,\"failed\":%lld,\"units\":%lld,"
+           "\"unknown\":%lld,"
+           "\"closed\":%lld,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"p999_ms\":%.3f,\"max_"
+           "ms\":%.3f,\"ports\":[",
+           (double)run.measured_us / 1e6, (long long)run.measured, (long long)run.refused,
+           (long long)run.failed, (long long)run.units, (long long)run.unknown,
+           (long long)run.closed, percentile_ms(0.5), percentile_ms(0.9), percentile_ms(0.99),
+           percentile_ms(0.999), percentile_ms(1));
     for (int i = 0; i < options.port_count; i++) {
-        printf("%s{\"answered\":%lld,\"longest_ms\":%.3f}", i == 0 ? "" : ",", (long long)options.ports[i].answered,
-               (double)options.ports[i].longest_us / 1000.0);
+        printf("%s{\"answered\":%lld,\"longest_ms\":%.3f}", i == 0 ? "" : ",",
+               (long long)options.ports[i].answered, (double)options.ports[i].longest_us / 1000.0);
     }
     puts("]}");
 }
@@ -313,7 +330,8 @@ static void report(void) {
 /* ---- options ---- */
 
 static void read_ports(char *text) {
-    for (char *rest = text, *port; (port = strsep(&rest, ",")) != NULL && options.port_count < MAX_PORTS;) {
+    for (char *rest = text, *port;
+         (port = strsep(&rest, ",")) != NULL && options.port_count < MAX_PORTS;) {
         options.ports[options.port_count++].number = (int)strtol(port, NULL, 10);
     }
 }

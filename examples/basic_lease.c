@@ -29,17 +29,20 @@ static void on_renewed(void *context, const struct leasehold_event *event) {
 }
 
 /* The work, in steps of a second: no step begins on a lease that is not held. */
-static enum leasehold_result work(const struct leasehold_lease *lease, int seconds, struct leasehold_error *err) {
+static enum leasehold_result work(const struct leasehold_lease *lease, int seconds,
+                                  struct leasehold_error *err) {
     enum leasehold_result result = LEASEHOLD_OK;
     for (int step = 1; step <= seconds && result == LEASEHOLD_OK; step++) {
         printf("step %d of %d: may rely on the lease for %lld ms\n", step, seconds,
                (long long)leasehold_safe_for_ms(lease));
-        result = leasehold_wait(lease, 1000, err); /* ends early when the lease is lost, or on cancel */
+        result =
+            leasehold_wait(lease, 1000, err); /* ends early when the lease is lost, or on cancel */
     }
     return result;
 }
 
-static enum leasehold_result run(struct leasehold *client, const char *name, int seconds, struct leasehold_error *err) {
+static enum leasehold_result run(struct leasehold *client, const char *name, int seconds,
+                                 struct leasehold_error *err) {
     struct leasehold_request request = {.name = name};
     struct leasehold_lease *lease;
     enum leasehold_result result = leasehold_acquire(client, &request, &lease, err);
@@ -48,7 +51,8 @@ static enum leasehold_result run(struct leasehold *client, const char *name, int
     }
     printf("acquired %s as %s\n", name, leasehold_id(lease));
     result = work(lease, seconds, err);
-    printf("%s; renewals: %d\n", leasehold_is_held(lease) ? "releasing" : "lost", leasehold_renewal_count(lease));
+    printf("%s; renewals: %d\n", leasehold_is_held(lease) ? "releasing" : "lost",
+           leasehold_renewal_count(lease));
     leasehold_release(lease);
     return result;
 }
@@ -62,7 +66,8 @@ int main(int argc, char **argv) {
     struct leasehold_options options = leasehold_options_default();
     options.connection_string = given != NULL ? given : "UseDevelopmentStorage=true";
     options.duration_s = 15;
-    options.renew_interval_ms = 3000; /* so that there is something to see; two thirds of the duration would do */
+    options.renew_interval_ms =
+        3000; /* so that there is something to see; two thirds of the duration would do */
     options.listener.renewed = on_renewed;
     setvbuf(stdout, NULL, _IOLBF, 0);
 

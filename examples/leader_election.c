@@ -30,13 +30,13 @@ static void say(const char *what) {
     struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    printf("%02d:%02d:%02d.%03ld %d %s\n", utc.tm_hour, utc.tm_min, utc.tm_sec, now.tv_nsec / 1000000, (int)getpid(),
-           what);
+    printf("%02d:%02d:%02d.%03ld %d %s\n", utc.tm_hour, utc.tm_min, utc.tm_sec,
+           now.tv_nsec / 1000000, (int)getpid(), what);
 }
 
 /* Waits until the lease is ours, however long that takes. */
-static enum leasehold_result stand(struct leasehold *client, const char *name, struct leasehold_lease **lease,
-                                   struct leasehold_error *err) {
+static enum leasehold_result stand(struct leasehold *client, const char *name,
+                                   struct leasehold_lease **lease, struct leasehold_error *err) {
     struct leasehold_request request = {.name = name, .try_once = true};
     enum leasehold_result result = leasehold_acquire(client, &request, lease, err);
     if (result == LEASEHOLD_HELD_ELSEWHERE) {
@@ -66,7 +66,8 @@ static enum leasehold_result lead(struct leasehold_lease *lease, struct leasehol
 }
 
 /* Until it is cancelled. A leader that has lost its lease stands again. */
-static enum leasehold_result run(struct leasehold *client, const char *name, struct leasehold_error *err) {
+static enum leasehold_result run(struct leasehold *client, const char *name,
+                                 struct leasehold_error *err) {
     enum leasehold_result result;
     do {
         struct leasehold_lease *lease;

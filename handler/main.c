@@ -17,7 +17,8 @@
 enum {
     MAX_IN_HAND = 256, /* one more request is told to come again */
     THREADS_NEEDED =
-        MAX_IN_HAND + 44, /* at most: ours, and those in which libcurl looks names up for requests in hand */
+        MAX_IN_HAND +
+        44, /* at most: ours, and those in which libcurl looks names up for requests in hand */
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
     /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
     STOP_FINISH_MS = 2500,
@@ -42,7 +43,8 @@ static void on_prepared(void *context, enum status status, const struct error *e
     if (status == STATUS_CONTAINER_NOT_FOUND) {
         log_event(LOG_ERROR, "%s", err->message);
     } else if (status != STATUS_OK && status != STATUS_CANCELLED) {
-        log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s", err->message);
+        log_event(LOG_WARNING, "Storage is not ready; requests are answered 503 until it is: %s",
+                  err->message);
     }
 }
 
@@ -63,7 +65,8 @@ static enum status serve(struct app *app, struct error *err) {
                                       .service = &app->parts.inventory,
                                       .random = app->parts.platform.random,
                                       .route_prefix = app->parts.settings.route_prefix};
-    enum status status = http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
+    enum status status =
+        http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
         parts_close(&app->parts, clock_now_ms(app->parts.platform.clock));
         return status;
@@ -119,7 +122,8 @@ static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
 
 static void log_failed_start(const struct error *err) {
     if (err->status == STATUS_NO_THREAD) {
-        log_event(LOG_ERROR, "Leasehold cannot start: %s. It needs up to %d threads", err->message, THREADS_NEEDED);
+        log_event(LOG_ERROR, "Leasehold cannot start: %s. It needs up to %d threads", err->message,
+                  THREADS_NEEDED);
     } else {
         log_event(LOG_ERROR, "Leasehold cannot start: %s", err->message);
     }
@@ -143,7 +147,8 @@ int main(int argc, char **argv, char **environment) {
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGINT);
     sigaddset(&stop_signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stop_signals, NULL); /* in every thread: they are waited for below */
+    pthread_sigmask(SIG_BLOCK, &stop_signals,
+                    NULL); /* in every thread: they are waited for below */
     signal(SIGPIPE, SIG_IGN);
 
     enum status status = parts_load(&app.parts, environment, &err);

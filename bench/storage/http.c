@@ -63,8 +63,8 @@ static int64_t clock_us(clockid_t clock) {
 
 /* Whether the whole request is there. */
 static bool take_request(struct connection *connection) {
-    connection->request_length =
-        simulated_request_read((struct text){connection->in, connection->in_length}, &connection->request);
+    connection->request_length = simulated_request_read(
+        (struct text){connection->in, connection->in_length}, &connection->request);
     return connection->request_length > 0;
 }
 
@@ -108,8 +108,9 @@ static void end_connection(struct connection *connection) {
 /* False: the connection is gone. */
 static bool send_answer(struct connection *connection) {
     while (connection->sent < connection->out.length) {
-        ssize_t count = send(connection->fd, connection->out.data + connection->sent,
-                             connection->out.length - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t count =
+            send(connection->fd, connection->out.data + connection->sent,
+                 connection->out.length - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (count < 0 && errno == EAGAIN) {
             if (!connection->waits_for_room) {
                 watch(connection, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
@@ -244,8 +245,8 @@ static int listen_at(enum simulated_service service) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1024) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fd, 1024) != 0 || getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         perror("fake storage: listening");
         exit(1);
     }
@@ -254,12 +255,14 @@ static int listen_at(enum simulated_service service) {
 }
 
 static struct timespec *time_left(struct timespec *left) {
-    const struct connection *arriving = TAILQ_FIRST(&server.arriving), *leaving = TAILQ_FIRST(&server.leaving);
+    const struct connection *arriving = TAILQ_FIRST(&server.arriving),
+                            *leaving = TAILQ_FIRST(&server.leaving);
     if (arriving == NULL && leaving == NULL) {
         return NULL;
     }
-    int64_t due_us = arriving == NULL || (leaving != NULL && leaving->due_us < arriving->due_us) ? leaving->due_us
-                                                                                                 : arriving->due_us;
+    int64_t due_us = arriving == NULL || (leaving != NULL && leaving->due_us < arriving->due_us)
+                         ? leaving->due_us
+                         : arriving->due_us;
     int64_t left_us = due_us - clock_us(CLOCK_MONOTONIC);
     left_us = left_us < 0 ? 0 : left_us;
     *left = (struct timespec){.tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
@@ -273,7 +276,8 @@ void http_serve(http_serve_request serve, void *context, int64_t delay_us) {
     server.half_delay_us = delay_us / 2;
     TAILQ_INIT(&server.arriving);
     TAILQ_INIT(&server.leaving);
-    int blob_port = listen_at(SIMULATED_BLOB_SERVICE), table_port = listen_at(SIMULATED_TABLE_SERVICE);
+    int blob_port = listen_at(SIMULATED_BLOB_SERVICE),
+        table_port = listen_at(SIMULATED_TABLE_SERVICE);
     printf("{\"blob\":%d,\"table\":%d}\n", blob_port, table_port);
     fflush(stdout);
     for (;;) {

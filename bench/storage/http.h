@@ -21,6 +21,7 @@ typedef void (*http_serve_request)(void *context, enum simulated_service service
  * Listens on free ports of 127.0.0.1, writes {"blob":PORT,"table":PORT} to stdout, and serves until
  * it is killed.
  */
-void http_serve(http_serve_request serve, void *context, int64_t delay_us) __attribute__((noreturn));
+void http_serve(http_serve_request serve, void *context, int64_t delay_us)
+    __attribute__((noreturn));
 
 #endif

@@ -38,7 +38,8 @@ static void answer_counts(const struct counts *counts, struct strbuf *out) {
     strbuf_release(&body);
 }
 
-static void seed(struct simulated_storage *storage, const struct simulated_request *request, struct strbuf *out) {
+static void seed(struct simulated_storage *storage, const struct simulated_request *request,
+                 struct strbuf *out) {
     long count = strtol(request->path.data + strlen("/$seed/"), NULL, 10);
     struct entity entity;
     struct strbuf properties;
@@ -61,8 +62,8 @@ static void seed(struct simulated_storage *storage, const struct simulated_reque
     answer(out, "204 No Content", "");
 }
 
-static void serve(void *context, enum simulated_service service, const struct simulated_request *request,
-                  struct strbuf *out) {
+static void serve(void *context, enum simulated_service service,
+                  const struct simulated_request *request, struct strbuf *out) {
     struct fake *fake = context;
     if (text_is(request->path, "/$counts")) {
         answer_counts(&fake->counts, out);
@@ -75,9 +76,10 @@ static void serve(void *context, enum simulated_service service, const struct si
 }
 
 int main(int argc, char **argv) {
-    static const struct storage_account account = {.name = "devstoreaccount1",
-                                                   .blob_endpoint = "http://127.0.0.1/devstoreaccount1",
-                                                   .table_endpoint = "http://127.0.0.1/devstoreaccount1"};
+    static const struct storage_account account = {
+        .name = "devstoreaccount1",
+        .blob_endpoint = "http://127.0.0.1/devstoreaccount1",
+        .table_endpoint = "http://127.0.0.1/devstoreaccount1"};
     static struct fake fake;
     char *end = NULL;
     long delay_us = argc > 1 ? strtol(argv[1], &end, 10) : 0;

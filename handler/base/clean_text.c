@@ -19,8 +19,9 @@ static const struct {
     int pieces;
     bool needs_colon; /* else it is a word like others: "the Authorization header" */
 } names[] = {
-    {"authorization", 2, true}, {"sharedkey", 1, false}, {"sharedkeylite", 1, false}, {"bearer", 1, false},
-    {"basic", 1, false},        {"sig", 1, true},        {"signature", 1, true},
+    {"authorization", 2, true}, {"sharedkey", 1, false}, {"sharedkeylite", 1, false},
+    {"bearer", 1, false},       {"basic", 1, false},     {"sig", 1, true},
+    {"signature", 1, true},
 };
 
 struct output {
@@ -60,10 +61,12 @@ static bool contains(const char *text, size_t length, const char *word) {
 
 /* The index of the name that the piece is, or begins with before a colon; -1: none. `length` is that of all text from the piece on. */
 static int find_name(const char *piece, size_t word_length, size_t length) {
-    size_t behind = word_length + span(piece + word_length, length - word_length, SPACES_AND_QUOTES "\\", true);
+    size_t behind =
+        word_length + span(piece + word_length, length - word_length, SPACES_AND_QUOTES "\\", true);
     bool has_colon = behind < length && (piece[behind] == ':' || piece[behind] == '=');
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
-        if (strlen(names[i].word) == word_length && strncasecmp(piece, names[i].word, word_length) == 0 &&
+        if (strlen(names[i].word) == word_length &&
+            strncasecmp(piece, names[i].word, word_length) == 0 &&
             (has_colon || !names[i].needs_colon)) {
             return i;
         }
@@ -72,8 +75,8 @@ static int find_name(const char *piece, size_t word_length, size_t length) {
 }
 
 static bool may_be_secret(const char *piece, size_t length) {
-    return length >= SECRET_LENGTH || contains(piece, length, "sig=") || contains(piece, length, "sig%3d") ||
-           (length > 3 && strncmp(piece, "eyJ", 3) == 0);
+    return length >= SECRET_LENGTH || contains(piece, length, "sig=") ||
+           contains(piece, length, "sig%3d") || (length > 3 && strncmp(piece, "eyJ", 3) == 0);
 }
 
 /* Copies a piece that follows no name. */

@@ -5,7 +5,8 @@
 
 void condition_init(pthread_cond_t *condition) {
     pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0 || pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
+    if (pthread_condattr_init(&monotonic) != 0 ||
+        pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
         pthread_cond_init(condition, &monotonic) != 0) {
         abort();
     }
@@ -21,6 +22,7 @@ struct timespec condition_deadline(int64_t ms) {
     return until;
 }
 
-bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until) {
+bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock,
+                          const struct timespec *until) {
     return pthread_cond_timedwait(condition, lock, until) != ETIMEDOUT;
 }

@@ -20,6 +20,7 @@ void condition_init(pthread_cond_t *condition);
 struct timespec condition_deadline(int64_t ms);
 
 /* Waits, with `lock` held, for a signal or until then; may wake for nothing. False: the time is over. */
-bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until);
+bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock,
+                          const struct timespec *until);
 
 #endif

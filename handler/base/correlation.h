@@ -25,7 +25,8 @@ struct correlation {
  * traceparent. An id that is missing, too long or made of more than letters, digits, '-' and '_' is
  * replaced by a new one, made with `random`; such a trace id counts as none.
  */
-void correlation_read(const struct http_headers *headers, const struct random_source *random, struct correlation *out);
+void correlation_read(const struct http_headers *headers, const struct random_source *random,
+                      struct correlation *out);
 
 /* Makes it this thread's, and returns the one before. NULL: none. */
 const struct correlation *correlation_use(const struct correlation *correlation);

@@ -99,7 +99,8 @@ enum status crypto_random(void *out, size_t length) {
 enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned digest_length = 0;
-    if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) != 1 || digest_length != SHA256_BYTES) {
+    if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) != 1 ||
+        digest_length != SHA256_BYTES) {
         return STATUS_INTERNAL;
     }
     hex_encode(digest, SHA256_BYTES, out);
@@ -111,7 +112,8 @@ enum status crypto_hmac_init(struct crypto_hmac *hmac, const void *key, size_t k
     EVP_MAC_CTX *context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
     EVP_MAC_free(algorithm); /* the context keeps it */
     char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0), OSSL_PARAM_construct_end()};
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
+                                 OSSL_PARAM_construct_end()};
     if (context == NULL || EVP_MAC_init(context, key, key_length, params) != 1) {
         EVP_MAC_CTX_free(context);
         ERR_clear_error();
@@ -127,7 +129,8 @@ enum status crypto_hmac_sign(struct crypto_hmac *hmac, const void *data, size_t 
     size_t mac_length = 0;
     bool ok = EVP_MAC_init(hmac->context, NULL, 0, NULL) == 1 && /* begins anew with the same key */
               EVP_MAC_update(hmac->context, data, length) == 1 &&
-              EVP_MAC_final(hmac->context, mac, &mac_length, sizeof mac) == 1 && mac_length == sizeof mac;
+              EVP_MAC_final(hmac->context, mac, &mac_length, sizeof mac) == 1 &&
+              mac_length == sizeof mac;
     if (ok) {
         memcpy(out, mac, sizeof mac);
     }
@@ -196,7 +199,8 @@ static bool is_base64(const char *text, size_t length, size_t padding) {
 
 enum status crypto_base64_decode(const char *text, struct strbuf *out) {
     size_t length = strlen(text);
-    size_t padding = length - strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    size_t padding =
+        length - strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
     if (!is_base64(text, length, padding)) {
         return STATUS_MALFORMED;
     }
@@ -230,13 +234,14 @@ static enum status read_key(const char *pem, size_t length, EVP_PKEY **out, stru
         return error_set(err, STATUS_NO_MEMORY, "no memory to read a key");
     }
     if (key == NULL) {
-        return error_set(err, STATUS_UNAUTHORIZED, "holds no private key in PEM form without a passphrase");
+        return error_set(err, STATUS_UNAUTHORIZED,
+                         "holds no private key in PEM form without a passphrase");
     }
     int bits = EVP_PKEY_get_bits(key);
     if (!EVP_PKEY_is_a(key, "RSA") || bits < RSA_LEAST_BITS || bits > RSA_MOST_BITS) {
         EVP_PKEY_free(key);
-        return error_set(err, STATUS_UNAUTHORIZED, "holds a key that is not RSA of %d to %d bits", RSA_LEAST_BITS,
-                         RSA_MOST_BITS);
+        return error_set(err, STATUS_UNAUTHORIZED, "holds a key that is not RSA of %d to %d bits",
+                         RSA_LEAST_BITS, RSA_MOST_BITS);
     }
     *out = key;
     return STATUS_OK;
@@ -254,8 +259,8 @@ static X509 *find_certificate(BIO *text, const EVP_PKEY *key) {
     return certificate;
 }
 
-static enum status read_thumbprint(const char *pem, size_t length, const EVP_PKEY *key, unsigned char out[SHA256_BYTES],
-                                   struct error *err) {
+static enum status read_thumbprint(const char *pem, size_t length, const EVP_PKEY *key,
+                                   unsigned char out[SHA256_BYTES], struct error *err) {
     BIO *text = BIO_new_mem_buf(pem, (int)length);
     if (text == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory to read a certificate");
@@ -263,11 +268,13 @@ static enum status read_thumbprint(const char *pem, size_t length, const EVP_PKE
     X509 *certificate = find_certificate(text, key);
     BIO_free(text);
     if (certificate == NULL) {
-        return error_set(err, STATUS_UNAUTHORIZED, "does not hold the certificate of its private key");
+        return error_set(err, STATUS_UNAUTHORIZED,
+                         "does not hold the certificate of its private key");
     }
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned digest_length = 0;
-    bool ok = X509_digest(certificate, EVP_sha256(), digest, &digest_length) == 1 && digest_length == SHA256_BYTES;
+    bool ok = X509_digest(certificate, EVP_sha256(), digest, &digest_length) == 1 &&
+              digest_length == SHA256_BYTES;
     X509_free(certificate);
     if (!ok) {
         return error_set(err, STATUS_INTERNAL, "OpenSSL could not digest a certificate");
@@ -276,7 +283,8 @@ static enum status read_thumbprint(const char *pem, size_t length, const EVP_PKE
     return STATUS_OK;
 }
 
-enum status crypto_identity_read(const char *pem, size_t length, struct crypto_identity *out, struct error *err) {
+enum status crypto_identity_read(const char *pem, size_t length, struct crypto_identity *out,
+                                 struct error *err) {
     assert(length <= INT_MAX);
     EVP_PKEY *key = NULL;
     struct crypto_identity identity;
@@ -299,8 +307,9 @@ void crypto_identity_release(struct crypto_identity *identity) {
     identity->key = NULL;
 }
 
-enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data, size_t length,
-                              unsigned char out[CRYPTO_SIGNATURE_MAX_BYTES], size_t *out_length) {
+enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data,
+                              size_t length, unsigned char out[CRYPTO_SIGNATURE_MAX_BYTES],
+                              size_t *out_length) {
     size_t signature_length = CRYPTO_SIGNATURE_MAX_BYTES;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context == NULL) {

@@ -25,7 +25,8 @@ enum {
 enum status crypto_random(void *out, size_t length) MUST_CHECK;
 
 /* SHA-256 of `data` as 64 lower-case hexadecimal digits. STATUS_INTERNAL: OpenSSL refused; `out` untouched. */
-enum status crypto_sha256_hex(const void *data, size_t length, char out[SHA256_TEXT_BYTES]) MUST_CHECK;
+enum status crypto_sha256_hex(const void *data, size_t length,
+                              char out[SHA256_TEXT_BYTES]) MUST_CHECK;
 
 /* HMAC-SHA256 under one key, made ready once. Belongs to one thread at a time. */
 struct crypto_hmac {
@@ -33,7 +34,8 @@ struct crypto_hmac {
 };
 
 /* `key` is copied. STATUS_INTERNAL: OpenSSL refused, or had no memory; nothing to clean up. */
-enum status crypto_hmac_init(struct crypto_hmac *hmac, const void *key, size_t key_length) MUST_CHECK;
+enum status crypto_hmac_init(struct crypto_hmac *hmac, const void *key,
+                             size_t key_length) MUST_CHECK;
 
 /* Wipes the key. One that is zeroed is fine. */
 void crypto_hmac_cleanup(struct crypto_hmac *hmac);
@@ -74,8 +76,9 @@ enum status crypto_identity_read(const char *pem, size_t length, struct crypto_i
 void crypto_identity_release(struct crypto_identity *identity); /* OpenSSL wipes the key */
 
 /* RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). STATUS_INTERNAL: OpenSSL refused; outputs untouched. */
-enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data, size_t length,
-                              unsigned char out[CRYPTO_SIGNATURE_MAX_BYTES], size_t *out_length) MUST_CHECK;
+enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data,
+                              size_t length, unsigned char out[CRYPTO_SIGNATURE_MAX_BYTES],
+                              size_t *out_length) MUST_CHECK;
 
 /* Overwrites memory in a way that the compiler may not drop. */
 void crypto_wipe(void *data, size_t length);

@@ -84,12 +84,13 @@ static char *append(struct http_headers *headers, const char *bytes, size_t leng
     return start;
 }
 
-static enum status add(struct http_headers *headers, const char *name, size_t name_length, const char *value,
-                       size_t value_length) {
+static enum status add(struct http_headers *headers, const char *name, size_t name_length,
+                       const char *value, size_t value_length) {
     if (!is_one_line(name, name_length) || !is_one_line(value, value_length)) {
         return STATUS_INVALID_ARGUMENT;
     }
-    if (!make_room_for_item(headers) || !make_room_for_text(headers, name_length + 1 + value_length + 1)) {
+    if (!make_room_for_item(headers) ||
+        !make_room_for_text(headers, name_length + 1 + value_length + 1)) {
         return STATUS_NO_MEMORY;
     }
     struct http_header *item = &headers->items[headers->count++];
@@ -98,8 +99,8 @@ static enum status add(struct http_headers *headers, const char *name, size_t na
     return STATUS_OK;
 }
 
-void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length, const char *value,
-                            size_t value_length) {
+void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length,
+                            const char *value, size_t value_length) {
     if (headers->status == STATUS_OK) {
         headers->status = add(headers, name, name_length, value, value_length);
     }
@@ -110,11 +111,13 @@ void http_headers_add(struct http_headers *headers, const char *name, const char
 }
 
 /* Prints behind the text without adding to it. Returns the length, or -1: no memory. */
-PRINTF_LIKE(2, 0) static int print_behind(struct http_headers *headers, const char *format, va_list arguments) {
+PRINTF_LIKE(2, 0)
+static int print_behind(struct http_headers *headers, const char *format, va_list arguments) {
     va_list again;
     va_copy(again, arguments);
     size_t room = headers->text_capacity - headers->text_length;
-    int length = vsnprintf(room == 0 ? NULL : headers->text + headers->text_length, room, format, arguments);
+    int length =
+        vsnprintf(room == 0 ? NULL : headers->text + headers->text_length, room, format, arguments);
     if (length >= 0 && (size_t)length >= room) {
         if (make_room_for_text(headers, (size_t)length + 1)) {
             vsnprintf(headers->text + headers->text_length, (size_t)length + 1, format, again);
@@ -127,7 +130,8 @@ PRINTF_LIKE(2, 0) static int print_behind(struct http_headers *headers, const ch
 }
 
 PRINTF_LIKE(3, 0)
-static enum status add_printed(struct http_headers *headers, const char *name, const char *format, va_list arguments) {
+static enum status add_printed(struct http_headers *headers, const char *name, const char *format,
+                               va_list arguments) {
     size_t start = headers->text_length, name_length = strlen(name);
     if (!make_room_for_item(headers) || !make_room_for_text(headers, name_length + 1)) {
         return STATUS_NO_MEMORY;
@@ -135,14 +139,15 @@ static enum status add_printed(struct http_headers *headers, const char *name, c
     append(headers, name, name_length);
     int value_length = print_behind(headers, format, arguments);
     const char *value = headers->text + headers->text_length;
-    if (value_length < 0 || !is_one_line(name, name_length) || !is_one_line(value, (size_t)value_length)) {
+    if (value_length < 0 || !is_one_line(name, name_length) ||
+        !is_one_line(value, (size_t)value_length)) {
         /* It may be a secret, and no later wipe would reach behind the text. */
         crypto_wipe(headers->text + start, headers->text_capacity - start);
         headers->text_length = start;
         return value_length < 0 ? STATUS_NO_MEMORY : STATUS_INVALID_ARGUMENT;
     }
-    headers->items[headers->count++] =
-        (struct http_header){.name = headers->text + start, .value = headers->text + headers->text_length};
+    headers->items[headers->count++] = (struct http_header){
+        .name = headers->text + start, .value = headers->text + headers->text_length};
     headers->text_length += (size_t)value_length + 1;
     return STATUS_OK;
 }
@@ -164,7 +169,8 @@ static bool may_be_same(const char *a, const char *b) {
 
 static struct http_header *find(const struct http_headers *headers, const char *name) {
     for (size_t i = 0; i < headers->count; i++) {
-        if (may_be_same(headers->items[i].name, name) && strcasecmp(headers->items[i].name, name) == 0) {
+        if (may_be_same(headers->items[i].name, name) &&
+            strcasecmp(headers->items[i].name, name) == 0) {
             return &headers->items[i];
         }
     }
@@ -207,7 +213,8 @@ const char *http_headers_get(const struct http_headers *headers, const char *nam
 struct http_header_value http_headers_single(const struct http_headers *headers, const char *name) {
     struct http_header_value value = {0};
     for (size_t i = 0; i < headers->count; i++) {
-        if (may_be_same(headers->items[i].name, name) && strcasecmp(headers->items[i].name, name) == 0) {
+        if (may_be_same(headers->items[i].name, name) &&
+            strcasecmp(headers->items[i].name, name) == 0) {
             value.is_repeated = value.text != NULL;
             value.text = value.is_repeated ? value.text : headers->items[i].value;
         }

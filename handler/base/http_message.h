@@ -50,9 +50,10 @@ void http_headers_release(struct http_headers *headers);
  * STATUS_NO_MEMORY
  */
 void http_headers_add(struct http_headers *headers, const char *name, const char *value);
-void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);
-void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length, const char *value,
-                            size_t value_length);
+void http_headers_addf(struct http_headers *headers, const char *name, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length,
+                            const char *value, size_t value_length);
 
 /* The same, but a header of that name that is there gets ", " and the value at its end (RFC 9110 section 5.3). */
 void http_headers_join(struct http_headers *headers, const char *name, const char *value);
@@ -84,8 +85,9 @@ enum { HTTP_REASON_BYTES = 512 };
 
 /* A response that a handler fills in. */
 struct http_response {
-    int status;                     /* 200 at first */
-    char reason[HTTP_REASON_BYTES]; /* the status line's phrase; "": the usual one. Set with http_response_set_reason */
+    int status; /* 200 at first */
+    char reason
+        [HTTP_REASON_BYTES]; /* the status line's phrase; "": the usual one. Set with http_response_set_reason */
     struct http_headers headers;
     struct strbuf body;
 };

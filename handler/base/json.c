@@ -26,14 +26,17 @@ static int compare_in_any_case(const void *left, const void *right) {
 }
 
 static enum status key_is_twice(const cJSON *member, struct error *err) {
-    return error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object", member->string);
+    return error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object",
+                     member->string);
 }
 
 /* Compares all pairs. Names that are one in any case differ at most in bit 0x20 of their first bytes. */
-static enum status check_few_keys(const cJSON *object, compare_members *compare, struct error *err) {
+static enum status check_few_keys(const cJSON *object, compare_members *compare,
+                                  struct error *err) {
     for (const cJSON *left = object->child; left != NULL; left = left->next) {
         for (const cJSON *right = left->next; right != NULL; right = right->next) {
-            if (((left->string[0] ^ right->string[0]) & ~0x20) == 0 && compare(&left, &right) == 0) {
+            if (((left->string[0] ^ right->string[0]) & ~0x20) == 0 &&
+                compare(&left, &right) == 0) {
                 return key_is_twice(right, err);
             }
         }
@@ -42,7 +45,8 @@ static enum status check_few_keys(const cJSON *object, compare_members *compare,
 }
 
 /* Sorts many keys rather than comparing all pairs: a caller's 64 KiB may hold ten thousand of them. */
-static enum status check_object_keys(const cJSON *object, compare_members *compare, struct error *err) {
+static enum status check_object_keys(const cJSON *object, compare_members *compare,
+                                     struct error *err) {
     size_t count = (size_t)cJSON_GetArraySize(object);
     if (count <= FEW_KEYS) {
         return check_few_keys(object, compare, err);
@@ -69,7 +73,8 @@ static enum status check_object_keys(const cJSON *object, compare_members *compa
 
 static enum status check_keys(const cJSON *value, compare_members *compare, struct error *err) {
     enum status status = cJSON_IsObject(value) ? check_object_keys(value, compare, err) : STATUS_OK;
-    for (const cJSON *child = value->child; child != NULL && status == STATUS_OK; child = child->next) {
+    for (const cJSON *child = value->child; child != NULL && status == STATUS_OK;
+         child = child->next) {
         status = check_keys(child, compare, err);
     }
     return status;
@@ -169,14 +174,16 @@ static bool keep_number_texts(cJSON *value, const char *text, size_t length, siz
 }
 
 /* `compare` NULL: what stands twice is no fault, and the last counts. */
-static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out, struct error *err) {
+static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out,
+                         struct error *err) {
     enum status status = json_syntax_check(text, length, err);
     if (status != STATUS_OK) {
         return status;
     }
     cJSON *value = cJSON_ParseWithLength(text, length);
     size_t at = 0;
-    if (value == NULL || !keep_number_texts(value, text, length, &at)) { /* not the text's fault: it has been checked */
+    if (value == NULL || !keep_number_texts(value, text, length,
+                                            &at)) { /* not the text's fault: it has been checked */
         json_delete_wiped(value);
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
     }
@@ -201,7 +208,8 @@ enum status json_parse(const char *text, size_t length, cJSON **out, struct erro
 static void replace_nul_escapes(char *text, size_t length) {
     static const char nul_escape[] = "\\u0000";
     char *end = text + length;
-    for (char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL && end - at > 6; at += 2) {
+    for (char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL && end - at > 6;
+         at += 2) {
         if (memcmp(at, nul_escape, sizeof nul_escape - 1) == 0) {
             at[5] = '1';
         }
@@ -219,20 +227,23 @@ static char *copy_text(const char *text, size_t length, struct error *err) {
     return copy;
 }
 
-enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out, struct error *err) {
+enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out,
+                            struct error *err) {
     char *copy = copy_text(text, length, err);
     if (copy == NULL) {
         return STATUS_NO_MEMORY;
     }
     replace_nul_escapes(copy, length);
-    enum status status = parse(copy, length, any_case ? compare_in_any_case : compare_by_case, out, err);
+    enum status status =
+        parse(copy, length, any_case ? compare_in_any_case : compare_by_case, out, err);
     free(copy);
     return status;
 }
 
 /* Where the comment that starts at `start` ends: `start` if none starts there, SIZE_MAX if it does not end. */
 static size_t comment_end(const char *text, size_t length, size_t start) {
-    if (length - start < 2 || text[start] != '/' || (text[start + 1] != '/' && text[start + 1] != '*')) {
+    if (length - start < 2 || text[start] != '/' ||
+        (text[start + 1] != '/' && text[start + 1] != '*')) {
         return start;
     }
     if (text[start + 1] == '*') {
@@ -264,7 +275,8 @@ static enum status blank_extensions(char *text, size_t length, struct error *err
     for (size_t at = blank_byte_order_mark(text, length); at < length;) {
         size_t end = comment_end(text, length, at);
         if (end == SIZE_MAX) {
-            return error_set(err, STATUS_MALFORMED, "not valid JSON: a comment without end, at byte %zu", at);
+            return error_set(err, STATUS_MALFORMED,
+                             "not valid JSON: a comment without end, at byte %zu", at);
         }
         if (end > at) {
             memset(text + at, ' ', end - at);
@@ -354,7 +366,9 @@ static struct decimal read_decimal(const char *number) {
         }
         decimal.exponent -= behind_point && *at != '.';
     }
-    long exponent = *at == '\0' ? 0 : strtol(at + 1, NULL, 10); /* LONG_MIN or LONG_MAX where it is beyond that */
+    long exponent =
+        *at == '\0' ? 0
+                    : strtol(at + 1, NULL, 10); /* LONG_MIN or LONG_MAX where it is beyond that */
     bool is_huge = exponent > 1000 || exponent < -1000;
     decimal.exponent += is_huge ? (exponent > 0 ? 1000 : -1000) : exponent;
     for (; decimal.length > 0 && decimal.digits[decimal.length - 1] == '0'; decimal.length--) {
@@ -372,7 +386,8 @@ bool json_whole_number(const cJSON *item, int64_t *out) {
         *out = 0;
         return true;
     }
-    if (decimal.exponent < 0 || (long)decimal.length + decimal.exponent > 19) { /* int64_t has 19 digits at most */
+    if (decimal.exponent < 0 ||
+        (long)decimal.length + decimal.exponent > 19) { /* int64_t has 19 digits at most */
         return false;
     }
     char text[24] = "-"; /* strtoll knows where int64_t ends */
@@ -384,7 +399,8 @@ bool json_whole_number(const cJSON *item, int64_t *out) {
 
 bool json_int64(const cJSON *object, const char *key, int64_t *out) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? digits_to_int64(item->valuestring, out) : json_whole_number(item, out);
+    return cJSON_IsString(item) ? digits_to_int64(item->valuestring, out)
+                                : json_whole_number(item, out);
 }
 
 /* The character after the backslash; '\0' if there is no short form. */
@@ -401,7 +417,8 @@ static size_t escaped_length(const char *text) {
     if ((unsigned char)text[0] < ' ' || text[0] == '"' || text[0] == '\\') {
         return 1;
     }
-    return text[0] == '\xE2' && text[1] == '\x80' && (text[2] == '\xA8' || text[2] == '\xA9') ? 3 : 0;
+    return text[0] == '\xE2' && text[1] == '\x80' && (text[2] == '\xA8' || text[2] == '\xA9') ? 3
+                                                                                              : 0;
 }
 
 static void append_escape(struct strbuf *out, const char *text, size_t length) {
@@ -410,7 +427,8 @@ static void append_escape(struct strbuf *out, const char *text, size_t length) {
     if (letter != '\0') {
         strbuf_append_char(out, letter);
     } else {
-        strbuf_appendf(out, "u%04x", length == 3 ? 0x2028U + (text[2] == '\xA9') : (unsigned char)text[0]);
+        strbuf_appendf(out, "u%04x",
+                       length == 3 ? 0x2028U + (text[2] == '\xA9') : (unsigned char)text[0]);
     }
 }
 

@@ -34,13 +34,15 @@ enum status json_parse(const char *text, size_t length, cJSON **out, struct erro
  * wherever a NUL would be, but it does not end the string. With `any_case`, names that differ only in the case of A-Z are one
  * name, as .NET's web defaults see them; cJSON_GetObjectItem finds it.
  */
-enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out, struct error *err) MUST_CHECK;
+enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSON **out,
+                            struct error *err) MUST_CHECK;
 
 /*
  * The same for configuration files, where the Functions host and .NET allow comments, a comma after the last member, a byte order
  * mark and a key that stands twice in one object: the last one counts (Newtonsoft.Json's JObject.Parse, which reads host.json).
  */
-enum status json_parse_config(const char *text, size_t length, cJSON **out, struct error *err) MUST_CHECK;
+enum status json_parse_config(const char *text, size_t length, cJSON **out,
+                              struct error *err) MUST_CHECK;
 
 /* The string member `key` of `object`, borrowed; NULL where there is none or it is not a string. Keys compare by case. */
 const char *json_string(const cJSON *object, const char *key);

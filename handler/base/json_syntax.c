@@ -114,7 +114,8 @@ static bool scan_string(struct scan *scan) {
             continue;
         }
         if (c < 0x20) {
-            return fail(scan, c < 0 ? "the end of the text in a string" : "a control character in a string");
+            return fail(scan, c < 0 ? "the end of the text in a string"
+                                    : "a control character in a string");
         }
         size_t size = utf8_decode(scan->text + scan->at, scan->length - scan->at, &code_point);
         if (size == 0) {
@@ -155,7 +156,8 @@ static bool scan_number(struct scan *scan) {
             return false;
         }
     }
-    return scan->at - start <= MAX_NUMBER_BYTES || fail(scan, "the end of a number of over 63 characters");
+    return scan->at - start <= MAX_NUMBER_BYTES ||
+           fail(scan, "the end of a number of over 63 characters");
 }
 
 static bool scan_word(struct scan *scan, const char *word) {
@@ -250,8 +252,9 @@ static bool scan_value(struct scan *scan) {
     case -1:
         return fail(scan, "the end of the text where a value must be");
     default:
-        return peek(scan, 0) == '-' || is_digit(peek(scan, 0)) ? scan_number(scan)
-                                                               : fail(scan, "something that is no JSON value");
+        return peek(scan, 0) == '-' || is_digit(peek(scan, 0))
+                   ? scan_number(scan)
+                   : fail(scan, "something that is no JSON value");
     }
 }
 
@@ -267,7 +270,8 @@ static bool scan_text(struct scan *scan) {
 enum status json_syntax_check(const char *text, size_t length, struct error *err) {
     struct scan scan = {.text = text, .length = length};
     if (!scan_text(&scan)) {
-        return error_set(err, STATUS_MALFORMED, "not valid JSON: %s, at byte %zu", scan.problem, scan.at);
+        return error_set(err, STATUS_MALFORMED, "not valid JSON: %s, at byte %zu", scan.problem,
+                         scan.at);
     }
     return STATUS_OK;
 }

@@ -55,7 +55,8 @@ void log_configure(enum log_level level, const char *instance) {
     if (level >= LOG_NONE) {
         return; /* stdout and stderr are somebody else's */
     }
-    (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES); /* no pipe, or no more to be had: then it stays as it is */
+    (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ,
+                PIPE_BYTES); /* no pipe, or no more to be had: then it stays as it is */
     (void)fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
@@ -81,14 +82,15 @@ static void write_whole(int file, const char *line, size_t length) {
 static int begin_line(char line[LINE_BYTES], enum log_level level) {
     return instance_name[0] != '\0'
                ? snprintf(line, LINE_BYTES, "[Instance %s] %s", instance_name, levels[level].prefix)
-               : snprintf(line, LINE_BYTES, "[Instance %d] %s", (int)getpid(), levels[level].prefix);
+               : snprintf(line, LINE_BYTES, "[Instance %d] %s", (int)getpid(),
+                          levels[level].prefix);
 }
 
 static void write_notice(void) {
     char line[LINE_BYTES];
     int length = begin_line(line, LOG_WARNING);
-    length += snprintf(line + length, sizeof line - (size_t)length, "%lu log lines were dropped: nobody read them\n",
-                       dropped_lines);
+    length += snprintf(line + length, sizeof line - (size_t)length,
+                       "%lu log lines were dropped: nobody read them\n", dropped_lines);
     dropped_lines = 0;
     write_whole(STDERR_FILENO, line, (size_t)length);
 }
@@ -100,7 +102,8 @@ static void write_line(int file, const char *line, size_t length) {
     if (room && dropped_lines > 0 && has_room(STDERR_FILENO)) {
         write_notice();
     }
-    if (room && (file != STDERR_FILENO || has_room(file))) { /* the notice may have taken the last of it */
+    if (room &&
+        (file != STDERR_FILENO || has_room(file))) { /* the notice may have taken the last of it */
         write_whole(file, line, length);
     } else {
         dropped_lines++;
@@ -113,8 +116,10 @@ static int write_correlation(char out[CORRELATION_BYTES]) {
     const struct correlation *correlation = correlation_current();
     out[0] = '\0';
     return correlation == NULL ? 0
-                               : snprintf(out, CORRELATION_BYTES, " [invocation %s%s%s]", correlation->invocation_id,
-                                          correlation->trace_id[0] == '\0' ? "" : ", trace ", correlation->trace_id);
+                               : snprintf(out, CORRELATION_BYTES, " [invocation %s%s%s]",
+                                          correlation->invocation_id,
+                                          correlation->trace_id[0] == '\0' ? "" : ", trace ",
+                                          correlation->trace_id);
 }
 
 bool log_is_on(enum log_level level) {
@@ -128,7 +133,8 @@ void log_event(enum log_level level, const char *format, ...) {
     int saved_errno = errno;
     char line[LINE_BYTES];
     char correlation[CORRELATION_BYTES];
-    size_t room = sizeof line - 1 - (size_t)write_correlation(correlation); /* a long message is cut, not this */
+    size_t room = sizeof line - 1 -
+                  (size_t)write_correlation(correlation); /* a long message is cut, not this */
     int length = begin_line(line, level);
     assert(length > 0 && (size_t)length < room);
     va_list arguments;

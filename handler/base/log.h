@@ -20,7 +20,15 @@
 #include "base/status.h"
 
 /* Microsoft.Extensions.Logging's levels. */
-enum log_level { LOG_TRACE, LOG_DEBUG, LOG_INFORMATION, LOG_WARNING, LOG_ERROR, LOG_CRITICAL, LOG_NONE };
+enum log_level {
+    LOG_TRACE,
+    LOG_DEBUG,
+    LOG_INFORMATION,
+    LOG_WARNING,
+    LOG_ERROR,
+    LOG_CRITICAL,
+    LOG_NONE
+};
 
 /* "Trace" ... "None", any case. False: no such level; *out untouched. */
 bool log_level_parse(const char *text, enum log_level *out);

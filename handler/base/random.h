@@ -21,7 +21,8 @@ struct random_source {
 /* The system's: crypto_random. Static. */
 const struct random_source *random_system(void);
 
-static inline enum status MUST_CHECK random_fill(const struct random_source *random, void *out, size_t length) {
+static inline enum status MUST_CHECK random_fill(const struct random_source *random, void *out,
+                                                 size_t length) {
     return random->fill(random, out, length);
 }
 

@@ -52,7 +52,8 @@ struct error {
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#define PRINTF_LIKE(format_index, first_index) \
+    __attribute__((format(printf, format_index, first_index)))
 
 /* The code's name ("LEASE_LOST") and its one-line meaning. Never NULL, static. */
 const char *status_name(enum status status);
@@ -62,7 +63,8 @@ const char *status_text(enum status status);
  * Fills `err` (cleared first; NULL is fine) and returns `status`, so that a failure is one line: return error_set(...).
  * The arguments may lie in `err` itself. Control characters become spaces.
  */
-enum status error_set(struct error *err, enum status status, const char *format, ...) PRINTF_LIKE(3, 4);
+enum status error_set(struct error *err, enum status status, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Puts "context: " in front of the message. NULL is fine. */
 void error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -162,8 +162,8 @@ void strbuf_append_int64(struct strbuf *buf, int64_t value) {
 
 static bool is_unreserved(char c) {
     /* Not isalnum: that would ask the locale. */
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void strbuf_append_percent_encoded(struct strbuf *buf, const char *text) {

@@ -12,6 +12,7 @@
  * Runs `run(context)` on a thread of its own.
  * STATUS_NO_THREAD   the system allows no more; the message says which limits there are
  */
-enum status thread_start(pthread_t *out, void *(*run)(void *context), void *context, struct error *err) MUST_CHECK;
+enum status thread_start(pthread_t *out, void *(*run)(void *context), void *context,
+                         struct error *err) MUST_CHECK;
 
 #endif

@@ -18,10 +18,11 @@
 /* Zeroed: in no heap. */
 struct timer_entry {
     int64_t due_ms;
-    bool is_set;                  /* it is in a heap */
-    struct timer_entry *child;    /* the first of those below it, none of which is due earlier */
-    struct timer_entry *next;     /* the next of its siblings */
-    struct timer_entry *previous; /* the sibling before it; for the first child, its parent; NULL for the root */
+    bool is_set;               /* it is in a heap */
+    struct timer_entry *child; /* the first of those below it, none of which is due earlier */
+    struct timer_entry *next;  /* the next of its siblings */
+    struct timer_entry
+        *previous; /* the sibling before it; for the first child, its parent; NULL for the root */
 };
 
 /* Zeroed: empty. */

@@ -57,8 +57,8 @@ static bool read_days(const char **text, int64_t *out_days) {
 bool timespan_parse(const char *text, int64_t *out_ms) {
     int64_t days, hours, minutes, seconds, ms;
     if (!(read_days(&text, &days) && read_number(&text, 2, &hours) && read_char(&text, ':') &&
-          read_number(&text, 2, &minutes) && read_char(&text, ':') && read_number(&text, 2, &seconds) &&
-          read_fraction_ms(&text, &ms) && *text == '\0')) {
+          read_number(&text, 2, &minutes) && read_char(&text, ':') &&
+          read_number(&text, 2, &seconds) && read_fraction_ms(&text, &ms) && *text == '\0')) {
         return false;
     }
     if (hours > 23 || minutes > 59 || seconds > 59) {
@@ -76,6 +76,7 @@ void timespan_format(int64_t ms, char out[TIMESPAN_TEXT_BYTES]) {
     if (days > 0) {
         snprintf(day_text, sizeof day_text, "%" PRId64 ".", days);
     }
-    snprintf(out, TIMESPAN_TEXT_BYTES, "%s%02d:%02d:%02d.%03d0000", day_text, (int)(seconds / 3600 % 24),
-             (int)(seconds / 60 % 60), (int)(seconds % 60), (int)(ms % 1000));
+    snprintf(out, TIMESPAN_TEXT_BYTES, "%s%02d:%02d:%02d.%03d0000", day_text,
+             (int)(seconds / 3600 % 24), (int)(seconds / 60 % 60), (int)(seconds % 60),
+             (int)(ms % 1000));
 }

@@ -59,7 +59,8 @@ void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
     char day[3], year_and_time[14];
     strftime(day, sizeof day, "%d", &tm);
     strftime(year_and_time, sizeof year_and_time, "%Y %H:%M:%S", &tm);
-    snprintf(out, UTC_TEXT_BYTES, "%s, %s %s %s GMT", weekdays[tm.tm_wday], day, months[tm.tm_mon], year_and_time);
+    snprintf(out, UTC_TEXT_BYTES, "%s, %s %s %s GMT", weekdays[tm.tm_wday], day, months[tm.tm_mon],
+             year_and_time);
 }
 
 /* The readers below take what they describe from the front of *text, or answer false. */
@@ -98,8 +99,9 @@ static bool read_name(const char **text, const char *const *names, int count, in
 }
 
 static bool read_time_of_day(const char **text, struct tm *tm) {
-    return read_digits(text, 2, &tm->tm_hour) && read_literal(text, ":") && read_digits(text, 2, &tm->tm_min) &&
-           read_literal(text, ":") && read_digits(text, 2, &tm->tm_sec);
+    return read_digits(text, 2, &tm->tm_hour) && read_literal(text, ":") &&
+           read_digits(text, 2, &tm->tm_min) && read_literal(text, ":") &&
+           read_digits(text, 2, &tm->tm_sec);
 }
 
 /* Nothing, or a point and 1 to 7 digits. */
@@ -123,8 +125,10 @@ static bool read_fraction_ms(const char **text, int *out_ms) {
 static bool to_ms(const struct tm *tm, int *out_weekday, int64_t *out_ms) {
     struct tm real = *tm;
     int64_t seconds = (int64_t)timegm(&real);
-    bool same_day = real.tm_year == tm->tm_year && real.tm_mon == tm->tm_mon && real.tm_mday == tm->tm_mday;
-    bool same_time = real.tm_hour == tm->tm_hour && real.tm_min == tm->tm_min && real.tm_sec == tm->tm_sec;
+    bool same_day =
+        real.tm_year == tm->tm_year && real.tm_mon == tm->tm_mon && real.tm_mday == tm->tm_mday;
+    bool same_time =
+        real.tm_hour == tm->tm_hour && real.tm_min == tm->tm_min && real.tm_sec == tm->tm_sec;
     if (!same_day || !same_time || seconds < 0) {
         return false;
     }
@@ -137,9 +141,11 @@ bool utc_parse_iso8601(const char *text, int64_t *out_ms) {
     struct tm tm = {0};
     int year, month, weekday, fraction_ms;
     int64_t ms;
-    if (!(read_digits(&text, 4, &year) && read_literal(&text, "-") && read_digits(&text, 2, &month) &&
-          read_literal(&text, "-") && read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, "T") &&
-          read_time_of_day(&text, &tm) && read_fraction_ms(&text, &fraction_ms) && strcmp(text, "Z") == 0)) {
+    if (!(read_digits(&text, 4, &year) && read_literal(&text, "-") &&
+          read_digits(&text, 2, &month) && read_literal(&text, "-") &&
+          read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, "T") &&
+          read_time_of_day(&text, &tm) && read_fraction_ms(&text, &fraction_ms) &&
+          strcmp(text, "Z") == 0)) {
         return false;
     }
     tm.tm_year = year - 1900;
@@ -156,8 +162,9 @@ bool utc_parse_http(const char *text, int64_t *out_ms) {
     int year, named_weekday, weekday;
     int64_t ms;
     if (!(read_name(&text, weekdays, 7, &named_weekday) && read_literal(&text, ", ") &&
-          read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, " ") && read_name(&text, months, 12, &tm.tm_mon) &&
-          read_literal(&text, " ") && read_digits(&text, 4, &year) && read_literal(&text, " ") &&
+          read_digits(&text, 2, &tm.tm_mday) && read_literal(&text, " ") &&
+          read_name(&text, months, 12, &tm.tm_mon) && read_literal(&text, " ") &&
+          read_digits(&text, 4, &year) && read_literal(&text, " ") &&
           read_time_of_day(&text, &tm) && strcmp(text, " GMT") == 0)) {
         return false;
     }

@@ -12,9 +12,11 @@
 
 enum { UTC_TEXT_BYTES = 32 }; /* room for any of the texts below and its NUL */
 
-void utc_format_iso8601_ms(int64_t wall_ms, char out[UTC_TEXT_BYTES]); /* 2025-01-19T14:45:30.123Z */
-void utc_format_iso8601(int64_t wall_ms, char out[UTC_TEXT_BYTES]);    /* 2025-01-19T14:45:30Z, cut, not rounded */
-void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]);       /* Sun, 19 Jan 2025 14:45:30 GMT */
+void utc_format_iso8601_ms(int64_t wall_ms,
+                           char out[UTC_TEXT_BYTES]); /* 2025-01-19T14:45:30.123Z */
+void utc_format_iso8601(int64_t wall_ms,
+                        char out[UTC_TEXT_BYTES]); /* 2025-01-19T14:45:30Z, cut, not rounded */
+void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]); /* Sun, 19 Jan 2025 14:45:30 GMT */
 
 /* "2025-01-19T14:45:30Z" with 0 to 7 digits of fraction (cut to milliseconds). False: not such a text; *out_ms untouched. */
 bool utc_parse_iso8601(const char *text, int64_t *out_ms);

@@ -95,6 +95,8 @@ void utf8_make_line(char *text) {
         if (size > 0 && is_control(code_point)) {
             memset(text + at, ' ', size);
         }
-        at += size > 0 ? size : 1; /* bytes that are not UTF-8 stay: whoever reads the line shall see them */
+        at += size > 0
+                  ? size
+                  : 1; /* bytes that are not UTF-8 stay: whoever reads the line shall see them */
     }
 }

@@ -26,7 +26,8 @@ static void write_text(const unsigned char *bytes, size_t characters, char *out)
 
 static void finish(unsigned char bytes[UUID_BYTES], unsigned version, char out[UUID_TEXT_BYTES]) {
     bytes[6] = (unsigned char)(version << 4 | (bytes[6] & 0x0F));
-    bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* RFC 9562, section 4.1: the variant bits 10 */
+    bytes[8] =
+        (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* RFC 9562, section 4.1: the variant bits 10 */
     write_text(bytes, UUID_TEXT_BYTES - 1, out);
     out[UUID_TEXT_BYTES - 1] = '\0';
 }
@@ -48,7 +49,8 @@ enum status uuid_v4(const struct random_source *random, char out[UUID_TEXT_BYTES
     return STATUS_OK;
 }
 
-enum status uuid_v8_from_time(const struct random_source *random, int64_t time_ms, char out[UUID_TEXT_BYTES]) {
+enum status uuid_v8_from_time(const struct random_source *random, int64_t time_ms,
+                              char out[UUID_TEXT_BYTES]) {
     unsigned char bytes[UUID_BYTES];
     enum status status = random_fill(random, bytes, sizeof bytes);
     if (status != STATUS_OK) {

@@ -23,15 +23,18 @@ static const struct failure {
     const char *message;
 } failures[] = {
     {STATUS_NOT_FOUND, 404, "ProductNotFound", "There is no product with this id."},
-    {STATUS_KEY_REUSED, 422, "IdempotencyKeyReused", "This Idempotency-Key was used for another request."},
+    {STATUS_KEY_REUSED, 422, "IdempotencyKeyReused",
+     "This Idempotency-Key was used for another request."},
     {STATUS_LEASE_LOST, 409, "LeaseLost",
      "The lease was lost during the operation and nothing was committed. Please retry."},
     {STATUS_UNAVAILABLE, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
     {STATUS_UNAUTHORIZED, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
-    {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable", "Storage could not be reached. Please retry."},
+    {STATUS_CONTAINER_NOT_FOUND, 503, "StorageUnavailable",
+     "Storage could not be reached. Please retry."},
     {STATUS_CANCELLED, 503, "StorageUnavailable", "This instance is shutting down. Please retry."},
 };
-static const struct failure internal_error = {STATUS_INTERNAL, 500, "InternalError", INTERNAL_ERROR_MESSAGE};
+static const struct failure internal_error = {STATUS_INTERNAL, 500, "InternalError",
+                                              INTERNAL_ERROR_MESSAGE};
 
 void api_answer_head(struct http_response *response, int http_status, int64_t version) {
     response->status = http_status;
@@ -41,7 +44,8 @@ void api_answer_head(struct http_response *response, int http_status, int64_t ve
     }
 }
 
-void api_answer_json(struct http_response *response, int http_status, cJSON *body, int64_t version) {
+void api_answer_json(struct http_response *response, int http_status, cJSON *body,
+                     int64_t version) {
     char *text = cJSON_PrintUnformatted(body);
     cJSON_Delete(body);
     if (text == NULL) {
@@ -60,7 +64,8 @@ cJSON *api_answer_body(cJSON *body, bool complete) {
     return NULL;
 }
 
-void api_answer_error(struct http_response *response, int http_status, const char *code, const char *format, ...) {
+void api_answer_error(struct http_response *response, int http_status, const char *code,
+                      const char *format, ...) {
     char message[512];
     va_list arguments;
     va_start(arguments, format);
@@ -84,17 +89,20 @@ static const struct failure *failure_of(enum status status) {
 }
 
 /* All that is known of it, on one line. */
-static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const char *operation, const char *product_id,
-                     const struct error *err) {
-    snprintf(out, FAILURE_TEXT_BYTES, "%s%s%s: %s (%s%s%s%s%s)", operation, product_id == NULL ? "" : " ",
-             product_id == NULL ? "" : product_id, err->message, status_name(status), err->code[0] == '\0' ? "" : ", ",
-             err->code, err->request_id[0] == '\0' ? "" : ", request ", err->request_id);
+static void describe(char out[FAILURE_TEXT_BYTES], enum status status, const char *operation,
+                     const char *product_id, const struct error *err) {
+    snprintf(out, FAILURE_TEXT_BYTES, "%s%s%s: %s (%s%s%s%s%s)", operation,
+             product_id == NULL ? "" : " ", product_id == NULL ? "" : product_id, err->message,
+             status_name(status), err->code[0] == '\0' ? "" : ", ", err->code,
+             err->request_id[0] == '\0' ? "" : ", request ", err->request_id);
 }
 
-static void answer_failure(struct http_response *response, const struct failure *failure, const struct error *err,
-                           const char *description, const char *message) {
-    if (failure->http_status != 404 && failure->http_status != 422) { /* those are the caller's affair */
-        bool needs_operator = failure->http_status == 500 || failure->status == STATUS_CONTAINER_NOT_FOUND;
+static void answer_failure(struct http_response *response, const struct failure *failure,
+                           const struct error *err, const char *description, const char *message) {
+    if (failure->http_status != 404 &&
+        failure->http_status != 422) { /* those are the caller's affair */
+        bool needs_operator =
+            failure->http_status == 500 || failure->status == STATUS_CONTAINER_NOT_FOUND;
         log_event(needs_operator ? LOG_ERROR : LOG_WARNING, "%s", description);
     }
     if (failure->http_status == 503) {
@@ -112,8 +120,8 @@ void api_answer_failure(struct http_response *response, enum status status, cons
     answer_failure(response, failure, err, description, failure->message);
 }
 
-void api_answer_failure_to_host(struct http_response *response, enum status status, const char *operation,
-                                const struct error *err) {
+void api_answer_failure_to_host(struct http_response *response, enum status status,
+                                const char *operation, const struct error *err) {
     char description[FAILURE_TEXT_BYTES];
     describe(description, status, operation, NULL, err);
     answer_failure(response, failure_of(status), err, description, description);

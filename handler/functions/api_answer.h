@@ -24,8 +24,8 @@ void api_answer_head(struct http_response *response, int http_status, int64_t ve
 void api_answer_json(struct http_response *response, int http_status, cJSON *body, int64_t version);
 
 /* {"error":{"code":CODE,"message":...}} with the status; the message is one line of at most 511 bytes. */
-void api_answer_error(struct http_response *response, int http_status, const char *code, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void api_answer_error(struct http_response *response, int http_status, const char *code,
+                      const char *format, ...) PRINTF_LIKE(4, 5);
 
 /*
  * The answer to an operation that failed, and the log line with what the client must not see: "OPERATION PRODUCT:
@@ -42,8 +42,8 @@ void api_answer_failure(struct http_response *response, enum status status, cons
                         const char *product_id, const struct error *err);
 
 /* The same for what the host asked for itself: the message is the log line, for whoever looks at the host's invocations. */
-void api_answer_failure_to_host(struct http_response *response, enum status status, const char *operation,
-                                const struct error *err);
+void api_answer_failure_to_host(struct http_response *response, enum status status,
+                                const char *operation, const struct error *err);
 
 /* `body`, or NULL and `body` freed when something could not be added to it: see api_answer_json. */
 cJSON *api_answer_body(cJSON *body, bool complete);

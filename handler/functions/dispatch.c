@@ -73,7 +73,8 @@ static void give_reason(struct http_response *response) {
     cJSON_Delete(body);
 }
 
-static void finish_invocation(const struct function *function, struct http_response *response, size_t max_body_bytes) {
+static void finish_invocation(const struct function *function, struct http_response *response,
+                              size_t max_body_bytes) {
     if (function->method != NULL) {
         wrap(response, max_body_bytes);
     } else if (response->status != 200) {
@@ -150,7 +151,8 @@ static void begin_call(struct dispatched *call, const char *method) {
         refuse_method(run->response, function->method);
         function_run_end(run);
     } else {
-        const struct correlation *before = correlation_use(&run->correlation); /* it outlives `start` */
+        const struct correlation *before =
+            correlation_use(&run->correlation); /* it outlives `start` */
         function->start(run);
         correlation_use(before);
     }
@@ -159,7 +161,8 @@ static void begin_call(struct dispatched *call, const char *method) {
 /* The invocation shape */
 
 static const struct function *find_by_path(const struct dispatch *dispatch, const char *path) {
-    for (const struct function *const *at = dispatch->functions; path[0] == '/' && *at != NULL; at++) {
+    for (const struct function *const *at = dispatch->functions; path[0] == '/' && *at != NULL;
+         at++) {
         if (strcmp(path + 1, (*at)->name) == 0) {
             return *at;
         }
@@ -188,7 +191,8 @@ static bool read_invocation(struct dispatched *call) {
     }
     struct error err = {0};
     bool has_caller = call->function->method != NULL;
-    enum status status = invocation_parse(request->body, request->body_length, has_caller, &call->invocation, &err);
+    enum status status =
+        invocation_parse(request->body, request->body_length, has_caller, &call->invocation, &err);
     if (status == STATUS_NO_MEMORY) {
         api_answer_json(response, 500, NULL, 0);
     } else if (status != STATUS_OK) {
@@ -272,7 +276,8 @@ static bool take_literals(char **path, const char *literals) {
     while (*literals != '\0') {
         size_t length = strcspn(literals, "/");
         const char *segment = take_segment(path);
-        if (segment == NULL || strlen(segment) != length || strncasecmp(segment, literals, length) != 0) {
+        if (segment == NULL || strlen(segment) != length ||
+            strncasecmp(segment, literals, length) != 0) {
             return false;
         }
         literals += length;
@@ -294,7 +299,8 @@ static const struct function *find_by_action(const struct dispatch *dispatch, co
  * PREFIX/inventory/{productId}[/action]; NULL: no such route. Cuts `path`, in which *out_product_id
  * lies.
  */
-static const struct function *find_by_route(const struct dispatch *dispatch, char *path, const char **out_product_id) {
+static const struct function *find_by_route(const struct dispatch *dispatch, char *path,
+                                            const char **out_product_id) {
     if (path[0] != '/') {
         return NULL;
     }
@@ -308,7 +314,8 @@ static const struct function *find_by_route(const struct dispatch *dispatch, cha
     }
     const char *product_id = take_segment(&rest);
     const char *action = take_segment(&rest);
-    if (product_id == NULL || product_id[0] == '\0' || (action != NULL && action[0] == '\0') || rest != NULL) {
+    if (product_id == NULL || product_id[0] == '\0' || (action != NULL && action[0] == '\0') ||
+        rest != NULL) {
         return NULL;
     }
     *out_product_id = product_id;
@@ -325,8 +332,9 @@ static size_t byte_order_mark_bytes(const struct http_request *request) {
 /* Whether it is the call of a function that is not among ours, for a caller. */
 static bool is_invocation(const struct http_request *request) {
     struct invocation invocation;
-    bool is_call = strcmp(request->method, "POST") == 0 && strrchr(request->path, '/') == request->path &&
-                   invocation_parse(request->body, request->body_length, true, &invocation, NULL) == STATUS_OK;
+    bool is_call =
+        strcmp(request->method, "POST") == 0 && strrchr(request->path, '/') == request->path &&
+        invocation_parse(request->body, request->body_length, true, &invocation, NULL) == STATUS_OK;
     if (is_call) {
         invocation_release(&invocation);
     }
@@ -334,8 +342,8 @@ static bool is_invocation(const struct http_request *request) {
 }
 
 /* The function that is called by this path, for a call that takes the path. Cuts it. */
-static void begin_routed(const struct dispatch *dispatch, const struct function *function, const char *product_id,
-                         char *path, struct http_inbound *inbound) {
+static void begin_routed(const struct dispatch *dispatch, const struct function *function,
+                         const char *product_id, char *path, struct http_inbound *inbound) {
     const struct http_request *request = &inbound->request;
     struct dispatched *call = call_new(dispatch, function, inbound);
     if (call == NULL) {
@@ -362,7 +370,8 @@ static void begin_route(const struct dispatch *dispatch, struct http_inbound *in
     struct http_response *response = &inbound->response;
     const char *product_id = NULL;
     char *path = strdup(inbound->request.path);
-    const struct function *function = path == NULL ? NULL : find_by_route(dispatch, path, &product_id);
+    const struct function *function =
+        path == NULL ? NULL : find_by_route(dispatch, path, &product_id);
     if (function != NULL) {
         begin_routed(dispatch, function, product_id, path, inbound);
         return;
@@ -402,7 +411,8 @@ void dispatch_request(void *context, struct http_inbound *inbound) {
     correlation_use(before);
 }
 
-void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response) {
+void dispatch_refusal(void *context, const struct http_request *request,
+                      struct http_response *response) {
     const struct dispatch *dispatch = context;
     struct correlation correlation;
     correlation_read(request->headers, dispatch->random, &correlation);

@@ -43,6 +43,7 @@ struct dispatch {
 void dispatch_request(void *context, struct http_inbound *inbound);
 
 /* Puts a refusal of the server's own into the shape that the request was in. */
-void dispatch_refusal(void *context, const struct http_request *request, struct http_response *response);
+void dispatch_refusal(void *context, const struct http_request *request,
+                      struct http_response *response);
 
 #endif

@@ -41,10 +41,12 @@ static void answer(struct inventory_snapshot *snapshot) {
     struct get_run *run = snapshot->context;
     if (snapshot->status == STATUS_OK) {
         run->task = (struct loop_task){.run = write_picture, .context = run};
-        inventory_picture_begin(&run->picture, &snapshot->state, snapshot->now_ms, &run->base.response->body);
+        inventory_picture_begin(&run->picture, &snapshot->state, snapshot->now_ms,
+                                &run->base.response->body);
         write_picture(run);
     } else {
-        api_answer_failure(run->base.response, snapshot->status, "Reading", snapshot->product_id, &snapshot->failure);
+        api_answer_failure(run->base.response, snapshot->status, "Reading", snapshot->product_id,
+                           &snapshot->failure);
         end(run);
     }
 }
@@ -55,10 +57,15 @@ static void start(struct function_run *run) {
         function_run_end(run);
         return;
     }
-    own->snapshot = (struct inventory_snapshot){
-        .product_id = run->request.product_id, .correlation = &run->correlation, .done = answer, .context = own};
+    own->snapshot = (struct inventory_snapshot){.product_id = run->request.product_id,
+                                                .correlation = &run->correlation,
+                                                .done = answer,
+                                                .context = own};
     inventory_service_take_snapshot(run->service, &own->snapshot);
 }
 
-const struct function get_inventory_function = {
-    .name = "GetInventory", .method = "GET", .action = "", .start = start, .run_bytes = sizeof(struct get_run)};
+const struct function get_inventory_function = {.name = "GetInventory",
+                                                .method = "GET",
+                                                .action = "",
+                                                .start = start,
+                                                .run_bytes = sizeof(struct get_run)};

@@ -20,7 +20,8 @@ static cJSON *make_reservation(const struct reservation *reservation) {
     return api_answer_body(item, complete);
 }
 
-static enum status append_reservation(struct inventory_picture *picture, const struct reservation *reservation) {
+static enum status append_reservation(struct inventory_picture *picture,
+                                      const struct reservation *reservation) {
     cJSON *item = make_reservation(reservation);
     char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
     cJSON_Delete(item);
@@ -34,21 +35,25 @@ static enum status append_reservation(struct inventory_picture *picture, const s
     return STATUS_OK;
 }
 
-void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state, int64_t now_ms,
-                             struct strbuf *out) {
-    *picture = (struct inventory_picture){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
+void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state,
+                             int64_t now_ms, struct strbuf *out) {
+    *picture =
+        (struct inventory_picture){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
     int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
     /* No character that a product's id may have needs an escape (inventory.h). */
     strbuf_appendf(out,
-                   "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64 ",\"availableQuantity\":%" PRId64
-                   ",\"reservedQuantity\":%" PRId64 ",\"activeReservations\":[",
+                   "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
+                   ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64
+                   ",\"activeReservations\":[",
                    state->product.id, total, total - reserved, reserved);
 }
 
-enum status inventory_picture_write(struct inventory_picture *picture, size_t count, bool *out_is_complete) {
+enum status inventory_picture_write(struct inventory_picture *picture, size_t count,
+                                    bool *out_is_complete) {
     const struct reservation_list *list = &picture->state->reservations;
     enum status status = STATUS_OK;
-    for (; status == STATUS_OK && count > 0 && picture->next < list->count; count--, picture->next++) {
+    for (; status == STATUS_OK && count > 0 && picture->next < list->count;
+         count--, picture->next++) {
         if (list->rows[picture->next]->expires_ms > picture->now_ms) {
             status = append_reservation(picture, list->rows[picture->next]);
         }

@@ -14,21 +14,23 @@
 #include "inventory/product_state.h"
 
 struct inventory_picture {
-    const struct product_state *state; /* borrowed; it has all rows, in the order in which they expire */
-    int64_t now_ms;                    /* on storage's clock */
-    struct strbuf *out;                /* borrowed */
-    size_t next;                       /* reservation, to be written if it is active */
+    const struct product_state
+        *state;         /* borrowed; it has all rows, in the order in which they expire */
+    int64_t now_ms;     /* on storage's clock */
+    struct strbuf *out; /* borrowed */
+    size_t next;        /* reservation, to be written if it is active */
     bool is_first;
 };
 
 /* Begins a picture: appends all but the reservations to `out`. */
-void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state, int64_t now_ms,
-                             struct strbuf *out);
+void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state,
+                             int64_t now_ms, struct strbuf *out);
 
 /*
  * Appends at most `count` (> 0) reservations, and the end once all are written. *out_is_complete: that was done.
  * STATUS_NO_MEMORY, STATUS_TOO_LARGE: the text is not whole, and never will be.
  */
-enum status inventory_picture_write(struct inventory_picture *picture, size_t count, bool *out_is_complete) MUST_CHECK;
+enum status inventory_picture_write(struct inventory_picture *picture, size_t count,
+                                    bool *out_is_complete) MUST_CHECK;
 
 #endif

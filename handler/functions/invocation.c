@@ -28,7 +28,8 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     if (body != NULL && !cJSON_IsString(body) && !cJSON_IsNull(body)) {
         return error_set(err, STATUS_MALFORMED, "Data.req.Body is not a string");
     }
-    out->product_id = or_empty(json_string(cJSON_GetObjectItemCaseSensitive(request, "Params"), "productId"));
+    out->product_id =
+        or_empty(json_string(cJSON_GetObjectItemCaseSensitive(request, "Params"), "productId"));
     out->content_type = read_header(request, "Content-Type");
     out->content_encoding = read_header(request, "Content-Encoding");
     out->idempotency_key = read_header(request, "Idempotency-Key");
@@ -36,8 +37,8 @@ static enum status read_request(const cJSON *request, struct invocation *out, st
     return STATUS_OK;
 }
 
-enum status invocation_parse(const char *payload, size_t length, bool expects_request, struct invocation *out,
-                             struct error *err) {
+enum status invocation_parse(const char *payload, size_t length, bool expects_request,
+                             struct invocation *out, struct error *err) {
     struct invocation invocation = {.product_id = "", .body = ""};
     enum status status = json_parse_sent(payload, length, false, &invocation.root, err);
     if (status != STATUS_OK) {
@@ -66,7 +67,8 @@ static bool add_headers(cJSON *res, const struct http_headers *headers) {
     cJSON *object = cJSON_AddObjectToObject(res, "headers");
     bool complete = object != NULL;
     for (size_t i = 0; complete && i < headers->count; i++) {
-        complete = cJSON_AddStringToObject(object, headers->items[i].name, headers->items[i].value) != NULL;
+        complete = cJSON_AddStringToObject(object, headers->items[i].name,
+                                           headers->items[i].value) != NULL;
     }
     return complete;
 }
@@ -76,11 +78,13 @@ void invocation_wrap_response(const struct http_response *answer, struct http_re
     snprintf(status_code, sizeof status_code, "%d", answer->status);
     cJSON *body = cJSON_CreateObject();
     cJSON *res = cJSON_AddObjectToObject(cJSON_AddObjectToObject(body, "Outputs"), "res");
-    bool complete = answer->headers.status == STATUS_OK && strbuf_status(&answer->body) == STATUS_OK &&
+    bool complete = answer->headers.status == STATUS_OK &&
+                    strbuf_status(&answer->body) == STATUS_OK &&
                     cJSON_AddStringToObject(res, "statusCode", status_code) != NULL &&
                     add_headers(res, &answer->headers) &&
                     cJSON_AddStringToObject(res, "body", answer->body.data) != NULL &&
-                    cJSON_AddArrayToObject(body, "Logs") != NULL && cJSON_AddNullToObject(body, "ReturnValue") != NULL;
+                    cJSON_AddArrayToObject(body, "Logs") != NULL &&
+                    cJSON_AddNullToObject(body, "ReturnValue") != NULL;
     api_answer_json(out, 200, api_answer_body(body, complete), 0);
 }
 

@@ -32,8 +32,8 @@ struct invocation {
  * {"Data":{...},"Metadata":{...}}; with `expects_request` the Data must hold an HTTP trigger's "req".
  * STATUS_MALFORMED: not such a payload; nothing to release. STATUS_NO_MEMORY.
  */
-enum status invocation_parse(const char *payload, size_t length, bool expects_request, struct invocation *out,
-                             struct error *err) MUST_CHECK;
+enum status invocation_parse(const char *payload, size_t length, bool expects_request,
+                             struct invocation *out, struct error *err) MUST_CHECK;
 void invocation_release(struct invocation *invocation);
 
 /*

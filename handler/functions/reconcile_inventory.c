@@ -16,12 +16,13 @@ static cJSON *make_return_value(const struct reconcile_result *result) {
     char duration[TIMESPAN_TEXT_BYTES];
     timespan_format(result->duration_ms, duration);
     cJSON *value = cJSON_CreateObject();
-    bool complete = cJSON_AddBoolToObject(value, "wasProcessed", result->processed) != NULL &&
-                    json_add_int64(value, "productsReconciled", result->products_reconciled) &&
-                    json_add_int64(value, "expiredReservationsReleased", result->reservations_released) &&
-                    cJSON_AddStringToObject(value, "duration", duration) != NULL &&
-                    (result->processed ? cJSON_AddStringToObject(value, "leaseId", result->lease_id)
-                                       : cJSON_AddNullToObject(value, "leaseId")) != NULL;
+    bool complete =
+        cJSON_AddBoolToObject(value, "wasProcessed", result->processed) != NULL &&
+        json_add_int64(value, "productsReconciled", result->products_reconciled) &&
+        json_add_int64(value, "expiredReservationsReleased", result->reservations_released) &&
+        cJSON_AddStringToObject(value, "duration", duration) != NULL &&
+        (result->processed ? cJSON_AddStringToObject(value, "leaseId", result->lease_id)
+                           : cJSON_AddNullToObject(value, "leaseId")) != NULL;
     return api_answer_body(value, complete);
 }
 
@@ -34,7 +35,8 @@ static void answer_success(struct http_response *response, const struct reconcil
     invocation_wrap_return_value(make_return_value(result), log, response);
 }
 
-static void answer(void *context, enum status status, const struct reconcile_result *result, const struct error *err) {
+static void answer(void *context, enum status status, const struct reconcile_result *result,
+                   const struct error *err) {
     struct function_run *run = context;
     const struct correlation *before = correlation_use(&run->correlation);
     if (status == STATUS_OK) {
@@ -51,5 +53,7 @@ static void start(struct function_run *run) {
     reconcile_start(&own->round, run->service, answer, run);
 }
 
-const struct function reconcile_inventory_function = {
-    .name = "ReconcileInventory", .start = start, .run_bytes = sizeof(struct reconcile_inventory_run)};
+const struct function reconcile_inventory_function = {.name = "ReconcileInventory",
+                                                      .start = start,
+                                                      .run_bytes =
+                                                          sizeof(struct reconcile_inventory_run)};

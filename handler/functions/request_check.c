@@ -52,12 +52,15 @@ static bool is_json_content(const char *content_type) {
 }
 
 void request_refuse_size(struct http_response *response) {
-    api_answer_error(response, 413, "PayloadTooLarge", "The body may hold at most %d bytes.", MAX_BODY_BYTES);
+    api_answer_error(response, 413, "PayloadTooLarge", "The body may hold at most %d bytes.",
+                     MAX_BODY_BYTES);
 }
 
-bool request_check_product_id(const struct function_request *request, struct http_response *response) {
+bool request_check_product_id(const struct function_request *request,
+                              struct http_response *response) {
     if (!inventory_is_product_id(request->product_id)) {
-        api_answer_error(response, 400, "InvalidProductId", "A product id is " PRODUCT_ID_ALLOWED ".");
+        api_answer_error(response, 400, "InvalidProductId",
+                         "A product id is " PRODUCT_ID_ALLOWED ".");
         return false;
     }
     return true;
@@ -73,20 +76,24 @@ static bool has_two_values(const struct http_header_value *header) {
     return found;
 }
 
-static bool check_content_type(const struct http_header_value *type, struct http_response *response) {
+static bool check_content_type(const struct http_header_value *type,
+                               struct http_response *response) {
     if (has_two_values(type)) {
         api_answer_error(response, 400, "BadRequest", "Content-Type was sent twice. Send it once.");
         return false;
     }
     if (type->text != NULL && !is_json_content(type->text)) {
-        api_answer_error(response, 415, "UnsupportedMediaType", "The body must be application/json in UTF-8.");
+        api_answer_error(response, 415, "UnsupportedMediaType",
+                         "The body must be application/json in UTF-8.");
         return false;
     }
     return true;
 }
 
-static bool check_content_encoding(const struct http_header_value *encoding, struct http_response *response) {
-    if (encoding->is_repeated || (encoding->text != NULL && strcasecmp(encoding->text, "identity") != 0)) {
+static bool check_content_encoding(const struct http_header_value *encoding,
+                                   struct http_response *response) {
+    if (encoding->is_repeated ||
+        (encoding->text != NULL && strcasecmp(encoding->text, "identity") != 0)) {
         api_answer_error(response, 415, "UnsupportedMediaType",
                          "The body must not be compressed: send it without Content-Encoding.");
         return false;
@@ -121,7 +128,8 @@ static cJSON *parse_object(const struct function_request *request, struct http_r
         /* A message that quotes the body may have cut a character in two. */
         api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object.");
     } else {
-        api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object: %s.", err.message);
+        api_answer_error(response, 400, "InvalidJson", "The body must be a JSON object: %s.",
+                         err.message);
     }
     return NULL;
 }
@@ -130,33 +138,37 @@ static bool check_quantity(const cJSON *body, int64_t *out, struct http_response
     int64_t quantity = 0;
     if (!json_whole_number(cJSON_GetObjectItem(body, "quantity"), &quantity) || quantity < 1 ||
         quantity > INVENTORY_MAX_QUANTITY) {
-        api_answer_error(response, 400, "InvalidQuantity", "quantity must be a whole number from 1 to %d.",
-                         INVENTORY_MAX_QUANTITY);
+        api_answer_error(response, 400, "InvalidQuantity",
+                         "quantity must be a whole number from 1 to %d.", INVENTORY_MAX_QUANTITY);
         return false;
     }
     *out = quantity;
     return true;
 }
 
-static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES], struct http_response *response) {
+static bool check_customer_id(const cJSON *body, char out[CUSTOMER_ID_BYTES],
+                              struct http_response *response) {
     const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(body, "customerId"));
     if (id == NULL || !inventory_is_customer_id(id)) {
-        api_answer_error(response, 400, "InvalidCustomerId",
-                         "customerId must be a string of 1 to 128 characters without control characters.");
+        api_answer_error(
+            response, 400, "InvalidCustomerId",
+            "customerId must be a string of 1 to 128 characters without control characters.");
         return false;
     }
     snprintf(out, CUSTOMER_ID_BYTES, "%s", id);
     return true;
 }
 
-static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], struct http_response *response) {
+static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES],
+                                 struct http_response *response) {
     const cJSON *item = cJSON_GetObjectItem(body, "reservationId");
     if (item == NULL || cJSON_IsNull(item)) {
         return true;
     }
     const char *id = cJSON_GetStringValue(item);
     if (id == NULL || !uuid_is_valid(id)) {
-        api_answer_error(response, 400, "InvalidReservationId", "reservationId must be a UUID, or absent.");
+        api_answer_error(response, 400, "InvalidReservationId",
+                         "reservationId must be a UUID, or absent.");
         return false;
     }
     for (size_t i = 0; i < UUID_TEXT_BYTES - 1; i++) {
@@ -167,7 +179,8 @@ static bool check_reservation_id(const cJSON *body, char out[UUID_TEXT_BYTES], s
 }
 
 /* Printable characters of ASCII are all that a header's value can hold portably; a comma would stand between two keys. */
-static bool check_idempotency_key(const struct http_header_value *key, struct http_response *response) {
+static bool check_idempotency_key(const struct http_header_value *key,
+                                  struct http_response *response) {
     size_t length = key->text == NULL ? 1 : strlen(key->text);
     bool valid = !key->is_repeated && length >= 1 && length <= IDEMPOTENCY_KEY_MAX_LENGTH;
     for (size_t i = 0; key->text != NULL && valid && i < length; i++) {
@@ -175,14 +188,15 @@ static bool check_idempotency_key(const struct http_header_value *key, struct ht
     }
     if (!valid) {
         api_answer_error(response, 400, "InvalidIdempotencyKey",
-                         "Idempotency-Key must be one key of 1 to %d printable ASCII characters without a comma.",
+                         "Idempotency-Key must be one key of 1 to %d printable ASCII characters "
+                         "without a comma.",
                          IDEMPOTENCY_KEY_MAX_LENGTH);
     }
     return valid;
 }
 
-bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
-                          struct http_response *response) {
+bool request_check_change(const struct function_request *request, bool with_reservation_id,
+                          struct change_request *out, struct http_response *response) {
     *out = (struct change_request){0};
     if (!request_check_product_id(request, response) || !check_content(request, response)) {
         return false;
@@ -191,10 +205,11 @@ bool request_check_change(const struct function_request *request, bool with_rese
     if (body == NULL) {
         return false;
     }
-    bool valid = check_quantity(body, &out->quantity, response) &&
-                 check_customer_id(body, out->customer_id, response) &&
-                 (!with_reservation_id || check_reservation_id(body, out->reservation_id, response)) &&
-                 check_idempotency_key(&request->idempotency_key, response);
+    bool valid =
+        check_quantity(body, &out->quantity, response) &&
+        check_customer_id(body, out->customer_id, response) &&
+        (!with_reservation_id || check_reservation_id(body, out->reservation_id, response)) &&
+        check_idempotency_key(&request->idempotency_key, response);
     cJSON_Delete(body);
     return valid;
 }

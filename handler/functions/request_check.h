@@ -27,7 +27,8 @@ struct change_request {
 };
 
 /* False: refused with 400 InvalidProductId. */
-bool request_check_product_id(const struct function_request *request, struct http_response *response);
+bool request_check_product_id(const struct function_request *request,
+                              struct http_response *response);
 
 /*
  * Reads a request to change a product; `with_reservation_id`: it may name a reservation. Other members are ignored.
@@ -35,8 +36,8 @@ bool request_check_product_id(const struct function_request *request, struct htt
  * 413 PayloadTooLarge, 400 InvalidJson, InvalidQuantity, InvalidCustomerId, InvalidReservationId or InvalidIdempotencyKey;
  * or 500 for want of memory.
  */
-bool request_check_change(const struct function_request *request, bool with_reservation_id, struct change_request *out,
-                          struct http_response *response);
+bool request_check_change(const struct function_request *request, bool with_reservation_id,
+                          struct change_request *out, struct http_response *response);
 
 /* Answers 413 PayloadTooLarge. */
 void request_refuse_size(struct http_response *response);

@@ -71,7 +71,8 @@ static void fire_timers(struct event_loop *loop) {
         return;
     }
     int64_t now_ms = clock_now_ms(loop->clock);
-    for (size_t left = loop->timers.count; left > 0 && timer != NULL && timer->entry.due_ms <= now_ms; left--) {
+    for (size_t left = loop->timers.count;
+         left > 0 && timer != NULL && timer->entry.due_ms <= now_ms; left--) {
         timer_heap_remove(&loop->timers, &timer->entry);
         timer->fired(timer->context);
         timer = first_timer(loop);
@@ -253,7 +254,8 @@ static enum status open_descriptors(struct event_loop *loop, struct error *err) 
     if (loop->epoll_fd < 0 || loop->alarm.fd < 0 || loop->wake.fd < 0 ||
         !event_loop_watch(loop, &loop->alarm, LOOP_READABLE | LOOP_EDGE_TRIGGERED) ||
         !event_loop_watch(loop, &loop->wake, LOOP_READABLE | LOOP_EDGE_TRIGGERED)) {
-        return error_set(err, STATUS_INTERNAL, "no descriptors for an event loop: %s", strerror(errno));
+        return error_set(err, STATUS_INTERNAL, "no descriptors for an event loop: %s",
+                         strerror(errno));
     }
     return STATUS_OK;
 }

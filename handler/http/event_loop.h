@@ -42,8 +42,12 @@ enum loop_events {
     LOOP_READABLE = 1 << 0,
     LOOP_WRITABLE = 1 << 1,
     LOOP_PEER_ENDED = 1 << 2, /* the peer of a stream socket sends no more */
-    LOOP_FAILED = 1 << 3,     /* an error, or nothing goes either way any more: told of, whether watched for or not */
-    LOOP_EDGE_TRIGGERED = 1 << 4, /* watching alone: tells of changes, so that whoever is told must go on to the end */
+    LOOP_FAILED =
+        1
+        << 3, /* an error, or nothing goes either way any more: told of, whether watched for or not */
+    LOOP_EDGE_TRIGGERED =
+        1
+        << 4, /* watching alone: tells of changes, so that whoever is told must go on to the end */
 };
 
 /* A descriptor and the function that is told when it is ready. It lives in its owner; zero `events` at first. */
@@ -55,7 +59,8 @@ struct loop_source {
 };
 
 /* `clock` must outlive the loop. STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptors). */
-enum status event_loop_new(struct event_loop **out, const struct clock *clock, struct error *err) MUST_CHECK;
+enum status event_loop_new(struct event_loop **out, const struct clock *clock,
+                           struct error *err) MUST_CHECK;
 
 /* Starts the thread. STATUS_NO_THREAD: the system allows no more. */
 enum status event_loop_start(struct event_loop *loop, struct error *err) MUST_CHECK;
@@ -82,7 +87,8 @@ void event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int
 void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer);
 
 /* Watches a source for `events`, in place of those before. Returns false if that failed. */
-bool event_loop_watch(struct event_loop *loop, struct loop_source *source, unsigned events) MUST_CHECK;
+bool event_loop_watch(struct event_loop *loop, struct loop_source *source,
+                      unsigned events) MUST_CHECK;
 
 /*
  * Ends that; before the descriptor is closed. What the loop knew of the source already is not told any more, so that

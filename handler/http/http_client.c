@@ -8,7 +8,8 @@ void http_reply_init(struct http_reply *reply) {
 
 void http_reply_clear(struct http_reply *reply) {
     enum { KEPT_BODY_BYTES = 8 * 1024, KEPT_HEADER_BYTES = 4 * 1024 };
-    if (reply->body.capacity > KEPT_BODY_BYTES || reply->headers.text_capacity > KEPT_HEADER_BYTES) {
+    if (reply->body.capacity > KEPT_BODY_BYTES ||
+        reply->headers.text_capacity > KEPT_HEADER_BYTES) {
         http_reply_release(reply);
         return;
     }

@@ -62,7 +62,8 @@ void http_reply_release(struct http_reply *reply);
  * STATUS_CANCELLED     the client is being freed
  * STATUS_NO_MEMORY, STATUS_INTERNAL (the network's library refused the call)
  */
-typedef void (*http_done)(void *context, enum status status, struct http_reply *reply, const struct error *err);
+typedef void (*http_done)(void *context, enum status status, struct http_reply *reply,
+                          const struct error *err);
 
 /* `done` and `context` are set by the owner. */
 struct http_exchange {
@@ -79,7 +80,8 @@ struct http_client_ops {
      * exchange is over. STATUS_NO_MEMORY, STATUS_INTERNAL, STATUS_TOO_LARGE (too many headers), STATUS_CANCELLED: it
      * was not started.
      */
-    enum status (*start)(struct http_client *client, const struct http_call *call, struct http_exchange *exchange);
+    enum status (*start)(struct http_client *client, const struct http_call *call,
+                         struct http_exchange *exchange);
 
     /* Ends an exchange without an answer, if it is under way. What was sent may still be carried out. */
     void (*abandon)(struct http_client *client, struct http_exchange *exchange);
@@ -89,7 +91,8 @@ struct http_client {
     const struct http_client_ops *ops;
 };
 
-static inline enum status http_client_start(struct http_client *client, const struct http_call *call,
+static inline enum status http_client_start(struct http_client *client,
+                                            const struct http_call *call,
                                             struct http_exchange *exchange) {
     return client->ops->start(client, call, exchange);
 }

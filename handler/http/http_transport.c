@@ -14,7 +14,8 @@
 #include "http/wiped_memory.h"
 
 enum {
-    MAX_HOST_CONNECTIONS = 256, /* well under the usual limit of 1024 descriptors, with two hosts and our own server */
+    MAX_HOST_CONNECTIONS =
+        256, /* well under the usual limit of 1024 descriptors, with two hosts and our own server */
     MAX_IDLE_CALLS = 128,
 };
 
@@ -52,7 +53,8 @@ static void recycle(struct http_transport *transport, struct transport_call *cal
         http_transport_call_free(call);
         return;
     }
-    TAILQ_INSERT_HEAD(&transport->idle, call, link); /* the newest first: its memory is still in the caches */
+    TAILQ_INSERT_HEAD(&transport->idle, call,
+                      link); /* the newest first: its memory is still in the caches */
     transport->idle_count++;
 }
 
@@ -70,8 +72,8 @@ static enum status take_call(struct http_transport *transport, struct transport_
 /* --- answers --- */
 
 /* Answers a call that libcurl does not have (any more). */
-static void finish(struct http_transport *transport, struct transport_call *call, enum status status,
-                   const char *detail) {
+static void finish(struct http_transport *transport, struct transport_call *call,
+                   enum status status, const char *detail) {
     struct error err;
     error_set(&err, STATUS_OK, "%s", "");
     if (status == STATUS_OK) {
@@ -108,9 +110,11 @@ static enum status translate(CURLcode code) {
 }
 
 /* What people should read about a call that libcurl gave up. */
-static const char *explain(const struct http_transport *transport, const struct transport_call *call, CURLcode code) {
+static const char *explain(const struct http_transport *transport,
+                           const struct transport_call *call, CURLcode code) {
     if (code == CURLE_PEER_FAILED_VERIFICATION && !transport->ca_bundle) {
-        return "this system's CA certificates were not found, so the server's cannot be checked: install the package "
+        return "this system's CA certificates were not found, so the server's cannot be checked: "
+               "install the package "
                "ca-certificates, or name a file of them in SSL_CERT_FILE";
     }
     return call->detail[0] ? call->detail : curl_easy_strerror(code);
@@ -119,17 +123,21 @@ static const char *explain(const struct http_transport *transport, const struct 
 /* For a forged signature and for an old TLS, OpenSSL's own message means nothing to most people. */
 static void fail(struct http_transport *transport, struct transport_call *call, CURLcode code) {
     char text[2 * CURL_ERROR_SIZE];
-    const char *hint = " (the server's certificate is not signed by whom it names, or it speaks no TLS 1.2)";
-    snprintf(text, sizeof text, "%s%s", explain(transport, call, code), code == CURLE_SSL_CONNECT_ERROR ? hint : "");
+    const char *hint =
+        " (the server's certificate is not signed by whom it names, or it speaks no TLS 1.2)";
+    snprintf(text, sizeof text, "%s%s", explain(transport, call, code),
+             code == CURLE_SSL_CONNECT_ERROR ? hint : "");
     finish(transport, call, translate(code), text);
 }
 
-static void on_call_done(struct http_transport *transport, struct transport_call *call, CURLcode code) {
+static void on_call_done(struct http_transport *transport, struct transport_call *call,
+                         CURLcode code) {
     long http_status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
     call->reply.status = (int)http_status;
     close_call(transport, call);
-    if (code == CURLE_OK && !call->headers_ended) { /* libcurl takes the connection's end for theirs */
+    if (code == CURLE_OK &&
+        !call->headers_ended) { /* libcurl takes the connection's end for theirs */
         finish(transport, call, STATUS_UNAVAILABLE, "the answer was cut short in its headers");
     } else if (code == CURLE_OK) {
         finish(transport, call, STATUS_OK, "");
@@ -148,7 +156,8 @@ static void finish_done(void *context) {
         if (message->msg == CURLMSG_DONE) {
             struct transport_call *call = NULL;
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
-            on_call_done(transport, call, message->data.result); /* the message is gone afterwards */
+            on_call_done(transport, call,
+                         message->data.result); /* the message is gone afterwards */
         }
     }
 }
@@ -158,12 +167,14 @@ static void on_timeout(void *context) {
     struct http_transport *transport = call->transport;
     close_call(transport, call);
     finish(transport, call, STATUS_UNAVAILABLE,
-           call->sent ? "timed out before the whole answer was here" : "timed out before there was a connection");
+           call->sent ? "timed out before the whole answer was here"
+                      : "timed out before there was a connection");
 }
 
 /* --- libcurl's sockets --- */
 
-int http_transport_open_socket(struct http_transport *transport, int family, int type, int protocol) {
+int http_transport_open_socket(struct http_transport *transport, int family, int type,
+                               int protocol) {
     return http_transport_sockets_open(&transport->sockets, family, type, protocol);
 }
 
@@ -233,9 +244,12 @@ static void abandon_exchange(struct http_client *client, struct http_exchange *e
 
 static const struct http_client_ops client_ops = {start_exchange, abandon_exchange};
 
-struct platform http_transport_platform(struct http_transport *transport, const struct random_source *random) {
-    return (struct platform){
-        .clock = transport->clock, .loop = transport->loop, .http = &transport->base, .random = random};
+struct platform http_transport_platform(struct http_transport *transport,
+                                        const struct random_source *random) {
+    return (struct platform){.clock = transport->clock,
+                             .loop = transport->loop,
+                             .http = &transport->base,
+                             .random = random};
 }
 
 /* --- life cycle --- */
@@ -244,8 +258,8 @@ static CURLcode global_result;
 
 /* Its buffers hold requests with their Authorization, and answers with tokens. */
 static void init_libcurl(void) {
-    global_result =
-        curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_memory_free, wiped_memory_realloc, strdup, calloc);
+    global_result = curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiped_memory_free,
+                                         wiped_memory_realloc, strdup, calloc);
 }
 
 static void release(struct http_transport *transport) {
@@ -273,7 +287,8 @@ static enum status init_multi(struct http_transport *transport, struct error *er
     }
     curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)MAX_HOST_CONNECTIONS);
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_HOST_CONNECTIONS);
-    http_transport_sockets_init(&transport->sockets, multi, transport->loop, transport->clock, finish_done, transport);
+    http_transport_sockets_init(&transport->sockets, multi, transport->loop, transport->clock,
+                                finish_done, transport);
     return STATUS_OK;
 }
 
@@ -288,7 +303,8 @@ static void end_calls(void *context) {
     }
 }
 
-enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) {
+enum status http_transport_new(struct http_transport **out, const struct clock *clock,
+                               struct error *err) {
     struct http_transport *transport = calloc(1, sizeof *transport);
     if (!transport) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the HTTP transport");

@@ -38,14 +38,16 @@ struct http_transport;
  * Starts the thread. `clock` must outlive it.
  * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
  */
-enum status http_transport_new(struct http_transport **out, const struct clock *clock, struct error *err) MUST_CHECK;
+enum status http_transport_new(struct http_transport **out, const struct clock *clock,
+                               struct error *err) MUST_CHECK;
 
 /*
  * The certificate authorities that servers are verified against, as a PEM file, in place of the
  * system's. Before any call; copied.
  * STATUS_NO_MEMORY. That the file can be used shows with the first call.
  */
-enum status http_transport_set_ca_file(struct http_transport *transport, const char *path) MUST_CHECK;
+enum status http_transport_set_ca_file(struct http_transport *transport,
+                                       const char *path) MUST_CHECK;
 
 /* Answers every call still open with STATUS_CANCELLED and ends the thread. */
 void http_transport_stop(struct http_transport *transport);
@@ -57,6 +59,7 @@ void http_transport_free(struct http_transport *transport);
  * Returns the platform of the transport's clock, loop and network, all borrowed from it, and of
  * `random`.
  */
-struct platform http_transport_platform(struct http_transport *transport, const struct random_source *random);
+struct platform http_transport_platform(struct http_transport *transport,
+                                        const struct random_source *random);
 
 #endif

@@ -54,7 +54,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
         call_stop(call, STATUS_TOO_LARGE, "the answer's headers are too long");
         return 0;
     }
-    if (length >= 5 && memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
+    if (length >= 5 &&
+        memcmp(data, "HTTP/", 5) == 0) { /* what came before was of an interim answer */
         http_headers_clear(&call->reply.headers);
         call->headers_ended = false;
         return length;
@@ -78,7 +79,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
  * transaction fails on its own success.
  */
 /* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libcurl's */
-static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port) {
+static int on_about_to_send(void *user, char *remote_ip, char *local_ip, int remote_port,
+                            int local_port) {
     (void)remote_ip, (void)local_ip, (void)remote_port, (void)local_port;
     struct transport_call *call = user;
     if (call->sent) {
@@ -201,8 +203,9 @@ void http_transport_call_free(struct transport_call *call) {
 /* --- what is sent --- */
 
 static bool sends_body(const struct http_call *call) {
-    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 || strcmp(call->method, "POST") == 0 ||
-           strcmp(call->method, "PATCH") == 0 || strcmp(call->method, "MERGE") == 0;
+    return call->body_length > 0 || strcmp(call->method, "PUT") == 0 ||
+           strcmp(call->method, "POST") == 0 || strcmp(call->method, "PATCH") == 0 ||
+           strcmp(call->method, "MERGE") == 0;
 }
 
 /* A header line and the NUL at its end, which separates it from the next. */
@@ -287,7 +290,8 @@ static bool use_origin(struct transport_call *call, const char *url, size_t leng
     }
     strbuf_clear(text);
     strbuf_append(text, url, length);
-    if (strbuf_status(text) == STATUS_OK && curl_url_set(call->origin, CURLUPART_URL, text->data, 0) == CURLUE_OK) {
+    if (strbuf_status(text) == STATUS_OK &&
+        curl_url_set(call->origin, CURLUPART_URL, text->data, 0) == CURLUE_OK) {
         return true;
     }
     strbuf_clear(text);
@@ -302,7 +306,8 @@ static bool use_origin(struct transport_call *call, const char *url, size_t leng
 static CURLcode set_url(struct transport_call *call, const char *url) {
     size_t length = origin_length(url);
     bool is_split = length > 0 && use_origin(call, url, length);
-    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_REQUEST_TARGET, is_split ? url + length : NULL);
+    CURLcode code =
+        curl_easy_setopt(call->easy, CURLOPT_REQUEST_TARGET, is_split ? url + length : NULL);
     keep_first(&code, curl_easy_setopt(call->easy, CURLOPT_CURLU, is_split ? call->origin : NULL));
     if (!is_split) {
         keep_first(&code, curl_easy_setopt(call->easy, CURLOPT_URL, url));
@@ -313,12 +318,15 @@ static CURLcode set_url(struct transport_call *call, const char *url) {
 static CURLcode set_request(struct transport_call *call, const struct http_call *wanted) {
     CURL *easy = call->easy;
     CURLcode code = set_url(call, wanted->url);
-    keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
+    keep_first(&code,
+               curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)); /* what the call before it was goes */
     if (strcmp(wanted->method, "HEAD") == 0) {
         keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOBODY, 1L));
     } else if (sends_body(wanted)) {
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wanted->body_length));
-        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS, wanted->body_length > 0 ? wanted->body : ""));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                           (curl_off_t)wanted->body_length));
+        keep_first(&code, curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                                           wanted->body_length > 0 ? wanted->body : ""));
     }
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, wanted->method));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines));

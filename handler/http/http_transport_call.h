@@ -28,18 +28,18 @@ struct transport_call {
     CURL *easy;
 
     /* What is sent. */
-    CURLU *origin;                                     /* "http://host:port" */
-    struct strbuf origin_text;                         /* the same; "": there is none yet */
-    struct strbuf line_text;                           /* the header lines, each with a NUL at its end */
+    CURLU *origin;             /* "http://host:port" */
+    struct strbuf origin_text; /* the same; "": there is none yet */
+    struct strbuf line_text;   /* the header lines, each with a NUL at its end */
     struct curl_slist lines[TRANSPORT_CALL_MAX_LINES]; /* points into line_text */
     int64_t deadline_ms;                               /* nothing is sent from here on */
 
     /* What came back. */
     struct http_reply reply;
     size_t header_bytes;
-    bool headers_ended;          /* the empty line behind them has come */
-    bool sent;                   /* libcurl has begun to send it */
-    enum status status;          /* why a callback of ours made libcurl give up; STATUS_OK: none did */
+    bool headers_ended; /* the empty line behind them has come */
+    bool sent;          /* libcurl has begun to send it */
+    enum status status; /* why a callback of ours made libcurl give up; STATUS_OK: none did */
     const char *stopped_because; /* the same for people; static */
     char detail[CURL_ERROR_SIZE];
 
@@ -61,7 +61,8 @@ void http_transport_call_free(struct transport_call *call);
  * STATUS_TOO_LARGE   more than HTTP_CALL_MAX_HEADERS
  * STATUS_INTERNAL    libcurl refused an option
  */
-enum status http_transport_call_fill(struct transport_call *call, const struct http_call *wanted) MUST_CHECK;
+enum status http_transport_call_fill(struct transport_call *call,
+                                     const struct http_call *wanted) MUST_CHECK;
 
 /* Makes an answered call ready for the next one. What may have been a secret is wiped. */
 void http_transport_call_empty(struct transport_call *call);
@@ -71,7 +72,8 @@ void http_transport_call_empty(struct transport_call *call);
  * answer.
  */
 int64_t http_transport_now_ms(const struct http_transport *transport);
-int http_transport_open_socket(struct http_transport *transport, int family, int type, int protocol);
+int http_transport_open_socket(struct http_transport *transport, int family, int type,
+                               int protocol);
 int http_transport_close_socket(struct http_transport *transport, int fd);
 
 #endif

@@ -31,7 +31,8 @@ static int set_timer(CURLM *multi, long delay_ms, void *context) {
     if (delay_ms < 0) {
         event_loop_stop_timer(sockets->loop, &sockets->timer);
     } else {
-        event_loop_set_timer(sockets->loop, &sockets->timer, clock_now_ms(sockets->clock) + delay_ms);
+        event_loop_set_timer(sockets->loop, &sockets->timer,
+                             clock_now_ms(sockets->clock) + delay_ms);
     }
     return 0;
 }
@@ -39,7 +40,8 @@ static int set_timer(CURLM *multi, long delay_ms, void *context) {
 /* ---- sockets ---- */
 
 static unsigned loop_events(int poll) {
-    return ((poll & CURL_POLL_IN) != 0 ? LOOP_READABLE : 0U) | ((poll & CURL_POLL_OUT) != 0 ? LOOP_WRITABLE : 0U);
+    return ((poll & CURL_POLL_IN) != 0 ? LOOP_READABLE : 0U) |
+           ((poll & CURL_POLL_OUT) != 0 ? LOOP_WRITABLE : 0U);
 }
 
 static void on_ready(void *context, unsigned events) {
@@ -59,7 +61,8 @@ static bool has_room_for(struct transport_sockets *sockets, int fd) {
         return true;
     }
     size_t count = (size_t)fd + 64;
-    struct watched_socket **watched = reallocarray(sockets->watched, count, sizeof(struct watched_socket *));
+    struct watched_socket **watched =
+        reallocarray(sockets->watched, count, sizeof(struct watched_socket *));
     if (watched == NULL) {
         return false;
     }
@@ -114,7 +117,8 @@ static int want_events(CURL *easy, curl_socket_t fd, int what, void *context, vo
     return event_loop_watch(sockets->loop, &sock->source, events) ? 0 : -1;
 }
 
-int http_transport_sockets_open(struct transport_sockets *sockets, int family, int type, int protocol) {
+int http_transport_sockets_open(struct transport_sockets *sockets, int family, int type,
+                                int protocol) {
     int fd = socket(family, type | SOCK_CLOEXEC, protocol);
     struct watched_socket *sock = fd < 0 ? NULL : socket_at(sockets, fd);
     if (sock != NULL) {
@@ -135,10 +139,11 @@ int http_transport_sockets_close(struct transport_sockets *sockets, int fd) {
 
 /* ---- life ---- */
 
-void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi, struct event_loop *loop,
-                                 const struct clock *clock, void (*acted)(void *context), void *context) {
-    *sockets =
-        (struct transport_sockets){.multi = multi, .loop = loop, .clock = clock, .acted = acted, .context = context};
+void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi,
+                                 struct event_loop *loop, const struct clock *clock,
+                                 void (*acted)(void *context), void *context) {
+    *sockets = (struct transport_sockets){
+        .multi = multi, .loop = loop, .clock = clock, .acted = acted, .context = context};
     sockets->timer = (struct loop_timer){.fired = on_timer, .context = sockets};
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_events);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, sockets);

@@ -38,14 +38,16 @@ struct transport_sockets {
  * Takes over the sockets and the timer of `multi`. Whenever libcurl has been called, `acted` is
  * called: some of its transfers may have ended. All is borrowed.
  */
-void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi, struct event_loop *loop,
-                                 const struct clock *clock, void (*acted)(void *context), void *context);
+void http_transport_sockets_init(struct transport_sockets *sockets, CURLM *multi,
+                                 struct event_loop *loop, const struct clock *clock,
+                                 void (*acted)(void *context), void *context);
 
 /* After `multi` has gone, which closes its connections here. A zeroed one is fine. */
 void http_transport_sockets_cleanup(struct transport_sockets *sockets);
 
 /* Opens a connection's socket. Returns socket's answer. */
-int http_transport_sockets_open(struct transport_sockets *sockets, int family, int type, int protocol);
+int http_transport_sockets_open(struct transport_sockets *sockets, int family, int type,
+                                int protocol);
 
 /* Closes any socket, and ends its being watched. Returns close's answer. */
 int http_transport_sockets_close(struct transport_sockets *sockets, int fd);

@@ -9,9 +9,11 @@ static void run(void *context) {
     correlation_use(before);
 }
 
-void loop_call_run(struct loop_call *call, struct event_loop *loop, void (*begin)(void *context), void *context) {
+void loop_call_run(struct loop_call *call, struct event_loop *loop, void (*begin)(void *context),
+                   void *context) {
     assert(!event_loop_is_current(loop));
-    *call = (struct loop_call){.begin = begin, .context = context, .correlation = correlation_current()};
+    *call = (struct loop_call){
+        .begin = begin, .context = context, .correlation = correlation_current()};
     call->task = (struct loop_task){.run = run, .context = call};
     sem_init(&call->ended, 0, 0);
     event_loop_post(loop, &call->task);

@@ -24,7 +24,8 @@ struct loop_call {
 };
 
 /* Runs `begin` on the loop's thread, in the name of the caller's invocation, and waits for loop_call_end. */
-void loop_call_run(struct loop_call *call, struct event_loop *loop, void (*begin)(void *context), void *context);
+void loop_call_run(struct loop_call *call, struct event_loop *loop, void (*begin)(void *context),
+                   void *context);
 
 /*
  * Lets the waiting thread go on; once for each call, on the loop's thread, from inside `begin` or later. What the call

@@ -14,8 +14,8 @@ static int64_t backoff_ms(const struct retry_policy *policy, int attempt) {
     return backoff < policy->max_backoff_ms ? backoff : policy->max_backoff_ms;
 }
 
-int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms, double random,
-                              int64_t now_ms, int64_t deadline_ms) {
+int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
+                              double random, int64_t now_ms, int64_t deadline_ms) {
     int64_t backoff = backoff_ms(policy, attempt);
     int64_t chance = backoff / 2;
     int64_t delay = backoff - chance + (int64_t)((double)chance * random);
@@ -26,20 +26,22 @@ int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, in
 }
 
 enum retry_verdict retry_policy_decide(const struct retry_policy *policy, struct retry_state *state,
-                                       const struct retry_outcome *outcome, int max_attempts, double random,
-                                       int64_t now_ms, int64_t deadline_ms, int64_t *out_delay_ms) {
+                                       const struct retry_outcome *outcome, int max_attempts,
+                                       double random, int64_t now_ms, int64_t deadline_ms,
+                                       int64_t *out_delay_ms) {
     bool renews = outcome->renews_token && !state->renewed_token;
     bool counts = outcome->was_sent && !renews;
     state->attempts++;
     state->counted += counts;
     state->renewed_token = state->renewed_token || renews;
     state->in_doubt = state->in_doubt || (outcome->was_sent && outcome->is_unavailable);
-    bool may_repeat = renews || (outcome->is_unavailable && !(counts && state->counted == max_attempts));
+    bool may_repeat =
+        renews || (outcome->is_unavailable && !(counts && state->counted == max_attempts));
     if (!may_repeat) {
         return RETRY_FINAL;
     }
-    int64_t delay_ms =
-        retry_policy_delay_ms(policy, state->attempts, outcome->retry_after_ms, random, now_ms, deadline_ms);
+    int64_t delay_ms = retry_policy_delay_ms(policy, state->attempts, outcome->retry_after_ms,
+                                             random, now_ms, deadline_ms);
     if (delay_ms < 0) {
         return RETRY_NO_TIME;
     }

@@ -20,8 +20,8 @@ struct retry_policy {
  * clients that failed together do not come back together. `retry_after_ms` (0: none) is a lower bound.
  * Gives up when the wait would reach `deadline_ms`.
  */
-int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms, double random,
-                              int64_t now_ms, int64_t deadline_ms);
+int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
+                              double random, int64_t now_ms, int64_t deadline_ms);
 
 /* What came of one attempt of a request. */
 struct retry_outcome {
@@ -36,7 +36,7 @@ struct retry_state {
     int attempts;       /* all of them */
     int counted;        /* those that count against max_attempts */
     bool renewed_token; /* one was refused its token, and another was had */
-    bool in_doubt;      /* one that was sent may have been carried out, though it was not answered */
+    bool in_doubt; /* one that was sent may have been carried out, though it was not answered */
 };
 
 enum retry_verdict {
@@ -58,8 +58,9 @@ enum retry_verdict {
  * `random`, `now_ms` and `deadline_ms` as for retry_policy_delay_ms. `out_delay_ms` is set for RETRY_WAIT alone.
  */
 enum retry_verdict retry_policy_decide(const struct retry_policy *policy, struct retry_state *state,
-                                       const struct retry_outcome *outcome, int max_attempts, double random,
-                                       int64_t now_ms, int64_t deadline_ms, int64_t *out_delay_ms);
+                                       const struct retry_outcome *outcome, int max_attempts,
+                                       double random, int64_t now_ms, int64_t deadline_ms,
+                                       int64_t *out_delay_ms);
 
 /* Is an HTTP status worth another try with the same request: 408, 429, 5xx? */
 bool retry_policy_is_transient(int http_status);

@@ -38,7 +38,8 @@ struct credential_request {
 
 struct credential {
     /* STATUS_UNAUTHORIZED (no token to be had), STATUS_UNAVAILABLE (try again), STATUS_NO_MEMORY, STATUS_INTERNAL. */
-    enum status (*authorize)(struct credential *credential, struct credential_request *request, struct error *err);
+    enum status (*authorize)(struct credential *credential, struct credential_request *request,
+                             struct error *err);
 
     /*
      * Storage refused what authorize added, as of `generation`: if it is a token, another is to be had. One that was believed may
@@ -66,7 +67,8 @@ struct credential_sas {
  * words outside of quotes.
  * STATUS_INTERNAL: OpenSSL refused the key, or had no memory; nothing to clean up.
  */
-enum status credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account,
+enum status credential_shared_key_init(struct credential_shared_key *credential,
+                                       const struct storage_account *account,
                                        struct error *err) MUST_CHECK;
 
 /* The key is wiped. One that is zeroed is fine. */
@@ -80,6 +82,7 @@ void credential_sas_init(struct credential_sas *credential, const struct storage
  * Blob: the form of version 2015-02-21 and later (an empty Content-Length for none). Table: Date is x-ms-date's value.
  */
 void credential_shared_key_string_to_sign(const struct storage_account *account,
-                                          const struct credential_request *request, struct strbuf *out);
+                                          const struct credential_request *request,
+                                          struct strbuf *out);
 
 #endif

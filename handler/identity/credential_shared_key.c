@@ -28,8 +28,8 @@ static void append_trimmed(struct strbuf *out, const char *text) {
 /* Returns true if folding would change nothing. It does not look at quotes, and then says false. */
 static bool is_folded(const char *text) {
     size_t length = strlen(text);
-    return length == 0 || (!is_blank(text[0]) && !is_blank(text[length - 1]) && memchr(text, '\t', length) == NULL &&
-                           strstr(text, "  ") == NULL);
+    return length == 0 || (!is_blank(text[0]) && !is_blank(text[length - 1]) &&
+                           memchr(text, '\t', length) == NULL && strstr(text, "  ") == NULL);
 }
 
 /* White space at the ends goes, and inside becomes one space each, but for what is in quotes. */
@@ -66,7 +66,8 @@ static void append_lower(struct strbuf *out, const char *text) {
     }
 }
 
-static void append_header_line(struct strbuf *out, const struct http_headers *headers, const char *name) {
+static void append_header_line(struct strbuf *out, const struct http_headers *headers,
+                               const char *name) {
     const char *value = http_headers_get(headers, name);
     append_trimmed(out, value ? value : "");
     strbuf_append_char(out, '\n');
@@ -107,7 +108,8 @@ struct sorted {
 
 /* Sorts the items whose names begin with `prefix`. They are few, and mostly in order already. */
 static enum status sort(const struct http_headers *from, const char *prefix,
-                        int (*compare)(const struct http_header *, const struct http_header *), struct sorted *out) {
+                        int (*compare)(const struct http_header *, const struct http_header *),
+                        struct sorted *out) {
     out->count = 0;
     for (size_t i = 0; i < from->count; i++) {
         const struct http_header *item = &from->items[i];
@@ -186,7 +188,8 @@ static void append_table_string(const struct credential_request *request, struct
 }
 
 void credential_shared_key_string_to_sign(const struct storage_account *account,
-                                          const struct credential_request *request, struct strbuf *out) {
+                                          const struct credential_request *request,
+                                          struct strbuf *out) {
     strbuf_append_string(out, request->method);
     strbuf_append_char(out, '\n');
     if (request->is_table) {
@@ -243,13 +246,15 @@ static enum status sign(struct credential_shared_key *credential, struct strbuf 
     crypto_base64_encode(mac, sizeof mac, text);
     status = strbuf_status(text);
     if (status == STATUS_OK) {
-        http_headers_add_bytes(request->headers, "Authorization", strlen("Authorization"), text->data, text->length);
+        http_headers_add_bytes(request->headers, "Authorization", strlen("Authorization"),
+                               text->data, text->length);
         status = request->headers->status;
     }
     return status;
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+static enum status authorize(struct credential *credential, struct credential_request *request,
+                             struct error *err) {
     struct credential_shared_key *self = (struct credential_shared_key *)credential;
     struct strbuf *text = &self->text;
     strbuf_clear(text);
@@ -261,11 +266,13 @@ static enum status authorize(struct credential *credential, struct credential_re
     if (status == STATUS_OK) {
         status = sign(self, text, request);
     }
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "signing the request: %s", status_text(status));
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, status, "signing the request: %s", status_text(status));
 }
 
-enum status credential_shared_key_init(struct credential_shared_key *credential, const struct storage_account *account,
-                                       struct error *err) {
+enum status credential_shared_key_init(struct credential_shared_key *credential,
+                                       const struct storage_account *account, struct error *err) {
     *credential = (struct credential_shared_key){.base.authorize = authorize, .account = account};
     enum status status = crypto_hmac_init(&credential->hmac, account->key, account->key_length);
     if (status != STATUS_OK) {

@@ -17,7 +17,8 @@ static void take_apart(const char *address, struct parts *out) {
     const char *scheme_end = strstr(address, "://");
     const char *host = scheme_end == NULL ? address : scheme_end + 3;
     size_t length = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
-    snprintf(out->host, sizeof out->host, "%.*s", (int)(length < HOST_BYTES ? length : HOST_BYTES - 1), host);
+    snprintf(out->host, sizeof out->host, "%.*s",
+             (int)(length < HOST_BYTES ? length : HOST_BYTES - 1), host);
     out->path = host + strcspn(host, "/?#");
 }
 
@@ -35,12 +36,15 @@ static bool begins_with_label(const char *host, const char *label) {
 
 /* Azure's own hosts: "ACCOUNT.blob.core.windows.net", in other clouds "...core.chinacloudapi.cn", or "....storage.azure.net". */
 static bool is_azures(const char *host) {
-    return strcasestr(host, ".core.windows.") != NULL || strcasestr(host, ".core.chinacloudapi.") != NULL ||
-           strcasestr(host, ".core.usgovcloudapi.") != NULL || strcasestr(host, ".storage.azure.net") != NULL;
+    return strcasestr(host, ".core.windows.") != NULL ||
+           strcasestr(host, ".core.chinacloudapi.") != NULL ||
+           strcasestr(host, ".core.usgovcloudapi.") != NULL ||
+           strcasestr(host, ".storage.azure.net") != NULL;
 }
 
 static bool is_this_machine(const char *host) {
-    return strcasecmp(host, "localhost") == 0 || host[0] == '[' || host[strspn(host, "0123456789.")] == '\0';
+    return strcasecmp(host, "localhost") == 0 || host[0] == '[' ||
+           host[strspn(host, "0123456789.")] == '\0';
 }
 
 static const char *service_mistake(const char *host, bool wants_blobs) {

@@ -56,7 +56,8 @@ static enum status append_all(int file, struct strbuf *out, struct error *err) {
 }
 
 static enum status read_file(const char *path, struct strbuf *out, struct error *err) {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the other end of a FIFO */
+    int file =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not to wait for the other end of a FIFO */
     struct stat kind;
     enum status status;
     if (file < 0) {
@@ -100,7 +101,8 @@ static void *reading_main(void *context) {
 
 /* --- on the loop's thread --- */
 
-static void end_wait(struct file_read *read, enum status status, struct strbuf *text, const struct error *err) {
+static void end_wait(struct file_read *read, enum status status, struct strbuf *text,
+                     const struct error *err) {
     read->is_waiting = false;
     event_loop_stop_timer(read->platform->loop, &read->timer);
     read->done(read->context, status, status == STATUS_OK ? text : NULL, err);
@@ -123,12 +125,14 @@ static void on_ended(void *context) {
 static void on_late(void *context) {
     struct file_read *read = context;
     struct error err;
-    error_set(&err, STATUS_UNAVAILABLE, "%s: reading it takes too long; is it on a network share that hangs?",
+    error_set(&err, STATUS_UNAVAILABLE,
+              "%s: reading it takes too long; is it on a network share that hangs?",
               read->reading->path);
     end_wait(read, STATUS_UNAVAILABLE, NULL, &err);
 }
 
-static enum status reading_start(struct file_read *read, const struct file_read_options *options, struct error *err) {
+static enum status reading_start(struct file_read *read, const struct file_read_options *options,
+                                 struct error *err) {
     size_t path_bytes = strlen(options->path) + 1;
     struct file_reading *reading = calloc(1, sizeof *reading + path_bytes);
     if (reading == NULL) {
@@ -150,8 +154,8 @@ static enum status reading_start(struct file_read *read, const struct file_read_
 }
 
 enum status file_read_start(struct file_read *read, const struct platform *platform,
-                            const struct file_read_options *options, file_read_done done, void *context,
-                            struct error *err) {
+                            const struct file_read_options *options, file_read_done done,
+                            void *context, struct error *err) {
     assert(!read->is_waiting);
     read->platform = platform;
     if (read->reading == NULL) {
@@ -165,7 +169,8 @@ enum status file_read_start(struct file_read *read, const struct platform *platf
     read->done = done;
     read->context = context;
     read->timer = (struct loop_timer){.fired = on_late, .context = read};
-    event_loop_set_timer(platform->loop, &read->timer, clock_now_ms(platform->clock) + options->timeout_ms);
+    event_loop_set_timer(platform->loop, &read->timer,
+                         clock_now_ms(platform->clock) + options->timeout_ms);
     return STATUS_OK;
 }
 

@@ -39,7 +39,8 @@
  *                      its time is over
  * STATUS_CANCELLED, STATUS_NO_MEMORY
  */
-typedef void (*file_read_done)(void *context, enum status status, struct strbuf *text, const struct error *err);
+typedef void (*file_read_done)(void *context, enum status status, struct strbuf *text,
+                               const struct error *err);
 
 /* What to read: at most `max_bytes`, within `timeout_ms`. */
 struct file_read_options {
@@ -65,8 +66,8 @@ struct file_read {
  * STATUS_NO_MEMORY, STATUS_NO_THREAD
  */
 enum status file_read_start(struct file_read *read, const struct platform *platform,
-                            const struct file_read_options *options, file_read_done done, void *context,
-                            struct error *err) MUST_CHECK;
+                            const struct file_read_options *options, file_read_done done,
+                            void *context, struct error *err) MUST_CHECK;
 
 /*
  * Abandons the reading, if one goes on. Where a start waits, `done` is called inside this call with

@@ -21,60 +21,74 @@ static bool has_workload(const struct sign_in_options *options) {
 /* The secret goes first. */
 static bool has_principal(const struct sign_in_options *options) {
     return is_set(options->principal_tenant_id) && is_set(options->principal_client_id) &&
-           (is_set(options->principal_client_secret) || is_set(options->principal_certificate_path));
+           (is_set(options->principal_client_secret) ||
+            is_set(options->principal_certificate_path));
 }
 
-static struct token_source *use_principal(struct sign_in *sign_in, const struct sign_in_options *options) {
-    struct token_client client = {options->authority, options->principal_tenant_id, options->principal_client_id};
-    const char *secret = is_set(options->principal_client_secret) ? options->principal_client_secret : NULL;
-    token_source_principal_init(&sign_in->principal, &client, secret, options->principal_certificate_path);
+static struct token_source *use_principal(struct sign_in *sign_in,
+                                          const struct sign_in_options *options) {
+    struct token_client client = {options->authority, options->principal_tenant_id,
+                                  options->principal_client_id};
+    const char *secret =
+        is_set(options->principal_client_secret) ? options->principal_client_secret : NULL;
+    token_source_principal_init(&sign_in->principal, &client, secret,
+                                options->principal_certificate_path);
     return &sign_in->principal.http.base;
 }
 
-static struct token_source *use_workload(struct sign_in *sign_in, const struct sign_in_options *options) {
-    struct token_client client = {options->authority, options->workload_tenant_id, options->workload_client_id};
+static struct token_source *use_workload(struct sign_in *sign_in,
+                                         const struct sign_in_options *options) {
+    struct token_client client = {options->authority, options->workload_tenant_id,
+                                  options->workload_client_id};
     token_source_workload_init(&sign_in->workload, &client, options->workload_token_file_path);
     return &sign_in->workload.http.base;
 }
 
-static struct token_source *use_managed_identity(struct sign_in *sign_in, const struct sign_in_options *options) {
+static struct token_source *use_managed_identity(struct sign_in *sign_in,
+                                                 const struct sign_in_options *options) {
     bool is_auto = options->mode == SIGN_IN_AUTO;
     const char *client_id = options->managed_identity_client_id;
     if (!is_set(client_id)) {
         client_id = is_auto && is_set(options->azure_client_id) ? options->azure_client_id : NULL;
     }
     if (has_app_service(options)) {
-        token_source_app_service_init(&sign_in->app_service, options->identity_endpoint, options->identity_header,
-                                      client_id);
+        token_source_app_service_init(&sign_in->app_service, options->identity_endpoint,
+                                      options->identity_header, client_id);
         return &sign_in->app_service.http.base;
     }
     token_source_imds_init(&sign_in->imds, options->imds_host, client_id, is_auto);
     return &sign_in->imds.http.base;
 }
 
-static struct token_source *use_cli(struct sign_in *sign_in, const struct sign_in_options *options) {
+static struct token_source *use_cli(struct sign_in *sign_in,
+                                    const struct sign_in_options *options) {
     token_source_cli_init(&sign_in->cli, options->environment);
     return &sign_in->cli.base;
 }
 
-static void add_choice(struct sign_in *sign_in, const char *label, struct token_source *source, const char *missing) {
+static void add_choice(struct sign_in *sign_in, const char *label, struct token_source *source,
+                       const char *missing) {
     struct token_source_auto *automatic = &sign_in->automatic;
-    automatic->choices[automatic->count++] =
-        (struct token_source_choice){.label = label, .source = source, .missing = source == NULL ? missing : NULL};
+    automatic->choices[automatic->count++] = (struct token_source_choice){
+        .label = label, .source = source, .missing = source == NULL ? missing : NULL};
 }
 
-static struct token_source *use_auto(struct sign_in *sign_in, const struct sign_in_options *options) {
+static struct token_source *use_auto(struct sign_in *sign_in,
+                                     const struct sign_in_options *options) {
     token_source_auto_init(&sign_in->automatic);
-    add_choice(sign_in, "service principal", has_principal(options) ? use_principal(sign_in, options) : NULL,
+    add_choice(sign_in, "service principal",
+               has_principal(options) ? use_principal(sign_in, options) : NULL,
                "tenant, client, and secret or certificate are not all set");
-    add_choice(sign_in, "workload identity", has_workload(options) ? use_workload(sign_in, options) : NULL,
+    add_choice(sign_in, "workload identity",
+               has_workload(options) ? use_workload(sign_in, options) : NULL,
                "tenant, client and token file are not all set");
     add_choice(sign_in, "managed identity", use_managed_identity(sign_in, options), NULL);
     add_choice(sign_in, "developer's login", use_cli(sign_in, options), NULL);
     return &sign_in->automatic.base;
 }
 
-static struct token_source *use_source(struct sign_in *sign_in, const struct sign_in_options *options) {
+static struct token_source *use_source(struct sign_in *sign_in,
+                                       const struct sign_in_options *options) {
     switch (options->mode) {
     case SIGN_IN_MANAGED_IDENTITY:
         return use_managed_identity(sign_in, options);
@@ -110,7 +124,8 @@ static void use_tokens(struct sign_in *sign_in, const struct sign_in_options *op
 }
 
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,
-                          const struct sign_in_options *options, const struct platform *platform, struct error *err) {
+                          const struct sign_in_options *options, const struct platform *platform,
+                          struct error *err) {
     *sign_in = (struct sign_in){0};
     if (account->sas[0] != '\0') {
         credential_sas_init(&sign_in->sas, account);

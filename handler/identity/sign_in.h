@@ -31,7 +31,8 @@ struct sign_in_options {
     char *managed_identity_client_id;
     char *azure_client_id; /* AZURE_CLIENT_ID: a user-assigned identity's, if Auto comes to that */
     char *workload_tenant_id, *workload_client_id, *workload_token_file_path;
-    char *principal_tenant_id, *principal_client_id, *principal_client_secret, *principal_certificate_path;
+    char *principal_tenant_id, *principal_client_id, *principal_client_secret,
+        *principal_certificate_path;
     char *identity_endpoint, *identity_header; /* App Service's */
     char imds_host[STORAGE_ENDPOINT_BYTES];    /* "http://169.254.169.254" */
     char authority[STORAGE_ENDPOINT_BYTES];    /* "https://login.microsoftonline.com" */

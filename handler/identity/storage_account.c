@@ -14,7 +14,8 @@
 
 /* "Use the Azurite emulator": the same name and key for everybody. */
 #define DEVELOPMENT_NAME "devstoreaccount1"
-#define DEVELOPMENT_KEY "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+#define DEVELOPMENT_KEY \
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 /* --- addresses --- */
 
@@ -65,16 +66,18 @@ static const char *address_fault(const char *text) {
         return "there is something between its host and its path";
     }
     if (rest[strspn(rest, ALPHANUMERICS "/-._~%!$&'()*+,;=:@")] != '\0') {
-        return "its path holds a character that is not allowed there, or a query or fragment follows";
+        return "its path holds a character that is not allowed there, or a query or fragment "
+               "follows";
     }
     return strlen(text) < STORAGE_ENDPOINT_BYTES ? NULL : "it is too long";
 }
 
-enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES], struct error *err) {
+enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES],
+                                   struct error *err) {
     const char *fault = address_fault(text);
     if (fault) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "not an address of the form https://host[:port][/path]: %s",
-                         fault);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "not an address of the form https://host[:port][/path]: %s", fault);
     }
     size_t length = strlen(text);
     while (text[length - 1] == '/') {
@@ -93,8 +96,8 @@ bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_END
         return false;
     }
     char tables[STORAGE_ENDPOINT_BYTES];
-    int length = snprintf(tables, sizeof tables, "%.*s.table.%s", (int)(found - blob_endpoint), blob_endpoint,
-                          found + strlen(blob));
+    int length = snprintf(tables, sizeof tables, "%.*s.table.%s", (int)(found - blob_endpoint),
+                          blob_endpoint, found + strlen(blob));
     if (length < 0 || (size_t)length >= sizeof tables) {
         return false;
     }
@@ -127,10 +130,12 @@ bool storage_endpoint_is_private(const char *url) {
     if (scheme == strlen("https://")) {
         return true;
     }
-    if (scheme == 0 || (*rest != '\0' && *rest != '/' && *rest != '?')) { /* localhost:x@elsewhere */
+    if (scheme == 0 ||
+        (*rest != '\0' && *rest != '/' && *rest != '?')) { /* localhost:x@elsewhere */
         return false;
     }
-    return is_host(host, length, "localhost") || is_host(host, length, "[::1]") || is_loopback_ipv4(host, length);
+    return is_host(host, length, "localhost") || is_host(host, length, "[::1]") ||
+           is_loopback_ipv4(host, length);
 }
 
 /* --- connection strings --- */
@@ -177,17 +182,19 @@ static char *trim(char *text) {
 
 /* What is wrong with a part's value, whatever its name; NULL: nothing. */
 static const char *value_mistake(const char *value) {
-    return !*value                                      ? "is empty"
-           : *value == '"' || *value == '\''            ? "stands in quotes; leave them out"
-           : strncasecmp(value, "@Microsoft.", 11) == 0 ? "is a reference to Azure's Key Vault or App Configuration, "
-                                                          "which is resolved only as a setting's whole value"
-                                                        : NULL;
+    return !*value                           ? "is empty"
+           : *value == '"' || *value == '\'' ? "stands in quotes; leave them out"
+           : strncasecmp(value, "@Microsoft.", 11) == 0
+               ? "is a reference to Azure's Key Vault or App Configuration, "
+                 "which is resolved only as a setting's whole value"
+               : NULL;
 }
 
 static enum status read_part(char *part, struct settings *settings, struct error *err) {
     char *equals = strchr(part, '=');
     if (!equals) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "a part of the connection string is not of the form Name=Value");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "a part of the connection string is not of the form Name=Value");
     }
     *equals = '\0';
     const char *name = trim(part), *value = trim(equals + 1);
@@ -227,10 +234,12 @@ static enum status set_name(struct storage_account *account, const char *name, s
     }
     if (strchr(name, '.')) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "AccountName looks like a host; the account's name is what stands before the first dot");
+                         "AccountName looks like a host; the account's name is what stands before "
+                         "the first dot");
     }
     if (strlen(name) >= sizeof account->name || name[strspn(name, ALPHANUMERICS "-")] != '\0') {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName must be 1 to %zu letters, digits and hyphens",
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "AccountName must be 1 to %zu letters, digits and hyphens",
                          sizeof account->name - 1);
     }
     memcpy(account->name, name, strlen(name) + 1);
@@ -249,8 +258,9 @@ static enum status set_key(struct storage_account *account, const char *text, st
     if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory for the account key");
     }
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey is not a key in base64");
 }
 
 /*
@@ -291,22 +301,27 @@ static enum status set_sas(struct storage_account *account, const char *text, st
     }
     bool is_signed = strncmp(text, "sig=", 4) == 0 || strstr(text, "&sig=");
     if (!is_signed || strlen(text) >= sizeof account->sas || strpbrk(text, WHITE_SPACE "#?")) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "SharedAccessSignature is not a SAS of the form sv=...&sig=...");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "SharedAccessSignature is not a SAS of the form sv=...&sig=...");
     }
     memcpy(account->sas, text, strlen(text) + 1);
     return STATUS_OK;
 }
 
-static enum status set_sign_in(struct storage_account *account, const struct settings *settings, struct error *err) {
-    const char *key = settings->values[ACCOUNT_KEY], *sas = settings->values[SHARED_ACCESS_SIGNATURE];
+static enum status set_sign_in(struct storage_account *account, const struct settings *settings,
+                               struct error *err) {
+    const char *key = settings->values[ACCOUNT_KEY],
+               *sas = settings->values[SHARED_ACCESS_SIGNATURE];
     if (key && sas) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey and SharedAccessSignature exclude each other");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "AccountKey and SharedAccessSignature exclude each other");
     }
     if (sas) {
         return set_sas(account, sas, err);
     }
     if (!key) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "AccountKey or SharedAccessSignature is missing");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "AccountKey or SharedAccessSignature is missing");
     }
     if (!settings->values[ACCOUNT_NAME]) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "AccountName is missing");
@@ -315,9 +330,11 @@ static enum status set_sign_in(struct storage_account *account, const struct set
 }
 
 /* The endpoint that is given, or the one that the account's name makes; "" if there is neither. */
-static enum status set_endpoint(const struct settings *settings, enum setting setting, const char *service,
-                                char out[STORAGE_ENDPOINT_BYTES], struct error *err) {
-    const char *protocol = settings->values[DEFAULT_ENDPOINTS_PROTOCOL], *suffix = settings->values[ENDPOINT_SUFFIX];
+static enum status set_endpoint(const struct settings *settings, enum setting setting,
+                                const char *service, char out[STORAGE_ENDPOINT_BYTES],
+                                struct error *err) {
+    const char *protocol = settings->values[DEFAULT_ENDPOINTS_PROTOCOL],
+               *suffix = settings->values[ENDPOINT_SUFFIX];
     const char *given = settings->values[setting], *name = settings->values[ACCOUNT_NAME];
     char made[STORAGE_ENDPOINT_BYTES];
     if (!given && !name) {
@@ -329,14 +346,15 @@ static enum status set_endpoint(const struct settings *settings, enum setting se
         given = made;
     }
     const char *mistake = endpoint_check_mistake(given, service);
-    enum status status =
-        mistake ? error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake) : storage_endpoint_parse(given, out, err);
+    enum status status = mistake ? error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake)
+                                 : storage_endpoint_parse(given, out, err);
     if (status != STATUS_OK) {
         char shown[ENDPOINT_SHOWN_BYTES];
         endpoint_check_show(given, shown);
         error_wrap(err, "%s: %s",
-                   given == made ? "DefaultEndpointsProtocol, AccountName and EndpointSuffix together"
-                                 : setting_names[setting],
+                   given == made
+                       ? "DefaultEndpointsProtocol, AccountName and EndpointSuffix together"
+                       : setting_names[setting],
                    shown);
     }
     return status;
@@ -348,14 +366,16 @@ static enum status refuse_open_endpoints(const struct storage_account *account, 
     for (size_t i = 0; i < 2; i++) {
         if (*endpoints[i] && !storage_endpoint_is_private(endpoints[i])) {
             return error_set(err, STATUS_INVALID_ARGUMENT,
-                             "it would sign in to %.*s over http; http is for localhost, 127.0.0.0/8 and [::1] alone",
+                             "it would sign in to %.*s over http; http is for localhost, "
+                             "127.0.0.0/8 and [::1] alone",
                              ENDPOINT_SHOWN_BYTES, endpoints[i]);
         }
     }
     return STATUS_OK;
 }
 
-static enum status set_endpoints(struct storage_account *account, const struct settings *settings, struct error *err) {
+static enum status set_endpoints(struct storage_account *account, const struct settings *settings,
+                                 struct error *err) {
     enum status status = set_endpoint(settings, BLOB_ENDPOINT, "blob", account->blob_endpoint, err);
     if (status == STATUS_OK) {
         status = set_endpoint(settings, TABLE_ENDPOINT, "table", account->table_endpoint, err);
@@ -369,16 +389,20 @@ static enum status set_endpoints(struct storage_account *account, const struct s
     if (!account->table_endpoint[0]) {
         storage_endpoint_for_tables(account->blob_endpoint, account->table_endpoint);
     }
-    if (!settings->values[TABLE_ENDPOINT] && !storage_endpoint_is_private(account->table_endpoint)) {
-        account->table_endpoint[0] = '\0'; /* made from a name, perhaps for nobody: who wants tables must say where */
+    if (!settings->values[TABLE_ENDPOINT] &&
+        !storage_endpoint_is_private(account->table_endpoint)) {
+        account->table_endpoint[0] =
+            '\0'; /* made from a name, perhaps for nobody: who wants tables must say where */
     }
     return refuse_open_endpoints(account, err);
 }
 
 /* No address in Azure passes for both services: it has one of them in its name. */
 static const char *proxy_mistake(const char *origin, const struct storage_account *account) {
-    const char *const tried[][2] = {
-        {origin, "blob"}, {origin, "table"}, {account->blob_endpoint, "blob"}, {account->table_endpoint, "table"}};
+    const char *const tried[][2] = {{origin, "blob"},
+                                    {origin, "table"},
+                                    {account->blob_endpoint, "blob"},
+                                    {account->table_endpoint, "table"}};
     const char *mistake = NULL;
     for (size_t i = 0; i < sizeof tried / sizeof tried[0] && !mistake; i++) {
         mistake = endpoint_check_mistake(tried[i][0], tried[i][1]);
@@ -403,10 +427,13 @@ static enum status set_development(struct storage_account *account, const struct
     size_t scheme = scheme_length(address);
     int host = (int)(scheme + host_length(address + scheme));
     if ((size_t)host + sizeof ":10000/" DEVELOPMENT_NAME > STORAGE_ENDPOINT_BYTES) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "DevelopmentStorageProxyUri: it is too long");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "DevelopmentStorageProxyUri: it is too long");
     }
-    snprintf(account->blob_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10000/%s", host, address, DEVELOPMENT_NAME);
-    snprintf(account->table_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10002/%s", host, address, DEVELOPMENT_NAME);
+    snprintf(account->blob_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10000/%s", host, address,
+             DEVELOPMENT_NAME);
+    snprintf(account->table_endpoint, STORAGE_ENDPOINT_BYTES, "%.*s:10002/%s", host, address,
+             DEVELOPMENT_NAME);
     address[host] = '\0';
     const char *mistake = proxy_mistake(address, account);
     if (mistake) {
@@ -417,7 +444,8 @@ static enum status set_development(struct storage_account *account, const struct
     return status == STATUS_OK ? set_key(account, DEVELOPMENT_KEY, err) : status;
 }
 
-static enum status set_account(struct storage_account *account, const struct settings *settings, struct error *err) {
+static enum status set_account(struct storage_account *account, const struct settings *settings,
+                               struct error *err) {
     if (settings->values[USE_DEVELOPMENT_STORAGE]) {
         return set_development(account, settings, err);
     }
@@ -450,19 +478,23 @@ static const char *string_mistake(const char *text) {
     if (scheme_length(text) > 0 && !has_parts) {
         return is_signed
                    ? "it is a SAS URL, not a connection string; write "
-                     "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... with what follows "
+                     "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
+                     "with what follows "
                      "the URL's '?'"
                    : "it is an address, not a connection string";
     }
     if (is_signed && !has_parts && !strcasestr(text, "SharedAccessSignature=")) {
-        return "it is a SAS alone; write BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
+        return "it is a SAS alone; write "
+               "BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=... "
                "with it";
     }
     return NULL;
 }
 
-enum status storage_account_parse(const char *connection_string, struct storage_account *out, struct error *err) {
-    const char *mistake = string_mistake(connection_string + strspn(connection_string, WHITE_SPACE));
+enum status storage_account_parse(const char *connection_string, struct storage_account *out,
+                                  struct error *err) {
+    const char *mistake =
+        string_mistake(connection_string + strspn(connection_string, WHITE_SPACE));
     if (mistake) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "%s", mistake);
     }

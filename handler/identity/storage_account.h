@@ -21,8 +21,9 @@ enum {
 };
 
 struct storage_account {
-    char name[STORAGE_ACCOUNT_NAME_BYTES];       /* "" if a SAS came without AccountName */
-    char blob_endpoint[STORAGE_ENDPOINT_BYTES];  /* "https://ACCOUNT.blob.core.windows.net", no slash at the end */
+    char name[STORAGE_ACCOUNT_NAME_BYTES]; /* "" if a SAS came without AccountName */
+    char blob_endpoint
+        [STORAGE_ENDPOINT_BYTES]; /* "https://ACCOUNT.blob.core.windows.net", no slash at the end */
     char table_endpoint[STORAGE_ENDPOINT_BYTES]; /* the same for tables; "" if nothing tells it */
     unsigned char key[STORAGE_KEY_MAX_BYTES];
     size_t key_length;           /* 0: no account key */
@@ -46,7 +47,8 @@ enum status storage_account_parse(const char *connection_string, struct storage_
  * Checks an address "http[s]://host[:port][/path]" (no query, fragment or user info) and copies it without slashes at its end.
  * STATUS_INVALID_ARGUMENT: it is not that, or too long; the message does not repeat it.
  */
-enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES], struct error *err) MUST_CHECK;
+enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_BYTES],
+                                   struct error *err) MUST_CHECK;
 
 /*
  * The table endpoint that belongs to a blob endpoint: ".blob." in its host read as ".table.". False: it has none, or no room;

@@ -37,8 +37,8 @@ static const char *token_fault(const char *text) {
 }
 
 /* Fills `out`, of a token that lasts `lifetime_s` seconds from `at`. */
-static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in_s, const struct token_moment *at,
-                        struct token *out, struct error *err) {
+static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in_s,
+                        const struct token_moment *at, struct token *out, struct error *err) {
     const char *fault = token_fault(text);
     if (fault != NULL) {
         return error_set(err, STATUS_MALFORMED, "the answer %s", fault);
@@ -51,7 +51,8 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
         return error_set(err, STATUS_NO_MEMORY, "no memory for a token");
     }
     int64_t lifetime_ms = lifetime_s * 1000;
-    int64_t ahead_ms = lifetime_ms / 2 < TOKEN_REFRESH_AHEAD_MS ? lifetime_ms / 2 : TOKEN_REFRESH_AHEAD_MS;
+    int64_t ahead_ms =
+        lifetime_ms / 2 < TOKEN_REFRESH_AHEAD_MS ? lifetime_ms / 2 : TOKEN_REFRESH_AHEAD_MS;
     bool is_told = refresh_in_s > 0 && refresh_in_s < lifetime_s;
     token.expires_ms = at->now_ms + lifetime_ms;
     token.refresh_ms = is_told ? at->now_ms + refresh_in_s * 1000 : token.expires_ms - ahead_ms;
@@ -110,18 +111,21 @@ static int64_t read_lifetime(const cJSON *root, const struct token_moment *at) {
     return lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S;
 }
 
-static enum status read_object(const cJSON *root, const struct token_moment *at, struct token *out, struct error *err) {
+static enum status read_object(const cJSON *root, const struct token_moment *at, struct token *out,
+                               struct error *err) {
     const char *type = json_string(root, "token_type");
     int64_t refresh_in_s = 0;
     if (type != NULL && strcasecmp(type, "Bearer") != 0) {
-        return error_set(err, STATUS_MALFORMED, "the answer holds a token of another type than Bearer");
+        return error_set(err, STATUS_MALFORMED,
+                         "the answer holds a token of another type than Bearer");
     }
     json_int64(root, "refresh_in", &refresh_in_s);
-    return fill(json_string(root, "access_token"), read_lifetime(root, at), refresh_in_s, at, out, err);
+    return fill(json_string(root, "access_token"), read_lifetime(root, at), refresh_in_s, at, out,
+                err);
 }
 
-enum status token_answer_read(const struct strbuf *body, const struct token_moment *at, struct token *out,
-                              struct error *err) {
+enum status token_answer_read(const struct strbuf *body, const struct token_moment *at,
+                              struct token *out, struct error *err) {
     cJSON *root = NULL;
     enum status status = parse_object(body, &root, err);
     if (status == STATUS_OK) {
@@ -131,8 +135,8 @@ enum status token_answer_read(const struct strbuf *body, const struct token_mome
     return status;
 }
 
-static enum status read_cli_object(const cJSON *root, const struct token_moment *at, struct token *out,
-                                   struct error *err) {
+static enum status read_cli_object(const cJSON *root, const struct token_moment *at,
+                                   struct token *out, struct error *err) {
     int64_t date_s, lifetime_s = 0;
     if (read_date(root, "expires_on", false, &date_s)) {
         lifetime_s = seconds_until(date_s, at);
@@ -140,12 +144,12 @@ static enum status read_cli_object(const cJSON *root, const struct token_moment 
     if (lifetime_s == 0 && read_date(root, "expiresOn", true, &date_s)) {
         lifetime_s = seconds_until(date_s, at);
     }
-    return fill(json_string(root, "accessToken"), lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S, 0, at, out,
-                err);
+    return fill(json_string(root, "accessToken"),
+                lifetime_s > 0 ? lifetime_s : TOKEN_ASSUMED_LIFETIME_S, 0, at, out, err);
 }
 
-enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at, struct token *out,
-                                  struct error *err) {
+enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at,
+                                  struct token *out, struct error *err) {
     cJSON *root = NULL;
     enum status status = parse_object(output, &root, err);
     if (status == STATUS_OK) {
@@ -166,15 +170,16 @@ void token_answer_error_code(const struct strbuf *body, char out[TOKEN_CODE_BYTE
     if (parse_object(body, &root, NULL) != STATUS_OK) {
         return;
     }
-    const char *name = json_string(root, "error"), *description = json_string(root, "error_description");
+    const char *name = json_string(root, "error"),
+               *description = json_string(root, "error_description");
     const char *number = description == NULL ? NULL : strstr(description, "AADSTS");
     if (!is_error_name(name)) {
         name = "";
     }
     size_t digits = number == NULL ? 0 : strspn(number + strlen("AADSTS"), "0123456789");
     if (digits > 0 && digits <= AADSTS_MAX_DIGITS) {
-        snprintf(out, TOKEN_CODE_BYTES, "%s%s%.*s", name, *name == '\0' ? "" : " ", (int)(strlen("AADSTS") + digits),
-                 number);
+        snprintf(out, TOKEN_CODE_BYTES, "%s%s%.*s", name, *name == '\0' ? "" : " ",
+                 (int)(strlen("AADSTS") + digits), number);
     } else {
         snprintf(out, TOKEN_CODE_BYTES, "%s", name);
     }

@@ -48,12 +48,12 @@ struct token_moment {
  * STATUS_MALFORMED   not that, or a token that cannot be; `out` untouched
  * STATUS_NO_MEMORY
  */
-enum status token_answer_read(const struct strbuf *body, const struct token_moment *at, struct token *out,
-                              struct error *err) MUST_CHECK;
+enum status token_answer_read(const struct strbuf *body, const struct token_moment *at,
+                              struct token *out, struct error *err) MUST_CHECK;
 
 /* The same for az: {"accessToken", "expires_on" or "expiresOn" (local time, where it names no offset)}. */
-enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at, struct token *out,
-                                  struct error *err) MUST_CHECK;
+enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at,
+                                  struct token *out, struct error *err) MUST_CHECK;
 
 enum { TOKEN_CODE_BYTES = 80 };
 

@@ -45,23 +45,26 @@ static void take(struct token_cache *cache, struct token *token, int64_t now_ms)
     cache->failures = 0;
     cache->reason = (struct error){0};
     cache->next_ms = now_ms + MIN_INTERVAL_MS;
-    log_event(LOG_DEBUG, "Token from %s: good for %lld s, to be renewed in %lld s", cache->source->name,
-              (long long)(cache->token.expires_ms - now_ms) / 1000,
+    log_event(LOG_DEBUG, "Token from %s: good for %lld s, to be renewed in %lld s",
+              cache->source->name, (long long)(cache->token.expires_ms - now_ms) / 1000,
               (long long)(cache->token.refresh_ms - now_ms) / 1000);
 }
 
 static void give_up(struct token_cache *cache, const struct error *reason, int64_t now_ms) {
-    int asked_ms = reason->retry_after_ms < TOKEN_MAX_WAIT_MS ? reason->retry_after_ms : TOKEN_MAX_WAIT_MS;
+    int asked_ms =
+        reason->retry_after_ms < TOKEN_MAX_WAIT_MS ? reason->retry_after_ms : TOKEN_MAX_WAIT_MS;
     cache->failures++;
     cache->reason = *reason;
     if (reason->status == STATUS_NOT_FOUND) { /* the last resort is not there either */
         cache->reason.status = STATUS_UNAUTHORIZED;
     }
-    int64_t wait_ms = retry_policy_delay_ms(&policy, cache->failures, asked_ms,
-                                            random_fraction(cache->platform->random), now_ms, INT64_MAX);
+    int64_t wait_ms =
+        retry_policy_delay_ms(&policy, cache->failures, asked_ms,
+                              random_fraction(cache->platform->random), now_ms, INT64_MAX);
     cache->next_ms = now_ms + wait_ms;
     if (is_usable(cache, now_ms)) {
-        log_event(LOG_WARNING, "The token for storage could not be renewed; it is good for another %lld s: %s",
+        log_event(LOG_WARNING,
+                  "The token for storage could not be renewed; it is good for another %lld s: %s",
                   (long long)(cache->token.expires_ms - now_ms) / 1000, reason->message);
     } else {
         log_event(LOG_WARNING, "No token to sign in to storage with; asking again in %lld s: %s",
@@ -85,7 +88,8 @@ static void on_failure(struct token_cache *cache, enum status status, const stru
     end_fetch(cache, status);
 }
 
-static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+static void on_fetched(void *context, enum status status, struct token *token,
+                       const struct error *err) {
     struct token_cache *cache = context;
     if (status != STATUS_OK) {
         on_failure(cache, status, err);
@@ -99,7 +103,8 @@ static void on_due(void *context) {
     struct token_cache *cache = context;
     struct error err;
     cache->is_fetching = true;
-    enum status status = token_source_start(cache->source, cache->platform, on_fetched, cache, &err);
+    enum status status =
+        token_source_start(cache->source, cache->platform, on_fetched, cache, &err);
     if (status != STATUS_OK) {
         on_failure(cache, status, &err);
     }
@@ -109,11 +114,13 @@ static void on_due(void *context) {
 
 static enum status refuse(const struct token_cache *cache, struct error *err) {
     bool is_final = cache->reason.status == STATUS_UNAUTHORIZED;
-    return error_set(err, is_final ? STATUS_UNAUTHORIZED : STATUS_UNAVAILABLE, "no token to sign in with%s%s",
+    return error_set(err, is_final ? STATUS_UNAUTHORIZED : STATUS_UNAVAILABLE,
+                     "no token to sign in with%s%s",
                      cache->reason.status == STATUS_OK ? " yet" : ": ", cache->reason.message);
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+static enum status authorize(struct credential *credential, struct credential_request *request,
+                             struct error *err) {
     struct token_cache *cache = (struct token_cache *)credential;
     if (!storage_endpoint_is_private(request->url->data)) {
         return error_set(err, STATUS_INTERNAL, "a token may not be sent over http");
@@ -155,7 +162,8 @@ static void refresh_early(struct token_cache *cache, int64_t now_ms) {
 
 static bool refused(struct credential *credential, unsigned generation, bool is_believed) {
     struct token_cache *cache = (struct token_cache *)credential;
-    if (generation != cache->generation || cache->token.text.length == 0) { /* a newer one is there or on its way */
+    if (generation != cache->generation ||
+        cache->token.text.length == 0) { /* a newer one is there or on its way */
         return true;
     }
     if (is_believed) {
@@ -167,7 +175,8 @@ static bool refused(struct credential *credential, unsigned generation, bool is_
 
 /* --- life cycle --- */
 
-void token_cache_init(struct token_cache *cache, struct token_source *source, const struct platform *platform) {
+void token_cache_init(struct token_cache *cache, struct token_source *source,
+                      const struct platform *platform) {
     int64_t now_ms = clock_now_ms(platform->clock);
     wiped_memory_expect_secrets();
     *cache = (struct token_cache){

@@ -62,7 +62,8 @@ struct token_cache {
 };
 
 /* The source is borrowed until cleanup, the platform until the cache has stopped. */
-void token_cache_init(struct token_cache *cache, struct token_source *source, const struct platform *platform);
+void token_cache_init(struct token_cache *cache, struct token_source *source,
+                      const struct platform *platform);
 
 /*
  * From now on there is a token whenever there can be. The first is fetched at once, but not inside

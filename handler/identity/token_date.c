@@ -40,18 +40,20 @@ static void skip_spaces(const char **text) {
 static bool read_day(const char **text, struct tm *out) {
     int year;
     if (strcspn(*text, "/") < strcspn(*text, "-")) {
-        if (!(read_number(text, 2, &out->tm_mon) && read_char(text, '/') && read_number(text, 2, &out->tm_mday) &&
-              read_char(text, '/') && read_number(text, 4, &year))) {
+        if (!(read_number(text, 2, &out->tm_mon) && read_char(text, '/') &&
+              read_number(text, 2, &out->tm_mday) && read_char(text, '/') &&
+              read_number(text, 4, &year))) {
             return false;
         }
-    } else if (!(read_number(text, 4, &year) && read_char(text, '-') && read_number(text, 2, &out->tm_mon) &&
-                 read_char(text, '-') && read_number(text, 2, &out->tm_mday))) {
+    } else if (!(read_number(text, 4, &year) && read_char(text, '-') &&
+                 read_number(text, 2, &out->tm_mon) && read_char(text, '-') &&
+                 read_number(text, 2, &out->tm_mday))) {
         return false;
     }
     out->tm_mon -= 1;
     out->tm_year = year - 1900;
-    return year >= FIRST_YEAR && year <= LAST_YEAR && out->tm_mon >= 0 && out->tm_mon < 12 && out->tm_mday >= 1 &&
-           out->tm_mday <= 31;
+    return year >= FIRST_YEAR && year <= LAST_YEAR && out->tm_mon >= 0 && out->tm_mon < 12 &&
+           out->tm_mday >= 1 && out->tm_mday <= 31;
 }
 
 /* " AM" or " PM". Documentation has "00:00:00 PM", and an old endpoint "15:00:00 PM": there the mark says nothing. */
@@ -71,7 +73,8 @@ static void read_half(const char **text, int *hour) {
 
 /* "15:00", "15:00:00", "3:00:00.123 PM" */
 static bool read_time(const char **text, struct tm *out) {
-    if (!read_number(text, 2, &out->tm_hour) || !read_char(text, ':') || !read_number(text, 2, &out->tm_min)) {
+    if (!read_number(text, 2, &out->tm_hour) || !read_char(text, ':') ||
+        !read_number(text, 2, &out->tm_min)) {
         return false;
     }
     if (read_char(text, ':') && !read_number(text, 2, &out->tm_sec)) {
@@ -108,7 +111,8 @@ static bool read_offset(const char **text, bool *has_offset, int *out_s) {
         }
         minutes = hours % 100;
         hours /= 100;
-    } else if (!read_number(text, 2, &hours) || !read_char(text, ':') || !read_number(text, 2, &minutes)) {
+    } else if (!read_number(text, 2, &hours) || !read_char(text, ':') ||
+               !read_number(text, 2, &minutes)) {
         return false;
     }
     *out_s = sign * (hours * 3600 + minutes * 60);
@@ -135,7 +139,8 @@ static bool read_calendar(const char *text, bool is_local, int64_t *out_s) {
     if (!read_time(&text, &tm) || !read_offset(&text, &has_offset, &offset_s) || *text != '\0') {
         return false;
     }
-    int64_t seconds = is_local && !has_offset ? (int64_t)mktime(&tm) : (int64_t)timegm(&tm) - offset_s;
+    int64_t seconds =
+        is_local && !has_offset ? (int64_t)mktime(&tm) : (int64_t)timegm(&tm) - offset_s;
     if (seconds < 0) {
         return false;
     }

@@ -18,7 +18,8 @@ void token_http_begin(struct token_http_source *source, const struct platform *p
 }
 
 /* The network borrows the form until the question is over. */
-static void on_reply(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_reply(void *context, enum status status, struct http_reply *reply,
+                     const struct error *err) {
     struct token_http_source *source = context;
     struct error failure = *err;
     strbuf_release_wipe(&source->form);
@@ -48,12 +49,13 @@ static enum status send_question(struct token_http_source *source, int64_t timeo
     return http_client_start(source->platform->http, &call, &source->exchange);
 }
 
-enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms, token_answered answered,
-                           struct error *err) {
+enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
+                           token_answered answered, struct error *err) {
     source->answered = answered;
     enum status status = question_status(source);
     if (status != STATUS_OK) {
-        error_set(err, status, "%s: building the request: %s", source->endpoint, status_text(status));
+        error_set(err, status, "%s: building the request: %s", source->endpoint,
+                  status_text(status));
     } else {
         status = send_question(source, timeout_ms);
         if (status != STATUS_OK) {
@@ -80,7 +82,8 @@ void token_http_cancel(struct token_source *base) {
     on_reply(source, STATUS_CANCELLED, NULL, &err);
 }
 
-void token_http_end(struct token_http_source *source, enum status status, struct token *token, struct error *err) {
+void token_http_end(struct token_http_source *source, enum status status, struct token *token,
+                    struct error *err) {
     if (status != STATUS_OK) {
         error_wrap(err, "%s", source->endpoint);
     }
@@ -93,18 +96,20 @@ void token_http_end(struct token_http_source *source, enum status status, struct
  * The moment before the question left. The answer's own clock made the expiry, so its Date is the
  * best wall time there is.
  */
-static struct token_moment moment_of(const struct platform *platform, const struct http_reply *reply) {
+static struct token_moment moment_of(const struct platform *platform,
+                                     const struct http_reply *reply) {
     struct token_moment at = {.now_ms = reply->sent_ms};
     const char *date = http_headers_get(&reply->headers, "Date");
     if (date == NULL || !utc_parse_http(date, &at.wall_ms)) {
-        at.wall_ms = clock_wall_ms(platform->clock) - (clock_now_ms(platform->clock) - reply->sent_ms);
+        at.wall_ms =
+            clock_wall_ms(platform->clock) - (clock_now_ms(platform->clock) - reply->sent_ms);
     }
     return at;
 }
 
 /* What an answer other than 200 means. */
-static enum status read_refusal(const struct platform *platform, const struct http_reply *reply, bool names_errors,
-                                struct error *err) {
+static enum status read_refusal(const struct platform *platform, const struct http_reply *reply,
+                                bool names_errors, struct error *err) {
     char code[TOKEN_CODE_BYTES];
     token_answer_error_code(&reply->body, code);
     bool is_transient = retry_policy_is_transient(reply->status);
@@ -113,14 +118,14 @@ static enum status read_refusal(const struct platform *platform, const struct ht
     error_set(err, status, "it answered %d%s%s%s", reply->status, *code != '\0' ? " " : "", code,
               is_foreign ? " without naming an error, as a proxy on the way would" : "");
     if (err != NULL) {
-        err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"),
-                                                                clock_wall_ms(platform->clock));
+        err->retry_after_ms = retry_policy_parse_retry_after_ms(
+            http_headers_get(&reply->headers, "Retry-After"), clock_wall_ms(platform->clock));
     }
     return status;
 }
 
-enum status token_http_take(const struct platform *platform, const struct http_reply *reply, bool names_errors,
-                            struct token *out, struct error *err) {
+enum status token_http_take(const struct platform *platform, const struct http_reply *reply,
+                            bool names_errors, struct token *out, struct error *err) {
     if (reply->status != 200) {
         return read_refusal(platform, reply, names_errors, err);
     }
@@ -137,7 +142,8 @@ void token_http_add_field(struct strbuf *form, const char *name, const char *val
     strbuf_append_percent_encoded(form, value);
 }
 
-struct strbuf *token_http_begin_form(struct token_http_source *source, const struct platform *platform,
+struct strbuf *token_http_begin_form(struct token_http_source *source,
+                                     const struct platform *platform,
                                      const struct token_client *client) {
     struct strbuf *form = &source->form;
     token_http_begin(source, platform);
@@ -148,7 +154,8 @@ struct strbuf *token_http_begin_form(struct token_http_source *source, const str
 }
 
 void token_http_add_assertion(struct strbuf *form, const char *assertion) {
-    token_http_add_field(form, "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    token_http_add_field(form, "client_assertion_type",
+                         "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     token_http_add_field(form, "client_assertion", assertion);
 }
 
@@ -167,8 +174,8 @@ void token_http_endpoint(struct strbuf *url, const struct token_client *client) 
  * It names its errors ("Error response" in the flow's page), so what comes without a name is not
  * its own.
  */
-static void on_token_reply(struct token_http_source *source, enum status status, const struct http_reply *reply,
-                           struct error *err) {
+static void on_token_reply(struct token_http_source *source, enum status status,
+                           const struct http_reply *reply, struct error *err) {
     struct token token;
     token_init(&token);
     if (status == STATUS_OK) {
@@ -178,8 +185,8 @@ static void on_token_reply(struct token_http_source *source, enum status status,
     token_release(&token);
 }
 
-enum status token_http_post_form(struct token_http_source *source, const struct token_client *client,
-                                 struct error *err) {
+enum status token_http_post_form(struct token_http_source *source,
+                                 const struct token_client *client, struct error *err) {
     token_http_endpoint(&source->url, client);
     http_headers_add(&source->headers, "Content-Type", "application/x-www-form-urlencoded");
     http_headers_add(&source->headers, "Accept", "application/json");
@@ -189,7 +196,8 @@ enum status token_http_post_form(struct token_http_source *source, const struct 
 
 /* --- files --- */
 
-static void on_file(void *context, enum status status, struct strbuf *text, const struct error *err) {
+static void on_file(void *context, enum status status, struct strbuf *text,
+                    const struct error *err) {
     struct token_http_source *source = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
@@ -200,8 +208,8 @@ static void on_file(void *context, enum status status, struct strbuf *text, cons
     }
 }
 
-enum status token_http_read_file(struct token_http_source *source, const struct platform *platform, const char *path,
-                                 token_ask ask, struct error *err) {
+enum status token_http_read_file(struct token_http_source *source, const struct platform *platform,
+                                 const char *path, token_ask ask, struct error *err) {
     const struct file_read_options options = {path, TOKEN_FILE_MAX_BYTES, TOKEN_FETCH_MS};
     source->platform = platform;
     source->ask = ask;

@@ -27,8 +27,8 @@ void token_http_begin(struct token_http_source *source, const struct platform *p
  * STATUS_NO_MEMORY, STATUS_TOO_LARGE, STATUS_INVALID_ARGUMENT (a header with a line break),
  * STATUS_CANCELLED, STATUS_INTERNAL
  */
-enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms, token_answered answered,
-                           struct error *err) MUST_CHECK;
+enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
+                           token_answered answered, struct error *err) MUST_CHECK;
 
 /*
  * `cancel` of the sources that ask over HTTP: the question or the read under way ends with
@@ -40,7 +40,8 @@ void token_http_cancel(struct token_source *base);
  * Ends the fetch as token_done has it, after an answer. What an error says gets the endpoint in
  * front of it.
  */
-void token_http_end(struct token_http_source *source, enum status status, struct token *token, struct error *err);
+void token_http_end(struct token_http_source *source, enum status status, struct token *token,
+                    struct error *err);
 
 /*
  * The token of a 200; else err says the HTTP status and the error's code. `names_errors`: this
@@ -50,14 +51,15 @@ void token_http_end(struct token_http_source *source, enum status status, struct
  * STATUS_UNAUTHORIZED   any other
  * STATUS_MALFORMED, STATUS_NO_MEMORY
  */
-enum status token_http_take(const struct platform *platform, const struct http_reply *reply, bool names_errors,
-                            struct token *out, struct error *err) MUST_CHECK;
+enum status token_http_take(const struct platform *platform, const struct http_reply *reply,
+                            bool names_errors, struct token *out, struct error *err) MUST_CHECK;
 
 /*
  * Begins a question to the token endpoint. The form, which is returned, has grant_type, client_id
  * and scope.
  */
-struct strbuf *token_http_begin_form(struct token_http_source *source, const struct platform *platform,
+struct strbuf *token_http_begin_form(struct token_http_source *source,
+                                     const struct platform *platform,
                                      const struct token_client *client);
 void token_http_add_field(struct strbuf *form, const char *name, const char *value);
 void token_http_add_assertion(struct strbuf *form, const char *assertion);
@@ -66,14 +68,14 @@ void token_http_add_assertion(struct strbuf *form, const char *assertion);
 void token_http_endpoint(struct strbuf *url, const struct token_client *client);
 
 /* Posts the form to the token endpoint. The answer ends the fetch. Statuses of token_http_ask. */
-enum status token_http_post_form(struct token_http_source *source, const struct token_client *client,
-                                 struct error *err) MUST_CHECK;
+enum status token_http_post_form(struct token_http_source *source,
+                                 const struct token_client *client, struct error *err) MUST_CHECK;
 
 /*
  * Begins a fetch that needs a file of at most TOKEN_FILE_MAX_BYTES: on STATUS_OK `ask` is called
  * with its text, later, or the fetch ends as file_read.h says. Statuses of file_read_start.
  */
-enum status token_http_read_file(struct token_http_source *source, const struct platform *platform, const char *path,
-                                 token_ask ask, struct error *err) MUST_CHECK;
+enum status token_http_read_file(struct token_http_source *source, const struct platform *platform,
+                                 const char *path, token_ask ask, struct error *err) MUST_CHECK;
 
 #endif

@@ -59,12 +59,14 @@ enum {
  * STATUS_INVALID_ARGUMENT   App Service's IDENTITY_HEADER, which we send, has a line break
  * STATUS_NO_MEMORY, STATUS_NO_THREAD, STATUS_INTERNAL
  */
-typedef void (*token_done)(void *context, enum status status, struct token *token, const struct error *err);
+typedef void (*token_done)(void *context, enum status status, struct token *token,
+                           const struct error *err);
 
 struct token_source {
     const char *name; /* for people: "a managed identity (App Service)" */
 
-    enum status (*start)(struct token_source *source, const struct platform *platform, struct error *err);
+    enum status (*start)(struct token_source *source, const struct platform *platform,
+                         struct error *err);
     void (*cancel)(struct token_source *source);
 
     /* Of the fetch under way: who is told. */
@@ -76,8 +78,9 @@ struct token_source {
  * Starts a fetch. On STATUS_OK `done` is called once, later, never inside this call. Any other
  * status, one of token_done's, is how the fetch has ended already, and `done` is not called.
  */
-static inline enum status token_source_start(struct token_source *source, const struct platform *platform,
-                                             token_done done, void *done_context, struct error *err) {
+static inline enum status token_source_start(struct token_source *source,
+                                             const struct platform *platform, token_done done,
+                                             void *done_context, struct error *err) {
     source->done = done;
     source->done_context = done_context;
     return source->start(source, platform, err);
@@ -96,14 +99,15 @@ static inline void token_source_cancel(struct token_source *source) {
 struct token_http_source;
 
 /* An answer to a question, or why there is none, as of http_done. `err` may be changed. */
-typedef void (*token_answered)(struct token_http_source *source, enum status status, const struct http_reply *reply,
-                               struct error *err);
+typedef void (*token_answered)(struct token_http_source *source, enum status status,
+                               const struct http_reply *reply, struct error *err);
 
 /*
  * What comes after the file: the question. The text may be changed, and is wiped afterwards. Any
  * status but STATUS_OK ends the fetch.
  */
-typedef enum status (*token_ask)(struct token_http_source *source, struct strbuf *text, struct error *err);
+typedef enum status (*token_ask)(struct token_http_source *source, struct strbuf *text,
+                                 struct error *err);
 
 /*
  * What the sources have in common that ask over HTTP: the question under way, and before it, for
@@ -132,8 +136,8 @@ struct token_source_app_service {
     const char *header;    /* IDENTITY_HEADER: a secret */
     const char *client_id; /* of a user-assigned identity; NULL: the system's */
 };
-void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint, const char *header,
-                                   const char *client_id);
+void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint,
+                                   const char *header, const char *client_id);
 
 /*
  * Managed identity on virtual machines ("Use managed identities on a virtual machine to acquire an
@@ -149,7 +153,8 @@ struct token_source_imds {
     bool probe;
     int64_t probe_ms;
 };
-void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id, bool probe);
+void token_source_imds_init(struct token_source_imds *source, const char *host,
+                            const char *client_id, bool probe);
 
 /* Who asks the token endpoint of Microsoft Entra ("OAuth 2.0 client credentials flow"). */
 struct token_client {
@@ -167,8 +172,8 @@ struct token_source_workload {
     struct token_client client;
     const char *token_file;
 };
-void token_source_workload_init(struct token_source_workload *source, const struct token_client *client,
-                                const char *token_file);
+void token_source_workload_init(struct token_source_workload *source,
+                                const struct token_client *client, const char *token_file);
 
 /*
  * Service principal with a secret, or, where that is NULL, with the key and certificate in a PEM
@@ -180,8 +185,9 @@ struct token_source_principal {
     const char *secret;
     const char *certificate_path;
 };
-void token_source_principal_init(struct token_source_principal *source, const struct token_client *client,
-                                 const char *secret, const char *certificate_path);
+void token_source_principal_init(struct token_source_principal *source,
+                                 const struct token_client *client, const char *secret,
+                                 const char *certificate_path);
 
 /*
  * The developer's own login: az account get-access-token. `environment` is az's: "NAME=value", NULL

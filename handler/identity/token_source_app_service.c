@@ -5,8 +5,8 @@
 #include "identity/token_http.h"
 #include "identity/token_source.h"
 
-static void on_answer(struct token_http_source *source, enum status status, const struct http_reply *reply,
-                      struct error *err) {
+static void on_answer(struct token_http_source *source, enum status status,
+                      const struct http_reply *reply, struct error *err) {
     struct token token;
     token_init(&token);
     if (status == STATUS_OK) {
@@ -16,17 +16,19 @@ static void on_answer(struct token_http_source *source, enum status status, cons
     token_release(&token);
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+static enum status start(struct token_source *source, const struct platform *platform,
+                         struct error *err) {
     struct token_source_app_service *self = (struct token_source_app_service *)source;
     struct token_http_source *http = &self->http;
     struct strbuf *url = &http->url;
     char shown[ENDPOINT_SHOWN_BYTES];
     endpoint_check_show(self->endpoint, shown);
-    snprintf(http->endpoint, sizeof http->endpoint, "the identity endpoint of App Service, %s", shown);
+    snprintf(http->endpoint, sizeof http->endpoint, "the identity endpoint of App Service, %s",
+             shown);
     token_http_begin(http, platform);
     strbuf_append_string(url, self->endpoint);
-    strbuf_append_string(url,
-                         strchr(self->endpoint, '?') != NULL ? "&api-version=2019-08-01" : "?api-version=2019-08-01");
+    strbuf_append_string(url, strchr(self->endpoint, '?') != NULL ? "&api-version=2019-08-01"
+                                                                  : "?api-version=2019-08-01");
     token_http_add_field(url, "resource", TOKEN_RESOURCE);
     if (self->client_id != NULL) {
         token_http_add_field(url, "client_id", self->client_id);
@@ -35,10 +37,12 @@ static enum status start(struct token_source *source, const struct platform *pla
     return token_http_ask(http, TOKEN_FETCH_MS, on_answer, err);
 }
 
-void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint, const char *header,
-                                   const char *client_id) {
+void token_source_app_service_init(struct token_source_app_service *source, const char *endpoint,
+                                   const char *header, const char *client_id) {
     *source = (struct token_source_app_service){
-        .http.base = {.name = "a managed identity (App Service)", .start = start, .cancel = token_http_cancel},
+        .http.base = {.name = "a managed identity (App Service)",
+                      .start = start,
+                      .cancel = token_http_cancel},
         .endpoint = endpoint,
         .header = header,
         .client_id = client_id,

@@ -9,12 +9,13 @@ enum { REASON_SHOWN = 160 };
 /* The choice that was asked is none. */
 static void pass_over(struct token_source_auto *self, const char *why) {
     size_t length = strlen(self->tried);
-    snprintf(self->tried + length, sizeof self->tried - length, "%s%s: %.*s", self->asked == 0 ? "" : "; ",
-             self->choices[self->asked].label, REASON_SHOWN, why);
+    snprintf(self->tried + length, sizeof self->tried - length, "%s%s: %.*s",
+             self->asked == 0 ? "" : "; ", self->choices[self->asked].label, REASON_SHOWN, why);
     self->asked++;
 }
 
-static void on_fetched(void *context, enum status status, struct token *token, const struct error *err);
+static void on_fetched(void *context, enum status status, struct token *token,
+                       const struct error *err);
 
 /*
  * Asks the choices that are left, up to the first that starts. One that fails otherwise than with
@@ -24,7 +25,8 @@ static enum status ask_next(struct token_source_auto *self, struct error *err) {
     while (self->asked < self->count) {
         const struct token_source_choice *choice = &self->choices[self->asked];
         struct error why;
-        enum status status = error_set(&why, STATUS_NOT_FOUND, "%s", choice->missing != NULL ? choice->missing : "");
+        enum status status =
+            error_set(&why, STATUS_NOT_FOUND, "%s", choice->missing != NULL ? choice->missing : "");
         if (choice->source != NULL) {
             status = token_source_start(choice->source, self->platform, on_fetched, self, &why);
         }
@@ -39,7 +41,8 @@ static enum status ask_next(struct token_source_auto *self, struct error *err) {
     return error_set(err, STATUS_NOT_FOUND, "no way to sign in; tried %s", self->tried);
 }
 
-static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+static void on_fetched(void *context, enum status status, struct token *token,
+                       const struct error *err) {
     struct token_source_auto *self = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
@@ -56,7 +59,8 @@ static void on_fetched(void *context, enum status status, struct token *token, c
     self->base.done(self->base.done_context, status, token, &failure);
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+static enum status start(struct token_source *source, const struct platform *platform,
+                         struct error *err) {
     struct token_source_auto *self = (struct token_source_auto *)source;
     if (self->chosen != NULL) {
         return token_source_start(self->chosen, platform, source->done, source->done_context, err);
@@ -77,6 +81,7 @@ static void cancel(struct token_source *source) {
 }
 
 void token_source_auto_init(struct token_source_auto *source) {
-    *source = (struct token_source_auto){
-        .base = {.name = "the first of several ways that serves", .start = start, .cancel = cancel}};
+    *source = (struct token_source_auto){.base = {.name = "the first of several ways that serves",
+                                                  .start = start,
+                                                  .cancel = cancel}};
 }

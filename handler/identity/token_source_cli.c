@@ -44,7 +44,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
 static int close_inherited(posix_spawn_file_actions_t *files) {
     DIR *own = opendir("/proc/self/fd");
     int failure = 0;
-    for (struct dirent *entry = NULL; own != NULL && failure == 0 && (entry = readdir(own)) != NULL;) {
+    for (struct dirent *entry = NULL;
+         own != NULL && failure == 0 && (entry = readdir(own)) != NULL;) {
         int fd = (int)strtol(entry->d_name, NULL, 10);
         int flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
         if (flags >= 0 && (flags & FD_CLOEXEC) == 0) {
@@ -63,14 +64,18 @@ static int set_files(posix_spawn_file_actions_t *files, int output) {
     if (failure == 0) {
         failure = posix_spawn_file_actions_adddup2(files, output, STDOUT_FILENO);
     }
-    return failure != 0 ? failure : posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    return failure != 0
+               ? failure
+               : posix_spawn_file_actions_addopen(files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 }
 
 /*
  * "az account get-access-token" in its documentation; posix_spawn wants strings that are not const.
  */
-static char words[][32] = {"az", "account", "get-access-token", "--output", "json", "--resource", TOKEN_RESOURCE};
-static char *const arguments[] = {words[0], words[1], words[2], words[3], words[4], words[5], words[6], NULL};
+static char words[][32] = {"az",   "account",    "get-access-token", "--output",
+                           "json", "--resource", TOKEN_RESOURCE};
+static char *const arguments[] = {words[0], words[1], words[2], words[3],
+                                  words[4], words[5], words[6], NULL};
 
 /* errno's number; 0: it runs. */
 static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid) {
@@ -90,7 +95,8 @@ static int spawn(const struct token_source_cli *self, int output, pid_t *out_pid
             failure = close_inherited(&files);
         }
         if (failure == 0) {
-            failure = posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
+            failure =
+                posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
         }
         posix_spawn_file_actions_destroy(&files);
     }
@@ -114,8 +120,9 @@ static enum status run_az(struct token_source_cli *self, struct error *err) {
         return STATUS_OK;
     }
     close(ends[0]);
-    return failure == ENOENT ? error_set(err, STATUS_NOT_FOUND, "it is not installed")
-                             : error_set(err, STATUS_UNAVAILABLE, "it cannot be started: %s", strerror(failure));
+    return failure == ENOENT
+               ? error_set(err, STATUS_NOT_FOUND, "it is not installed")
+               : error_set(err, STATUS_UNAVAILABLE, "it cannot be started: %s", strerror(failure));
 }
 
 /* --- its end --- */
@@ -147,7 +154,8 @@ static void kill_run(struct token_source_cli *self) {
 }
 
 static void kill_late_run(struct token_source_cli *self) {
-    error_set(&self->failure, STATUS_UNAVAILABLE, "it took longer than %d s", TOKEN_FETCH_MS / 1000);
+    error_set(&self->failure, STATUS_UNAVAILABLE, "it took longer than %d s",
+              TOKEN_FETCH_MS / 1000);
     kill_run(self);
 }
 
@@ -158,17 +166,20 @@ static enum status judge_exit(int code, struct error *err) {
     }
     bool is_missing = WIFEXITED(code) && WEXITSTATUS(code) == 127;
     return error_set(err, STATUS_NOT_FOUND,
-                     is_missing ? "it is not installed" : "it gave no token; is somebody logged in? (az login)");
+                     is_missing ? "it is not installed"
+                                : "it gave no token; is somebody logged in? (az login)");
 }
 
-static enum status take_token(const struct token_source_cli *self, int code, struct token *out, struct error *err) {
+static enum status take_token(const struct token_source_cli *self, int code, struct token *out,
+                              struct error *err) {
     if (self->state == TOKEN_CLI_KILLED) {
         *err = self->failure;
         return err->status;
     }
     enum status status = judge_exit(code, err);
     if (status == STATUS_OK) {
-        struct token_moment at = {clock_now_ms(self->platform->clock), clock_wall_ms(self->platform->clock)};
+        struct token_moment at = {clock_now_ms(self->platform->clock),
+                                  clock_wall_ms(self->platform->clock)};
         status = token_answer_read_cli(&self->text, &at, out, err);
     }
     return status;
@@ -266,14 +277,16 @@ static void on_output(void *context, unsigned events) {
  */
 static enum status reap_earlier_run(struct token_source_cli *self, struct error *err) {
     if (self->pid != 0 && waitpid(self->pid, NULL, WNOHANG) == 0) {
-        return error_set(err, STATUS_UNAVAILABLE, "an earlier run, process %d, cannot be killed and has not ended",
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "an earlier run, process %d, cannot be killed and has not ended",
                          (int)self->pid);
     }
     self->pid = 0;
     return STATUS_OK;
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+static enum status start(struct token_source *source, const struct platform *platform,
+                         struct error *err) {
     struct token_source_cli *self = (struct token_source_cli *)source;
     enum status status = reap_earlier_run(self, err);
     if (status == STATUS_OK) {
@@ -290,7 +303,8 @@ static enum status start(struct token_source *source, const struct platform *pla
     strbuf_init(&self->text, TOKEN_ANSWER_MAX_BYTES);
     set_timer(self, self->deadline_ms);
     if (!event_loop_watch(platform->loop, &self->output, LOOP_READABLE)) {
-        error_set(&self->failure, STATUS_UNAVAILABLE, "its output cannot be watched: %s", strerror(errno));
+        error_set(&self->failure, STATUS_UNAVAILABLE, "its output cannot be watched: %s",
+                  strerror(errno));
         kill_run(self);
     }
     return STATUS_OK;

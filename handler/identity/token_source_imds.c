@@ -4,8 +4,8 @@
 #include "identity/token_source.h"
 
 /* A probe is told by its lack of a header: IMDS answers nothing but errors to it, and at once. */
-static enum status ask(struct token_source_imds *self, const struct platform *platform, bool is_probe,
-                       token_answered answered, struct error *err) {
+static enum status ask(struct token_source_imds *self, const struct platform *platform,
+                       bool is_probe, token_answered answered, struct error *err) {
     struct token_http_source *http = &self->http;
     snprintf(http->endpoint, sizeof http->endpoint, "IMDS at %s", self->host);
     token_http_begin(http, platform);
@@ -38,8 +38,8 @@ static enum status not_imds(const char *why, struct error *err) {
  * "Use managed identities on a virtual machine to acquire an access token", error handling and
  * retry guidance.
  */
-static enum status take(const struct platform *platform, const struct http_reply *reply, struct token *out,
-                        struct error *err) {
+static enum status take(const struct platform *platform, const struct http_reply *reply,
+                        struct token *out, struct error *err) {
     enum status status = token_http_take(platform, reply, false, out, err);
     if (status != STATUS_UNAUTHORIZED) {
         return status;
@@ -54,8 +54,8 @@ static enum status take(const struct platform *platform, const struct http_reply
 }
 
 /* Until it has given a token, what is no answer of IMDS's shows that it is not there. */
-static void on_answer(struct token_http_source *http, enum status status, const struct http_reply *reply,
-                      struct error *err) {
+static void on_answer(struct token_http_source *http, enum status status,
+                      const struct http_reply *reply, struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)http;
     struct token token;
     token_init(&token);
@@ -77,8 +77,8 @@ static void on_answer(struct token_http_source *http, enum status status, const 
  * probe is short. A busy machine's IMDS may take seconds, even to connect
  * (github.com/Azure/azure-sdk-for-net/issues/20609): so the next ones have time.
  */
-static enum status judge_probe(struct token_source_imds *self, enum status status, const struct http_reply *reply,
-                               struct error *err) {
+static enum status judge_probe(struct token_source_imds *self, enum status status,
+                               const struct http_reply *reply, struct error *err) {
     if (status == STATUS_UNAVAILABLE) {
         self->probe_ms = TOKEN_FETCH_MS;
         return error_set(err, STATUS_NOT_FOUND, "no answer (the next attempt waits up to %d s): %s",
@@ -92,8 +92,8 @@ static enum status judge_probe(struct token_source_imds *self, enum status statu
     return status;
 }
 
-static void on_probed(struct token_http_source *http, enum status status, const struct http_reply *reply,
-                      struct error *err) {
+static void on_probed(struct token_http_source *http, enum status status,
+                      const struct http_reply *reply, struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)http;
     status = judge_probe(self, status, reply, err);
     if (status != STATUS_OK) {
@@ -106,15 +106,18 @@ static void on_probed(struct token_http_source *http, enum status status, const 
     }
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+static enum status start(struct token_source *source, const struct platform *platform,
+                         struct error *err) {
     struct token_source_imds *self = (struct token_source_imds *)source;
     return ask(self, platform, self->probe, self->probe ? on_probed : on_answer, err);
 }
 
-void token_source_imds_init(struct token_source_imds *source, const char *host, const char *client_id,
-                            bool probe_first) {
+void token_source_imds_init(struct token_source_imds *source, const char *host,
+                            const char *client_id, bool probe_first) {
     *source = (struct token_source_imds){
-        .http.base = {.name = "a managed identity (IMDS)", .start = start, .cancel = token_http_cancel},
+        .http.base = {.name = "a managed identity (IMDS)",
+                      .start = start,
+                      .cancel = token_http_cancel},
         .host = host,
         .client_id = client_id,
         .probe = probe_first,

@@ -29,7 +29,8 @@ static cJSON *header_of(const struct crypto_identity *identity) {
     strbuf_init(&thumbprint, SHA256_TEXT_BYTES);
     crypto_base64url_encode(identity->thumbprint, sizeof identity->thumbprint, &thumbprint);
     cJSON *header = cJSON_CreateObject();
-    bool ok = strbuf_status(&thumbprint) == STATUS_OK && cJSON_AddStringToObject(header, "alg", "RS256") != NULL &&
+    bool ok = strbuf_status(&thumbprint) == STATUS_OK &&
+              cJSON_AddStringToObject(header, "alg", "RS256") != NULL &&
               cJSON_AddStringToObject(header, "typ", "JWT") != NULL &&
               cJSON_AddStringToObject(header, "x5t#S256", thumbprint.data) != NULL;
     strbuf_release(&thumbprint);
@@ -40,13 +41,15 @@ static cJSON *header_of(const struct crypto_identity *identity) {
     return header;
 }
 
-static cJSON *claims_of(const struct token_client *client, const char *audience, const char *id, int64_t now_s) {
+static cJSON *claims_of(const struct token_client *client, const char *audience, const char *id,
+                        int64_t now_s) {
     cJSON *claims = cJSON_CreateObject();
     bool ok = cJSON_AddStringToObject(claims, "aud", audience) != NULL &&
               cJSON_AddStringToObject(claims, "iss", client->client_id) != NULL &&
               cJSON_AddStringToObject(claims, "sub", client->client_id) != NULL &&
-              cJSON_AddStringToObject(claims, "jti", id) != NULL && json_add_int64(claims, "iat", now_s) &&
-              json_add_int64(claims, "nbf", now_s) && json_add_int64(claims, "exp", now_s + ASSERTION_LIFETIME_S);
+              cJSON_AddStringToObject(claims, "jti", id) != NULL &&
+              json_add_int64(claims, "iat", now_s) && json_add_int64(claims, "nbf", now_s) &&
+              json_add_int64(claims, "exp", now_s + ASSERTION_LIFETIME_S);
     if (!ok) {
         cJSON_Delete(claims);
         return NULL;
@@ -56,7 +59,8 @@ static cJSON *claims_of(const struct token_client *client, const char *audience,
 
 /* Appends HEADER.CLAIMS.SIGNATURE. */
 static enum status append_assertion(struct strbuf *out, const struct token_client *client,
-                                    const struct crypto_identity *identity, const struct platform *platform) {
+                                    const struct crypto_identity *identity,
+                                    const struct platform *platform) {
     char id[UUID_TEXT_BYTES];
     struct strbuf audience;
     strbuf_init(&audience, ASSERTION_MAX_BYTES);
@@ -70,7 +74,8 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
     }
     if (status == STATUS_OK) {
         strbuf_append_char(out, '.');
-        status = append_json(out, claims_of(client, audience.data, id, clock_wall_ms(platform->clock) / 1000));
+        status = append_json(
+            out, claims_of(client, audience.data, id, clock_wall_ms(platform->clock) / 1000));
     }
     if (status == STATUS_OK) {
         unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
@@ -88,8 +93,8 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
 }
 
 /* Appends an assertion, signed with the certificate's key. */
-static enum status make_assertion(const struct token_source_principal *self, const struct strbuf *pem,
-                                  struct strbuf *out, struct error *err) {
+static enum status make_assertion(const struct token_source_principal *self,
+                                  const struct strbuf *pem, struct strbuf *out, struct error *err) {
     struct crypto_identity identity;
     enum status status = crypto_identity_read(pem->data, pem->length, &identity, err);
     if (status != STATUS_OK) {
@@ -98,7 +103,8 @@ static enum status make_assertion(const struct token_source_principal *self, con
     }
     status = append_assertion(out, &self->client, &identity, self->http.platform);
     if (status != STATUS_OK) {
-        error_set(err, status, "signing an assertion with %s: %s", self->certificate_path, status_text(status));
+        error_set(err, status, "signing an assertion with %s: %s", self->certificate_path,
+                  status_text(status));
     }
     crypto_identity_release(&identity);
     return status;
@@ -106,33 +112,39 @@ static enum status make_assertion(const struct token_source_principal *self, con
 
 /* --- the source --- */
 
-static enum status ask_with_certificate(struct token_http_source *source, struct strbuf *pem, struct error *err) {
+static enum status ask_with_certificate(struct token_http_source *source, struct strbuf *pem,
+                                        struct error *err) {
     const struct token_source_principal *self = (const struct token_source_principal *)source;
     struct strbuf assertion;
     strbuf_init(&assertion, ASSERTION_MAX_BYTES);
     enum status status = make_assertion(self, pem, &assertion, err);
     if (status == STATUS_OK) {
-        token_http_add_assertion(token_http_begin_form(source, source->platform, &self->client), assertion.data);
+        token_http_add_assertion(token_http_begin_form(source, source->platform, &self->client),
+                                 assertion.data);
         status = token_http_post_form(source, &self->client, err);
     }
     strbuf_release_wipe(&assertion);
     return status;
 }
 
-static enum status start(struct token_source *source, const struct platform *platform, struct error *err) {
+static enum status start(struct token_source *source, const struct platform *platform,
+                         struct error *err) {
     struct token_source_principal *self = (struct token_source_principal *)source;
     if (self->secret == NULL) {
-        return token_http_read_file(&self->http, platform, self->certificate_path, ask_with_certificate, err);
+        return token_http_read_file(&self->http, platform, self->certificate_path,
+                                    ask_with_certificate, err);
     }
     struct strbuf *form = token_http_begin_form(&self->http, platform, &self->client);
     token_http_add_field(form, "client_secret", self->secret);
     return token_http_post_form(&self->http, &self->client, err);
 }
 
-void token_source_principal_init(struct token_source_principal *source, const struct token_client *client,
-                                 const char *secret, const char *certificate_path) {
+void token_source_principal_init(struct token_source_principal *source,
+                                 const struct token_client *client, const char *secret,
+                                 const char *certificate_path) {
     *source = (struct token_source_principal){
-        .http.base = {.name = secret != NULL ? "a service principal's secret" : "a service principal's certificate",
+        .http.base = {.name = secret != NULL ? "a service principal's secret"
+                                             : "a service principal's certificate",
                       .start = start,
                       .cancel = token_http_cancel},
         .client = *client,

@@ -51,17 +51,19 @@ void batch_look_up_keys(struct batch *batch) {
     }
 }
 
-bool batch_has_room(const struct batch *batch, const struct inventory_request *request, int changes) {
+bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
+                    int changes) {
     return changes + has_key(request) <= inventory_room(batch->state, batch->certain_ms);
 }
 
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request) {
     request->available = inventory_available(batch->state, batch->now_ms);
-    return has_key(request) && request->stage != REQUEST_LOOKED_UP ? REQUEST_NEEDS_RECORD : REQUEST_DECIDED;
+    return has_key(request) && request->stage != REQUEST_LOOKED_UP ? REQUEST_NEEDS_RECORD
+                                                                   : REQUEST_DECIDED;
 }
 
-enum request_stage batch_grant(struct batch *batch, struct inventory_request *request, int64_t units,
-                               const char *reservation_id) {
+enum request_stage batch_grant(struct batch *batch, struct inventory_request *request,
+                               int64_t units, const char *reservation_id) {
     request->units = units;
     request->available = inventory_available(batch->state, batch->now_ms);
     if (!has_key(request)) {
@@ -82,17 +84,20 @@ enum request_stage batch_grant(struct batch *batch, struct inventory_request *re
 }
 
 /* Answers a request whose key was used before, now or earlier in this batch. */
-static enum request_stage answer_repeat(struct inventory_request *request, const struct idempotency_record *record) {
+static enum request_stage answer_repeat(struct inventory_request *request,
+                                        const struct idempotency_record *record) {
     request->is_repeat = true;
     if (strcmp(record->request_hash, request->request_hash) != 0) {
-        request->status = error_set(&request->failure, STATUS_KEY_REUSED, "its key was used for another request");
+        request->status =
+            error_set(&request->failure, STATUS_KEY_REUSED, "its key was used for another request");
         return REQUEST_DECIDED;
     }
     request->units = record->quantity;
     request->available = record->available;
     request->version = record->version;
-    request->reservation = (struct reservation_terms){
-        .quantity = record->quantity, .reserved_ms = record->reserved_ms, .expires_ms = record->expires_ms};
+    request->reservation = (struct reservation_terms){.quantity = record->quantity,
+                                                      .reserved_ms = record->reserved_ms,
+                                                      .expires_ms = record->expires_ms};
     snprintf(request->reservation.id, sizeof request->reservation.id, "%s", record->reservation_id);
     return REQUEST_DECIDED;
 }
@@ -112,7 +117,8 @@ static const struct idempotency_record *find_record(const struct batch *batch,
 
 /* Returns false if the transaction has no room for it. */
 static bool decide_one(struct batch *batch, struct inventory_request *request) {
-    if (request->stage == REQUEST_DECIDED) { /* it has failed alone, or was refused before a look-up */
+    if (request->stage ==
+        REQUEST_DECIDED) { /* it has failed alone, or was refused before a look-up */
         return true;
     }
     enum request_stage before = request->stage;
@@ -121,7 +127,8 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     request->units = 0;
     request->version = 0; /* of the commit that is to come, unless it is known before */
     const struct idempotency_record *record = find_record(batch, request);
-    request->stage = record == NULL ? request->operation->decide(batch, request) : answer_repeat(request, record);
+    request->stage = record == NULL ? request->operation->decide(batch, request)
+                                    : answer_repeat(request, record);
     return request->stage != before;
 }
 
@@ -130,9 +137,10 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
  * under this very lease proves nothing: the lease may have been broken since.
  */
 static bool needs_validation(const struct inventory_request *request, uint64_t validated_sequence) {
-    bool is_answer = request->stage == REQUEST_DECIDED && request->status == STATUS_OK && !request->is_repeat &&
-                     request->operation->rests_on_product;
-    return (is_answer || request->stage == REQUEST_NEEDS_RECORD) && request->sequence >= validated_sequence;
+    bool is_answer = request->stage == REQUEST_DECIDED && request->status == STATUS_OK &&
+                     !request->is_repeat && request->operation->rests_on_product;
+    return (is_answer || request->stage == REQUEST_NEEDS_RECORD) &&
+           request->sequence >= validated_sequence;
 }
 
 static enum batch_outcome judge(const struct batch *batch, uint64_t validated_sequence) {
@@ -163,7 +171,8 @@ static enum batch_outcome judge(const struct batch *batch, uint64_t validated_se
 static void note_versions(struct batch *batch) {
     struct inventory_request *request;
     TAILQ_FOREACH(request, &batch->requests, link) {
-        if (request->stage == REQUEST_DECIDED && request->status == STATUS_OK && request->version == 0) {
+        if (request->stage == REQUEST_DECIDED && request->status == STATUS_OK &&
+            request->version == 0) {
             request->version = batch->state->product.version;
         }
     }

@@ -23,13 +23,13 @@ struct batch {
     int64_t lifetime_ms;                /* of new reservations */
     const struct random_source *random; /* for their ids */
     int64_t now_ms;                     /* storage's time, by which everything is decided */
-    int64_t certain_ms;                 /* storage's time for certain, by which rows are removed; <= now_ms */
-    enum status failure;                /* STATUS_OK, or why what was decided may not be committed */
+    int64_t certain_ms;  /* storage's time for certain, by which rows are removed; <= now_ms */
+    enum status failure; /* STATUS_OK, or why what was decided may not be committed */
 };
 
 enum batch_outcome {
-    BATCH_COMMIT,   /* there are changes; the decided requests are answered once they are committed */
-    BATCH_ANSWER,   /* nothing to commit; the decided requests can be answered */
+    BATCH_COMMIT, /* there are changes; the decided requests are answered once they are committed */
+    BATCH_ANSWER, /* nothing to commit; the decided requests can be answered */
     BATCH_VALIDATE, /* the product has to be read again first */
     BATCH_LOOK_UP,  /* keys have to be looked up first */
     BATCH_FAIL,     /* `failure` says why */
@@ -60,13 +60,14 @@ void batch_complete_answers(struct batch *batch, int renewal_count);
 /* ---- for operation.c ---- */
 
 /* Whether the transaction has room for `changes` more rows, and for the record of the request's key. */
-bool batch_has_room(const struct batch *batch, const struct inventory_request *request, int changes);
+bool batch_has_room(const struct batch *batch, const struct inventory_request *request,
+                    int changes);
 
 /* Refuses a request, unless its key has to be looked up first. */
 enum request_stage batch_refuse(const struct batch *batch, struct inventory_request *request);
 
 /* Grants `units`, and adds the record of its key to the commit. `reservation_id`: what the record names; may be "". */
-enum request_stage batch_grant(struct batch *batch, struct inventory_request *request, int64_t units,
-                               const char *reservation_id);
+enum request_stage batch_grant(struct batch *batch, struct inventory_request *request,
+                               int64_t units, const char *reservation_id);
 
 #endif

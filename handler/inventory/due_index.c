@@ -16,8 +16,8 @@ enum {
     FILTER_MAX_BYTES = 256,
 };
 
-void due_index_init(struct due_index *index, struct inventory_store *store, struct storage_client *client,
-                    const char *table) {
+void due_index_init(struct due_index *index, struct inventory_store *store,
+                    struct storage_client *client, const char *table) {
     *index = (struct due_index){.store = store, .client = client, .table = table};
 }
 
@@ -37,14 +37,15 @@ static int64_t record_bucket_ms(int64_t keep_until_ms) {
 }
 
 /* Returns true if change number `at` needs a row that `after` does not yet say to be there. */
-static bool row_of_change(const struct product_state *state, struct product *after, size_t at, struct due_row *row) {
+static bool row_of_change(const struct product_state *state, struct product *after, size_t at,
+                          struct due_row *row) {
     int64_t *indexed_ms;
     if (at < state->changed_count) {
         if (state->changed[at]->mark != RESERVATION_ADDED) {
             return false;
         }
-        *row =
-            (struct due_row){.kind = DUE_RESERVATION, .time_ms = due_index_expiry_ms(state->changed[at]->expires_ms)};
+        *row = (struct due_row){.kind = DUE_RESERVATION,
+                                .time_ms = due_index_expiry_ms(state->changed[at]->expires_ms)};
         indexed_ms = &after->indexed_due_ms;
     } else {
         int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
@@ -56,7 +57,8 @@ static bool row_of_change(const struct product_state *state, struct product *aft
     return is_new;
 }
 
-bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at, struct due_row *out) {
+bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at,
+                        struct due_row *out) {
     bool found = false;
     while (!found && *at < state->changed_count + state->record_count) {
         found = row_of_change(state, after, (*at)++, out);
@@ -67,12 +69,14 @@ bool due_index_next_row(const struct product_state *state, struct product *after
     return found;
 }
 
-void due_index_insert_start(struct due_index *index, struct table_call *call, const struct due_row *row,
-                            int64_t deadline_ms, table_done done, void *context) {
+void due_index_insert_start(struct due_index *index, struct table_call *call,
+                            const struct due_row *row, int64_t deadline_ms, table_done done,
+                            void *context) {
     struct strbuf entity;
     strbuf_init(&entity, SIZE_MAX);
     product_entity_write_due(row, &entity);
-    table_insert_start(call, index->client, index->table, strbuf_text(&entity), deadline_ms, done, context);
+    table_insert_start(call, index->client, index->table, strbuf_text(&entity), deadline_ms, done,
+                       context);
     strbuf_release(&entity);
 }
 
@@ -102,7 +106,8 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     }
     if (row_key == NULL || !product_entity_read_due_key(row_key, &search->rows[search->count])) {
         log_event(LOG_WARNING,
-                  "Row %.200s of partition " DUE_PARTITION " in the table cannot be read; it is left alone",
+                  "Row %.200s of partition " DUE_PARTITION
+                  " in the table cannot be read; it is left alone",
                   row_key == NULL ? "?" : row_key);
         return STATUS_OK; /* the others are due all the same */
     }
@@ -116,7 +121,8 @@ static int by_product(const void *left, const void *right) {
 }
 
 /* Lists the products of rows sorted by product, each once. STATUS_NO_MEMORY. */
-static enum status list_products(const struct due_search *search, struct product_ids *out, struct error *err) {
+static enum status list_products(const struct due_search *search, struct product_ids *out,
+                                 struct error *err) {
     *out = (struct product_ids){.ids = malloc((search->count + 1) * sizeof *out->ids)};
     if (out->ids == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the list of products");
@@ -165,8 +171,8 @@ static void end_unwritten(struct store_operation *operation) {
     on_rows(search, err.status, &err);
 }
 
-void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out, inventory_store_done done,
-                    void *context) {
+void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out,
+                    inventory_store_done done, void *context) {
     struct due_search *search = store_operation_new(index->store, sizeof *search, done, context);
     if (search == NULL) {
         return;
@@ -185,7 +191,8 @@ void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids 
     const struct table_query query = {
         .table = index->table, .filter = search->filter.data, .visit = take_row, .context = search};
     table_query_start(&search->call, index->client, &query,
-                      clock_now_ms(index->client->platform->clock) + QUERY_DEADLINE_MS, on_rows, search);
+                      clock_now_ms(index->client->platform->clock) + QUERY_DEADLINE_MS, on_rows,
+                      search);
 }
 
 /* ---- finishing ---- */
@@ -203,7 +210,8 @@ struct due_finish {
 };
 
 static bool is_over(const struct due_row *row, int64_t now_ms) {
-    return row->kind == DUE_RECORD ? row->time_ms <= now_ms : row->time_ms + MINUTE_MS + DUE_GRACE_MS <= now_ms;
+    return row->kind == DUE_RECORD ? row->time_ms <= now_ms
+                                   : row->time_ms + MINUTE_MS + DUE_GRACE_MS <= now_ms;
 }
 
 /* The rows of a product that the last find met: from the one that is returned to before `*out_behind`. */
@@ -213,7 +221,9 @@ static const struct due_row *rows_seen(const struct due_index *index, const char
     snprintf(key.product_id, sizeof key.product_id, "%s", product_id);
     const struct due_row *end = index->seen + index->seen_count;
     const struct due_row *any =
-        index->seen_count == 0 ? NULL : bsearch(&key, index->seen, index->seen_count, sizeof key, by_product);
+        index->seen_count == 0
+            ? NULL
+            : bsearch(&key, index->seen, index->seen_count, sizeof key, by_product);
     const struct due_row *first = any, *behind = any;
     while (first != NULL && first > index->seen && by_product(first - 1, &key) == 0) {
         first--;
@@ -259,8 +269,8 @@ static void on_rows_purged(void *context, enum status status, const struct error
 }
 
 static void purge_rows(struct due_finish *finish) {
-    due_purge_rows_start(&finish->purge, finish->index->client, finish->index->table, DUE_PARTITION, finish->rows,
-                         finish->count, on_rows_purged, finish);
+    due_purge_rows_start(&finish->purge, finish->index->client, finish->index->table, DUE_PARTITION,
+                         finish->rows, finish->count, on_rows_purged, finish);
 }
 
 static void on_records_purged(void *context, enum status status, const struct error *err) {
@@ -278,8 +288,8 @@ static void end_without_rows(struct store_operation *operation) {
     on_rows_purged(operation, STATUS_OK, &none);
 }
 
-void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
-                      inventory_store_done done, void *context) {
+void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms,
+                      int *out_records_purged, inventory_store_done done, void *context) {
     struct due_finish *finish = store_operation_new(index->store, sizeof *finish, done, context);
     if (finish == NULL) {
         return;
@@ -292,8 +302,8 @@ void due_index_finish(struct due_index *index, const char *product_id, int64_t n
         error_set(&err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);
         store_operation_fail(&finish->base, index->store->platform->loop, &err);
     } else if (finish->has_records) {
-        due_purge_records_start(&finish->purge, index->client, index->table, product_id, now_ms, on_records_purged,
-                                finish);
+        due_purge_records_start(&finish->purge, index->client, index->table, product_id, now_ms,
+                                on_records_purged, finish);
     } else if (finish->count > 0) {
         purge_rows(finish);
     } else {

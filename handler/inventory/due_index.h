@@ -33,13 +33,14 @@ struct due_index {
     struct inventory_store *store; /* whose operations these are */
     struct storage_client *client;
     const char *table;
-    struct due_row *seen; /* the rows that the last find met, by product: so finish needs no query */
+    struct due_row
+        *seen; /* the rows that the last find met, by product: so finish needs no query */
     size_t seen_count;
 };
 
 /* Borrows all of them, which must outlive it. */
-void due_index_init(struct due_index *index, struct inventory_store *store, struct storage_client *client,
-                    const char *table);
+void due_index_init(struct due_index *index, struct inventory_store *store,
+                    struct storage_client *client, const char *table);
 void due_index_release(struct due_index *index);
 
 /*
@@ -47,7 +48,8 @@ void due_index_release(struct due_index *index);
  * returns false. `at` is zero at first. `after` then says that the row is there. So if it cannot be
  * inserted, the commit must not be sent.
  */
-bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at, struct due_row *out);
+bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at,
+                        struct due_row *out);
 
 /*
  * Returns the minute in which a reservation expires. indexed_due_ms may be set to it once its row
@@ -60,18 +62,19 @@ int64_t due_index_expiry_ms(int64_t expires_ms);
  * STATUS_ALREADY_EXISTS  it was there already; as good as STATUS_OK
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
  */
-void due_index_insert_start(struct due_index *index, struct table_call *call, const struct due_row *row,
-                            int64_t deadline_ms, table_done done, void *context);
+void due_index_insert_start(struct due_index *index, struct table_call *call,
+                            const struct due_row *row, int64_t deadline_ms, table_done done,
+                            void *context);
 
 /* A store's find_due, in one query (a request for each 1,000 rows). */
-void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out, inventory_store_done done,
-                    void *context);
+void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out,
+                    inventory_store_done done, void *context);
 
 /*
  * A store's finish_due, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
  * and, if there are rows for records among them, a query and a request for each 100 records.
  */
-void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms, int *out_records_purged,
-                      inventory_store_done done, void *context);
+void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms,
+                      int *out_records_purged, inventory_store_done done, void *context);
 
 #endif

@@ -37,7 +37,8 @@ static size_t batch_size(const struct due_purge *purge) {
 
 static void send_deletion(struct due_purge *purge);
 
-static void on_wait_over(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_wait_over(void *context, enum status status, struct http_reply *reply,
+                         const struct error *err) {
     struct due_purge *purge = context;
     (void)reply;
     if (status == STATUS_OK) {
@@ -48,8 +49,8 @@ static void on_wait_over(void *context, enum status status, struct http_reply *r
 }
 
 static void back_off(struct due_purge *purge) {
-    int64_t delay_ms =
-        storage_client_delay_ms(purge->client, purge->attempts, purge->failure.retry_after_ms, purge->deadline_ms);
+    int64_t delay_ms = storage_client_delay_ms(purge->client, purge->attempts,
+                                               purge->failure.retry_after_ms, purge->deadline_ms);
     if (delay_ms < 0) {
         fail_deletion(purge, STATUS_UNAVAILABLE, &purge->failure);
         return;
@@ -106,13 +107,13 @@ static void send_deletion(struct due_purge *purge) {
                                                  .if_match = row->etag};
     }
     purge->attempts++;
-    table_transaction_start(&purge->call, purge->client, purge->table, operations, size, purge->deadline_ms, NULL,
-                            on_deleted, purge);
+    table_transaction_start(&purge->call, purge->client, purge->table, operations, size,
+                            purge->deadline_ms, NULL, on_deleted, purge);
 }
 
 void due_purge_rows_start(struct due_purge *purge, struct storage_client *client, const char *table,
-                          const char *partition_key, const struct due_purge_row *rows, size_t count, table_done done,
-                          void *context) {
+                          const char *partition_key, const struct due_purge_row *rows, size_t count,
+                          table_done done, void *context) {
     assert(count > 0);
     *purge = (struct due_purge){.client = client,
                                 .table = table,
@@ -129,7 +130,8 @@ void due_purge_rows_start(struct due_purge *purge, struct storage_client *client
 static enum status take_record(void *context, const cJSON *entity, struct error *err) {
     struct due_purge *purge = context;
     if (purge->count == purge->found_capacity) {
-        size_t capacity = purge->found_capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS : purge->found_capacity * 2;
+        size_t capacity = purge->found_capacity == 0 ? TABLE_TRANSACTION_MAX_OPERATIONS
+                                                     : purge->found_capacity * 2;
         struct due_purge_row *grown = realloc(purge->found, capacity * sizeof *grown);
         if (grown == NULL) {
             return error_set(err, STATUS_NO_MEMORY, "no memory for the list of records");
@@ -157,7 +159,8 @@ static void on_found(void *context, enum status status, const struct error *err)
 }
 
 /* Ends it in the loop's next round. */
-static void on_unwritten(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_unwritten(void *context, enum status status, struct http_reply *reply,
+                         const struct error *err) {
     struct due_purge *purge = context;
     struct error failure;
     (void)status, (void)reply, (void)err;
@@ -180,10 +183,14 @@ static void append_filter(struct strbuf *filter, const char *product_id, int64_t
  * The ETags matter: once a record is gone, its key may be used anew, and that record is nobody's to
  * delete. So does the whole filter: half of it would find every row of the product.
  */
-void due_purge_records_start(struct due_purge *purge, struct storage_client *client, const char *table,
-                             const char *product_id, int64_t now_ms, table_done done, void *context) {
-    *purge = (struct due_purge){
-        .client = client, .table = table, .partition_key = product_id, .done = done, .context = context};
+void due_purge_records_start(struct due_purge *purge, struct storage_client *client,
+                             const char *table, const char *product_id, int64_t now_ms,
+                             table_done done, void *context) {
+    *purge = (struct due_purge){.client = client,
+                                .table = table,
+                                .partition_key = product_id,
+                                .done = done,
+                                .context = context};
     strbuf_init(&purge->filter, FILTER_MAX_BYTES);
     append_filter(&purge->filter, product_id, now_ms);
     if (strbuf_status(&purge->filter) != STATUS_OK) {

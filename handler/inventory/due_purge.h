@@ -59,14 +59,15 @@ struct due_purge {
  * which is called as table_client.h says. STATUS_UNAVAILABLE, STATUS_CANCELLED, ...
  */
 void due_purge_rows_start(struct due_purge *purge, struct storage_client *client, const char *table,
-                          const char *partition_key, const struct due_purge_row *rows, size_t count, table_done done,
-                          void *context);
+                          const char *partition_key, const struct due_purge_row *rows, size_t count,
+                          table_done done, void *context);
 
 /*
  * Deletes the records of a product that are kept until `now_ms` or less, if there are any; the
  * same.
  */
-void due_purge_records_start(struct due_purge *purge, struct storage_client *client, const char *table,
-                             const char *product_id, int64_t now_ms, table_done done, void *context);
+void due_purge_records_start(struct due_purge *purge, struct storage_client *client,
+                             const char *table, const char *product_id, int64_t now_ms,
+                             table_done done, void *context);
 
 #endif

@@ -8,8 +8,10 @@
 #include "lease/lease_names.h"
 
 /* Whether the transaction has room for a change of `row` with `spare_changes` left over. */
-static bool may_change(const struct product_state *state, const struct reservation *row, int spare_changes) {
-    return row->mark != RESERVATION_STORED || state->change_count + spare_changes < INVENTORY_MAX_CHANGES;
+static bool may_change(const struct product_state *state, const struct reservation *row,
+                       int spare_changes) {
+    return row->mark != RESERVATION_STORED ||
+           state->change_count + spare_changes < INVENTORY_MAX_CHANGES;
 }
 
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms) {
@@ -36,7 +38,8 @@ int inventory_expire(struct product_state *state, int64_t now_ms, int spare_chan
     return released;
 }
 
-bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms, int spare_changes) {
+bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
+                          int spare_changes) {
     while (state->product.available < quantity) {
         if (!expire_first(state, now_ms, spare_changes)) {
             return false;
@@ -61,8 +64,9 @@ int inventory_room(const struct product_state *state, int64_t now_ms) {
     return room > 0 ? room : 0;
 }
 
-enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
-                              int64_t lifetime_ms, const struct random_source *random, bool *out_reserved,
+enum status inventory_reserve(struct product_state *state, const char *customer_id,
+                              int64_t quantity, int64_t now_ms, int64_t lifetime_ms,
+                              const struct random_source *random, bool *out_reserved,
                               const struct reservation **out_reservation) {
     assert(quantity > 0 && quantity <= INVENTORY_MAX_QUANTITY && lifetime_ms > 0);
     assert(strlen(customer_id) < CUSTOMER_ID_BYTES);
@@ -70,7 +74,8 @@ enum status inventory_reserve(struct product_state *state, const char *customer_
         *out_reserved = false;
         return STATUS_OK;
     }
-    struct reservation made = {.quantity = (int)quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
+    struct reservation made = {
+        .quantity = (int)quantity, .reserved_ms = now_ms, .expires_ms = now_ms + lifetime_ms};
     enum status status = uuid_v8_from_time(random, made.expires_ms, made.id);
     if (status != STATUS_OK) {
         return status;
@@ -99,11 +104,12 @@ static bool may_release(const struct reservation *row, const char *reservation_i
            (reservation_id == NULL || strcmp(row->id, reservation_id) == 0);
 }
 
-int inventory_release_changes(const struct product_state *state, const char *customer_id, const char *reservation_id,
-                              int64_t quantity, int64_t now_ms) {
+int inventory_release_changes(const struct product_state *state, const char *customer_id,
+                              const char *reservation_id, int64_t quantity, int64_t now_ms) {
     int changes = 0;
     int64_t units = 0;
-    for (const struct reservation *row = reservation_list_first_of(&state->reservations, customer_id);
+    for (const struct reservation *row =
+             reservation_list_first_of(&state->reservations, customer_id);
          row != NULL && units < quantity; row = reservation_list_next_of(row)) {
         if (may_release(row, reservation_id, now_ms)) {
             units += row->quantity;
@@ -113,8 +119,9 @@ int inventory_release_changes(const struct product_state *state, const char *cus
     return changes;
 }
 
-int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
-                          int64_t quantity, int64_t now_ms, int spare_changes) {
+int64_t inventory_release(struct product_state *state, const char *customer_id,
+                          const char *reservation_id, int64_t quantity, int64_t now_ms,
+                          int spare_changes) {
     int64_t released = 0;
     struct reservation *next = reservation_list_first_of(&state->reservations, customer_id);
     while (next != NULL && released < quantity) {
@@ -150,7 +157,8 @@ int64_t inventory_available(struct product_state *state, int64_t now_ms) {
 
 int64_t inventory_reserved(const struct product_state *state, int64_t now_ms) {
     int64_t units = 0;
-    for (size_t i = state->reservations.count; i > 0 && state->reservations.rows[i - 1]->expires_ms > now_ms; i--) {
+    for (size_t i = state->reservations.count;
+         i > 0 && state->reservations.rows[i - 1]->expires_ms > now_ms; i--) {
         units += state->reservations.rows[i - 1]->quantity;
     }
     return units;
@@ -161,19 +169,21 @@ bool inventory_adds_up(const struct product_state *state) {
 }
 
 /* In an operator's words. Where not all rows were read, what `available` has to be is not known. */
-static enum status contradiction(const struct product *product, int64_t units, bool is_complete, struct error *err) {
+static enum status contradiction(const struct product *product, int64_t units, bool is_complete,
+                                 struct error *err) {
     char correction[128] = "";
     if (is_complete && units <= product->total) {
         snprintf(correction, sizeof correction, ", where `available` has to be %lld",
                  (long long)(product->total - units));
     }
-    return error_set(
-        err, STATUS_MALFORMED,
-        "the rows of product %s contradict each other: %lld units available and %s%lld in reservations are "
-        "not its total of %lld. Nothing is sold from it until an operator has corrected row `product` of "
-        "its partition in the table%s",
-        product->id, (long long)product->available, is_complete ? "" : "at least ", (long long)units,
-        (long long)product->total, correction);
+    return error_set(err, STATUS_MALFORMED,
+                     "the rows of product %s contradict each other: %lld units available and "
+                     "%s%lld in reservations are "
+                     "not its total of %lld. Nothing is sold from it until an operator has "
+                     "corrected row `product` of "
+                     "its partition in the table%s",
+                     product->id, (long long)product->available, is_complete ? "" : "at least ",
+                     (long long)units, (long long)product->total, correction);
 }
 
 enum status inventory_check(const struct product_state *state, struct error *err) {
@@ -187,7 +197,8 @@ enum status inventory_check(const struct product_state *state, struct error *err
 }
 
 bool inventory_is_stored_product_id(const char *id) {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-";
     size_t length = strlen(id);
     return length > 0 && length < PRODUCT_ID_BYTES && strspn(id, allowed) == length &&
            strcmp(id, "reconciliation-job") != 0;

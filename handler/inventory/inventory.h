@@ -43,7 +43,8 @@ int inventory_expire(struct product_state *state, int64_t now_ms, int spare_chan
 bool inventory_has_expired(const struct product_state *state, int64_t now_ms);
 
 /* The same until `quantity` units are available in the product. Returns whether they are. */
-bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms, int spare_changes);
+bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t now_ms,
+                          int spare_changes);
 
 /* The same after all requests of a commit, within its share. */
 int inventory_expire_along(struct product_state *state, int64_t now_ms);
@@ -57,8 +58,9 @@ int inventory_room(const struct product_state *state, int64_t now_ms);
  * enough is available (or no change is left), and nothing has changed.
  * STATUS_NO_MEMORY, STATUS_INTERNAL (no random bytes): nothing has changed.
  */
-enum status inventory_reserve(struct product_state *state, const char *customer_id, int64_t quantity, int64_t now_ms,
-                              int64_t lifetime_ms, const struct random_source *random, bool *out_reserved,
+enum status inventory_reserve(struct product_state *state, const char *customer_id,
+                              int64_t quantity, int64_t now_ms, int64_t lifetime_ms,
+                              const struct random_source *random, bool *out_reserved,
                               const struct reservation **out_reservation) MUST_CHECK;
 
 /* What its maker is told of a reservation. */
@@ -68,12 +70,13 @@ struct reservation_terms inventory_terms(const struct reservation *reservation);
  * Releases up to `quantity` units of that customer's active reservations, or of the one called `reservation_id` (NULL: any) if it
  * is that customer's; the one that expires first first, the last one split if need be; as far as changes are left with `spare_changes` left over. Returns the units released.
  */
-int64_t inventory_release(struct product_state *state, const char *customer_id, const char *reservation_id,
-                          int64_t quantity, int64_t now_ms, int spare_changes);
+int64_t inventory_release(struct product_state *state, const char *customer_id,
+                          const char *reservation_id, int64_t quantity, int64_t now_ms,
+                          int spare_changes);
 
 /* How many changes that would take if there were room for all of them. */
-int inventory_release_changes(const struct product_state *state, const char *customer_id, const char *reservation_id,
-                              int64_t quantity, int64_t now_ms);
+int inventory_release_changes(const struct product_state *state, const char *customer_id,
+                              const char *reservation_id, int64_t quantity, int64_t now_ms);
 
 /*
  * Makes `total` (>= 0) the product's total, and `available` larger or smaller by as much. False: more than that is in its rows (or no
@@ -109,7 +112,8 @@ enum status inventory_check(const struct product_state *state, struct error *err
 bool inventory_is_product_id(const char *id);
 
 /* For messages: what it allows. */
-#define PRODUCT_ID_ALLOWED "1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not reconciliation-job"
+#define PRODUCT_ID_ALLOWED \
+    "1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not reconciliation-job"
 
 /* Whether stored rows may be of this product: older releases also took ids with a dot at the end. */
 bool inventory_is_stored_product_id(const char *id);

@@ -25,9 +25,9 @@ struct product_pipeline;
 enum request_stage {
     REQUEST_QUEUED,       /* not decided; it waits for a batch, or for what its batch has to read */
     REQUEST_NEEDS_RECORD, /* it would be refused, unless its key was used before: that is not known yet */
-    REQUEST_LOOKED_UP,    /* its key was looked up; `record` is what was found, if anything */
-    REQUEST_CONTINUES,    /* a part of its work is done with this batch; the rest goes to the end of the queue */
-    REQUEST_DECIDED,      /* its answer is right once the batch is committed */
+    REQUEST_LOOKED_UP, /* its key was looked up; `record` is what was found, if anything */
+    REQUEST_CONTINUES, /* a part of its work is done with this batch; the rest goes to the end of the queue */
+    REQUEST_DECIDED, /* its answer is right once the batch is committed */
 };
 
 struct inventory_request {
@@ -56,14 +56,16 @@ struct inventory_request {
     int64_t version;                      /* of the product that this answer speaks of */
     int64_t total;                        /* set total: as it is now, changed or not */
     struct reservation_terms reservation; /* reserve, with units > 0 */
-    int64_t committed_units;  /* over all batches that it took; expire: reservations removed. Also after a failure */
+    int64_t
+        committed_units; /* over all batches that it took; expire: reservations removed. Also after a failure */
     int64_t expired_until_ms; /* expire: nothing is left that had expired by then */
     int renewal_count;        /* of the lease, while the batch was served */
     bool is_set;              /* set total: it was not refused */
     bool is_repeat;           /* its key was used before; this is the answer that was given then */
 
     /* The service's. */
-    void (*served)(struct inventory_request *request); /* called in place of `done` when the pipeline has finished */
+    void (*served)(struct inventory_request
+                       *request); /* called in place of `done` when the pipeline has finished */
     struct inventory_service *service;
     struct preparation_waiter waiter;
     struct loop_call call; /* of a thread that waits */
@@ -72,7 +74,7 @@ struct inventory_request {
     /* The pipeline's. */
     TAILQ_ENTRY(inventory_request) link;
     enum request_stage stage;
-    bool has_rows;                       /* the rows that it needs are in the cache, or its snapshot was taken */
+    bool has_rows; /* the rows that it needs are in the cache, or its snapshot was taken */
     char key_hash[INVENTORY_HASH_BYTES]; /* "": a repeat is a request of its own */
     char request_hash[INVENTORY_HASH_BYTES];
     struct idempotency_record record; /* of its key; without key_hash: none was found */

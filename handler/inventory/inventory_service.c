@@ -15,14 +15,16 @@ void inventory_service_init(struct inventory_service *service, const struct plat
                             struct inventory_store *store, struct lease_manager *leases,
                             const struct inventory_options *options, int64_t acquire_timeout_ms) {
     *service = (struct inventory_service){.platform = platform, .store = store, .leases = leases};
-    store_preparation_init(&service->preparation, store, options->seeds, options->seed_count, options->is_prepared);
-    product_queues_init(&service->queues,
-                        &(struct pipeline_surroundings){.platform = platform,
-                                                        .store = store,
-                                                        .leases = leases,
-                                                        .acquire_timeout_ms = acquire_timeout_ms,
-                                                        .reservation_lifetime_ms = options->reservation_lifetime_ms,
-                                                        .processing_time_ms = options->processing_time_ms});
+    store_preparation_init(&service->preparation, store, options->seeds, options->seed_count,
+                           options->is_prepared);
+    product_queues_init(
+        &service->queues,
+        &(struct pipeline_surroundings){.platform = platform,
+                                        .store = store,
+                                        .leases = leases,
+                                        .acquire_timeout_ms = acquire_timeout_ms,
+                                        .reservation_lifetime_ms = options->reservation_lifetime_ms,
+                                        .processing_time_ms = options->processing_time_ms});
 }
 
 void inventory_service_cleanup(struct inventory_service *service) {
@@ -39,8 +41,8 @@ static bool write_key(const struct inventory_request *request, char out[KEY_TEXT
     if (request->idempotency_key != NULL) {
         snprintf(out, KEY_TEXT_BYTES, "%s", request->idempotency_key);
     } else if (request->reservation_id != NULL) {
-        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld\n%s", request->reservation_id, (long long)request->quantity,
-                 request->customer_id);
+        snprintf(out, KEY_TEXT_BYTES, "release\n%s\n%lld\n%s", request->reservation_id,
+                 (long long)request->quantity, request->customer_id);
     } else {
         return false;
     }
@@ -53,10 +55,12 @@ static enum status hash_key(struct inventory_request *request) {
     if (!write_key(request, key)) {
         return STATUS_OK;
     }
-    snprintf(asked, sizeof asked, "%d\n%lld\n%s\n%s", request->operation->stored_code, (long long)request->quantity,
+    snprintf(asked, sizeof asked, "%d\n%lld\n%s\n%s", request->operation->stored_code,
+             (long long)request->quantity,
              request->reservation_id == NULL ? "" : request->reservation_id, request->customer_id);
     enum status status = crypto_sha256_hex(key, strlen(key), request->key_hash);
-    return status == STATUS_OK ? crypto_sha256_hex(asked, strlen(asked), request->request_hash) : status;
+    return status == STATUS_OK ? crypto_sha256_hex(asked, strlen(asked), request->request_hash)
+                               : status;
 }
 
 /* In the name of the request, because its owner may log. */
@@ -93,10 +97,12 @@ static void on_late_look(void *context, enum status status, const struct error *
         request->failure = *err;
         request->status = status;
         if (status == STATUS_PRECONDITION_FAILED) {
-            request->status = error_set(&request->failure, STATUS_UNAVAILABLE,
-                                        "product %s changes faster than it can be read", request->product_id);
+            request->status =
+                error_set(&request->failure, STATUS_UNAVAILABLE,
+                          "product %s changes faster than it can be read", request->product_id);
         }
-        store_preparation_note_status(&request->service->preparation, request->status, &request->failure);
+        store_preparation_note_status(&request->service->preparation, request->status,
+                                      &request->failure);
     }
     product_state_cleanup(&look->state);
     free(look);
@@ -108,7 +114,8 @@ static void look_without_lease(struct inventory_request *request) {
     struct inventory_store *store = request->service->store;
     struct late_look *look = calloc(1, sizeof *look);
     if (look == NULL) {
-        request->status = error_set(&request->failure, STATUS_NO_MEMORY, "no memory to read what is available");
+        request->status =
+            error_set(&request->failure, STATUS_NO_MEMORY, "no memory to read what is available");
         end_request(request);
         return;
     }
@@ -116,8 +123,8 @@ static void look_without_lease(struct inventory_request *request) {
     look->now_ms = store->ops->now_ms(store);
     product_state_init(&look->state);
     const struct correlation *before = correlation_use(request->correlation);
-    product_read(store, request->product_id, &(struct inventory_query){.until_ms = look->now_ms}, &look->state,
-                 on_late_look, look);
+    product_read(store, request->product_id, &(struct inventory_query){.until_ms = look->now_ms},
+                 &look->state, on_late_look, look);
     correlation_use(before);
 }
 
@@ -126,7 +133,8 @@ static void on_served(struct inventory_request *request) {
         look_without_lease(request);
         return;
     }
-    store_preparation_note_status(&request->service->preparation, request->status, &request->failure);
+    store_preparation_note_status(&request->service->preparation, request->status,
+                                  &request->failure);
     end_request(request);
 }
 
@@ -141,7 +149,8 @@ static void on_prepared(void *context, enum status status, const struct error *e
     }
 }
 
-void inventory_service_submit(struct inventory_service *service, struct inventory_request *request) {
+void inventory_service_submit(struct inventory_service *service,
+                              struct inventory_request *request) {
     request->service = service;
     request->served = on_served;
     enum status status = hash_key(request);
@@ -167,8 +176,8 @@ static void end_run(struct inventory_request *request) {
     loop_call_end(&request->call);
 }
 
-enum status inventory_service_run(struct inventory_service *service, struct inventory_request *request,
-                                  struct error *err) {
+enum status inventory_service_run(struct inventory_service *service,
+                                  struct inventory_request *request, struct error *err) {
     request->service = service;
     request->done = end_run;
     loop_call_run(&request->call, service->platform->loop, begin_run, request);
@@ -196,7 +205,8 @@ void inventory_service_cancel(struct inventory_service *service) {
 
 /* ---- snapshots ---- */
 
-static void end_snapshot(struct inventory_snapshot *snapshot, enum status status, const struct error *err) {
+static void end_snapshot(struct inventory_snapshot *snapshot, enum status status,
+                         const struct error *err) {
     snapshot->status = status;
     if (status == STATUS_OK) {
         snapshot->now_ms = snapshot->service->store->ops->now_ms(snapshot->service->store);
@@ -213,8 +223,8 @@ static void on_snapshot_taken(struct inventory_request *request) {
     struct error *failure = &request->failure;
     enum status status = request->status;
     if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_CONFLICT) {
-        status =
-            error_set(failure, STATUS_UNAVAILABLE, "product %s did not stand still to be read", request->product_id);
+        status = error_set(failure, STATUS_UNAVAILABLE, "product %s did not stand still to be read",
+                           request->product_id);
     }
     end_snapshot(request->context, status, failure);
 }
@@ -246,18 +256,21 @@ static void read_without_lease(void *context, enum status status, const struct e
         return;
     }
     const struct correlation *before = correlation_use(snapshot->correlation);
-    product_read(snapshot->service->store, snapshot->product_id, &(struct inventory_query){.all = true},
-                 &snapshot->state, on_snapshot_read, snapshot);
+    product_read(snapshot->service->store, snapshot->product_id,
+                 &(struct inventory_query){.all = true}, &snapshot->state, on_snapshot_read,
+                 snapshot);
     correlation_use(before);
 }
 
-void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot) {
+void inventory_service_take_snapshot(struct inventory_service *service,
+                                     struct inventory_snapshot *snapshot) {
     snapshot->service = service;
     product_state_init(&snapshot->state);
     if (store_preparation_is_ready(&service->preparation)) {
         read_without_lease(snapshot, STATUS_OK, NULL);
     } else {
-        snapshot->waiter = (struct preparation_waiter){.done = read_without_lease, .context = snapshot};
+        snapshot->waiter =
+            (struct preparation_waiter){.done = read_without_lease, .context = snapshot};
         store_preparation_await(&service->preparation, &snapshot->waiter);
     }
 }
@@ -279,8 +292,10 @@ static void begin_snapshot_call(void *context) {
 }
 
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
-                                  struct product_state *state, int64_t *out_now_ms, struct error *err) {
-    struct snapshot_call own = {.snapshot = {.service = service, .product_id = product_id, .done = end_snapshot_call}};
+                                  struct product_state *state, int64_t *out_now_ms,
+                                  struct error *err) {
+    struct snapshot_call own = {
+        .snapshot = {.service = service, .product_id = product_id, .done = end_snapshot_call}};
     own.snapshot.context = &own;
     loop_call_run(&own.call, service->platform->loop, begin_snapshot_call, &own);
     if (own.snapshot.status == STATUS_OK) {
@@ -322,7 +337,8 @@ static bool is_products(const char *lease_name) {
 }
 
 bool inventory_service_wants_lease(void *context, const char *lease_name,
-                                   void (*done)(void *done_context, bool is_wanted), void *done_context) {
+                                   void (*done)(void *done_context, bool is_wanted),
+                                   void *done_context) {
     struct inventory_store *store = ((struct inventory_service *)context)->store;
     struct product_search *search = is_products(lease_name) ? calloc(1, sizeof *search) : NULL;
     if (search == NULL) {
@@ -332,7 +348,7 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
     search->done = done;
     search->context = done_context;
     product_state_init(&search->state);
-    store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query, &search->state, on_found,
-                     search);
+    store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query,
+                     &search->state, on_found, search);
     return false;
 }

@@ -81,10 +81,11 @@ struct inventory_snapshot {
     void *context;
 
     /* The answer. */
-    enum status status;         /* of submit */
-    struct error failure;       /* what it says for people */
-    struct product_state state; /* STATUS_OK: all rows. Its owner cleans it up, whatever the status */
-    int64_t now_ms;             /* storage's time; rows that expire at or before it are not active */
+    enum status status;   /* of submit */
+    struct error failure; /* what it says for people */
+    struct product_state
+        state;      /* STATUS_OK: all rows. Its owner cleans it up, whatever the status */
+    int64_t now_ms; /* storage's time; rows that expire at or before it are not active */
 
     /* The service's. */
     struct inventory_service *service;
@@ -96,20 +97,23 @@ struct inventory_snapshot {
  * Takes a snapshot, and then calls its `done`, never inside this call. It takes no lease, but for a product with so many
  * rows that it never stands still while they are read.
  */
-void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot);
+void inventory_service_take_snapshot(struct inventory_service *service,
+                                     struct inventory_snapshot *snapshot);
 
 /* ---- for threads that wait ---- */
 
 /* inventory_service_submit. The request's correlation is the caller's. Returns its status. */
-enum status inventory_service_run(struct inventory_service *service, struct inventory_request *request,
-                                  struct error *err) MUST_CHECK;
+enum status inventory_service_run(struct inventory_service *service,
+                                  struct inventory_request *request, struct error *err) MUST_CHECK;
 
 /* inventory_service_take_snapshot, into `state` (initialized), which is untouched unless STATUS_OK. `err` may be NULL. */
 enum status inventory_service_get(struct inventory_service *service, const char *product_id,
-                                  struct product_state *state, int64_t *out_now_ms, struct error *err) MUST_CHECK;
+                                  struct product_state *state, int64_t *out_now_ms,
+                                  struct error *err) MUST_CHECK;
 
 /* A lease_store_blob_wanted: no blob is created for a product that does not exist. Where the store does not tell: yes. */
 bool inventory_service_wants_lease(void *context, const char *lease_name,
-                                   void (*done)(void *done_context, bool is_wanted), void *done_context);
+                                   void (*done)(void *done_context, bool is_wanted),
+                                   void *done_context);
 
 #endif

@@ -108,8 +108,9 @@ struct inventory_store_ops {
      * STATUS_PRECONDITION_FAILED  it changed too often while its many rows were read
      * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED (rows that cannot be read)
      */
-    void (*read)(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                 struct product_state *out, inventory_store_done done, void *context);
+    void (*read)(struct inventory_store *store, const char *product_id,
+                 const struct inventory_query *query, struct product_state *out,
+                 inventory_store_done done, void *context);
 
     /*
      * Reads the record under `key_hash` of a product.
@@ -147,15 +148,15 @@ struct inventory_store_ops {
      * Tells all instances that somebody waits for this product's lease. Safe to repeat.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED
      */
-    void (*announce_wait)(struct inventory_store *store, const char *product_id, inventory_store_done done,
-                          void *context);
+    void (*announce_wait)(struct inventory_store *store, const char *product_id,
+                          inventory_store_done done, void *context);
 
     /*
      * Reads when that was announced last, in storage's time (as now_ms). 0: never.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    void (*read_wait)(struct inventory_store *store, const char *product_id, int64_t *out_announced_ms,
-                      inventory_store_done done, void *context);
+    void (*read_wait)(struct inventory_store *store, const char *product_id,
+                      int64_t *out_announced_ms, inventory_store_done done, void *context);
 
     /*
      * Finds every product of which a reservation may have expired at `now_ms`, or a record may be
@@ -163,8 +164,8 @@ struct inventory_store_ops {
      * proportion to those products. Records may be found an hour late.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    void (*find_due)(struct inventory_store *store, int64_t now_ms, struct product_ids *out, inventory_store_done done,
-                     void *context);
+    void (*find_due)(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
+                     inventory_store_done done, void *context);
 
     /*
      * To be called when all reservations of a product that had expired at `now_ms` have been
@@ -173,8 +174,8 @@ struct inventory_store_ops {
      * met.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    void (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms, int *out_records_purged,
-                       inventory_store_done done, void *context);
+    void (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
+                       int *out_records_purged, inventory_store_done done, void *context);
 };
 
 #endif

@@ -13,7 +13,8 @@ static struct inventory_store_memory *memory_of(struct inventory_store *store) {
 }
 
 /* The product's place in the list by id, or where it would stand. */
-static size_t find_place(const struct inventory_store_memory *store, const char *id, bool *out_found) {
+static size_t find_place(const struct inventory_store_memory *store, const char *id,
+                         bool *out_found) {
     size_t low = 0, high = store->product_count;
     *out_found = false;
     while (low < high) {
@@ -32,7 +33,8 @@ static size_t find_place(const struct inventory_store_memory *store, const char 
     return low;
 }
 
-static enum status create_if_absent(struct inventory_store_memory *store, const struct seed_product *seed) {
+static enum status create_if_absent(struct inventory_store_memory *store,
+                                    const struct seed_product *seed) {
     bool found;
     size_t place = find_place(store, seed->id, &found);
     if (found) {
@@ -56,14 +58,16 @@ static enum status create_if_absent(struct inventory_store_memory *store, const 
     product->total = product->available = seed->total;
     product->version = 1;
     product->due_ms = INT64_MAX;
-    memmove(&grown[place + 1], &grown[place], (store->product_count - place) * sizeof(struct stored_product *));
+    memmove(&grown[place + 1], &grown[place],
+            (store->product_count - place) * sizeof(struct stored_product *));
     grown[place] = stored;
     store->product_count++;
     return STATUS_OK;
 }
 
 /* NULL: there is none. */
-static struct stored_product *find_product(const struct inventory_store_memory *store, const char *id) {
+static struct stored_product *find_product(const struct inventory_store_memory *store,
+                                           const char *id) {
     bool found;
     size_t place = find_place(store, id, &found);
     return found ? store->products[place] : NULL;
@@ -75,14 +79,17 @@ static int64_t memory_now_ms(struct inventory_store *base) {
 }
 
 /* `later`: the customer's rows so far that expire later. */
-static bool is_asked_for(const struct reservation *row, const struct inventory_query *query, int *later) {
-    if (query->all || (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0)) {
+static bool is_asked_for(const struct reservation *row, const struct inventory_query *query,
+                         int *later) {
+    if (query->all ||
+        (query->reservation_id != NULL && strcmp(row->id, query->reservation_id) == 0)) {
         return true;
     }
     if (row->expires_ms <= query->until_ms) {
         return !query->later_only;
     }
-    bool is_customers = query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0;
+    bool is_customers =
+        query->customer_id != NULL && strcmp(row->customer_id, query->customer_id) == 0;
     return is_customers && (query->limit == 0 || (*later)++ < query->limit);
 }
 
@@ -124,8 +131,10 @@ struct memory_operation {
 };
 
 static void start(struct inventory_store *base, const struct memory_operation *like,
-                  void (*run)(struct store_operation *operation), inventory_store_done done, void *context) {
-    struct memory_operation *operation = store_operation_new(base, sizeof *operation, done, context);
+                  void (*run)(struct store_operation *operation), inventory_store_done done,
+                  void *context) {
+    struct memory_operation *operation =
+        store_operation_new(base, sizeof *operation, done, context);
     if (operation == NULL) {
         return;
     }
@@ -149,15 +158,17 @@ static void run_prepare(struct store_operation *base) {
     store_operation_end(base, status, &err);
 }
 
-static void memory_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                           inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.seeds = seeds, .seed_count = count}, run_prepare, done, context);
+static void memory_prepare(struct inventory_store *base, const struct seed_product *seeds,
+                           size_t count, inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.seeds = seeds, .seed_count = count}, run_prepare, done,
+          context);
 }
 
 /* ---- reading ---- */
 
 static enum status read_product(struct inventory_store_memory *store, const char *product_id,
-                                const struct inventory_query *query, struct product_state *state, struct error *err) {
+                                const struct inventory_query *query, struct product_state *state,
+                                struct error *err) {
     const struct stored_product *stored = find_product(store, product_id);
     enum status status = stored == NULL ? STATUS_NOT_FOUND : copy_out(&stored->state, query, state);
     if (status == STATUS_NOT_FOUND) {
@@ -173,16 +184,17 @@ static enum status read_product(struct inventory_store_memory *store, const char
 static void run_read(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     struct error err = {.status = STATUS_OK};
-    enum status status =
-        read_product(operation->store, operation->product_id, &operation->query, operation->state, &err);
+    enum status status = read_product(operation->store, operation->product_id, &operation->query,
+                                      operation->state, &err);
     store_operation_end(base, status, &err);
 }
 
-static void memory_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
-                        struct product_state *out, inventory_store_done done, void *context) {
+static void memory_read(struct inventory_store *base, const char *product_id,
+                        const struct inventory_query *query, struct product_state *out,
+                        inventory_store_done done, void *context) {
     product_state_cleanup(out); /* whatever becomes of the read */
-    start(base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out}, run_read, done,
-          context);
+    start(base, &(struct memory_operation){.product_id = product_id, .query = *query, .state = out},
+          run_read, done, context);
 }
 
 /* ---- records ---- */
@@ -220,14 +232,18 @@ static void run_find_record(struct store_operation *base) {
     store_operation_end(base, err.status, &err);
 }
 
-static void memory_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
-                               struct idempotency_record *out, inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.product_id = product_id, .key_hash = key_hash, .out_record = out},
+static void memory_find_record(struct inventory_store *base, const char *product_id,
+                               const char *key_hash, struct idempotency_record *out,
+                               inventory_store_done done, void *context) {
+    start(base,
+          &(struct memory_operation){
+              .product_id = product_id, .key_hash = key_hash, .out_record = out},
           run_find_record, done, context);
 }
 
 /* Takes the first `count` of a commit's records away again. */
-static void drop_records(struct stored_product *stored, const struct product_state *changed, size_t count) {
+static void drop_records(struct stored_product *stored, const struct product_state *changed,
+                         size_t count) {
     for (size_t i = 0; i < count; i++) {
         void *record = *(void **)tfind(&changed->records[i], &stored->records, by_key_hash);
         tdelete(record, &stored->records, by_key_hash);
@@ -236,7 +252,8 @@ static void drop_records(struct stored_product *stored, const struct product_sta
 }
 
 /* Adds them all or none. STATUS_NO_MEMORY, STATUS_ALREADY_EXISTS. */
-static enum status add_records(struct stored_product *stored, const struct product_state *changed, int64_t version) {
+static enum status add_records(struct stored_product *stored, const struct product_state *changed,
+                               int64_t version) {
     for (size_t i = 0; i < changed->record_count; i++) {
         struct stored_record *record = malloc(sizeof *record);
         if (record != NULL) {
@@ -252,7 +269,8 @@ static enum status add_records(struct stored_product *stored, const struct produ
     }
     for (size_t i = 0; i < changed->record_count; i++) {
         int64_t keep_until_ms = changed->records[i].keep_until_ms;
-        stored->first_keep_ms = keep_until_ms < stored->first_keep_ms ? keep_until_ms : stored->first_keep_ms;
+        stored->first_keep_ms =
+            keep_until_ms < stored->first_keep_ms ? keep_until_ms : stored->first_keep_ms;
     }
     return STATUS_OK;
 }
@@ -301,16 +319,18 @@ static enum status add_rows(struct stored_product *stored, const struct product_
     return status;
 }
 
-static enum status commit_state(struct inventory_store_memory *store, struct product_state *state, struct error *err) {
+static enum status commit_state(struct inventory_store_memory *store, struct product_state *state,
+                                struct error *err) {
     struct stored_product *stored = find_product(store, state->product.id);
     if (stored == NULL || stored->state.product.version != state->product.version) {
-        return error_set(err, STATUS_PRECONDITION_FAILED, "product %s has changed since it was read",
-                         state->product.id);
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "product %s has changed since it was read", state->product.id);
     }
     enum status status = add_rows(stored, state);
     if (status != STATUS_OK) {
         return error_set(err, status, "committing product %s: %s", state->product.id,
-                         status == STATUS_ALREADY_EXISTS ? "a record is there already" : "no memory");
+                         status == STATUS_ALREADY_EXISTS ? "a record is there already"
+                                                         : "no memory");
     }
     state->product.due_ms = product_state_due_ms(state);
     state->product.version++;
@@ -331,8 +351,8 @@ static void run_commit(struct store_operation *base) {
     store_operation_end(base, status, &err);
 }
 
-static void memory_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
-                          inventory_store_done done, void *context) {
+static void memory_commit(struct inventory_store *base, struct product_state *state,
+                          int64_t deadline_ms, inventory_store_done done, void *context) {
     (void)deadline_ms; /* memory answers at once */
     start(base, &(struct memory_operation){.state = state}, run_commit, done, context);
 }
@@ -346,10 +366,12 @@ static void run_index_expiry(struct store_operation *base) {
     store_operation_end(base, STATUS_OK, NULL);
 }
 
-static void memory_index_expiry(struct inventory_store *base, const char *product_id, int64_t expires_ms,
-                                int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
+static void memory_index_expiry(struct inventory_store *base, const char *product_id,
+                                int64_t expires_ms, int64_t *out_indexed_due_ms,
+                                inventory_store_done done, void *context) {
     start(base,
-          &(struct memory_operation){.product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
+          &(struct memory_operation){
+              .product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
           run_index_expiry, done, context);
 }
 
@@ -362,9 +384,10 @@ static void run_announce_wait(struct store_operation *base) {
     store_operation_end(base, STATUS_OK, NULL);
 }
 
-static void memory_announce_wait(struct inventory_store *base, const char *product_id, inventory_store_done done,
-                                 void *context) {
-    start(base, &(struct memory_operation){.product_id = product_id}, run_announce_wait, done, context);
+static void memory_announce_wait(struct inventory_store *base, const char *product_id,
+                                 inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id}, run_announce_wait, done,
+          context);
 }
 
 static void run_read_wait(struct store_operation *base) {
@@ -374,16 +397,17 @@ static void run_read_wait(struct store_operation *base) {
     store_operation_end(base, STATUS_OK, NULL);
 }
 
-static void memory_read_wait(struct inventory_store *base, const char *product_id, int64_t *out_announced_ms,
-                             inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.product_id = product_id, .out_ms = out_announced_ms}, run_read_wait, done,
-          context);
+static void memory_read_wait(struct inventory_store *base, const char *product_id,
+                             int64_t *out_announced_ms, inventory_store_done done, void *context) {
+    start(base, &(struct memory_operation){.product_id = product_id, .out_ms = out_announced_ms},
+          run_read_wait, done, context);
 }
 
 /* ---- what is due ---- */
 
 /* STATUS_NO_MEMORY. */
-static enum status list_due(const struct inventory_store_memory *store, int64_t now_ms, struct product_ids *out) {
+static enum status list_due(const struct inventory_store_memory *store, int64_t now_ms,
+                            struct product_ids *out) {
     struct product_ids due = {.ids = malloc((store->product_count + 1) * sizeof *due.ids)};
     if (due.ids == NULL) {
         return STATUS_NO_MEMORY;
@@ -410,7 +434,8 @@ static void run_find_due(struct store_operation *base) {
 
 static void memory_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
                             inventory_store_done done, void *context) {
-    start(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out}, run_find_due, done, context);
+    start(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out}, run_find_due,
+          done, context);
 }
 
 /* A walk through a product's records. A tree may not change meanwhile, so those that go are linked first. */
@@ -452,18 +477,21 @@ static void run_finish_due(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
     int64_t now_ms = operation->time_ms;
     struct stored_product *stored = find_product(operation->store, operation->product_id);
-    *operation->out_count = stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
+    *operation->out_count =
+        stored == NULL || stored->first_keep_ms > now_ms ? 0 : purge_records(stored, now_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
 static void memory_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
                               int *out_records_purged, inventory_store_done done, void *context) {
     start(base,
-          &(struct memory_operation){.product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+          &(struct memory_operation){
+              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
           run_finish_due, done, context);
 }
 
-void inventory_store_memory_init(struct inventory_store_memory *store, const struct platform *platform) {
+void inventory_store_memory_init(struct inventory_store_memory *store,
+                                 const struct platform *platform) {
     static const struct inventory_store_ops ops = {.prepare = memory_prepare,
                                                    .now_ms = memory_now_ms,
                                                    .certain_ms = memory_now_ms,

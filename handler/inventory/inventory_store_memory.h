@@ -24,7 +24,8 @@ struct inventory_store_memory {
 };
 
 /* The platform is borrowed; its network is not used. */
-void inventory_store_memory_init(struct inventory_store_memory *store, const struct platform *platform);
+void inventory_store_memory_init(struct inventory_store_memory *store,
+                                 const struct platform *platform);
 void inventory_store_memory_release(struct inventory_store_memory *store);
 
 #endif

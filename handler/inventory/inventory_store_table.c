@@ -42,7 +42,8 @@ struct record_search {
 static void on_record(void *context, enum status status, const struct error *err) {
     struct record_search *search = context;
     struct error failure = *err;
-    if (status == STATUS_OK && !product_entity_read_record(search->entity, search->key_hash, search->out)) {
+    if (status == STATUS_OK &&
+        !product_entity_read_record(search->entity, search->key_hash, search->out)) {
         status = product_entity_unreadable(search->entity, &failure);
     }
     cJSON_Delete(search->entity);
@@ -52,8 +53,9 @@ static void on_record(void *context, enum status status, const struct error *err
     store_operation_end(&search->base, status, &failure);
 }
 
-static void table_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
-                              struct idempotency_record *out, inventory_store_done done, void *context) {
+static void table_find_record(struct inventory_store *base, const char *product_id,
+                              const char *key_hash, struct idempotency_record *out,
+                              inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     struct record_search *search = store_operation_new(base, sizeof *search, done, context);
     if (search == NULL) {
@@ -64,8 +66,8 @@ static void table_find_record(struct inventory_store *base, const char *product_
     search->product_id = product_id;
     search->key_hash = key_hash;
     search->out = out;
-    table_get_start(&search->call, store->client, store->table, product_id, row_key, storage_deadline_ms(store),
-                    &search->entity, on_record, search);
+    table_get_start(&search->call, store->client, store->table, product_id, row_key,
+                    storage_deadline_ms(store), &search->entity, on_record, search);
 }
 
 /* ---- commit: the index rows that are missing, one after the other, then the transaction ---- */
@@ -75,8 +77,10 @@ static void table_find_record(struct inventory_store *base, const char *product_
  * product has one commit of this store under way at a time, so its earlier ones need not be named
  * any more.
  */
-static enum status make_commit_id(const struct inventory_store_table *store, char out[UUID_TEXT_BYTES]) {
-    enum status status = store->sender[0] == '\0' ? STATUS_INTERNAL : uuid_v4(store->base.platform->random, out);
+static enum status make_commit_id(const struct inventory_store_table *store,
+                                  char out[UUID_TEXT_BYTES]) {
+    enum status status =
+        store->sender[0] == '\0' ? STATUS_INTERNAL : uuid_v4(store->base.platform->random, out);
     if (status == STATUS_OK) {
         memcpy(out, store->sender, COMMIT_SENDER_LENGTH);
     }
@@ -87,8 +91,8 @@ static enum status make_commit_id(const struct inventory_store_table *store, cha
  * Puts the new commit's id in front. It replaces this store's last one; else, in a full list, the
  * oldest.
  */
-static enum status push_commit_id(const struct inventory_store_table *store, const struct product *before,
-                                  struct product *after) {
+static enum status push_commit_id(const struct inventory_store_table *store,
+                                  const struct product *before, struct product *after) {
     enum status status = make_commit_id(store, after->commit_ids);
     if (status != STATUS_OK) {
         return status;
@@ -97,9 +101,11 @@ static enum status push_commit_id(const struct inventory_store_table *store, con
     size_t written = strlen(after->commit_ids);
     for (const char *old = before->commit_ids; *old != '\0' && kept < INVENTORY_COMMIT_IDS;) {
         size_t length = strcspn(old, ",");
-        if (length == UUID_TEXT_BYTES - 1 && strncmp(old, store->sender, COMMIT_SENDER_LENGTH) != 0) {
-            written += (size_t)snprintf(after->commit_ids + written, sizeof after->commit_ids - written, ",%.*s",
-                                        (int)length, old);
+        if (length == UUID_TEXT_BYTES - 1 &&
+            strncmp(old, store->sender, COMMIT_SENDER_LENGTH) != 0) {
+            written +=
+                (size_t)snprintf(after->commit_ids + written, sizeof after->commit_ids - written,
+                                 ",%.*s", (int)length, old);
             kept++;
         }
         old += length + (old[length] == ',');
@@ -142,11 +148,13 @@ static void index_or_send(struct table_commit *commit) {
     struct inventory_store_table *store = commit->store;
     struct due_row row;
     if (due_index_next_row(commit->state, &commit->after, &commit->indexed, &row)) {
-        due_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed, commit);
+        due_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed,
+                               commit);
         return;
     }
-    product_transaction_start(&commit->transaction, store->client, store->table, commit->state, &commit->after,
-                              commit->deadline_ms, commit->etag, on_transaction, commit);
+    product_transaction_start(&commit->transaction, store->client, store->table, commit->state,
+                              &commit->after, commit->deadline_ms, commit->etag, on_transaction,
+                              commit);
 }
 
 static void on_indexed(void *context, enum status status, const struct error *err) {
@@ -164,7 +172,8 @@ static void on_indexed(void *context, enum status status, const struct error *er
 static enum status begin_commit(struct table_commit *commit, struct error *err) {
     const struct product_state *state = commit->state;
     if (state->etag[0] == '\0') {
-        return error_set(err, STATUS_PRECONDITION_FAILED, "it is not known as it is now, and must be read");
+        return error_set(err, STATUS_PRECONDITION_FAILED,
+                         "it is not known as it is now, and must be read");
     }
     commit->after = state->product;
     commit->after.version++;
@@ -173,8 +182,8 @@ static enum status begin_commit(struct table_commit *commit, struct error *err) 
     return status == STATUS_OK ? STATUS_OK : error_set(err, status, "no random bytes");
 }
 
-static void table_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
-                         inventory_store_done done, void *context) {
+static void table_commit(struct inventory_store *base, struct product_state *state,
+                         int64_t deadline_ms, inventory_store_done done, void *context) {
     assert(state->change_count <= INVENTORY_MAX_CHANGES);
     struct table_commit *commit = store_operation_new(base, sizeof *commit, done, context);
     if (commit == NULL) {
@@ -222,8 +231,9 @@ static void on_expiry_indexed(void *context, enum status status, const struct er
  * arrives within seconds or not at all. A commit that never comes leaves a row that costs one
  * visit.
  */
-static void table_index_expiry(struct inventory_store *base, const char *product_id, int64_t expires_ms,
-                               int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
+static void table_index_expiry(struct inventory_store *base, const char *product_id,
+                               int64_t expires_ms, int64_t *out_indexed_due_ms,
+                               inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     struct expiry *expiry = store_operation_new(base, sizeof *expiry, done, context);
     if (expiry == NULL) {
@@ -234,7 +244,8 @@ static void table_index_expiry(struct inventory_store *base, const char *product
     expiry->out_indexed_due_ms = out_indexed_due_ms;
     struct due_row row = {.time_ms = expiry->bucket_ms, .kind = DUE_RESERVATION};
     snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
-    due_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store), on_expiry_indexed, expiry);
+    due_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store),
+                           on_expiry_indexed, expiry);
 }
 
 /* ---- waits that are announced ---- */
@@ -256,8 +267,8 @@ static void on_announced(void *context, enum status status, const struct error *
     store_operation_end(&notice->base, status, &failure);
 }
 
-static void table_announce_wait(struct inventory_store *base, const char *product_id, inventory_store_done done,
-                                void *context) {
+static void table_announce_wait(struct inventory_store *base, const char *product_id,
+                                inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     struct wait_notice *notice = store_operation_new(base, sizeof *notice, done, context);
     if (notice == NULL) {
@@ -269,8 +280,8 @@ static void table_announce_wait(struct inventory_store *base, const char *produc
     product_entity_wait_partition(product_id, partition);
     product_entity_write_wait(product_id, &entity);
     notice->product_id = product_id;
-    table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW, strbuf_text(&entity),
-                       storage_deadline_ms(store), on_announced, notice);
+    table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW,
+                       strbuf_text(&entity), storage_deadline_ms(store), on_announced, notice);
     strbuf_release(&entity);
 }
 
@@ -280,7 +291,8 @@ static void on_wait_read(void *context, enum status status, const struct error *
     int64_t announced_ms = 0;
     if (status == STATUS_NOT_FOUND) {
         status = STATUS_OK;
-    } else if (status == STATUS_OK && !product_entity_read_timestamp(notice->entity, &announced_ms)) {
+    } else if (status == STATUS_OK &&
+               !product_entity_read_timestamp(notice->entity, &announced_ms)) {
         status = product_entity_unreadable(notice->entity, &failure);
     }
     cJSON_Delete(notice->entity);
@@ -292,8 +304,8 @@ static void on_wait_read(void *context, enum status status, const struct error *
     store_operation_end(&notice->base, status, &failure);
 }
 
-static void table_read_wait(struct inventory_store *base, const char *product_id, int64_t *out_announced_ms,
-                            inventory_store_done done, void *context) {
+static void table_read_wait(struct inventory_store *base, const char *product_id,
+                            int64_t *out_announced_ms, inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     struct wait_notice *notice = store_operation_new(base, sizeof *notice, done, context);
     if (notice == NULL) {
@@ -303,8 +315,8 @@ static void table_read_wait(struct inventory_store *base, const char *product_id
     product_entity_wait_partition(product_id, partition);
     notice->product_id = product_id;
     notice->out_announced_ms = out_announced_ms;
-    table_get_start(&notice->call, store->client, store->table, partition, WAIT_ROW, storage_deadline_ms(store),
-                    &notice->entity, on_wait_read, notice);
+    table_get_start(&notice->call, store->client, store->table, partition, WAIT_ROW,
+                    storage_deadline_ms(store), &notice->entity, on_wait_read, notice);
 }
 
 /* ---- what is due ---- */
@@ -325,7 +337,8 @@ static void table_finish_due(struct inventory_store *base, const char *product_i
     due_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
 }
 
-void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table) {
+void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
+                                const char *table) {
     static const struct inventory_store_ops ops = {.prepare = table_setup_prepare,
                                                    .now_ms = table_now_ms,
                                                    .certain_ms = table_certain_ms,

@@ -35,7 +35,8 @@ struct inventory_store_table {
 };
 
 /* Borrows both, which must outlive it. */
-void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client, const char *table);
+void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
+                                const char *table);
 void inventory_store_table_release(struct inventory_store_table *store);
 
 #endif

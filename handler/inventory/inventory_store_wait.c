@@ -37,9 +37,10 @@ static void begin_read(void *context) {
 }
 
 enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
-                                          const struct inventory_query *query, struct product_state *out,
-                                          struct error *err) {
-    struct waiting waiting = {.store = store, .product_id = product_id, .query = query, .state = out};
+                                          const struct inventory_query *query,
+                                          struct product_state *out, struct error *err) {
+    struct waiting waiting = {
+        .store = store, .product_id = product_id, .query = query, .state = out};
     return run(&waiting, begin_read, err);
 }
 
@@ -48,8 +49,8 @@ static void begin_add(void *context) {
     table_setup_add((struct inventory_store_table *)own->store, own->product, on_ended, own);
 }
 
-enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,
-                                         struct error *err) {
+enum status inventory_store_add_and_wait(struct inventory_store_table *store,
+                                         const struct seed_product *product, struct error *err) {
     struct waiting waiting = {.store = &store->base, .product = product};
     return run(&waiting, begin_add, err);
 }
@@ -64,7 +65,8 @@ static void begin_list(void *context) {
     table_setup_list((struct inventory_store_table *)own->store, visit_listed, on_ended, own);
 }
 
-enum status inventory_store_list_and_wait(struct inventory_store_table *store, table_setup_visitor visit, void *context,
+enum status inventory_store_list_and_wait(struct inventory_store_table *store,
+                                          table_setup_visitor visit, void *context,
                                           struct error *err) {
     struct waiting waiting = {.store = &store->base, .visit = visit, .visit_context = context};
     return run(&waiting, begin_list, err);

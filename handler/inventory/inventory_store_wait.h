@@ -12,15 +12,17 @@
 #include "inventory/table_setup.h"
 
 enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
-                                          const struct inventory_query *query, struct product_state *out,
-                                          struct error *err) MUST_CHECK;
+                                          const struct inventory_query *query,
+                                          struct product_state *out, struct error *err) MUST_CHECK;
 
 /* table_setup.h's table_setup_add. */
-enum status inventory_store_add_and_wait(struct inventory_store_table *store, const struct seed_product *product,
+enum status inventory_store_add_and_wait(struct inventory_store_table *store,
+                                         const struct seed_product *product,
                                          struct error *err) MUST_CHECK;
 
 /* table_setup.h's table_setup_list. `visit` is called on the loop's thread. */
-enum status inventory_store_list_and_wait(struct inventory_store_table *store, table_setup_visitor visit, void *context,
+enum status inventory_store_list_and_wait(struct inventory_store_table *store,
+                                          table_setup_visitor visit, void *context,
                                           struct error *err) MUST_CHECK;
 
 #endif

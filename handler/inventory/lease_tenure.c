@@ -63,16 +63,20 @@ int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
     if (tenure->idle_since_ms >= 0) {
         bool came_in_time = now_ms - tenure->idle_since_ms <= LINGER_MS;
-        int vain_lingers = tenure->vain_lingers < MAX_VAIN_LINGERS ? tenure->vain_lingers + 1 : MAX_VAIN_LINGERS;
+        int vain_lingers =
+            tenure->vain_lingers < MAX_VAIN_LINGERS ? tenure->vain_lingers + 1 : MAX_VAIN_LINGERS;
         tenure->vain_lingers = came_in_time ? 0 : vain_lingers;
         tenure->idle_since_ms = -1;
     }
 }
 
-void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting, int64_t duration_ms) {
+void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
+                             int64_t duration_ms) {
     tenure->commits++;
-    tenure->commit_ms = tenure->commits == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
-    int callers = answered + waiting < INVENTORY_MAX_CHANGES ? answered + waiting : INVENTORY_MAX_CHANGES;
+    tenure->commit_ms =
+        tenure->commits == 1 ? duration_ms : (7 * tenure->commit_ms + duration_ms) / 8;
+    int callers =
+        answered + waiting < INVENTORY_MAX_CHANGES ? answered + waiting : INVENTORY_MAX_CHANGES;
     tenure->expected_count = tenure->windows_to_skip > 0 ? 0 : callers;
     tenure->windows_to_skip -= tenure->windows_to_skip > 0;
 }

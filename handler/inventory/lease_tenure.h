@@ -42,7 +42,7 @@ enum {
 
 /* Zeroed at first, but for lease_tenure_init. */
 struct lease_tenure {
-    int64_t since_ms;           /* when the lease was acquired; a short release in between does not count */
+    int64_t since_ms; /* when the lease was acquired; a short release in between does not count */
     int64_t released_ms;        /* when it was released last */
     int64_t contended_until_ms; /* others are expected until then */
     int64_t checked_ms;         /* when an announcement was looked for last */
@@ -79,7 +79,8 @@ int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms);
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms);
 
 /* A batch of `answered` requests was committed in `duration_ms` while `waiting` others had come. */
-void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting, int64_t duration_ms);
+void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int waiting,
+                             int64_t duration_ms);
 
 /* Whether callers of the last batch are still expected to return before the next one. */
 bool lease_tenure_is_missing_some(const struct lease_tenure *tenure, int waiting);

@@ -21,8 +21,9 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
     if (request->quantity > batch->state->product.available) {
         (void)inventory_expire_for(batch->state, request->quantity, batch->certain_ms, 2);
     }
-    request->status = inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
-                                        batch->lifetime_ms, batch->random, &reserved, &reservation);
+    request->status =
+        inventory_reserve(batch->state, request->customer_id, request->quantity, batch->now_ms,
+                          batch->lifetime_ms, batch->random, &reserved, &reservation);
     if (request->status != STATUS_OK) {
         error_set(&request->failure, request->status, "making a reservation");
         return REQUEST_DECIDED;
@@ -35,19 +36,21 @@ static enum request_stage decide_reserve(struct batch *batch, struct inventory_r
 }
 
 static enum request_stage decide_release(struct batch *batch, struct inventory_request *request) {
-    int changes = inventory_release_changes(batch->state, request->customer_id, request->reservation_id,
-                                            request->quantity, batch->now_ms);
+    int changes =
+        inventory_release_changes(batch->state, request->customer_id, request->reservation_id,
+                                  request->quantity, batch->now_ms);
     bool is_first = batch->state->change_count == 0;
     if (!is_first && !batch_has_room(batch, request, changes)) {
         return request->stage;
     }
     int keys = request->key_hash[0] != '\0';
-    int64_t units = inventory_release(batch->state, request->customer_id, request->reservation_id, request->quantity,
-                                      batch->now_ms, keys);
+    int64_t units = inventory_release(batch->state, request->customer_id, request->reservation_id,
+                                      request->quantity, batch->now_ms, keys);
     if (units == 0) {
         return batch_refuse(batch, request);
     }
-    return batch_grant(batch, request, units, request->reservation_id == NULL ? "" : request->reservation_id);
+    return batch_grant(batch, request, units,
+                       request->reservation_id == NULL ? "" : request->reservation_id);
 }
 
 /* Removes what the transaction has room for. What is left over goes on in later batches, behind other requests. */
@@ -67,7 +70,8 @@ static enum request_stage decide_set_total(struct batch *batch, struct inventory
     if (!batch_has_room(batch, request, 1)) {
         return request->stage;
     }
-    bool can_be_met = request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
+    bool can_be_met =
+        request->quantity >= product->total - inventory_available(batch->state, batch->now_ms);
     if (can_be_met && request->quantity < product->total - product->available) {
         int64_t needed = product->total - request->quantity;
         (void)inventory_expire_for(batch->state, needed, batch->certain_ms, 1);
@@ -85,13 +89,15 @@ static enum request_stage decide_snapshot(struct batch *batch, struct inventory_
 }
 
 static void log_reserved(const char *product_id, const struct inventory_request *request) {
-    log_event(LOG_INFORMATION, "✓ Successfully reserved %lld units of %s. Reservation: %s Renewal count: %d",
-              (long long)request->units, product_id, request->reservation.id, request->renewal_count);
+    log_event(LOG_INFORMATION,
+              "✓ Successfully reserved %lld units of %s. Reservation: %s Renewal count: %d",
+              (long long)request->units, product_id, request->reservation.id,
+              request->renewal_count);
 }
 
 static void log_released(const char *product_id, const struct inventory_request *request) {
-    log_event(LOG_INFORMATION, "✓ Successfully released %lld units of %s. Renewal count: %d", (long long)request->units,
-              product_id, request->renewal_count);
+    log_event(LOG_INFORMATION, "✓ Successfully released %lld units of %s. Renewal count: %d",
+              (long long)request->units, product_id, request->renewal_count);
 }
 
 const struct operation operation_reserve = {.stored_code = 0,
@@ -111,8 +117,11 @@ const struct operation operation_release = {.stored_code = 1,
                                             .decide = decide_release,
                                             .log_success = log_released};
 
-const struct operation operation_expire = {.stored_code = 2, .rests_on_product = true, .decide = decide_expire};
+const struct operation operation_expire = {
+    .stored_code = 2, .rests_on_product = true, .decide = decide_expire};
 
-const struct operation operation_snapshot = {.stored_code = 3, .rows = ROWS_SNAPSHOT, .decide = decide_snapshot};
+const struct operation operation_snapshot = {
+    .stored_code = 3, .rows = ROWS_SNAPSHOT, .decide = decide_snapshot};
 
-const struct operation operation_set_total = {.stored_code = 4, .rests_on_product = true, .decide = decide_set_total};
+const struct operation operation_set_total = {
+    .stored_code = 4, .rests_on_product = true, .decide = decide_set_total};

@@ -30,8 +30,9 @@ struct operation {
     enum operation_rows rows;
     int lease_duration_s; /* of a lease that is acquired for it; 0: the default */
     bool simulates_work;  /* Inventory:ProcessingTime is for those that customers wait for */
-    bool shows_available; /* a caller who did not get the lease is told what is available all the same */
-    bool can_grow_index;  /* it may add a reservation, which the expiry index has to know of */
+    bool
+        shows_available; /* a caller who did not get the lease is told what is available all the same */
+    bool can_grow_index; /* it may add a reservation, which the expiry index has to know of */
 
     /* Whether its answer, once decided, is about the product as the cache has it; that must then be the stored one. */
     bool rests_on_product;

@@ -5,8 +5,10 @@
 #include "inventory/product_read.h"
 
 enum {
-    COMMIT_MS = 5000, /* a commit ends within so much, and starts only with that much of its lease left */
-    MAX_READS = 5,    /* of the product for one batch: each after the first is caused by other instances, or by a key */
+    COMMIT_MS =
+        5000, /* a commit ends within so much, and starts only with that much of its lease left */
+    MAX_READS =
+        5, /* of the product for one batch: each after the first is caused by other instances, or by a key */
 };
 
 /* ---- a batch's begin and end ---- */
@@ -28,7 +30,8 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
     pipeline->is_work_done = pipeline->around->processing_time_ms == 0;
     pipeline->is_read_alone = false;
     pipeline->looks_up_all = false;
-    pipeline->renewals_before = lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
+    pipeline->renewals_before =
+        lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
     pipeline_look_for_others(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
@@ -36,7 +39,8 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
 static void return_to_queue(struct product_pipeline *pipeline, struct inventory_requests *front,
                             struct inventory_request *request) {
     pipeline->queue_length++;
-    if (request->stage == REQUEST_CONTINUES) { /* its work has come on, and so its wait begins anew */
+    if (request->stage ==
+        REQUEST_CONTINUES) { /* its work has come on, and so its wait begins anew */
         request->arrived_ms = pipeline_now_ms(pipeline);
         batch_forget_decision(request);
         TAILQ_INSERT_TAIL(&pipeline->queue, request, link);
@@ -71,7 +75,8 @@ static void answer_batch(struct product_pipeline *pipeline) {
 static void trim_cache(struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
-        if (request->has_rows && request->stage != REQUEST_DECIDED && request->operation->rows == ROWS_OF_CUSTOMER) {
+        if (request->has_rows && request->stage != REQUEST_DECIDED &&
+            request->operation->rows == ROWS_OF_CUSTOMER) {
             return;
         }
     }
@@ -87,7 +92,8 @@ static void end_batch(struct product_pipeline *pipeline) {
 }
 
 /* All of it shares the failure: what was not decided could not have fared better. */
-void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status, const struct error *err) {
+void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
+                         const struct error *err) {
     struct error failure = *err; /* `err` may be a request's own */
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
@@ -104,14 +110,16 @@ void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status, 
 static void fail_batch_as(struct product_pipeline *pipeline, enum status status, const char *why,
                           const struct error *cause) {
     struct error err;
-    error_set(&err, status, "%s%s%s", why, cause == NULL ? "" : ": ", cause == NULL ? "" : cause->message);
+    error_set(&err, status, "%s%s%s", why, cause == NULL ? "" : ": ",
+              cause == NULL ? "" : cause->message);
     pipeline_fail_batch(pipeline, status, &err);
 }
 
 /* What is known of the product is not what is stored. Under a lease that it was read under, that cannot be. */
 void pipeline_note_change(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_fresh) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else has committed under our lease", err);
+        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else has committed under our lease",
+                      err);
         return;
     }
     lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
@@ -198,27 +206,30 @@ static void on_product_read(void *context, enum status status, const struct erro
 
 static void start_read(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
-    product_read(pipeline_store(pipeline), pipeline->product_id, &pipeline->query, &pipeline->cache.state,
-                 on_product_read, pipeline);
+    product_read(pipeline_store(pipeline), pipeline->product_id, &pipeline->query,
+                 &pipeline->cache.state, on_product_read, pipeline);
     correlation_use(before);
 }
 
 void pipeline_read(struct product_pipeline *pipeline) {
     if (pipeline->reads++ == MAX_READS) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "the product keeps changing under our leases", NULL);
+        fail_batch_as(pipeline, STATUS_LEASE_LOST, "the product keeps changing under our leases",
+                      NULL);
         return;
     }
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
     pipeline->started_sequence = pipeline->next_sequence;
     pipeline->reading_for = pipeline->is_read_alone ? NULL : first_that_lacks_rows(pipeline);
-    pipeline->query = product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->reading_for);
+    pipeline->query =
+        product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->reading_for);
     start_read(pipeline);
 }
 
 static void take_read(struct product_pipeline *pipeline) {
     bool met_others = false;
-    if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms, &met_others)) {
+    if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms,
+                                 &met_others)) {
         pipeline->query.all = true;
         start_read(pipeline);
         return;
@@ -246,7 +257,8 @@ static void on_product_read(void *context, enum status status, const struct erro
     if (status == STATUS_MALFORMED) {
         product_cache_note_malformed(&pipeline->cache);
     }
-    if (status == STATUS_MALFORMED && pipeline->reading_for != NULL) { /* it may be in the rows of that one alone */
+    if (status == STATUS_MALFORMED &&
+        pipeline->reading_for != NULL) { /* it may be in the rows of that one alone */
         pipeline->is_read_alone = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
@@ -269,8 +281,8 @@ static void on_work_done(void *context, enum status status, const struct error *
 }
 
 void pipeline_work(struct product_pipeline *pipeline) {
-    lease_hold_start(&pipeline->hold, pipeline->around->leases, pipeline->lease, pipeline->around->processing_time_ms,
-                     on_work_done, pipeline);
+    lease_hold_start(&pipeline->hold, pipeline->around->leases, pipeline->lease,
+                     pipeline->around->processing_time_ms, on_work_done, pipeline);
 }
 
 /* ---- INDEXING, EXTENDING, COMMITTING ---- */
@@ -281,7 +293,8 @@ void pipeline_await_index(struct product_pipeline *pipeline) {
     }
 }
 
-static void on_extended(void *context, enum status status, int64_t safe_until_ms, const struct error *err) {
+static void on_extended(void *context, enum status status, int64_t safe_until_ms,
+                        const struct error *err) {
     (void)safe_until_ms; /* it may have grown since */
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
@@ -296,8 +309,8 @@ void pipeline_extend_lease(struct product_pipeline *pipeline) {
     if (safe_until_ms - pipeline_now_ms(pipeline) >= COMMIT_MS) {
         pipeline_enter(pipeline, PIPELINE_COMMITTING);
     } else {
-        lease_extend_start(&pipeline->extend, pipeline->around->leases, pipeline->lease, COMMIT_MS, on_extended,
-                           pipeline);
+        lease_extend_start(&pipeline->extend, pipeline->around->leases, pipeline->lease, COMMIT_MS,
+                           on_extended, pipeline);
     }
 }
 
@@ -311,9 +324,10 @@ void pipeline_commit(struct product_pipeline *pipeline) {
     if (pipeline->indexed_due_ms != 0) {
         state->product.indexed_due_ms = pipeline->indexed_due_ms;
     }
-    pipeline_store(pipeline)->ops->commit(pipeline_store(pipeline), state,
-                                          clock_min_ms(pipeline->commit_started_ms + COMMIT_MS, safe_until_ms),
-                                          on_committed, pipeline);
+    pipeline_store(pipeline)->ops->commit(
+        pipeline_store(pipeline), state,
+        clock_min_ms(pipeline->commit_started_ms + COMMIT_MS, safe_until_ms), on_committed,
+        pipeline);
 }
 
 static void take_commit(struct product_pipeline *pipeline) {

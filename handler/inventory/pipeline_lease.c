@@ -8,8 +8,9 @@
 #include "inventory/operation.h"
 
 enum {
-    COLLECT_ROUNDS = 2,    /* of the loop: in one, callers read their answers; in the next, their requests arrive */
-    TIMER_MS = 1,          /* a timer may fire so much early: both its ends are cut to milliseconds */
+    COLLECT_ROUNDS =
+        2, /* of the loop: in one, callers read their answers; in the next, their requests arrive */
+    TIMER_MS = 1, /* a timer may fire so much early: both its ends are cut to milliseconds */
     WINDOW_EXTENSIONS = 3, /* a window that callers return in is at most so many times as long */
 };
 
@@ -28,8 +29,9 @@ void pipeline_become_idle(struct product_pipeline *pipeline) {
 
 void pipeline_leave_idle(struct product_pipeline *pipeline) {
     pipeline_work_for(pipeline, TAILQ_FIRST(&pipeline->queue));
-    pipeline_enter(pipeline,
-                   pipeline_now_ms(pipeline) < pipeline->yielded_until_ms ? PIPELINE_YIELDING : PIPELINE_ACQUIRING);
+    pipeline_enter(pipeline, pipeline_now_ms(pipeline) < pipeline->yielded_until_ms
+                                 ? PIPELINE_YIELDING
+                                 : PIPELINE_ACQUIRING);
 }
 
 /* Without the lease: on to those who wait, if there are any. */
@@ -84,21 +86,24 @@ bool pipeline_may_grow_index(const struct inventory_requests *requests) {
  * the product is known; otherwise its row will tell whether the index has to grow.
  */
 static void index_ahead(struct product_pipeline *pipeline) {
-    int64_t expires_ms =
-        pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) + pipeline->around->reservation_lifetime_ms;
+    int64_t expires_ms = pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) +
+                         pipeline->around->reservation_lifetime_ms;
     const struct product_state *state = &pipeline->cache.state;
-    if (pipeline->is_indexing || state->etag[0] == '\0' || !pipeline_may_grow_index(&pipeline->queue) ||
+    if (pipeline->is_indexing || state->etag[0] == '\0' ||
+        !pipeline_may_grow_index(&pipeline->queue) ||
         state->product.indexed_due_ms == due_index_expiry_ms(expires_ms)) {
         return;
     }
     pipeline->is_indexing = true;
     pipeline->indexed_due_ms = 0;
     pipeline->background_count++;
-    pipeline_store(pipeline)->ops->index_expiry(pipeline_store(pipeline), pipeline->product_id, expires_ms,
-                                                &pipeline->indexed_due_ms, on_indexed, pipeline);
+    pipeline_store(pipeline)->ops->index_expiry(pipeline_store(pipeline), pipeline->product_id,
+                                                expires_ms, &pipeline->indexed_due_ms, on_indexed,
+                                                pipeline);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err);
+static void on_acquired(void *context, enum status status, struct lease *lease,
+                        const struct error *err);
 
 void pipeline_acquire(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
@@ -115,7 +120,8 @@ void pipeline_acquire(struct product_pipeline *pipeline) {
                                     .eager_from_ms = time_ms + TENURE_MS + YIELD_MS,
                                     .listener = lease_log_listener()};
     index_ahead(pipeline);
-    lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired, pipeline);
+    lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired,
+                        pipeline);
     pipeline_set_timer(pipeline, time_ms + ANNOUNCE_AFTER_MS);
     pipeline_set_deadline(pipeline);
 }
@@ -128,21 +134,23 @@ static void on_announced(void *context, enum status status, const struct error *
 void pipeline_announce(struct product_pipeline *pipeline) {
     if (pipeline->acquire.conflict_count > 0) {
         pipeline->background_count++;
-        pipeline_store(pipeline)->ops->announce_wait(pipeline_store(pipeline), pipeline->product_id, on_announced,
-                                                     pipeline);
+        pipeline_store(pipeline)->ops->announce_wait(pipeline_store(pipeline), pipeline->product_id,
+                                                     on_announced, pipeline);
     }
     pipeline_set_timer(pipeline, pipeline_now_ms(pipeline) + ANNOUNCE_EVERY_MS);
 }
 
 static void take_lease(struct product_pipeline *pipeline, struct lease *lease) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
-    log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lease), pipeline->product_id);
+    log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lease),
+              pipeline->product_id);
     correlation_use(before);
     pipeline->lease = lease;
 }
 
 /* A container that is missing here is that of the leases. The store's own would be lost for good (store_preparation.h). */
-static void fail_queue(struct product_pipeline *pipeline, enum status status, const struct error *err) {
+static void fail_queue(struct product_pipeline *pipeline, enum status status,
+                       const struct error *err) {
     struct error failure = *err;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
         log_event(LOG_ERROR, "The lease of product %s: %s", pipeline->product_id, err->message);
@@ -151,12 +159,14 @@ static void fail_queue(struct product_pipeline *pipeline, enum status status, co
     pipeline_end_queue(pipeline, status, &failure);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void on_acquired(void *context, enum status status, struct lease *lease,
+                        const struct error *err) {
     struct product_pipeline *pipeline = context;
     pipeline_stop_timer(pipeline);
     if (status == STATUS_OK) {
         take_lease(pipeline, lease);
-        lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline), pipeline->acquire.conflict_count > 0);
+        lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline),
+                           pipeline->acquire.conflict_count > 0);
         product_cache_note_lease(&pipeline->cache);
         pipeline_begin_batch(pipeline);
         return;
@@ -180,7 +190,8 @@ void pipeline_stop_waiting(struct product_pipeline *pipeline) {
 
 static void release_lease(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
-    log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(pipeline->lease), pipeline->product_id);
+    log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(pipeline->lease),
+              pipeline->product_id);
     lease_manager_release(pipeline->around->leases, pipeline->lease);
     correlation_use(before);
     pipeline->lease = NULL;
@@ -191,7 +202,8 @@ static void release_lease(struct product_pipeline *pipeline) {
 static void on_wait_read(void *context, enum status status, const struct error *err) {
     (void)err; /* it is read again before long */
     struct product_pipeline *pipeline = context;
-    int64_t age_ms = pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) - pipeline->announced_ms;
+    int64_t age_ms =
+        pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) - pipeline->announced_ms;
     if (status == STATUS_OK && age_ms < (int64_t)2 * ANNOUNCE_EVERY_MS) {
         lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
@@ -237,7 +249,8 @@ static void wait_a_round(struct product_pipeline *pipeline) {
 
 /* Where storage is so fast that its answers take less than a millisecond, the window is a few rounds of the loop. */
 void pipeline_collect(struct product_pipeline *pipeline) {
-    int64_t window_ms = pipeline->is_closed ? 0 : lease_tenure_window_ms(&pipeline->tenure, pipeline->queue_length);
+    int64_t window_ms =
+        pipeline->is_closed ? 0 : lease_tenure_window_ms(&pipeline->tenure, pipeline->queue_length);
     int64_t time_ms = pipeline_now_ms(pipeline);
     pipeline->collect_rounds = window_ms > 0 ? 0 : COLLECT_ROUNDS;
     if (window_ms > 0) {
@@ -285,8 +298,8 @@ void pipeline_check_window(struct product_pipeline *pipeline) {
         return;
     }
     if (lease_tenure_is_missing_some(&pipeline->tenure, pipeline->queue_length)) {
-        pipeline_set_timer(pipeline,
-                           clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms, pipeline->window_until_ms));
+        pipeline_set_timer(pipeline, clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms,
+                                                  pipeline->window_until_ms));
     } else {
         pipeline_stop_timer(pipeline);
         pipeline->collect_rounds = 1;

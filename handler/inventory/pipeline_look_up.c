@@ -29,8 +29,9 @@ static bool fails_alone(const struct inventory_request *request, enum status sta
     return status == STATUS_MALFORMED || request->operation->rows == ROWS_SNAPSHOT;
 }
 
-static void note_look_up_failure(struct product_pipeline *pipeline, struct inventory_request *request,
-                                 enum status status, const struct error *err) {
+static void note_look_up_failure(struct product_pipeline *pipeline,
+                                 struct inventory_request *request, enum status status,
+                                 const struct error *err) {
     if (fails_alone(request, status)) {
         request->stage = REQUEST_DECIDED;
         request->status = status;
@@ -95,11 +96,14 @@ static void start_look_up(struct look_up *look_up) {
     struct inventory_store *store = pipeline_store(pipeline);
     look_up->query = product_cache_rows_query(&pipeline->cache, request);
     if (batch_lacks_record(request)) {
-        store->ops->find_record(store, pipeline->product_id, request->key_hash, &request->record, on_record, look_up);
+        store->ops->find_record(store, pipeline->product_id, request->key_hash, &request->record,
+                                on_record, look_up);
     } else if (request->operation->rows == ROWS_SNAPSHOT) {
-        product_read(store, pipeline->product_id, &look_up->query, request->snapshot, on_snapshot, look_up);
+        product_read(store, pipeline->product_id, &look_up->query, request->snapshot, on_snapshot,
+                     look_up);
     } else {
-        product_read(store, pipeline->product_id, &look_up->query, &look_up->rows, on_rows, look_up);
+        product_read(store, pipeline->product_id, &look_up->query, &look_up->rows, on_rows,
+                     look_up);
     }
 }
 

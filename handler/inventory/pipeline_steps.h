@@ -31,7 +31,8 @@ void pipeline_work_for(struct product_pipeline *pipeline, const struct inventory
 struct inventory_request *pipeline_take_first(struct product_pipeline *pipeline);
 
 /* Answers everybody in the queue. Those who come while these are told are not among them. */
-void pipeline_end_queue(struct product_pipeline *pipeline, enum status status, const struct error *err);
+void pipeline_end_queue(struct product_pipeline *pipeline, enum status status,
+                        const struct error *err);
 
 /* The same, when the pipeline is closed. */
 void pipeline_cancel_queue(struct product_pipeline *pipeline);
@@ -88,7 +89,8 @@ void pipeline_extend_lease(struct product_pipeline *pipeline);
 void pipeline_commit(struct product_pipeline *pipeline);
 
 /* Answers the whole batch with a failure. What was not decided could not have fared better. */
-void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status, const struct error *err);
+void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
+                         const struct error *err);
 
 /* What is known of the product is not what is stored. `err` says how that showed. */
 void pipeline_note_change(struct product_pipeline *pipeline, const struct error *err);

@@ -42,7 +42,8 @@ bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) 
            has_what_expired(&cache->state, now_ms);
 }
 
-static void ask_for_rows_of(const struct inventory_request *request, struct inventory_query *query) {
+static void ask_for_rows_of(const struct inventory_request *request,
+                            struct inventory_query *query) {
     query->reservation_id = request->reservation_id;
     query->customer_id = query->reservation_id == NULL ? request->customer_id : NULL;
     query->limit = INVENTORY_MAX_CHANGES;
@@ -50,7 +51,8 @@ static void ask_for_rows_of(const struct inventory_request *request, struct inve
 
 struct inventory_query product_cache_query(const struct product_cache *cache, int64_t now_ms,
                                            const struct inventory_request *with_rows_of) {
-    struct inventory_query query = {.all = cache->checked.version == 0, .until_ms = now_ms + READ_AHEAD_MS};
+    struct inventory_query query = {.all = cache->checked.version == 0,
+                                    .until_ms = now_ms + READ_AHEAD_MS};
     if (with_rows_of != NULL) {
         ask_for_rows_of(with_rows_of, &query);
     }
@@ -69,13 +71,14 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
 
 static void log_if_made_anew(const struct product *product, const struct product_mark *checked) {
     if (product->version < checked->version) {
-        log_event(LOG_WARNING, "Product %s was made anew by somebody: its version was %lld and is %lld", product->id,
-                  (long long)checked->version, (long long)product->version);
+        log_event(LOG_WARNING,
+                  "Product %s was made anew by somebody: its version was %lld and is %lld",
+                  product->id, (long long)checked->version, (long long)product->version);
     }
 }
 
-bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, int64_t now_ms,
-                             bool *out_others) {
+bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query,
+                             int64_t now_ms, bool *out_others) {
     struct product_state *state = &cache->state;
     if (!query->all && !product_state_follows(state, &cache->checked)) {
         log_if_made_anew(&state->product, &cache->checked);

@@ -29,9 +29,11 @@ struct product_cache {
     int64_t known_ms;           /* when it was validated last, in storage's time */
     struct product_mark checked;
     bool is_fresh;
-    bool others_commit;     /* others have changed the product between our last two leases, so a read comes first */
+    bool
+        others_commit; /* others have changed the product between our last two leases, so a read comes first */
     int64_t version_before; /* the last that was known; 0: none */
-    uint64_t validated_sequence; /* every request with a lower sequence had come when the product was validated last */
+    uint64_t
+        validated_sequence; /* every request with a lower sequence had come when the product was validated last */
 };
 
 void product_cache_init(struct product_cache *cache);
@@ -58,8 +60,8 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
  * `state` was read, with the rows of `query`. False: it has to be read again with all rows, so that it can be checked.
  * *out_others: the product was changed by others since this handler knew it last.
  */
-bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query, int64_t now_ms,
-                             bool *out_others);
+bool product_cache_note_read(struct product_cache *cache, const struct inventory_query *query,
+                             int64_t now_ms, bool *out_others);
 
 /* The product cannot be read: whatever was checked has to be checked again. */
 void product_cache_note_malformed(struct product_cache *cache);

@@ -12,7 +12,8 @@ static int64_t storage_deadline_ms(const struct product_creation *creation) {
     return clock_now_ms(creation->store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-static void end_creation(struct product_creation *creation, enum status status, const struct error *err) {
+static void end_creation(struct product_creation *creation, enum status status,
+                         const struct error *err) {
     strbuf_release(&creation->filter);
     creation->done(creation->context, status, err);
 }
@@ -33,7 +34,8 @@ static void on_inserted(void *context, enum status status, const struct error *e
 
 static void insert(struct product_creation *creation) {
     const struct seed_product *seed = creation->product;
-    struct product product = {.total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
+    struct product product = {
+        .total = seed->total, .available = seed->total, .version = 1, .due_ms = INT64_MAX};
     enum status status = uuid_v4(creation->store->base.platform->random, creation->commit_id);
     if (status != STATUS_OK) {
         fail(creation, status, "no random bytes");
@@ -45,8 +47,8 @@ static void insert(struct product_creation *creation) {
     struct strbuf entity;
     strbuf_init(&entity, SIZE_MAX);
     product_entity_write_product(&product, &entity);
-    table_insert_start(&creation->call, creation->store->client, creation->store->table, strbuf_text(&entity),
-                       storage_deadline_ms(creation), on_inserted, creation);
+    table_insert_start(&creation->call, creation->store->client, creation->store->table,
+                       strbuf_text(&entity), storage_deadline_ms(creation), on_inserted, creation);
     strbuf_release(&entity);
 }
 
@@ -62,7 +64,8 @@ static enum status meet_row(void *context, const cJSON *entity, struct error *er
     }
     creation->has_other_rows = true;
     return error_set(err, STATUS_PRECONDITION_FAILED,
-                     "its row `" PRODUCT_ROW "` is missing from the table, but other rows of it are there (%.200s). "
+                     "its row `" PRODUCT_ROW
+                     "` is missing from the table, but other rows of it are there (%.200s). "
                      "Restore that row; or delete all rows of its partition, and create it again",
                      row_key == NULL ? "?" : row_key);
 }
@@ -84,10 +87,12 @@ static void check_partition(struct product_creation *creation) {
         fail(creation, strbuf_status(filter), "the query could not be written");
         return;
     }
-    const struct table_query query = {
-        .table = creation->store->table, .filter = filter->data, .visit = meet_row, .context = creation};
-    table_query_start(&creation->call, creation->store->client, &query, storage_deadline_ms(creation),
-                      on_partition_checked, creation);
+    const struct table_query query = {.table = creation->store->table,
+                                      .filter = filter->data,
+                                      .visit = meet_row,
+                                      .context = creation};
+    table_query_start(&creation->call, creation->store->client, &query,
+                      storage_deadline_ms(creation), on_partition_checked, creation);
 }
 
 /* ---- CREATING_TABLE ---- */
@@ -115,8 +120,8 @@ static void on_looked(void *context, enum status status, const struct error *err
     } else if (status == STATUS_NOT_FOUND) {
         check_partition(creation);
     } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->is_seen) {
-        table_create_start(&creation->call, store->client, store->table, storage_deadline_ms(creation),
-                           on_table_created, creation);
+        table_create_start(&creation->call, store->client, store->table,
+                           storage_deadline_ms(creation), on_table_created, creation);
     } else {
         end_creation(creation, status, err);
     }
@@ -124,7 +129,8 @@ static void on_looked(void *context, enum status status, const struct error *err
 
 void product_creation_start(struct product_creation *creation, struct inventory_store_table *store,
                             const struct seed_product *product, table_done done, void *context) {
-    *creation = (struct product_creation){.store = store, .product = product, .done = done, .context = context};
+    *creation = (struct product_creation){
+        .store = store, .product = product, .done = done, .context = context};
     strbuf_init(&creation->filter, FILTER_MAX_BYTES);
     table_get_start(&creation->call, store->client, store->table, product->id, PRODUCT_ROW,
                     storage_deadline_ms(creation), &creation->row, on_looked, creation);

@@ -9,7 +9,8 @@
 #include "base/utc.h"
 #include "inventory/inventory.h"
 
-bool product_entity_copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes) {
+bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
+                              size_t out_bytes) {
     const char *text = json_string(entity, property);
     size_t bytes = text == NULL ? SIZE_MAX : strlen(text) + 1;
     if (bytes > out_bytes) {
@@ -56,7 +57,8 @@ static void append_time(struct strbuf *out, const char *property, int64_t time_m
  * Begins an entity with its keys and its format, that of the row which is there (0: none) if it is
  * newer.
  */
-static void begin_entity(struct strbuf *out, const char *partition_key, const char *row_key, int format) {
+static void begin_entity(struct strbuf *out, const char *partition_key, const char *row_key,
+                         int format) {
     strbuf_append_string(out, "{\"PartitionKey\":");
     json_append_string(out, partition_key);
     append_text(out, "RowKey", row_key);
@@ -93,7 +95,8 @@ void product_entity_write_product(const struct product *product, struct strbuf *
     end_entity(out);
 }
 
-void product_entity_write_reservation(const char *product_id, const struct reservation *row, struct strbuf *out) {
+void product_entity_write_reservation(const char *product_id, const struct reservation *row,
+                                      struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_row_key(row, row_key);
     begin_entity(out, product_id, row_key, row->format);
@@ -104,7 +107,8 @@ void product_entity_write_reservation(const char *product_id, const struct reser
     end_entity(out);
 }
 
-void product_entity_write_record(const char *product_id, const struct idempotency_record *record, struct strbuf *out) {
+void product_entity_write_record(const char *product_id, const struct idempotency_record *record,
+                                 struct strbuf *out) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_record_key(record->key_hash, row_key);
     begin_entity(out, product_id, row_key, 0);
@@ -163,7 +167,8 @@ static bool has(const cJSON *entity, const char *property) {
 
 static bool read_format(const cJSON *entity, int *out) {
     const cJSON *format = cJSON_GetObjectItemCaseSensitive(entity, "format");
-    if (format != NULL && (!cJSON_IsNumber(format) || format->valuedouble < 0 || format->valuedouble > INT_MAX)) {
+    if (format != NULL &&
+        (!cJSON_IsNumber(format) || format->valuedouble < 0 || format->valuedouble > INT_MAX)) {
         return false;
     }
     *out = format == NULL ? 0 : format->valueint;
@@ -178,11 +183,13 @@ static bool read_format(const cJSON *entity, int *out) {
 static bool read_later_properties(const cJSON *entity, struct product *product) {
     const char *commit_id = json_string(entity, "commitId");
     product->due_ms = product->indexed_due_ms = product->indexed_keep_ms = 0;
-    if (!product_entity_copy_text(entity, has(entity, "commitIds") ? "commitIds" : "commitId", product->commit_ids,
-                                  sizeof product->commit_ids) ||
+    if (!product_entity_copy_text(entity, has(entity, "commitIds") ? "commitIds" : "commitId",
+                                  product->commit_ids, sizeof product->commit_ids) ||
         (has(entity, "dueAt") && !read_time(entity, "dueAt", &product->due_ms)) ||
-        (has(entity, "indexedDue") && !json_int64(entity, "indexedDue", &product->indexed_due_ms)) ||
-        (has(entity, "indexedKeep") && !json_int64(entity, "indexedKeep", &product->indexed_keep_ms))) {
+        (has(entity, "indexedDue") &&
+         !json_int64(entity, "indexedDue", &product->indexed_due_ms)) ||
+        (has(entity, "indexedKeep") &&
+         !json_int64(entity, "indexedKeep", &product->indexed_keep_ms))) {
         return false;
     }
     if (commit_id != NULL && strncmp(commit_id, product->commit_ids, UUID_TEXT_BYTES - 1) != 0) {
@@ -191,18 +198,21 @@ static bool read_later_properties(const cJSON *entity, struct product *product) 
     return true;
 }
 
-bool product_entity_read_product(const cJSON *entity, struct product *product, char etag[INVENTORY_ETAG_BYTES]) {
+bool product_entity_read_product(const cJSON *entity, struct product *product,
+                                 char etag[INVENTORY_ETAG_BYTES]) {
     return product_entity_copy_text(entity, "PartitionKey", product->id, sizeof product->id) &&
            inventory_is_stored_product_id(product->id) && read_format(entity, &product->format) &&
            read_count(entity, "total", MAX_COUNT, &product->total) &&
            read_count(entity, "available", MAX_COUNT, &product->available) &&
-           read_count(entity, "version", MAX_COUNT, &product->version) && read_later_properties(entity, product) &&
+           read_count(entity, "version", MAX_COUNT, &product->version) &&
+           read_later_properties(entity, product) &&
            product_entity_copy_text(entity, "odata.etag", etag, INVENTORY_ETAG_BYTES);
 }
 
-bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,
-                                     const char **out_customer_id) {
-    const char *id = row_key + strlen(RESERVATION_ROW_PREFIX), *customer_id = json_string(entity, "customerId");
+bool product_entity_read_reservation(const cJSON *entity, const char *row_key,
+                                     struct reservation *row, const char **out_customer_id) {
+    const char *id = row_key + strlen(RESERVATION_ROW_PREFIX),
+               *customer_id = json_string(entity, "customerId");
     int64_t quantity = 0;
     if (!uuid_is_valid(id) || customer_id == NULL || strlen(customer_id) >= CUSTOMER_ID_BYTES ||
         !read_count(entity, "quantity", INVENTORY_MAX_QUANTITY, &quantity) || quantity == 0) {
@@ -211,18 +221,25 @@ bool product_entity_read_reservation(const cJSON *entity, const char *row_key, s
     memcpy(row->id, id, sizeof row->id);
     row->quantity = (int)quantity;
     *out_customer_id = customer_id;
-    return read_format(entity, &row->format) && read_time(entity, "reservedAt", &row->reserved_ms) &&
+    return read_format(entity, &row->format) &&
+           read_time(entity, "reservedAt", &row->reserved_ms) &&
            read_time(entity, "expiresAt", &row->expires_ms);
 }
 
-bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record) {
+bool product_entity_read_record(const cJSON *entity, const char *key_hash,
+                                struct idempotency_record *record) {
     struct idempotency_record read = {.quantity = 0};
     snprintf(read.key_hash, sizeof read.key_hash, "%s", key_hash);
-    if (product_entity_copy_text(entity, "requestHash", read.request_hash, sizeof read.request_hash) &&
-        product_entity_copy_text(entity, "reservationId", read.reservation_id, sizeof read.reservation_id) &&
-        json_int64(entity, "quantity", &read.quantity) && json_int64(entity, "available", &read.available) &&
-        json_int64(entity, "version", &read.version) && read_time(entity, "reservedAt", &read.reserved_ms) &&
-        read_time(entity, "expiresAt", &read.expires_ms) && read_time(entity, "keepUntil", &read.keep_until_ms)) {
+    if (product_entity_copy_text(entity, "requestHash", read.request_hash,
+                                 sizeof read.request_hash) &&
+        product_entity_copy_text(entity, "reservationId", read.reservation_id,
+                                 sizeof read.reservation_id) &&
+        json_int64(entity, "quantity", &read.quantity) &&
+        json_int64(entity, "available", &read.available) &&
+        json_int64(entity, "version", &read.version) &&
+        read_time(entity, "reservedAt", &read.reserved_ms) &&
+        read_time(entity, "expiresAt", &read.expires_ms) &&
+        read_time(entity, "keepUntil", &read.keep_until_ms)) {
         *record = read;
         return true;
     }
@@ -230,8 +247,8 @@ bool product_entity_read_record(const cJSON *entity, const char *key_hash, struc
 }
 
 void product_entity_due_key(const struct due_row *row, char out[PRODUCT_ENTITY_KEY_BYTES]) {
-    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "%0*lld-%c-%s", DUE_TIME_DIGITS, (long long)row->time_ms, (char)row->kind,
-             row->product_id);
+    snprintf(out, PRODUCT_ENTITY_KEY_BYTES, "%0*lld-%c-%s", DUE_TIME_DIGITS,
+             (long long)row->time_ms, (char)row->kind, row->product_id);
 }
 
 void product_entity_wait_partition(const char *product_id, char out[PRODUCT_ENTITY_KEY_BYTES]) {
@@ -247,7 +264,8 @@ bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
         return false;
     }
     const char *kind = row_key + DUE_TIME_DIGITS;
-    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) || !inventory_is_stored_product_id(kind + 3)) {
+    if ((strncmp(kind, "-r-", 3) != 0 && strncmp(kind, "-k-", 3) != 0) ||
+        !inventory_is_stored_product_id(kind + 3)) {
         return false;
     }
     out->time_ms = strtoll(row_key, NULL, 10);
@@ -257,13 +275,16 @@ bool product_entity_read_due_key(const char *row_key, struct due_row *out) {
 }
 
 enum status product_entity_unreadable(const cJSON *entity, struct error *err) {
-    const char *partition_key = json_string(entity, "PartitionKey"), *row_key = json_string(entity, "RowKey");
+    const char *partition_key = json_string(entity, "PartitionKey"),
+               *row_key = json_string(entity, "RowKey");
     int format = 0;
     char why[128] = "a property is missing, or has a value that is not allowed";
     if (read_format(entity, &format) && format > PRODUCT_ENTITY_FORMAT) {
-        snprintf(why, sizeof why, "a newer release has written it, in format %d; this one knows formats up to %d",
+        snprintf(why, sizeof why,
+                 "a newer release has written it, in format %d; this one knows formats up to %d",
                  format, PRODUCT_ENTITY_FORMAT);
     }
-    return error_set(err, STATUS_MALFORMED, "row %.200s of partition %.200s in the table cannot be read: %s",
-                     row_key == NULL ? "?" : row_key, partition_key == NULL ? "?" : partition_key, why);
+    return error_set(
+        err, STATUS_MALFORMED, "row %.200s of partition %.200s in the table cannot be read: %s",
+        row_key == NULL ? "?" : row_key, partition_key == NULL ? "?" : partition_key, why);
 }

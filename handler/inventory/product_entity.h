@@ -72,21 +72,25 @@ void product_entity_record_key(const char *key_hash, char out[PRODUCT_ENTITY_KEY
 
 /* Appends the complete entity with its keys, one line of JSON. */
 void product_entity_write_product(const struct product *product, struct strbuf *out);
-void product_entity_write_reservation(const char *product_id, const struct reservation *row, struct strbuf *out);
-void product_entity_write_record(const char *product_id, const struct idempotency_record *record, struct strbuf *out);
+void product_entity_write_reservation(const char *product_id, const struct reservation *row,
+                                      struct strbuf *out);
+void product_entity_write_record(const char *product_id, const struct idempotency_record *record,
+                                 struct strbuf *out);
 
 /*
  * Reads an entity that a query or point read has answered with; `etag` receives its ETag. False:
  * it cannot be read.
  */
-bool product_entity_read_product(const cJSON *entity, struct product *product, char etag[INVENTORY_ETAG_BYTES]);
+bool product_entity_read_product(const cJSON *entity, struct product *product,
+                                 char etag[INVENTORY_ETAG_BYTES]);
 
 /* The same for a reservation, whose RowKey is known to begin with the prefix. Its customer's id is borrowed from `entity`. */
-bool product_entity_read_reservation(const cJSON *entity, const char *row_key, struct reservation *row,
-                                     const char **out_customer_id);
+bool product_entity_read_reservation(const cJSON *entity, const char *row_key,
+                                     struct reservation *row, const char **out_customer_id);
 
 /* The same for a record, found by its hash. */
-bool product_entity_read_record(const cJSON *entity, const char *key_hash, struct idempotency_record *record);
+bool product_entity_read_record(const cJSON *entity, const char *key_hash,
+                                struct idempotency_record *record);
 
 enum due_kind { DUE_RESERVATION = 'r', DUE_RECORD = 'k' };
 
@@ -120,6 +124,7 @@ bool product_entity_read_due_key(const char *row_key, struct due_row *out);
 enum status product_entity_unreadable(const cJSON *entity, struct error *err);
 
 /* Copies a string property. False: there is none, or it does not fit; `out` untouched. */
-bool product_entity_copy_text(const cJSON *entity, const char *property, char *out, size_t out_bytes);
+bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
+                              size_t out_bytes);
 
 #endif

@@ -8,8 +8,10 @@
 #include "inventory/pipeline_steps.h"
 
 enum {
-    OWN_BATCHES_MS = 10000, /* how long a request waits at least while this handler itself holds the lease */
-    DEADLINE_RETRY_MS = 20, /* between two looks, while storage has not yet said that others hold the lease */
+    OWN_BATCHES_MS =
+        10000, /* how long a request waits at least while this handler itself holds the lease */
+    DEADLINE_RETRY_MS =
+        20, /* between two looks, while storage has not yet said that others hold the lease */
 };
 
 /* ---- states ---- */
@@ -28,7 +30,8 @@ static const struct state_row states[] = {
     [PIPELINE_IDLE] = {pipeline_become_idle, NULL, pipeline_leave_idle, NULL},
     [PIPELINE_YIELDING] = {pipeline_yield, pipeline_try_again, NULL, pipeline_stop_waiting},
     [PIPELINE_ACQUIRING] = {pipeline_acquire, pipeline_announce, NULL, pipeline_stop_waiting},
-    [PIPELINE_COLLECTING] = {pipeline_collect, pipeline_end_window, pipeline_check_window, pipeline_stop_collecting},
+    [PIPELINE_COLLECTING] = {pipeline_collect, pipeline_end_window, pipeline_check_window,
+                             pipeline_stop_collecting},
     [PIPELINE_DECIDING] = {pipeline_choose_step, NULL, NULL, NULL},
     [PIPELINE_READING] = {pipeline_read, NULL, NULL, NULL},
     [PIPELINE_WORKING] = {pipeline_work, NULL, NULL, NULL},
@@ -36,7 +39,8 @@ static const struct state_row states[] = {
     [PIPELINE_INDEXING] = {pipeline_await_index, NULL, NULL, NULL},
     [PIPELINE_EXTENDING] = {pipeline_extend_lease, NULL, NULL, NULL},
     [PIPELINE_COMMITTING] = {pipeline_commit, NULL, NULL, NULL},
-    [PIPELINE_LINGERING] = {pipeline_linger, pipeline_give_up_lease, pipeline_end_lingering, pipeline_stop_lingering},
+    [PIPELINE_LINGERING] = {pipeline_linger, pipeline_give_up_lease, pipeline_end_lingering,
+                            pipeline_stop_lingering},
 };
 
 const struct correlation *pipeline_correlation(const struct product_pipeline *pipeline) {
@@ -90,7 +94,8 @@ struct inventory_request *pipeline_take_first(struct product_pipeline *pipeline)
 }
 
 /* Answers requests that have left the queue, whatever their callers submit meanwhile. */
-static void end_requests(struct inventory_requests *ended, enum status status, const struct error *err) {
+static void end_requests(struct inventory_requests *ended, enum status status,
+                         const struct error *err) {
     struct inventory_request *request;
     while ((request = TAILQ_FIRST(ended)) != NULL) {
         TAILQ_REMOVE(ended, request, link);
@@ -100,7 +105,8 @@ static void end_requests(struct inventory_requests *ended, enum status status, c
     }
 }
 
-void pipeline_end_queue(struct product_pipeline *pipeline, enum status status, const struct error *err) {
+void pipeline_end_queue(struct product_pipeline *pipeline, enum status status,
+                        const struct error *err) {
     struct inventory_requests ended = TAILQ_HEAD_INITIALIZER(ended);
     TAILQ_CONCAT(&ended, &pipeline->queue, link);
     pipeline->queue_length = 0;
@@ -118,9 +124,11 @@ static bool waits_for_others(const struct product_pipeline *pipeline) {
     return pipeline->state == PIPELINE_ACQUIRING || pipeline->state == PIPELINE_YIELDING;
 }
 
-static int64_t deadline_of(const struct product_pipeline *pipeline, const struct inventory_request *request) {
+static int64_t deadline_of(const struct product_pipeline *pipeline,
+                           const struct inventory_request *request) {
     int64_t patience_ms = pipeline->around->acquire_timeout_ms;
-    return request->arrived_ms + (waits_for_others(pipeline) ? patience_ms : clock_max_ms(patience_ms, OWN_BATCHES_MS));
+    return request->arrived_ms +
+           (waits_for_others(pipeline) ? patience_ms : clock_max_ms(patience_ms, OWN_BATCHES_MS));
 }
 
 /* For the first in the queue, which has waited the longest. */
@@ -129,13 +137,16 @@ void pipeline_set_deadline(struct product_pipeline *pipeline) {
     if (first == NULL) {
         event_loop_stop_timer(pipeline->around->platform->loop, &pipeline->deadline_timer);
     } else {
-        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer, deadline_of(pipeline, first));
+        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer,
+                             deadline_of(pipeline, first));
     }
 }
 
-static void log_overdue(const struct product_pipeline *pipeline, const struct inventory_request *request) {
+static void log_overdue(const struct product_pipeline *pipeline,
+                        const struct inventory_request *request) {
     const struct correlation *before = correlation_use(request->correlation);
-    log_event(LOG_INFORMATION, "Could not acquire lease for product %s. Another operation in progress.",
+    log_event(LOG_INFORMATION,
+              "Could not acquire lease for product %s. Another operation in progress.",
               pipeline->product_id);
     correlation_use(before);
 }
@@ -147,7 +158,8 @@ void pipeline_end_overdue(struct product_pipeline *pipeline) {
     struct error err;
     error_set(&err, STATUS_LEASE_CONFLICT, "waiting for product %s", pipeline->product_id);
     struct inventory_request *first;
-    while ((first = TAILQ_FIRST(&pipeline->queue)) != NULL && deadline_of(pipeline, first) <= time_ms) {
+    while ((first = TAILQ_FIRST(&pipeline->queue)) != NULL &&
+           deadline_of(pipeline, first) <= time_ms) {
         pipeline_take_first(pipeline);
         TAILQ_INSERT_TAIL(&ended, first, link);
         log_overdue(pipeline, first);
@@ -163,7 +175,8 @@ void pipeline_end_overdue(struct product_pipeline *pipeline) {
 static void deadline_passed(void *context) {
     struct product_pipeline *pipeline = context;
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
-    if (pipeline->state == PIPELINE_ACQUIRING && deadline_of(pipeline, first) >= pipeline->acquire_until_ms) {
+    if (pipeline->state == PIPELINE_ACQUIRING &&
+        deadline_of(pipeline, first) >= pipeline->acquire_until_ms) {
         return;
     }
     if (waits_for_others(pipeline) && pipeline->acquire.conflict_count == 0) {
@@ -205,7 +218,8 @@ bool product_pipeline_is_idle(const struct product_pipeline *pipeline) {
     return pipeline->state == PIPELINE_IDLE && pipeline->background_count == 0;
 }
 
-struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around, const char *product_id) {
+struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around,
+                                              const char *product_id) {
     struct product_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL) {
         return NULL;

@@ -88,12 +88,13 @@ struct product_pipeline {
     TAILQ_ENTRY(product_pipeline) idle_link;
     const struct pipeline_surroundings *around;
     enum pipeline_state state;
-    bool is_closed;                     /* nobody waits any more; a batch under way is finished */
-    struct loop_timer timer;            /* of the state */
-    struct loop_task task;              /* the same, for the loop's next round */
-    int64_t window_ms, window_until_ms; /* COLLECTING: how long it waits for one more, and when it ends at the latest */
-    int collect_rounds;                 /* that the task has still to wait */
-    struct correlation correlation;     /* of the request in whose name this works, for the logs */
+    bool is_closed;          /* nobody waits any more; a batch under way is finished */
+    struct loop_timer timer; /* of the state */
+    struct loop_task task;   /* the same, for the loop's next round */
+    int64_t window_ms,
+        window_until_ms; /* COLLECTING: how long it waits for one more, and when it ends at the latest */
+    int collect_rounds;             /* that the task has still to wait */
+    struct correlation correlation; /* of the request in whose name this works, for the logs */
     bool has_correlation;
     int background_count; /* operations under way that no state waits for */
 
@@ -122,10 +123,10 @@ struct product_pipeline {
     /* READING, LOOKING_UP */
     struct inventory_query query;
     struct inventory_request *reading_for; /* whose rows come with the product; NULL: nobody's */
-    uint64_t started_sequence;             /* of the next request when a read, look-ups or a commit began */
-    bool is_read_alone;                    /* without anybody's rows: with them it could not be read */
-    bool looks_up_all;                     /* a key was used before: all are looked up once the product has been read */
-    int look_ups;                          /* under way */
+    uint64_t started_sequence; /* of the next request when a read, look-ups or a commit began */
+    bool is_read_alone;        /* without anybody's rows: with them it could not be read */
+    bool looks_up_all; /* a key was used before: all are looked up once the product has been read */
+    int look_ups;      /* under way */
     bool look_up_saw_change;
     struct error look_up_failure;
 
@@ -140,7 +141,8 @@ struct product_pipeline {
 };
 
 /* NULL: no memory. */
-struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around, const char *product_id);
+struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around,
+                                              const char *product_id);
 
 /* It is idle, or its loop has stopped. */
 void product_pipeline_free(struct product_pipeline *pipeline);

@@ -24,7 +24,8 @@ static void keep_idle(void *context, struct product_pipeline *pipeline) {
     }
 }
 
-void product_queues_init(struct product_queues *queues, const struct pipeline_surroundings *around) {
+void product_queues_init(struct product_queues *queues,
+                         const struct pipeline_surroundings *around) {
     *queues = (struct product_queues){.around = *around};
     queues->around.became_idle = keep_idle;
     queues->around.context = queues;
@@ -38,7 +39,8 @@ void product_queues_cleanup(struct product_queues *queues) {
     assert(queues->pipelines == NULL);
 }
 
-static struct product_pipeline *add_pipeline(struct product_queues *queues, const char *product_id) {
+static struct product_pipeline *add_pipeline(struct product_queues *queues,
+                                             const char *product_id) {
     struct product_pipeline *pipeline = product_pipeline_new(&queues->around, product_id);
     if (pipeline != NULL && tsearch(pipeline->product_id, &queues->pipelines, by_product) == NULL) {
         product_pipeline_free(pipeline);
@@ -48,7 +50,8 @@ static struct product_pipeline *add_pipeline(struct product_queues *queues, cons
 }
 
 /* A pipeline that is in use from now on. NULL: no memory. */
-static struct product_pipeline *open_pipeline(struct product_queues *queues, const char *product_id) {
+static struct product_pipeline *open_pipeline(struct product_queues *queues,
+                                              const char *product_id) {
     char *const *found = tfind(product_id, &queues->pipelines, by_product);
     if (found == NULL) {
         return add_pipeline(queues, product_id);
@@ -66,8 +69,10 @@ static void end_refused(void *context) {
     request->served(request);
 }
 
-static void refuse(struct product_queues *queues, struct inventory_request *request, enum status status) {
-    request->status = error_set(&request->failure, status, "queueing up at product %s", request->product_id);
+static void refuse(struct product_queues *queues, struct inventory_request *request,
+                   enum status status) {
+    request->status =
+        error_set(&request->failure, status, "queueing up at product %s", request->product_id);
     request->task = (struct loop_task){.run = end_refused, .context = request};
     event_loop_post(queues->around.platform->loop, &request->task);
 }

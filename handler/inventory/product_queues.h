@@ -13,7 +13,7 @@ enum { PRODUCT_QUEUES_MAX_IDLE = 1024 };
 
 struct product_queues {
     struct pipeline_surroundings around;
-    void *pipelines;                                   /* a tree of struct product_pipeline (tsearch), by product id */
+    void *pipelines; /* a tree of struct product_pipeline (tsearch), by product id */
     TAILQ_HEAD(idle_pipelines, product_pipeline) idle; /* the longest idle first */
     int idle_count;
     bool is_closed;

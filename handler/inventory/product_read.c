@@ -34,8 +34,9 @@ static void on_read(void *context, enum status status, const struct error *err) 
     }
 }
 
-void product_read(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                  struct product_state *out, inventory_store_done done, void *context) {
+void product_read(struct inventory_store *store, const char *product_id,
+                  const struct inventory_query *query, struct product_state *out,
+                  inventory_store_done done, void *context) {
     struct checked_read *read = store_operation_new(store, sizeof *read, done, context);
     if (read == NULL) {
         product_state_cleanup(out);

@@ -16,7 +16,8 @@
  * inventory_store.h's read, with its rules and statuses, and a check of what was read.
  * STATUS_MALFORMED   also if the rows contradict each other; `err` says what an operator has to do
  */
-void product_read(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                  struct product_state *out, inventory_store_done done, void *context);
+void product_read(struct inventory_store *store, const char *product_id,
+                  const struct inventory_query *query, struct product_state *out,
+                  inventory_store_done done, void *context);
 
 #endif

@@ -9,7 +9,8 @@
 
 void product_state_mark(const struct product_state *state, struct product_mark *out) {
     out->version = state->product.version;
-    snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1, state->product.commit_ids);
+    snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1,
+             state->product.commit_ids);
     memcpy(out->etag, state->etag, sizeof out->etag);
 }
 
@@ -63,7 +64,8 @@ static enum status make_room(struct product_state *state, size_t more) {
     return STATUS_OK;
 }
 
-static void mark(struct product_state *state, struct reservation *row, enum reservation_mark mark_as) {
+static void mark(struct product_state *state, struct reservation *row,
+                 enum reservation_mark mark_as) {
     if (row->mark == RESERVATION_STORED) {
         assert(state->changed_count < state->changed_capacity);
         state->changed[state->changed_count++] = row;
@@ -72,16 +74,18 @@ static void mark(struct product_state *state, struct reservation *row, enum rese
     row->mark = mark_as;
 }
 
-enum status product_state_add(struct product_state *state, const struct reservation *like, const char *customer_id) {
+enum status product_state_add(struct product_state *state, const struct reservation *like,
+                              const char *customer_id) {
     enum status status = make_room(state, 1);
     if (status != STATUS_OK) {
         return status;
     }
-    return reservation_list_add(&state->reservations, like, customer_id) == NULL ? STATUS_NO_MEMORY : STATUS_OK;
+    return reservation_list_add(&state->reservations, like, customer_id) == NULL ? STATUS_NO_MEMORY
+                                                                                 : STATUS_OK;
 }
 
-struct reservation *product_state_insert(struct product_state *state, const struct reservation *like,
-                                         const char *customer_id) {
+struct reservation *product_state_insert(struct product_state *state,
+                                         const struct reservation *like, const char *customer_id) {
     if (make_room(state, 1) != STATUS_OK) {
         return NULL;
     }
@@ -112,7 +116,8 @@ static void drop_addition(struct product_state *state, struct reservation *row) 
     }
     state->changed_count--;
     state->change_count--;
-    memmove(&state->changed[i], &state->changed[i + 1], (state->changed_count - i) * sizeof(struct reservation *));
+    memmove(&state->changed[i], &state->changed[i + 1],
+            (state->changed_count - i) * sizeof(struct reservation *));
     reservation_list_remove(&state->reservations, row);
 }
 
@@ -120,13 +125,15 @@ void product_state_take(struct product_state *state, struct reservation *reserva
     state->product.available += units;
     reservation_list_take(&state->reservations, reservation, units);
     if (reservation->mark != RESERVATION_ADDED) {
-        mark(state, reservation, reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
+        mark(state, reservation,
+             reservation->quantity == 0 ? RESERVATION_REMOVED : RESERVATION_CHANGED);
     } else if (reservation->quantity == 0) {
         drop_addition(state, reservation);
     }
 }
 
-enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) {
+enum status product_state_add_record(struct product_state *state,
+                                     const struct idempotency_record *record) {
     if (state->record_count == state->record_capacity) {
         size_t capacity = state->record_capacity == 0 ? 8 : state->record_capacity * 2;
         struct idempotency_record *grown = realloc(state->records, capacity * sizeof *grown);

@@ -27,11 +27,14 @@
 enum {
     PRODUCT_ID_BYTES = 129, /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
     INVENTORY_ETAG_BYTES = 128,
-    INVENTORY_COMMIT_IDS = 16, /* that the product's row names, the one that made its version first */
+    INVENTORY_COMMIT_IDS =
+        16, /* that the product's row names, the one that made its version first */
     INVENTORY_COMMIT_IDS_BYTES = INVENTORY_COMMIT_IDS * UUID_TEXT_BYTES,
-    COMMIT_SENDER_LENGTH = sizeof "01234567-0123-4567-8901-" - 1, /* in which all commits of one store begin alike */
-    INVENTORY_HASH_BYTES = 65,                                    /* SHA-256 in lower-case hexadecimal digits */
-    INVENTORY_MAX_CHANGES = 99, /* a transaction holds 100 operations; one is the product's own row */
+    COMMIT_SENDER_LENGTH =
+        sizeof "01234567-0123-4567-8901-" - 1, /* in which all commits of one store begin alike */
+    INVENTORY_HASH_BYTES = 65,                 /* SHA-256 in lower-case hexadecimal digits */
+    INVENTORY_MAX_CHANGES =
+        99, /* a transaction holds 100 operations; one is the product's own row */
 };
 
 /* What the maker of a reservation is told of it. */
@@ -51,35 +54,42 @@ struct product {
 
     /* The store's own. */
     int format; /* the newest that has written its row (product_entity.h); 0: not told */
-    char commit_ids[INVENTORY_COMMIT_IDS_BYTES]; /* of the stores that committed last, the newest first */
-    int64_t indexed_due_ms;  /* the time under which the store's index has its last added expiry; 0: none yet */
+    char commit_ids
+        [INVENTORY_COMMIT_IDS_BYTES]; /* of the stores that committed last, the newest first */
+    int64_t
+        indexed_due_ms; /* the time under which the store's index has its last added expiry; 0: none yet */
     int64_t indexed_keep_ms; /* the same for its last added record's keep_until_ms */
 };
 
 /* The answer to a request with an Idempotency-Key; written by the commit that carried the request out. */
 struct idempotency_record {
-    char key_hash[INVENTORY_HASH_BYTES];     /* of the key: what it is found by, within its product */
-    char request_hash[INVENTORY_HASH_BYTES]; /* of all that the request asked for: a repeat asks for the same */
-    char reservation_id[UUID_TEXT_BYTES];    /* "" for a release without one */
-    int64_t quantity;                        /* units reserved, or released */
-    int64_t available;                       /* units, and */
-    int64_t version;                         /* version, as they were answered */
-    int64_t reserved_ms, expires_ms;         /* of the reservation made; 0 for a release */
+    char key_hash[INVENTORY_HASH_BYTES]; /* of the key: what it is found by, within its product */
+    char request_hash
+        [INVENTORY_HASH_BYTES]; /* of all that the request asked for: a repeat asks for the same */
+    char reservation_id[UUID_TEXT_BYTES]; /* "" for a release without one */
+    int64_t quantity;                     /* units reserved, or released */
+    int64_t available;                    /* units, and */
+    int64_t version;                      /* version, as they were answered */
+    int64_t reserved_ms, expires_ms;      /* of the reservation made; 0 for a release */
     int64_t keep_until_ms;
 };
 
 struct product_state {
-    struct product product; /* as read, then as the operations left it; version is the stored one until committed */
-    char etag[INVENTORY_ETAG_BYTES]; /* what the store's commit must find unchanged: the product row's ETag */
+    struct product
+        product; /* as read, then as the operations left it; version is the stored one until committed */
+    char etag
+        [INVENTORY_ETAG_BYTES]; /* what the store's commit must find unchanged: the product row's ETag */
     struct reservation_list reservations;
-    struct reservation **changed; /* those with another mark than STORED, in the order of their first changes */
+    struct reservation *
+        *changed; /* those with another mark than STORED, in the order of their first changes */
     size_t changed_count;
     size_t changed_capacity;
-    int64_t complete_until_ms;          /* every reservation that expires at or before this is in memory */
-    struct idempotency_record *records; /* to be written by the next commit; their version is the one it makes */
+    int64_t complete_until_ms; /* every reservation that expires at or before this is in memory */
+    struct idempotency_record
+        *records; /* to be written by the next commit; their version is the one it makes */
     size_t record_count;
     size_t record_capacity;
-    int change_count;    /* rows and records that the next commit writes, and 1 for each change of the total */
+    int change_count; /* rows and records that the next commit writes, and 1 for each change of the total */
     int expired_changes; /* so many of them remove what has expired */
 };
 
@@ -111,14 +121,15 @@ enum status product_state_add(struct product_state *state, const struct reservat
                               const char *customer_id) MUST_CHECK;
 
 /* Adds a copy of a new one, which the next commit writes: a change. NULL: no memory. */
-struct reservation *product_state_insert(struct product_state *state, const struct reservation *like,
-                                         const char *customer_id);
+struct reservation *product_state_insert(struct product_state *state,
+                                         const struct reservation *like, const char *customer_id);
 
 /*
  * Moves the reservations of `other`, the same product at the same version as it was read, into `state`. One that is there
  * already stays as it is there. STATUS_NO_MEMORY: both are as they were.
  */
-enum status product_state_merge(struct product_state *state, struct product_state *other) MUST_CHECK;
+enum status product_state_merge(struct product_state *state,
+                                struct product_state *other) MUST_CHECK;
 
 /*
  * Takes `units`, up to all, out of a reservation, and makes them available. With its last unit it is removed: marked, or
@@ -127,7 +138,8 @@ enum status product_state_merge(struct product_state *state, struct product_stat
 void product_state_take(struct product_state *state, struct reservation *reservation, int units);
 
 /* Adds a copy of a record that the next commit writes; counts as a change. STATUS_NO_MEMORY. */
-enum status product_state_add_record(struct product_state *state, const struct idempotency_record *record) MUST_CHECK;
+enum status product_state_add_record(struct product_state *state,
+                                     const struct idempotency_record *record) MUST_CHECK;
 
 /* What a commit has to write as the product's due_ms, with the marks as they are. */
 int64_t product_state_due_ms(const struct product_state *state);

@@ -18,26 +18,31 @@ struct operations {
 };
 
 /* Returns where the operation's entity has to be written, unless it deletes one. */
-static struct strbuf *add(struct operations *operations, enum table_operation_kind kind, const char *partition_key,
-                          const char *row_key, const char *if_match) {
+static struct strbuf *add(struct operations *operations, enum table_operation_kind kind,
+                          const char *partition_key, const char *row_key, const char *if_match) {
     assert(operations->count < TABLE_TRANSACTION_MAX_OPERATIONS);
     size_t i = operations->count++;
     snprintf(operations->row_keys[i], PRODUCT_ENTITY_KEY_BYTES, "%s", row_key);
-    operations->items[i] = (struct table_operation){
-        .kind = kind, .partition_key = partition_key, .row_key = operations->row_keys[i], .if_match = if_match};
+    operations->items[i] = (struct table_operation){.kind = kind,
+                                                    .partition_key = partition_key,
+                                                    .row_key = operations->row_keys[i],
+                                                    .if_match = if_match};
     strbuf_init(&operations->entities[i], SIZE_MAX);
     return &operations->entities[i];
 }
 
-static void add_reservation(struct operations *operations, const char *product_id, const struct reservation *row) {
+static void add_reservation(struct operations *operations, const char *product_id,
+                            const struct reservation *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
     product_entity_row_key(row, row_key);
     switch (row->mark) {
     case RESERVATION_ADDED:
-        product_entity_write_reservation(product_id, row, add(operations, TABLE_INSERT, product_id, row_key, NULL));
+        product_entity_write_reservation(product_id, row,
+                                         add(operations, TABLE_INSERT, product_id, row_key, NULL));
         break;
     case RESERVATION_CHANGED:
-        product_entity_write_reservation(product_id, row, add(operations, TABLE_MERGE, product_id, row_key, "*"));
+        product_entity_write_reservation(product_id, row,
+                                         add(operations, TABLE_MERGE, product_id, row_key, "*"));
         break;
     case RESERVATION_REMOVED:
         add(operations, TABLE_DELETE, product_id, row_key, "*");
@@ -53,7 +58,8 @@ static void add_record(struct operations *operations, const struct product *afte
     product_entity_record_key(record->key_hash, row_key);
     struct idempotency_record written = *record;
     written.version = after->version;
-    product_entity_write_record(after->id, &written, add(operations, TABLE_INSERT, after->id, row_key, NULL));
+    product_entity_write_record(after->id, &written,
+                                add(operations, TABLE_INSERT, after->id, row_key, NULL));
 }
 
 /* An entity that found no memory stays NULL, which the request tells. */
@@ -65,9 +71,11 @@ static void set_entities(struct operations *operations) {
     }
 }
 
-static void collect(struct operations *operations, const struct product_state *state, const struct product *after) {
+static void collect(struct operations *operations, const struct product_state *state,
+                    const struct product *after) {
     operations->count = 0;
-    product_entity_write_product(after, add(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag));
+    product_entity_write_product(after,
+                                 add(operations, TABLE_MERGE, after->id, PRODUCT_ROW, state->etag));
     for (size_t i = 0; i < state->changed_count; i++) {
         add_reservation(operations, after->id, state->changed[i]);
     }
@@ -92,11 +100,13 @@ static bool is_open(enum status status) {
 
 /* Whether storage refused the transaction for what it holds, so that the same one fares no better. */
 static bool is_refused(enum status status) {
-    return status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS || status == STATUS_NOT_FOUND;
+    return status == STATUS_PRECONDITION_FAILED || status == STATUS_ALREADY_EXISTS ||
+           status == STATUS_NOT_FOUND;
 }
 
 /* Says it in a commit's words. A row that was read and is gone, or is there though nobody wrote it: the product has moved on. */
-static enum status refusal(const struct product_state *state, enum status status, struct error *err) {
+static enum status refusal(const struct product_state *state, enum status status,
+                           struct error *err) {
     if (status == STATUS_ALREADY_EXISTS && state->record_count > 0) {
         return status;
     }
@@ -128,15 +138,16 @@ static bool share_an_id(const char *before, const char *found) {
  * Whether our id may have been in the row and be gone. A commit adds one id and pushes out at most one, the oldest, and only
  * from a full list. So nothing newer than an id that the row had before ours can have been pushed out while that id is there.
  */
-static bool may_be_pushed_out(const struct product_transaction *commit, const struct product *found) {
+static bool may_be_pushed_out(const struct product_transaction *commit,
+                              const struct product *found) {
     bool is_full = strlen(found->commit_ids) + 1 == INVENTORY_COMMIT_IDS_BYTES;
     return found->version - commit->after->version >= INVENTORY_COMMIT_IDS && is_full &&
            !share_an_id(commit->state->product.commit_ids, found->commit_ids);
 }
 
 /* Returns what the product's row says of the commit; see the header. `etag` receives the row's. */
-static enum outcome outcome_of_row(const struct product_transaction *commit, char etag[INVENTORY_ETAG_BYTES],
-                                   struct error *err) {
+static enum outcome outcome_of_row(const struct product_transaction *commit,
+                                   char etag[INVENTORY_ETAG_BYTES], struct error *err) {
     struct product found;
     if (!product_entity_read_product(commit->row, &found, etag)) {
         (void)product_entity_unreadable(commit->row, err);
@@ -144,7 +155,8 @@ static enum outcome outcome_of_row(const struct product_transaction *commit, cha
     }
     if (has_first(found.commit_ids, commit->after->commit_ids)) {
         if (found.version != commit->after->version) {
-            etag[0] = '\0'; /* of somebody else's version: nothing of this state may be committed on it */
+            etag[0] =
+                '\0'; /* of somebody else's version: nothing of this state may be committed on it */
         }
         return OUTCOME_HAPPENED;
     }
@@ -169,9 +181,11 @@ static bool is_final(const struct product_transaction *commit, enum status statu
 }
 
 /* Whether the probe met with the same as the only attempt: the product or the whole table is not there, or we may not ask. */
-static bool is_confirmed(const struct product_transaction *commit, enum status answer, enum status probed) {
+static bool is_confirmed(const struct product_transaction *commit, enum status answer,
+                         enum status probed) {
     return !commit->is_open && answer == probed &&
-           (answer == STATUS_NOT_FOUND || answer == STATUS_CONTAINER_NOT_FOUND || answer == STATUS_UNAUTHORIZED);
+           (answer == STATUS_NOT_FOUND || answer == STATUS_CONTAINER_NOT_FOUND ||
+            answer == STATUS_UNAUTHORIZED);
 }
 
 /* ---- from one state to the next ---- */
@@ -188,13 +202,15 @@ static void end_refused(struct product_transaction *commit) {
 
 static void end_unknown(struct product_transaction *commit, const char *why, const char *detail) {
     struct error err = commit->failure;
-    error_set(&err, STATUS_UNAVAILABLE, "the commit failed (%s), and %s%s", commit->failure.message, why, detail);
+    error_set(&err, STATUS_UNAVAILABLE, "the commit failed (%s), and %s%s", commit->failure.message,
+              why, detail);
     end(commit, STATUS_UNAVAILABLE, &err);
 }
 
 static void send_operations(struct product_transaction *commit);
 
-static void on_wait_over(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_wait_over(void *context, enum status status, struct http_reply *reply,
+                         const struct error *err) {
     struct product_transaction *commit = context;
     (void)reply;
     if (status != STATUS_OK) {
@@ -205,8 +221,8 @@ static void on_wait_over(void *context, enum status status, struct http_reply *r
 }
 
 static void back_off(struct product_transaction *commit) {
-    int64_t delay_ms =
-        storage_client_delay_ms(commit->client, commit->attempts, commit->failure.retry_after_ms, commit->deadline_ms);
+    int64_t delay_ms = storage_client_delay_ms(commit->client, commit->attempts,
+                                               commit->failure.retry_after_ms, commit->deadline_ms);
     if (delay_ms < 0) {
         end_unknown(commit, "it had not happened when its time was up", "");
         return;
@@ -295,15 +311,17 @@ static void send_operations(struct product_transaction *commit) {
     collect(&operations, commit->state, commit->after);
     commit->stage = TRANSACTION_SENDING;
     commit->attempts++;
-    table_transaction_start(&commit->call, commit->client, commit->table, operations.items, operations.count,
-                            commit->deadline_ms, commit->out_etag, on_sent, commit);
+    table_transaction_start(&commit->call, commit->client, commit->table, operations.items,
+                            operations.count, commit->deadline_ms, commit->out_etag, on_sent,
+                            commit);
     free_entities(&operations);
 }
 
-void product_transaction_start(struct product_transaction *transaction, struct storage_client *client,
-                               const char *table, const struct product_state *state, const struct product *after,
-                               int64_t deadline_ms, char out_etag[INVENTORY_ETAG_BYTES], table_done done,
-                               void *context) {
+void product_transaction_start(struct product_transaction *transaction,
+                               struct storage_client *client, const char *table,
+                               const struct product_state *state, const struct product *after,
+                               int64_t deadline_ms, char out_etag[INVENTORY_ETAG_BYTES],
+                               table_done done, void *context) {
     assert(transaction->stage == TRANSACTION_ENDED);
     *transaction = (struct product_transaction){.client = client,
                                                 .table = table,

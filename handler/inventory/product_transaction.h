@@ -76,9 +76,10 @@ struct product_transaction {
  * STATUS_CONTAINER_NOT_FOUND                                              the table is gone
  * any other                                                               storage refused it: nothing was written
  */
-void product_transaction_start(struct product_transaction *transaction, struct storage_client *client,
-                               const char *table, const struct product_state *state, const struct product *after,
-                               int64_t deadline_ms, char out_etag[INVENTORY_ETAG_BYTES], table_done done,
-                               void *context);
+void product_transaction_start(struct product_transaction *transaction,
+                               struct storage_client *client, const char *table,
+                               const struct product_state *state, const struct product *after,
+                               int64_t deadline_ms, char out_etag[INVENTORY_ETAG_BYTES],
+                               table_done done, void *context);
 
 #endif

@@ -15,7 +15,8 @@ static void end_round(void *context) {
     struct reconciliation *round = context;
     const struct error failure = round->failure;
     round->state = RECONCILE_ENDED;
-    round->done(round->context, failure.status, failure.status == STATUS_OK ? &round->result : NULL, &failure);
+    round->done(round->context, failure.status, failure.status == STATUS_OK ? &round->result : NULL,
+                &failure);
 }
 
 static void enter_ending(struct reconciliation *round) {
@@ -25,7 +26,8 @@ static void enter_ending(struct reconciliation *round) {
 }
 
 /* The first that counts. */
-static void note_failure(struct reconciliation *round, enum status status, const struct error *err) {
+static void note_failure(struct reconciliation *round, enum status status,
+                         const struct error *err) {
     if (round->failure.status == STATUS_OK) {
         round->failure = *err;
         round->failure.status = status;
@@ -54,21 +56,24 @@ static void finish_round(struct reconciliation *round) {
 
 static void begin_visit(struct reconcile_visit *visit);
 
-static void take_result(struct reconcile_visit *visit, enum status status, const struct error *err) {
+static void take_result(struct reconcile_visit *visit, enum status status,
+                        const struct error *err) {
     struct reconciliation *round = visit->round;
     round->result.reservations_released += visit->released;
     if (visit->released > 0 || visit->purged > 0) {
-        log_event(LOG_INFORMATION, "Reconciled product %s: %d expired reservations released, %d records purged",
+        log_event(LOG_INFORMATION,
+                  "Reconciled product %s: %d expired reservations released, %d records purged",
                   visit->product_id, visit->released, visit->purged);
     }
     if (status == STATUS_OK) {
         round->result.products_reconciled++;
     } else if (status == STATUS_LEASE_CONFLICT || status == STATUS_LEASE_LOST) {
-        log_event(LOG_INFORMATION, "Product %s is busy; its expired reservations are left for the next round",
+        log_event(LOG_INFORMATION,
+                  "Product %s is busy; its expired reservations are left for the next round",
                   visit->product_id);
     } else {
-        round->is_cut_short = round->is_cut_short || status == STATUS_UNAVAILABLE || status == STATUS_CANCELLED ||
-                              status == STATUS_CONTAINER_NOT_FOUND;
+        round->is_cut_short = round->is_cut_short || status == STATUS_UNAVAILABLE ||
+                              status == STATUS_CANCELLED || status == STATUS_CONTAINER_NOT_FOUND;
         note_failure(round, status, err);
     }
 }
@@ -99,8 +104,8 @@ static void on_expired(struct inventory_request *request) {
     const struct correlation *before = correlation_use(round->correlation);
     visit->released = (int)request->committed_units; /* also when it has failed half-way */
     if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
-        store->ops->finish_due(store, visit->product_id, clock_min_ms(until_ms, round->now_ms), &visit->purged,
-                               on_finished, visit);
+        store->ops->finish_due(store, visit->product_id, clock_min_ms(until_ms, round->now_ms),
+                               &visit->purged, on_finished, visit);
     } else {
         end_visit(visit, request->status, &request->failure);
     }
@@ -114,7 +119,8 @@ static bool has_job(struct reconciliation *round) {
     }
     struct error err;
     round->is_cut_short = true;
-    error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s", round->products.ids[round->next]);
+    error_set(&err, STATUS_LEASE_LOST, "the job's lease was lost before product %s",
+              round->products.ids[round->next]);
     note_failure(round, STATUS_LEASE_LOST, &err);
     return false;
 }
@@ -178,13 +184,15 @@ static void take_job(struct reconciliation *round, struct lease *lease) {
     enter_finding(round);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void on_acquired(void *context, enum status status, struct lease *lease,
+                        const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
         take_job(round, lease);
     } else if (status == STATUS_LEASE_CONFLICT) {
-        log_event(LOG_INFORMATION, "Could not acquire lease for reconciliation. Another instance is at it.");
+        log_event(LOG_INFORMATION,
+                  "Could not acquire lease for reconciliation. Another instance is at it.");
         enter_ending(round);
     } else {
         fail_round(round, status, err);
@@ -195,7 +203,8 @@ static void on_acquired(void *context, enum status status, struct lease *lease, 
 static void enter_acquiring(struct reconciliation *round) {
     const struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
                                           .duration_s = RECONCILIATION_LEASE_S,
-                                          .try_once = true, /* another instance at it does the same work */
+                                          .try_once =
+                                              true, /* another instance at it does the same work */
                                           .listener = lease_log_listener()};
     round->state = RECONCILE_ACQUIRING;
     lease_acquire_start(&round->acquire, round->service->leases, &request, on_acquired, round);
@@ -214,8 +223,8 @@ static void on_prepared(void *context, enum status status, const struct error *e
     correlation_use(before);
 }
 
-void reconcile_start(struct reconciliation *round, struct inventory_service *service, reconcile_done done,
-                     void *context) {
+void reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                     reconcile_done done, void *context) {
     assert(round->state == RECONCILE_ENDED);
     *round = (struct reconciliation){.state = RECONCILE_PREPARING,
                                      .service = service,

@@ -51,8 +51,8 @@ struct reconcile_result {
  *                     then is done
  * and inventory_service.h's, of the first product that failed so.
  */
-typedef void (*reconcile_done)(void *context, enum status status, const struct reconcile_result *result,
-                               const struct error *err);
+typedef void (*reconcile_done)(void *context, enum status status,
+                               const struct reconcile_result *result, const struct error *err);
 
 enum reconcile_state {
     RECONCILE_ENDED,
@@ -100,7 +100,7 @@ struct reconciliation {
  * Starts a round. `done` is called once, never inside this call, as the round's last act; its owner
  * may free it or start it again there. The current correlation must stay valid until then.
  */
-void reconcile_start(struct reconciliation *round, struct inventory_service *service, reconcile_done done,
-                     void *context);
+void reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                     reconcile_done done, void *context);
 
 #endif

@@ -23,10 +23,11 @@ enum {
     MOST_SLOT_BYTES = sizeof(void *) * 3 / 2,
     MOST_BUCKET_BYTES = MOST_SLOT_BYTES / SLOTS_PER_BUCKET,
     USUAL_CUSTOMER_BYTES = 25 + 1,
-    USUAL_BYTES = offsetof(struct reservation, customer_id) + USUAL_CUSTOMER_BYTES + HEAP_OVERHEAD_BYTES,
+    USUAL_BYTES =
+        offsetof(struct reservation, customer_id) + USUAL_CUSTOMER_BYTES + HEAP_OVERHEAD_BYTES,
 };
-static_assert((USUAL_BYTES + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES * HEAP_STEP_BYTES + MOST_SLOT_BYTES +
-                      MOST_BUCKET_BYTES <=
+static_assert((USUAL_BYTES + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES * HEAP_STEP_BYTES +
+                      MOST_SLOT_BYTES + MOST_BUCKET_BYTES <=
                   128,
               "a usual reservation takes 128 bytes at most");
 
@@ -51,7 +52,8 @@ void reservation_list_cleanup(struct reservation_list *list) {
 /* ---- the customer index ---- */
 
 /* FNV-1a, spread over the buckets. */
-static struct reservation **bucket_of(const struct reservation_list *list, const char *customer_id) {
+static struct reservation **bucket_of(const struct reservation_list *list,
+                                      const char *customer_id) {
     uint32_t hash = 2166136261U;
     for (const char *byte = customer_id; *byte != '\0'; byte++) {
         hash = (hash ^ (unsigned char)*byte) * 16777619U;
@@ -64,7 +66,8 @@ static bool stands_before(const struct reservation *left, const struct reservati
                                                  : strcmp(left->id, right->id) < 0;
 }
 
-static void index_insert(struct reservation **head, struct reservation *before, struct reservation *row) {
+static void index_insert(struct reservation **head, struct reservation *before,
+                         struct reservation *row) {
     struct reservation *last = (*head)->earlier;
     row->later = before == NULL ? *head : before->later;
     row->earlier = before == NULL ? last : before;
@@ -125,8 +128,10 @@ static struct reservation *first_of_customer(struct reservation *row, const char
     return row;
 }
 
-struct reservation *reservation_list_first_of(const struct reservation_list *list, const char *customer_id) {
-    return list->bucket_count == 0 ? NULL : first_of_customer(*bucket_of(list, customer_id), customer_id);
+struct reservation *reservation_list_first_of(const struct reservation_list *list,
+                                              const char *customer_id) {
+    return list->bucket_count == 0 ? NULL
+                                   : first_of_customer(*bucket_of(list, customer_id), customer_id);
 }
 
 struct reservation *reservation_list_next_of(const struct reservation *row) {
@@ -202,7 +207,8 @@ static void close_slot(struct reservation_list *list, size_t at) {
 /* ---- order ---- */
 
 /* How many of the first `end` stand before `row`: looked for from the end in ever longer steps, then in between. */
-static size_t place_of(const struct reservation_list *list, const struct reservation *row, size_t end) {
+static size_t place_of(const struct reservation_list *list, const struct reservation *row,
+                       size_t end) {
     size_t step = 1;
     while (step <= end && !stands_before(list->rows[end - step], row)) {
         step *= 2;
@@ -223,7 +229,8 @@ static bool is_same(const struct reservation *left, const struct reservation *ri
     return left->expires_ms == right->expires_ms && strcmp(left->id, right->id) == 0;
 }
 
-struct reservation *reservation_list_find(const struct reservation_list *list, const struct reservation *like) {
+struct reservation *reservation_list_find(const struct reservation_list *list,
+                                          const struct reservation *like) {
     size_t at = place_of(list, like, list->count);
     return at < list->count && is_same(list->rows[at], like) ? list->rows[at] : NULL;
 }
@@ -233,7 +240,8 @@ struct reservation *reservation_list_first(const struct reservation_list *list) 
 }
 
 static void pass_emptied(struct reservation_list *list) {
-    while (list->emptied_in_front < list->count && list->rows[list->emptied_in_front]->quantity == 0) {
+    while (list->emptied_in_front < list->count &&
+           list->rows[list->emptied_in_front]->quantity == 0) {
         list->emptied_in_front++;
     }
 }
@@ -255,7 +263,8 @@ size_t reservation_list_expired_count(const struct reservation_list *list, int64
 
 /* The time may also go back: storage's clock is corrected now and then. */
 int64_t reservation_list_expired_units(struct reservation_list *list, int64_t now_ms) {
-    while (list->expired_count < list->count && list->rows[list->expired_count]->expires_ms <= now_ms) {
+    while (list->expired_count < list->count &&
+           list->rows[list->expired_count]->expires_ms <= now_ms) {
         list->expired_units += list->rows[list->expired_count++]->quantity;
     }
     while (list->expired_count > 0 && list->rows[list->expired_count - 1]->expires_ms > now_ms) {
@@ -282,7 +291,8 @@ static void count_in(struct reservation_list *list, size_t at) {
     list->expired_count += row->expires_ms <= list->expired_at_ms;
 }
 
-static struct reservation *reservation_new(const struct reservation *like, const char *customer_id) {
+static struct reservation *reservation_new(const struct reservation *like,
+                                           const char *customer_id) {
     size_t customer_bytes = strlen(customer_id) + 1;
     size_t bytes = offsetof(struct reservation, customer_id) + customer_bytes;
     struct reservation *row = malloc(bytes < sizeof *row ? sizeof *row : bytes);
@@ -294,9 +304,10 @@ static struct reservation *reservation_new(const struct reservation *like, const
     return row;
 }
 
-struct reservation *reservation_list_add(struct reservation_list *list, const struct reservation *like,
-                                         const char *customer_id) {
-    struct reservation *row = make_room(list, 1) == STATUS_OK ? reservation_new(like, customer_id) : NULL;
+struct reservation *reservation_list_add(struct reservation_list *list,
+                                         const struct reservation *like, const char *customer_id) {
+    struct reservation *row =
+        make_room(list, 1) == STATUS_OK ? reservation_new(like, customer_id) : NULL;
     if (row == NULL) {
         return NULL;
     }

@@ -73,14 +73,15 @@ void reservation_list_init(struct reservation_list *list);
 void reservation_list_cleanup(struct reservation_list *list);
 
 /* Adds a copy of `like` for a customer. NULL: no memory. */
-struct reservation *reservation_list_add(struct reservation_list *list, const struct reservation *like,
-                                         const char *customer_id);
+struct reservation *reservation_list_add(struct reservation_list *list,
+                                         const struct reservation *like, const char *customer_id);
 
 /*
  * Moves the reservations of `other` into `list`. One that is there already, by its expiry and id, stays as it is there.
  * `other` is empty afterwards. STATUS_NO_MEMORY.
  */
-enum status reservation_list_merge(struct reservation_list *list, struct reservation_list *other) MUST_CHECK;
+enum status reservation_list_merge(struct reservation_list *list,
+                                   struct reservation_list *other) MUST_CHECK;
 
 /* Takes units, up to all, out of a reservation. */
 void reservation_list_take(struct reservation_list *list, struct reservation *row, int units);
@@ -92,10 +93,12 @@ void reservation_list_remove(struct reservation_list *list, struct reservation *
 void reservation_list_trim(struct reservation_list *list, int64_t until_ms);
 
 /* The reservation with the expiry and id of `like`, or NULL. */
-struct reservation *reservation_list_find(const struct reservation_list *list, const struct reservation *like);
+struct reservation *reservation_list_find(const struct reservation_list *list,
+                                          const struct reservation *like);
 
 /* A customer's reservations by expiry, with the emptied ones; NULL when there are no more. */
-struct reservation *reservation_list_first_of(const struct reservation_list *list, const char *customer_id);
+struct reservation *reservation_list_first_of(const struct reservation_list *list,
+                                              const char *customer_id);
 struct reservation *reservation_list_next_of(const struct reservation *row);
 
 /* The first that is not emptied, or NULL. */

@@ -39,7 +39,8 @@ void store_operation_prepare(struct inventory_store *store, const struct invento
     store->refused.count = 0;
 }
 
-void *store_operation_new(struct inventory_store *store, size_t bytes, inventory_store_done done, void *context) {
+void *store_operation_new(struct inventory_store *store, size_t bytes, inventory_store_done done,
+                          void *context) {
     struct store_operation *operation = calloc(1, bytes);
     if (operation == NULL) {
         queue_refusal(store, done, context);
@@ -70,12 +71,14 @@ static void end_failed(struct store_operation *operation) {
     store_operation_end(operation, failure.status, &failure);
 }
 
-void store_operation_fail(struct store_operation *operation, struct event_loop *loop, const struct error *failure) {
+void store_operation_fail(struct store_operation *operation, struct event_loop *loop,
+                          const struct error *failure) {
     operation->failure = *failure;
     store_operation_post(operation, loop, end_failed);
 }
 
-void store_operation_end(struct store_operation *operation, enum status status, const struct error *err) {
+void store_operation_end(struct store_operation *operation, enum status status,
+                         const struct error *err) {
     const struct error none = {.status = STATUS_OK};
     inventory_store_done done = operation->done;
     void *context = operation->context;

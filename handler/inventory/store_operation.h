@@ -41,16 +41,19 @@ void store_operation_prepare(struct inventory_store *store, const struct invento
  * Returns a new operation of `bytes`, zeroed behind its base; or NULL, and then `done` will be
  * told.
  */
-void *store_operation_new(struct inventory_store *store, size_t bytes, inventory_store_done done, void *context);
+void *store_operation_new(struct inventory_store *store, size_t bytes, inventory_store_done done,
+                          void *context);
 
 /* Calls `run` in the loop's next round, with the correlation of whoever started the operation. */
 void store_operation_post(struct store_operation *operation, struct event_loop *loop,
                           void (*run)(struct store_operation *operation));
 
 /* Ends an operation in the next round. For one that fails before anything was started. */
-void store_operation_fail(struct store_operation *operation, struct event_loop *loop, const struct error *failure);
+void store_operation_fail(struct store_operation *operation, struct event_loop *loop,
+                          const struct error *failure);
 
 /* Frees an operation, then calls `done`. With STATUS_OK `err` does not matter, and may be NULL. */
-void store_operation_end(struct store_operation *operation, enum status status, const struct error *err);
+void store_operation_end(struct store_operation *operation, enum status status,
+                         const struct error *err);
 
 #endif

@@ -6,8 +6,8 @@ static void tell_waiters(void *context);
 
 void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
                             const struct seed_product *seeds, size_t seed_count, bool is_others) {
-    *preparation =
-        (struct store_preparation){.store = store, .seeds = seeds, .seed_count = seed_count, .is_others = is_others};
+    *preparation = (struct store_preparation){
+        .store = store, .seeds = seeds, .seed_count = seed_count, .is_others = is_others};
     atomic_init(&preparation->is_ready, is_others);
     TAILQ_INIT(&preparation->waiters);
     preparation->task = (struct loop_task){.run = tell_waiters, .context = preparation};
@@ -22,8 +22,10 @@ static void note_loss(struct store_preparation *preparation, const char *why) {
         preparation->is_lost = true;
         atomic_store_explicit(&preparation->is_ready, false, memory_order_release);
         error_set(&preparation->failure, STATUS_CONTAINER_NOT_FOUND,
-                  "the stock has disappeared while this program was running, and it is not made again by itself. "
-                  "Restore the table, or accept that all stock is as Inventory:SeedProducts says; then restart "
+                  "the stock has disappeared while this program was running, and it is not made "
+                  "again by itself. "
+                  "Restore the table, or accept that all stock is as Inventory:SeedProducts says; "
+                  "then restart "
                   "every instance (%s)",
                   why);
     }
@@ -58,11 +60,13 @@ static void on_prepared(void *context, enum status status, const struct error *e
 static void run(struct store_preparation *preparation) {
     struct inventory_store *store = preparation->store;
     const struct correlation *before = correlation_use(NULL);
-    store->ops->prepare(store, preparation->seeds, preparation->seed_count, on_prepared, preparation);
+    store->ops->prepare(store, preparation->seeds, preparation->seed_count, on_prepared,
+                        preparation);
     correlation_use(before);
 }
 
-void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter) {
+void store_preparation_await(struct store_preparation *preparation,
+                             struct preparation_waiter *waiter) {
     bool is_first = TAILQ_EMPTY(&preparation->waiters);
     TAILQ_INSERT_TAIL(&preparation->waiters, waiter, link);
     if (!is_first) {

@@ -36,9 +36,10 @@ struct store_preparation {
 
     atomic_bool is_ready;
     bool is_lost;
-    struct preparation_waiters waiters; /* not empty: they will be told, by the run under way or by `task` */
-    struct error failure;               /* of the last run, or of the loss */
-    struct loop_task task;              /* tells the waiters of what is known already */
+    struct preparation_waiters
+        waiters;           /* not empty: they will be told, by the run under way or by `task` */
+    struct error failure;  /* of the last run, or of the loss */
+    struct loop_task task; /* tells the waiters of what is known already */
 };
 
 /* All borrowed. */
@@ -54,12 +55,14 @@ bool store_preparation_is_ready(const struct store_preparation *preparation);
  * STATUS_CANCELLED             the program is stopping
  * STATUS_UNAVAILABLE, STATUS_NO_MEMORY, ...
  */
-void store_preparation_await(struct store_preparation *preparation, struct preparation_waiter *waiter);
+void store_preparation_await(struct store_preparation *preparation,
+                             struct preparation_waiter *waiter);
 
 /*
  * An operation of the ready store has ended with `status`. STATUS_CONTAINER_NOT_FOUND means that the store is lost. Then
  * `err` says what an operator has to do. Returns `status`.
  */
-enum status store_preparation_note_status(struct store_preparation *preparation, enum status status, struct error *err);
+enum status store_preparation_note_status(struct store_preparation *preparation, enum status status,
+                                          struct error *err);
 
 #endif

@@ -33,8 +33,10 @@ static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
  * Chooses among the rows of the range: those that have expired, the customer's, and the one
  * reservation.
  */
-static void append_choice(struct strbuf *filter, const char *unexpired, const struct inventory_query *query) {
-    strbuf_append_string(filter, query->later_only ? " and (RowKey eq '" PRODUCT_ROW "'" : " and (RowKey lt ");
+static void append_choice(struct strbuf *filter, const char *unexpired,
+                          const struct inventory_query *query) {
+    strbuf_append_string(filter, query->later_only ? " and (RowKey eq '" PRODUCT_ROW "'"
+                                                   : " and (RowKey lt ");
     if (!query->later_only) {
         table_append_literal(filter, unexpired);
     }
@@ -46,16 +48,19 @@ static void append_choice(struct strbuf *filter, const char *unexpired, const st
         strbuf_append_char(filter, ')');
     }
     if (query->reservation_id != NULL) {
-        strbuf_appendf(filter, " or RowKey eq '" RESERVATION_ROW_PREFIX "%s'", query->reservation_id);
+        strbuf_appendf(filter, " or RowKey eq '" RESERVATION_ROW_PREFIX "%s'",
+                       query->reservation_id);
     }
     strbuf_append_char(filter, ')');
 }
 
-static void append_read_filter(struct strbuf *filter, const char *product_id, const struct inventory_query *query) {
+static void append_read_filter(struct strbuf *filter, const char *product_id,
+                               const struct inventory_query *query) {
     struct strbuf unexpired;
     strbuf_init(&unexpired, PRODUCT_ENTITY_KEY_BYTES);
     append_first_unexpired_key(&unexpired, query->until_ms);
-    bool has_choice = query->customer_id != NULL || query->reservation_id != NULL || query->later_only;
+    bool has_choice =
+        query->customer_id != NULL || query->reservation_id != NULL || query->later_only;
 
     strbuf_append_string(filter, "PartitionKey eq ");
     table_append_literal(filter, product_id);
@@ -96,8 +101,8 @@ static int64_t storage_deadline_ms(const struct table_read *read) {
     return clock_now_ms(client_of(read)->platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-static enum status take_reservation(struct table_read *read, const cJSON *entity, const char *row_key,
-                                    struct error *err) {
+static enum status take_reservation(struct table_read *read, const cJSON *entity,
+                                    const char *row_key, struct error *err) {
     struct reservation row = {0};
     const char *customer_id = NULL;
     if (!product_entity_read_reservation(entity, row_key, &row, &customer_id)) {
@@ -190,11 +195,13 @@ static void read_pages(struct table_read *read);
 static void check_etag(struct table_read *read, const char *etag) {
     if (strcmp(etag, read->out->etag) == 0) {
         confirm_time(read);
-    } else if (read->tries < SNAPSHOT_TRIES && clock_now_ms(client_of(read)->platform->clock) < read->give_up_ms) {
+    } else if (read->tries < SNAPSHOT_TRIES &&
+               clock_now_ms(client_of(read)->platform->clock) < read->give_up_ms) {
         read_pages(read);
     } else {
         struct error err;
-        error_set(&err, STATUS_PRECONDITION_FAILED, "it changed too often while its many rows were read");
+        error_set(&err, STATUS_PRECONDITION_FAILED,
+                  "it changed too often while its many rows were read");
         end_read(read, STATUS_PRECONDITION_FAILED, &err);
     }
 }
@@ -239,14 +246,16 @@ static void read_pages(struct table_read *read) {
     read->tries++;
     read->customer_rows = 0;
     read->is_enough = false;
-    const struct table_query query = {.table = read->store->table,
-                                      .filter = read->filter.data,
-                                      .page_rows = read->query.limit > 0 ? read->query.limit + SPARE_ROWS : 0,
-                                      .visit = take_row,
-                                      .context = read,
-                                      .is_enough = &read->is_enough,
-                                      .out_pages = &read->pages};
-    table_query_start(&read->call, client_of(read), &query, storage_deadline_ms(read), on_pages, read);
+    const struct table_query query = {
+        .table = read->store->table,
+        .filter = read->filter.data,
+        .page_rows = read->query.limit > 0 ? read->query.limit + SPARE_ROWS : 0,
+        .visit = take_row,
+        .context = read,
+        .is_enough = &read->is_enough,
+        .out_pages = &read->pages};
+    table_query_start(&read->call, client_of(read), &query, storage_deadline_ms(read), on_pages,
+                      read);
 }
 
 static void end_unwritten(struct store_operation *operation) {
@@ -256,8 +265,9 @@ static void end_unwritten(struct store_operation *operation) {
     end_read(read, err.status, &err);
 }
 
-void table_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
-                struct product_state *out, inventory_store_done done, void *context) {
+void table_read(struct inventory_store *base, const char *product_id,
+                const struct inventory_query *query, struct product_state *out,
+                inventory_store_done done, void *context) {
     struct table_read *read = store_operation_new(base, sizeof *read, done, context);
     if (read == NULL) {
         product_state_cleanup(out);

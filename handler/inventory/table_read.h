@@ -21,7 +21,8 @@
 #include "inventory/inventory_store_table.h"
 
 /* The table store's read. */
-void table_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
-                struct product_state *out, inventory_store_done done, void *context);
+void table_read(struct inventory_store *base, const char *product_id,
+                const struct inventory_query *query, struct product_state *out,
+                inventory_store_done done, void *context);
 
 #endif

@@ -49,7 +49,8 @@ static void end_preparation(struct preparation *own, enum status status, const s
 
 /* Returns whether seed number `at` was created, or met. */
 static bool has_ended(const struct inventory_store_table *store, size_t at) {
-    return at < store->seeds_ended || (store->seeds_ended_ahead >> (at - store->seeds_ended) & 1) != 0;
+    return at < store->seeds_ended ||
+           (store->seeds_ended_ahead >> (at - store->seeds_ended) & 1) != 0;
 }
 
 static void note_ended(struct inventory_store_table *store, size_t at) {
@@ -70,12 +71,14 @@ static void begin_seeds(struct preparation *own) {
     static_assert(SEEDS_AT_ONCE <= 32, "seeds_ended_ahead has a bit for each");
     const struct inventory_store_table *store = own->store;
     size_t end = store->seeds_ended + (store->is_seen ? SEEDS_AT_ONCE : 1);
-    for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end; own->next++) {
+    for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end;
+         own->next++) {
         if (!has_ended(store, own->next)) {
             struct seeding *seeding = &own->seedings[own->next % SEEDS_AT_ONCE];
             own->under_way++;
             seeding->owner = own;
-            product_creation_start(&seeding->creation, own->store, &own->seeds[own->next], on_seeded, seeding);
+            product_creation_start(&seeding->creation, own->store, &own->seeds[own->next],
+                                   on_seeded, seeding);
         }
     }
 }
@@ -117,8 +120,8 @@ static void end_idle(struct store_operation *operation) {
     end_preparation((struct preparation *)operation, STATUS_OK, &operation->failure);
 }
 
-void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                         inventory_store_done done, void *context) {
+void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds,
+                         size_t count, inventory_store_done done, void *context) {
     struct inventory_store_table *store = (struct inventory_store_table *)base;
     struct preparation *own = store_operation_new(base, sizeof *own, done, context);
     if (own == NULL) {
@@ -133,7 +136,8 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
     } else if (store->is_seen) {
         store_operation_post(&own->base, base->platform->loop, end_idle);
     } else {
-        table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store), on_table_created, own);
+        table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store),
+                           on_table_created, own);
     }
 }
 
@@ -186,15 +190,15 @@ static void on_created(void *context, enum status status, const struct error *er
     struct addition *own = context;
     struct inventory_store_table *store = own->store;
     if (status == STATUS_ALREADY_EXISTS && own->creation.was_inserting) {
-        table_get_start(&own->call, store->client, store->table, own->creation.product->id, PRODUCT_ROW,
-                        storage_deadline_ms(store), &own->row, on_row_read, own);
+        table_get_start(&own->call, store->client, store->table, own->creation.product->id,
+                        PRODUCT_ROW, storage_deadline_ms(store), &own->row, on_row_read, own);
     } else {
         store_operation_end(&own->base, status, err);
     }
 }
 
-void table_setup_add(struct inventory_store_table *store, const struct seed_product *product, inventory_store_done done,
-                     void *context) {
+void table_setup_add(struct inventory_store_table *store, const struct seed_product *product,
+                     inventory_store_done done, void *context) {
     struct addition *own = store_operation_new(&store->base, sizeof *own, done, context);
     if (own != NULL) {
         own->store = store;
@@ -233,16 +237,18 @@ static void on_listed(void *context, enum status status, const struct error *err
     store_operation_end(&own->base, status, &failure);
 }
 
-void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit, inventory_store_done done,
-                      void *context) {
+void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit,
+                      inventory_store_done done, void *context) {
     struct listing *own = store_operation_new(&store->base, sizeof *own, done, context);
     if (own == NULL) {
         return;
     }
-    const struct table_query query = {
-        .table = store->table, .filter = "RowKey eq '" PRODUCT_ROW "'", .visit = list_row, .context = own};
+    const struct table_query query = {.table = store->table,
+                                      .filter = "RowKey eq '" PRODUCT_ROW "'",
+                                      .visit = list_row,
+                                      .context = own};
     own->store = store;
     own->visit = visit;
-    table_query_start(&own->call, store->client, &query, clock_now_ms(store->base.platform->clock) + LISTING_MS,
-                      on_listed, own);
+    table_query_start(&own->call, store->client, &query,
+                      clock_now_ms(store->base.platform->clock) + LISTING_MS, on_listed, own);
 }

@@ -16,8 +16,8 @@
  * seed is begun, and those under way are finished. The next preparation, which must have the same
  * seeds, leaves out those that were created or met: what was seeded once is not seeded again.
  */
-void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                         inventory_store_done done, void *context);
+void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds,
+                         size_t count, inventory_store_done done, void *context);
 
 /*
  * Creates a product for an operator, and the table if need be. If several add the same product at
@@ -27,14 +27,15 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
  *                             to do
  * STATUS_UNAVAILABLE     nobody knows: it was added once or not at all
  */
-void table_setup_add(struct inventory_store_table *store, const struct seed_product *product, inventory_store_done done,
-                     void *context);
+void table_setup_add(struct inventory_store_table *store, const struct seed_product *product,
+                     inventory_store_done done, void *context);
 
 /*
  * Takes one product's row, without reservations, on the loop's thread. Any status but STATUS_OK
  * ends the list with it.
  */
-typedef enum status (*table_setup_visitor)(void *context, const struct product *product, struct error *err);
+typedef enum status (*table_setup_visitor)(void *context, const struct product *product,
+                                           struct error *err);
 
 /*
  * Visits every product for an operator, in the order of ids. Reads the table from end to end, so
@@ -43,7 +44,7 @@ typedef enum status (*table_setup_visitor)(void *context, const struct product *
  * STATUS_CONTAINER_NOT_FOUND  there is no table
  * STATUS_UNAVAILABLE, STATUS_CANCELLED
  */
-void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit, inventory_store_done done,
-                      void *context);
+void table_setup_list(struct inventory_store_table *store, table_setup_visitor visit,
+                      inventory_store_done done, void *context);
 
 #endif

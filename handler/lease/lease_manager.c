@@ -27,7 +27,8 @@ void lease_manager_arm(struct lease_manager *manager) {
 
 void lease_manager_note_count(struct lease_manager *manager) {
     if (manager->close_done != NULL && manager->renewal.count == 0) {
-        event_loop_set_timer(manager->platform->loop, &manager->close_timer, clock_now_ms(manager->platform->clock));
+        event_loop_set_timer(manager->platform->loop, &manager->close_timer,
+                             clock_now_ms(manager->platform->clock));
     }
 }
 
@@ -36,7 +37,8 @@ void lease_manager_settle(struct managed_lease *managed) {
     if (managed->is_released && managed->lease.state == LEASE_ENDED) {
         lease_manager_wake_waiting(manager, managed->lease.name);
     }
-    if (managed->is_released && lease_is_finished(&managed->lease) && LIST_EMPTY(&managed->watches)) {
+    if (managed->is_released && lease_is_finished(&managed->lease) &&
+        LIST_EMPTY(&managed->watches)) {
         LIST_REMOVE(managed, link);
         free(managed);
     }
@@ -48,7 +50,8 @@ void lease_manager_start_release(struct managed_lease *managed) {
     managed->is_released = true;
     LIST_REMOVE(managed, link);
     LIST_INSERT_HEAD(&lease_manager_bucket(manager, managed->lease.name)->returning, managed, link);
-    lease_renewal_release(&manager->renewal, &managed->lease, clock_now_ms(manager->platform->clock));
+    lease_renewal_release(&manager->renewal, &managed->lease,
+                          clock_now_ms(manager->platform->clock));
     lease_manager_wake_watches(managed);
     lease_manager_settle(managed);
     lease_manager_arm(manager);
@@ -93,8 +96,8 @@ static void release_all(struct lease_manager *manager) {
     lease_manager_arm(manager);
 }
 
-void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_ms, lease_close_done done,
-                               void *context) {
+void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_ms,
+                               lease_close_done done, void *context) {
     assert(manager->close_done == NULL);
     manager->close_done = done;
     manager->close_context = context;
@@ -118,7 +121,8 @@ static void on_closed(void *context) {
 /* --- life cycle --- */
 
 enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
-                              struct lease_store *store, const struct platform *platform, struct error *err) {
+                              struct lease_store *store, const struct platform *platform,
+                              struct error *err) {
     struct lease_manager *manager = calloc(1, sizeof *manager); /* its lists are empty */
     if (manager == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the lease manager");
@@ -139,7 +143,8 @@ void lease_manager_free(struct lease_manager *manager) {
     if (manager == NULL) {
         return;
     }
-    assert(LIST_EMPTY(&manager->held) && LIST_EMPTY(&manager->acquires) && LIST_EMPTY(&manager->breaks));
+    assert(LIST_EMPTY(&manager->held) && LIST_EMPTY(&manager->acquires) &&
+           LIST_EMPTY(&manager->breaks));
     struct managed_lease *managed;
     for (int i = 0; i < LEASE_NAME_BUCKETS; i++) {
         while ((managed = LIST_FIRST(&manager->buckets[i].returning)) != NULL) {

@@ -71,7 +71,8 @@ struct lease_listener {
 
 /* All borrowed. May be called on any thread, before anything else of the manager is. STATUS_NO_MEMORY. */
 enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
-                              struct lease_store *store, const struct platform *platform, struct error *err) MUST_CHECK;
+                              struct lease_store *store, const struct platform *platform,
+                              struct error *err) MUST_CHECK;
 
 /*
  * Stopping, first step: acquires that wait, and those to come, end with STATUS_CANCELLED. Leases in
@@ -95,8 +96,8 @@ typedef void (*lease_close_done)(void *context, int unreleased);
  * released as well. Nothing is sent to the store afterwards. Owners may still call what a lease in
  * hand allows. One close at a time. On the loop's thread.
  */
-void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_ms, lease_close_done done,
-                               void *context);
+void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_ms,
+                               lease_close_done done, void *context);
 
 /*
  * Frees a closed manager. The loop has stopped, every owner has released its lease, and no call at
@@ -107,16 +108,18 @@ void lease_manager_free(struct lease_manager *manager);
 /* ---- acquiring ---- */
 
 struct lease_request {
-    const char *name;               /* 1 to LEASE_NAME_BYTES - 1 bytes; copied */
-    int duration_s;                 /* 0: the default */
-    bool try_once;                  /* do not wait for a held lease, whatever AcquireTimeout is */
-    int64_t wait_until_ms;          /* until then a held lease is waited for; 0: AcquireTimeout from now on */
-    int64_t eager_from_ms;          /* from then on waits begin anew before they grow long; 0: never */
+    const char *name; /* 1 to LEASE_NAME_BYTES - 1 bytes; copied */
+    int duration_s;   /* 0: the default */
+    bool try_once;    /* do not wait for a held lease, whatever AcquireTimeout is */
+    int64_t
+        wait_until_ms; /* until then a held lease is waited for; 0: AcquireTimeout from now on */
+    int64_t eager_from_ms; /* from then on waits begin anew before they grow long; 0: never */
     struct lease_listener listener; /* copied; zero: nobody listens */
 };
 
 /* `lease` is NULL unless STATUS_OK. */
-typedef void (*lease_acquire_done)(void *context, enum status status, struct lease *lease, const struct error *err);
+typedef void (*lease_acquire_done)(void *context, enum status status, struct lease *lease,
+                                   const struct error *err);
 
 /*
  *     state       left by
@@ -174,7 +177,8 @@ struct lease_acquire {
  * After a failure, whatever storage may have granted all the same is released.
  */
 void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done, void *context);
+                         const struct lease_request *request, lease_acquire_done done,
+                         void *context);
 
 /*
  * Storage that has been asked already may answer in its own time; what it grants is then released.
@@ -212,7 +216,8 @@ struct lease_watch {
 };
 
 /* `safe_until_ms`, STATUS_OK: the step must end by then, on the clock. */
-typedef void (*lease_extend_done)(void *context, enum status status, int64_t safe_until_ms, const struct error *err);
+typedef void (*lease_extend_done)(void *context, enum status status, int64_t safe_until_ms,
+                                  const struct error *err);
 
 struct lease_extend {
     struct lease_watch watch; /* first */
@@ -231,8 +236,9 @@ struct lease_extend {
  * STATUS_LEASE_LOST   it is lost or released, or could not be renewed in time: do not begin
  * STATUS_CANCELLED    lease_manager_cancel_waits, while it was being renewed
  */
-void lease_extend_start(struct lease_extend *extend, struct lease_manager *manager, struct lease *lease,
-                        int64_t needed_ms, lease_extend_done done, void *context);
+void lease_extend_start(struct lease_extend *extend, struct lease_manager *manager,
+                        struct lease *lease, int64_t needed_ms, lease_extend_done done,
+                        void *context);
 void lease_extend_abandon(struct lease_extend *extend);
 
 typedef void (*lease_hold_done)(void *context, enum status status, const struct error *err);
@@ -251,8 +257,8 @@ struct lease_hold {
  * STATUS_LEASE_LOST   as soon as it is lost or released
  * STATUS_CANCELLED    as soon as lease_manager_cancel_waits is called
  */
-void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease, int64_t duration_ms,
-                      lease_hold_done done, void *context);
+void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease,
+                      int64_t duration_ms, lease_hold_done done, void *context);
 void lease_hold_abandon(struct lease_hold *hold);
 
 /* ---- for operators ---- */
@@ -273,8 +279,8 @@ struct lease_break {
  * Ends somebody else's lease at once. Statuses of lease_store_ops.break_lease; STATUS_CANCELLED,
  * STATUS_NO_MEMORY.
  */
-void lease_break_start(struct lease_break *operation, struct lease_manager *manager, const char *name,
-                       lease_break_done done, void *context);
+void lease_break_start(struct lease_break *operation, struct lease_manager *manager,
+                       const char *name, lease_break_done done, void *context);
 void lease_break_abandon(struct lease_break *operation);
 
 #endif

@@ -43,7 +43,8 @@ static enum status new_managed(struct lease_manager *manager, const struct lease
     managed->manager = manager;
     managed->listener = request->listener;
     managed->release = (struct loop_task){.run = on_release, .context = managed};
-    managed->lease.duration_s = request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
+    managed->lease.duration_s =
+        request->duration_s != 0 ? request->duration_s : manager->options->duration_s;
     memcpy(managed->lease.name, request->name, length);
     LIST_INSERT_HEAD(&manager->asked, managed, link);
     lease_renewal_reserve(&manager->renewal);
@@ -75,7 +76,8 @@ static enum status take_granted(struct managed_lease *managed, int64_t sent_ms, 
     if (status == STATUS_OK && manager->is_closing) {
         *reason = "the lease was granted while the program is stopping";
         status = STATUS_CANCELLED;
-    } else if (status == STATUS_OK && !lease_is_safe(lease, manager->options, clock_now_ms(manager->platform->clock))) {
+    } else if (status == STATUS_OK &&
+               !lease_is_safe(lease, manager->options, clock_now_ms(manager->platform->clock))) {
         *reason = "the lease was granted too late to be relied on";
         status = STATUS_UNAVAILABLE;
     }
@@ -98,13 +100,15 @@ static void enter(struct lease_acquire *acquire, enum lease_acquire_state state)
     }
     acquire->state = (unsigned)state;
     if (state == LEASE_ACQUIRE_RETURNING) {
-        LIST_INSERT_HEAD(&lease_manager_bucket(manager, acquire->managed->lease.name)->waiting, acquire, link);
+        LIST_INSERT_HEAD(&lease_manager_bucket(manager, acquire->managed->lease.name)->waiting,
+                         acquire, link);
     } else if (state != LEASE_ACQUIRE_IDLE) {
         LIST_INSERT_HEAD(&manager->acquires, acquire, link);
     }
 }
 
-static void end_acquire(struct lease_acquire *acquire, enum status status, const struct error *err) {
+static void end_acquire(struct lease_acquire *acquire, enum status status,
+                        const struct error *err) {
     struct lease *lease = status == STATUS_OK ? &acquire->managed->lease : NULL;
     enter(acquire, LEASE_ACQUIRE_IDLE);
     acquire->managed = NULL;
@@ -133,7 +137,8 @@ static void give_up(struct lease_acquire *acquire, enum status status, const cha
  * Returns 1.5 to 2 times as long, so that those who wait for the same lease spread out. Never 0,
  * which would not grow.
  */
-static int64_t longer_wait_ms(const struct random_source *random, int64_t wait_ms, int64_t first_wait_ms) {
+static int64_t longer_wait_ms(const struct random_source *random, int64_t wait_ms,
+                              int64_t first_wait_ms) {
     wait_ms += wait_ms / 2 + (int64_t)((double)wait_ms * random_fraction(random) / 2) + 1;
     return clock_min_ms(wait_ms, clock_max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
@@ -148,7 +153,8 @@ static int64_t take_wait_ms(struct lease_acquire *acquire, int64_t now_ms) {
         acquire->round_end_ms = now_ms + EAGER_ROUND_MS;
     }
     int64_t wait_ms = acquire->next_wait_ms;
-    acquire->next_wait_ms = longer_wait_ms(acquire->manager->platform->random, wait_ms, acquire->first_wait_ms);
+    acquire->next_wait_ms =
+        longer_wait_ms(acquire->manager->platform->random, wait_ms, acquire->first_wait_ms);
     return wait_ms;
 }
 
@@ -181,8 +187,8 @@ static bool back_off(struct lease_acquire *acquire) {
 }
 
 /* The answer to an acquire that was abandoned: what it may have granted is released. */
-static void on_abandoned_answered(struct managed_lease *managed, enum status status, const struct error *err,
-                                  int64_t sent_ms) {
+static void on_abandoned_answered(struct managed_lease *managed, enum status status,
+                                  const struct error *err, int64_t sent_ms) {
     const char *reason;
     if (may_be_granted(status, err)) {
         (void)take_granted(managed, sent_ms, STATUS_CANCELLED, &reason);
@@ -194,7 +200,8 @@ static void on_abandoned_answered(struct managed_lease *managed, enum status sta
 static void on_asked(void *context, enum status status, const struct error *err) {
     struct managed_lease *managed = context;
     struct lease_acquire *acquire = managed->acquire;
-    int64_t sent_ms = status == STATUS_OK ? managed->call.sent_ms : clock_now_ms(managed->manager->platform->clock);
+    int64_t sent_ms = status == STATUS_OK ? managed->call.sent_ms
+                                          : clock_now_ms(managed->manager->platform->clock);
     if (acquire == NULL) {
         on_abandoned_answered(managed, status, err, sent_ms);
         return;
@@ -228,13 +235,15 @@ static void ask(struct lease_acquire *acquire) {
     struct managed_lease *managed = acquire->managed;
     const struct lease *lease = &managed->lease;
     int64_t least_ms = clock_now_ms(manager->platform->clock) + STORAGE_ATTEMPT_TIMEOUT_MS;
-    const struct correlation *before = correlation_use(acquire->has_correlation ? &acquire->correlation : NULL);
+    const struct correlation *before =
+        correlation_use(acquire->has_correlation ? &acquire->correlation : NULL);
     enter(acquire, LEASE_ACQUIRE_ASKING);
     managed->acquire = acquire;
     managed->call.done = on_asked;
     managed->call.context = managed;
-    enum status status = manager->store->ops->acquire(manager->store, &managed->call, lease->name, lease->id,
-                                                      lease->duration_s, clock_max_ms(acquire->deadline_ms, least_ms));
+    enum status status = manager->store->ops->acquire(manager->store, &managed->call, lease->name,
+                                                      lease->id, lease->duration_s,
+                                                      clock_max_ms(acquire->deadline_ms, least_ms));
     correlation_use(before);
     if (status != STATUS_OK) {
         give_up(acquire, status, status_text(status));
@@ -242,8 +251,10 @@ static void ask(struct lease_acquire *acquire) {
 }
 
 static bool is_returning(struct lease_manager *manager, const char *name) {
-    const struct managed_lease *managed = LIST_FIRST(&lease_manager_bucket(manager, name)->returning);
-    while (managed != NULL && (managed->lease.state != LEASE_RELEASING || strcmp(managed->lease.name, name) != 0)) {
+    const struct managed_lease *managed =
+        LIST_FIRST(&lease_manager_bucket(manager, name)->returning);
+    while (managed != NULL &&
+           (managed->lease.state != LEASE_RELEASING || strcmp(managed->lease.name, name) != 0)) {
         managed = LIST_NEXT(managed, link);
     }
     return managed != NULL;
@@ -256,7 +267,8 @@ void lease_manager_wake_waiting(struct lease_manager *manager, const char *name)
     }
     LIST_FOREACH(acquire, &lease_manager_bucket(manager, name)->waiting, link) {
         if (strcmp(acquire->managed->lease.name, name) == 0) {
-            event_loop_set_timer(manager->platform->loop, &acquire->timer, clock_now_ms(manager->platform->clock));
+            event_loop_set_timer(manager->platform->loop, &acquire->timer,
+                                 clock_now_ms(manager->platform->clock));
         }
     }
 }
@@ -279,16 +291,18 @@ static void on_timer(void *context) {
 /* --- starting --- */
 
 /* Returns until when a held lease is waited for. */
-static int64_t patience_end_ms(const struct lease_manager *manager, const struct lease_request *request,
-                               int64_t now_ms) {
+static int64_t patience_end_ms(const struct lease_manager *manager,
+                               const struct lease_request *request, int64_t now_ms) {
     if (request->try_once) {
         return now_ms;
     }
-    return request->wait_until_ms != 0 ? request->wait_until_ms : now_ms + manager->options->acquire_timeout_ms;
+    return request->wait_until_ms != 0 ? request->wait_until_ms
+                                       : now_ms + manager->options->acquire_timeout_ms;
 }
 
 static void init_acquire(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done, void *context) {
+                         const struct lease_request *request, lease_acquire_done done,
+                         void *context) {
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     const struct correlation *correlation = correlation_current();
     *acquire = (struct lease_acquire){.manager = manager, .done = done, .context = context};
@@ -308,7 +322,8 @@ static void init_acquire(struct lease_acquire *acquire, struct lease_manager *ma
  * would only meet ourselves.
  */
 void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done, void *context) {
+                         const struct lease_request *request, lease_acquire_done done,
+                         void *context) {
     assert(acquire->state == LEASE_ACQUIRE_IDLE);
     init_acquire(acquire, manager, request, done, context);
     if (atomic_load(&manager->are_acquires_cancelled)) {
@@ -321,7 +336,8 @@ void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *ma
     } else if (is_returning(manager, request->name)) {
         int64_t longest_ms = clock_now_ms(manager->platform->clock) + LEASE_RELEASE_TIMEOUT_MS;
         enter(acquire, LEASE_ACQUIRE_RETURNING);
-        event_loop_set_timer(manager->platform->loop, &acquire->timer, clock_max_ms(acquire->patience_ms, longest_ms));
+        event_loop_set_timer(manager->platform->loop, &acquire->timer,
+                             clock_max_ms(acquire->patience_ms, longest_ms));
     } else {
         ask(acquire);
     }
@@ -349,7 +365,8 @@ static void cancel_asking(struct lease_acquire *acquire) {
     const char *reason;
     manager->store->ops->abandon(manager->store, &acquire->managed->call);
     acquire->managed->acquire = NULL;
-    (void)take_granted(acquire->managed, clock_now_ms(manager->platform->clock), STATUS_CANCELLED, &reason);
+    (void)take_granted(acquire->managed, clock_now_ms(manager->platform->clock), STATUS_CANCELLED,
+                       &reason);
     end_later(acquire, STATUS_CANCELLED, stopping);
 }
 
@@ -395,8 +412,8 @@ static void refuse_break(struct lease_break *operation, enum status status) {
                          clock_now_ms(operation->manager->platform->clock));
 }
 
-void lease_break_start(struct lease_break *operation, struct lease_manager *manager, const char *name,
-                       lease_break_done done, void *context) {
+void lease_break_start(struct lease_break *operation, struct lease_manager *manager,
+                       const char *name, lease_break_done done, void *context) {
     assert(operation->manager == NULL);
     *operation = (struct lease_break){.manager = manager, .done = done, .context = context};
     operation->call = (struct lease_store_call){.done = on_broken, .context = operation};
@@ -405,7 +422,8 @@ void lease_break_start(struct lease_break *operation, struct lease_manager *mana
     enum status status = STATUS_CANCELLED;
     if (!atomic_load(&manager->are_waits_cancelled)) {
         status = manager->store->ops->break_lease(manager->store, &operation->call, name,
-                                                  clock_now_ms(manager->platform->clock) + STORAGE_DEADLINE_MS);
+                                                  clock_now_ms(manager->platform->clock) +
+                                                      STORAGE_DEADLINE_MS);
     }
     if (status != STATUS_OK) {
         refuse_break(operation, status);

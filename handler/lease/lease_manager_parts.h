@@ -35,8 +35,8 @@ struct managed_lease {
     struct lease_listener listener;
     LIST_ENTRY(managed_lease) link; /* in `asked`, `held` or a bucket's `returning` */
     LIST_HEAD(, lease_watch) watches;
-    struct lease_acquire *acquire;        /* the one that asks for it; NULL: abandoned, or it has ended */
-    struct lease_store_call call;         /* the acquire, later a renewal */
+    struct lease_acquire *acquire; /* the one that asks for it; NULL: abandoned, or it has ended */
+    struct lease_store_call call;  /* the acquire, later a renewal */
     struct lease_store_call release_call; /* may be under way beside a renewal */
     struct loop_task release;             /* posted by an owner on another thread */
     bool is_released;                     /* by its owner, or it never had one */

@@ -24,14 +24,16 @@ static struct lease_event describe(const struct managed_lease *managed, int64_t 
     };
 }
 
-static void call(const struct lease_listener *listener, void (*told)(void *context, const struct lease_event *event),
+static void call(const struct lease_listener *listener,
+                 void (*told)(void *context, const struct lease_event *event),
                  const struct lease_event *event) {
     if (told != NULL) {
         told(listener->context, event);
     }
 }
 
-static void tell(struct managed_lease *managed, enum lease_outcome outcome, const struct lease_event *event) {
+static void tell(struct managed_lease *managed, enum lease_outcome outcome,
+                 const struct lease_event *event) {
     const struct lease_listener *listener = &managed->listener;
     switch (outcome) {
     case LEASE_OUTCOME_NONE:
@@ -50,8 +52,8 @@ static void tell(struct managed_lease *managed, enum lease_outcome outcome, cons
 }
 
 void lease_manager_tell_loss(struct managed_lease *managed, int64_t safe_until_ms) {
-    struct lease_event event =
-        describe(managed, safe_until_ms - lease_safety_part_ms(&managed->lease, managed->manager->options));
+    struct lease_event event = describe(
+        managed, safe_until_ms - lease_safety_part_ms(&managed->lease, managed->manager->options));
     event.reason = "it was not renewed before its safety threshold";
     tell(managed, LEASE_OUTCOME_LOST, &event);
 }
@@ -79,7 +81,8 @@ static bool publish(struct managed_lease *managed, enum lease_outcome outcome) {
         int64_t before_ms = managed->published_ms;
         managed->published_ms = lease_safety_ms(&managed->lease, managed->manager->options);
         atomic_store(&managed->renewal_count, managed->lease.renewal_count);
-        return atomic_compare_exchange_strong(&managed->safe_until_ms, &before_ms, managed->published_ms);
+        return atomic_compare_exchange_strong(&managed->safe_until_ms, &before_ms,
+                                              managed->published_ms);
     }
     case LEASE_OUTCOME_RETRY:
     case LEASE_OUTCOME_NO_RETRY:
@@ -101,8 +104,9 @@ static void on_renewal_answered(void *context, enum status status, const struct 
     struct managed_lease *managed = context;
     struct lease_manager *manager = managed->manager;
     int retry_after_ms = status != STATUS_OK ? err->retry_after_ms : 0;
-    enum lease_outcome outcome = lease_renewal_on_renew_reply(&manager->renewal, &managed->lease, status,
-                                                              retry_after_ms, clock_now_ms(manager->platform->clock));
+    enum lease_outcome outcome =
+        lease_renewal_on_renew_reply(&manager->renewal, &managed->lease, status, retry_after_ms,
+                                     clock_now_ms(manager->platform->clock));
     if (outcome == LEASE_OUTCOME_NONE) {
         lease_manager_settle(managed);
         lease_manager_arm(manager);
@@ -126,8 +130,8 @@ static void on_release_answered(void *context, enum status status, const struct 
     int retry_after_ms = status != STATUS_OK ? err->retry_after_ms : 0;
     if (!lease_renewal_on_release_reply(&manager->renewal, &managed->lease, status, retry_after_ms,
                                         clock_now_ms(manager->platform->clock))) {
-        log_event(LOG_WARNING, "Lease %s of %s could not be given back and has to expire: %s", managed->lease.id,
-                  managed->lease.name, reason_of(status, err));
+        log_event(LOG_WARNING, "Lease %s of %s could not be given back and has to expire: %s",
+                  managed->lease.id, managed->lease.name, reason_of(status, err));
     }
     lease_manager_settle(managed);
     lease_manager_arm(manager);
@@ -139,7 +143,8 @@ static void send_renewal(struct managed_lease *managed, int64_t timeout_ms) {
     struct lease_store *store = managed->manager->store;
     managed->call.done = on_renewal_answered;
     managed->call.context = managed;
-    enum status status = store->ops->renew(store, &managed->call, managed->lease.name, managed->lease.id, timeout_ms);
+    enum status status = store->ops->renew(store, &managed->call, managed->lease.name,
+                                           managed->lease.id, timeout_ms);
     if (status != STATUS_OK) {
         on_renewal_answered(managed, status, &(struct error){.status = status});
     }
@@ -149,8 +154,8 @@ static void send_release(struct managed_lease *managed, int64_t timeout_ms) {
     struct lease_store *store = managed->manager->store;
     managed->release_call.done = on_release_answered;
     managed->release_call.context = managed;
-    enum status status =
-        store->ops->release(store, &managed->release_call, managed->lease.name, managed->lease.id, timeout_ms);
+    enum status status = store->ops->release(store, &managed->release_call, managed->lease.name,
+                                             managed->lease.id, timeout_ms);
     if (status != STATUS_OK) {
         on_release_answered(managed, status, &(struct error){.status = status});
     }
@@ -185,7 +190,8 @@ static void perform(const struct lease_action *action) {
 void lease_manager_run_due(void *context) {
     struct lease_manager *manager = context;
     while (!manager->is_closed) {
-        struct lease_action action = lease_renewal_due(&manager->renewal, clock_now_ms(manager->platform->clock));
+        struct lease_action action =
+            lease_renewal_due(&manager->renewal, clock_now_ms(manager->platform->clock));
         if (action.kind == LEASE_ACTION_NONE) {
             break;
         }

@@ -26,7 +26,8 @@ void lease_manager_wake_watches(struct managed_lease *managed) {
 }
 
 /* `look` is called with the operation that begins with the watch. */
-static void start_watch(struct lease_watch *watch, struct lease *lease, void (*look)(void *context)) {
+static void start_watch(struct lease_watch *watch, struct lease *lease,
+                        void (*look)(void *context)) {
     struct managed_lease *managed = (struct managed_lease *)lease;
     assert(watch->managed == NULL);
     watch->managed = managed;
@@ -79,8 +80,8 @@ static void look_at_hold(void *context) {
     end_hold(hold, err.status, &err);
 }
 
-void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease, int64_t duration_ms,
-                      lease_hold_done done, void *context) {
+void lease_hold_start(struct lease_hold *hold, struct lease_manager *manager, struct lease *lease,
+                      int64_t duration_ms, lease_hold_done done, void *context) {
     hold->until_ms = clock_now_ms(manager->platform->clock) + duration_ms;
     hold->done = done;
     hold->context = context;
@@ -107,10 +108,12 @@ static enum status check_renewing(const struct lease_extend *extend, struct erro
         return fail_stopping(err);
     }
     if (lease->renewal_count > extend->renewals_before) {
-        return error_set(err, STATUS_LEASE_LOST, "the renewal of lease %s took too long", lease->id);
+        return error_set(err, STATUS_LEASE_LOST, "the renewal of lease %s took too long",
+                         lease->id);
     }
     if (!lease_renewal_is_coming(&managed->manager->renewal, lease)) {
-        return error_set(err, STATUS_LEASE_LOST, "lease %s runs out and could not be renewed", lease->id);
+        return error_set(err, STATUS_LEASE_LOST, "lease %s runs out and could not be renewed",
+                         lease->id);
     }
     return STATUS_OK;
 }
@@ -137,8 +140,9 @@ static void look_at_extend(void *context) {
     end_extend(extend, err.status, safe_until_ms, &err);
 }
 
-void lease_extend_start(struct lease_extend *extend, struct lease_manager *manager, struct lease *lease,
-                        int64_t needed_ms, lease_extend_done done, void *context) {
+void lease_extend_start(struct lease_extend *extend, struct lease_manager *manager,
+                        struct lease *lease, int64_t needed_ms, lease_extend_done done,
+                        void *context) {
     (void)manager;
     extend->needed_ms = needed_ms;
     extend->renewals_before = lease->renewal_count;

@@ -34,25 +34,28 @@ bool lease_name_is_valid(const char *name) {
 
 bool lease_container_is_valid(const char *container) {
     size_t length = strlen(container);
-    return length >= 3 && length < LEASE_CONTAINER_NAME_BYTES && consists_of(container, LOWER DIGITS "-") &&
-           container[0] != '-' && container[length - 1] != '-' && strstr(container, "--") == NULL;
+    return length >= 3 && length < LEASE_CONTAINER_NAME_BYTES &&
+           consists_of(container, LOWER DIGITS "-") && container[0] != '-' &&
+           container[length - 1] != '-' && strstr(container, "--") == NULL;
 }
 
 /* A name follows, so the part behind the last slash may be empty or end with a dot. */
 bool lease_prefix_is_valid(const char *prefix) {
     char whole[LEASE_PREFIX_MAX_LENGTH + 2];
-    return snprintf(whole, sizeof whole, "%sx", prefix) < (int)sizeof whole && lease_name_is_valid(whole);
+    return snprintf(whole, sizeof whole, "%sx", prefix) < (int)sizeof whole &&
+           lease_name_is_valid(whole);
 }
 
 bool lease_metadata_name_is_valid(const char *name) {
     size_t length = strlen(name);
-    return length >= 1 && length <= LEASE_METADATA_NAME_MAX_LENGTH && consists_of(name, UPPER LOWER DIGITS "_") &&
-           strspn(name, DIGITS) == 0;
+    return length >= 1 && length <= LEASE_METADATA_NAME_MAX_LENGTH &&
+           consists_of(name, UPPER LOWER DIGITS "_") && strspn(name, DIGITS) == 0;
 }
 
 bool lease_metadata_value_is_valid(const char *value) {
     size_t length = strlen(value);
-    if (length < 1 || length > LEASE_METADATA_VALUE_MAX_LENGTH || value[0] == ' ' || value[length - 1] == ' ') {
+    if (length < 1 || length > LEASE_METADATA_VALUE_MAX_LENGTH || value[0] == ' ' ||
+        value[length - 1] == ' ') {
         return false;
     }
     for (size_t i = 0; i < length; i++) {

@@ -18,11 +18,13 @@ enum {
 
 struct lease_options {
     bool auto_renew;
-    int duration_s;             /* 15 to 60, or LEASE_INFINITE_S */
-    double renew_fraction;      /* the renewal interval as a part of the duration; 0 < it < safety_threshold */
-    int renew_max_retries;      /* >= 0: attempts after the first, for one renewal */
-    int64_t renew_retry_ms;     /* first wait between them; doubles */
-    double safety_threshold;    /* 0.5 to 0.95 of the duration: past it without a renewal, the lease counts as lost */
+    int duration_s; /* 15 to 60, or LEASE_INFINITE_S */
+    double
+        renew_fraction; /* the renewal interval as a part of the duration; 0 < it < safety_threshold */
+    int renew_max_retries;  /* >= 0: attempts after the first, for one renewal */
+    int64_t renew_retry_ms; /* first wait between them; doubles */
+    double
+        safety_threshold; /* 0.5 to 0.95 of the duration: past it without a renewal, the lease counts as lost */
     int64_t acquire_timeout_ms; /* how long to wait for a held lease; 0: try once */
     int64_t acquire_retry_ms;   /* first wait; grows with jitter */
 };

@@ -45,8 +45,8 @@ bool lease_is_finished(const struct lease *lease) {
 
 /* Has storage said that the lease is not ours any more (see lease_store.h)? */
 static bool is_not_ours(enum status status) {
-    return status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND ||
-           status == STATUS_PRECONDITION_FAILED;
+    return status == STATUS_LEASE_LOST || status == STATUS_NOT_FOUND ||
+           status == STATUS_CONTAINER_NOT_FOUND || status == STATUS_PRECONDITION_FAILED;
 }
 
 /* A lease in hand is looked at again when its next attempt is due, and at safety in any case. INT64_MAX: no attempt. */
@@ -68,7 +68,8 @@ static void hold(struct lease_renewal *renewal, struct lease *lease, int64_t sen
     lease->renewed_ms = sent_ms;
     lease->attempts = 0;
     lease->retry_ms = options->renew_retry_ms;
-    schedule(renewal, lease, renews ? sent_ms + part_ms(lease, options->renew_fraction) : INT64_MAX);
+    schedule(renewal, lease,
+             renews ? sent_ms + part_ms(lease, options->renew_fraction) : INT64_MAX);
 }
 
 static void end(struct lease_renewal *renewal, struct lease *lease) {
@@ -112,13 +113,15 @@ void lease_renewal_release(struct lease_renewal *renewal, struct lease *lease, i
 }
 
 /* The attempts that are still allowed share the time that is left; one that none can follow has all of it. */
-static int64_t attempt_timeout_ms(const struct lease_renewal *renewal, const struct lease *lease, int64_t now_ms) {
+static int64_t attempt_timeout_ms(const struct lease_renewal *renewal, const struct lease *lease,
+                                  int64_t now_ms) {
     int64_t left_ms = lease_safety_ms(lease, renewal->options) - now_ms;
     int attempts_left = renewal->options->renew_max_retries + 1 - lease->attempts;
     return lease->retry_ms >= left_ms ? left_ms : left_ms / attempts_left;
 }
 
-static struct lease_action begin_renewal(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+static struct lease_action begin_renewal(struct lease_renewal *renewal, struct lease *lease,
+                                         int64_t now_ms) {
     int64_t share_ms = attempt_timeout_ms(renewal, lease, now_ms);
     lease->state = LEASE_RENEWING;
     lease->sent_ms = now_ms;
@@ -128,7 +131,8 @@ static struct lease_action begin_renewal(struct lease_renewal *renewal, struct l
     return (struct lease_action){LEASE_ACTION_RENEW, lease, share_ms > 1 ? share_ms : 1};
 }
 
-static struct lease_action begin_release(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
+static struct lease_action begin_release(struct lease_renewal *renewal, struct lease *lease,
+                                         int64_t now_ms) {
     int64_t left_ms = lease->release_by_ms - now_ms;
     int64_t timeout_ms = left_ms < LEASE_RELEASE_TIMEOUT_MS ? left_ms : LEASE_RELEASE_TIMEOUT_MS;
     lease->in_flight++;
@@ -194,13 +198,15 @@ static void wait_for_turn(struct lease_renewal *renewal, struct lease *lease) {
 struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now_ms) {
     struct lease *lease = next_turn(renewal);
     while (lease == NULL && (lease = first_due(renewal, now_ms)) != NULL) {
-        bool sends = lease->state == LEASE_RELEASING || lease_is_safe(lease, renewal->options, now_ms);
+        bool sends =
+            lease->state == LEASE_RELEASING || lease_is_safe(lease, renewal->options, now_ms);
         if (sends && renewal->sending >= LEASE_MAX_SENDING) {
             wait_for_turn(renewal, lease);
             lease = NULL;
         }
     }
-    return lease != NULL ? act(renewal, lease, now_ms) : (struct lease_action){.kind = LEASE_ACTION_NONE};
+    return lease != NULL ? act(renewal, lease, now_ms)
+                         : (struct lease_action){.kind = LEASE_ACTION_NONE};
 }
 
 int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
@@ -212,7 +218,8 @@ int64_t lease_renewal_next_ms(const struct lease_renewal *renewal) {
 }
 
 /* An answer that nobody waits for any more. It can still say that there is nothing to release. */
-static enum lease_outcome on_late_reply(struct lease_renewal *renewal, struct lease *lease, enum status status) {
+static enum lease_outcome on_late_reply(struct lease_renewal *renewal, struct lease *lease,
+                                        enum status status) {
     lease->in_flight--;
     lease->gone = lease->gone || is_not_ours(status);
     bool release_waits = lease->state == LEASE_RELEASING && lease->timer.is_set;
@@ -233,12 +240,15 @@ void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease,
 }
 
 bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease) {
-    bool is_due = lease->timer.is_set && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
+    bool is_due =
+        lease->timer.is_set && lease->timer.due_ms < lease_safety_ms(lease, renewal->options);
     bool waits_for_turn = lease->turn.is_set;
-    return lease->state == LEASE_RENEWING || (lease->state == LEASE_HELD && (is_due || waits_for_turn));
+    return lease->state == LEASE_RENEWING ||
+           (lease->state == LEASE_HELD && (is_due || waits_for_turn));
 }
 
-static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int retry_after_ms, int64_t now_ms) {
+static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int retry_after_ms,
+                               int64_t now_ms) {
     int64_t backoff_end_ms = now_ms + lease->retry_ms;
     int64_t asked_ms = now_ms + retry_after_ms;
     if (asked_ms >= safety_ms) {
@@ -247,8 +257,8 @@ static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int
     return clock_max_ms(backoff_end_ms, asked_ms);
 }
 
-static enum lease_outcome on_failed_reply(struct lease_renewal *renewal, struct lease *lease, int retry_after_ms,
-                                          int64_t now_ms) {
+static enum lease_outcome on_failed_reply(struct lease_renewal *renewal, struct lease *lease,
+                                          int retry_after_ms, int64_t now_ms) {
     int64_t safety_ms = lease_safety_ms(lease, renewal->options);
     int64_t attempt_ms = next_attempt_ms(lease, safety_ms, retry_after_ms, now_ms);
     lease->state = LEASE_HELD;
@@ -259,8 +269,9 @@ static enum lease_outcome on_failed_reply(struct lease_renewal *renewal, struct 
     return again ? LEASE_OUTCOME_RETRY : LEASE_OUTCOME_NO_RETRY;
 }
 
-enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                                int retry_after_ms, int64_t now_ms) {
+enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease,
+                                                enum status status, int retry_after_ms,
+                                                int64_t now_ms) {
     assert(lease->in_flight > 0 && renewal->sending > 0);
     renewal->sending--;
     if (lease->state != LEASE_RENEWING) {
@@ -284,8 +295,8 @@ void lease_renewal_notified(struct lease *lease) {
     lease->in_flight--;
 }
 
-bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                    int retry_after_ms, int64_t now_ms) {
+bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease,
+                                    enum status status, int retry_after_ms, int64_t now_ms) {
     assert(lease->state == LEASE_RELEASING && lease->in_flight > 0 && renewal->sending > 0);
     lease->in_flight--;
     renewal->sending--;

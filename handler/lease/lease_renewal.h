@@ -42,10 +42,12 @@ enum {
     /* A request that waits costs some 20 KiB in the transport, a lease here 0.5; of the transport's 256 connections some
      * stay free for those who acquire. At 50 ms an answer it lets through 3,840 a second. */
     LEASE_MAX_SENDING = 192,
-    LEASE_LAST_ATTEMPT_MS = 1000,      /* before safety: where a Retry-After that lies past it is cut short */
-    LEASE_RELEASE_RETRY_MS = 250,      /* the first wait between attempts at a release; doubles */
-    LEASE_RELEASE_TIMEOUT_MS = 2000,   /* of one attempt, or what is left of the lease */
-    LEASE_RELEASE_INFINITE_MS = 60000, /* how long the release of a lease without end is attempted */
+    LEASE_LAST_ATTEMPT_MS =
+        1000, /* before safety: where a Retry-After that lies past it is cut short */
+    LEASE_RELEASE_RETRY_MS = 250,    /* the first wait between attempts at a release; doubles */
+    LEASE_RELEASE_TIMEOUT_MS = 2000, /* of one attempt, or what is left of the lease */
+    LEASE_RELEASE_INFINITE_MS =
+        60000, /* how long the release of a lease without end is attempted */
 };
 
 enum lease_state { LEASE_HELD, LEASE_RENEWING, LEASE_LOST, LEASE_RELEASING, LEASE_ENDED };
@@ -57,14 +59,15 @@ struct lease {
     char id[UUID_TEXT_BYTES];
     enum lease_state state;
     int duration_s;
-    int64_t renewed_ms;    /* before the request of the last good acquire or renewal was sent */
-    int64_t sent_ms;       /* before the last acquire or renewal was sent, whatever came of it */
-    int64_t release_by_ms; /* RELEASING: the lease has run out at storage, and no attempt is worth it from here on */
-    int64_t retry_ms;      /* the next wait between attempts */
-    int attempts;          /* failed attempts of the renewal or release under way */
-    int renewal_count;     /* good renewals */
-    int in_flight;         /* requests not yet answered, and callbacks running */
-    bool gone;             /* storage said that it is not ours: nothing to release */
+    int64_t renewed_ms; /* before the request of the last good acquire or renewal was sent */
+    int64_t sent_ms;    /* before the last acquire or renewal was sent, whatever came of it */
+    int64_t
+        release_by_ms; /* RELEASING: the lease has run out at storage, and no attempt is worth it from here on */
+    int64_t retry_ms;  /* the next wait between attempts */
+    int attempts;      /* failed attempts of the renewal or release under way */
+    int renewal_count; /* good renewals */
+    int in_flight;     /* requests not yet answered, and callbacks running */
+    bool gone;         /* storage said that it is not ours: nothing to release */
 };
 
 struct lease_renewal {
@@ -75,7 +78,12 @@ struct lease_renewal {
     const struct lease_options *options;
 };
 
-enum lease_action_kind { LEASE_ACTION_NONE, LEASE_ACTION_RENEW, LEASE_ACTION_RELEASE, LEASE_ACTION_TELL_LOST };
+enum lease_action_kind {
+    LEASE_ACTION_NONE,
+    LEASE_ACTION_RENEW,
+    LEASE_ACTION_RELEASE,
+    LEASE_ACTION_TELL_LOST
+};
 
 struct lease_action {
     enum lease_action_kind kind;
@@ -134,15 +142,16 @@ bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct l
  * outcome but NONE the lease stays in flight while its owner is told, until lease_renewal_notified;
  * on RETRY and NO_RETRY lease->attempts says which attempt failed.
  */
-enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                                int retry_after_ms, int64_t now_ms);
+enum lease_outcome lease_renewal_on_renew_reply(struct lease_renewal *renewal, struct lease *lease,
+                                                enum status status, int retry_after_ms,
+                                                int64_t now_ms);
 
 /* Its owner has been told. */
 void lease_renewal_notified(struct lease *lease);
 
 /* The answer to a LEASE_ACTION_RELEASE. False: it failed and will not be tried again; the lease has to run out. */
-bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                    int retry_after_ms, int64_t now_ms);
+bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease,
+                                    enum status status, int retry_after_ms, int64_t now_ms);
 
 /* How long a lease with an end may be relied on after its last good renewal was sent. */
 int64_t lease_safety_part_ms(const struct lease *lease, const struct lease_options *options);

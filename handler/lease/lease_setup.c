@@ -7,21 +7,23 @@
 
 enum { MAX_TIMEOUT_MS = 600000, MAX_RETRY_MS = 60000, MAX_RETRIES = 100 };
 
-static enum status check_number(const char *what, int64_t value, int64_t least, int64_t most, struct error *err) {
+static enum status check_number(const char *what, int64_t value, int64_t least, int64_t most,
+                                struct error *err) {
     if (value >= least && value <= most) {
         return STATUS_OK;
     }
-    return error_set(err, STATUS_INVALID_ARGUMENT, "%s is %lld; allowed: %lld to %lld", what, (long long)value,
-                     (long long)least, (long long)most);
+    return error_set(err, STATUS_INVALID_ARGUMENT, "%s is %lld; allowed: %lld to %lld", what,
+                     (long long)value, (long long)least, (long long)most);
 }
 
-static enum status check_text(const char *what, const char *value, bool (*is_valid)(const char *value),
-                              const char *allowed, struct error *err) {
+static enum status check_text(const char *what, const char *value,
+                              bool (*is_valid)(const char *value), const char *allowed,
+                              struct error *err) {
     if (value != NULL && is_valid(value)) {
         return STATUS_OK;
     }
-    return error_set(err, STATUS_INVALID_ARGUMENT, "%s is %s; allowed: %s", what, value != NULL ? value : "not set",
-                     allowed);
+    return error_set(err, STATUS_INVALID_ARGUMENT, "%s is %s; allowed: %s", what,
+                     value != NULL ? value : "not set", allowed);
 }
 
 static enum status check_duration(int duration_s, struct error *err) {
@@ -43,17 +45,21 @@ static enum status check_numbers(const struct leasehold_options *options, struct
     };
     enum status status = check_duration(options->duration_s, err);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && status == STATUS_OK; i++) {
-        status = check_number(numbers[i].what, numbers[i].value, numbers[i].least, numbers[i].most, err);
+        status =
+            check_number(numbers[i].what, numbers[i].value, numbers[i].least, numbers[i].most, err);
     }
-    if (status == STATUS_OK && !(options->safety_threshold >= 0.5 && options->safety_threshold <= 0.95)) {
-        status = error_set(err, STATUS_INVALID_ARGUMENT, "safety_threshold is %g; allowed: 0.5 to 0.95",
-                           options->safety_threshold);
+    if (status == STATUS_OK &&
+        !(options->safety_threshold >= 0.5 && options->safety_threshold <= 0.95)) {
+        status =
+            error_set(err, STATUS_INVALID_ARGUMENT, "safety_threshold is %g; allowed: 0.5 to 0.95",
+                      options->safety_threshold);
     }
     return status;
 }
 
 /* The interval becomes a part of the duration, since leases of other durations are renewed in the same proportion. */
-static enum status set_renewal(const struct leasehold_options *options, struct lease_options *out, struct error *err) {
+static enum status set_renewal(const struct leasehold_options *options, struct lease_options *out,
+                               struct error *err) {
     double duration_ms = options->duration_s * 1000.0;
     if (options->renew_interval_ms != LEASEHOLD_AUTO && options->duration_s != LEASEHOLD_INFINITE) {
         int64_t most = (int64_t)(options->safety_threshold * duration_ms + 0.5) - 1;
@@ -66,8 +72,8 @@ static enum status set_renewal(const struct leasehold_options *options, struct l
     return STATUS_OK;
 }
 
-static enum status set_lease_options(const struct leasehold_options *options, struct lease_options *out,
-                                     struct error *err) {
+static enum status set_lease_options(const struct leasehold_options *options,
+                                     struct lease_options *out, struct error *err) {
     out->auto_renew = options->auto_renew;
     out->duration_s = options->duration_s;
     out->renew_max_retries = options->renew_max_retries;
@@ -80,8 +86,8 @@ static enum status set_lease_options(const struct leasehold_options *options, st
 }
 
 /* A name that is there already is refused: storage takes two headers of one name for a broken request. */
-static enum status add_metadata(const struct leasehold_metadata *metadata, size_t *bytes, struct http_headers *out,
-                                struct error *err) {
+static enum status add_metadata(const struct leasehold_metadata *metadata, size_t *bytes,
+                                struct http_headers *out, struct error *err) {
     const char *name = metadata->name, *value = metadata->value;
     bool valid = name != NULL && value != NULL && lease_metadata_name_is_valid(name) &&
                  lease_metadata_value_is_valid(value) && http_headers_get(out, name) == NULL;
@@ -89,19 +95,22 @@ static enum status add_metadata(const struct leasehold_metadata *metadata, size_
         *bytes += strlen("lease_") + strlen(name) + strlen(value);
     }
     if (!valid || *bytes > LEASE_METADATA_MAX_BYTES) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "metadata %s is not allowed, or there twice; allowed: %s",
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "metadata %s is not allowed, or there twice; allowed: %s",
                          name != NULL ? name : "without a name", LEASE_METADATA_ALLOWED);
     }
     http_headers_add(out, name, value);
-    return out->status == STATUS_OK ? STATUS_OK : error_set(err, out->status, "%s", status_text(out->status));
+    return out->status == STATUS_OK ? STATUS_OK
+                                    : error_set(err, out->status, "%s", status_text(out->status));
 }
 
-static enum status set_store_options(const struct leasehold_options *options, struct lease_store_blob_options *out,
-                                     struct error *err) {
-    enum status status =
-        check_text("container", options->container, lease_container_is_valid, LEASE_CONTAINER_ALLOWED, err);
+static enum status set_store_options(const struct leasehold_options *options,
+                                     struct lease_store_blob_options *out, struct error *err) {
+    enum status status = check_text("container", options->container, lease_container_is_valid,
+                                    LEASE_CONTAINER_ALLOWED, err);
     if (status == STATUS_OK) {
-        status = check_text("blob_prefix", options->blob_prefix, lease_prefix_is_valid, LEASE_PREFIX_ALLOWED, err);
+        status = check_text("blob_prefix", options->blob_prefix, lease_prefix_is_valid,
+                            LEASE_PREFIX_ALLOWED, err);
     }
     size_t bytes = 0;
     for (size_t i = 0; i < options->metadata_count && status == STATUS_OK; i++) {
@@ -115,7 +124,8 @@ static enum status set_store_options(const struct leasehold_options *options, st
     return status;
 }
 
-enum status lease_setup_init(struct lease_setup *setup, const struct leasehold_options *options, struct error *err) {
+enum status lease_setup_init(struct lease_setup *setup, const struct leasehold_options *options,
+                             struct error *err) {
     *setup = (struct lease_setup){.lease = lease_options_default()};
     http_headers_init(&setup->store.metadata);
     enum status status = set_lease_options(options, &setup->lease, err);

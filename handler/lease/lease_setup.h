@@ -28,6 +28,7 @@ void lease_setup_release(struct lease_setup *setup);
 
 /* STATUS_INVALID_ARGUMENT, as above. */
 enum status lease_setup_check_name(const char *name, struct error *err) MUST_CHECK;
-enum status lease_setup_check_request(const struct leasehold_request *request, struct error *err) MUST_CHECK;
+enum status lease_setup_check_request(const struct leasehold_request *request,
+                                      struct error *err) MUST_CHECK;
 
 #endif

@@ -25,8 +25,9 @@ typedef void (*lease_store_done)(void *context, enum status status, const struct
 struct lease_store_call {
     lease_store_done done;
     void *context;
-    int64_t sent_ms; /* acquire, STATUS_OK: the clock before the request that was granted was sent */
-    void *own;       /* the store's; NULL: none is under way */
+    int64_t
+        sent_ms; /* acquire, STATUS_OK: the clock before the request that was granted was sent */
+    void *own;   /* the store's; NULL: none is under way */
 };
 
 struct lease_store {
@@ -46,8 +47,9 @@ struct lease_store_ops {
      * STATUS_NOT_FOUND            there is nothing by that name that a lease would be for
      * STATUS_UNAUTHORIZED, ...
      */
-    enum status (*acquire)(struct lease_store *store, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int duration_s, int64_t deadline_ms);
+    enum status (*acquire)(struct lease_store *store, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int duration_s,
+                           int64_t deadline_ms);
 
     /*
      * STATUS_OK: renewed. STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED:
@@ -57,12 +59,12 @@ struct lease_store_ops {
                          const char *lease_id, int64_t timeout_ms);
 
     /* STATUS_OK and those that mean "not ours any more": done. Anything else: unknown. */
-    enum status (*release)(struct lease_store *store, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int64_t timeout_ms);
+    enum status (*release)(struct lease_store *store, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int64_t timeout_ms);
 
     /* Ends anybody's lease at once. STATUS_LEASE_LOST: there was none; STATUS_NOT_FOUND: there is no such blob. */
-    enum status (*break_lease)(struct lease_store *store, struct lease_store_call *call, const char *name,
-                               int64_t deadline_ms);
+    enum status (*break_lease)(struct lease_store *store, struct lease_store_call *call,
+                               const char *name, int64_t deadline_ms);
 
     /* Ends a call without an answer, if it is under way. What was sent may still be carried out. */
     void (*abandon)(struct lease_store *store, struct lease_store_call *call);

@@ -25,7 +25,8 @@ struct blob_call {
  * Begins a call about the lease `name`. `bytes`: of the struct that blob_call is the first member
  * of; what lies behind it is zeroed. NULL: no memory.
  */
-static void *blob_call_new(size_t bytes, struct lease_store *base, struct lease_store_call *call, const char *name) {
+static void *blob_call_new(size_t bytes, struct lease_store *base, struct lease_store_call *call,
+                           const char *name) {
     struct lease_store_blob *store = (struct lease_store_blob *)base;
     struct blob_call *own = calloc(1, bytes);
     if (own == NULL) {
@@ -69,25 +70,30 @@ static void abandon(struct lease_store *base, struct lease_store_call *call) {
 
 /* --- renew, release, break --- */
 
-static void on_holders_answer(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+static void on_holders_answer(void *context, enum status status, int64_t sent_ms,
+                              const struct error *err) {
     (void)sent_ms;
     if (status != STATUS_OK && (err->http_status == 409 || err->http_status == 412)) {
-        status = STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
+        status =
+            STATUS_LEASE_LOST; /* whatever its code: to a holder it means that the lease is not his */
     }
     blob_call_end(context, status, err);
 }
 
-static void on_break_answer(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+static void on_break_answer(void *context, enum status status, int64_t sent_ms,
+                            const struct error *err) {
     (void)sent_ms;
     blob_call_end(context, status, err);
 }
 
 /* blob_lease_renew_start or blob_lease_release_start: one attempt of the lease's holder. */
-typedef void holders_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                           const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done, void *context);
+typedef void holders_start(struct blob_operation *operation, struct storage_client *client,
+                           const char *container, const char *blob, const char *lease_id,
+                           int64_t deadline_ms, blob_done done, void *context);
 
-static enum status start_holders(holders_start *start, struct lease_store *base, struct lease_store_call *call,
-                                 const char *name, const char *lease_id, int64_t timeout_ms) {
+static enum status start_holders(holders_start *start, struct lease_store *base,
+                                 struct lease_store_call *call, const char *name,
+                                 const char *lease_id, int64_t timeout_ms) {
     struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
@@ -103,19 +109,19 @@ static enum status renew(struct lease_store *base, struct lease_store_call *call
     return start_holders(blob_lease_renew_start, base, call, name, lease_id, timeout_ms);
 }
 
-static enum status release(struct lease_store *base, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int64_t timeout_ms) {
+static enum status release(struct lease_store *base, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int64_t timeout_ms) {
     return start_holders(blob_lease_release_start, base, call, name, lease_id, timeout_ms);
 }
 
-static enum status break_lease(struct lease_store *base, struct lease_store_call *call, const char *name,
-                               int64_t deadline_ms) {
+static enum status break_lease(struct lease_store *base, struct lease_store_call *call,
+                               const char *name, int64_t deadline_ms) {
     struct blob_call *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {
         return STATUS_NO_MEMORY;
     }
-    blob_lease_break_start(&own->operation, own->store->client, own->store->options->container, own->blob, deadline_ms,
-                           on_break_answer, own);
+    blob_lease_break_start(&own->operation, own->store->client, own->store->options->container,
+                           own->blob, deadline_ms, on_break_answer, own);
     return STATUS_OK;
 }
 
@@ -146,7 +152,7 @@ struct blob_acquire {
     int duration_s;
     int64_t deadline_ms;
     int round;
-    struct error missing;           /* what storage said to the last try: blob or container is missing */
+    struct error missing; /* what storage said to the last try: blob or container is missing */
     struct correlation correlation; /* a copy, of whoever started it */
     bool has_correlation;
 };
@@ -154,18 +160,20 @@ struct blob_acquire {
 static void acquire_try(struct blob_acquire *acquire);
 
 /* Ends with a failure to create what was missing: `what` and its name. */
-static void end_uncreated(struct blob_acquire *acquire, const char *what, const char *name, enum status status,
-                          const struct error *err) {
+static void end_uncreated(struct blob_acquire *acquire, const char *what, const char *name,
+                          enum status status, const struct error *err) {
     struct error failure = *err;
     error_wrap(&failure, "creating the %s %s", what, name);
     blob_call_end(&acquire->base, status, &failure);
 }
 
-static void on_blob_created(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+static void on_blob_created(void *context, enum status status, int64_t sent_ms,
+                            const struct error *err) {
     struct blob_acquire *acquire = context;
     (void)sent_ms;
     /* Somebody else was first; or has deleted the container since: the next round will see. */
-    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS || status == STATUS_CONTAINER_NOT_FOUND) {
+    if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS ||
+        status == STATUS_CONTAINER_NOT_FOUND) {
         acquire->round++;
         acquire_try(acquire);
         return;
@@ -200,8 +208,9 @@ static void create_blob(struct blob_acquire *acquire) {
     describe(acquire, &metadata);
     enum status status = metadata.status;
     if (status == STATUS_OK) {
-        blob_create_empty_start(&acquire->base.operation, store->client, store->options->container, acquire->base.blob,
-                                &metadata, acquire->deadline_ms, on_blob_created, acquire);
+        blob_create_empty_start(&acquire->base.operation, store->client, store->options->container,
+                                acquire->base.blob, &metadata, acquire->deadline_ms,
+                                on_blob_created, acquire);
     }
     http_headers_release(&metadata);
     if (status != STATUS_OK) {
@@ -210,7 +219,8 @@ static void create_blob(struct blob_acquire *acquire) {
     }
 }
 
-static void on_container_created(void *context, enum status status, int64_t sent_ms, const struct error *err) {
+static void on_container_created(void *context, enum status status, int64_t sent_ms,
+                                 const struct error *err) {
     struct blob_acquire *acquire = context;
     (void)sent_ms;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) { /* somebody else was first */
@@ -225,13 +235,15 @@ static void create_missing(struct blob_acquire *acquire) {
     if (acquire->missing.status != STATUS_CONTAINER_NOT_FOUND) {
         create_blob(acquire);
     } else if (!store->options->create_container) {
-        error_wrap(&acquire->missing,
-                   "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
-                   store->options->container);
+        error_wrap(
+            &acquire->missing,
+            "the container %s does not exist and is not to be created (CreateContainerIfNotExists)",
+            store->options->container);
         blob_call_end(&acquire->base, STATUS_CONTAINER_NOT_FOUND, &acquire->missing);
     } else {
-        blob_container_create_start(&acquire->base.operation, store->client, store->options->container,
-                                    acquire->deadline_ms, on_container_created, acquire);
+        blob_container_create_start(&acquire->base.operation, store->client,
+                                    store->options->container, acquire->deadline_ms,
+                                    on_container_created, acquire);
     }
 }
 
@@ -251,7 +263,8 @@ static void on_wanted(void *context, bool is_wanted) {
         create_missing(acquire);
     } else {
         struct error err;
-        error_set(&err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard", acquire->name);
+        error_set(&err, STATUS_NOT_FOUND, "there is nothing that the lease %s would guard",
+                  acquire->name);
         blob_call_end(&acquire->base, STATUS_NOT_FOUND, &err);
     }
     correlation_use(before);
@@ -259,8 +272,8 @@ static void on_wanted(void *context, bool is_wanted) {
 
 static void on_missing(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
-    acquire->base.is_asking =
-        store->is_wanted != NULL && !store->is_wanted(store->context, acquire->name, on_wanted, acquire);
+    acquire->base.is_asking = store->is_wanted != NULL &&
+                              !store->is_wanted(store->context, acquire->name, on_wanted, acquire);
     if (!acquire->base.is_asking) {
         create_missing(acquire);
     }
@@ -283,17 +296,19 @@ static void acquire_try(struct blob_acquire *acquire) {
     struct lease_store_blob *store = acquire->base.store;
     if (acquire->round == MAX_ROUNDS) {
         struct error err;
-        error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created", acquire->base.blob,
-                  store->options->container);
+        error_set(&err, STATUS_UNAVAILABLE, "the blob %s in %s is deleted as fast as it is created",
+                  acquire->base.blob, store->options->container);
         blob_call_end(&acquire->base, STATUS_UNAVAILABLE, &err);
         return;
     }
-    blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container, acquire->base.blob,
-                             acquire->lease_id, acquire->duration_s, acquire->deadline_ms, on_tried, acquire);
+    blob_lease_acquire_start(&acquire->base.operation, store->client, store->options->container,
+                             acquire->base.blob, acquire->lease_id, acquire->duration_s,
+                             acquire->deadline_ms, on_tried, acquire);
 }
 
-static enum status acquire(struct lease_store *base, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int duration_s, int64_t deadline_ms) {
+static enum status acquire(struct lease_store *base, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int duration_s,
+                           int64_t deadline_ms) {
     const struct correlation *correlation = correlation_current();
     struct blob_acquire *own = blob_call_new(sizeof *own, base, call, name);
     if (own == NULL) {

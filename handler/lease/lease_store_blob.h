@@ -27,8 +27,8 @@ typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
  * yet to find that out: it then calls `done` once, on the loop's thread and never inside this call. With false there,
  * there is no blob for that name. `name` is borrowed for the call.
  */
-typedef bool (*lease_store_blob_wanted)(void *context, const char *name, lease_store_blob_wanted_done done,
-                                        void *done_context);
+typedef bool (*lease_store_blob_wanted)(void *context, const char *name,
+                                        lease_store_blob_wanted_done done, void *done_context);
 
 struct lease_store_blob {
     struct lease_store base;

@@ -32,7 +32,8 @@ struct acquire_wait {
     struct lease *lease;
 };
 
-static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void on_acquired(void *context, enum status status, struct lease *lease,
+                        const struct error *err) {
     struct acquire_wait *own = context;
     own->lease = lease;
     end(&own->wait, status, err);
@@ -43,8 +44,9 @@ static void begin_acquire(void *context) {
     lease_acquire_start(&own->acquire, own->wait.manager, own->request, on_acquired, own);
 }
 
-enum status lease_manager_acquire(struct lease_manager *manager, const struct lease_request *request,
-                                  struct lease **out, struct error *err) {
+enum status lease_manager_acquire(struct lease_manager *manager,
+                                  const struct lease_request *request, struct lease **out,
+                                  struct error *err) {
     struct acquire_wait own = {.wait = {.manager = manager, .err = err}, .request = request};
     run(&own.wait, begin_acquire, &own);
     if (own.wait.status == STATUS_OK) {
@@ -72,9 +74,10 @@ static void begin_hold(void *context) {
     lease_hold_start(&own->hold, own->wait.manager, own->lease, own->duration_ms, on_held, own);
 }
 
-enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease, int64_t duration_ms,
-                               struct error *err) {
-    struct hold_wait own = {.wait = {.manager = manager, .err = err}, .lease = lease, .duration_ms = duration_ms};
+enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
+                               int64_t duration_ms, struct error *err) {
+    struct hold_wait own = {
+        .wait = {.manager = manager, .err = err}, .lease = lease, .duration_ms = duration_ms};
     run(&own.wait, begin_hold, &own);
     return own.wait.status;
 }
@@ -89,7 +92,8 @@ struct extend_wait {
     int64_t safe_until_ms;
 };
 
-static void on_extended(void *context, enum status status, int64_t safe_until_ms, const struct error *err) {
+static void on_extended(void *context, enum status status, int64_t safe_until_ms,
+                        const struct error *err) {
     struct extend_wait *own = context;
     own->safe_until_ms = safe_until_ms;
     end(&own->wait, status, err);
@@ -97,12 +101,14 @@ static void on_extended(void *context, enum status status, int64_t safe_until_ms
 
 static void begin_extend(void *context) {
     struct extend_wait *own = context;
-    lease_extend_start(&own->extend, own->wait.manager, own->lease, own->needed_ms, on_extended, own);
+    lease_extend_start(&own->extend, own->wait.manager, own->lease, own->needed_ms, on_extended,
+                       own);
 }
 
-enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease, int64_t needed_ms,
-                                 int64_t *out_safe_until_ms, struct error *err) {
-    struct extend_wait own = {.wait = {.manager = manager, .err = err}, .lease = lease, .needed_ms = needed_ms};
+enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease,
+                                 int64_t needed_ms, int64_t *out_safe_until_ms, struct error *err) {
+    struct extend_wait own = {
+        .wait = {.manager = manager, .err = err}, .lease = lease, .needed_ms = needed_ms};
     run(&own.wait, begin_extend, &own);
     if (own.wait.status == STATUS_OK) {
         *out_safe_until_ms = own.safe_until_ms;
@@ -128,7 +134,8 @@ static void begin_break(void *context) {
     lease_break_start(&own->operation, own->wait.manager, own->name, on_broken, own);
 }
 
-enum status lease_manager_break(struct lease_manager *manager, const char *name, struct error *err) {
+enum status lease_manager_break(struct lease_manager *manager, const char *name,
+                                struct error *err) {
     struct break_wait own = {.wait = {.manager = manager, .err = err}, .name = name};
     run(&own.wait, begin_break, &own);
     return own.wait.status;

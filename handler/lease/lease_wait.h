@@ -10,19 +10,22 @@
 #include "lease/lease_manager.h"
 
 /* lease_acquire_start. `out` is untouched on failure. */
-enum status lease_manager_acquire(struct lease_manager *manager, const struct lease_request *request,
-                                  struct lease **out, struct error *err) MUST_CHECK;
+enum status lease_manager_acquire(struct lease_manager *manager,
+                                  const struct lease_request *request, struct lease **out,
+                                  struct error *err) MUST_CHECK;
 
 /* lease_hold_start */
-enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease, int64_t duration_ms,
-                               struct error *err) MUST_CHECK;
+enum status lease_manager_wait(struct lease_manager *manager, struct lease *lease,
+                               int64_t duration_ms, struct error *err) MUST_CHECK;
 
 /* lease_extend_start. `out_safe_until_ms` is untouched on failure. */
-enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease, int64_t needed_ms,
-                                 int64_t *out_safe_until_ms, struct error *err) MUST_CHECK;
+enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease,
+                                 int64_t needed_ms, int64_t *out_safe_until_ms,
+                                 struct error *err) MUST_CHECK;
 
 /* lease_break_start */
-enum status lease_manager_break(struct lease_manager *manager, const char *name, struct error *err) MUST_CHECK;
+enum status lease_manager_break(struct lease_manager *manager, const char *name,
+                                struct error *err) MUST_CHECK;
 
 /* lease_manager_close_start. Returns how many leases could not be released. */
 int lease_manager_close(struct lease_manager *manager, int64_t deadline_ms);

@@ -97,7 +97,8 @@ const char *leasehold_result_text(enum leasehold_result result) {
 }
 
 /* `cause` is looked at where `status` is a failure. */
-static enum leasehold_result report(enum status status, const struct error *cause, struct leasehold_error *err) {
+static enum leasehold_result report(enum status status, const struct error *cause,
+                                    struct leasehold_error *err) {
     enum leasehold_result result = result_of(status);
     if (result != LEASEHOLD_OK && err != NULL) {
         *err = (struct leasehold_error){.result = result, .http_status = cause->http_status};
@@ -156,7 +157,8 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
     client->platform = http_transport_platform(client->transport, random_system());
     storage_client_init(&client->storage, &client->platform, account, credential);
     lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
-    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base, &client->platform, err);
+    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base,
+                             &client->platform, err);
 }
 
 /*
@@ -164,7 +166,8 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
  * released before the loop stops, and no event is told afterwards.
  */
 static void dispose(struct leasehold *client) {
-    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases), *next; lease != NULL; lease = next) {
+    for (struct leasehold_lease *lease = LIST_FIRST(&client->leases), *next; lease != NULL;
+         lease = next) {
         next = LIST_NEXT(lease, others);
         leasehold_release(lease);
     }
@@ -185,11 +188,13 @@ static void silence(void) {
     log_configure(LOG_NONE, "");
 }
 
-static enum status open_client(const struct leasehold_options *options, struct leasehold **out, struct error *err) {
+static enum status open_client(const struct leasehold_options *options, struct leasehold **out,
+                               struct error *err) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, silence);
     if (!standard_streams_open()) {
-        return error_set(err, STATUS_INTERNAL, "descriptors 0 to 2 are closed and cannot be opened");
+        return error_set(err, STATUS_INTERNAL,
+                         "descriptors 0 to 2 are closed and cannot be opened");
     }
     struct leasehold *client = calloc(1, sizeof *client);
     if (client == NULL) {
@@ -210,8 +215,8 @@ static enum status open_client(const struct leasehold_options *options, struct l
     return STATUS_OK;
 }
 
-enum leasehold_result leasehold_open(const struct leasehold_options *options, struct leasehold **out,
-                                     struct leasehold_error *err) {
+enum leasehold_result leasehold_open(const struct leasehold_options *options,
+                                     struct leasehold **out, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     return report(open_client(options, out, &cause), &cause, err);
 }
@@ -233,7 +238,8 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
         return 0;
     }
     leasehold_cancel(client);
-    int left = lease_manager_close(client->manager, clock_now_ms(client->platform.clock) + limit_wait(timeout_ms));
+    int left = lease_manager_close(client->manager,
+                                   clock_now_ms(client->platform.clock) + limit_wait(timeout_ms));
     dispose(client);
     return left;
 }
@@ -242,7 +248,8 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
 
 typedef void (*leasehold_told)(void *context, const struct leasehold_event *event);
 
-static void tell(const struct leasehold *client, leasehold_told told, const struct lease_event *event) {
+static void tell(const struct leasehold *client, leasehold_told told,
+                 const struct lease_event *event) {
     if (told == NULL) {
         return;
     }
@@ -277,8 +284,8 @@ static void on_lost(void *context, const struct lease_event *event) {
 
 /* --- leases --- */
 
-static enum status acquire(struct leasehold *client, const struct leasehold_request *request, struct lease **out,
-                           struct error *err) {
+static enum status acquire(struct leasehold *client, const struct leasehold_request *request,
+                           struct lease **out, struct error *err) {
     struct lease_request inner = {
         .name = request->name,
         .duration_s = request->duration_s,
@@ -315,7 +322,8 @@ static enum status acquire_handle(struct leasehold *client, const struct leaseho
     return STATUS_OK;
 }
 
-enum leasehold_result leasehold_acquire(struct leasehold *client, const struct leasehold_request *request,
+enum leasehold_result leasehold_acquire(struct leasehold *client,
+                                        const struct leasehold_request *request,
                                         struct leasehold_lease **out, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     return report(acquire_handle(client, request, out, &cause), &cause, err);
@@ -357,7 +365,8 @@ int leasehold_renewal_count(const struct leasehold_lease *lease) {
 enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_t duration_ms,
                                      struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
-    enum status status = lease_manager_wait(lease->client->manager, lease->lease, limit_wait(duration_ms), &cause);
+    enum status status =
+        lease_manager_wait(lease->client->manager, lease->lease, limit_wait(duration_ms), &cause);
     return report(status, &cause, err);
 }
 
@@ -365,21 +374,24 @@ static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, stru
     int duration_s = lease->lease->duration_s;
     double most_ms = lease->client->setup.lease.safety_threshold * duration_s * 1000.0;
     if (needed_ms < 0 || (duration_s != LEASE_INFINITE_S && (double)needed_ms >= most_ms)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
-                         (long long)needed_ms);
+        return error_set(
+            err, STATUS_INVALID_ARGUMENT,
+            "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
+            (long long)needed_ms);
     }
     int64_t safe_until_ms;
-    return lease_manager_ensure(lease->client->manager, lease->lease, needed_ms, &safe_until_ms, err);
+    return lease_manager_ensure(lease->client->manager, lease->lease, needed_ms, &safe_until_ms,
+                                err);
 }
 
-enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms, struct leasehold_error *err) {
+enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms,
+                                       struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     return report(ensure(lease, needed_ms, &cause), &cause, err);
 }
 
-enum leasehold_result leasehold_break(struct leasehold *client, const char *name, bool *out_was_held,
-                                      struct leasehold_error *err) {
+enum leasehold_result leasehold_break(struct leasehold *client, const char *name,
+                                      bool *out_was_held, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     enum status status = lease_setup_check_name(name, &cause);
     if (status == STATUS_OK) {

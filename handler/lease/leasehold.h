@@ -86,7 +86,7 @@ enum leasehold_result {
     LEASEHOLD_UNAVAILABLE,    /* storage could not be reached or kept failing: worth another try */
     LEASEHOLD_REFUSED,        /* storage refused the key or signature (401, 403) */
     LEASEHOLD_CANCELLED,      /* leasehold_cancel */
-    LEASEHOLD_INVALID,        /* an option, a name or another value that is not allowed; the message says which */
+    LEASEHOLD_INVALID, /* an option, a name or another value that is not allowed; the message says which */
     LEASEHOLD_NO_MEMORY,
     LEASEHOLD_FAILED, /* anything else: the message says what */
 };
@@ -106,7 +106,8 @@ struct leasehold_error {
 
 enum {
     LEASEHOLD_INFINITE = -1, /* a duration: no end */
-    LEASEHOLD_AUTO = -1,     /* a renewal interval: two thirds of the duration, less where safety is tighter */
+    LEASEHOLD_AUTO =
+        -1, /* a renewal interval: two thirds of the duration, less where safety is tighter */
 };
 
 /* What listeners are told; all borrowed for the call. Wall-clock times, in milliseconds since 1970. */
@@ -137,21 +138,25 @@ struct leasehold_metadata {
 };
 
 struct leasehold_options {
-    const char *connection_string; /* an account key or a SAS, or UseDevelopmentStorage=true; has no default */
-    const char *container;         /* "leases" */
-    const char *blob_prefix; /* "lease-"; up to 100 characters; the rules of names apply to prefix and name together */
-    bool create_container;   /* true: where storage says that it is missing */
+    const char *
+        connection_string; /* an account key or a SAS, or UseDevelopmentStorage=true; has no default */
+    const char *container; /* "leases" */
+    const char *
+        blob_prefix; /* "lease-"; up to 100 characters; the rules of names apply to prefix and name together */
+    bool create_container;                     /* true: where storage says that it is missing */
     const struct leasehold_metadata *metadata; /* none; 7 KiB in all */
     size_t metadata_count;
-    int duration_s;                     /* 30; 15 to 60, or LEASEHOLD_INFINITE */
-    bool auto_renew;                    /* true. False: only leasehold_ensure renews a lease */
-    int64_t renew_interval_ms;          /* LEASEHOLD_AUTO; at least 1, below safety. Leases of another duration are
+    int duration_s;  /* 30; 15 to 60, or LEASEHOLD_INFINITE */
+    bool auto_renew; /* true. False: only leasehold_ensure renews a lease */
+    int64_t
+        renew_interval_ms; /* LEASEHOLD_AUTO; at least 1, below safety. Leases of another duration are
                                            renewed in proportion. Of no effect with LEASEHOLD_INFINITE */
-    int renew_max_retries;              /* 3; 0 to 100: attempts after the first, for one renewal */
-    int64_t renew_retry_ms;             /* 1000; 1 to 60,000: the first wait between them; doubles */
-    double safety_threshold;            /* 0.9; 0.5 to 0.95: the part of the duration that may be relied on */
-    int64_t acquire_timeout_ms;         /* 10,000; 0 to 600,000: how long acquire waits for a holder; 0: tries once */
-    int64_t acquire_retry_ms;           /* 50; 1 to 60,000: the first wait between its tries; varies */
+    int renew_max_retries;   /* 3; 0 to 100: attempts after the first, for one renewal */
+    int64_t renew_retry_ms;  /* 1000; 1 to 60,000: the first wait between them; doubles */
+    double safety_threshold; /* 0.9; 0.5 to 0.95: the part of the duration that may be relied on */
+    int64_t
+        acquire_timeout_ms; /* 10,000; 0 to 600,000: how long acquire waits for a holder; 0: tries once */
+    int64_t acquire_retry_ms; /* 50; 1 to 60,000: the first wait between its tries; varies */
     struct leasehold_listener listener; /* nobody */
 };
 
@@ -163,7 +168,8 @@ struct leasehold_options leasehold_options_default(void);
  * closed are opened on /dev/null, so that no connection becomes the program's stdout.
  * LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY, LEASEHOLD_FAILED (no thread to be had).
  */
-enum leasehold_result leasehold_open(const struct leasehold_options *options, struct leasehold **out,
+enum leasehold_result leasehold_open(const struct leasehold_options *options,
+                                     struct leasehold **out,
                                      struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /* Ends every acquire, wait and break under way, and those to come, with LEASEHOLD_CANCELLED. Leases stay held and renewed. */
@@ -180,7 +186,8 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms);
 
 /* Start from zero: struct leasehold_request request = {.name = "..."} */
 struct leasehold_request {
-    const char *name;   /* 1 to 255 of A-Z a-z 0-9 . _ ~ - /, no part between slashes empty or ending with a dot */
+    const char *
+        name; /* 1 to 255 of A-Z a-z 0-9 . _ ~ - /, no part between slashes empty or ending with a dot */
     int duration_s;     /* 15 to 60, or LEASEHOLD_INFINITE; 0: as in the options */
     bool try_once;      /* do not wait for a holder, whatever the timeouts say */
     int64_t timeout_ms; /* up to 600,000: how long to wait for a holder; 0: as in the options */
@@ -196,8 +203,10 @@ struct leasehold_request {
  * LEASEHOLD_REFUSED, LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY
  * LEASEHOLD_FAILED        among others: the container is missing and not to be created
  */
-enum leasehold_result leasehold_acquire(struct leasehold *client, const struct leasehold_request *request,
-                                        struct leasehold_lease **out, struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
+enum leasehold_result leasehold_acquire(struct leasehold *client,
+                                        const struct leasehold_request *request,
+                                        struct leasehold_lease **out,
+                                        struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
  * Ends the lease, held or lost, and the use of `lease`. Returns at once: storage is told in the background, again and
@@ -240,7 +249,8 @@ enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t ne
  * LEASEHOLD_UNAVAILABLE (after 10 s), LEASEHOLD_CANCELLED, LEASEHOLD_REFUSED, LEASEHOLD_INVALID, LEASEHOLD_NO_MEMORY,
  * LEASEHOLD_FAILED
  */
-enum leasehold_result leasehold_break(struct leasehold *client, const char *name, bool *out_was_held,
+enum leasehold_result leasehold_break(struct leasehold *client, const char *name,
+                                      bool *out_was_held,
                                       struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 #ifdef __cplusplus

@@ -16,13 +16,18 @@ static const struct refusal {
     [HTTP_REFUSAL_BODY] = {400, "BadRequest", "The request's body could not be read."},
     [HTTP_REFUSAL_SLOW] = {408, "RequestTimeout", "The request took too long to arrive."},
     [HTTP_REFUSAL_LONG_URL] = {414, "UriTooLong", "The request's URL is too long."},
-    [HTTP_REFUSAL_LARGE_HEAD] = {431, "RequestHeadersTooLarge", "The request has too many headers, or too large ones."},
-    [HTTP_REFUSAL_OWN_FAULT] = {500, "InternalError",
-                                "The server encountered an internal error. Please retry the request."},
+    [HTTP_REFUSAL_LARGE_HEAD] = {431, "RequestHeadersTooLarge",
+                                 "The request has too many headers, or too large ones."},
+    [HTTP_REFUSAL_OWN_FAULT] =
+        {500, "InternalError",
+         "The server encountered an internal error. Please retry the request."},
     [HTTP_REFUSAL_BUSY] = {503, "TooManyRequests", "The server is busy. Please retry the request."},
-    [HTTP_REFUSAL_NO_MEMORY] = {503, "TooManyRequests", "The server is out of memory. Please retry the request."},
-    [HTTP_REFUSAL_STOPPING] = {503, "Stopping", "The server is stopping. Please retry the request."},
-    [HTTP_REFUSAL_VERSION] = {505, "HttpVersionNotSupported", "Only HTTP/1.0 and HTTP/1.1 are supported."},
+    [HTTP_REFUSAL_NO_MEMORY] = {503, "TooManyRequests",
+                                "The server is out of memory. Please retry the request."},
+    [HTTP_REFUSAL_STOPPING] = {503, "Stopping",
+                               "The server is stopping. Please retry the request."},
+    [HTTP_REFUSAL_VERSION] = {505, "HttpVersionNotSupported",
+                              "Only HTTP/1.0 and HTTP/1.1 are supported."},
 };
 
 void http_answer_refuse(struct http_response *response, enum http_refusal refusal) {
@@ -34,7 +39,8 @@ void http_answer_refuse(struct http_response *response, enum http_refusal refusa
     if (said->status == 503) {
         http_headers_add(&response->headers, "Retry-After", "1");
     }
-    strbuf_appendf(&response->body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", said->code, said->message);
+    strbuf_appendf(&response->body, "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", said->code,
+                   said->message);
 }
 
 bool http_answer_is_sendable(const struct http_response *response) {
@@ -42,8 +48,9 @@ bool http_answer_is_sendable(const struct http_response *response) {
         response->status >= 200 && response->status <= 599) {
         return true;
     }
-    log_event(LOG_ERROR, "An answer could not be built (status %d, body %s, headers %s)", response->status,
-              status_name(strbuf_status(&response->body)), status_name(response->headers.status));
+    log_event(LOG_ERROR, "An answer could not be built (status %d, body %s, headers %s)",
+              response->status, status_name(strbuf_status(&response->body)),
+              status_name(response->headers.status));
     return false;
 }
 
@@ -110,7 +117,8 @@ static void append_line(struct strbuf *out, const char *name, const char *value)
     strbuf_append(out, "\r\n", 2);
 }
 
-void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close) {
+void http_answer_append_head(struct strbuf *out, const struct http_response *response,
+                             const char *date, bool close) {
     strbuf_append_string(out, "HTTP/1.1 ");
     strbuf_append_int64(out, response->status);
     strbuf_append_char(out, ' ');

@@ -39,6 +39,7 @@ bool http_answer_has_body(const struct http_response *response, bool is_head);
  * Appends the answer's head: status line, `date` as Date unless the response has one, the headers but
  * those that frame a message, Content-Length unless it is a 204 or 304, and Connection.
  */
-void http_answer_append_head(struct strbuf *out, const struct http_response *response, const char *date, bool close);
+void http_answer_append_head(struct strbuf *out, const struct http_response *response,
+                             const char *date, bool close);
 
 #endif

@@ -5,7 +5,8 @@
 enum { MAX_SIZE_DIGITS = 8, MAX_TRAILER_BYTES = 8 * 1024 };
 
 void http_body_init(struct http_body *body, uint64_t length) {
-    *body = (struct http_body){.state = length > 0 ? HTTP_BODY_BYTES : HTTP_BODY_ENDED, .left = length};
+    *body =
+        (struct http_body){.state = length > 0 ? HTTP_BODY_BYTES : HTTP_BODY_ENDED, .left = length};
 }
 
 void http_body_init_chunked(struct http_body *body, bool tolerant) {
@@ -16,7 +17,8 @@ bool http_body_is_open(const struct http_body *body) {
     return body->state != HTTP_BODY_ENDED && body->state != HTTP_BODY_BROKEN;
 }
 
-static size_t take_bytes(struct http_body *body, const char *bytes, size_t length, struct strbuf *out) {
+static size_t take_bytes(struct http_body *body, const char *bytes, size_t length,
+                         struct strbuf *out) {
     size_t taken = length < body->left ? length : (size_t)body->left;
     if (out != NULL) {
         strbuf_append(out, bytes, taken);
@@ -66,9 +68,13 @@ static enum http_body_state take_byte(struct http_body *body, char c) {
     case HTTP_BODY_CHUNK_END:
         return only(c, '\n', HTTP_BODY_SIZE);
     case HTTP_BODY_TRAILER:
-        return c == '\r' ? HTTP_BODY_LAST_END : c == '\n' ? HTTP_BODY_BROKEN : HTTP_BODY_TRAILER_LINE;
+        return c == '\r'   ? HTTP_BODY_LAST_END
+               : c == '\n' ? HTTP_BODY_BROKEN
+                           : HTTP_BODY_TRAILER_LINE;
     case HTTP_BODY_TRAILER_LINE:
-        return c == '\r' ? HTTP_BODY_TRAILER_LINE_END : c == '\n' ? HTTP_BODY_BROKEN : HTTP_BODY_TRAILER_LINE;
+        return c == '\r'   ? HTTP_BODY_TRAILER_LINE_END
+               : c == '\n' ? HTTP_BODY_BROKEN
+                           : HTTP_BODY_TRAILER_LINE;
     case HTTP_BODY_TRAILER_LINE_END:
         return only(c, '\n', HTTP_BODY_TRAILER);
     case HTTP_BODY_LAST_END:
@@ -81,16 +87,19 @@ static enum http_body_state take_byte(struct http_body *body, char c) {
     }
 }
 
-size_t http_body_feed(struct http_body *body, const char *bytes, size_t length, struct strbuf *out) {
+size_t http_body_feed(struct http_body *body, const char *bytes, size_t length,
+                      struct strbuf *out) {
     size_t used = 0;
     while (used < length && http_body_is_open(body)) {
         if (body->state == HTTP_BODY_BYTES) {
             used += take_bytes(body, bytes + used, length - used, out);
             continue;
         }
-        bool is_beside = body->state == HTTP_BODY_EXTENSION || body->state == HTTP_BODY_TRAILER_LINE;
+        bool is_beside =
+            body->state == HTTP_BODY_EXTENSION || body->state == HTTP_BODY_TRAILER_LINE;
         body->trailer_bytes += is_beside;
-        body->state = body->trailer_bytes > MAX_TRAILER_BYTES ? HTTP_BODY_BROKEN : take_byte(body, bytes[used]);
+        body->state = body->trailer_bytes > MAX_TRAILER_BYTES ? HTTP_BODY_BROKEN
+                                                              : take_byte(body, bytes[used]);
         used++;
     }
     return used;

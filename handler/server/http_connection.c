@@ -61,7 +61,8 @@ static void begin_waiting(struct http_connection *connection) {
     int64_t limit = limit_ms(connection);
     if (limit > 0 && !connection->is_timed) {
         struct event_loop *loop = connection->all->loop;
-        event_loop_set_timer(loop, &connection->deadline, clock_now_ms(event_loop_clock(loop)) + limit);
+        event_loop_set_timer(loop, &connection->deadline,
+                             clock_now_ms(event_loop_clock(loop)) + limit);
         connection->is_timed = true;
     }
 }
@@ -190,7 +191,8 @@ static void begin_body(struct http_connection *connection) {
     } else {
         http_body_init(&connection->framing, connection->head.content_length);
     }
-    connection->is_too_large = connection->head.content_length > connection->all->options.max_body_bytes;
+    connection->is_too_large =
+        connection->head.content_length > connection->all->options.max_body_bytes;
     if (connection->is_too_large || !http_body_is_open(&connection->framing)) {
         take_in_hand(connection);
         return;
@@ -255,9 +257,11 @@ static void discard(struct http_connection *connection, const char *bytes, size_
 }
 
 static void feed(struct http_connection *connection, const char *bytes, size_t length) {
-    while (length > 0 && (connection->phase == HTTP_CONNECTION_HEAD || connection->phase == HTTP_CONNECTION_BODY)) {
-        size_t used = connection->phase == HTTP_CONNECTION_HEAD ? take_head(connection, bytes, length)
-                                                                : take_body(connection, bytes, length);
+    while (length > 0 && (connection->phase == HTTP_CONNECTION_HEAD ||
+                          connection->phase == HTTP_CONNECTION_BODY)) {
+        size_t used = connection->phase == HTTP_CONNECTION_HEAD
+                          ? take_head(connection, bytes, length)
+                          : take_body(connection, bytes, length);
         bytes += used;
         length -= used;
     }
@@ -383,8 +387,10 @@ static void step(struct http_connection *connection) {
 
 static void on_ready(void *context, unsigned events) {
     struct http_connection *connection = context;
-    connection->has_ended = connection->has_ended || (events & (LOOP_PEER_ENDED | LOOP_FAILED)) != 0;
-    connection->may_read = connection->may_read || connection->has_ended || (events & LOOP_READABLE) != 0;
+    connection->has_ended =
+        connection->has_ended || (events & (LOOP_PEER_ENDED | LOOP_FAILED)) != 0;
+    connection->may_read =
+        connection->may_read || connection->has_ended || (events & LOOP_READABLE) != 0;
     connection->may_write = connection->may_write || (events & (LOOP_WRITABLE | LOOP_FAILED)) != 0;
     step(connection);
 }

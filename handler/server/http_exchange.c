@@ -36,14 +36,16 @@ static struct http_request describe(const struct http_connection *connection) {
                                  .query = connection->head.query,
                                  .headers = &connection->headers,
                                  .body = connection->is_too_large ? "" : connection->body.data,
-                                 .body_length = connection->is_too_large ? 0 : connection->body.length,
+                                 .body_length =
+                                     connection->is_too_large ? 0 : connection->body.length,
                                  .body_too_large = connection->is_too_large};
 }
 
 static bool client_wants_end(const struct http_connection *connection) {
     const char *wish = http_headers_get(&connection->headers, "Connection");
     if (wish != NULL) {
-        return strcasestr(wish, "keep-alive") == NULL && (connection->head.is_1_0 || strcasestr(wish, "close") != NULL);
+        return strcasestr(wish, "keep-alive") == NULL &&
+               (connection->head.is_1_0 || strcasestr(wish, "close") != NULL);
     }
     return connection->head.is_1_0;
 }
@@ -82,8 +84,8 @@ void http_exchange_begin(struct http_connection *connection) {
 
 void http_exchange_finish(struct http_connection *connection) {
     connection->client_ends_it = client_wants_end(connection);
-    connection->ends =
-        connection->client_ends_it || connection->is_too_large || admission_is_draining(connection->all->admission);
+    connection->ends = connection->client_ends_it || connection->is_too_large ||
+                       admission_is_draining(connection->all->admission);
     if (!http_answer_is_sendable(&connection->inbound.response)) {
         make_refusal(connection, HTTP_REFUSAL_OWN_FAULT);
     }
@@ -103,5 +105,6 @@ bool http_exchange_invite_body(const struct http_connection *connection) {
     if (expected == NULL || strcasecmp(expected, "100-continue") != 0) {
         return true;
     }
-    return send(connection->source.fd, go_on, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
+    return send(connection->source.fd, go_on, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           length;
 }

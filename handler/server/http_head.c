@@ -37,7 +37,8 @@ void http_head_reader_cleanup(struct http_head_reader *reader) {
 }
 
 /* One byte of it; HTTP_HEAD_COMPLETE with the one that ends the empty line. */
-static enum http_head_progress take_byte(struct http_head_reader *reader, char c, bool is_first_line) {
+static enum http_head_progress take_byte(struct http_head_reader *reader, char c,
+                                         bool is_first_line) {
     char last = reader->last;
     bool ends_line = c == '\n' && (last == '\r' || reader->tolerant);
     if (c == '\0' || (last == '\r' && c != '\n') || (c == '\n' && !ends_line)) {
@@ -55,8 +56,8 @@ static enum http_head_progress take_byte(struct http_head_reader *reader, char c
     return HTTP_HEAD_COMPLETE;
 }
 
-enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes, size_t length,
-                                       size_t *out_used) {
+enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes,
+                                       size_t length, size_t *out_used) {
     enum http_head_progress progress = HTTP_HEAD_PARTIAL;
     bool is_first_line = strspn(reader->text.data, "\r\n") == reader->text.length;
     size_t used = 0;
@@ -68,7 +69,8 @@ enum http_head_progress http_head_feed(struct http_head_reader *reader, const ch
     strbuf_append(&reader->text, bytes, used);
     *out_used = used;
     if (strbuf_status(&reader->text) != STATUS_OK) {
-        return strbuf_status(&reader->text) == STATUS_TOO_LARGE ? HTTP_HEAD_TOO_LARGE : HTTP_HEAD_NO_MEMORY;
+        return strbuf_status(&reader->text) == STATUS_TOO_LARGE ? HTTP_HEAD_TOO_LARGE
+                                                                : HTTP_HEAD_NO_MEMORY;
     }
     return progress;
 }
@@ -111,8 +113,8 @@ static bool holds_controls(const char *text, bool tabs_are_fine) {
 static bool read_version(const char *text, struct http_head *out, enum http_refusal *out_why) {
     size_t prefix = strlen(VERSION_PREFIX);
     const char *number = text + prefix;
-    if (strncmp(text, VERSION_PREFIX, prefix) != 0 || strspn(number, DIGITS) != 1 || number[1] != '.' ||
-        strspn(number + 2, DIGITS) != 1 || number[3] != '\0') {
+    if (strncmp(text, VERSION_PREFIX, prefix) != 0 || strspn(number, DIGITS) != 1 ||
+        number[1] != '.' || strspn(number + 2, DIGITS) != 1 || number[3] != '\0') {
         *out_why = HTTP_REFUSAL_UNREADABLE;
         return false;
     }
@@ -126,7 +128,8 @@ static bool read_request_line(char *line, struct http_head *out, enum http_refus
     char *rest = line;
     const char *method = strsep(&rest, " ");
     char *target = strsep(&rest, " ");
-    if (!is_token(method) || target == NULL || *target == '\0' || rest == NULL || holds_controls(target, false)) {
+    if (!is_token(method) || target == NULL || *target == '\0' || rest == NULL ||
+        holds_controls(target, false)) {
         *out_why = HTTP_REFUSAL_UNREADABLE;
         return false;
     }
@@ -192,8 +195,8 @@ static bool read_framing(const struct http_headers *headers, bool tolerant, stru
     return *length != '\0' && length[strspn(length, DIGITS)] == '\0';
 }
 
-bool http_head_parse(struct http_head_reader *reader, struct http_head *out, struct http_headers *headers,
-                     enum http_refusal *out_why) {
+bool http_head_parse(struct http_head_reader *reader, struct http_head *out,
+                     struct http_headers *headers, enum http_refusal *out_why) {
     *out = (struct http_head){.method = "", .target = "", .query = ""};
     char *rest = reader->text.data + (reader->tolerant ? strspn(reader->text.data, "\r\n") : 0);
     char *request_line = take_line(&rest);

@@ -42,8 +42,8 @@ void http_head_reader_reset(struct http_head_reader *reader);
 void http_head_reader_cleanup(struct http_head_reader *reader);
 
 /* Takes bytes up to the end of the head and says in *out_used how many. */
-enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes, size_t length,
-                                       size_t *out_used);
+enum http_head_progress http_head_feed(struct http_head_reader *reader, const char *bytes,
+                                       size_t length, size_t *out_used);
 
 #define HTTP_HEAD_HUGE UINT64_MAX
 
@@ -60,7 +60,7 @@ struct http_head {
  * Reads a complete head. The strings of *out lie in the reader's text, which is changed. Adds each header to `headers`; those
  * of one name are joined with ", ", as the Functions host does. Returns false and says in *out_why what is wrong with it.
  */
-bool http_head_parse(struct http_head_reader *reader, struct http_head *out, struct http_headers *headers,
-                     enum http_refusal *out_why);
+bool http_head_parse(struct http_head_reader *reader, struct http_head *out,
+                     struct http_headers *headers, enum http_refusal *out_why);
 
 #endif

@@ -14,7 +14,8 @@ enum {
     MAX_EVICTIONS = 16,     /* under way at once */
     ACCEPT_AGAIN_MS = 100,
     FEW_CONNECTIONS = 64,
-    FILES_OF_OTHERS = 600 /* two of storage's hosts with MAX_HOST_CONNECTIONS each (http_transport.c), and some */
+    FILES_OF_OTHERS =
+        600 /* two of storage's hosts with MAX_HOST_CONNECTIONS each (http_transport.c), and some */
 };
 
 struct http_loop {
@@ -39,7 +40,8 @@ static void make_room(struct http_loop *loop) {
     if (loop->connections.evicted_count < MAX_EVICTIONS) {
         (void)http_connection_evict(&loop->connections);
     }
-    event_loop_set_timer(events, &loop->accept_again, clock_now_ms(event_loop_clock(events)) + ACCEPT_AGAIN_MS);
+    event_loop_set_timer(events, &loop->accept_again,
+                         clock_now_ms(event_loop_clock(events)) + ACCEPT_AGAIN_MS);
 }
 
 static void serve_socket(struct http_loop *loop, int fd) {
@@ -155,12 +157,13 @@ static void init(struct http_loop *loop, const struct http_connections *settings
 
 static void begin(void *context) {
     struct http_loop *loop = context;
-    loop->is_watched = event_loop_watch(loop->connections.loop, &loop->listener, LOOP_READABLE | LOOP_EDGE_TRIGGERED);
+    loop->is_watched = event_loop_watch(loop->connections.loop, &loop->listener,
+                                        LOOP_READABLE | LOOP_EDGE_TRIGGERED);
     loop_call_end(&loop->call);
 }
 
-enum status http_loop_start(struct http_loop **out, const struct http_connections *settings, int listener,
-                            struct error *err) {
+enum status http_loop_start(struct http_loop **out, const struct http_connections *settings,
+                            int listener, struct error *err) {
     struct http_loop *loop = calloc(1, sizeof *loop);
     if (loop == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "out of memory");

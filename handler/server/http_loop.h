@@ -22,8 +22,8 @@ struct http_loop;
  * STATUS_NO_MEMORY, STATUS_INTERNAL (no descriptor can be watched); the socket is still the
  * caller's then
  */
-enum status http_loop_start(struct http_loop **out, const struct http_connections *settings, int listener,
-                            struct error *err) MUST_CHECK;
+enum status http_loop_start(struct http_loop **out, const struct http_connections *settings,
+                            int listener, struct error *err) MUST_CHECK;
 
 /*
  * Closes every connection without a request in hand, waits for the answers to the others, and

@@ -21,22 +21,27 @@ struct http_server {
 };
 
 static enum status listen_error(int port, struct error *err) {
-    enum status status = errno == EADDRINUSE || errno == EACCES ? STATUS_UNAVAILABLE : STATUS_INTERNAL;
-    return error_set(err, status, "the HTTP server cannot listen on 127.0.0.1:%d: %s", port, strerror(errno));
+    enum status status =
+        errno == EADDRINUSE || errno == EACCES ? STATUS_UNAVAILABLE : STATUS_INTERNAL;
+    return error_set(err, status, "the HTTP server cannot listen on 127.0.0.1:%d: %s", port,
+                     strerror(errno));
 }
 
 /* Says in *in_out_port which port it is. */
 static enum status open_listener(int *in_out_port, int *out, struct error *err) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((in_port_t)*in_out_port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((in_port_t)*in_out_port)};
     socklen_t length = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return listen_error(*in_out_port, err);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* Linux hands it on to what is accepted */
-    if (bind(fd, (const struct sockaddr *)&address, length) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
+               sizeof(int)); /* Linux hands it on to what is accepted */
+    if (bind(fd, (const struct sockaddr *)&address, length) != 0 ||
+        listen(fd, LISTEN_BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
         enum status status = listen_error(*in_out_port, err);
         close(fd);
@@ -48,13 +53,14 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
 }
 
 static enum status start_loop(struct http_server *server, struct event_loop *loop,
-                              const struct http_server_options *options, http_inbound_handler handler, void *context,
-                              struct error *err) {
+                              const struct http_server_options *options,
+                              http_inbound_handler handler, void *context, struct error *err) {
     struct http_connections connections = {.options = *options,
                                            .loop = loop,
                                            .handler = handler,
                                            .context = context,
-                                           .max_buffered_bytes = BODIES_MAX_BYTES + options->max_body_bytes,
+                                           .max_buffered_bytes =
+                                               BODIES_MAX_BYTES + options->max_body_bytes,
                                            .admission = &server->admission};
     if (connections.options.request_timeout_ms <= 0) {
         connections.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
@@ -73,8 +79,8 @@ static enum status start_loop(struct http_server *server, struct event_loop *loo
 }
 
 enum status http_server_start(struct http_server **out, struct event_loop *loop,
-                              const struct http_server_options *options, http_inbound_handler handler, void *context,
-                              struct error *err) {
+                              const struct http_server_options *options,
+                              http_inbound_handler handler, void *context, struct error *err) {
     assert(options->port >= 0 && options->port <= 65535 && options->max_in_hand > 0);
     struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL) {

@@ -63,13 +63,15 @@ struct http_server_options {
     size_t max_body_bytes;
     size_t max_response_bytes;
     int request_timeout_ms; /* 0: HTTP_SERVER_REQUEST_TIMEOUT_MS */
-    bool tolerant; /* reads requests as the Functions host's own server does: see http_head.h and http_body.h */
+    bool
+        tolerant; /* reads requests as the Functions host's own server does: see http_head.h and http_body.h */
 
     /*
      * May change a refusal of the server's own before it goes out. What is not known of the request
      * is "". May be NULL.
      */
-    void (*on_refusal)(void *context, const struct http_request *request, struct http_response *response);
+    void (*on_refusal)(void *context, const struct http_request *request,
+                       struct http_response *response);
 };
 
 /*
@@ -80,7 +82,8 @@ struct http_server_options {
  * STATUS_NO_MEMORY, STATUS_INTERNAL
  */
 enum status http_server_start(struct http_server **out, struct event_loop *loop,
-                              const struct http_server_options *options, http_inbound_handler handler, void *context,
+                              const struct http_server_options *options,
+                              http_inbound_handler handler, void *context,
                               struct error *err) MUST_CHECK;
 
 /* The port that it listens on. */

@@ -18,7 +18,8 @@
 #include "settings/app_settings.h"
 #include "settings/config_source.h"
 
-#define ADDRESS_ALLOWED "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), "
+#define ADDRESS_ALLOWED \
+    "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), "
 #define BLOB_ADDRESS_ALLOWED ADDRESS_ALLOWED "like https://ACCOUNT.blob.core.windows.net"
 #define TABLE_ADDRESS_ALLOWED ADDRESS_ALLOWED "like https://ACCOUNT.table.core.windows.net"
 
@@ -29,7 +30,8 @@ struct account_uris {
 };
 
 /* Whether tokens sign in, as far as UseManagedIdentity and the addresses have been read. */
-bool account_settings_use_tokens(const struct config_source *source, const struct account_uris *uris,
+bool account_settings_use_tokens(const struct config_source *source,
+                                 const struct account_uris *uris,
                                  const struct app_settings *settings);
 
 /*
@@ -37,7 +39,8 @@ bool account_settings_use_tokens(const struct config_source *source, const struc
  * STATUS_INVALID_ARGUMENT   err's message is the one line to print
  * STATUS_NO_MEMORY
  */
-enum status account_settings_settle(const struct config_source *source, const struct account_uris *uris,
-                                    struct app_settings *settings, struct error *err) MUST_CHECK;
+enum status account_settings_settle(const struct config_source *source,
+                                    const struct account_uris *uris, struct app_settings *settings,
+                                    struct error *err) MUST_CHECK;
 
 #endif

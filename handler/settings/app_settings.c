@@ -38,7 +38,8 @@ static const struct setting_choice modes[] = {
     {"Development", SIGN_IN_DEVELOPMENT},
     {NULL, 0},
 };
-static const struct setting_choice stores[] = {{"Table", STORE_TABLE}, {"Memory", STORE_MEMORY}, {NULL, 0}};
+static const struct setting_choice stores[] = {
+    {"Table", STORE_TABLE}, {"Memory", STORE_MEMORY}, {NULL, 0}};
 
 #define LEASING "DistributedLeasing:"
 #define MODE_SETTING LEASING "Authentication:Mode"
@@ -64,7 +65,8 @@ static bool uses_tokens(const struct config_source *source, const void *base) {
     return account_settings_use_tokens(source, &draft->uris, &draft->settings);
 }
 
-static bool uses_mode(const struct config_source *source, const void *base, enum sign_in_mode mode) {
+static bool uses_mode(const struct config_source *source, const void *base,
+                      enum sign_in_mode mode) {
     const struct draft *draft = base;
     return uses_tokens(source, base) && draft->settings.authentication.mode == mode;
 }
@@ -73,7 +75,8 @@ static bool uses_mode(const struct config_source *source, const void *base, enum
 
 static bool uses_workload(const struct config_source *source, const void *base) {
     return uses_mode(source, base, SIGN_IN_WORKLOAD_IDENTITY) ||
-           (uses_mode(source, base, SIGN_IN_AUTO) && is_given(source, WORKLOAD "TenantId", "AZURE_TENANT_ID") &&
+           (uses_mode(source, base, SIGN_IN_AUTO) &&
+            is_given(source, WORKLOAD "TenantId", "AZURE_TENANT_ID") &&
             is_given(source, WORKLOAD "ClientId", "AZURE_CLIENT_ID") &&
             is_given(source, WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE"));
 }
@@ -84,9 +87,11 @@ static bool has_secret(const struct config_source *source) {
 
 static bool uses_principal(const struct config_source *source, const void *base) {
     return uses_mode(source, base, SIGN_IN_SERVICE_PRINCIPAL) ||
-           (uses_mode(source, base, SIGN_IN_AUTO) && is_given(source, PRINCIPAL "TenantId", "AZURE_TENANT_ID") &&
+           (uses_mode(source, base, SIGN_IN_AUTO) &&
+            is_given(source, PRINCIPAL "TenantId", "AZURE_TENANT_ID") &&
             is_given(source, PRINCIPAL "ClientId", "AZURE_CLIENT_ID") &&
-            (has_secret(source) || is_given(source, PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH")));
+            (has_secret(source) ||
+             is_given(source, PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH")));
 }
 
 static bool uses_certificate(const struct config_source *source, const void *base) {
@@ -98,7 +103,8 @@ static bool uses_authority(const struct config_source *source, const void *base)
 }
 
 static bool uses_identity(const struct config_source *source, const void *base) {
-    return uses_mode(source, base, SIGN_IN_MANAGED_IDENTITY) || uses_mode(source, base, SIGN_IN_AUTO);
+    return uses_mode(source, base, SIGN_IN_MANAGED_IDENTITY) ||
+           uses_mode(source, base, SIGN_IN_AUTO);
 }
 
 static bool uses_azure_client_id(const struct config_source *source, const void *base) {
@@ -119,8 +125,9 @@ static bool uses_imds(const struct config_source *source, const void *base) {
 #define INTO(member) .offset = offsetof(struct draft, member)
 #define FROM(lowest, highest) .least = (lowest), .most = (highest)
 #define TRUE_OR_FALSE .parse = setting_parse_bool, .allowed = "true or false"
-#define TEXT \
-    .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), .allowed = "1 to 1024 characters, none of them a control"
+#define TEXT                                               \
+    .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), \
+    .allowed = "1 to 1024 characters, none of them a control"
 
 /* clang-format off */
 static const struct setting table[] = {
@@ -203,12 +210,13 @@ static const struct setting table[] = {
 /* clang-format on */
 
 /* Not in the table: whether it is used is known only with the account's endpoints. */
-static const struct setting ca_file = {"SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file,
-                                       FROM(1, TEXT_MAX_LENGTH),
-                                       .allowed = "a file that can be read, with certificates in PEM form"};
+static const struct setting ca_file = {
+    "SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file,
+    FROM(1, TEXT_MAX_LENGTH), .allowed = "a file that can be read, with certificates in PEM form"};
 
 static bool uses_tls(const struct app_settings *settings) {
-    return settings->use_managed_identity || strncasecmp(settings->account.blob_endpoint, "https:", 6) == 0 ||
+    return settings->use_managed_identity ||
+           strncasecmp(settings->account.blob_endpoint, "https:", 6) == 0 ||
            strncasecmp(settings->account.table_endpoint, "https:", 6) == 0;
 }
 
@@ -226,7 +234,9 @@ static struct draft default_draft(void) {
                                    .imds_host = "http://169.254.169.254",
                                    .authority = "https://login.microsoftonline.com"},
                 .lease = lease_options_default(),
-                .lease_store = {.container = "leases", .blob_prefix = "lease-", .create_container = true},
+                .lease_store = {.container = "leases",
+                                .blob_prefix = "lease-",
+                                .create_container = true},
                 .store_kind = STORE_TABLE,
                 .table_name = "inventory",
                 .inventory = {.reservation_lifetime_ms = 30 * MINUTE_MS},
@@ -234,7 +244,8 @@ static struct draft default_draft(void) {
     };
 }
 
-static enum status read_table(const struct config_source *source, struct draft *draft, struct error *err) {
+static enum status read_table(const struct config_source *source, struct draft *draft,
+                              struct error *err) {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < sizeof table / sizeof table[0] && status == STATUS_OK; i++) {
         status = setting_read(&table[i], source, draft, err);
@@ -243,13 +254,13 @@ static enum status read_table(const struct config_source *source, struct draft *
 }
 
 /* `item` is DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
-static enum status add_metadata(const struct config_item *item, size_t bytes, struct http_headers *metadata,
-                                struct error *err) {
+static enum status add_metadata(const struct config_item *item, size_t bytes,
+                                struct http_headers *metadata, struct error *err) {
     static const struct setting setting = {
         .name = METADATA "NAME",
-        .allowed =
-            "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable ASCII characters, no "
-            "space first or last; 7 KiB in all",
+        .allowed = "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 "
+                   "printable ASCII characters, no "
+                   "space first or last; 7 KiB in all",
     };
     const char *name = item->name + strlen(METADATA);
     enum status status = setting_check_item(&setting, item, err);
@@ -261,16 +272,19 @@ static enum status add_metadata(const struct config_item *item, size_t bytes, st
         return setting_refuse(&setting, item, err);
     }
     http_headers_add(metadata, name, item->value);
-    return metadata->status == STATUS_OK ? STATUS_OK : error_set(err, metadata->status, "no memory for metadata");
+    return metadata->status == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, metadata->status, "no memory for metadata");
 }
 
-static enum status read_metadata(const struct config_source *source, struct http_headers *metadata, struct error *err) {
+static enum status read_metadata(const struct config_source *source, struct http_headers *metadata,
+                                 struct error *err) {
     enum status status = STATUS_OK;
     size_t bytes = 0;
     for (size_t i = 0; i < source->count && status == STATUS_OK; i++) {
         const struct config_item *item = &source->items[i];
-        bool wins =
-            strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 && config_source_find(source, item->name) == item;
+        bool wins = strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 &&
+                    config_source_find(source, item->name) == item;
         if (wins && item->value[0] != '\0') {
             bytes += strlen("lease_") + strlen(item->name + strlen(METADATA)) + strlen(item->value);
             status = add_metadata(item, bytes, metadata, err);
@@ -279,29 +293,35 @@ static enum status read_metadata(const struct config_source *source, struct http
     return status;
 }
 
-static enum status refuse_renew_interval(const struct lease_options *lease, const struct config_item *item,
-                                         struct error *err) {
+static enum status refuse_renew_interval(const struct lease_options *lease,
+                                         const struct config_item *item, struct error *err) {
     char limit[TIMESPAN_TEXT_BYTES];
-    timespan_format((int64_t)(lease->safety_threshold * lease->duration_s * (double)SECOND_MS + 0.5), limit);
+    timespan_format(
+        (int64_t)(lease->safety_threshold * lease->duration_s * (double)SECOND_MS + 0.5), limit);
     char allowed[200];
     snprintf(allowed, sizeof allowed,
-             "a time span from 00:00:00.001, below %.12s (AutoRenewSafetyThreshold of DefaultLeaseDuration)", limit);
+             "a time span from 00:00:00.001, below %.12s (AutoRenewSafetyThreshold of "
+             "DefaultLeaseDuration)",
+             limit);
     const struct setting setting = {.name = LEASING "AutoRenewInterval", .allowed = allowed};
     return setting_refuse(&setting, item, err);
 }
 
 /* The interval becomes a part of the duration, since leases of other durations are renewed in the same proportion. */
-static enum status settle_renewal(const struct config_source *source, struct draft *draft, struct error *err) {
+static enum status settle_renewal(const struct config_source *source, struct draft *draft,
+                                  struct error *err) {
     struct lease_options *lease = &draft->settings.lease;
     bool is_set = draft->renew_interval_ms > 0 && lease->duration_s != LEASE_INFINITE_S;
     if (is_set) {
-        lease->renew_fraction = (double)draft->renew_interval_ms / (lease->duration_s * (double)SECOND_MS);
+        lease->renew_fraction =
+            (double)draft->renew_interval_ms / (lease->duration_s * (double)SECOND_MS);
     }
     if (lease->renew_fraction < lease->safety_threshold) {
         return STATUS_OK;
     }
     if (is_set) {
-        return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"), err);
+        return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"),
+                                     err);
     }
     lease->renew_fraction = 0.75 * lease->safety_threshold; /* a default gives way to what is set */
     return STATUS_OK;
@@ -317,7 +337,8 @@ static void name_instance(const struct config_source *source, char out[INSTANCE_
         const char *name = config_source_get(source, names[i]);
         if (name != NULL && name[0] != '\0') {
             size_t length = strlen(name);
-            bool is_cut = i < GIVEN && length > SHOWN_LENGTH; /* beginnings are alike, ends differ */
+            bool is_cut =
+                i < GIVEN && length > SHOWN_LENGTH; /* beginnings are alike, ends differ */
             snprintf(out, INSTANCE_NAME_BYTES, "%s", is_cut ? name + length - SHOWN_LENGTH : name);
             break;
         }
@@ -325,7 +346,8 @@ static void name_instance(const struct config_source *source, char out[INSTANCE_
     utf8_make_line(out);
 }
 
-static enum status fill(const struct config_source *source, struct draft *draft, struct error *err) {
+static enum status fill(const struct config_source *source, struct draft *draft,
+                        struct error *err) {
     name_instance(source, draft->settings.instance);
     draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
@@ -338,11 +360,13 @@ static enum status fill(const struct config_source *source, struct draft *draft,
     if (status == STATUS_OK) {
         status = account_settings_settle(source, &draft->uris, &draft->settings, err);
     }
-    return status == STATUS_OK && uses_tls(&draft->settings) ? setting_read(&ca_file, source, draft, err) : status;
+    return status == STATUS_OK && uses_tls(&draft->settings)
+               ? setting_read(&ca_file, source, draft, err)
+               : status;
 }
 
-enum status app_settings_load(const char *folder, char *const *environment, struct app_settings *out,
-                              struct error *err) {
+enum status app_settings_load(const char *folder, char *const *environment,
+                              struct app_settings *out, struct error *err) {
     struct config_source source;
     enum status status = config_source_load(folder, environment, &source, err);
     if (status != STATUS_OK) {

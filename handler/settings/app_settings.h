@@ -50,9 +50,10 @@ struct app_settings {
 
     enum log_level log_level;
     struct storage_account account;
-    bool use_managed_identity;             /* tokens sign in; `account` has no key and no SAS */
-    struct sign_in_options authentication; /* its strings are freed with this; `environment` is the caller's to fill */
-    char *ca_file;                         /* SSL_CERT_FILE; NULL: the system's */
+    bool use_managed_identity; /* tokens sign in; `account` has no key and no SAS */
+    struct sign_in_options
+        authentication; /* its strings are freed with this; `environment` is the caller's to fill */
+    char *ca_file;      /* SSL_CERT_FILE; NULL: the system's */
     struct lease_options lease;
     struct lease_store_blob_options lease_store;
     enum inventory_store_kind store_kind;
@@ -69,8 +70,8 @@ struct app_settings {
  *                          release.
  * STATUS_NO_MEMORY
  */
-enum status app_settings_load(const char *folder, char *const *environment, struct app_settings *out,
-                              struct error *err) MUST_CHECK;
+enum status app_settings_load(const char *folder, char *const *environment,
+                              struct app_settings *out, struct error *err) MUST_CHECK;
 
 /* Wipes the secrets and frees. */
 void app_settings_release(struct app_settings *settings);

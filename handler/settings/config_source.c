@@ -31,7 +31,8 @@ void config_source_release(struct config_source *source) {
 
 /* Whether `item` wins over `other`, which has the same name and was added before it. */
 static bool wins_over(const struct config_item *item, const struct config_item *other) {
-    bool has_colon = strchr(item->written, ':') != NULL, other_has = strchr(other->written, ':') != NULL;
+    bool has_colon = strchr(item->written, ':') != NULL,
+         other_has = strchr(other->written, ':') != NULL;
     if (item->place != other->place) {
         return item->place < other->place;
     }
@@ -95,7 +96,8 @@ static char *copy_trimmed(const char *value) {
     return strndup(value, length);
 }
 
-static enum status add(struct config_source *source, const char *name, size_t name_length, const char *value) {
+static enum status add(struct config_source *source, const char *name, size_t name_length,
+                       const char *value) {
     if (make_room(source) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
@@ -140,7 +142,8 @@ static enum status add_scalar(struct config_source *source, const cJSON *value, 
     return status;
 }
 
-static enum status add_member(struct config_source *source, const cJSON *value, const char *parent, size_t index) {
+static enum status add_member(struct config_source *source, const cJSON *value, const char *parent,
+                              size_t index) {
     char *name;
     const char *colon = parent[0] == '\0' ? "" : ":";
     int length = value->string != NULL ? asprintf(&name, "%s%s%s", parent, colon, value->string)
@@ -160,7 +163,8 @@ static enum status add_json(struct config_source *source, const cJSON *value, co
     }
     enum status status = STATUS_OK;
     size_t index = 0;
-    for (const cJSON *child = value->child; child != NULL && status == STATUS_OK; child = child->next) {
+    for (const cJSON *child = value->child; child != NULL && status == STATUS_OK;
+         child = child->next) {
         status = add_member(source, child, name, index++);
     }
     return status;
@@ -177,7 +181,8 @@ static enum status read_text(int file, char *text, size_t *length, struct error 
             *length += (size_t)count;
         }
         if (*length > CONFIG_FILE_MAX_BYTES) {
-            return error_set(err, STATUS_INVALID_ARGUMENT, "is over %d bytes", CONFIG_FILE_MAX_BYTES);
+            return error_set(err, STATUS_INVALID_ARGUMENT, "is over %d bytes",
+                             CONFIG_FILE_MAX_BYTES);
         }
     }
     return STATUS_OK;
@@ -203,7 +208,8 @@ static enum status parse_file(int file, cJSON **out, struct error *err) {
 }
 
 /* *out stays as it is when there is no such file. */
-static enum status read_json_file(const char *folder, const char *name, cJSON **out, struct error *err) {
+static enum status read_json_file(const char *folder, const char *name, cJSON **out,
+                                  struct error *err) {
     char *path;
     if (asprintf(&path, "%s/%s", folder, name) < 0) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the path of %s", name);
@@ -224,20 +230,24 @@ static enum status read_json_file(const char *folder, const char *name, cJSON **
 }
 
 /* Values holds the app settings; what is beside it (Host, ConnectionStrings) is the host's. */
-static enum status add_local_values(struct config_source *source, const cJSON *json, struct error *err) {
+static enum status add_local_values(struct config_source *source, const cJSON *json,
+                                    struct error *err) {
     if (cJSON_IsTrue(cJSON_GetObjectItem(json, "IsEncrypted"))) {
-        return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "local.settings.json is encrypted, which only the Functions host can read; "
-                         "func settings decrypt makes it plain");
+        return error_set(
+            err, STATUS_INVALID_ARGUMENT,
+            "local.settings.json is encrypted, which only the Functions host can read; "
+            "func settings decrypt makes it plain");
     }
     const cJSON *values = cJSON_GetObjectItem(json, "Values");
     if (values != NULL && !cJSON_IsObject(values)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "local.settings.json: Values is not a JSON object");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "local.settings.json: Values is not a JSON object");
     }
     return values == NULL ? STATUS_OK : add_json(source, values, "");
 }
 
-static enum status add_local_settings(struct config_source *source, const char *folder, struct error *err) {
+static enum status add_local_settings(struct config_source *source, const char *folder,
+                                      struct error *err) {
     cJSON *json = NULL;
     source->place = CONFIG_LOCAL_SETTINGS;
     enum status status = read_json_file(folder, "local.settings.json", &json, err);
@@ -248,7 +258,8 @@ static enum status add_local_settings(struct config_source *source, const char *
     return status;
 }
 
-static enum status add_app_settings(struct config_source *source, const char *folder, struct error *err) {
+static enum status add_app_settings(struct config_source *source, const char *folder,
+                                    struct error *err) {
     cJSON *json = NULL;
     source->place = CONFIG_APP_SETTINGS;
     enum status status = read_json_file(folder, "appsettings.json", &json, err);
@@ -266,7 +277,8 @@ static enum status add_host_json(struct config_source *source, const char *folde
     source->place = CONFIG_HOST_JSON;
     enum status status = read_json_file(folder, "host.json", &json, &why);
     if (status == STATUS_INVALID_ARGUMENT) {
-        log_event(LOG_WARNING, "%s; the route prefix is \"api\" unless a setting says otherwise", why.message);
+        log_event(LOG_WARNING, "%s; the route prefix is \"api\" unless a setting says otherwise",
+                  why.message);
         return STATUS_OK;
     }
     if (status == STATUS_OK && json != NULL) {
@@ -276,8 +288,8 @@ static enum status add_host_json(struct config_source *source, const char *folde
     return status;
 }
 
-enum status config_source_load(const char *folder, char *const *environment, struct config_source *out,
-                               struct error *err) {
+enum status config_source_load(const char *folder, char *const *environment,
+                               struct config_source *out, struct error *err) {
     struct config_source source = {0};
     enum status status = add_environment(&source, environment);
     bool started_by_host = config_source_get(&source, "FUNCTIONS_CUSTOMHANDLER_PORT") != NULL;
@@ -292,7 +304,9 @@ enum status config_source_load(const char *folder, char *const *environment, str
     }
     if (status != STATUS_OK) {
         config_source_release(&source);
-        return status == STATUS_NO_MEMORY ? error_set(err, status, "no memory to read the app settings") : status;
+        return status == STATUS_NO_MEMORY
+                   ? error_set(err, status, "no memory to read the app settings")
+                   : status;
     }
     *out = source;
     return STATUS_OK;

@@ -28,11 +28,17 @@
 
 enum { CONFIG_FILE_MAX_BYTES = 1024 * 1024 };
 
-enum config_place { CONFIG_ENVIRONMENT, CONFIG_LOCAL_SETTINGS, CONFIG_APP_SETTINGS, CONFIG_HOST_JSON };
+enum config_place {
+    CONFIG_ENVIRONMENT,
+    CONFIG_LOCAL_SETTINGS,
+    CONFIG_APP_SETTINGS,
+    CONFIG_HOST_JSON
+};
 
 struct config_item {
-    char *name;    /* "DistributedLeasing:AutoRenew", in its writer's case */
-    char *written; /* the name as the user wrote it, for messages: "DistributedLeasing__AutoRenew" */
+    char *name; /* "DistributedLeasing:AutoRenew", in its writer's case */
+    char
+        *written; /* the name as the user wrote it, for messages: "DistributedLeasing__AutoRenew" */
     char *value;
     enum config_place place;
 };
@@ -52,8 +58,8 @@ struct config_source {
  *                           expected shape; the message names it
  * STATUS_NO_MEMORY
  */
-enum status config_source_load(const char *folder, char *const *environment, struct config_source *out,
-                               struct error *err) MUST_CHECK;
+enum status config_source_load(const char *folder, char *const *environment,
+                               struct config_source *out, struct error *err) MUST_CHECK;
 
 /* Wipes the values (connection strings are among them) and frees. */
 void config_source_release(struct config_source *source);

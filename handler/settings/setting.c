@@ -17,7 +17,8 @@ static bool is_given(const struct setting *setting, const struct config_item *it
     return item != NULL && (item->value[0] != '\0' || setting->may_be_empty);
 }
 
-const struct config_item *setting_find(const struct setting *setting, const struct config_source *source) {
+const struct config_item *setting_find(const struct setting *setting,
+                                       const struct config_source *source) {
     const struct config_item *item = config_source_find(source, setting->name);
     if (!is_given(setting, item) && setting->alias != NULL) {
         item = config_source_find(source, setting->alias);
@@ -30,9 +31,10 @@ const struct config_item *setting_find(const struct setting *setting, const stru
  * resolved, the app sees it as the value.
  */
 static const char *reference_kind(const char *value) {
-    return strncasecmp(value, "@Microsoft.KeyVault(", 20) == 0           ? "a Key Vault reference"
-           : strncasecmp(value, "@Microsoft.AppConfiguration(", 28) == 0 ? "an App Configuration reference"
-                                                                         : NULL;
+    return strncasecmp(value, "@Microsoft.KeyVault(", 20) == 0 ? "a Key Vault reference"
+           : strncasecmp(value, "@Microsoft.AppConfiguration(", 28) == 0
+               ? "an App Configuration reference"
+               : NULL;
 }
 
 static bool is_in_quotes(const char *value) {
@@ -40,24 +42,26 @@ static bool is_in_quotes(const char *value) {
     return length >= 2 && (value[0] == '"' || value[0] == '\'') && value[length - 1] == value[0];
 }
 
-enum status setting_check_item(const struct setting *setting, const struct config_item *item, struct error *err) {
+enum status setting_check_item(const struct setting *setting, const struct config_item *item,
+                               struct error *err) {
     const char *reference = reference_kind(item->value);
     if (reference != NULL) {
-        return error_set(
-            err, STATUS_INVALID_ARGUMENT,
-            "%.*s is %s that was not resolved; Azure's portal says why beside the setting (often the app's "
-            "identity may not read it); allowed: %s",
-            SHOWN_BYTES, item->written, reference, setting->allowed);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "%.*s is %s that was not resolved; Azure's portal says why beside the "
+                         "setting (often the app's "
+                         "identity may not read it); allowed: %s",
+                         SHOWN_BYTES, item->written, reference, setting->allowed);
     }
     if (is_in_quotes(item->value)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "%.*s stands in quotes; leave them out; allowed: %s",
-                         SHOWN_BYTES, item->written, setting->allowed);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "%.*s stands in quotes; leave them out; allowed: %s", SHOWN_BYTES,
+                         item->written, setting->allowed);
     }
     return STATUS_OK;
 }
 
-enum status setting_read(const struct setting *setting, const struct config_source *source, void *base,
-                         struct error *err) {
+enum status setting_read(const struct setting *setting, const struct config_source *source,
+                         void *base, struct error *err) {
     const struct config_item *item = setting_find(setting, source);
     if (item == NULL || (setting->is_used != NULL && !setting->is_used(source, base))) {
         return STATUS_OK;
@@ -84,7 +88,8 @@ static bool may_be_key(const char *value) {
  * the host takes an Error line with "warn" in it for a Warning, which it leaves out of its own report.
  */
 static bool must_be_hidden(const char *value) {
-    static const char *const marks[] = {"AccountKey", "SharedAccessSignature", "sig=", "@", "8Q~", "warn"};
+    static const char *const marks[] = {"AccountKey", "SharedAccessSignature", "sig=", "@", "8Q~",
+                                        "warn"};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         if (strcasestr(value, marks[i]) != NULL) {
             return true;
@@ -93,7 +98,8 @@ static bool must_be_hidden(const char *value) {
     return may_be_key(value);
 }
 
-enum status setting_refuse(const struct setting *setting, const struct config_item *item, struct error *err) {
+enum status setting_refuse(const struct setting *setting, const struct config_item *item,
+                           struct error *err) {
     const char *why = setting->explain == NULL ? NULL : setting->explain(item->value);
     char value[SHOWN_BYTES + 1], is[SHOWN_BYTES + 16];
     snprintf(value, sizeof value, "%s", item->value);
@@ -102,8 +108,8 @@ enum status setting_refuse(const struct setting *setting, const struct config_it
     crypto_wipe(value, sizeof value);
     bool is_hidden = setting->is_secret || must_be_hidden(item->value);
     error_set(err, STATUS_INVALID_ARGUMENT, "%.*s %s%s%s; allowed: %s", SHOWN_BYTES, item->written,
-              is_hidden ? "has a value that is not shown here" : is, why == NULL ? "" : ": ", why == NULL ? "" : why,
-              setting->allowed);
+              is_hidden ? "has a value that is not shown here" : is, why == NULL ? "" : ": ",
+              why == NULL ? "" : why, setting->allowed);
     crypto_wipe(is, sizeof is);
     return STATUS_INVALID_ARGUMENT;
 }

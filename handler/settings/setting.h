@@ -53,7 +53,8 @@ struct setting {
 };
 
 /* The item that gives the setting its value, borrowed; NULL: not given. */
-const struct config_item *setting_find(const struct setting *setting, const struct config_source *source);
+const struct config_item *setting_find(const struct setting *setting,
+                                       const struct config_source *source);
 
 /*
  * Refuses what no setting may be: a reference that Azure has not resolved, or a value in quotes.
@@ -67,20 +68,25 @@ enum status setting_check_item(const struct setting *setting, const struct confi
  * STATUS_INVALID_ARGUMENT   refused, as above
  * STATUS_NO_MEMORY
  */
-enum status setting_read(const struct setting *setting, const struct config_source *source, void *base,
-                         struct error *err) MUST_CHECK;
+enum status setting_read(const struct setting *setting, const struct config_source *source,
+                         void *base, struct error *err) MUST_CHECK;
 
 /* The refusal of the item's value: STATUS_INVALID_ARGUMENT, and the one line in `err`. */
-enum status setting_refuse(const struct setting *setting, const struct config_item *item, struct error *err);
+enum status setting_refuse(const struct setting *setting, const struct config_item *item,
+                           struct error *err);
 
 /* A whole number of digits alone within least..most (most < INT64_MAX). False: not that; untouched. */
 bool setting_whole_number(const char *text, int64_t least, int64_t most, int64_t *out);
 
 /* Parsers, and the type of their field. */
-enum status setting_parse_bool(const struct setting *setting, const char *text, void *out);   /* bool */
-enum status setting_parse_int(const struct setting *setting, const char *text, void *out);    /* int */
-enum status setting_parse_ms(const struct setting *setting, const char *text, void *out);     /* int64_t: a time span */
-enum status setting_parse_choice(const struct setting *setting, const char *text, void *out); /* int or enum: a word */
-enum status setting_parse_text(const struct setting *setting, const char *text, void *out);   /* char *, to be freed */
+enum status setting_parse_bool(const struct setting *setting, const char *text,
+                               void *out); /* bool */
+enum status setting_parse_int(const struct setting *setting, const char *text, void *out); /* int */
+enum status setting_parse_ms(const struct setting *setting, const char *text,
+                             void *out); /* int64_t: a time span */
+enum status setting_parse_choice(const struct setting *setting, const char *text,
+                                 void *out); /* int or enum: a word */
+enum status setting_parse_text(const struct setting *setting, const char *text,
+                               void *out); /* char *, to be freed */
 
 #endif

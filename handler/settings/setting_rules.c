@@ -24,7 +24,8 @@ static bool is_one_of(char c, const char *characters) {
     return c != '\0' && strchr(characters, c) != NULL;
 }
 
-enum status setting_parse_lease_duration(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_lease_duration(const struct setting *setting, const char *text,
+                                         void *out) {
     (void)setting;
     int64_t ms;
     if (strcasecmp(text, "Infinite") == 0) {
@@ -60,7 +61,8 @@ static bool read_decimal(const char *text, double *out) {
     return count > 0;
 }
 
-enum status setting_parse_safety_threshold(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_safety_threshold(const struct setting *setting, const char *text,
+                                           void *out) {
     (void)setting;
     double value;
     if (!read_decimal(text, &value) || value < 0.5 || value > 0.95) {
@@ -70,7 +72,8 @@ enum status setting_parse_safety_threshold(const struct setting *setting, const 
     return STATUS_OK;
 }
 
-enum status setting_parse_container_name(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_container_name(const struct setting *setting, const char *text,
+                                         void *out) {
     (void)setting;
     if (!lease_container_is_valid(text)) {
         return STATUS_INVALID_ARGUMENT;
@@ -101,15 +104,18 @@ enum status setting_parse_table_name(const struct setting *setting, const char *
 
 /* In the clear a SAS or a token could be read and an answer changed on the way, so that is for this machine alone. */
 enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out) {
-    return storage_endpoint_is_private(text) ? setting_parse_any_endpoint(setting, text, out) : STATUS_INVALID_ARGUMENT;
+    return storage_endpoint_is_private(text) ? setting_parse_any_endpoint(setting, text, out)
+                                             : STATUS_INVALID_ARGUMENT;
 }
 
-enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text,
+                                        void *out) {
     return setting_explain_blob_endpoint(text) == NULL ? setting_parse_endpoint(setting, text, out)
                                                        : STATUS_INVALID_ARGUMENT;
 }
 
-enum status setting_parse_table_endpoint(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_table_endpoint(const struct setting *setting, const char *text,
+                                         void *out) {
     return setting_explain_table_endpoint(text) == NULL ? setting_parse_endpoint(setting, text, out)
                                                         : STATUS_INVALID_ARGUMENT;
 }
@@ -124,11 +130,14 @@ const char *setting_explain_table_endpoint(const char *text) {
 
 enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out) {
     (void)setting;
-    return strlen(text) <= ENDPOINT_MAX_LENGTH ? storage_endpoint_parse(text, out, NULL) : STATUS_INVALID_ARGUMENT;
+    return strlen(text) <= ENDPOINT_MAX_LENGTH ? storage_endpoint_parse(text, out, NULL)
+                                               : STATUS_INVALID_ARGUMENT;
 }
 
-enum status setting_parse_readable_file(const struct setting *setting, const char *text, void *out) {
-    return access(text, R_OK) == 0 ? setting_parse_text(setting, text, out) : STATUS_INVALID_ARGUMENT;
+enum status setting_parse_readable_file(const struct setting *setting, const char *text,
+                                        void *out) {
+    return access(text, R_OK) == 0 ? setting_parse_text(setting, text, out)
+                                   : STATUS_INVALID_ARGUMENT;
 }
 
 static char *trim(char *text) {
@@ -148,7 +157,8 @@ static bool parse_seed(char *text, struct seed_product *out) {
     }
     *equals = '\0';
     const char *id = trim(text);
-    if (!inventory_is_product_id(id) || !setting_whole_number(trim(equals + 1), 0, SEED_MAX_TOTAL, &out->total)) {
+    if (!inventory_is_product_id(id) ||
+        !setting_whole_number(trim(equals + 1), 0, SEED_MAX_TOTAL, &out->total)) {
         return false;
     }
     snprintf(out->id, sizeof out->id, "%s", id);
@@ -190,7 +200,8 @@ static size_t count_parts(const char *text) {
     return parts;
 }
 
-enum status setting_parse_seed_products(const struct setting *setting, const char *text, void *out) {
+enum status setting_parse_seed_products(const struct setting *setting, const char *text,
+                                        void *out) {
     (void)setting;
     struct app_settings *settings = out;
     char *copy = strdup(text);

@@ -15,18 +15,22 @@
 #include "settings/setting.h"
 
 enum {
-    ENDPOINT_MAX_LENGTH = STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */
+    ENDPOINT_MAX_LENGTH =
+        STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */
     SEED_MAX_TOTAL = 1000000000,
 };
 
 /* int: LEASE_MIN_DURATION_S to LEASE_MAX_DURATION_S as a time span, or LEASE_INFINITE_S for "Infinite". */
-enum status setting_parse_lease_duration(const struct setting *setting, const char *text, void *out);
+enum status setting_parse_lease_duration(const struct setting *setting, const char *text,
+                                         void *out);
 
 /* double: 0.5 to 0.95, digits and a decimal point alone. */
-enum status setting_parse_safety_threshold(const struct setting *setting, const char *text, void *out);
+enum status setting_parse_safety_threshold(const struct setting *setting, const char *text,
+                                           void *out);
 
 /* char[LEASE_CONTAINER_NAME_BYTES] ("Naming and Referencing Containers, Blobs, and Metadata") */
-enum status setting_parse_container_name(const struct setting *setting, const char *text, void *out);
+enum status setting_parse_container_name(const struct setting *setting, const char *text,
+                                         void *out);
 
 /* char[LEASE_BLOB_PREFIX_BYTES]: what needs no escaping in a URL's path; may be empty. */
 enum status setting_parse_blob_prefix(const struct setting *setting, const char *text, void *out);
@@ -39,7 +43,8 @@ enum status setting_parse_endpoint(const struct setting *setting, const char *te
 
 /* The same for the endpoints of blobs and tables, without what endpoint_check.h calls a mistake; and which mistake it is. */
 enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text, void *out);
-enum status setting_parse_table_endpoint(const struct setting *setting, const char *text, void *out);
+enum status setting_parse_table_endpoint(const struct setting *setting, const char *text,
+                                         void *out);
 const char *setting_explain_blob_endpoint(const char *text);
 const char *setting_explain_table_endpoint(const char *text);
 

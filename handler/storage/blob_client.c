@@ -35,8 +35,8 @@ static void append_blob_name(struct strbuf *path, const char *blob) {
 }
 
 /* `blob` is NULL for an operation on the container. */
-static void begin_put(struct storage_request *request, int success_http_status, const char *container,
-                      const char *blob) {
+static void begin_put(struct storage_request *request, int success_http_status,
+                      const char *container, const char *blob) {
     storage_request_init(request, STORAGE_BLOB, "PUT", success_http_status);
     strbuf_append_char(&request->path, '/');
     strbuf_append_percent_encoded(&request->path, container);
@@ -47,8 +47,8 @@ static void begin_put(struct storage_request *request, int success_http_status, 
 }
 
 /* `lease_id`: of the lease that the action is about; NULL for a break. */
-static void begin_lease_action(struct storage_request *request, enum blob_action action, const char *container,
-                               const char *blob, const char *lease_id) {
+static void begin_lease_action(struct storage_request *request, enum blob_action action,
+                               const char *container, const char *blob, const char *lease_id) {
     begin_put(request, lease_actions[action].success_http_status, container, blob);
     if (lease_actions[action].names_lease) {
         snprintf(request->success.lease_id, sizeof request->success.lease_id, "%s", lease_id);
@@ -96,8 +96,8 @@ static void build_acquire(struct storage_request *request, const char *container
 }
 
 /* A renewal or a release. */
-static void build_once(struct storage_request *request, enum blob_action action, const char *container,
-                       const char *blob, const char *lease_id) {
+static void build_once(struct storage_request *request, enum blob_action action,
+                       const char *container, const char *blob, const char *lease_id) {
     begin_lease_action(request, action, container, blob, lease_id);
     http_headers_add(&request->headers, "x-ms-lease-id", lease_id);
     request->max_attempts = 1;
@@ -114,8 +114,8 @@ static void build_break(struct storage_request *request, const char *container, 
  * A break whose first answer was lost may have ended the lease: that there is none now is what was asked for.
  */
 static enum status judge(enum blob_action action, enum status status, struct error *failure) {
-    if (action == BLOB_CREATE &&
-        (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT)) {
+    if (action == BLOB_CREATE && (status == STATUS_PRECONDITION_FAILED ||
+                                  status == STATUS_LEASE_LOST || status == STATUS_LEASE_CONFLICT)) {
         failure->status = STATUS_ALREADY_EXISTS;
     } else if (action == BLOB_LEASE_BREAK && status == STATUS_LEASE_LOST && failure->was_in_doubt) {
         failure->status = STATUS_OK;
@@ -127,7 +127,8 @@ static enum status judge(enum blob_action action, enum status status, struct err
 
 /* --- on the loop's thread --- */
 
-static void on_answer(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_answer(void *context, enum status status, struct http_reply *reply,
+                      const struct error *err) {
     struct blob_operation *operation = context;
     struct error failure = *err;
     storage_request_release(&operation->request);
@@ -136,12 +137,13 @@ static void on_answer(void *context, enum status status, struct http_reply *repl
 }
 
 /* Its request is built. */
-static void begin(struct blob_operation *operation, struct storage_client *client, enum blob_action action,
-                  int64_t deadline_ms, blob_done done, void *context) {
+static void begin(struct blob_operation *operation, struct storage_client *client,
+                  enum blob_action action, int64_t deadline_ms, blob_done done, void *context) {
     operation->action = action;
     operation->done = done;
     operation->context = context;
-    storage_operation_start(&operation->operation, client, &operation->request, deadline_ms, on_answer, operation);
+    storage_operation_start(&operation->operation, client, &operation->request, deadline_ms,
+                            on_answer, operation);
 }
 
 void blob_operation_abandon(struct blob_operation *operation) {
@@ -151,42 +153,45 @@ void blob_operation_abandon(struct blob_operation *operation) {
     }
 }
 
-void blob_container_create_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                                 int64_t deadline_ms, blob_done done, void *context) {
+void blob_container_create_start(struct blob_operation *operation, struct storage_client *client,
+                                 const char *container, int64_t deadline_ms, blob_done done,
+                                 void *context) {
     build_container(&operation->request, container);
     begin(operation, client, BLOB_CREATE_CONTAINER, deadline_ms, done, context);
 }
 
-void blob_create_empty_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                             const char *blob, const struct http_headers *metadata, int64_t deadline_ms, blob_done done,
-                             void *context) {
+void blob_create_empty_start(struct blob_operation *operation, struct storage_client *client,
+                             const char *container, const char *blob,
+                             const struct http_headers *metadata, int64_t deadline_ms,
+                             blob_done done, void *context) {
     build_empty(&operation->request, container, blob, metadata);
     begin(operation, client, BLOB_CREATE, deadline_ms, done, context);
 }
 
-void blob_lease_acquire_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                              const char *blob, const char *lease_id, int duration_s, int64_t deadline_ms,
-                              blob_done done, void *context) {
+void blob_lease_acquire_start(struct blob_operation *operation, struct storage_client *client,
+                              const char *container, const char *blob, const char *lease_id,
+                              int duration_s, int64_t deadline_ms, blob_done done, void *context) {
     build_acquire(&operation->request, container, blob, lease_id, duration_s);
     begin(operation, client, BLOB_LEASE_ACQUIRE, deadline_ms, done, context);
 }
 
-void blob_lease_renew_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                            const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done,
-                            void *context) {
+void blob_lease_renew_start(struct blob_operation *operation, struct storage_client *client,
+                            const char *container, const char *blob, const char *lease_id,
+                            int64_t deadline_ms, blob_done done, void *context) {
     build_once(&operation->request, BLOB_LEASE_RENEW, container, blob, lease_id);
     begin(operation, client, BLOB_LEASE_RENEW, deadline_ms, done, context);
 }
 
-void blob_lease_release_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                              const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done,
-                              void *context) {
+void blob_lease_release_start(struct blob_operation *operation, struct storage_client *client,
+                              const char *container, const char *blob, const char *lease_id,
+                              int64_t deadline_ms, blob_done done, void *context) {
     build_once(&operation->request, BLOB_LEASE_RELEASE, container, blob, lease_id);
     begin(operation, client, BLOB_LEASE_RELEASE, deadline_ms, done, context);
 }
 
-void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                            const char *blob, int64_t deadline_ms, blob_done done, void *context) {
+void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client,
+                            const char *container, const char *blob, int64_t deadline_ms,
+                            blob_done done, void *context) {
     build_break(&operation->request, container, blob);
     begin(operation, client, BLOB_LEASE_BREAK, deadline_ms, done, context);
 }

@@ -23,7 +23,8 @@ enum { LEASE_DURATION_INFINITE_S = -1 };
  * How an operation ended. `sent_ms`, STATUS_OK alone: the clock before the successful attempt was
  * sent. `err` is borrowed, and means nothing on STATUS_OK.
  */
-typedef void (*blob_done)(void *context, enum status status, int64_t sent_ms, const struct error *err);
+typedef void (*blob_done)(void *context, enum status status, int64_t sent_ms,
+                          const struct error *err);
 
 /* What an operation's answer is judged by. */
 enum blob_action {
@@ -52,8 +53,9 @@ struct blob_operation {
 void blob_operation_abandon(struct blob_operation *operation);
 
 /* Create Container. STATUS_ALREADY_EXISTS. */
-void blob_container_create_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                                 int64_t deadline_ms, blob_done done, void *context);
+void blob_container_create_start(struct blob_operation *operation, struct storage_client *client,
+                                 const char *container, int64_t deadline_ms, blob_done done,
+                                 void *context);
 
 /*
  * Put Blob: an empty block blob with `metadata` (may be NULL), only where there is none yet (If-None-Match: *).
@@ -61,9 +63,10 @@ void blob_container_create_start(struct blob_operation *operation, struct storag
  * answer says so too), STATUS_CONTAINER_NOT_FOUND, STATUS_TOO_LARGE (a metadata name that no header holds; nothing was
  * sent).
  */
-void blob_create_empty_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                             const char *blob, const struct http_headers *metadata, int64_t deadline_ms, blob_done done,
-                             void *context);
+void blob_create_empty_start(struct blob_operation *operation, struct storage_client *client,
+                             const char *container, const char *blob,
+                             const struct http_headers *metadata, int64_t deadline_ms,
+                             blob_done done, void *context);
 
 /*
  * Lease Blob, action acquire, proposing `lease_id` (a UUID): a repeat after a lost answer gets the same lease, anew.
@@ -71,29 +74,31 @@ void blob_create_empty_start(struct blob_operation *operation, struct storage_cl
  * duration. After STATUS_UNAVAILABLE or STATUS_CANCELLED it may be held all the same.
  * STATUS_LEASE_CONFLICT, STATUS_NOT_FOUND (no blob), STATUS_CONTAINER_NOT_FOUND.
  */
-void blob_lease_acquire_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                              const char *blob, const char *lease_id, int duration_s, int64_t deadline_ms,
-                              blob_done done, void *context);
+void blob_lease_acquire_start(struct blob_operation *operation, struct storage_client *client,
+                              const char *container, const char *blob, const char *lease_id,
+                              int duration_s, int64_t deadline_ms, blob_done done, void *context);
 
 /* Lease Blob, action renew: one attempt. STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND. */
-void blob_lease_renew_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                            const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done, void *context);
+void blob_lease_renew_start(struct blob_operation *operation, struct storage_client *client,
+                            const char *container, const char *blob, const char *lease_id,
+                            int64_t deadline_ms, blob_done done, void *context);
 
 /*
  * Lease Blob, action release: one attempt.
  * STATUS_LEASE_LOST (409: nothing left to release), STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND.
  */
-void blob_lease_release_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                              const char *blob, const char *lease_id, int64_t deadline_ms, blob_done done,
-                              void *context);
+void blob_lease_release_start(struct blob_operation *operation, struct storage_client *client,
+                              const char *container, const char *blob, const char *lease_id,
+                              int64_t deadline_ms, blob_done done, void *context);
 
 /*
  * Lease Blob, action break, with a break period of 0: free at once. After a lost answer it is repeated, and that there is
  * no lease any more counts as success.
  * STATUS_LEASE_LOST (there was no lease), STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND.
  */
-void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client, const char *container,
-                            const char *blob, int64_t deadline_ms, blob_done done, void *context);
+void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client,
+                            const char *container, const char *blob, int64_t deadline_ms,
+                            blob_done done, void *context);
 enum status blob_lease_break(struct storage_client *client, const char *container, const char *blob,
                              int64_t deadline_ms, struct error *err) MUST_CHECK;
 

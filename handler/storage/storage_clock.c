@@ -25,7 +25,8 @@ static void widen(struct storage_clock *storage_clock, int64_t now_ms) {
 }
 
 /* How far bounds are apart; 0 or less: they have a point in common. */
-static int64_t distance_ms(const struct storage_clock_bounds *a, const struct storage_clock_bounds *b) {
+static int64_t distance_ms(const struct storage_clock_bounds *a,
+                           const struct storage_clock_bounds *b) {
     return clock_max_ms(a->min_ms - b->max_ms, b->min_ms - a->max_ms);
 }
 
@@ -34,7 +35,8 @@ static bool agree(const struct storage_clock_bounds *a, const struct storage_clo
 }
 
 /* With the lock held: believes an answer, and forgets a jump that waits. */
-static void believe(struct storage_clock *storage_clock, const struct storage_clock_bounds *heard, int64_t now_ms) {
+static void believe(struct storage_clock *storage_clock, const struct storage_clock_bounds *heard,
+                    int64_t now_ms) {
     struct storage_clock_bounds *bounds = &storage_clock->bounds;
     storage_clock->jump.known = false;
     if (!bounds->known || distance_ms(bounds, heard) > 0) {
@@ -53,10 +55,12 @@ static struct storage_clock_bounds wall_bounds(const struct storage_clock *stora
 }
 
 /* With the lock held. */
-static void take_in(struct storage_clock *storage_clock, const struct storage_clock_bounds *heard, int64_t now_ms) {
+static void take_in(struct storage_clock *storage_clock, const struct storage_clock_bounds *heard,
+                    int64_t now_ms) {
     widen(storage_clock, now_ms);
     struct storage_clock_bounds wall = wall_bounds(storage_clock);
-    const struct storage_clock_bounds *known = storage_clock->bounds.known ? &storage_clock->bounds : &wall;
+    const struct storage_clock_bounds *known =
+        storage_clock->bounds.known ? &storage_clock->bounds : &wall;
     if (agree(known, heard) || agree(&storage_clock->jump, heard)) {
         believe(storage_clock, heard, now_ms);
     } else {
@@ -64,7 +68,8 @@ static void take_in(struct storage_clock *storage_clock, const struct storage_cl
     }
 }
 
-void storage_clock_hear(struct storage_clock *storage_clock, const char *date, int64_t sent_ms, int64_t received_ms) {
+void storage_clock_hear(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
+                        int64_t received_ms) {
     int64_t date_ms;
     if (!date || !utc_parse_http(date, &date_ms)) {
         return;
@@ -78,8 +83,8 @@ void storage_clock_hear(struct storage_clock *storage_clock, const char *date, i
 }
 
 /* With the lock held. */
-static int64_t time_by(const struct storage_clock *storage_clock, const struct storage_clock_bounds *bounds,
-                       int64_t now_ms) {
+static int64_t time_by(const struct storage_clock *storage_clock,
+                       const struct storage_clock_bounds *bounds, int64_t now_ms) {
     return bounds->known ? now_ms + bounds->min_ms : clock_wall_ms(storage_clock->clock);
 }
 
@@ -96,7 +101,8 @@ int64_t storage_clock_signing_ms(struct storage_clock *storage_clock) {
     int64_t now_ms = clock_now_ms(storage_clock->clock);
     pthread_mutex_lock(&storage_clock->lock);
     bool believed = storage_clock->bounds.known;
-    int64_t time_ms = time_by(storage_clock, believed ? &storage_clock->bounds : &storage_clock->jump, now_ms);
+    int64_t time_ms =
+        time_by(storage_clock, believed ? &storage_clock->bounds : &storage_clock->jump, now_ms);
     pthread_mutex_unlock(&storage_clock->lock);
     return time_ms;
 }
@@ -105,7 +111,8 @@ int64_t storage_clock_certain_ms(struct storage_clock *storage_clock) {
     int64_t time_ms = storage_clock_ms(storage_clock), now_ms = clock_now_ms(storage_clock->clock);
     pthread_mutex_lock(&storage_clock->lock);
     const struct storage_clock_bounds *jump = &storage_clock->jump;
-    int64_t certain_ms = jump->known ? clock_min_ms(time_ms, time_by(storage_clock, jump, now_ms)) : time_ms;
+    int64_t certain_ms =
+        jump->known ? clock_min_ms(time_ms, time_by(storage_clock, jump, now_ms)) : time_ms;
     pthread_mutex_unlock(&storage_clock->lock);
     return certain_ms;
 }

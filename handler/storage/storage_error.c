@@ -22,7 +22,8 @@ static bool ends_with(const char *text, const char *suffix) {
 }
 
 static enum status conflict_status(const char *code) {
-    if (strcmp(code, "LeaseAlreadyPresent") == 0 || strcmp(code, "LeaseIsBreakingAndCannotBeAcquired") == 0) {
+    if (strcmp(code, "LeaseAlreadyPresent") == 0 ||
+        strcmp(code, "LeaseIsBreakingAndCannotBeAcquired") == 0) {
         return STATUS_LEASE_CONFLICT;
     }
     if (begins_with(code, "Lease")) {
@@ -34,7 +35,8 @@ static enum status conflict_status(const char *code) {
     if (ends_with(code, "BeingDeleted")) {
         return STATUS_UNAVAILABLE;
     }
-    return strcmp(code, "UpdateConditionNotSatisfied") == 0 ? STATUS_PRECONDITION_FAILED : STATUS_INTERNAL;
+    return strcmp(code, "UpdateConditionNotSatisfied") == 0 ? STATUS_PRECONDITION_FAILED
+                                                            : STATUS_INTERNAL;
 }
 
 static enum status not_found_status(const char *code) {
@@ -79,8 +81,8 @@ static void copy_code(const char *text, size_t length, char *out, size_t size) {
 
 typedef void (*text_copy)(const char *text, size_t length, char *out, size_t size);
 
-static void read_xml_element(const char *body, const char *begin, const char *end, text_copy copy, char *out,
-                             size_t size) {
+static void read_xml_element(const char *body, const char *begin, const char *end, text_copy copy,
+                             char *out, size_t size) {
     const char *value = strstr(body, begin);
     if (!value) {
         return;
@@ -92,8 +94,8 @@ static void read_xml_element(const char *body, const char *begin, const char *en
     }
 }
 
-void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size, char *message,
-                             size_t message_size) {
+void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size,
+                             char *message, size_t message_size) {
     cJSON *root;
     if (json_parse(json, length, &root, NULL) != STATUS_OK) {
         return;
@@ -135,14 +137,15 @@ static const char *header(const struct http_reply *reply, const char *name) {
 }
 
 /* By what an answer shows that it is not storage's; NULL: it is storage's. `code` is its error code, "" if it has none. */
-static const char *foreign_because(const struct http_reply *reply, const struct storage_success *success,
-                                   const char *code) {
+static const char *foreign_because(const struct http_reply *reply,
+                                   const struct storage_success *success, const char *code) {
     if (*header(reply, "x-ms-request-id") == '\0') {
         return "without x-ms-request-id";
     }
     if (reply->status == success->http_status) {
         bool names_lease = strcasecmp(header(reply, "x-ms-lease-id"), success->lease_id) == 0;
-        return *success->lease_id == '\0' || names_lease ? NULL : "without our lease in x-ms-lease-id";
+        return *success->lease_id == '\0' || names_lease ? NULL
+                                                         : "without our lease in x-ms-lease-id";
     }
     if (reply->status < 400) {
         return "which storage does not answer to this request";
@@ -151,10 +154,13 @@ static const char *foreign_because(const struct http_reply *reply, const struct 
 }
 
 /* "Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0", "Azurite-Table/3.35.0"; NULL: the right service, or none is named. */
-static const char *other_service(const struct http_reply *reply, const struct storage_success *success) {
+static const char *other_service(const struct http_reply *reply,
+                                 const struct storage_success *success) {
     static const char *const services[] = {"Blob", "Table", "Queue", "File"};
     const char *server = header(reply, "Server"), *name = strstr(server, "-Azure-");
-    name = name != NULL ? name + strlen("-Azure-") : begins_with(server, "Azurite-") ? server + strlen("Azurite-") : "";
+    name = name != NULL                      ? name + strlen("-Azure-")
+           : begins_with(server, "Azurite-") ? server + strlen("Azurite-")
+                                             : "";
     for (size_t i = 0; i < sizeof services / sizeof services[0] && success->service != NULL; i++) {
         if (begins_with(name, services[i]) && strcmp(services[i], success->service) != 0) {
             return services[i];
@@ -168,20 +174,24 @@ static void copy_header(const struct http_reply *reply, const char *name, char *
     clean_text_copy(value, strlen(value), out, size);
 }
 
-static enum status foreign(const struct http_reply *reply, const char *what, const char *because, struct error *err) {
+static enum status foreign(const struct http_reply *reply, const char *what, const char *because,
+                           struct error *err) {
     char type[SHOWN_HEADER_BYTES], server[SHOWN_HEADER_BYTES];
     copy_header(reply, "Content-Type", type, sizeof type);
     copy_header(reply, "Server", server, sizeof server);
-    return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%s%s%s, %s", what, reply->status,
-                     *type ? ", Content-Type " : "", type, *server ? ", Server " : "", server, because);
+    return error_set(err, STATUS_UNAVAILABLE, "%s: answered, but not by storage: %d%s%s%s%s, %s",
+                     what, reply->status, *type ? ", Content-Type " : "", type,
+                     *server ? ", Server " : "", server, because);
 }
 
-bool storage_error_is_success(const struct http_reply *reply, const struct storage_success *success) {
+bool storage_error_is_success(const struct http_reply *reply,
+                              const struct storage_success *success) {
     return reply->status == success->http_status && foreign_because(reply, success, "") == NULL &&
            other_service(reply, success) == NULL;
 }
 
-enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
+enum status storage_error_read(const struct http_reply *reply,
+                               const struct storage_success *success, const char *what,
                                int64_t wall_ms, struct error *err) {
     if (storage_error_is_success(reply, success)) {
         return STATUS_OK;
@@ -190,23 +200,26 @@ enum status storage_error_read(const struct http_reply *reply, const struct stor
     if (reply->status >= 400) {
         read_code(reply, code, sizeof code, message, sizeof message);
     }
-    const char *because = foreign_because(reply, success, code), *other = other_service(reply, success);
+    const char *because = foreign_because(reply, success, code),
+               *other = other_service(reply, success);
     enum status status;
     if (other != NULL) {
-        status =
-            error_set(err, STATUS_UNAVAILABLE,
-                      "%s: the %s service answered (%d), not the %s service: the addresses of blobs and tables may be "
-                      "swapped",
-                      what, other, reply->status, success->service);
+        status = error_set(err, STATUS_UNAVAILABLE,
+                           "%s: the %s service answered (%d), not the %s service: the addresses of "
+                           "blobs and tables may be "
+                           "swapped",
+                           what, other, reply->status, success->service);
     } else if (because != NULL) {
         status = foreign(reply, what, because, err);
     } else {
         status = storage_error_status(reply->status, code);
-        error_set(err, status, "%s: %d %s%s%s", what, reply->status, code, *message ? ": " : "", message);
+        error_set(err, status, "%s: %d %s%s%s", what, reply->status, code, *message ? ": " : "",
+                  message);
         err->http_status = reply->status;
         snprintf(err->code, sizeof err->code, "%s", code);
         copy_header(reply, "x-ms-request-id", err->request_id, sizeof err->request_id);
     }
-    err->retry_after_ms = retry_policy_parse_retry_after_ms(http_headers_get(&reply->headers, "Retry-After"), wall_ms);
+    err->retry_after_ms = retry_policy_parse_retry_after_ms(
+        http_headers_get(&reply->headers, "Retry-After"), wall_ms);
     return status;
 }

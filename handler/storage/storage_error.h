@@ -32,8 +32,10 @@
 /* The one answer by which storage says that it has carried out a request. */
 struct storage_success {
     int http_status;
-    char lease_id[UUID_TEXT_BYTES]; /* which x-ms-lease-id must name; "": that header is not looked at */
-    const char *service;            /* "Blob" or "Table", whose address this should be; NULL: it does not matter */
+    char lease_id
+        [UUID_TEXT_BYTES]; /* which x-ms-lease-id must name; "": that header is not looked at */
+    const char
+        *service; /* "Blob" or "Table", whose address this should be; NULL: it does not matter */
 };
 
 /* The table above, for an answer of storage's that is no success. */
@@ -43,11 +45,12 @@ enum status storage_error_status(int http_status, const char *code);
  * Reads {"odata.error":{"code":"...","message":{"lang":"en-US","value":"0:..."}}}, as the Table service answers errors. The
  * message is cleaned (clean_text.h). What is not there leaves its output as it is, and so does a code that cannot be one.
  */
-void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size, char *message,
-                             size_t message_size);
+void storage_error_read_json(const char *json, size_t length, char *code, size_t code_size,
+                             char *message, size_t message_size);
 
 /* Whether an answer is storage's, and the success. */
-bool storage_error_is_success(const struct http_reply *reply, const struct storage_success *success);
+bool storage_error_is_success(const struct http_reply *reply,
+                              const struct storage_success *success);
 
 /*
  * Reads an answer to a request that expects `success`. Fills `err` (not NULL) for one that is no success: code and cleaned message from
@@ -58,7 +61,8 @@ bool storage_error_is_success(const struct http_reply *reply, const struct stora
  * STATUS_UNAVAILABLE   with err->http_status 0: the answer is not storage's; the message says what came
  * and those of the table
  */
-enum status storage_error_read(const struct http_reply *reply, const struct storage_success *success, const char *what,
+enum status storage_error_read(const struct http_reply *reply,
+                               const struct storage_success *success, const char *what,
                                int64_t wall_ms, struct error *err);
 
 #endif

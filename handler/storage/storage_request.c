@@ -14,20 +14,22 @@
 
 enum {
     WHAT_BYTES = 320,
-    MIN_REPEAT_MS = 100, /* with less time another attempt would learn nothing, and hide what the last one has told */
+    MIN_REPEAT_MS =
+        100, /* with less time another attempt would learn nothing, and hide what the last one has told */
 };
 
 /* From 2020-12-06 on the Table service takes Microsoft Entra tokens. Azurite 3.35 knows both. */
-static const char *const versions[] = {[STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
+static const char *const versions[] = {
+    [STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
 
 static const struct retry_policy policy = {STORAGE_FIRST_BACKOFF_MS, STORAGE_MAX_BACKOFF_MS};
 
-void storage_request_init(struct storage_request *request, enum storage_service service, const char *method,
-                          int success_http_status) {
+void storage_request_init(struct storage_request *request, enum storage_service service,
+                          const char *method, int success_http_status) {
     request->service = service;
     request->method = method;
-    request->success = (struct storage_success){.http_status = success_http_status,
-                                                .service = service == STORAGE_TABLE ? "Table" : "Blob"};
+    request->success = (struct storage_success){
+        .http_status = success_http_status, .service = service == STORAGE_TABLE ? "Table" : "Blob"};
     request->max_attempts = 0;
     strbuf_init(&request->path, SIZE_MAX);
     http_headers_init(&request->query);
@@ -73,18 +75,22 @@ static void attempt_release(struct storage_attempt *attempt) {
 }
 
 static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
-    return service == STORAGE_TABLE ? client->account->table_endpoint : client->account->blob_endpoint;
+    return service == STORAGE_TABLE ? client->account->table_endpoint
+                                    : client->account->blob_endpoint;
 }
 
 /* What messages and logs call it: "PUT https://acme.blob.core.windows.net/leases/x?comp=lease". */
-static void describe(const struct storage_client *client, const struct storage_request *request, char out[WHAT_BYTES]) {
+static void describe(const struct storage_client *client, const struct storage_request *request,
+                     char out[WHAT_BYTES]) {
     const char *comp = http_headers_get(&request->query, "comp");
-    snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method, endpoint_of(client, request->service),
-             request->path.data, comp ? "?comp=" : "", comp ? comp : "");
+    snprintf(out, WHAT_BYTES, "%s %.128s%.160s%s%s", request->method,
+             endpoint_of(client, request->service), request->path.data, comp ? "?comp=" : "",
+             comp ? comp : "");
 }
 
 /* The path begins where the endpoint's host ends. */
-static void build_url(struct storage_attempt *attempt, const char *endpoint, const struct storage_request *request) {
+static void build_url(struct storage_attempt *attempt, const char *endpoint,
+                      const struct storage_request *request) {
     struct strbuf *url = &attempt->url;
     const char *host = strstr(endpoint, "://") + strlen("://");
     attempt->path_start = (size_t)(host - endpoint) + strcspn(host, "/");
@@ -138,7 +144,8 @@ static enum status sign(struct storage_attempt *attempt, struct storage_client *
 
 /* Whatever it returns, the attempt has to be cleared afterwards. */
 static enum status build_attempt(struct storage_attempt *attempt, struct storage_client *client,
-                                 const struct storage_request *request, const char *request_id, struct error *err) {
+                                 const struct storage_request *request, const char *request_id,
+                                 struct error *err) {
     assert(request->path.data[0] == '/');
     build_url(attempt, endpoint_of(client, request->service), request);
     build_headers(&attempt->headers, client, request, request_id);
@@ -152,8 +159,8 @@ static enum status build_attempt(struct storage_attempt *attempt, struct storage
     return sign(attempt, client, request, err);
 }
 
-static struct http_call call_of(const struct storage_attempt *attempt, const struct storage_request *request,
-                                int64_t timeout_ms) {
+static struct http_call call_of(const struct storage_attempt *attempt,
+                                const struct storage_request *request, int64_t timeout_ms) {
     return (struct http_call){
         .method = request->method,
         .url = attempt->url.data,
@@ -179,10 +186,12 @@ static enum status observe_reply(struct storage_client *client, const struct htt
         describe(client, request, what);
         log_event(LOG_DEBUG, "%s: %d in %lld ms", what, reply->status,
                   (long long)(reply->received_ms - reply->sent_ms));
-        status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock), err);
+        status = storage_error_read(reply, &request->success, what, storage_clock_signing_ms(clock),
+                                    err);
     }
     if (status == STATUS_OK || err->http_status != 0) {
-        storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms, reply->received_ms);
+        storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
+                           reply->received_ms);
     }
     return status;
 }
@@ -205,8 +214,8 @@ static bool renew_token(struct storage_client *client, enum status status, const
 
 static void send_attempt(struct storage_operation *operation);
 
-static void end_operation(struct storage_operation *operation, enum status status, struct http_reply *reply,
-                          const struct error *err) {
+static void end_operation(struct storage_operation *operation, enum status status,
+                          struct http_reply *reply, const struct error *err) {
     operation->state = STORAGE_OPERATION_IDLE;
     TAILQ_REMOVE(&operation->client->open, operation, link);
     operation->done(operation->context, status, reply, err);
@@ -235,7 +244,8 @@ static void wait_for(struct storage_operation *operation, int64_t delay_ms) {
     struct storage_client *client = operation->client;
     operation->state = STORAGE_OPERATION_WAITING;
     operation->wait = (struct loop_timer){.fired = on_wait_over, .context = operation};
-    event_loop_set_timer(client->platform->loop, &operation->wait, clock_now_ms(client->platform->clock) + delay_ms);
+    event_loop_set_timer(client->platform->loop, &operation->wait,
+                         clock_now_ms(client->platform->clock) + delay_ms);
 }
 
 /* An attempt has failed: ends the operation or waits for the next one. `failure` may be changed. */
@@ -244,9 +254,10 @@ static void on_failure(struct storage_operation *operation, const struct retry_o
     struct storage_client *client = operation->client;
     int64_t delay_ms = 0;
     failure->was_in_doubt = operation->retry.in_doubt;
-    switch (retry_policy_decide(&policy, &operation->retry, outcome, operation->request->max_attempts,
-                                random_fraction(client->platform->random), clock_now_ms(client->platform->clock),
-                                operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
+    switch (retry_policy_decide(
+        &policy, &operation->retry, outcome, operation->request->max_attempts,
+        random_fraction(client->platform->random), clock_now_ms(client->platform->clock),
+        operation->deadline_ms - MIN_REPEAT_MS, &delay_ms)) {
     case RETRY_WAIT:
         operation->last_failure = *failure;
         wait_for(operation, delay_ms);
@@ -261,8 +272,8 @@ static void on_failure(struct storage_operation *operation, const struct retry_o
     end_operation(operation, failure->status, NULL, failure);
 }
 
-static void take_reply(struct storage_operation *operation, enum status status, struct http_reply *reply,
-                       const struct error *err) {
+static void take_reply(struct storage_operation *operation, enum status status,
+                       struct http_reply *reply, const struct error *err) {
     struct storage_client *client = operation->client;
     struct error failure = *err;
     if (status == STATUS_OK) {
@@ -280,14 +291,15 @@ static void take_reply(struct storage_operation *operation, enum status status, 
     struct retry_outcome outcome = {
         .was_sent = true,
         .is_unavailable = status == STATUS_UNAVAILABLE,
-        .renews_token =
-            !operation->retry.renewed_token && renew_token(client, status, &failure, operation->token_generation),
+        .renews_token = !operation->retry.renewed_token &&
+                        renew_token(client, status, &failure, operation->token_generation),
         .retry_after_ms = failure.retry_after_ms,
     };
     on_failure(operation, &outcome, &failure);
 }
 
-static void on_reply(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_reply(void *context, enum status status, struct http_reply *reply,
+                     const struct error *err) {
     struct storage_operation *operation = context;
     const struct correlation *before = correlation_use(operation->correlation);
     take_reply(operation, status, reply, err);
@@ -295,10 +307,12 @@ static void on_reply(void *context, enum status status, struct http_reply *reply
 }
 
 /* Signs and starts one attempt. On failure nothing is under way. */
-static enum status start_attempt(struct storage_operation *operation, int64_t timeout_ms, struct error *err) {
+static enum status start_attempt(struct storage_operation *operation, int64_t timeout_ms,
+                                 struct error *err) {
     struct storage_client *client = operation->client;
     struct storage_attempt *attempt = &client->attempt;
-    enum status status = build_attempt(attempt, client, operation->request, operation->request_id, err);
+    enum status status =
+        build_attempt(attempt, client, operation->request, operation->request_id, err);
     if (status == STATUS_OK) {
         struct http_call call = call_of(attempt, operation->request, timeout_ms);
         operation->token_generation = attempt->generation;
@@ -317,9 +331,10 @@ static void send_attempt(struct storage_operation *operation) {
     int64_t left_ms = operation->deadline_ms - clock_now_ms(client->platform->clock);
     struct error failure = {.status = STATUS_OK};
     operation->state = STORAGE_OPERATION_SENDING;
-    enum status status = left_ms <= 0
-                             ? error_set(&failure, STATUS_UNAVAILABLE, "its deadline came before it was sent")
-                             : start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
+    enum status status =
+        left_ms <= 0
+            ? error_set(&failure, STATUS_UNAVAILABLE, "its deadline came before it was sent")
+            : start_attempt(operation, clock_min_ms(left_ms, STORAGE_ATTEMPT_TIMEOUT_MS), &failure);
     if (status != STATUS_OK) {
         char what[WHAT_BYTES];
         describe(client, operation->request, what);
@@ -334,7 +349,8 @@ static enum status name_operation(struct storage_operation *operation) {
     if (operation->correlation == NULL) {
         return uuid_v4(operation->client->platform->random, operation->request_id);
     }
-    snprintf(operation->request_id, sizeof operation->request_id, "%s", operation->correlation->invocation_id);
+    snprintf(operation->request_id, sizeof operation->request_id, "%s",
+             operation->correlation->invocation_id);
     return STATUS_OK;
 }
 
@@ -393,8 +409,8 @@ static void on_started(void *context) {
     correlation_use(before);
 }
 
-static void open_operation(struct storage_operation *operation, struct storage_client *client, storage_done done,
-                           void *context) {
+static void open_operation(struct storage_operation *operation, struct storage_client *client,
+                           storage_done done, void *context) {
     assert(operation->state == STORAGE_OPERATION_IDLE);
     *operation = (struct storage_operation){
         .client = client,
@@ -407,13 +423,14 @@ static void open_operation(struct storage_operation *operation, struct storage_c
 }
 
 void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
-                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
-                             void *context) {
+                             const struct storage_request *request, int64_t deadline_ms,
+                             storage_done done, void *context) {
     open_operation(operation, client, done, context);
     operation->request = request;
     operation->deadline_ms = deadline_ms;
     operation->wait = (struct loop_timer){.fired = on_started, .context = operation};
-    event_loop_set_timer(client->platform->loop, &operation->wait, clock_now_ms(client->platform->clock));
+    event_loop_set_timer(client->platform->loop, &operation->wait,
+                         clock_now_ms(client->platform->clock));
 }
 
 static void on_delay_over(void *context) {
@@ -428,8 +445,8 @@ static void on_delay_over(void *context) {
     correlation_use(before);
 }
 
-void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
-                            storage_done done, void *context) {
+void storage_operation_wait(struct storage_operation *operation, struct storage_client *client,
+                            int64_t delay_ms, storage_done done, void *context) {
     int64_t due_ms = clock_now_ms(client->platform->clock) + (is_cancelled(client) ? 0 : delay_ms);
     open_operation(operation, client, done, context);
     operation->is_cancellable = true;
@@ -460,7 +477,8 @@ struct waiting_send {
     struct error *err; /* not NULL */
 };
 
-static void on_sent(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_sent(void *context, enum status status, struct http_reply *reply,
+                    const struct error *err) {
     struct waiting_send *send = context;
     send->status = status;
     if (status == STATUS_OK) {
@@ -474,15 +492,20 @@ static void on_sent(void *context, enum status status, struct http_reply *reply,
 
 static void start_waiting_send(void *context) {
     struct waiting_send *send = context;
-    storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms, on_sent, send);
+    storage_operation_start(&send->operation, send->client, send->request, send->deadline_ms,
+                            on_sent, send);
     send->operation.is_cancellable = true;
 }
 
-enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
-                                int64_t deadline_ms, struct http_reply *out, struct error *err) {
+enum status storage_client_send(struct storage_client *client,
+                                const struct storage_request *request, int64_t deadline_ms,
+                                struct http_reply *out, struct error *err) {
     struct error failure = {.status = STATUS_OK};
-    struct waiting_send send = {
-        .client = client, .request = request, .deadline_ms = deadline_ms, .out = out, .err = &failure};
+    struct waiting_send send = {.client = client,
+                                .request = request,
+                                .deadline_ms = deadline_ms,
+                                .out = out,
+                                .err = &failure};
     loop_call_run(&send.call, client->platform->loop, start_waiting_send, &send);
     if (send.status != STATUS_OK && err) {
         *err = failure;
@@ -520,8 +543,10 @@ void storage_client_cancel(struct storage_client *client) {
     }
 }
 
-int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms) {
-    return retry_policy_delay_ms(&policy, attempt, retry_after_ms, random_fraction(client->platform->random),
+int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms,
+                                int64_t deadline_ms) {
+    return retry_policy_delay_ms(&policy, attempt, retry_after_ms,
+                                 random_fraction(client->platform->random),
                                  clock_now_ms(client->platform->clock), deadline_ms);
 }
 
@@ -529,7 +554,8 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
 
 void storage_client_init(struct storage_client *client, const struct platform *platform,
                          const struct storage_account *account, struct credential *credential) {
-    *client = (struct storage_client){.platform = platform, .account = account, .credential = credential};
+    *client =
+        (struct storage_client){.platform = platform, .account = account, .credential = credential};
     client->cancel = (struct loop_task){.run = end_cancellable, .context = client};
     TAILQ_INIT(&client->open);
     attempt_init(&client->attempt);

@@ -41,7 +41,8 @@
 enum storage_service { STORAGE_BLOB, STORAGE_TABLE, STORAGE_SERVICES };
 
 enum {
-    STORAGE_DEADLINE_MS = 10000,       /* over all attempts of one operation, unless its caller says otherwise */
+    STORAGE_DEADLINE_MS =
+        10000, /* over all attempts of one operation, unless its caller says otherwise */
     STORAGE_ATTEMPT_TIMEOUT_MS = 4000, /* of one attempt */
     STORAGE_FIRST_BACKOFF_MS = 100,    /* between attempts; see retry_policy.h */
     STORAGE_MAX_BACKOFF_MS = 2000,
@@ -51,17 +52,18 @@ enum {
 /* What to ask. `service`, `method` and the success are given to init; whoever builds it appends to the rest. */
 struct storage_request {
     enum storage_service service;
-    const char *method;          /* static */
-    struct strbuf path;          /* "/container/blob", percent-encoded, without the account's own path */
-    struct http_headers query;   /* names and values, not encoded */
-    struct http_headers headers; /* all but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization */
+    const char *method; /* static */
+    struct strbuf path; /* "/container/blob", percent-encoded, without the account's own path */
+    struct http_headers query; /* names and values, not encoded */
+    struct http_headers
+        headers; /* all but x-ms-date, x-ms-version, x-ms-client-request-id and Authorization */
     struct strbuf body;
     struct storage_success success;
     int max_attempts; /* that may reach storage's data; 0 at first: as many as the deadline allows */
 };
 
-void storage_request_init(struct storage_request *request, enum storage_service service, const char *method,
-                          int success_http_status);
+void storage_request_init(struct storage_request *request, enum storage_service service,
+                          const char *method, int success_http_status);
 void storage_request_release(struct storage_request *request);
 
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */
@@ -116,7 +118,8 @@ void storage_client_release(struct storage_client *client);
  * STATUS_TOO_LARGE     the answer was over STORAGE_MAX_RESPONSE_BYTES
  * STATUS_NO_MEMORY, and those of storage_error.h and of the credential
  */
-typedef void (*storage_done)(void *context, enum status status, struct http_reply *reply, const struct error *err);
+typedef void (*storage_done)(void *context, enum status status, struct http_reply *reply,
+                             const struct error *err);
 
 /*
  * One request on its way through its attempts, on the loop's thread. Zeroed at first.
@@ -139,10 +142,11 @@ struct storage_operation {
     struct http_exchange exchange;
     struct loop_timer wait;
     struct retry_state retry;
-    bool is_cancellable;                   /* its owner sets it after start */
-    unsigned token_generation;             /* of the attempt under way; see credential.h */
-    const struct correlation *correlation; /* of whoever started it; must stay until it has ended. NULL: none */
-    char request_id[INVOCATION_ID_BYTES];  /* x-ms-client-request-id of every attempt */
+    bool is_cancellable;       /* its owner sets it after start */
+    unsigned token_generation; /* of the attempt under way; see credential.h */
+    const struct correlation
+        *correlation; /* of whoever started it; must stay until it has ended. NULL: none */
+    char request_id[INVOCATION_ID_BYTES]; /* x-ms-client-request-id of every attempt */
     struct error last_failure;
 };
 
@@ -151,16 +155,16 @@ struct storage_operation {
  * once, never inside this call, unless the operation is abandoned. On the loop's thread.
  */
 void storage_operation_start(struct storage_operation *operation, struct storage_client *client,
-                             const struct storage_request *request, int64_t deadline_ms, storage_done done,
-                             void *context);
+                             const struct storage_request *request, int64_t deadline_ms,
+                             storage_done done, void *context);
 
 /*
  * An operation that sends nothing. It ends with STATUS_OK and no reply when `delay_ms` are over, or
  * with STATUS_CANCELLED when the client is cancelled or released. For those who wait between two
  * requests.
  */
-void storage_operation_wait(struct storage_operation *operation, struct storage_client *client, int64_t delay_ms,
-                            storage_done done, void *context);
+void storage_operation_wait(struct storage_operation *operation, struct storage_client *client,
+                            int64_t delay_ms, storage_done done, void *context);
 
 /* Ends an operation without calling `done`, if it is under way. What was sent may still be carried out. */
 void storage_operation_abandon(struct storage_operation *operation);
@@ -170,7 +174,8 @@ void storage_operation_abandon(struct storage_operation *operation);
  * if the wait would reach `deadline_ms`. `retry_after_ms` is what storage asked for (0: nothing).
  * For those who must look at storage between two attempts.
  */
-int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms, int64_t deadline_ms);
+int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int retry_after_ms,
+                                int64_t deadline_ms);
 
 /* ---- for callers that wait, on any thread but the loop's ---- */
 
@@ -178,8 +183,9 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
  * Starts an operation and waits for its end. On STATUS_OK `out` (initialized) holds the answer. Statuses of
  * storage_done; STATUS_CANCELLED also after storage_client_cancel.
  */
-enum status storage_client_send(struct storage_client *client, const struct storage_request *request,
-                                int64_t deadline_ms, struct http_reply *out, struct error *err) MUST_CHECK;
+enum status storage_client_send(struct storage_client *client,
+                                const struct storage_request *request, int64_t deadline_ms,
+                                struct http_reply *out, struct error *err) MUST_CHECK;
 
 /*
  * Cancellable operations and storage_client_send end with STATUS_CANCELLED: those under way at

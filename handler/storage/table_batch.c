@@ -37,8 +37,8 @@ static void append_key(struct strbuf *out, const char *key) {
     }
 }
 
-void table_batch_append_entity_path(struct strbuf *out, const char *table, const char *partition_key,
-                                    const char *row_key) {
+void table_batch_append_entity_path(struct strbuf *out, const char *table,
+                                    const char *partition_key, const char *row_key) {
     strbuf_append_char(out, '/');
     strbuf_append_string(out, table);
     strbuf_append_string(out, "(PartitionKey='");
@@ -50,7 +50,8 @@ void table_batch_append_entity_path(struct strbuf *out, const char *table, const
 
 static void append_request_line(struct strbuf *out, const char *endpoint, const char *table,
                                 const struct table_operation *operation) {
-    static const char *const methods[] = {[TABLE_INSERT] = "POST", [TABLE_MERGE] = "MERGE", [TABLE_DELETE] = "DELETE"};
+    static const char *const methods[] = {
+        [TABLE_INSERT] = "POST", [TABLE_MERGE] = "MERGE", [TABLE_DELETE] = "DELETE"};
     strbuf_append_string(out, methods[operation->kind]);
     strbuf_append_char(out, ' ');
     strbuf_append_string(out, endpoint);
@@ -68,7 +69,8 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     assert(operation->kind != TABLE_DELETE || operation->entity == NULL);
     assert((operation->kind == TABLE_INSERT) == (operation->if_match == NULL));
     append_request_line(out, endpoint, table, operation);
-    strbuf_append_string(out, "Accept: application/json;odata=minimalmetadata" CRLF "DataServiceVersion: 3.0;" CRLF);
+    strbuf_append_string(out, "Accept: application/json;odata=minimalmetadata" CRLF
+                              "DataServiceVersion: 3.0;" CRLF);
     if (operation->kind == TABLE_INSERT) {
         strbuf_append_string(out, "Prefer: return-no-content" CRLF);
     } else if (!is_etag(operation->if_match, strlen(operation->if_match))) {
@@ -88,14 +90,17 @@ static void append_operation(struct strbuf *out, const char *endpoint, const cha
     strbuf_append_string(out, CRLF);
 }
 
-void table_batch_write(const char *endpoint, const char *table, const struct table_operation *operations, size_t count,
-                       const char *id, struct strbuf *out) {
-    strbuf_appendf(out, "--batch_%s" CRLF "Content-Type: multipart/mixed; boundary=changeset_%s" CRLF CRLF, id, id);
+void table_batch_write(const char *endpoint, const char *table,
+                       const struct table_operation *operations, size_t count, const char *id,
+                       struct strbuf *out) {
+    strbuf_appendf(
+        out, "--batch_%s" CRLF "Content-Type: multipart/mixed; boundary=changeset_%s" CRLF CRLF, id,
+        id);
     for (size_t i = 0; i < count; i++) {
         strbuf_append_string(out, "--changeset_");
         strbuf_append_string(out, id);
-        strbuf_append_string(out,
-                             CRLF "Content-Type: application/http" CRLF "Content-Transfer-Encoding: binary" CRLF CRLF);
+        strbuf_append_string(out, CRLF "Content-Type: application/http" CRLF
+                                       "Content-Transfer-Encoding: binary" CRLF CRLF);
         append_operation(out, endpoint, table, &operations[i]);
     }
     strbuf_appendf(out, "--changeset_%s--" CRLF "--batch_%s--" CRLF, id, id);
@@ -126,7 +131,8 @@ static bool next_line(struct span *rest, struct span *out) {
     *out = (struct span){rest->text, taken};
     rest->text += taken;
     rest->length -= taken;
-    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) && out->text[out->length - 1] != '\0') {
+    while (out->length > 0 && strchr(" \t\r\n", out->text[out->length - 1]) &&
+           out->text[out->length - 1] != '\0') {
         out->length--;
     }
     return true;
@@ -185,8 +191,8 @@ static bool read_header(struct span line, struct headers *headers) {
         return read_boundary(value, headers->boundary);
     }
     if (begins_with(line, "ETag:")) {
-        return value.length == 0 ||
-               (is_etag(value.text, value.length) && copy_span(value, headers->etag, sizeof(headers->etag)));
+        return value.length == 0 || (is_etag(value.text, value.length) &&
+                                     copy_span(value, headers->etag, sizeof(headers->etag)));
     }
     return true;
 }
@@ -207,7 +213,8 @@ static bool read_headers(struct span *rest, struct headers *headers) {
 }
 
 /* Takes lines up to and with the next delimiter of `boundary`; `out_body` (may be NULL) is what stood before it. */
-static bool read_to_delimiter(struct span *rest, const char *boundary, struct span *out_body, bool *out_is_last) {
+static bool read_to_delimiter(struct span *rest, const char *boundary, struct span *out_body,
+                              bool *out_is_last) {
     struct span body = {rest->text, 0};
     size_t length = strlen(boundary);
     for (struct span line; next_line(rest, &line); body.length = (size_t)(rest->text - body.text)) {
@@ -232,7 +239,8 @@ static bool read_to_delimiter(struct span *rest, const char *boundary, struct sp
 /* "HTTP/1.1 204 No Content": the status, or 0. */
 static int read_status_line(struct span *rest) {
     struct span line;
-    if (!next_line(rest, &line) || line.length < 12 || !begins_with(line, "HTTP/1.") || line.text[8] != ' ') {
+    if (!next_line(rest, &line) || line.length < 12 || !begins_with(line, "HTTP/1.") ||
+        line.text[8] != ' ') {
         return 0;
     }
     int status = 0;
@@ -242,7 +250,8 @@ static int read_status_line(struct span *rest) {
         }
         status = status * 10 + (line.text[i] - '0');
     }
-    return status >= 100 && status <= 599 && (line.length == 12 || line.text[12] == ' ') ? status : 0;
+    return status >= 100 && status <= 599 && (line.length == 12 || line.text[12] == ' ') ? status
+                                                                                         : 0;
 }
 
 /* Nothing that a transaction asks for is answered with content: a merge and a delete never are, an insert not as we ask. */
@@ -256,11 +265,13 @@ static bool is_failure(const struct table_batch_answer *answer) {
 }
 
 /* Reads one part from behind its delimiter to behind the next one. */
-static bool read_answer(struct span *rest, const char *boundary, struct table_batch_answer *answer, bool *out_is_last) {
+static bool read_answer(struct span *rest, const char *boundary, struct table_batch_answer *answer,
+                        bool *out_is_last) {
     int http_status = read_status_line(rest);
     struct headers headers;
     struct span body;
-    if (!http_status || !read_headers(rest, &headers) || !read_to_delimiter(rest, boundary, &body, out_is_last)) {
+    if (!http_status || !read_headers(rest, &headers) ||
+        !read_to_delimiter(rest, boundary, &body, out_is_last)) {
         return false;
     }
     if (answer->answer_count == 0) {
@@ -272,8 +283,8 @@ static bool read_answer(struct span *rest, const char *boundary, struct table_ba
     }
     answer->http_status = http_status;
     if (!is_success(http_status)) {
-        storage_error_read_json(body.text, body.length, answer->code, sizeof(answer->code), answer->message,
-                                sizeof(answer->message));
+        storage_error_read_json(body.text, body.length, answer->code, sizeof(answer->code),
+                                answer->message, sizeof(answer->message));
     }
     return true;
 }
@@ -283,13 +294,14 @@ static bool read_answers(struct span body, const char batch_boundary[BOUNDARY_BY
                          struct table_batch_answer *answer) {
     struct headers headers;
     bool is_last = false;
-    if (!read_to_delimiter(&body, batch_boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers)) {
+    if (!read_to_delimiter(&body, batch_boundary, NULL, &is_last) || is_last ||
+        !read_headers(&body, &headers)) {
         return false;
     }
     char boundary[BOUNDARY_BYTES];
     memcpy(boundary, headers.boundary[0] ? headers.boundary : batch_boundary, BOUNDARY_BYTES);
-    if (headers.boundary[0] &&
-        (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last || !read_headers(&body, &headers))) {
+    if (headers.boundary[0] && (!read_to_delimiter(&body, boundary, NULL, &is_last) || is_last ||
+                                !read_headers(&body, &headers))) {
         return false;
     }
     while (read_answer(&body, boundary, answer, &is_last)) {
@@ -303,23 +315,26 @@ static bool read_answers(struct span body, const char batch_boundary[BOUNDARY_BY
     return false;
 }
 
-enum status table_batch_read(const char *content_type, const char *body, size_t length, size_t count,
-                             struct table_batch_answer *out, struct error *err) {
+enum status table_batch_read(const char *content_type, const char *body, size_t length,
+                             size_t count, struct table_batch_answer *out, struct error *err) {
     char boundary[BOUNDARY_BYTES];
-    if (!read_boundary((struct span){content_type, strlen(content_type)}, boundary) || !boundary[0]) {
+    if (!read_boundary((struct span){content_type, strlen(content_type)}, boundary) ||
+        !boundary[0]) {
         return error_set(err, STATUS_MALFORMED, "the batch's answer names no boundary");
     }
     struct table_batch_answer answer = {0};
     if (!read_answers((struct span){body, length}, boundary, &answer)) {
-        return error_set(err, STATUS_MALFORMED, "the batch's answer is not multipart/mixed, or is cut short");
+        return error_set(err, STATUS_MALFORMED,
+                         "the batch's answer is not multipart/mixed, or is cut short");
     }
     if (is_success(answer.http_status) && (size_t)answer.answer_count != count) {
-        return error_set(err, STATUS_MALFORMED, "the batch's answer has %d parts for %zu operations",
-                         answer.answer_count, count);
+        return error_set(err, STATUS_MALFORMED,
+                         "the batch's answer has %d parts for %zu operations", answer.answer_count,
+                         count);
     }
     if (!is_success(answer.http_status) && !is_failure(&answer)) {
-        return error_set(err, STATUS_MALFORMED, "the batch's answer has a part with %d%s", answer.http_status,
-                         answer.http_status >= 400 ? " and no error code" : "");
+        return error_set(err, STATUS_MALFORMED, "the batch's answer has a part with %d%s",
+                         answer.http_status, answer.http_status >= 400 ? " and no error code" : "");
     }
     *out = answer;
     return STATUS_OK;

@@ -27,13 +27,14 @@ static void begin_post(struct storage_request *request) {
 
 /* ---- a call under way ---- */
 
-static enum status take_nothing(struct table_call *call, enum status sent, const struct http_reply *reply,
-                                struct error *err) {
+static enum status take_nothing(struct table_call *call, enum status sent,
+                                const struct http_reply *reply, struct error *err) {
     (void)call, (void)reply, (void)err;
     return sent;
 }
 
-static struct table_call *prepare(struct table_call *call, struct storage_client *client, int64_t deadline_ms) {
+static struct table_call *prepare(struct table_call *call, struct storage_client *client,
+                                  int64_t deadline_ms) {
     *call = (struct table_call){.client = client, .deadline_ms = deadline_ms, .take = take_nothing};
     http_headers_init(&call->continuation);
     return call;
@@ -42,7 +43,8 @@ static struct table_call *prepare(struct table_call *call, struct storage_client
 static void begin_page(struct table_call *call);
 static void send_request(struct table_call *call);
 
-static void on_answer(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_answer(void *context, enum status status, struct http_reply *reply,
+                      const struct error *err) {
     struct table_call *call = context;
     struct error failure = *err;
     status = call->take(call, status, reply, &failure);
@@ -61,7 +63,8 @@ static void on_answer(void *context, enum status status, struct http_reply *repl
 }
 
 static void send_request(struct table_call *call) {
-    storage_operation_start(&call->operation, call->client, &call->request, call->deadline_ms, on_answer, call);
+    storage_operation_start(&call->operation, call->client, &call->request, call->deadline_ms,
+                            on_answer, call);
     call->operation.is_cancellable = true;
 }
 
@@ -73,8 +76,8 @@ static void start(struct table_call *call, table_done done, void *context) {
 
 /* ---- tables and entities ---- */
 
-void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
-                        table_done done, void *context) {
+void table_create_start(struct table_call *call, struct storage_client *client, const char *table,
+                        int64_t deadline_ms, table_done done, void *context) {
     begin_post(&prepare(call, client, deadline_ms)->request);
     strbuf_append_string(&call->request.path, "/Tables");
     strbuf_append_string(&call->request.body, "{\"TableName\":");
@@ -83,8 +86,8 @@ void table_create_start(struct table_call *call, struct storage_client *client, 
     start(call, done, context);
 }
 
-void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const char *entity,
-                        int64_t deadline_ms, table_done done, void *context) {
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table,
+                        const char *entity, int64_t deadline_ms, table_done done, void *context) {
     begin_post(&prepare(call, client, deadline_ms)->request);
     strbuf_appendf(&call->request.path, "/%s", table);
     table_batch_append_entity(&call->request.body, entity);
@@ -92,8 +95,8 @@ void table_insert_start(struct table_call *call, struct storage_client *client, 
 }
 
 void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
-                        const char *partition_key, const char *row_key, const char *entity, int64_t deadline_ms,
-                        table_done done, void *context) {
+                        const char *partition_key, const char *row_key, const char *entity,
+                        int64_t deadline_ms, table_done done, void *context) {
     begin(&prepare(call, client, deadline_ms)->request, "PUT", 204);
     http_headers_add(&call->request.headers, "Content-Type", JSON_TYPE);
     table_batch_append_entity_path(&call->request.path, table, partition_key, row_key);
@@ -122,20 +125,21 @@ static enum status note_damage(const struct table_call *call, struct error *err)
     return STATUS_UNAVAILABLE;
 }
 
-static enum status parse_json(const struct table_call *call, const struct http_reply *reply, cJSON **out,
-                              struct error *err) {
+static enum status parse_json(const struct table_call *call, const struct http_reply *reply,
+                              cJSON **out, struct error *err) {
     enum status status = json_parse(reply->body.data, reply->body.length, out, err);
-    return status == STATUS_MALFORMED && !is_whole_object(&reply->body) ? note_damage(call, err) : status;
+    return status == STATUS_MALFORMED && !is_whole_object(&reply->body) ? note_damage(call, err)
+                                                                        : status;
 }
 
-static enum status take_entity(struct table_call *call, enum status sent, const struct http_reply *reply,
-                               struct error *err) {
+static enum status take_entity(struct table_call *call, enum status sent,
+                               const struct http_reply *reply, struct error *err) {
     return sent == STATUS_OK ? parse_json(call, reply, call->out_entity, err) : sent;
 }
 
 void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
-                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
-                     void *context) {
+                     const char *partition_key, const char *row_key, int64_t deadline_ms,
+                     cJSON **out, table_done done, void *context) {
     begin(&prepare(call, client, deadline_ms)->request, "GET", 200);
     table_batch_append_entity_path(&call->request.path, table, partition_key, row_key);
     call->take = take_entity;
@@ -166,9 +170,11 @@ static enum status visit_page(const struct table_call *call, const cJSON *page, 
  * "Query timeout and pagination": the answer's headers are the next request's parameters, unchanged; either may be
  * missing.
  */
-static enum status take_continuation(struct http_headers *continuation, const struct http_headers *reply) {
-    static const char *const names[][2] = {{"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
-                                           {"x-ms-continuation-NextRowKey", "NextRowKey"}};
+static enum status take_continuation(struct http_headers *continuation,
+                                     const struct http_headers *reply) {
+    static const char *const names[][2] = {
+        {"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
+        {"x-ms-continuation-NextRowKey", "NextRowKey"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = http_headers_get(reply, names[i][0]);
         if (value && *value) {
@@ -189,12 +195,13 @@ static void begin_page(struct table_call *call) {
         http_headers_addf(&request->query, "$top", "%d", call->query.page_rows);
     }
     for (size_t i = 0; i < call->continuation.count; i++) {
-        http_headers_add(&request->query, call->continuation.items[i].name, call->continuation.items[i].value);
+        http_headers_add(&request->query, call->continuation.items[i].name,
+                         call->continuation.items[i].value);
     }
 }
 
-static enum status take_page(struct table_call *call, enum status sent, const struct http_reply *reply,
-                             struct error *err) {
+static enum status take_page(struct table_call *call, enum status sent,
+                             const struct http_reply *reply, struct error *err) {
     const struct table_query *query = &call->query;
     cJSON *page = NULL;
     enum status status = sent == STATUS_OK ? parse_json(call, reply, &page, err) : sent;
@@ -208,7 +215,8 @@ static enum status take_page(struct table_call *call, enum status sent, const st
         error_wrap(err, "GET %.128s/%s()", call->client->account->table_endpoint, query->table);
     }
     bool is_enough = query->is_enough != NULL && *query->is_enough;
-    if (status == STATUS_OK && !is_enough && take_continuation(&call->continuation, &reply->headers) != STATUS_OK) {
+    if (status == STATUS_OK && !is_enough &&
+        take_continuation(&call->continuation, &reply->headers) != STATUS_OK) {
         status = error_set(err, STATUS_NO_MEMORY, "querying table %s", query->table);
     }
     if (status == STATUS_OK && call->continuation.count == 0 && query->out_pages != NULL) {
@@ -217,8 +225,9 @@ static enum status take_page(struct table_call *call, enum status sent, const st
     return status;
 }
 
-void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
-                       int64_t deadline_ms, table_done done, void *context) {
+void table_query_start(struct table_call *call, struct storage_client *client,
+                       const struct table_query *query, int64_t deadline_ms, table_done done,
+                       void *context) {
     prepare(call, client, deadline_ms);
     call->query = *query;
     call->take = take_page;
@@ -235,12 +244,12 @@ static enum status outcome_unknown(struct error *err) {
     return STATUS_UNAVAILABLE;
 }
 
-static enum status read_transaction(const struct http_reply *reply, size_t count, char *out_first_etag,
-                                    struct error *err) {
+static enum status read_transaction(const struct http_reply *reply, size_t count,
+                                    char *out_first_etag, struct error *err) {
     const char *content_type = http_headers_get(&reply->headers, "Content-Type");
     struct table_batch_answer answer;
-    if (table_batch_read(content_type ? content_type : "", reply->body.data, reply->body.length, count, &answer, err) !=
-        STATUS_OK) {
+    if (table_batch_read(content_type ? content_type : "", reply->body.data, reply->body.length,
+                         count, &answer, err) != STATUS_OK) {
         return outcome_unknown(err);
     }
     if (answer.code[0] == '\0') {
@@ -250,7 +259,8 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
         return STATUS_OK;
     }
     enum status status = storage_error_status(answer.http_status, answer.code);
-    error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code, answer.message);
+    error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code,
+              answer.message);
     const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
     err->http_status = answer.http_status;
     snprintf(err->code, sizeof(err->code), "%s", answer.code);
@@ -258,8 +268,8 @@ static enum status read_transaction(const struct http_reply *reply, size_t count
     return status;
 }
 
-static enum status take_transaction(struct table_call *call, enum status sent, const struct http_reply *reply,
-                                    struct error *err) {
+static enum status take_transaction(struct table_call *call, enum status sent,
+                                    const struct http_reply *reply, struct error *err) {
     if (sent == STATUS_TOO_LARGE && storage_request_status(&call->request) == STATUS_OK) {
         return outcome_unknown(err); /* the answer was too large, not the transaction */
     }
@@ -274,9 +284,11 @@ static enum status take_transaction(struct table_call *call, enum status sent, c
 }
 
 /* The request remembers what fails here. Sending it then ends with that status. */
-void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
-                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                             char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context) {
+void table_transaction_start(struct table_call *call, struct storage_client *client,
+                             const char *table, const struct table_operation *operations,
+                             size_t count, int64_t deadline_ms,
+                             char out_first_etag[TABLE_ETAG_BYTES], table_done done,
+                             void *context) {
     assert(count >= 1 && count <= TABLE_TRANSACTION_MAX_OPERATIONS);
     struct storage_request *request = &prepare(call, client, deadline_ms)->request;
     char id[UUID_TEXT_BYTES] = "";
@@ -288,7 +300,8 @@ void table_transaction_start(struct table_call *call, struct storage_client *cli
     }
     http_headers_addf(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_%s", id);
     request->body.max_bytes = TABLE_TRANSACTION_MAX_BYTES;
-    table_batch_write(client->account->table_endpoint, table, operations, count, id, &request->body);
+    table_batch_write(client->account->table_endpoint, table, operations, count, id,
+                      &request->body);
     call->take = take_transaction;
     call->count = count;
     call->out_first_etag = out_first_etag;

@@ -59,7 +59,8 @@ struct table_call {
     table_done done;
     void *context;
     /* Reads an answer, if `sent` says that there is one. Returns the operation's status. */
-    enum status (*take)(struct table_call *call, enum status sent, const struct http_reply *reply, struct error *err);
+    enum status (*take)(struct table_call *call, enum status sent, const struct http_reply *reply,
+                        struct error *err);
     cJSON **out_entity;               /* of a get */
     struct table_query query;         /* of a query */
     struct http_headers continuation; /* parameters that ask for its next page, if any */
@@ -69,23 +70,23 @@ struct table_call {
 };
 
 /* Create Table. STATUS_ALREADY_EXISTS (it may be our own doing). */
-void table_create_start(struct table_call *call, struct storage_client *client, const char *table, int64_t deadline_ms,
-                        table_done done, void *context);
+void table_create_start(struct table_call *call, struct storage_client *client, const char *table,
+                        int64_t deadline_ms, table_done done, void *context);
 
 /*
  * Insert Entity; the entity holds PartitionKey and RowKey. A repeat after a lost answer finds the row there.
  * STATUS_ALREADY_EXISTS (it may be our own), STATUS_CONTAINER_NOT_FOUND.
  */
-void table_insert_start(struct table_call *call, struct storage_client *client, const char *table, const char *entity,
-                        int64_t deadline_ms, table_done done, void *context);
+void table_insert_start(struct table_call *call, struct storage_client *client, const char *table,
+                        const char *entity, int64_t deadline_ms, table_done done, void *context);
 
 /*
  * Insert Or Replace Entity; the entity holds the same keys. Safe to repeat.
  * STATUS_CONTAINER_NOT_FOUND.
  */
 void table_upsert_start(struct table_call *call, struct storage_client *client, const char *table,
-                        const char *partition_key, const char *row_key, const char *entity, int64_t deadline_ms,
-                        table_done done, void *context);
+                        const char *partition_key, const char *row_key, const char *entity,
+                        int64_t deadline_ms, table_done done, void *context);
 
 /*
  * Query Entities for one partition and row key. `*out` is the caller's (cJSON_Delete).
@@ -93,8 +94,8 @@ void table_upsert_start(struct table_call *call, struct storage_client *client, 
  * STATUS_MALFORMED (a row that cannot be read).
  */
 void table_get_start(struct table_call *call, struct storage_client *client, const char *table,
-                     const char *partition_key, const char *row_key, int64_t deadline_ms, cJSON **out, table_done done,
-                     void *context);
+                     const char *partition_key, const char *row_key, int64_t deadline_ms,
+                     cJSON **out, table_done done, void *context);
 
 /*
  * Query Entities, in key order, following continuation tokens to the end. A query that fails may
@@ -102,8 +103,9 @@ void table_get_start(struct table_call *call, struct storage_client *client, con
  * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE (also for an answer that is no such JSON), STATUS_MALFORMED (a row
  * that cannot be read), and the visitor's own.
  */
-void table_query_start(struct table_call *call, struct storage_client *client, const struct table_query *query,
-                       int64_t deadline_ms, table_done done, void *context);
+void table_query_start(struct table_call *call, struct storage_client *client,
+                       const struct table_query *query, int64_t deadline_ms, table_done done,
+                       void *context);
 
 enum table_operation_kind { TABLE_INSERT, TABLE_MERGE, TABLE_DELETE };
 
@@ -130,8 +132,9 @@ struct table_operation {
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY        unknown, as said above
  * STATUS_TOO_LARGE             over TABLE_TRANSACTION_MAX_BYTES: nothing was sent
  */
-void table_transaction_start(struct table_call *call, struct storage_client *client, const char *table,
-                             const struct table_operation *operations, size_t count, int64_t deadline_ms,
+void table_transaction_start(struct table_call *call, struct storage_client *client,
+                             const char *table, const struct table_operation *operations,
+                             size_t count, int64_t deadline_ms,
                              char out_first_etag[TABLE_ETAG_BYTES], table_done done, void *context);
 
 /* Appends an OData string literal: quoted, quotes doubled. */

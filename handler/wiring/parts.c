@@ -22,14 +22,16 @@ static enum status connect_storage(struct parts *parts, struct error *err) {
         status = http_transport_set_ca_file(parts->transport, parts->settings.ca_file);
     }
     if (status == STATUS_OK) {
-        status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication, &parts->platform, err);
+        status = sign_in_start(&parts->sign_in, account, &parts->settings.authentication,
+                               &parts->platform, err);
     }
     if (status != STATUS_OK) {
         return status;
     }
     storage_client_init(&parts->storage, &parts->platform, account, parts->sign_in.credential);
     lease_store_blob_init(&parts->lease_store, &parts->storage, &parts->settings.lease_store);
-    status = lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base, &parts->platform, err);
+    status = lease_manager_new(&parts->leases, &parts->settings.lease, &parts->lease_store.base,
+                               &parts->platform, err);
     if (status != STATUS_OK) {
         sign_in_stop(&parts->sign_in);
     }
@@ -42,10 +44,11 @@ static void open_inventory(struct parts *parts) {
         inventory_store_memory_init(&parts->memory_store, &parts->platform);
         store = &parts->memory_store.base;
     } else {
-        inventory_store_table_init(&parts->table_store, &parts->storage, parts->settings.table_name);
+        inventory_store_table_init(&parts->table_store, &parts->storage,
+                                   parts->settings.table_name);
     }
-    inventory_service_init(&parts->inventory, &parts->platform, store, parts->leases, &parts->settings.inventory,
-                           parts->settings.lease.acquire_timeout_ms);
+    inventory_service_init(&parts->inventory, &parts->platform, store, parts->leases,
+                           &parts->settings.inventory, parts->settings.lease.acquire_timeout_ms);
     parts->lease_store.is_wanted = inventory_service_wants_lease;
     parts->lease_store.context = &parts->inventory;
 }

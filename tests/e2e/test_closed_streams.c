@@ -25,12 +25,14 @@ static void set_up(void) {
     ck_assert_int_eq(bind(storage, (struct sockaddr *)&address, length), 0);
     ck_assert_int_eq(listen(storage, 100), 0);
     ck_assert_int_eq(getsockname(storage, (struct sockaddr *)&address, &length), 0);
-    static const char account[] = "AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:%d/a;"
-                                  "TableEndpoint=http://127.0.0.1:%d/a";
+    static const char account[] =
+        "AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:%d/a;"
+        "TableEndpoint=http://127.0.0.1:%d/a";
     char connection[200];
     int port = ntohs(address.sin_port);
     snprintf(connection, sizeof connection, account, port, port);
-    snprintf(settings[0], sizeof settings[0], "DistributedLeasing__ConnectionString=%s", connection);
+    snprintf(settings[0], sizeof settings[0], "DistributedLeasing__ConnectionString=%s",
+             connection);
     snprintf(settings[1], sizeof settings[1], "AZURE_STORAGE_CONNECTION_STRING=%s", connection);
     snprintf(settings[2], sizeof settings[2], "FUNCTIONS_CUSTOMHANDLER_PORT=%d", free_port_find());
 }
@@ -46,7 +48,8 @@ static void start_without_streams(const char *path, const char *const *words) {
         argv[4 + i] = words[i];
     }
     const char *const env[] = {settings[0], settings[1], settings[2], NULL};
-    process_start(&program, &(struct process_options){.argv = argv, .env = env, .cwd = getenv("LEASEHOLD_ROOT")});
+    process_start(&program, &(struct process_options){
+                                .argv = argv, .env = env, .cwd = getenv("LEASEHOLD_ROOT")});
 }
 
 /* "exe", or "fd/N": "" where that is closed. */
@@ -97,7 +100,8 @@ START_TEST(no_connection_becomes_a_stream) {
     start_without_streams(path, programs[_i].words);
     int64_t deadline_ms = process_now_ms() + PATIENCE_MS;
     while (!has_opened_network(strrchr(path, '/') + 1)) {
-        ck_assert_msg(process_wait(&program, 0) == PROCESS_RUNNING, "%s ended with %d", path, program.exit_code);
+        ck_assert_msg(process_wait(&program, 0) == PROCESS_RUNNING, "%s ended with %d", path,
+                      program.exit_code);
         ck_assert_msg(process_now_ms() < deadline_ms, "%s opens no connection", path);
         poll(NULL, 0, 5);
     }
@@ -114,7 +118,8 @@ int main(void) {
     TCase *tests = tcase_create("programs");
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_loop_test(tests, no_connection_becomes_a_stream, 0, sizeof programs / sizeof programs[0]);
+    tcase_add_loop_test(tests, no_connection_becomes_a_stream, 0,
+                        sizeof programs / sizeof programs[0]);
     suite_add_tcase(suite, tests);
     return check_main(suite);
 }

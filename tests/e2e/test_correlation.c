@@ -11,7 +11,9 @@
 
 enum { LOG_TIMEOUT_MS = 60000, CALLERS = 20 };
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
-#define HEAD "Host: h\r\ntraceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\nContent-Type: application/json\r\n"
+#define HEAD                                                                     \
+    "Host: h\r\ntraceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\nContent-Type: " \
+                                        "application/json\r\n"
 #define ONE_UNIT "{\"quantity\":1,\"customerId\":\"CUST-123\"}"
 
 static struct azurite azurite;
@@ -21,8 +23,8 @@ static struct raw_response answer;
 static void set_up(void) {
     static const char *const settings[] = {"Logging:LogLevel:Default=Debug", NULL};
     azurite_start(&azurite, AZURITE_IN_MEMORY);
-    app_start_handler(&app,
-                      &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
+                                                  .settings = settings});
     ck_assert(app_wait_for_log(&app, 0, "listens on", LOG_TIMEOUT_MS));
 }
 
@@ -54,12 +56,15 @@ static char *next_line(char **log) {
 }
 
 START_TEST(every_line_of_a_request_names_it_and_its_trace) {
-    static const char *const id_headers[] = {"x-ms-invocation-id", "X-Azure-Functions-InvocationId"};
+    static const char *const id_headers[] = {"x-ms-invocation-id",
+                                             "X-Azure-Functions-InvocationId"};
     char request[512], expected[128];
-    read_and_close(send_on_new("GET /api/inventory/PROD-001 HTTP/1.1\r\n\r\n")); /* storage is ready */
+    read_and_close(
+        send_on_new("GET /api/inventory/PROD-001 HTTP/1.1\r\n\r\n")); /* storage is ready */
     size_t from = process_output_length(&app.process);
     snprintf(request, sizeof request,
-             "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\n%s: id-%d\r\n" HEAD "Content-Length: %zu\r\n\r\n%s",
+             "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\n%s: id-%d\r\n" HEAD
+             "Content-Length: %zu\r\n\r\n%s",
              id_headers[_i], _i, strlen(ONE_UNIT), ONE_UNIT);
     read_and_close(send_on_new(request));
     ck_assert_int_eq(answer.status, 200);
@@ -97,9 +102,11 @@ START_TEST(in_a_batch_each_request_has_its_own_line) {
         ck_assert_msg(answer.status == 200, "%d %s", answer.status, answer.body);
         snprintf(id, sizeof id, "caller-%d-", i);
         assert_request_id(id);
-        ck_assert_int_eq(sscanf(strstr(answer.body, "\"reservationId\":"), "\"reservationId\":\"%63[^\"]", reservation),
+        ck_assert_int_eq(sscanf(strstr(answer.body, "\"reservationId\":"),
+                                "\"reservationId\":\"%63[^\"]", reservation),
                          1);
-        snprintf(line, sizeof line, "Reservation: %s Renewal count: 0 [invocation %s, trace " TRACE "]", reservation,
+        snprintf(line, sizeof line,
+                 "Reservation: %s Renewal count: 0 [invocation %s, trace " TRACE "]", reservation,
                  id);
         ck_assert_msg(app_wait_for_log(&app, 0, line, LOG_TIMEOUT_MS), "%s", line);
     }
@@ -113,11 +120,15 @@ static const struct {
     {"GET / HTTP/1.1\r\nx-ms-invocation-id: other\r\n\r\n", 200},
     {"GET /nothing HTTP/1.1\r\nx-ms-invocation-id: other\r\n\r\n", 404},
     {"DELETE / HTTP/1.1\r\nx-ms-invocation-id: other\r\n\r\n", 405},
-    {"POST /ReconcileInventory HTTP/1.1\r\nx-ms-invocation-id: other\r\nContent-Length: 2\r\n\r\n{}", 400},
-    {"POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nx-ms-invocation-id: other\r\nContent-Length: 99999999\r\n\r\n",
+    {"POST /ReconcileInventory HTTP/1.1\r\nx-ms-invocation-id: other\r\nContent-Length: "
+     "2\r\n\r\n{}",
+     400},
+    {"POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nx-ms-invocation-id: "
+     "other\r\nContent-Length: 99999999\r\n\r\n",
      413},
     {"POST / HTTP/1.1\r\nx-ms-invocation-id: other\r\nContent-Length: x\r\n\r\n", 400},
-    {"POST / HTTP/1.1\r\nx-ms-invocation-id: other\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400},
+    {"POST / HTTP/1.1\r\nx-ms-invocation-id: other\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+     400},
 };
 
 START_TEST(every_answer_names_its_request) {
@@ -130,9 +141,11 @@ END_TEST
 START_TEST(a_request_that_cannot_be_read_gets_an_id_of_its_own) {
     char first[128], second[128];
     read_and_close(send_on_new("nonsense\r\n\r\n"));
-    ck_assert_uint_eq(strlen(raw_response_header(&answer, "x-ms-request-id", first, sizeof first)), 36);
+    ck_assert_uint_eq(strlen(raw_response_header(&answer, "x-ms-request-id", first, sizeof first)),
+                      36);
     read_and_close(send_on_new("nonsense\r\n\r\n"));
-    ck_assert_uint_eq(strlen(raw_response_header(&answer, "x-ms-request-id", second, sizeof second)), 36);
+    ck_assert_uint_eq(
+        strlen(raw_response_header(&answer, "x-ms-request-id", second, sizeof second)), 36);
     ck_assert_str_ne(first, second);
 }
 END_TEST

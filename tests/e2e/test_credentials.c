@@ -92,14 +92,16 @@ END_TEST
 START_TEST(auto_with_nothing_says_what_it_has_tried) {
     prepare(LOGIN_NONE, true);
     login_start_app(&login, &app);
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
     http_reply_release(&reply);
     ck_assert(app_wait_for_log(&app, 0, "no way to sign in; tried", LOG_TIMEOUT_MS));
     char *output = process_output_from(&app.process, 0);
-    static const char *const tried[] = {"service principal: ", "workload identity: ", "IMDS at http://", "az login"};
+    static const char *const tried[] = {
+        "service principal: ", "workload identity: ", "IMDS at http://", "az login"};
     for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
         ck_assert_msg(strstr(output, tried[i]) != NULL, "%s is not told in:\n%s", tried[i], output);
     }
@@ -115,7 +117,8 @@ START_TEST(a_federated_token_that_is_replaced_is_read_again) {
     login_use_functions(&app);
     login_replace_federated_token(&login);
     size_t before = identity_server_count(login.server);
-    ck_assert(identity_server_wait(login.server, before + 2, LOG_TIMEOUT_MS)); /* the first may have been on its way */
+    ck_assert(identity_server_wait(login.server, before + 2,
+                                   LOG_TIMEOUT_MS)); /* the first may have been on its way */
     login_use_functions(&app);
     stop_app();
     const struct identity_request *last = identity_server_request(login.server, before + 1);
@@ -129,8 +132,10 @@ int main(void) {
     TCase *tcase = tcase_create("credentials");
     tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
     tcase_add_checked_fixture(tcase, NULL, tear_down);
-    tcase_add_loop_test(tcase, the_four_functions_work_with_each_way_that_is_configured, 0, LOGIN_NONE);
-    tcase_add_loop_test(tcase, auto_finds_each_way_and_asks_for_one_token, LOGIN_APP_SERVICE, LOGIN_NONE);
+    tcase_add_loop_test(tcase, the_four_functions_work_with_each_way_that_is_configured, 0,
+                        LOGIN_NONE);
+    tcase_add_loop_test(tcase, auto_finds_each_way_and_asks_for_one_token, LOGIN_APP_SERVICE,
+                        LOGIN_NONE);
     tcase_add_test(tcase, auto_with_nothing_says_what_it_has_tried);
     tcase_add_test(tcase, a_federated_token_that_is_replaced_is_read_again);
     suite_add_tcase(suite, tcase);

@@ -33,13 +33,15 @@ struct callers {
     pthread_t threads[CLIENTS];
     atomic_bool stop;
     atomic_int answers, failures;
-    char first_failure[512]; /* what was asked and answered; of the thread that counted the first one */
+    char first_failure
+        [512]; /* what was asked and answered; of the thread that counted the first one */
 };
 
-static void note_failure(struct callers *callers, const char *path, const struct http_reply *reply) {
+static void note_failure(struct callers *callers, const char *path,
+                         const struct http_reply *reply) {
     if (atomic_fetch_add(&callers->failures, 1) == 0) {
-        snprintf(callers->first_failure, sizeof callers->first_failure, "%s: %d %.400s", path, reply->status,
-                 reply->body.data);
+        snprintf(callers->first_failure, sizeof callers->first_failure, "%s: %d %.400s", path,
+                 reply->status, reply->body.data);
     }
 }
 
@@ -48,7 +50,8 @@ static void *call_in_turn(void *context) {
     for (int i = 0; !atomic_load(&callers->stop); i++) {
         static const char *const paths[] = {PRODUCT "/reserve", PRODUCT, PRODUCT "/release"};
         const char *body = i % 3 == 1 ? NULL : TWO_UNITS;
-        struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = paths[i % 3], .body = body});
+        struct http_reply reply =
+            http_ask((struct http_ask){.port = app.port, .path = paths[i % 3], .body = body});
         /* With several callers for one customer, somebody finds all released. */
         if (reply.status == 200 || (i % 3 == 2 && reply.status == 404)) {
             atomic_fetch_add(&callers->answers, 1);
@@ -61,7 +64,8 @@ static void *call_in_turn(void *context) {
 }
 
 static void start_callers(struct callers *callers) {
-    atomic_init(&callers->stop, false), atomic_init(&callers->answers, 0), atomic_init(&callers->failures, 0);
+    atomic_init(&callers->stop, false), atomic_init(&callers->answers, 0),
+        atomic_init(&callers->failures, 0);
     for (int i = 0; i < CLIENTS; i++) {
         ck_assert_int_eq(pthread_create(&callers->threads[i], NULL, call_in_turn, callers), 0);
     }
@@ -76,9 +80,10 @@ static void stop_callers(struct callers *callers) {
 
 static void assert_none_failed(const struct callers *callers) {
     if (callers->failures > 0) {
-        fprintf(stderr, "%s\n", process_output_from(&app.process, 0)); /* too long for check's messages */
-        ck_abort_msg("%d of %d failed, the first with %s", callers->failures, callers->failures + callers->answers,
-                     callers->first_failure);
+        fprintf(stderr, "%s\n",
+                process_output_from(&app.process, 0)); /* too long for check's messages */
+        ck_abort_msg("%d of %d failed, the first with %s", callers->failures,
+                     callers->failures + callers->answers, callers->first_failure);
     }
 }
 
@@ -100,7 +105,8 @@ START_TEST(tokens_that_live_for_seconds_are_renewed_and_nobody_gets_an_error) {
     stop_handler();
     ck_assert_int_gt(callers.answers, CLIENTS * 3);
     ck_assert_int_ge(took_ms, LIFETIME_S * 1000); /* the first token has ended meanwhile */
-    ck_assert_uint_le(count, TOKENS + 1);         /* one for each half of a lifetime, not one for each caller */
+    ck_assert_uint_le(count,
+                      TOKENS + 1); /* one for each half of a lifetime, not one for each caller */
 }
 END_TEST
 
@@ -136,7 +142,8 @@ static int refusals_since(size_t mark) {
 
 START_TEST(a_token_that_storage_refuses_is_replaced_once_and_the_request_repeated) {
     prepare(LOGIN_IMDS);
-    identity_server_answer_next(login.server, 1, &(struct identity_answer){.actual_lifetime_s = -60});
+    identity_server_answer_next(login.server, 1,
+                                &(struct identity_answer){.actual_lifetime_s = -60});
     size_t mark = azurite_mark(&azurite);
     start_handler();
     assert_status(200, PRODUCT, NULL);
@@ -145,7 +152,8 @@ START_TEST(a_token_that_storage_refuses_is_replaced_once_and_the_request_repeate
     stop_handler();
     ck_assert_uint_eq(identity_server_count(login.server), 2);
     int refusals = refusals_since(mark);
-    ck_assert_msg(refusals > 0 && refusals <= 3, "%d", refusals); /* the preparation's and the first caller's */
+    ck_assert_msg(refusals > 0 && refusals <= 3, "%d",
+                  refusals); /* the preparation's and the first caller's */
 }
 END_TEST
 

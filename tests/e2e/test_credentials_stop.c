@@ -20,7 +20,8 @@ static void *ask_once(void *status) {
     return NULL;
 }
 
-static const enum login_way waited_for[] = {LOGIN_APP_SERVICE, LOGIN_IMDS, LOGIN_WORKLOAD, LOGIN_CERTIFICATE};
+static const enum login_way waited_for[] = {LOGIN_APP_SERVICE, LOGIN_IMDS, LOGIN_WORKLOAD,
+                                            LOGIN_CERTIFICATE};
 
 START_TEST(a_stop_does_not_wait_for_an_endpoint_that_hangs) {
     prepare(waited_for[_i]);
@@ -32,7 +33,8 @@ START_TEST(a_stop_does_not_wait_for_an_endpoint_that_hangs) {
     ck_assert_int_eq(pthread_create(&caller, NULL, ask_once, &status), 0);
     assert_stops_in_time();
     pthread_join(caller, NULL);
-    ck_assert_msg(status == 503 || status == 0, "%d", status); /* 0: it came too late to be served at all */
+    ck_assert_msg(status == 503 || status == 0, "%d",
+                  status); /* 0: it came too late to be served at all */
 }
 END_TEST
 
@@ -118,7 +120,8 @@ static const struct {
     {"echo no JSON at all\n", "not JSON"},
     {"exit 0\n", "az"},
     {"kill -KILL $$\n", "az"},
-    {"while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done\n", "az"},
+    {"while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done\n",
+     "az"},
     {"head -c 10000000 /dev/zero >&2\nexit 1\n", "az"},
 };
 
@@ -144,7 +147,8 @@ int main(void) {
                         sizeof waited_for / sizeof *waited_for);
     tcase_add_test(tcase, a_stop_ends_an_az_that_hangs);
     tcase_add_test(tcase, a_handler_that_cannot_start_ends_its_az);
-    tcase_add_loop_test(tcase, an_az_in_trouble_is_told_and_asked_again, 0, sizeof az_troubles / sizeof *az_troubles);
+    tcase_add_loop_test(tcase, an_az_in_trouble_is_told_and_asked_again, 0,
+                        sizeof az_troubles / sizeof *az_troubles);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -14,7 +14,8 @@ enum { HUGE_BYTES = 48 * 1024 * 1024 };
 /* --- endpoints in trouble --- */
 
 static char *huge_body(void) {
-    static const char start[] = "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"";
+    static const char start[] =
+        "{\"token_type\":\"Bearer\",\"expires_in\":3600,\"access_token\":\"";
     char *body = malloc(HUGE_BYTES);
     ck_assert_ptr_nonnull(body);
     memset(body, 'a', HUGE_BYTES);
@@ -45,12 +46,18 @@ static const struct trouble {
      {.body = TOKEN_BODY("\"abc\\r\\nX-Evil: yes\"", AN_HOUR)},
      "characters that no token has"},
     {"a token with a NUL", {.body = TOKEN_BODY("\"abc\\u0000def\"", AN_HOUR)}, "not JSON"},
-    {"a raw NUL", {.body = "{\"access_token\":\"a\0b\",\"expires_in\":3600}", .body_length = 40}, "not JSON"},
+    {"a raw NUL",
+     {.body = "{\"access_token\":\"a\0b\",\"expires_in\":3600}", .body_length = 40},
+     "not JSON"},
     {"a token that is a number", {.body = TOKEN_BODY("12345", AN_HOUR)}, "no token"},
     {"an empty token", {.body = TOKEN_BODY("\"\"", AN_HOUR)}, "no token"},
-    {"another kind of token", {.body = "{\"token_type\":\"Negotiate\",\"access_token\":\"abc\"" AN_HOUR "}"}, "Bearer"},
+    {"another kind of token",
+     {.body = "{\"token_type\":\"Negotiate\",\"access_token\":\"abc\"" AN_HOUR "}"},
+     "Bearer"},
     {"deeply nested", {.body = DEEP_512 DEEP_512}, "not JSON"},
-    {"a token twice", {.body = TOKEN_BODY("\"abc\"", ",\"access_token\":\"def\"" AN_HOUR)}, "not JSON"},
+    {"a token twice",
+     {.body = TOKEN_BODY("\"abc\"", ",\"access_token\":\"def\"" AN_HOUR)},
+     "not JSON"},
     {"tens of megabytes", {.body_length = HUGE_BYTES}, ""},
 };
 enum { TROUBLES = sizeof troubles / sizeof *troubles };
@@ -97,8 +104,8 @@ static void judge_victim(struct victim *victim, const struct trouble *trouble) {
     int exit_code = app_stop(&victim->app, SIGTERM);
     char *output = process_output_from(&victim->app.process, 0);
     const char *why = strstr(output, "No token to sign in to storage with");
-    ck_assert_msg(why != NULL && strstr(why, trouble->log) != NULL, "%s: '%s' is not in the log:\n%s", trouble->name,
-                  trouble->log, output);
+    ck_assert_msg(why != NULL && strstr(why, trouble->log) != NULL,
+                  "%s: '%s' is not in the log:\n%s", trouble->name, trouble->log, output);
     ck_assert_msg(strstr(output, "X-Evil") == NULL, "%s:\n%s", trouble->name, output);
     ck_assert_msg(exit_code == 0, "%s: exit code %d\n%s", trouble->name, exit_code, output);
     assert_is_unavailable(&victim->reply, output);
@@ -192,7 +199,8 @@ START_TEST(imds_is_asked_again_as_it_wants_to_be) {
         ck_assert_uint_eq(identity_server_count(victim->login.server), 2);
         int64_t waited_ms = identity_server_request(victim->login.server, 1)->at_ms -
                             identity_server_request(victim->login.server, 0)->at_ms;
-        ck_assert_msg(waited_ms >= answers[i].retry_after_s * 1000 && waited_ms >= 1000 && waited_ms < 9000,
+        ck_assert_msg(waited_ms >= answers[i].retry_after_s * 1000 && waited_ms >= 1000 &&
+                          waited_ms < 9000,
                       "%d: %lld ms", answers[i].status, (long long)waited_ms);
         ck_assert_int_eq(app_stop(&victim->app, SIGTERM), 0);
         http_reply_release(&victim->reply);
@@ -236,9 +244,11 @@ static const char *const ends[] = {"",
 
 START_TEST(no_token_is_refused_for_what_is_said_of_its_end) {
     char *token = jwt_make_access_token(3600), body[4096];
-    snprintf(body, sizeof body, "{\"token_type\":\"Bearer\",\"access_token\":\"%s\"%s}", token, ends[_i]);
+    snprintf(body, sizeof body, "{\"token_type\":\"Bearer\",\"access_token\":\"%s\"%s}", token,
+             ends[_i]);
     prepare(LOGIN_APP_SERVICE);
-    identity_server_answer(login.server, &(struct identity_answer){.body = body, .body_length = strlen(body)});
+    identity_server_answer(login.server,
+                           &(struct identity_answer){.body = body, .body_length = strlen(body)});
     start_handler();
     assert_status(200, PRODUCT, NULL);
     stop_handler();
@@ -267,7 +277,8 @@ int main(void) {
     tcase_add_test(tcase, imds_is_asked_again_as_it_wants_to_be);
     tcase_add_test(tcase, a_slow_endpoint_is_waited_for);
     tcase_add_test(tcase, auto_signs_in_where_imds_takes_two_seconds);
-    tcase_add_loop_test(tcase, no_token_is_refused_for_what_is_said_of_its_end, 0, sizeof ends / sizeof *ends);
+    tcase_add_loop_test(tcase, no_token_is_refused_for_what_is_said_of_its_end, 0,
+                        sizeof ends / sizeof *ends);
     tcase_add_test(tcase, an_endpoint_that_is_not_there_is_told);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

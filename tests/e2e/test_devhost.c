@@ -16,8 +16,9 @@
 
 enum { LOG_TIMEOUT_MS = 60000, CROWD = 600, STOCK = 100 };
 
-#define RESERVE_TEXT                                                                                         \
-    "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" \
+#define RESERVE_TEXT                                                                     \
+    "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: localhost\r\nContent-Type: " \
+    "application/json\r\n"                                                               \
     "Content-Length: 31\r\n\r\n{\"quantity\":1,\"customerId\":\"C\"}\n"
 
 static struct azurite azurite;
@@ -34,7 +35,8 @@ static void tear_down(void) {
 
 static void start(const char *setting) {
     const char *const settings[] = {setting, NULL};
-    app_start(&app, &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start(&app, &(struct app_options){.connection_string = azurite.connection_string,
+                                          .settings = settings});
 }
 
 static void wait_for_log(size_t from, const char *text) {
@@ -50,8 +52,9 @@ static void assert_lease_is_free(const char *blob) {
     int64_t sent_ms;
     struct error err = {0};
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                                            storage_connection_deadline(&connection, 5000), &sent_ms, &err);
+    enum status status =
+        blob_lease_acquire(&connection.client, "leases", blob, id, 15,
+                           storage_connection_deadline(&connection, 5000), &sent_ms, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
     storage_connection_close(&connection);
 }

@@ -43,12 +43,14 @@ static void tear_down(void) {
     azurite_release(&azurite);
 }
 
-static void start_example(struct process *process, const char *name, const char *argument, const char *second) {
+static void start_example(struct process *process, const char *name, const char *argument,
+                          const char *second) {
     const char *folder = getenv("LEASEHOLD_BIN");
     ck_assert_msg(folder != NULL, "LEASEHOLD_BIN is not set: run the tests with `make test`");
     char path[PROGRAM_BYTES], connection[sizeof azurite.connection_string + 64];
     snprintf(path, sizeof path, "%s/../examples/%s", folder, name);
-    snprintf(connection, sizeof connection, "AZURE_STORAGE_CONNECTION_STRING=%s", azurite.connection_string);
+    snprintf(connection, sizeof connection, "AZURE_STORAGE_CONNECTION_STRING=%s",
+             azurite.connection_string);
     const char *const argv[] = {path, argument, second, NULL};
     const char *const env[] = {connection, NULL};
     process_start(process, &(struct process_options){.argv = argv, .env = env});
@@ -81,8 +83,9 @@ static enum status acquire_elsewhere(const char *blob) {
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                                            storage_connection_deadline(&connection, 5000), &sent_ms, NULL);
+    enum status status =
+        blob_lease_acquire(&connection.client, "leases", blob, id, 15,
+                           storage_connection_deadline(&connection, 5000), &sent_ms, NULL);
     storage_connection_close(&connection);
     return status;
 }
@@ -140,7 +143,8 @@ static struct process *await_leader(const struct process *but_for) {
     int64_t deadline_ms = process_now_ms() + WAIT_MS;
     while (process_now_ms() < deadline_ms) {
         for (int i = 0; i < CANDIDATES; i++) {
-            if (&candidates[i] != but_for && process_wait_for_output(&candidates[i], 0, "is leader", 1)) {
+            if (&candidates[i] != but_for &&
+                process_wait_for_output(&candidates[i], 0, "is leader", 1)) {
                 return &candidates[i];
             }
         }
@@ -197,7 +201,8 @@ static int64_t between_ms(int64_t from_ms, int64_t to_ms) {
 /* The former leader has said nothing that only a leader says at or after the time that the next began. */
 static void assert_succession(const struct process *former, const struct process *next) {
     int64_t gap_ms = between_ms(last_line_ms(former), said_at_ms(next, "is leader"));
-    ck_assert_msg(gap_ms < DAY_MS / 2, "two led at once, for %lld ms", (long long)(DAY_MS - gap_ms));
+    ck_assert_msg(gap_ms < DAY_MS / 2, "two led at once, for %lld ms",
+                  (long long)(DAY_MS - gap_ms));
 }
 
 static void stop_candidates(void) {
@@ -253,7 +258,8 @@ START_TEST(a_leader_that_was_stopped_for_longer_than_its_lease_knows_that_it_lea
         fail_with_output(leader, "it says nothing when it goes on");
     }
     char *said = process_output_from(leader, woken_at);
-    ck_assert_msg(strstr(said, "leads no more\n") != NULL && strstr(said, "leads\n") == NULL, "%s", said);
+    ck_assert_msg(strstr(said, "leads no more\n") != NULL && strstr(said, "leads\n") == NULL, "%s",
+                  said);
     free(said);
     stop_candidates();
 }
@@ -273,7 +279,8 @@ int main(void) {
     tcase_add_checked_fixture(election, set_up, tear_down);
     tcase_add_test(election, one_leads_and_another_at_once_when_it_is_told_to_end);
     tcase_add_test(election, when_the_leader_dies_another_leads_when_its_lease_has_run_out);
-    tcase_add_test(election, a_leader_that_was_stopped_for_longer_than_its_lease_knows_that_it_leads_no_more);
+    tcase_add_test(election,
+                   a_leader_that_was_stopped_for_longer_than_its_lease_knows_that_it_leads_no_more);
     suite_add_tcase(suite, election);
     return check_main(suite);
 }

@@ -27,8 +27,10 @@ static void set_up(void) {
     instance_set_up();
     blobs = fault_proxy_new(instance_pair.azurite.blob_port, 1);
     tables = fault_proxy_new(instance_pair.azurite.table_port, 1);
-    azurite_write_connection_string(fault_proxy_port(blobs), fault_proxy_port(tables), connection_string);
-    app_start_handler(app, &(struct app_options){.connection_string = connection_string, .settings = settings});
+    azurite_write_connection_string(fault_proxy_port(blobs), fault_proxy_port(tables),
+                                    connection_string);
+    app_start_handler(
+        app, &(struct app_options){.connection_string = connection_string, .settings = settings});
     instance_wait_for_log(app, 0, "listens on", INSTANCE_PATIENCE_MS);
     ck_assert_int_eq(instance_available(app, "PROD-001"), TOTAL);
 }
@@ -46,7 +48,9 @@ static void add_to_both(const struct fault_rule *rule) {
 
 static size_t count_granted(const char *action, int status) {
     struct fault_request requests[64];
-    size_t count = fault_proxy_requests(blobs, &(struct fault_rule){.lease_action = action}, requests, 64), granted = 0;
+    size_t count = fault_proxy_requests(blobs, &(struct fault_rule){.lease_action = action},
+                                        requests, 64),
+           granted = 0;
     for (size_t i = 0; i < count && i < 64; i++) {
         granted += requests[i].status == status;
     }
@@ -69,15 +73,16 @@ static void clear_both(void) {
 
 /* POSTs, and checks the status. The answer is the caller's. */
 static struct http_reply post(const char *path, const char *body, int status) {
-    struct http_reply reply =
-        http_ask((struct http_ask){.port = app->port, .method = "POST", .path = path, .body = body});
-    ck_assert_msg(reply.status == status, "%s: %d, not %d: %s", path, reply.status, status, reply.body.data);
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = app->port, .method = "POST", .path = path, .body = body});
+    ck_assert_msg(reply.status == status, "%s: %d, not %d: %s", path, reply.status, status,
+                  reply.body.data);
     return reply;
 }
 
 static void expect_unavailable(const char *method, const char *path, const char *body) {
-    struct http_reply reply =
-        http_ask((struct http_ask){.port = app->port, .method = method, .path = path, .body = body});
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = app->port, .method = method, .path = path, .body = body});
     ck_assert_msg(reply.status == 503, "%s: %d: %s", path, reply.status, reply.body.data);
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
@@ -89,11 +94,13 @@ static void expect_unavailable(const char *method, const char *path, const char 
 
 /* --- a gateway --- */
 
-static const int statuses[] = {200, 201, 202, 204, 302, 307, 400, 401, 403, 404, 405, 407, 409, 412, 429, 451, 502};
+static const int statuses[] = {200, 201, 202, 204, 302, 307, 400, 401, 403,
+                               404, 405, 407, 409, 412, 429, 451, 502};
 
 START_TEST(what_a_gateway_answers_is_503_for_the_caller_until_it_has_gone) {
     char told[64], address[64];
-    snprintf(address, sizeof address, "http://127.0.0.1:%d/" AZURITE_ACCOUNT, fault_proxy_port(tables));
+    snprintf(address, sizeof address, "http://127.0.0.1:%d/" AZURITE_ACCOUNT,
+             fault_proxy_port(tables));
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         size_t log_end = process_output_length(&app->process);
         wait_until_no_lease_is_held();
@@ -109,7 +116,8 @@ START_TEST(what_a_gateway_answers_is_503_for_the_caller_until_it_has_gone) {
         clear_both();
         instance_expect_reserve(app, "PROD-001", 1, 200, "\"success\":true");
     }
-    ck_assert_int_eq(instance_available(app, "PROD-001"), TOTAL - (int)(sizeof statuses / sizeof statuses[0]));
+    ck_assert_int_eq(instance_available(app, "PROD-001"),
+                     TOTAL - (int)(sizeof statuses / sizeof statuses[0]));
     instance_stop(app);
 }
 END_TEST
@@ -117,11 +125,13 @@ END_TEST
 /* Without Retry-After the request is sent again: the caller notices nothing. */
 START_TEST(a_gateway_that_answers_for_a_moment_costs_a_moment) {
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        add_to_both(&(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .status = statuses[i], .times = 2});
+        add_to_both(
+            &(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .status = statuses[i], .times = 2});
         instance_expect_reserve(app, "PROD-001", 1, 200, "\"success\":true");
         clear_both();
     }
-    ck_assert_int_eq(instance_available(app, "PROD-001"), TOTAL - (int)(sizeof statuses / sizeof statuses[0]));
+    ck_assert_int_eq(instance_available(app, "PROD-001"),
+                     TOTAL - (int)(sizeof statuses / sizeof statuses[0]));
     instance_stop(app);
 }
 END_TEST
@@ -129,14 +139,17 @@ END_TEST
 /* Storage has acted, and its answer is replaced on the way: what has happened is found out, and happens once. */
 START_TEST(a_gateway_that_answers_in_place_of_storages_success_hides_nothing) {
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        add_to_both(&(struct fault_rule){.kind = FAULT_STATUS_AFTER, .status = statuses[i], .times = 1});
-        fault_proxy_add(tables,
-                        &(struct fault_rule){
-                            .path_contains = "$batch", .kind = FAULT_STATUS_AFTER, .status = statuses[i], .times = 1});
+        add_to_both(
+            &(struct fault_rule){.kind = FAULT_STATUS_AFTER, .status = statuses[i], .times = 1});
+        fault_proxy_add(tables, &(struct fault_rule){.path_contains = "$batch",
+                                                     .kind = FAULT_STATUS_AFTER,
+                                                     .status = statuses[i],
+                                                     .times = 1});
         instance_expect_reserve(app, "PROD-002", 1, 200, "\"success\":true");
         clear_both();
     }
-    ck_assert_int_eq(instance_available(app, "PROD-002"), 50 - (int)(sizeof statuses / sizeof statuses[0]));
+    ck_assert_int_eq(instance_available(app, "PROD-002"),
+                     50 - (int)(sizeof statuses / sizeof statuses[0]));
     instance_stop(app);
 }
 END_TEST
@@ -169,17 +182,21 @@ START_TEST(one_wrong_date_deletes_nothing_and_expires_nothing) {
     struct http_reply reserved = post(RESERVE_PATH, UNITS(5), 200), first, again;
     cJSON *json = http_reply_json(&reserved);
     char release[256];
-    snprintf(release, sizeof release, "{\"quantity\":2,\"customerId\":\"C1\",\"reservationId\":\"%s\"}",
+    snprintf(release, sizeof release,
+             "{\"quantity\":2,\"customerId\":\"C1\",\"reservationId\":\"%s\"}",
              json_string(json, "reservationId"));
     first = post("/api/inventory/PROD-001/release", release, 200);
     int left = TOTAL - 3;
     for (int position = 0; position < POSITIONS; position++) {
-        add_to_both(&(struct fault_rule){
-            .kind = FAULT_WRONG_DATE, .skip = position, .times = 1, .delay_ms = (int64_t)days[_i] * DAY_MS});
+        add_to_both(&(struct fault_rule){.kind = FAULT_WRONG_DATE,
+                                         .skip = position,
+                                         .times = 1,
+                                         .delay_ms = (int64_t)days[_i] * DAY_MS});
         reconcile();
         ck_assert_int_eq(instance_available(app, "PROD-001"), left);
         struct http_reply fresh = post(RESERVE_PATH, UNITS(1), 200);
-        ck_assert_int_lt(llabs(expiry_of(&fresh) - clock_wall_ms(clock_system()) - 30 * 60 * 1000), 60 * 1000);
+        ck_assert_int_lt(llabs(expiry_of(&fresh) - clock_wall_ms(clock_system()) - 30 * 60 * 1000),
+                         60 * 1000);
         http_reply_release(&fresh);
         ck_assert_int_eq(instance_available(app, "PROD-001"), --left);
         clear_both();
@@ -200,8 +217,9 @@ START_TEST(wrong_dates_in_between_delete_nothing_either) {
     instance_expect_reserve(app, "PROD-001", 5, 200, "\"success\":true");
     for (int i = 0; i < 40; i++) {
         add_to_both(&(struct fault_rule){.kind = FAULT_NONE, .times = 1, .skip = 0});
-        add_to_both(&(struct fault_rule){
-            .kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = (i % 2 == 0 ? 2 : 3) * (int64_t)DAY_MS});
+        add_to_both(&(struct fault_rule){.kind = FAULT_WRONG_DATE,
+                                         .times = 1,
+                                         .delay_ms = (i % 2 == 0 ? 2 : 3) * (int64_t)DAY_MS});
     }
     for (int i = 0; i < 5; i++) {
         reconcile();

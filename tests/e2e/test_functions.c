@@ -19,7 +19,8 @@ static struct app apps[SHAPE_COUNT]; /* one table, as several instances have it 
 static void start_all(void) {
     azurite_start(&azurite, AZURITE_IN_MEMORY);
     for (int i = 0; i < SHAPE_COUNT; i++) {
-        app_start(&apps[i], &(struct app_options){.connection_string = azurite.connection_string, .shape = shapes[i]});
+        app_start(&apps[i], &(struct app_options){.connection_string = azurite.connection_string,
+                                                  .shape = shapes[i]});
     }
 }
 
@@ -27,7 +28,8 @@ static void stop_all(void) {
     for (int i = 0; i < SHAPE_COUNT; i++) {
         int exit_code = app_stop(&apps[i], SIGTERM);
         if (exit_code != 0) {
-            fprintf(stderr, "devhost ended with %d:\n%s\n", exit_code, process_output_from(&apps[i].process, 0));
+            fprintf(stderr, "devhost ended with %d:\n%s\n", exit_code,
+                    process_output_from(&apps[i].process, 0));
         }
         ck_assert_int_eq(exit_code, 0);
         app_release(&apps[i]);
@@ -36,7 +38,8 @@ static void stop_all(void) {
 }
 
 static struct http_reply post(int shape, const char *path, const char *body) {
-    return http_ask((struct http_ask){.port = apps[shape].port, .path = path, .method = "POST", .body = body});
+    return http_ask(
+        (struct http_ask){.port = apps[shape].port, .path = path, .method = "POST", .body = body});
 }
 
 static struct http_reply get(int shape, const char *path) {
@@ -47,7 +50,8 @@ static struct http_reply get(int shape, const char *path) {
 static void keys_of(const cJSON *object, char *out, size_t size) {
     out[0] = '\0';
     for (const cJSON *item = object->child; item != NULL; item = item->next) {
-        snprintf(out + strlen(out), size - strlen(out), "%s%s", item->prev->next == NULL ? "" : ",", item->string);
+        snprintf(out + strlen(out), size - strlen(out), "%s%s", item->prev->next == NULL ? "" : ",",
+                 item->string);
     }
 }
 
@@ -71,13 +75,15 @@ static const char *text(const cJSON *object, const char *key) {
 
 static void assert_json_header(const struct http_reply *reply) {
     const char *type = http_headers_get(&reply->headers, "Content-Type");
-    ck_assert_msg(type != NULL && strncmp(type, "application/json", strlen("application/json")) == 0,
+    ck_assert_msg(type != NULL &&
+                      strncmp(type, "application/json", strlen("application/json")) == 0,
                   "Content-Type: %s", type == NULL ? "none" : type);
 }
 
 /* {"error":{"code":CODE,"message":...}} and nothing else. */
 static void assert_error(struct http_reply *reply, int status, const char *code) {
-    ck_assert_msg(reply->status == status, "%d instead of %d %s: %s", reply->status, status, code, reply->body.data);
+    ck_assert_msg(reply->status == status, "%d instead of %d %s: %s", reply->status, status, code,
+                  reply->body.data);
     assert_json_header(reply);
     cJSON *body = http_reply_json(reply);
     assert_keys(body, "error");
@@ -99,8 +105,8 @@ START_TEST(a_reservation_is_made_seen_and_released) {
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
     assert_json_header(&reply);
     cJSON *reserved = http_reply_json(&reply);
-    assert_keys(reserved,
-                "success,productId,requestedQuantity,availableQuantity,reservationId,expiresAt,message,acquiredLease");
+    assert_keys(reserved, "success,productId,requestedQuantity,availableQuantity,reservationId,"
+                          "expiresAt,message,acquiredLease");
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reserved, "success")));
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reserved, "acquiredLease")));
     ck_assert_str_eq(text(reserved, "productId"), "PROD-001");
@@ -115,11 +121,14 @@ START_TEST(a_reservation_is_made_seen_and_released) {
     ck_assert_int_eq(seen.status, 200);
     ck_assert_str_eq(http_headers_get(&seen.headers, "ETag"), etag);
     cJSON *product = http_reply_json(&seen);
-    assert_keys(product, "productId,totalQuantity,availableQuantity,reservedQuantity,activeReservations");
+    assert_keys(product,
+                "productId,totalQuantity,availableQuantity,reservedQuantity,activeReservations");
     ck_assert_int_eq(number(product, "totalQuantity"), 100);
     ck_assert_int_eq(number(product, "availableQuantity"), available);
-    ck_assert_int_eq(number(product, "availableQuantity") + number(product, "reservedQuantity"), 100);
-    const cJSON *row = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(product, "activeReservations"), 0);
+    ck_assert_int_eq(number(product, "availableQuantity") + number(product, "reservedQuantity"),
+                     100);
+    const cJSON *row =
+        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(product, "activeReservations"), 0);
     assert_keys(row, "reservationId,customerId,quantity,reservedAt,expiresAt");
     ck_assert_str_eq(text(row, "reservationId"), text(reserved, "reservationId"));
     ck_assert_str_eq(text(row, "expiresAt"), text(reserved, "expiresAt"));
@@ -138,12 +147,14 @@ START_TEST(a_reservation_is_made_seen_and_released) {
     ck_assert_int_eq(number(nothing, "releasedQuantity"), 0);
 
     cJSON_Delete(reserved), cJSON_Delete(product), cJSON_Delete(release), cJSON_Delete(nothing);
-    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released), http_reply_release(&again);
+    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released),
+        http_reply_release(&again);
 }
 END_TEST
 
 START_TEST(more_than_there_is_cannot_be_reserved) {
-    struct http_reply reply = post(_i, "/api/inventory/PROD-002/reserve", "{\"quantity\":51,\"customerId\":\"C\"}");
+    struct http_reply reply =
+        post(_i, "/api/inventory/PROD-002/reserve", "{\"quantity\":51,\"customerId\":\"C\"}");
     ck_assert_int_eq(reply.status, 409);
     cJSON *body = http_reply_json(&reply);
     ck_assert_str_eq(text(body, "message"), "Insufficient inventory. Available: 50");
@@ -158,34 +169,38 @@ END_TEST
 
 START_TEST(a_reservation_made_on_one_instance_is_seen_and_released_on_another) {
     int other = (_i + 1) % SHAPE_COUNT;
-    struct http_reply reply =
-        post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
+    struct http_reply reply = post(_i, "/api/inventory/PROD-003/reserve",
+                                   "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
     ck_assert_int_eq(reply.status, 200);
     struct http_reply seen = get(other, "/api/inventory/PROD-003");
     ck_assert_ptr_nonnull(strstr(seen.body.data, "\"ELSEWHERE\""));
-    struct http_reply released =
-        post(other, "/api/inventory/PROD-003/release", "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
+    struct http_reply released = post(other, "/api/inventory/PROD-003/release",
+                                      "{\"quantity\":7,\"customerId\":\"ELSEWHERE\"}");
     ck_assert_int_eq(released.status, 200);
     struct http_reply gone = get(_i, "/api/inventory/PROD-003");
     ck_assert_ptr_null(strstr(gone.body.data, "\"ELSEWHERE\""));
-    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released), http_reply_release(&gone);
+    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released),
+        http_reply_release(&gone);
 }
 END_TEST
 
 START_TEST(release_by_id_takes_that_reservation) {
-    struct http_reply first = post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":2,\"customerId\":\"BY-ID\"}");
-    struct http_reply second = post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":3,\"customerId\":\"BY-ID\"}");
+    struct http_reply first =
+        post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":2,\"customerId\":\"BY-ID\"}");
+    struct http_reply second =
+        post(_i, "/api/inventory/PROD-003/reserve", "{\"quantity\":3,\"customerId\":\"BY-ID\"}");
     cJSON *reserved = http_reply_json(&second);
     char body[256];
-    snprintf(body, sizeof body, "{\"quantity\":10,\"customerId\":\"BY-ID\",\"reservationId\":\"%s\"}",
+    snprintf(body, sizeof body,
+             "{\"quantity\":10,\"customerId\":\"BY-ID\",\"reservationId\":\"%s\"}",
              text(reserved, "reservationId"));
     struct http_reply released = post(_i, "/api/inventory/PROD-003/release", body);
     cJSON *release = http_reply_json(&released);
     ck_assert_int_eq(number(release, "releasedQuantity"), 3);
     cJSON_Delete(reserved), cJSON_Delete(release);
     http_reply_release(&first), http_reply_release(&second), http_reply_release(&released);
-    http_reply_release(&(struct http_reply[]){
-        post(_i, "/api/inventory/PROD-003/release", "{\"quantity\":10,\"customerId\":\"BY-ID\"}")}[0]);
+    http_reply_release(&(struct http_reply[]){post(
+        _i, "/api/inventory/PROD-003/release", "{\"quantity\":10,\"customerId\":\"BY-ID\"}")}[0]);
 }
 END_TEST
 
@@ -209,12 +224,15 @@ static const struct bad_input {
     {RESERVE, "{\"quantity\":1,\"quantity\":2,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
     {RESERVE, "{\"quantity\":1,\"Quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
     {RESERVE, "\xEF\xBB\xBF", 0, NULL, 400, "InvalidJson"},
-    {RESERVE, "\xEF\xBB\xBF\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidJson"},
-    {RESERVE, "{\"quantity\":4.99999999999999999999,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
+    {RESERVE, "\xEF\xBB\xBF\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidJson"},
+    {RESERVE, "{\"quantity\":4.99999999999999999999,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidQuantity"},
     {RESERVE, "{\"quantity\":1,\"customerId\":\"C\\u0000D\"}", 0, NULL, 400, "InvalidCustomerId"},
     {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"\\u0000\"}", 0, NULL, 400,
      "InvalidReservationId"},
-    {RESERVE, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", 0, NULL, 400, "InvalidJson"},
+    {RESERVE, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", 0, NULL, 400,
+     "InvalidJson"},
     {RESERVE, "{\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":\"5\",\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":1.5,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
@@ -222,20 +240,29 @@ static const struct bad_input {
     {RESERVE, "{\"quantity\":-1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":1000001,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":1e400,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
-    {RESERVE, "{\"quantity\":99999999999999999999999999,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
+    {RESERVE, "{\"quantity\":99999999999999999999999999,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidQuantity"},
     {RESERVE, "{\"quantity\":true,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidQuantity"},
     {RESERVE, "{\"quantity\":1}", 0, NULL, 400, "InvalidCustomerId"},
     {RESERVE, "{\"quantity\":1,\"customerId\":7}", 0, NULL, 400, "InvalidCustomerId"},
     {RESERVE, "{\"quantity\":1,\"customerId\":\"\"}", 0, NULL, 400, "InvalidCustomerId"},
     {RESERVE, "{\"quantity\":1,\"customerId\":\"a\\nb\"}", 0, NULL, 400, "InvalidCustomerId"},
-    {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"x\"}", 0, NULL, 400, "InvalidReservationId"},
-    {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":5}", 0, NULL, 400, "InvalidReservationId"},
-    {"/api/inventory/A%2FB/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
-    {"/api/inventory/A%20B/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
-    {"/api/inventory/A./reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400, "InvalidProductId"},
-    {"/api/inventory/NO-SUCH/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404, "ProductNotFound"},
-    {"/api/inventory/NO-SUCH/release", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404, "ProductNotFound"},
-    {RESERVE, "{\"quantity\":1,\"customerId\":\"C\"}", 0, "text/plain", 415, "UnsupportedMediaType"},
+    {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"x\"}", 0, NULL, 400,
+     "InvalidReservationId"},
+    {RELEASE, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":5}", 0, NULL, 400,
+     "InvalidReservationId"},
+    {"/api/inventory/A%2FB/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidProductId"},
+    {"/api/inventory/A%20B/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidProductId"},
+    {"/api/inventory/A./reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 400,
+     "InvalidProductId"},
+    {"/api/inventory/NO-SUCH/reserve", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404,
+     "ProductNotFound"},
+    {"/api/inventory/NO-SUCH/release", "{\"quantity\":1,\"customerId\":\"C\"}", 0, NULL, 404,
+     "ProductNotFound"},
+    {RESERVE, "{\"quantity\":1,\"customerId\":\"C\"}", 0, "text/plain", 415,
+     "UnsupportedMediaType"},
     {RESERVE, "quantity=1", 0, "application/x-www-form-urlencoded", 415, "UnsupportedMediaType"},
 };
 
@@ -258,7 +285,8 @@ static void assert_refused_with(int shape, const char *headers, int status, cons
     char request[512];
     struct raw_response response = {0};
     snprintf(request, sizeof request,
-             "POST " RESERVE " HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+             "POST " RESERVE
+             " HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
              headers, sizeof body - 1, body);
     int fd = raw_http_connect(apps[shape].port);
     ck_assert(raw_http_send(fd, request));
@@ -266,8 +294,9 @@ static void assert_refused_with(int shape, const char *headers, int status, cons
     close(fd);
     char expected[64];
     snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",", code);
-    ck_assert_msg(response.status == status && strncmp(response.body, expected, strlen(expected)) == 0, "%s: %d %s",
-                  headers, response.status, response.body);
+    ck_assert_msg(response.status == status &&
+                      strncmp(response.body, expected, strlen(expected)) == 0,
+                  "%s: %d %s", headers, response.status, response.body);
     raw_response_release(&response);
 }
 
@@ -276,15 +305,20 @@ START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
         const char *headers;
         const char *code;
         int status;
-        bool is_hidden; /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
+        bool
+            is_hidden; /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
     } rows[] = {
-        {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n", "InvalidIdempotencyKey",
+        {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n",
+         "InvalidIdempotencyKey", 400, false},
+        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", "InvalidIdempotencyKey",
          400, false},
-        {"Content-Type: application/json\r\nIdempotency-Key: k1, k1\r\n", "InvalidIdempotencyKey", 400, false},
-        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", "BadRequest", 400, true},
+        {"Content-Type: application/json\r\nContent-Type: application/json\r\n", "BadRequest", 400,
+         true},
         {"Content-Type: application/json, text/plain\r\n", "BadRequest", 400, true},
-        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "UnsupportedMediaType", 415, true},
-        {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+        {"Content-Type: application/json\r\nContent-Encoding: gzip\r\n", "UnsupportedMediaType",
+         415, true},
+        {"Content-Type: application/json\r\nContent-Encoding: identity\r\nContent-Encoding: "
+         "gzip\r\n",
          "UnsupportedMediaType", 415, true},
     };
     bool is_forwarded = strcmp(shapes[_i], "forward") == 0;
@@ -315,8 +349,8 @@ END_TEST
 
 START_TEST(an_embedded_nul_is_refused) {
     static const char body[] = "{\"quantity\":1,\0\"customerId\":\"C\"}";
-    struct http_reply reply = http_ask(
-        (struct http_ask){.port = apps[_i].port, .path = RESERVE, .body = body, .body_length = sizeof body - 1});
+    struct http_reply reply = http_ask((struct http_ask){
+        .port = apps[_i].port, .path = RESERVE, .body = body, .body_length = sizeof body - 1});
     assert_error(&reply, 400, "InvalidJson");
 }
 END_TEST
@@ -326,7 +360,8 @@ START_TEST(a_body_may_have_64_kib_and_not_a_byte_more) {
     memset(body, ' ', sizeof body);
     static const char head[] = "{\"quantity\":999999,\"customerId\":\"C\"}";
     memcpy(body, head, strlen(head));
-    struct http_ask ask = {.port = apps[_i].port, .path = RESERVE, .body = body, .body_length = BIG_BODY_BYTES};
+    struct http_ask ask = {
+        .port = apps[_i].port, .path = RESERVE, .body = body, .body_length = BIG_BODY_BYTES};
     struct http_reply reply = http_ask(ask);
     ck_assert_msg(reply.status == 409, "%d %s", reply.status, reply.body.data);
     http_reply_release(&reply);
@@ -349,12 +384,16 @@ int main(void) {
     tcase_add_unchecked_fixture(functions, start_all, stop_all);
     tcase_add_loop_test(functions, a_reservation_is_made_seen_and_released, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, more_than_there_is_cannot_be_reserved, 0, SHAPE_COUNT);
-    tcase_add_loop_test(functions, a_reservation_made_on_one_instance_is_seen_and_released_on_another, 0, SHAPE_COUNT);
+    tcase_add_loop_test(functions,
+                        a_reservation_made_on_one_instance_is_seen_and_released_on_another, 0,
+                        SHAPE_COUNT);
     tcase_add_loop_test(functions, release_by_id_takes_that_reservation, 0, SHAPE_COUNT);
     tcase_add_loop_test(functions, bad_input_is_refused_the_same_in_every_shape, 0,
                         sizeof bad_inputs / sizeof *bad_inputs);
-    tcase_add_loop_test(functions, a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice, 0, SHAPE_COUNT);
-    tcase_add_loop_test(functions, a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken, 0,
+    tcase_add_loop_test(functions, a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice,
+                        0, SHAPE_COUNT);
+    tcase_add_loop_test(functions,
+                        a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken, 0,
                         SHAPE_COUNT);
     tcase_add_loop_test(functions, invalid_utf8_is_refused_where_the_host_passes_it_on, 0, 2);
     tcase_add_loop_test(functions, an_embedded_nul_is_refused, 0, SHAPE_COUNT);

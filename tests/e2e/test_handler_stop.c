@@ -16,13 +16,20 @@
 #include "support/processes/check_main.h"
 #include "support/processes/storage_connection.h"
 
-enum { LOG_TIMEOUT_MS = 60000, STAY_MS = 30000, SLACK_MS = 15000, SOON_MS = 5000, LAST_LINE_MS = 300 };
+enum {
+    LOG_TIMEOUT_MS = 60000,
+    STAY_MS = 30000,
+    SLACK_MS = 15000,
+    SOON_MS = 5000,
+    LAST_LINE_MS = 300
+};
 #define RESERVE "/api/inventory/PROD-001/reserve"
 #define ONE_UNIT "{\"quantity\":1,\"customerId\":\"CUST-123\"}"
 #define IS_READY "listens on"
 #define IS_BARE "Every lease is released"
-#define NOWHERE                                                                                      \
-    "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;" \
+#define NOWHERE                                                                                    \
+    "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/" \
+    "a;"                                                                                           \
     "TableEndpoint=http://127.0.0.1:1/a"
 
 static struct azurite azurite;
@@ -43,12 +50,14 @@ static void wait_for_log(const char *text) {
 }
 
 static void start(const char *const *env) {
-    app_start_handler(&app, &(struct app_options){.connection_string = NOWHERE, .settings = in_memory, .env = env});
+    app_start_handler(&app, &(struct app_options){
+                                .connection_string = NOWHERE, .settings = in_memory, .env = env});
     wait_for_log(IS_READY);
 }
 
 static void assert_answers_stopping(void) {
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = ONE_UNIT});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = ONE_UNIT});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"code\":\"Stopping\""));
     ck_assert_str_eq(http_headers_get(&reply.headers, "Retry-After"), "1");
@@ -62,8 +71,9 @@ static void assert_lease_is_free(const char *blob) {
     int64_t sent_ms;
     struct error err = {0};
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, 15,
-                                            storage_connection_deadline(&connection, 5000), &sent_ms, &err);
+    enum status status =
+        blob_lease_acquire(&connection.client, "leases", blob, id, 15,
+                           storage_connection_deadline(&connection, 5000), &sent_ms, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", blob, err.message);
     storage_connection_close(&connection);
 }
@@ -77,7 +87,8 @@ START_TEST(under_a_host_it_stays_without_a_lease_and_refuses_until_told_again) {
                                                   .env = under_a_host});
     wait_for_log(IS_READY);
     int held = raw_http_connect(app.port);
-    ck_assert(raw_http_send(held, "POST " RESERVE " HTTP/1.1\r\nContent-Length: 38\r\n\r\n" ONE_UNIT));
+    ck_assert(
+        raw_http_send(held, "POST " RESERVE " HTTP/1.1\r\nContent-Length: 38\r\n\r\n" ONE_UNIT));
     wait_for_log("Acquired lease");
     process_signal(&app.process, signals[_i]);
     wait_for_log(IS_BARE);
@@ -146,7 +157,8 @@ END_TEST
 START_TEST(its_last_line_has_time_to_be_read_before_it_ends_in_failure) {
     static const char *const settings[] = {"Logging:LogLevel:Default=Bogus", NULL};
     int64_t start_ms = process_now_ms();
-    app_start_handler(&app, &(struct app_options){.connection_string = NOWHERE, .settings = settings});
+    app_start_handler(&app,
+                      &(struct app_options){.connection_string = NOWHERE, .settings = settings});
     ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
     ck_assert_int_ge(process_now_ms() - start_ms, LAST_LINE_MS);
     char *log = process_output_from(&app.process, 0);
@@ -162,7 +174,8 @@ START_TEST(a_port_in_use_is_told_before_the_end_too) {
     snprintf(port, sizeof port, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", app.port);
     snprintf(program, sizeof program, "%s/handler", getenv("LEASEHOLD_BIN"));
     const char *const argv[] = {program, NULL};
-    const char *const env[] = {port, "Inventory__Store=Memory", "DistributedLeasing__ConnectionString=" NOWHERE, NULL};
+    const char *const env[] = {port, "Inventory__Store=Memory",
+                               "DistributedLeasing__ConnectionString=" NOWHERE, NULL};
     struct process second = {0};
     int64_t start_ms = process_now_ms();
     process_start(&second, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
@@ -178,7 +191,8 @@ int main(void) {
     TCase *tcase = tcase_create("handler_stop");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, NULL, release);
-    tcase_add_loop_test(tcase, under_a_host_it_stays_without_a_lease_and_refuses_until_told_again, 0, 2);
+    tcase_add_loop_test(tcase, under_a_host_it_stays_without_a_lease_and_refuses_until_told_again,
+                        0, 2);
     tcase_add_test(tcase, under_a_host_it_ends_by_itself_after_half_a_minute);
     tcase_add_test(tcase, without_a_host_it_ends_at_once);
     tcase_add_test(tcase, a_handler_whose_host_has_gone_does_not_stay);

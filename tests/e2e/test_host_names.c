@@ -20,7 +20,8 @@ static struct azurite azurite;
 static struct app app;
 
 static void start_all(void) {
-    char connection_string[AZURITE_CONNECTION_STRING_BYTES], preload[4096], ca[CERTIFICATE_PATH_BYTES + 16];
+    char connection_string[AZURITE_CONNECTION_STRING_BYTES], preload[4096],
+        ca[CERTIFICATE_PATH_BYTES + 16];
     certificates_make(&certificates);
     azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
     snprintf(connection_string, sizeof connection_string,
@@ -28,7 +29,8 @@ static void start_all(void) {
              ";BlobEndpoint=https://storage.test:%d/" AZURITE_ACCOUNT
              ";TableEndpoint=https://storage.test:%d/" AZURITE_ACCOUNT,
              azurite.blob_port, azurite.table_port);
-    snprintf(preload, sizeof preload, "LD_PRELOAD=%s/../preload/host_names.so", getenv("LEASEHOLD_BIN"));
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s/../preload/host_names.so",
+             getenv("LEASEHOLD_BIN"));
     snprintf(ca, sizeof ca, "SSL_CERT_FILE=%s", certificates.ca);
     app_start(&app, &(struct app_options){.connection_string = connection_string,
                                           .env = (const char *const[]){preload, ca, NULL}});
@@ -43,11 +45,15 @@ static void stop_all(void) {
 }
 
 START_TEST(stock_is_sold_from_a_storage_account_that_has_a_name) {
-    static const char *const paths[] = {"/api/inventory/PROD-001/reserve", "/api/inventory/PROD-002/reserve",
+    static const char *const paths[] = {"/api/inventory/PROD-001/reserve",
+                                        "/api/inventory/PROD-002/reserve",
                                         "/api/inventory/PROD-003/reserve"};
     for (int i = 0; i < RESERVES; i++) {
-        struct http_reply answer = http_ask((struct http_ask){
-            .port = app.port, .path = paths[i % 3], .method = "POST", .body = "{\"quantity\":1,\"customerId\":\"c\"}"});
+        struct http_reply answer =
+            http_ask((struct http_ask){.port = app.port,
+                                       .path = paths[i % 3],
+                                       .method = "POST",
+                                       .body = "{\"quantity\":1,\"customerId\":\"c\"}"});
         ck_assert_msg(answer.status == 200, "%d %s\n%s", answer.status, answer.body.data,
                       process_output_from(&app.process, 0));
         http_reply_release(&answer);

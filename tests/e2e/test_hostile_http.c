@@ -33,7 +33,8 @@ enum {
 };
 #define SEED UINT64_C(20261126)
 #define GET_PRODUCT "GET /api/inventory/PROD-001 HTTP/1.1\r\nHost: h\r\n"
-#define RESERVE_HEAD "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\n\r\n"
+#define RESERVE_HEAD \
+    "POST /api/inventory/PROD-001/reserve HTTP/1.1\r\nHost: h\r\nContent-Length: 38\r\n\r\n"
 #define RESERVE_BODY "{\"quantity\":1,\"customerId\":\"CUST-001\"}"
 #define RESERVE RESERVE_HEAD RESERVE_BODY
 
@@ -42,12 +43,13 @@ static struct raw_response answer;
 
 /* Nobody listens where storage would be: a reserve waits there for AcquireTimeout; all else needs none. */
 static void set_up(void) {
-    static const char *const settings[] = {"Inventory:Store=Memory", "DistributedLeasing:AcquireTimeout=00:00:05",
-                                           NULL};
-    static const char nowhere[] =
-        "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;"
-        "TableEndpoint=http://127.0.0.1:1/a";
-    app_start_handler(&app, &(struct app_options){.connection_string = nowhere, .settings = settings});
+    static const char *const settings[] = {"Inventory:Store=Memory",
+                                           "DistributedLeasing:AcquireTimeout=00:00:05", NULL};
+    static const char nowhere[] = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;"
+                                  "BlobEndpoint=http://127.0.0.1:1/a;"
+                                  "TableEndpoint=http://127.0.0.1:1/a";
+    app_start_handler(&app,
+                      &(struct app_options){.connection_string = nowhere, .settings = settings});
     if (!app_wait_for_log(&app, 0, "listens on", LOG_TIMEOUT_MS)) {
         ck_abort_msg("it does not start:\n%s", process_output_from(&app.process, 0));
     }
@@ -123,12 +125,13 @@ static struct footprint take_footprint(void) {
 /* It may have one connection more open than then: the last one asked on. */
 static void assert_back_to(struct footprint before) {
     int64_t until_ms = process_now_ms() + CALM_TIMEOUT_MS;
-    while ((file_count() > before.files || thread_count() > before.threads) && process_now_ms() < until_ms) {
+    while ((file_count() > before.files || thread_count() > before.threads) &&
+           process_now_ms() < until_ms) {
         poll(NULL, 0, 10);
     }
     ck_assert_msg(file_count() <= before.files && thread_count() <= before.threads,
-                  "%d files, %d threads; there were %d and %d", file_count(), thread_count(), before.files,
-                  before.threads);
+                  "%d files, %d threads; there were %d and %d", file_count(), thread_count(),
+                  before.files, before.threads);
 }
 
 /* Malformed requests */
@@ -141,7 +144,8 @@ static const char *read_all(int fd) {
     for (ssize_t got; (got = recv(fd, answers + used, sizeof answers - 1 - used, 0)) > 0;) {
         used += (size_t)got;
     }
-    ck_assert_msg(process_now_ms() < until_ms, "the server keeps a connection whose client has left");
+    ck_assert_msg(process_now_ms() < until_ms,
+                  "the server keeps a connection whose client has left");
     answers[used] = '\0';
     return answers;
 }
@@ -150,7 +154,8 @@ static void send_hostile(int fd, const struct hostile_request *request) {
     bool taken = raw_http_send_bytes(fd, request->bytes, request->split_at);
     poll(NULL, 0, request->pause_ms);
     if (taken) { /* it may have been refused meanwhile, or half way through */
-        (void)raw_http_send_bytes(fd, request->bytes + request->split_at, request->length - request->split_at);
+        (void)raw_http_send_bytes(fd, request->bytes + request->split_at,
+                                  request->length - request->split_at);
     }
     shutdown(fd, SHUT_WR);
 }
@@ -167,7 +172,8 @@ static void count_answers(const char *answers, int *counts) {
 }
 
 static void print_counts(const int *counts, uint64_t seed) {
-    printf("seed %llu, %d requests; answers by status (0: none):", (unsigned long long)seed, REQUESTS_PER_ROUND);
+    printf("seed %llu, %d requests; answers by status (0: none):", (unsigned long long)seed,
+           REQUESTS_PER_ROUND);
     for (int i = 0; i < STATUSES; i++) {
         if (counts[i] > 0) {
             printf(" %d: %d,", i, counts[i]);
@@ -190,7 +196,8 @@ START_TEST(malformed_requests_leave_it_serving_and_nothing_behind) {
         const char *answers = read_all(fd);
         close(fd);
         count_answers(answers, counts);
-        ck_assert_msg(strstr(answers, HOSTILE_PRODUCT) == NULL, "seed %llu, request %d: read out of a body:\n%.*s\n%s",
+        ck_assert_msg(strstr(answers, HOSTILE_PRODUCT) == NULL,
+                      "seed %llu, request %d: read out of a body:\n%.*s\n%s",
                       (unsigned long long)seed, i, (int)request.length, request.bytes, answers);
         if (i % GOOD_EVERY == 0) {
             assert_serves();
@@ -215,7 +222,8 @@ static void allow_many_files(void) {
     if (limit.rlim_cur < SILENT + 100) {
         limit.rlim_cur = limit.rlim_max < SILENT + 100 ? SILENT + 100 : limit.rlim_max;
         limit.rlim_max = limit.rlim_cur > limit.rlim_max ? limit.rlim_cur : limit.rlim_max;
-        ck_assert_msg(setrlimit(RLIMIT_NOFILE, &limit) == 0, "this test needs %d open files", SILENT + 100);
+        ck_assert_msg(setrlimit(RLIMIT_NOFILE, &limit) == 0, "this test needs %d open files",
+                      SILENT + 100);
     }
 }
 
@@ -232,8 +240,8 @@ START_TEST(two_thousand_silent_connections_keep_nobody_waiting) {
             longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
         }
     }
-    printf("with up to %d silent connections, the longest of %d good requests took %lld ms\n", SILENT,
-           SILENT / GOOD_EVERY, (long long)longest_ms);
+    printf("with up to %d silent connections, the longest of %d good requests took %lld ms\n",
+           SILENT, SILENT / GOOD_EVERY, (long long)longest_ms);
     ck_assert_int_lt(longest_ms, SILENT_PATIENCE_MS);
     for (int i = 0; i < SILENT; i++) {
         close(silent[i]);
@@ -252,7 +260,8 @@ START_TEST(where_descriptors_run_short_all_who_ask_are_answered) {
     }
     for (int i = 0; i < FEW_FILES; i++) {
         int fd = send_request("GET / HTTP/1.1\r\n\r\n");
-        raw_http_read(fd, &answer, false); /* of a product nobody could tell: that needs a file as well */
+        raw_http_read(fd, &answer,
+                      false); /* of a product nobody could tell: that needs a file as well */
         ck_assert_int_eq(answer.status, 200);
         silent[2 * FEW_FILES + i] = fd;
         raw_http_read(silent[i], &answer, false); /* the longest silent has been ended for it */
@@ -354,7 +363,8 @@ START_TEST(strange_paths_and_methods_are_answered_as_everywhere) {
     char expected[64];
     char allow[16];
     snprintf(request, sizeof request, "%s\r\nHost: h\r\n\r\n", strange[_i].request_line);
-    snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", strange[_i].code);
+    snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"",
+             strange[_i].code);
     ck_assert_int_eq(ask(request), strange[_i].status);
     ck_assert_msg(strncmp(answer.body, expected, strlen(expected)) == 0, "%s", answer.body);
     ck_assert_str_eq(raw_response_header(&answer, "Allow", allow, sizeof allow), strange[_i].allow);
@@ -367,10 +377,13 @@ START_TEST(what_a_request_says_of_its_sender_and_goal_changes_nothing) {
     static const char *const claims[] = {
         "Host: elsewhere\r\n",
         "Host: 127.0.0.1:1\r\n",
-        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: elsewhere\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: "
+        "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: elsewhere\r\nX-Forwarded-Proto: "
+        "https\r\nX-Forwarded-Port: "
         "1\r\n"
-        "X-Forwarded-Prefix: /admin\r\nForwarded: for=192.0.2.1;host=elsewhere;proto=https\r\nX-Real-IP: 192.0.2.1\r\n",
-        "X-Original-URL: /\r\nX-Rewrite-URL: /\r\nX-HTTP-Method-Override: DELETE\r\nX-Original-Host: elsewhere\r\n",
+        "X-Forwarded-Prefix: /admin\r\nForwarded: "
+        "for=192.0.2.1;host=elsewhere;proto=https\r\nX-Real-IP: 192.0.2.1\r\n",
+        "X-Original-URL: /\r\nX-Rewrite-URL: /\r\nX-HTTP-Method-Override: "
+        "DELETE\r\nX-Original-Host: elsewhere\r\n",
     };
     assert_serves();
     char *plain = strdup(answer.body);
@@ -378,7 +391,8 @@ START_TEST(what_a_request_says_of_its_sender_and_goal_changes_nothing) {
     strcpy(head, strstr(answer.head, "Content-Type")); /* behind the Date */
     for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
         char request[1024];
-        snprintf(request, sizeof request, "GET /api/inventory/PROD-001 HTTP/1.1\r\n%s\r\n", claims[i]);
+        snprintf(request, sizeof request, "GET /api/inventory/PROD-001 HTTP/1.1\r\n%s\r\n",
+                 claims[i]);
         ck_assert_int_eq(ask(request), 200);
         ck_assert_str_eq(answer.body, plain);
         ck_assert_str_eq(strstr(answer.head, "Content-Type"), head);
@@ -408,7 +422,8 @@ START_TEST(nobody_reaches_it_on_another_address_of_this_machine) {
     }
     freeifaddrs(addresses);
     ck_assert_int_ge(tried, 1);
-    ck_assert_int_eq(raw_http_try_connect("127.0.0.2", app.port), -1); /* a machine may have no other */
+    ck_assert_int_eq(raw_http_try_connect("127.0.0.2", app.port),
+                     -1); /* a machine may have no other */
 }
 END_TEST
 
@@ -420,7 +435,8 @@ int main(void) {
     tcase_add_loop_test(tcase, malformed_requests_leave_it_serving_and_nothing_behind, 0, ROUNDS);
     tcase_add_test(tcase, two_thousand_silent_connections_keep_nobody_waiting);
     tcase_add_test(tcase, where_descriptors_run_short_all_who_ask_are_answered);
-    tcase_add_loop_test(tcase, of_a_crowd_of_callers_everybody_gets_an_answer, 0, sizeof crowds / sizeof *crowds);
+    tcase_add_loop_test(tcase, of_a_crowd_of_callers_everybody_gets_an_answer, 0,
+                        sizeof crowds / sizeof *crowds);
     tcase_add_test(tcase, a_request_beyond_what_it_serves_is_told_so_at_once);
     tcase_add_loop_test(tcase, strange_paths_and_methods_are_answered_as_everywhere, 0,
                         sizeof strange / sizeof *strange);

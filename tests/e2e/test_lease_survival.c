@@ -22,7 +22,9 @@ enum {
 #define EAGER_RENEWAL "DistributedLeasing:AutoRenewInterval=00:00:01"
 #define WORK(time) "Inventory:ProcessingTime=" time
 #define PATIENCE(time) "DistributedLeasing:AcquireTimeout=" time
-#define MANY_PRODUCTS "Inventory:SeedProducts=PROD-001=1;P-0=1;P-1=1;P-2=1;P-3=1;P-4=1;P-5=1;P-6=1;P-7=1;P-8=1;P-9=1"
+#define MANY_PRODUCTS                                                                              \
+    "Inventory:SeedProducts=PROD-001=1;P-0=1;P-1=1;P-2=1;P-3=1;P-4=1;P-5=1;P-6=1;P-7=1;P-8=1;P-9=" \
+    "1"
 #define LEASE_LOST "\"code\":\"LeaseLost\""
 #define RESERVED "\"success\":true"
 #define BUSY "Another operation is in progress. Please retry."
@@ -38,9 +40,9 @@ static void delete_lease_container(void) {
     strbuf_append_string(&request.path, "/leases");
     http_headers_add(&request.query, "restype", "container");
     http_reply_init(&reply);
-    enum status status =
-        storage_client_send(&instance_pair.operator.client, &request,
-                            storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
+    enum status status = storage_client_send(
+        &instance_pair.operator.client, &request,
+        storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     http_reply_release(&reply);
     storage_request_release(&request);
@@ -51,7 +53,8 @@ static void assert_first_lease_told_lost(void) {
     static const char acquired[] = "Acquired lease ";
     char *log = process_output_from(&holder->process, 0);
     char line[64 + UUID_TEXT_BYTES];
-    snprintf(line, sizeof line, "Lease %.*s lost: ", UUID_TEXT_BYTES - 1, strstr(log, acquired) + strlen(acquired));
+    snprintf(line, sizeof line, "Lease %.*s lost: ", UUID_TEXT_BYTES - 1,
+             strstr(log, acquired) + strlen(acquired));
     free(log);
     instance_wait_for_log(holder, 0, line, INSTANCE_PATIENCE_MS);
 }
@@ -59,7 +62,8 @@ static void assert_first_lease_told_lost(void) {
 START_TEST(the_lease_of_a_killed_holder_is_had_when_it_has_run_out) {
     instance_start(other, (const char *const[]){SHORT_LEASE, PATIENCE("00:00:40"), NULL});
     int64_t before_ms = process_now_ms();
-    int killed = instance_hold((const char *const[]){SHORT_LEASE, WORK("00:01:00"), NULL}, HOLDER_QUANTITY);
+    int killed =
+        instance_hold((const char *const[]){SHORT_LEASE, WORK("00:01:00"), NULL}, HOLDER_QUANTITY);
     int waiting = instance_wait_behind(OTHER_QUANTITY);
     int64_t killed_ms = process_now_ms();
     ck_assert_int_eq(app_stop(holder, SIGKILL), 128 + SIGKILL);
@@ -78,7 +82,8 @@ END_TEST
 
 START_TEST(a_holder_that_stood_still_past_its_lease_commits_nothing) {
     instance_start(other, (const char *const[]){SHORT_LEASE, PATIENCE("00:00:40"), NULL});
-    int stopped = instance_hold((const char *const[]){SHORT_LEASE, WORK("00:00:05"), NULL}, HOLDER_QUANTITY);
+    int stopped =
+        instance_hold((const char *const[]){SHORT_LEASE, WORK("00:00:05"), NULL}, HOLDER_QUANTITY);
     process_signal(&holder->process, SIGSTOP);
     int waiting = instance_wait_behind(OTHER_QUANTITY);
     instance_wait_for_log(other, 0, "Acquired lease", TAKE_OVER_MS + INSTANCE_PATIENCE_MS);
@@ -90,18 +95,20 @@ START_TEST(a_holder_that_stood_still_past_its_lease_commits_nothing) {
     ck_assert_int_le(process_now_ms() - continued_ms, 2000); /* it was known at once */
     ck_assert_int_eq(instance_available(other, "PROD-001"), TOTAL - OTHER_QUANTITY);
     instance_expect_reserve(holder, "PROD-001", HOLDER_QUANTITY, 200, RESERVED);
-    ck_assert_int_eq(instance_available(other, "PROD-001"), TOTAL - OTHER_QUANTITY - HOLDER_QUANTITY);
+    ck_assert_int_eq(instance_available(other, "PROD-001"),
+                     TOTAL - OTHER_QUANTITY - HOLDER_QUANTITY);
     instance_stop(holder);
 }
 END_TEST
 
 START_TEST(a_lease_broken_in_mid_operation_ends_it_uncommitted) {
-    int call =
-        instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:04"), NULL}, HOLDER_QUANTITY);
+    int call = instance_hold(
+        (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:04"), NULL}, HOLDER_QUANTITY);
     int64_t broken_ms = process_now_ms();
     instance_break_lease("PROD-001");
     instance_expect_answer(call, 409, LEASE_LOST);
-    ck_assert_int_le(process_now_ms() - broken_ms, 3000); /* at the next renewal, not when the work is done */
+    ck_assert_int_le(process_now_ms() - broken_ms,
+                     3000); /* at the next renewal, not when the work is done */
     assert_first_lease_told_lost();
     ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL);
     instance_expect_reserve(holder, "PROD-001", HOLDER_QUANTITY, 200, RESERVED);
@@ -121,8 +128,9 @@ static void wait_for_log_lines(const char *text, int count) {
 
 /* Who works under a lease notices at the same moment as the thread that tells of it: either may be first. */
 START_TEST(every_lease_that_cannot_be_renewed_is_told_lost) {
-    instance_start(holder, (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:15"), MANY_PRODUCTS,
-                                                 "DistributedLeasing:AutoRenewSafetyThreshold=0.5", NULL});
+    instance_start(
+        holder, (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:15"), MANY_PRODUCTS,
+                                      "DistributedLeasing:AutoRenewSafetyThreshold=0.5", NULL});
     int calls[MANY];
     for (int i = 0; i < MANY; i++) {
         char id[16];
@@ -143,7 +151,8 @@ END_TEST
 START_TEST(an_infinite_lease_outlives_its_holder_until_an_operator_breaks_it) {
     instance_start(other, (const char *const[]){PATIENCE("00:00:01"), NULL});
     int killed =
-        instance_hold((const char *const[]){"DistributedLeasing:DefaultLeaseDuration=Infinite", WORK("00:01:00"), NULL},
+        instance_hold((const char *const[]){"DistributedLeasing:DefaultLeaseDuration=Infinite",
+                                            WORK("00:01:00"), NULL},
                       HOLDER_QUANTITY);
     ck_assert_int_eq(app_stop(holder, SIGKILL), 128 + SIGKILL);
     close(killed);
@@ -165,7 +174,9 @@ START_TEST(a_lease_container_that_was_deleted_is_made_again_by_the_next_reserve)
     size_t mark = azurite_mark(&instance_pair.azurite);
     delete_lease_container();
     instance_expect_reserve(holder, "PROD-001", HOLDER_QUANTITY, 200, RESERVED);
-    ck_assert_int_eq(instance_count_requests(mark, "PUT /devstoreaccount1/leases?restype=container HTTP/1.1\" 201"), 1);
+    ck_assert_int_eq(instance_count_requests(
+                         mark, "PUT /devstoreaccount1/leases?restype=container HTTP/1.1\" 201"),
+                     1);
     ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL - 2 * HOLDER_QUANTITY);
     instance_assert_calm(holder);
     instance_stop(holder);
@@ -173,8 +184,8 @@ START_TEST(a_lease_container_that_was_deleted_is_made_again_by_the_next_reserve)
 END_TEST
 
 START_TEST(a_lease_container_deleted_in_mid_operation_costs_that_operation_alone) {
-    int call =
-        instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:04"), NULL}, HOLDER_QUANTITY);
+    int call = instance_hold(
+        (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:04"), NULL}, HOLDER_QUANTITY);
     delete_lease_container();
     instance_expect_answer(call, 409, LEASE_LOST);
     assert_first_lease_told_lost();

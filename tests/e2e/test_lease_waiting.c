@@ -60,7 +60,8 @@ static void hold_all_products(int calls[PRODUCTS]) {
 
 START_TEST(two_hundred_leases_are_all_given_back_at_a_stop) {
     static int calls[PRODUCTS];
-    instance_start(holder, (const char *const[]){seed_products(), WORK("00:05:00"), PATIENCE("00:01:00"), NULL});
+    instance_start(holder, (const char *const[]){seed_products(), WORK("00:05:00"),
+                                                 PATIENCE("00:01:00"), NULL});
     hold_all_products(calls);
     int64_t start_ms = process_now_ms();
     instance_stop(holder);
@@ -78,7 +79,8 @@ START_TEST(an_idle_app_asks_storage_nothing) {
     instance_start(holder, (const char *const[]){SHORT_LEASE, NULL});
     size_t mark = azurite_mark(&instance_pair.azurite);
     instance_expect_reserve(holder, "PROD-001", QUANTITY, 200, RESERVED);
-    instance_wait_for_requests(mark, LEASE_REQUEST " 200", 1, INSTANCE_PATIENCE_MS); /* the lease is given back */
+    instance_wait_for_requests(mark, LEASE_REQUEST " 200", 1,
+                               INSTANCE_PATIENCE_MS); /* the lease is given back */
     mark = azurite_mark(&instance_pair.azurite);
     ck_assert_int_eq(process_wait(&holder->process, RENEWAL_INTERVAL_MS + 2000), PROCESS_RUNNING);
     ck_assert_msg(azurite_request_count(&instance_pair.azurite, mark) == 0, "%s",
@@ -89,12 +91,14 @@ END_TEST
 
 START_TEST(an_infinite_lease_is_not_renewed_and_is_given_back) {
     instance_start(holder, (const char *const[]){ENDLESS_LEASE, WORK("00:00:03"), NULL});
-    instance_expect_reserve(holder, "PROD-001", QUANTITY, 200, RESERVED); /* makes container and blob */
+    instance_expect_reserve(holder, "PROD-001", QUANTITY, 200,
+                            RESERVED); /* makes container and blob */
     size_t mark = azurite_mark(&instance_pair.azurite);
     instance_expect_reserve(holder, "PROD-001", QUANTITY, 200, RESERVED);
     instance_stop(holder); /* the lease has been given back by now */
     ck_assert_int_eq(instance_count_requests(mark, LEASE_REQUEST " 201"), 1);
-    ck_assert_int_le(instance_count_requests(mark, LEASE_REQUEST), 3); /* a release, and maybe the first lease's */
+    ck_assert_int_le(instance_count_requests(mark, LEASE_REQUEST),
+                     3); /* a release, and maybe the first lease's */
     ck_assert(instance_lease_is_free("PROD-001"));
     instance_assert_calm(holder);
 }
@@ -118,14 +122,16 @@ START_TEST(without_patience_a_held_lease_is_asked_for_once) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, QUANTITY);
     size_t mark = azurite_mark(&instance_pair.azurite);
     int64_t start_ms = process_now_ms();
-    struct raw_response response = instance_answer(instance_send_reserve(other, "PROD-001", QUANTITY));
+    struct raw_response response =
+        instance_answer(instance_send_reserve(other, "PROD-001", QUANTITY));
     ck_assert_int_le(process_now_ms() - start_ms, 1000);
     ck_assert_msg(response.status == 409, "%d %s", response.status, response.body);
     ck_assert_ptr_nonnull(strstr(response.body, BUSY));
     ck_assert_ptr_nonnull(strstr(response.body, "\"acquiredLease\":false"));
     ck_assert_msg(strstr(response.body, "\"availableQuantity\":100,") != NULL, "%s", response.body);
     char retry_after[8];
-    ck_assert_str_eq(raw_response_header(&response, "Retry-After", retry_after, sizeof retry_after), "1");
+    ck_assert_str_eq(raw_response_header(&response, "Retry-After", retry_after, sizeof retry_after),
+                     "1");
     raw_response_release(&response);
     ck_assert_int_eq(instance_count_requests(mark, LEASE_CONFLICT), 1);
     /* The other request reads what is available. */
@@ -164,7 +170,8 @@ START_TEST(contention_is_no_cause_for_complaint) {
     ck_assert_int_ge(reserved_here, 1);
     ck_assert_int_ge(reserved_there, 1);
     ck_assert_int_ge(instance_count_requests(mark, LEASE_CONFLICT), 1);
-    ck_assert_int_eq(instance_available(holder, "PROD-003"), TOTAL_3 - reserved_here - reserved_there);
+    ck_assert_int_eq(instance_available(holder, "PROD-003"),
+                     TOTAL_3 - reserved_here - reserved_there);
     instance_assert_calm(holder);
     instance_assert_calm(other);
     instance_stop(holder);

@@ -74,7 +74,8 @@ static const char *program(void) {
 static const char *connection_setting(void) {
     static char setting[AZURITE_CONNECTION_STRING_BYTES + 64];
     snprintf(setting, sizeof setting, "DistributedLeasing__ConnectionString=%s",
-             through_proxies[0] == '\0' ? instance_pair.azurite.connection_string : through_proxies);
+             through_proxies[0] == '\0' ? instance_pair.azurite.connection_string
+                                        : through_proxies);
     return setting;
 }
 
@@ -118,13 +119,15 @@ static int64_t shown(const char *product_id, const char *key) {
     cJSON *picture = NULL;
     int64_t value = 0;
     struct error err;
-    ck_assert_msg(json_parse(output, strlen(output), &picture, &err) == STATUS_OK, "%s: %s", err.message, output);
+    ck_assert_msg(json_parse(output, strlen(output), &picture, &err) == STATUS_OK, "%s: %s",
+                  err.message, output);
     ck_assert_msg(json_int64(picture, key, &value), "no %s in %s", key, output);
     cJSON_Delete(picture);
     return value;
 }
 
-static void expect_product(const char *product_id, int64_t total, int64_t available, int64_t version) {
+static void expect_product(const char *product_id, int64_t total, int64_t available,
+                           int64_t version) {
     ck_assert_int_eq(shown(product_id, "totalQuantity"), total);
     ck_assert_int_eq(shown(product_id, "availableQuantity"), available);
     ck_assert_int_eq(shown(product_id, "version"), version);
@@ -136,12 +139,15 @@ START_TEST(an_empty_account_can_be_filled) {
     expect(WORDS("products", "set", "A-1", "1"), 1, "TableNotFound");
     expect(WORDS("products", "list"), 1, "TableNotFound"); /* nobody has made one */
     expect(WORDS("products", "add", "B-2", "7"), 0, "B-2");
-    ck_assert_str_eq(run(WORDS("products", "add", "A-1", "100"), 0), "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
-                                                                     "A-1       100       100        0       1\n");
-    ck_assert_str_eq(run(WORDS("products", "list", "--json"), 0),
-                     "[{\"productId\":\"A-1\",\"totalQuantity\":100,\"availableQuantity\":100,\"reservedQuantity\":0,"
-                     "\"version\":1},{\"productId\":\"B-2\",\"totalQuantity\":7,\"availableQuantity\":7,"
-                     "\"reservedQuantity\":0,\"version\":1}]\n");
+    ck_assert_str_eq(run(WORDS("products", "add", "A-1", "100"), 0),
+                     "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
+                     "A-1       100       100        0       1\n");
+    ck_assert_str_eq(
+        run(WORDS("products", "list", "--json"), 0),
+        "[{\"productId\":\"A-1\",\"totalQuantity\":100,\"availableQuantity\":100,"
+        "\"reservedQuantity\":0,"
+        "\"version\":1},{\"productId\":\"B-2\",\"totalQuantity\":7,\"availableQuantity\":7,"
+        "\"reservedQuantity\":0,\"version\":1}]\n");
     expect(WORDS("products", "add", "A-1", "5"), EXIT_REFUSED, "it is there already");
     expect_product("A-1", 100, 100, 1);
 }
@@ -152,8 +158,9 @@ START_TEST(handlers_sell_what_was_added_and_what_a_total_has_grown_by) {
     expect(WORDS("products", "add", "NEW-1", "10"), 0, "NEW-1");
     instance_expect_reserve(holder, "NEW-1", 10, 200, "\"success\":true");
     instance_expect_reserve(holder, "NEW-1", 1, 409, "Available: 0");
-    ck_assert_str_eq(run(WORDS("products", "set", "NEW-1", "15"), 0), "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
-                                                                      "NEW-1      15         5       10       3\n");
+    ck_assert_str_eq(run(WORDS("products", "set", "NEW-1", "15"), 0),
+                     "PRODUCT TOTAL AVAILABLE RESERVED VERSION\n"
+                     "NEW-1      15         5       10       3\n");
     instance_expect_reserve(holder, "NEW-1", 5, 200, "\"success\":true");
     expect(WORDS("products", "set", "NEW-1", "14"), EXIT_REFUSED,
            "the total of NEW-1 cannot be 14: 15 units are reserved; it stays 15");
@@ -199,7 +206,8 @@ START_TEST(what_has_expired_is_available_in_the_list_too) {
     instance_start(holder, (const char *const[]){"Inventory:ReservationLifetime=00:00:01", NULL});
     instance_expect_reserve(holder, "PROD-001", 60, 200, "\"success\":true");
     expect_soon(WORDS("products", "list"), "PROD-001   100       100        0       2\n");
-    expect_soon(WORDS("products", "set", "PROD-001", "3"), "PROD-001     3         3        0       3\n");
+    expect_soon(WORDS("products", "set", "PROD-001", "3"),
+                "PROD-001     3         3        0       3\n");
     instance_stop(holder);
 }
 END_TEST
@@ -221,14 +229,16 @@ START_TEST(a_set_waits_for_the_reserve_in_progress) {
     ck_assert_int_eq(tool.exit_code, PROCESS_RUNNING);
     instance_expect_answer(held, 200, "\"availableQuantity\":95");
     const char *output = finish(0);
-    ck_assert_msg(strstr(output, "PROD-001   150       145        5       3\n") != NULL, "%s", output);
+    ck_assert_msg(strstr(output, "PROD-001   150       145        5       3\n") != NULL, "%s",
+                  output);
     instance_stop(holder);
 }
 END_TEST
 
 START_TEST(a_set_that_gets_no_turn_is_refused) {
     int held = instance_hold((const char *const[]){WORK("00:01:00"), NULL}, 5);
-    start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01", WORDS("products", "set", "PROD-001", "150"));
+    start_with(&tool, "DistributedLeasing__AcquireTimeout=00:00:01",
+               WORDS("products", "set", "PROD-001", "150"));
     ck_assert_ptr_nonnull(strstr(finish(EXIT_REFUSED), "others have been at product PROD-001"));
     close(held);
     expect_product("PROD-001", 100, 100, 1);
@@ -253,7 +263,8 @@ START_TEST(a_lease_that_is_given_back_after_a_set_is_free_at_once) {
     instance_start(holder, NULL);
     run(WORDS("products", "set", "PROD-001", "150"), 0);
     expect(WORDS("leases", "list"), 0, "inventory-PROD-001 available -");
-    expect(WORDS("leases", "break", "inventory-PROD-001"), EXIT_REFUSED, "nobody holds the lease inventory-PROD-001");
+    expect(WORDS("leases", "break", "inventory-PROD-001"), EXIT_REFUSED,
+           "nobody holds the lease inventory-PROD-001");
     ck_assert(instance_lease_is_free("PROD-001"));
     instance_stop(holder);
 }
@@ -282,10 +293,12 @@ END_TEST
 /* One set after the other, each to one more. */
 static void start_sets(const char *product_id) {
     char script[4096 + 256];
-    snprintf(script, sizeof script, "for n in $(seq 1 %d); do '%s' products set %s $((20000 + n)) || exit 1; done",
-             SETS, program(), product_id);
+    snprintf(script, sizeof script,
+             "for n in $(seq 1 %d); do '%s' products set %s $((20000 + n)) || exit 1; done", SETS,
+             program(), product_id);
     const char *const argv[] = {"sh", "-c", script, NULL};
-    const char *const env[] = {connection_setting(), "DistributedLeasing__AcquireTimeout=00:00:30", NULL};
+    const char *const env[] = {connection_setting(), "DistributedLeasing__AcquireTimeout=00:00:30",
+                               NULL};
     process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
 }
 
@@ -301,7 +314,8 @@ START_TEST(nothing_is_lost_while_three_handlers_reserve) {
     struct app *const handlers[HANDLERS] = {holder, other, &third};
     int ports[HANDLERS];
     for (int i = 0; i < HANDLERS; i++) {
-        instance_start(handlers[i], (const char *const[]){"DistributedLeasing:AcquireTimeout=00:00:30", NULL});
+        instance_start(handlers[i],
+                       (const char *const[]){"DistributedLeasing:AcquireTimeout=00:00:30", NULL});
         ports[i] = handlers[i]->port;
     }
     run(WORDS("products", "set", "PROD-003", "20000"), 0);
@@ -333,23 +347,27 @@ END_TEST
 static void go_through_proxies(void) {
     blob_proxy = fault_proxy_new(instance_pair.azurite.blob_port, 1);
     table_proxy = fault_proxy_new(instance_pair.azurite.table_port, 1);
-    azurite_write_connection_string(fault_proxy_port(blob_proxy), fault_proxy_port(table_proxy), through_proxies);
+    azurite_write_connection_string(fault_proxy_port(blob_proxy), fault_proxy_port(table_proxy),
+                                    through_proxies);
 }
 
 static int lose_answer(const char *path) {
-    return fault_proxy_add(
-        table_proxy,
-        &(struct fault_rule){.method = "POST", .path_contains = path, .times = 1, .kind = FAULT_RESET_AFTER});
+    return fault_proxy_add(table_proxy, &(struct fault_rule){.method = "POST",
+                                                             .path_contains = path,
+                                                             .times = 1,
+                                                             .kind = FAULT_RESET_AFTER});
 }
 
 START_TEST(a_change_whose_answer_is_lost_happens_once) {
     go_through_proxies();
     run(WORDS("products", "add", "PROD-001", "100"), 0);
     int batch = lose_answer("$batch");
-    expect(WORDS("products", "set", "PROD-001", "150"), 0, "PROD-001   150       150        0       2\n");
+    expect(WORDS("products", "set", "PROD-001", "150"), 0,
+           "PROD-001   150       150        0       2\n");
     ck_assert_int_eq(fault_proxy_applied(table_proxy, batch), 1);
     int insert = lose_answer("/inventory");
-    expect(WORDS("products", "add", "PROD-002", "50"), 0, "PROD-002    50        50        0       1\n");
+    expect(WORDS("products", "add", "PROD-002", "50"), 0,
+           "PROD-002    50        50        0       1\n");
     ck_assert_int_eq(fault_proxy_applied(table_proxy, insert), 1);
     expect_product("PROD-001", 150, 150, 2);
     expect_product("PROD-002", 50, 50, 1);
@@ -360,7 +378,8 @@ END_TEST
 START_TEST(what_a_gateway_answers_is_no_word_of_storages) {
     go_through_proxies();
     run(WORDS("products", "add", "PROD-001", "100"), 0);
-    const struct fault_rule gateway = {.kind = FAULT_STATUS_BEFORE, .status = 404, .retry_after_s = 3600};
+    const struct fault_rule gateway = {
+        .kind = FAULT_STATUS_BEFORE, .status = 404, .retry_after_s = 3600};
     fault_proxy_add(blob_proxy, &gateway);
     fault_proxy_add(table_proxy, &gateway);
     expect(WORDS("show", "PROD-001"), 1, "answered, but not by storage: 404");
@@ -380,7 +399,8 @@ static void start_set_without_answer(enum fault_kind kind) {
     go_through_proxies();
     run(WORDS("products", "add", "PROD-001", "100"), 0);
     int rule = fault_proxy_add(
-        table_proxy, &(struct fault_rule){.path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
+        table_proxy, &(struct fault_rule){
+                         .path_contains = "$batch", .times = 1, .kind = kind, .delay_ms = 1500});
     start(WORDS("products", "set", "PROD-001", "150"));
     fault_proxy_await(table_proxy, rule, 1);
     process_signal(&tool, SIGINT);
@@ -404,8 +424,10 @@ END_TEST
 /* ---- leases ---- */
 
 START_TEST(a_broken_lease_is_lost_to_its_holder) {
-    int held = instance_hold(
-        (const char *const[]){WORK("00:00:30"), "DistributedLeasing:AutoRenewInterval=00:00:01", NULL}, 5);
+    int held =
+        instance_hold((const char *const[]){WORK("00:00:30"),
+                                            "DistributedLeasing:AutoRenewInterval=00:00:01", NULL},
+                      5);
     expect(WORDS("leases", "list"), 0, "inventory-PROD-001 leased fixed    20");
     expect(WORDS("leases", "break", "PROD-001"), EXIT_REFUSED, "there is no lease PROD-001");
     expect(WORDS("leases", "break", "inventory-PROD-001", "--json"), 0,
@@ -427,9 +449,11 @@ static void lease_blob(const char *name) {
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     enum status status = blob_container_create(&operator->client, "leases", deadline_ms, &err);
     ck_assert(status == STATUS_OK || status == STATUS_ALREADY_EXISTS);
-    ck_assert_int_eq(blob_create_empty(&operator->client, "leases", blob, NULL, deadline_ms, &err), STATUS_OK);
-    ck_assert_int_eq(blob_lease_acquire(&operator->client, "leases", blob, id, 60, deadline_ms, &sent_ms, &err),
+    ck_assert_int_eq(blob_create_empty(&operator->client, "leases", blob, NULL, deadline_ms, &err),
                      STATUS_OK);
+    ck_assert_int_eq(
+        blob_lease_acquire(&operator->client, "leases", blob, id, 60, deadline_ms, &sent_ms, &err),
+        STATUS_OK);
 }
 
 START_TEST(a_lease_of_any_name_that_is_listed_can_be_broken) {
@@ -507,9 +531,11 @@ END_TEST
 START_TEST(a_watch_outlives_an_outage) {
     run(WORDS("products", "add", "PROD-001", "100"), 0);
     go_through_proxies();
-    int refused = fault_proxy_add(
-        table_proxy, &(struct fault_rule){
-                         .kind = FAULT_STATUS_BEFORE, .times = 1, .status = 403, .error_code = "AuthorizationFailure"});
+    int refused =
+        fault_proxy_add(table_proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE,
+                                                          .times = 1,
+                                                          .status = 403,
+                                                          .error_code = "AuthorizationFailure"});
     start(WORDS("watch"));
     wait_for_output("AuthorizationFailure", 1);
     ck_assert_int_eq(fault_proxy_applied(table_proxy, refused), 1);
@@ -555,7 +581,8 @@ static void watch_on_terminal(unsigned short rows) {
     screen.drawn[0] = '\0';
     screen.pid = fork();
     if (screen.pid == 0) {
-        login_tty(screen.side); /* its controlling terminal: Ctrl-C comes from the line discipline */
+        login_tty(
+            screen.side); /* its controlling terminal: Ctrl-C comes from the line discipline */
         putenv(connection);
         execl(path, path, "watch", (char *)NULL);
         _exit(127);
@@ -577,7 +604,8 @@ START_TEST(a_terminal_that_watches_is_left_as_it_was) {
     run(WORDS("products", "add", "PROD-001", "100"), 0);
     watch_on_terminal(24);
     ck_assert_int_eq(tcgetattr(screen.side, &before), 0);
-    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, "PROD-001   100       100        0       1 -");
+    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn,
+                  "PROD-001   100       100        0       1 -");
     ck_assert_int_eq(strncmp(screen.drawn, SCREEN_ENTER, strlen(SCREEN_ENTER)), 0);
     press_ctrl_c();
     ck_assert_int_eq(tcgetattr(screen.side, &after), 0);
@@ -595,7 +623,8 @@ START_TEST(a_screen_has_as_many_lines_as_fit) {
     run(WORDS("products", "add", "P-3", "1"), 0);
     watch_on_terminal(4); /* the time, the headings, a product, and where the cursor stays */
     read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, SCREEN_CLEAR "2");
-    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn, "\r\n" SCREEN_CLEAR); /* the next one begins */
+    read_terminal(screen.terminal, screen.drawn, sizeof screen.drawn,
+                  "\r\n" SCREEN_CLEAR); /* the next one begins */
     ck_assert_ptr_nonnull(strstr(screen.drawn, "P-1"));
     ck_assert_ptr_null(strstr(screen.drawn, "P-2"));
     press_ctrl_c();
@@ -607,7 +636,8 @@ END_TEST
 /* ---- what is not allowed ---- */
 
 START_TEST(a_result_without_a_place_to_go_is_a_failure) {
-    static const char *const commands[] = {"exec \"$0\" leases list --json <&- >&-", "exec \"$0\" --help >&-",
+    static const char *const commands[] = {"exec \"$0\" leases list --json <&- >&-",
+                                           "exec \"$0\" --help >&-",
                                            "exec \"$0\" leases list --json >/dev/full"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         const char *const argv[] = {"/bin/sh", "-c", commands[i], program(), NULL};

@@ -59,8 +59,8 @@ static void wait_for_log(const char *text) {
 }
 
 static void start_handler(const char *const *settings) {
-    app_start_handler(&app,
-                      &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
+                                                  .settings = settings});
     wait_for_log("listens on");
 }
 
@@ -71,8 +71,9 @@ static enum status acquire_lease(const char *blob, int duration_s, struct error 
     char id[UUID_TEXT_BYTES];
     int64_t sent_ms;
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status = blob_lease_acquire(&connection.client, "leases", blob, id, duration_s,
-                                            storage_connection_deadline(&connection, 5000), &sent_ms, err);
+    enum status status =
+        blob_lease_acquire(&connection.client, "leases", blob, id, duration_s,
+                           storage_connection_deadline(&connection, 5000), &sent_ms, err);
     storage_connection_close(&connection);
     return status;
 }
@@ -107,16 +108,19 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
 
     app_release(&app);
     start_handler(NULL);
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"availableQuantity\":100"));
     http_reply_release(&reply);
-    http_reply_release(&first.reply), http_reply_release(&second.reply), http_reply_release(&other.reply);
+    http_reply_release(&first.reply), http_reply_release(&second.reply),
+        http_reply_release(&other.reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
 
 static bool are_all_available(void) {
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     bool are_all = strstr(reply.body.data, "\"availableQuantity\":100") != NULL;
     http_reply_release(&reply);
     return are_all;
@@ -135,7 +139,9 @@ static void take_lease_from_handler(const char *blob) {
 /* A round that waits for a product that others are at. */
 START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
     start_handler((const char *const[]){"Inventory:ReservationLifetime=00:00:01", NULL});
-    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS}), 200);
+    ck_assert_int_eq(
+        http_ask_status((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS}),
+        200);
     while (!are_all_available()) { /* until the reservation has expired */
     }
     take_lease_from_handler("lease-inventory-PROD-001");
@@ -153,7 +159,8 @@ START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
 END_TEST
 
 START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
-    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:01", "Logging:LogLevel:Default=Debug", NULL});
+    start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:01",
+                                        "Logging:LogLevel:Default=Debug", NULL});
     struct background request, other;
     start_background(&request, RESERVE, FIVE_UNITS);
     wait_for_log("Acquired lease");
@@ -161,7 +168,8 @@ START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
     wait_for_log("Waiting behind others");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     finish_background(&request);
-    ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status, request.reply.body.data);
+    ck_assert_msg(request.reply.status == 200, "%d %s", request.reply.status,
+                  request.reply.body.data);
     finish_background(&other);
     ck_assert_int_eq(other.reply.status, 503);
     http_reply_release(&request.reply), http_reply_release(&other.reply);
@@ -172,7 +180,8 @@ END_TEST
 START_TEST(work_that_outlasts_its_lease_is_renewed_and_commits) {
     start_handler((const char *const[]){"Inventory:ProcessingTime=00:00:20",
                                         "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL});
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
     http_reply_release(&reply);
     char *log = process_output_from(&app.process, 0);
@@ -191,7 +200,8 @@ START_TEST(storage_may_come_after_the_handler_and_go_and_come_again) {
     azurite_stop(&azurite);
     start_handler(NULL);
     ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/"}), 200);
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
@@ -231,8 +241,9 @@ START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
 
     start_handler(NULL);
     struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
-    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-002"}),
-                     200); /* it is ready */
+    ck_assert_int_eq(
+        http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-002"}),
+        200); /* it is ready */
     size_t mark = azurite_mark(&azurite);
     get.port = app.port;
     ck_assert_int_eq(http_ask_status(get), 200);
@@ -260,7 +271,8 @@ START_TEST(who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_stor
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     char *requests = azurite_requests_since(&azurite, mark);
     ck_assert_ptr_nonnull(strstr(requests, "lease-inventory-NO-SUCH?comp=lease"));
-    ck_assert_msg(strstr(requests, "lease-inventory-NO-SUCH HTTP") == NULL, "a blob was made: %s", requests);
+    ck_assert_msg(strstr(requests, "lease-inventory-NO-SUCH HTTP") == NULL, "a blob was made: %s",
+                  requests);
     free(requests);
 }
 END_TEST
@@ -270,7 +282,8 @@ START_TEST(swapped_endpoints_are_named) {
     azurite_write_connection_string(azurite.table_port, azurite.blob_port, swapped);
     app_start_handler(&app, &(struct app_options){.connection_string = swapped});
     wait_for_log("the addresses of blobs and tables may be swapped");
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     http_reply_release(&reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
@@ -289,25 +302,31 @@ static const char *const bad_settings[][2] = {
     {"Inventory:SeedProducts=PROD-001", "PROD-001"},
     {"Logging:LogLevel:Default=Loud", "Loud"},
     {"Logging__LogLevel__Default=Warn", "a value that is not shown here"},
-    {"DistributedLeasing__ConnectionString=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)",
+    {"DistributedLeasing__ConnectionString=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/"
+     "secrets/s)",
      "is a Key Vault reference that was not resolved"},
     {"DistributedLeasing__ConnectionString=\"AccountName=x;AccountKey=%%%\"", "stands in quotes"},
-    {"DistributedLeasing__ConnectionString=https://x.blob.core.windows.net/?sv=1&sig=%%%", "it is a SAS URL"},
-    {"DistributedLeasing__ConnectionString=BlobEndpoint=https://x.blob.core.windows.net;SharedAccessSignature=sig=%%%+",
+    {"DistributedLeasing__ConnectionString=https://x.blob.core.windows.net/?sv=1&sig=%%%",
+     "it is a SAS URL"},
+    {"DistributedLeasing__ConnectionString=BlobEndpoint=https://"
+     "x.blob.core.windows.net;SharedAccessSignature=sig=%%%+",
      "has a raw '+' in its sig"},
-    {"DistributedLeasing__Endpoint=https://x.blob.core.windows.net/leases", "a container follows in it"},
+    {"DistributedLeasing__Endpoint=https://x.blob.core.windows.net/leases",
+     "a container follows in it"},
 };
 
 START_TEST(a_bad_setting_ends_it_with_64_and_one_line) {
     const char *const settings[] = {bad_settings[_i][0], NULL};
     bool own_connection = strstr(bad_settings[_i][0], "ConnectionString") != NULL;
     app_start_handler(&app,
-                      &(struct app_options){.connection_string = own_connection ? NULL : "UseDevelopmentStorage=true",
-                                            .settings = settings});
+                      &(struct app_options){
+                          .connection_string = own_connection ? NULL : "UseDevelopmentStorage=true",
+                          .settings = settings});
     ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 64);
     char *log = process_output_from(&app.process, 0);
     char name[128];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(bad_settings[_i][0], "="), bad_settings[_i][0]);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(bad_settings[_i][0], "="),
+             bad_settings[_i][0]);
     ck_assert_msg(strstr(log, name) != NULL && strstr(log, bad_settings[_i][1]) != NULL, "%s", log);
     ck_assert_msg(strchr(log, '\n') == log + strlen(log) - 1, "more than one line: %s", log);
     ck_assert_ptr_null(strstr(log, "%%%"));
@@ -318,8 +337,10 @@ END_TEST
 
 START_TEST(what_is_not_used_does_not_stop_it) {
     static const char *const env[] = {"AZURE_CLIENT_SECRET=a\nb", "SSL_CERT_FILE=/nowhere",
-                                      "AZURE_TENANT_ID=@Microsoft.KeyVault(SecretUri=https://v/s)", NULL};
-    app_start_handler(&app, &(struct app_options){.connection_string = "UseDevelopmentStorage=true", .env = env});
+                                      "AZURE_TENANT_ID=@Microsoft.KeyVault(SecretUri=https://v/s)",
+                                      NULL};
+    app_start_handler(
+        &app, &(struct app_options){.connection_string = "UseDevelopmentStorage=true", .env = env});
     wait_for_log("listens on");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
@@ -338,15 +359,19 @@ END_TEST
 START_TEST(without_threads_it_says_how_many_it_needs) {
     char handler[4096];
     snprintf(handler, sizeof handler, "%s/handler", getenv("LEASEHOLD_BIN"));
-    const char *const limited[] = {"setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1", handler, NULL};
+    const char *const limited[] = {
+        "setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1", handler, NULL};
     const char *const *argv = geteuid() == 0 ? limited : limited + 3;
-    const char *const env[] = {"DistributedLeasing__ConnectionString=UseDevelopmentStorage=true", NULL};
+    const char *const env[] = {"DistributedLeasing__ConnectionString=UseDevelopmentStorage=true",
+                               NULL};
     process_start(&app.process, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
     ck_assert_int_eq(process_wait(&app.process, LOG_TIMEOUT_MS), 1);
     char *log = process_output_from(&app.process, 0);
-    ck_assert_msg(strstr(log, "cannot start: no thread can be started (Resource temporarily unavailable)") != NULL &&
-                      strstr(log, "ulimit -u") != NULL && strstr(log, "needs up to 300 threads") != NULL,
-                  "%s", log);
+    ck_assert_msg(
+        strstr(log, "cannot start: no thread can be started (Resource temporarily unavailable)") !=
+                NULL &&
+            strstr(log, "ulimit -u") != NULL && strstr(log, "needs up to 300 threads") != NULL,
+        "%s", log);
     free(log);
 }
 END_TEST
@@ -361,13 +386,15 @@ int main(void) {
     tcase_set_timeout(lifecycle, 120);
     tcase_add_checked_fixture(lifecycle, set_up, tear_down);
     tcase_add_loop_test(lifecycle, a_stop_in_mid_operation_leaves_no_lease_held, 0, 2);
-    tcase_add_loop_test(lifecycle, a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held, 0, 2);
+    tcase_add_loop_test(lifecycle, a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held, 0,
+                        2);
     tcase_add_test(lifecycle, a_turn_in_hand_is_finished_before_the_end_and_no_other_begun);
     tcase_add_test(lifecycle, work_that_outlasts_its_lease_is_renewed_and_commits);
     tcase_add_test(lifecycle, storage_may_come_after_the_handler_and_go_and_come_again);
     tcase_add_test(lifecycle, without_storage_a_stop_is_prompt_too);
     tcase_add_test(lifecycle, an_undisturbed_reserve_costs_four_requests_and_a_get_one);
-    tcase_add_test(lifecycle, who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_storage);
+    tcase_add_test(lifecycle,
+                   who_asks_for_products_that_do_not_exist_leaves_nothing_behind_in_storage);
     tcase_add_test(lifecycle, swapped_endpoints_are_named);
     suite_add_tcase(suite, lifecycle);
     TCase *settings = tcase_create("bad settings");

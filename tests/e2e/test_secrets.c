@@ -55,11 +55,12 @@ static void prepare(struct witness *witness, int way) {
 /* --- what can be seen --- */
 
 static int call(struct witness *witness, const char *method, const char *path, const char *body) {
-    struct http_reply reply =
-        http_ask((struct http_ask){.port = witness->app.port, .method = method, .path = path, .body = body});
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = witness->app.port, .method = method, .path = path, .body = body});
     int status = reply.status;
     for (size_t i = 0; i < reply.headers.count; i++) {
-        strbuf_appendf(&witness->seen, "%s: %s\n", reply.headers.items[i].name, reply.headers.items[i].value);
+        strbuf_appendf(&witness->seen, "%s: %s\n", reply.headers.items[i].name,
+                       reply.headers.items[i].value);
     }
     strbuf_append(&witness->seen, reply.body.data, reply.body.length);
     http_reply_release(&reply);
@@ -139,8 +140,8 @@ static void assert_no_secret(const struct witness *witness) {
     secret_search_add(&secrets, "a signed request", "SharedKey " AZURITE_ACCOUNT ":");
     secret_search_add(&secrets, "a request with a token", "Bearer eyJ");
     const char *found = secret_search_find(&secrets, seen->data, seen->length);
-    ck_assert_msg(found == NULL, "%s is to be seen, signed in with %s:\n%s", found, login_name(witness->login.way),
-                  seen->data);
+    ck_assert_msg(found == NULL, "%s is to be seen, signed in with %s:\n%s", found,
+                  login_name(witness->login.way), seen->data);
     secret_search_release(&secrets);
 }
 
@@ -163,7 +164,8 @@ static bool asks_server(const struct witness *witness) {
 /* The first answer repeats the whole request in its error; tokens follow, each to be renewed after a second. */
 static void start_handler(struct witness *witness, int way) {
     prepare(witness, way);
-    identity_server_answer_next(witness->login.server, 1, &(struct identity_answer){.status = 500, .echo = true});
+    identity_server_answer_next(witness->login.server, 1,
+                                &(struct identity_answer){.status = 500, .echo = true});
     identity_server_answer(witness->login.server, &(struct identity_answer){.refresh_in_s = 1});
     login_start_handler(&witness->login, &witness->app);
 }
@@ -192,8 +194,10 @@ static void have_tokens_refused(struct witness *witness) {
         return;
     }
     size_t before = identity_server_count(witness->login.server);
-    identity_server_answer_next(witness->login.server, 1, &(struct identity_answer){.actual_lifetime_s = -60});
-    identity_server_answer(witness->login.server, &(struct identity_answer){.status = 401, .echo = true});
+    identity_server_answer_next(witness->login.server, 1,
+                                &(struct identity_answer){.actual_lifetime_s = -60});
+    identity_server_answer(witness->login.server,
+                           &(struct identity_answer){.status = 401, .echo = true});
     ck_assert(identity_server_wait(witness->login.server, before + 1, LOG_TIMEOUT_MS));
     int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
     while (call(witness, "GET", "/api/inventory/PROD-001", NULL) == 200) {
@@ -238,7 +242,8 @@ START_TEST(a_run_at_trace_shows_no_secret) {
         pthread_create(&witnesses[way].callers[1], NULL, call_reserve, &witnesses[way]);
     }
     for (int way = 0; way < LOGIN_NONE; way++) {
-        pthread_join(witnesses[way].callers[0], NULL), pthread_join(witnesses[way].callers[1], NULL);
+        pthread_join(witnesses[way].callers[0], NULL),
+            pthread_join(witnesses[way].callers[1], NULL);
         end(&witnesses[way]);
         assert_found(&witnesses[way], CANARY);
         assert_found(&witnesses[way], "Successfully reserved 2 units"); /* in the log */
@@ -267,8 +272,11 @@ END_TEST
 
 /* As an error of the Blob service's and of the Table service's, and as something on the way answers. */
 static const struct http_fake_answer mirrors[] = {
-    {.status = 403, .code = "AuthorizationFailure", .body = "<Error><Code>x</Code><Message>@</Message></Error>"},
-    {.status = 403, .body = "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"@\"}}}"},
+    {.status = 403,
+     .code = "AuthorizationFailure",
+     .body = "<Error><Code>x</Code><Message>@</Message></Error>"},
+    {.status = 403,
+     .body = "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"@\"}}}"},
     {.is_foreign = true,
      .status = 404,
      .headers = "Retry-After: 3600\r\nServer: @\r\nContent-Type: @\r\nx-ms-error-code: @\r\n",
@@ -290,12 +298,14 @@ static void say_http(char *text) {
 static void start_before_mirror(struct witness *witness, int way, const struct http_fake *mirror) {
     struct azurite account = {.blob_port = atoi(strrchr(http_fake_url(mirror), ':') + 1)};
     account.table_port = account.blob_port;
-    azurite_write_connection_string(account.blob_port, account.table_port, account.connection_string);
+    azurite_write_connection_string(account.blob_port, account.table_port,
+                                    account.connection_string);
     strbuf_init(&witness->seen, SEEN_MAX_BYTES);
     login_prepare(&witness->login, (enum login_way)way, false, &account, &certificates);
     login_add_setting(&witness->login, "Logging:LogLevel:Default=Trace");
     say_http(witness->login.connection_string);
-    for (int i = 0; i < 2 && witness->login.connection_string[0] == '\0'; i++) { /* the two addresses come first */
+    for (int i = 0; i < 2 && witness->login.connection_string[0] == '\0';
+         i++) { /* the two addresses come first */
         say_http(witness->login.settings.text[i]);
     }
     login_start_handler(&witness->login, &witness->app);
@@ -328,12 +338,14 @@ END_TEST
 /* --- memory --- */
 
 /* Searches the mapping from `start` to `end`, by pieces that overlap so that no secret lies between two. */
-static bool mapping_holds(int memory, uintptr_t start, uintptr_t end, const struct secret_search *search) {
+static bool mapping_holds(int memory, uintptr_t start, uintptr_t end,
+                          const struct secret_search *search) {
     enum { PIECE_BYTES = 1024 * 1024, OVERLAP_BYTES = 1024 };
     static char piece[PIECE_BYTES];
     for (uintptr_t at = start; at < end; at += PIECE_BYTES - OVERLAP_BYTES) {
         size_t length = end - at < PIECE_BYTES ? end - at : PIECE_BYTES;
-        ssize_t got = pread(memory, piece, length, (off_t)at); /* fails where nothing is behind the mapping */
+        ssize_t got =
+            pread(memory, piece, length, (off_t)at); /* fails where nothing is behind the mapping */
         if (got > 0 && secret_search_find(search, piece, (size_t)got) != NULL) {
             return true;
         }
@@ -354,8 +366,8 @@ static bool memory_holds(pid_t pid, const struct secret_search *search) {
     while (!found && (line = strsep(&rest, "\n")) != NULL) {
         uintptr_t start, end;
         char rights[8];
-        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &start, &end, rights) == 3 && strncmp(rights, "rw", 2) == 0 &&
-            end - start <= largest_bytes) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s", &start, &end, rights) == 3 &&
+            strncmp(rights, "rw", 2) == 0 && end - start <= largest_bytes) {
             found = mapping_holds(memory, start, end, search);
         }
     }
@@ -374,7 +386,8 @@ START_TEST(tokens_that_have_been_replaced_are_nowhere_in_memory) {
     enum { TOKENS = 5 };
     struct witness *witness = &witnesses[LOGIN_APP_SERVICE];
     prepare(witness, LOGIN_APP_SERVICE);
-    identity_server_answer_next(witness->login.server, TOKENS - 1, &(struct identity_answer){.refresh_in_s = 1});
+    identity_server_answer_next(witness->login.server, TOKENS - 1,
+                                &(struct identity_answer){.refresh_in_s = 1});
     login_start_handler(&witness->login, &witness->app);
     wait_for_log(witness, "listens on");
     for (size_t count = 1; count <= TOKENS; count++) {
@@ -399,13 +412,20 @@ END_TEST
 static const struct {
     const char *setting, *secret;
 } wrong_settings[] = {
-    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=not/base64/but/secret", "not/base64/but/secret"},
-    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=" AZURITE_KEY ";BlobEndpoint=nonsense", AZURITE_KEY},
-    {"DistributedLeasing:ConnectionString=a-bare-secret-that-is-no-string", "a-bare-secret-that-is-no-string"},
-    {"DistributedLeasing:ConnectionString=BlobEndpoint=https://x;SharedAccessSignature=sig=c2VjcmV0c2VjcmV0 x",
+    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=not/base64/but/secret",
+     "not/base64/but/secret"},
+    {"DistributedLeasing:ConnectionString=AccountName=a;AccountKey=" AZURITE_KEY
+     ";BlobEndpoint=nonsense",
+     AZURITE_KEY},
+    {"DistributedLeasing:ConnectionString=a-bare-secret-that-is-no-string",
+     "a-bare-secret-that-is-no-string"},
+    {"DistributedLeasing:ConnectionString=BlobEndpoint=https://"
+     "x;SharedAccessSignature=sig=c2VjcmV0c2VjcmV0 x",
      "c2VjcmV0c2VjcmV0"},
-    {"DistributedLeasing:StorageAccountUri=https://a.blob.core.windows.net/?sig=c2VjcmV0c2VjcmV0", "c2VjcmV0c2VjcmV0"},
-    {"DistributedLeasing:StorageAccountUri=https://user:a-password-here@a.blob.core.windows.net", "a-password-here"},
+    {"DistributedLeasing:StorageAccountUri=https://a.blob.core.windows.net/?sig=c2VjcmV0c2VjcmV0",
+     "c2VjcmV0c2VjcmV0"},
+    {"DistributedLeasing:StorageAccountUri=https://user:a-password-here@a.blob.core.windows.net",
+     "a-password-here"},
 };
 
 START_TEST(a_wrong_setting_is_told_without_its_secret) {
@@ -442,10 +462,12 @@ int main(void) {
     tcase_add_unchecked_fixture(tcase, start_storage, stop_storage);
     tcase_add_checked_fixture(tcase, NULL, tear_down);
     tcase_add_test(tcase, az_is_called_without_secrets_in_its_command_line);
-    const bool readable = !has_thread_sanitizer(); /* else there are gigabytes of the tool's own memory to read */
+    const bool readable =
+        !has_thread_sanitizer(); /* else there are gigabytes of the tool's own memory to read */
     tcase_add_loop_test(tcase, tokens_that_have_been_replaced_are_nowhere_in_memory, 0, readable);
     tcase_add_test(tcase, a_run_at_trace_shows_no_secret);
-    tcase_add_loop_test(tcase, a_storage_that_repeats_requests_in_its_errors_makes_no_secret_known, 0, LOGIN_NONE);
+    tcase_add_loop_test(tcase, a_storage_that_repeats_requests_in_its_errors_makes_no_secret_known,
+                        0, LOGIN_NONE);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

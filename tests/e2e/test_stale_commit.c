@@ -31,9 +31,11 @@ static const char *const settings[] = {"DistributedLeasing:DefaultLeaseDuration=
 
 static void start_holder_behind_the_proxy(void) {
     char connection_string[AZURITE_CONNECTION_STRING_BYTES];
-    azurite_write_connection_string(instance_pair.azurite.blob_port, fault_proxy_port(tables), connection_string);
-    app_start_handler(&instance_pair.holder,
-                      &(struct app_options){.connection_string = connection_string, .settings = settings});
+    azurite_write_connection_string(instance_pair.azurite.blob_port, fault_proxy_port(tables),
+                                    connection_string);
+    app_start_handler(
+        &instance_pair.holder,
+        &(struct app_options){.connection_string = connection_string, .settings = settings});
     instance_wait_for_log(&instance_pair.holder, 0, "listens on", INSTANCE_PATIENCE_MS);
     ck_assert_int_eq(instance_available(&instance_pair.holder, "PROD-001"), 100);
 }
@@ -42,9 +44,10 @@ static void start_holder_behind_the_proxy(void) {
 START_TEST(a_transaction_that_arrives_when_another_has_committed_changes_nothing) {
     start_holder_behind_the_proxy();
     instance_start(&instance_pair.other, settings);
-    int held_back = fault_proxy_add(
-        tables,
-        &(struct fault_rule){.method = "POST", .path_contains = "$batch", .times = 1, .kind = FAULT_HANG_BEFORE});
+    int held_back = fault_proxy_add(tables, &(struct fault_rule){.method = "POST",
+                                                                 .path_contains = "$batch",
+                                                                 .times = 1,
+                                                                 .kind = FAULT_HANG_BEFORE});
     int call = instance_send_reserve(&instance_pair.holder, "PROD-001", 60);
     fault_proxy_await(tables, held_back, 1);
     if (_i == 1) {
@@ -66,9 +69,10 @@ END_TEST
 
 START_TEST(a_transaction_that_arrives_when_nobody_else_has_committed_counts_once) {
     start_holder_behind_the_proxy();
-    int held_back = fault_proxy_add(
-        tables,
-        &(struct fault_rule){.method = "POST", .path_contains = "$batch", .times = 1, .kind = FAULT_RESET_AFTER});
+    int held_back = fault_proxy_add(tables, &(struct fault_rule){.method = "POST",
+                                                                 .path_contains = "$batch",
+                                                                 .times = 1,
+                                                                 .kind = FAULT_RESET_AFTER});
     int call = instance_send_reserve(&instance_pair.holder, "PROD-001", 60);
     fault_proxy_await(tables, held_back, 1);
     instance_expect_answer(call, 200, "\"availableQuantity\":40");
@@ -78,11 +82,12 @@ START_TEST(a_transaction_that_arrives_when_nobody_else_has_committed_counts_once
 END_TEST
 
 /* What is told of a transaction that was carried out: the second of two deliveries' answer, or a gateway's page in its place. */
-static const struct fault_rule lies[] = {{.kind = FAULT_TWICE},
-                                         {.kind = FAULT_STATUS_AFTER, .status = 404, .body = "<html>no</html>"},
-                                         {.kind = FAULT_STATUS_AFTER, .status = 409, .body = "<html>no</html>"},
-                                         {.kind = FAULT_STATUS_AFTER, .status = 412, .body = "<html>no</html>"},
-                                         {.kind = FAULT_STATUS_AFTER, .status = 412, .error_code = "ConditionNotMet"}};
+static const struct fault_rule lies[] = {
+    {.kind = FAULT_TWICE},
+    {.kind = FAULT_STATUS_AFTER, .status = 404, .body = "<html>no</html>"},
+    {.kind = FAULT_STATUS_AFTER, .status = 409, .body = "<html>no</html>"},
+    {.kind = FAULT_STATUS_AFTER, .status = 412, .body = "<html>no</html>"},
+    {.kind = FAULT_STATUS_AFTER, .status = 412, .error_code = "ConditionNotMet"}};
 enum { LIES = sizeof lies / sizeof *lies };
 
 static void lie_once(const struct fault_rule *lie) {
@@ -94,9 +99,11 @@ static void lie_once(const struct fault_rule *lie) {
 }
 
 static void expect_release(const char *body, const char *text) {
-    struct http_reply reply = http_ask(
-        (struct http_ask){.port = instance_pair.holder.port, .path = "/api/inventory/PROD-001/release", .body = body});
-    ck_assert_msg(reply.status == 200 && strstr(reply.body.data, text) != NULL, "%d %s", reply.status, reply.body.data);
+    struct http_reply reply = http_ask((struct http_ask){.port = instance_pair.holder.port,
+                                                         .path = "/api/inventory/PROD-001/release",
+                                                         .body = body});
+    ck_assert_msg(reply.status == 200 && strstr(reply.body.data, text) != NULL, "%d %s",
+                  reply.status, reply.body.data);
     http_reply_release(&reply);
 }
 
@@ -118,7 +125,8 @@ int main(void) {
     TCase *tests = tcase_create("transactions that come late");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, a_transaction_that_arrives_when_another_has_committed_changes_nothing, 0, 2);
+    tcase_add_loop_test(
+        tests, a_transaction_that_arrives_when_another_has_committed_changes_nothing, 0, 2);
     tcase_add_loop_test(tests, a_transaction_whose_answer_is_not_its_own_counts_once, 0, LIES);
     tcase_add_test(tests, a_transaction_that_arrives_when_nobody_else_has_committed_counts_once);
     suite_add_tcase(suite, tests);

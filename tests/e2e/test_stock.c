@@ -35,8 +35,9 @@ static void tear_down(void) {
 static void expect(struct http_ask ask, int status, const char *text) {
     ask.port = app->port;
     struct http_reply reply = http_ask(ask);
-    ck_assert_msg(reply.status == status && strstr(reply.body.data, text) != NULL, "%s: %d %s, not %d with %s",
-                  ask.path, reply.status, reply.body.data, status, text);
+    ck_assert_msg(reply.status == status && strstr(reply.body.data, text) != NULL,
+                  "%s: %d %s, not %d with %s", ask.path, reply.status, reply.body.data, status,
+                  text);
     http_reply_release(&reply);
 }
 
@@ -73,11 +74,12 @@ static void expect_tool(const char *const *words, int exit_code, const char *tex
         argv[i + 1] = words[i];
     }
     process_release(&tool);
-    process_start(&tool, &(struct process_options){.argv = argv, .env = WORDS(setting), .cwd = "/"});
+    process_start(&tool,
+                  &(struct process_options){.argv = argv, .env = WORDS(setting), .cwd = "/"});
     int ended = process_wait(&tool, TOOL_TIMEOUT_MS);
     char *output = process_output_from(&tool, 0);
-    ck_assert_msg(ended == exit_code && strstr(output, text) != NULL, "%d, not %d with \"%s\":\n%s", ended, exit_code,
-                  text, output);
+    ck_assert_msg(ended == exit_code && strstr(output, text) != NULL, "%d, not %d with \"%s\":\n%s",
+                  ended, exit_code, text, output);
     free(output);
 }
 
@@ -110,7 +112,8 @@ START_TEST(a_table_that_is_deleted_under_a_running_app_does_not_come_back_full) 
         table_editor_load("release_before.json");
     }
     expect_lost();
-    ck_assert_int_eq(instance_count_requests(mark, "POST /devstoreaccount1/inventory "), _i == 2 ? 10 : 0);
+    ck_assert_int_eq(instance_count_requests(mark, "POST /devstoreaccount1/inventory "),
+                     _i == 2 ? 10 : 0);
     instance_stop(app);
     instance_start(app, NULL); /* the operator's consent */
     ck_assert_int_eq(instance_available(app, "PROD-001"), _i == 2 ? 77 : 100);
@@ -129,9 +132,9 @@ START_TEST(a_container_that_is_deleted_under_a_running_app_is_made_again) {
     strbuf_append_string(&request.path, "/leases");
     http_headers_add(&request.query, "restype", "container");
     http_reply_init(&reply);
-    enum status status =
-        storage_client_send(&instance_pair.operator.client, &request,
-                            storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
+    enum status status = storage_client_send(
+        &instance_pair.operator.client, &request,
+        storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     http_reply_release(&reply);
     storage_request_release(&request);
@@ -143,11 +146,15 @@ END_TEST
 
 /* ---- a product's row is gone, or made anew ---- */
 
-#define NEW_ROW                                                                                                     \
-    "{\"PartitionKey\":\"PROD-002\",\"RowKey\":\"product\",\"total@odata.type\":\"Edm.Int64\",\"total\":\"50\","    \
-    "\"available@odata.type\":\"Edm.Int64\",\"available\":\"50\",\"version@odata.type\":\"Edm.Int64\",\"version\":" \
-    "\"1\",\"dueAt@odata.type\":\"Edm.DateTime\",\"dueAt\":\"9999-12-31T23:59:59.999Z\",\"commitIds\":"             \
-    "\"00000000-0000-4000-8000-000000000001\",\"indexedDue@odata.type\":\"Edm.Int64\",\"indexedDue\":\"0\","        \
+#define NEW_ROW                                                                                 \
+    "{\"PartitionKey\":\"PROD-002\",\"RowKey\":\"product\",\"total@odata.type\":\"Edm.Int64\"," \
+    "\"total\":\"50\","                                                                         \
+    "\"available@odata.type\":\"Edm.Int64\",\"available\":\"50\",\"version@odata.type\":\"Edm." \
+    "Int64\",\"version\":"                                                                      \
+    "\"1\",\"dueAt@odata.type\":\"Edm.DateTime\",\"dueAt\":\"9999-12-31T23:59:59.999Z\","       \
+    "\"commitIds\":"                                                                            \
+    "\"00000000-0000-4000-8000-000000000001\",\"indexedDue@odata.type\":\"Edm.Int64\","         \
+    "\"indexedDue\":\"0\","                                                                     \
     "\"indexedKeep@odata.type\":\"Edm.Int64\",\"indexedKeep\":\"0\"}"
 
 START_TEST(a_product_whose_row_is_gone_is_not_created_beside_its_old_rows) {
@@ -157,7 +164,8 @@ START_TEST(a_product_whose_row_is_gone_is_not_created_beside_its_old_rows) {
     instance_stop(app);
     instance_start(app, NULL);
     wait_for_error("Product PROD-002 was not created: its row `product` is missing");
-    expect_tool(WORDS("products", "add", "PROD-002", "50"), EXIT_REFUSED, "other rows of it are there (r-");
+    expect_tool(WORDS("products", "add", "PROD-002", "50"), EXIT_REFUSED,
+                "other rows of it are there (r-");
     ck_assert_ptr_null(table_editor_get("PROD-002", "product"));
     expect_get("PROD-002", 500, "\"InternalError\"");
     instance_expect_reserve(app, "PROD-001", 1, 200, "\"availableQuantity\":99");
@@ -185,7 +193,8 @@ START_TEST(a_product_that_is_made_anew_beside_its_old_rows_is_not_sold) {
     expect_tool(WORDS("products", "set", "PROD-002", "80"), 1, "`available` has to be 30");
     expect_tool(WORDS("products", "list"), 0, "PROD-003");
 
-    table_editor_merge("PROD-002", "product", "{\"available@odata.type\":\"Edm.Int64\",\"available\":\"30\"}");
+    table_editor_merge("PROD-002", "product",
+                       "{\"available@odata.type\":\"Edm.Int64\",\"available\":\"30\"}");
     instance_expect_reserve(app, "PROD-002", 30, 200, "\"availableQuantity\":0");
     instance_expect_reserve(app, "PROD-002", 1, 409, "Available: 0");
     instance_stop(app);
@@ -203,7 +212,8 @@ START_TEST(rows_of_older_releases_are_sold_from) {
     ck_assert_int_eq(instance_available(app, "PROD-001"), 77);
     expect_get("PROD-001", 200, "\"customerId\":\"O'Brien & Söhne\",\"quantity\":20");
     expect_tool(WORDS("products", "list"), 0, "PROD-001   100        77       23       4\n");
-    expect_tool(WORDS("--json", "show", "PROD-001"), 0, _i == 0 ? "\"dueAt\":null" : "\"dueAt\":\"2036-");
+    expect_tool(WORDS("--json", "show", "PROD-001"), 0,
+                _i == 0 ? "\"dueAt\":null" : "\"dueAt\":\"2036-");
     instance_expect_reserve(app, "PROD-001", 78, 409, "Available: 77");
     instance_expect_reserve(app, "PROD-001", 7, 200, "\"availableQuantity\":70");
     expect_release("PROD-001", 3, 200, "\"newAvailableQuantity\":73");
@@ -227,15 +237,17 @@ START_TEST(what_an_older_release_has_sold_beside_this_one_expires) {
     table_editor_load("first_release.json");
     instance_start(app, NULL);
     instance_expect_reserve(app, "PROD-003", 1, 200, "\"availableQuantity\":199");
-    expect_release("PROD-003", 1, 200, "\"newAvailableQuantity\":200"); /* nothing is due, says its row */
-    table_editor_insert("{\"PartitionKey\":\"PROD-003\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\","
-                        "\"customerId\":\"C\",\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"200\","
-                        "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
-                        "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\"}");
-    table_editor_merge(
-        "PROD-003", "product",
-        "{\"available@odata.type\":\"Edm.Int64\",\"available\":\"0\",\"version@odata.type\":\"Edm.Int64\","
-        "\"version\":\"4\",\"commitId\":\"00000000-0000-4000-8000-000000000001\"}");
+    expect_release("PROD-003", 1, 200,
+                   "\"newAvailableQuantity\":200"); /* nothing is due, says its row */
+    table_editor_insert(
+        "{\"PartitionKey\":\"PROD-003\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\","
+        "\"customerId\":\"C\",\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"200\","
+        "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
+        "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\"}");
+    table_editor_merge("PROD-003", "product",
+                       "{\"available@odata.type\":\"Edm.Int64\",\"available\":\"0\",\"version@"
+                       "odata.type\":\"Edm.Int64\","
+                       "\"version\":\"4\",\"commitId\":\"00000000-0000-4000-8000-000000000001\"}");
     expect_tool(WORDS("products", "list"), 0, "PROD-003   200       200        0       4\n");
     instance_expect_reserve(app, "PROD-003", 200, 200, "\"availableQuantity\":0");
     instance_stop(app);
@@ -273,7 +285,8 @@ START_TEST(a_product_that_cannot_be_read_stops_no_other) {
     instance_expect_reserve(app, "PROD-003", 1, 200, "\"availableQuantity\":199");
     expect_tool(WORDS("products", "list"), 0, "PROD-001   100        77       23       4\n");
     expect_tool(WORDS("products", "list"), 0, "PROD-003   200       199        1       2\n");
-    expect_tool(WORDS("products", "list"), 0, "row product of partition PROD-002 in the table cannot be read");
+    expect_tool(WORDS("products", "list"), 0,
+                "row product of partition PROD-002 in the table cannot be read");
     expect_tool(WORDS("products", "add", "PROD-002", "1"), EXIT_REFUSED, "it is there already");
     cJSON *row = table_editor_get("PROD-002", "product");
     ck_assert_str_eq(json_string(row, "total"), "many");
@@ -287,7 +300,8 @@ int main(void) {
     TCase *tests = tcase_create("damage and upgrades");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, a_table_that_is_deleted_under_a_running_app_does_not_come_back_full, 0, 3);
+    tcase_add_loop_test(tests, a_table_that_is_deleted_under_a_running_app_does_not_come_back_full,
+                        0, 3);
     tcase_add_test(tests, a_container_that_is_deleted_under_a_running_app_is_made_again);
     tcase_add_test(tests, a_product_whose_row_is_gone_is_not_created_beside_its_old_rows);
     tcase_add_loop_test(tests, a_product_that_is_made_anew_beside_its_old_rows_is_not_sold, 0, 2);

@@ -14,8 +14,9 @@
 
 enum { LOG_TIMEOUT_MS = 60000 };
 #define JOB_BLOB "lease-inventory-reconciliation-job"
-#define TIMER_PAYLOAD                                                                                           \
-    "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,\"IsPastDue\":false}}," \
+#define TIMER_PAYLOAD                                                                     \
+    "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null," \
+    "\"IsPastDue\":false}},"                                                              \
     "\"Metadata\":{}}"
 
 static struct azurite azurite;
@@ -46,7 +47,8 @@ static void start(const char *schedule, const char *lifetime) {
 static void reserve(const char *product) {
     char path[128];
     snprintf(path, sizeof path, "/api/inventory/%s/reserve", product);
-    struct http_ask ask = {.port = app.port, .path = path, .body = "{\"quantity\":5,\"customerId\":\"CUST-123\"}"};
+    struct http_ask ask = {
+        .port = app.port, .path = path, .body = "{\"quantity\":5,\"customerId\":\"CUST-123\"}"};
     ck_assert_int_eq(http_ask_status(ask), 200);
 }
 
@@ -62,8 +64,11 @@ END_TEST
 START_TEST(it_fires_by_hand) {
     start(NULL, "Inventory:ReservationLifetime=00:30:00");
     size_t from = process_output_length(&app.process);
-    struct http_reply reply = http_ask((struct http_ask){
-        .port = app.port, .path = "/admin/functions/ReconcileInventory", .method = "POST", .body = "{}"});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port,
+                                   .path = "/admin/functions/ReconcileInventory",
+                                   .method = "POST",
+                                   .body = "{}"});
     ck_assert_int_eq(reply.status, 202);
     http_reply_release(&reply);
     wait_for_log(from, "Executed 'Functions.ReconcileInventory' (Succeeded");
@@ -73,8 +78,8 @@ END_TEST
 
 /* What the handler answers to its timer, asked as the host asks. */
 static cJSON *run_timer(int expected_status) {
-    struct http_reply reply =
-        http_ask((struct http_ask){.port = app.port, .path = "/ReconcileInventory", .body = TIMER_PAYLOAD});
+    struct http_reply reply = http_ask(
+        (struct http_ask){.port = app.port, .path = "/ReconcileInventory", .body = TIMER_PAYLOAD});
     ck_assert_msg(reply.status == expected_status, "%d %s", reply.status, reply.body.data);
     cJSON *answer = http_reply_json(&reply);
     http_reply_release(&reply);
@@ -83,8 +88,8 @@ static cJSON *run_timer(int expected_status) {
 
 static void start_handler(void) {
     static const char *const settings[] = {"Inventory:ReservationLifetime=00:00:00.200", NULL};
-    app_start_handler(&app,
-                      &(struct app_options){.connection_string = azurite.connection_string, .settings = settings});
+    app_start_handler(&app, &(struct app_options){.connection_string = azurite.connection_string,
+                                                  .settings = settings});
     wait_for_log(0, "listens on");
 }
 
@@ -96,7 +101,8 @@ static int64_t number(const cJSON *object, const char *key) {
 
 START_TEST(it_reports_what_it_did) {
     start_handler();
-    reserve("PROD-001"), reserve("PROD-002"), reserve("PROD-003"); /* a second one would take an expired one along */
+    reserve("PROD-001"), reserve("PROD-002"),
+        reserve("PROD-003"); /* a second one would take an expired one along */
     int64_t deadline_ms = process_now_ms() + LOG_TIMEOUT_MS;
     int64_t released = 0;
     while (released < 3) { /* they expire one after the other */
@@ -130,7 +136,8 @@ START_TEST(while_another_instance_is_at_it_nothing_is_processed) {
     int64_t deadline_ms = storage_connection_deadline(&connection, LOG_TIMEOUT_MS);
     enum status status; /* until the handler's own release of it has arrived */
     do {
-        status = blob_lease_acquire(&connection.client, "leases", JOB_BLOB, id, 60, deadline_ms, &sent_ms, &err);
+        status = blob_lease_acquire(&connection.client, "leases", JOB_BLOB, id, 60, deadline_ms,
+                                    &sent_ms, &err);
     } while (status == STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(status, STATUS_OK);
     cJSON *answer = run_timer(200);

@@ -10,7 +10,12 @@
 #include "support/processes/check_main.h"
 #include "support/processes/login.h"
 
-enum { LOG_TIMEOUT_MS = 30000, EXIT_TIMEOUT_MS = 20000, EXIT_BAD_SETTING_CODE = 64, ENDPOINT_BYTES = 64 };
+enum {
+    LOG_TIMEOUT_MS = 30000,
+    EXIT_TIMEOUT_MS = 20000,
+    EXIT_BAD_SETTING_CODE = 64,
+    ENDPOINT_BYTES = 64
+};
 #define CLIENT_SECRET "5f0c0c8e-a-client-secret-of-this-test"
 
 static struct certificates certificates;
@@ -44,16 +49,18 @@ static void start_handler(const char *const *settings, const char *const *env) {
     char connection_string[1024];
     int port = tls_server_port(server);
     snprintf(connection_string, sizeof connection_string,
-             "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY ";BlobEndpoint=https://127.0.0.1:%d/a"
+             "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
+             ";BlobEndpoint=https://127.0.0.1:%d/a"
              ";TableEndpoint=https://127.0.0.1:%d/a",
              port, port);
-    app_start_handler(&app,
-                      &(struct app_options){.connection_string = connection_string, .settings = settings, .env = env});
+    app_start_handler(&app, &(struct app_options){.connection_string = connection_string,
+                                                  .settings = settings,
+                                                  .env = env});
 }
 
 /* At Debug each attempt is told, not only that there were enough of them. */
-static const char *const hasty[] = {"DistributedLeasing:AcquireTimeout=00:00:00.500", "Logging:LogLevel:Default=Debug",
-                                    NULL};
+static const char *const hasty[] = {"DistributedLeasing:AcquireTimeout=00:00:00.500",
+                                    "Logging:LogLevel:Default=Debug", NULL};
 
 static void wait_for_log(const char *text) {
     if (!app_wait_for_log(&app, 0, text, LOG_TIMEOUT_MS)) {
@@ -103,16 +110,19 @@ static const struct {
 
 /* OpenSSL itself is told to speak any version, so that it is the handler that refuses an old one. */
 static void write_openssl_conf(char out[CERTIFICATE_PATH_BYTES + 16]) {
-    temp_folder_write(&certificates.folder, "openssl.cnf",
-                      "openssl_conf = default\n[default]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n"
-                      "[any]\nMinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n");
-    snprintf(out, CERTIFICATE_PATH_BYTES + 16, "OPENSSL_CONF=%s/openssl.cnf", certificates.folder.path);
+    temp_folder_write(
+        &certificates.folder, "openssl.cnf",
+        "openssl_conf = default\n[default]\nssl_conf = ssl\n[ssl]\nsystem_default = any\n"
+        "[any]\nMinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n");
+    snprintf(out, CERTIFICATE_PATH_BYTES + 16, "OPENSSL_CONF=%s/openssl.cnf",
+             certificates.folder.path);
 }
 
 START_TEST(a_server_with_a_fault_is_sent_nothing_and_the_log_says_why) {
     char openssl_conf[CERTIFICATE_PATH_BYTES + 16];
     write_openssl_conf(openssl_conf);
-    start_server((const struct certificate_files *)(const void *)((const char *)&certificates + faults[_i].files),
+    start_server((const struct certificate_files *)(const void *)((const char *)&certificates +
+                                                                  faults[_i].files),
                  faults[_i].only_tls_1_1);
     start_handler(hasty, (const char *const[]){trusted_ca, openssl_conf, NULL});
     wait_for_log(faults[_i].log);
@@ -160,7 +170,9 @@ START_TEST(nothing_turns_verification_off) {
     start_server(&certificates.impostor, false);
     start_handler(settings, env);
     wait_for_log("listens on");
-    ck_assert_int_eq(http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"}), 503);
+    ck_assert_int_eq(
+        http_ask_status((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"}),
+        503);
     assert_refused();
     stop_handler();
 }
@@ -169,7 +181,8 @@ END_TEST
 START_TEST(a_token_endpoint_with_a_fault_is_not_sent_the_secret) {
     start_server(&certificates.impostor, false);
     char authority[ENDPOINT_BYTES];
-    snprintf(authority, sizeof authority, "AZURE_AUTHORITY_HOST=https://127.0.0.1:%d", tls_server_port(server));
+    snprintf(authority, sizeof authority, "AZURE_AUTHORITY_HOST=https://127.0.0.1:%d",
+             tls_server_port(server));
     static const char *const settings[] = {
         "DistributedLeasing:AcquireTimeout=00:00:00.500",
         "DistributedLeasing:StorageAccountUri=https://127.0.0.1:1/a",
@@ -180,7 +193,8 @@ START_TEST(a_token_endpoint_with_a_fault_is_not_sent_the_secret) {
         "DistributedLeasing:Authentication:ServicePrincipal:ClientSecret=" CLIENT_SECRET,
         NULL};
     app_start_handler(
-        &app, &(struct app_options){.settings = settings, .env = (const char *const[]){trusted_ca, authority, NULL}});
+        &app, &(struct app_options){.settings = settings,
+                                    .env = (const char *const[]){trusted_ca, authority, NULL}});
     wait_for_log("No token to sign in to storage with");
     wait_for_log("certificate");
     assert_refused();
@@ -204,17 +218,20 @@ static const struct {
 } open_addresses[] = {
     {{CONNECTION KEY_PARTS "BlobEndpoint=http://10.0.0.1:10000/a;TableEndpoint=https://10.0.0.1/a"},
      "ConnectionString"},
-    {{CONNECTION KEY_PARTS "BlobEndpoint=https://10.0.0.1/a;TableEndpoint=http://10.0.0.1/a"}, "ConnectionString"},
+    {{CONNECTION KEY_PARTS "BlobEndpoint=https://10.0.0.1/a;TableEndpoint=http://10.0.0.1/a"},
+     "ConnectionString"},
     {{CONNECTION KEY_PARTS "DefaultEndpointsProtocol=http"}, "ConnectionString"},
     {{CONNECTION "BlobEndpoint=http://storage.example.com" SAS_PART}, "ConnectionString"},
-    {{CONNECTION "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://10.0.0.1"}, "ConnectionString"},
+    {{CONNECTION "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://10.0.0.1"},
+     "ConnectionString"},
     {{CONNECTION KEY_PARTS, ACCOUNT "http://10.0.0.1/a"}, "StorageAccountUri"},
     {{ACCOUNT "http://a.blob.core.windows.net"}, "StorageAccountUri"},
     {{ACCOUNT "http://127.0.0.1.example.com/a"}, "StorageAccountUri"},
     {{ACCOUNT "http://localhost.example.com/a"}, "StorageAccountUri"},
     {{ACCOUNT "http://0x7f.1.example.com/a"}, "StorageAccountUri"},
     {{ACCOUNT "http://[::2]:80/a"}, "StorageAccountUri"},
-    {{ACCOUNT "https://a.blob.core.windows.net", TABLES "http://a.table.core.windows.net"}, "TableServiceUri"},
+    {{ACCOUNT "https://a.blob.core.windows.net", TABLES "http://a.table.core.windows.net"},
+     "TableServiceUri"},
     {{ACCOUNT "https://a.blob.core.windows.net", MODE "ServicePrincipal",
       "AZURE_AUTHORITY_HOST=http://login.example.com", "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
       "AZURE_CLIENT_SECRET=s"},
@@ -237,15 +254,16 @@ START_TEST(secrets_are_not_sent_in_the_clear_to_another_machine) {
 }
 END_TEST
 
-static const char *const private_addresses[] = {"http://127.0.0.1:1/a", "http://127.1.2.3:1/a", "http://localhost:1/a",
-                                                "http://[::1]:1/a"};
+static const char *const private_addresses[] = {"http://127.0.0.1:1/a", "http://127.1.2.3:1/a",
+                                                "http://localhost:1/a", "http://[::1]:1/a"};
 
 START_TEST(this_machine_may_be_spoken_to_in_the_clear) {
     char account[128], tables[128];
     snprintf(account, sizeof account, ACCOUNT "%s", private_addresses[_i]);
     snprintf(tables, sizeof tables, TABLES "%s", private_addresses[_i]);
-    app_start_handler(&app, &(struct app_options){.settings = (const char *const[]){account, tables, NULL},
-                                                  .env = (const char *const[]){"PATH=/nowhere", NULL}});
+    app_start_handler(
+        &app, &(struct app_options){.settings = (const char *const[]){account, tables, NULL},
+                                    .env = (const char *const[]){"PATH=/nowhere", NULL}});
     wait_for_log("listens on");
     stop_handler();
 }

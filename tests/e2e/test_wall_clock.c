@@ -20,8 +20,9 @@ enum {
     RENEWAL_MS = 1000,
     SECOND_MS = 1000, /* what a time that is told in seconds may be off by */
     LATENESS_MS = 700,
-    LIFETIME_MS = 3000,  /* of a reservation, below */
-    AGREEMENT_MS = 1500, /* between instances: a second that storage's Date leaves open, and a request */
+    LIFETIME_MS = 3000, /* of a reservation, below */
+    AGREEMENT_MS =
+        1500, /* between instances: a second that storage's Date leaves open, and a request */
     AHEAD_MS = 10 * 60 * 1000,
     REFUSALS = 6,
     TOTAL = 100,
@@ -56,8 +57,8 @@ static int64_t real_ms(void) {
 }
 
 static void assert_about(int64_t actual_ms, int64_t expected_ms, const char *what) {
-    ck_assert_msg(llabs(actual_ms - expected_ms) <= SECOND_MS + LATENESS_MS, "%s is off by %lld ms", what,
-                  (long long)(actual_ms - expected_ms));
+    ck_assert_msg(llabs(actual_ms - expected_ms) <= SECOND_MS + LATENESS_MS, "%s is off by %lld ms",
+                  what, (long long)(actual_ms - expected_ms));
 }
 
 /* What the handler's own answers say the time to be. */
@@ -93,8 +94,10 @@ static int64_t expect_renewal(size_t *log_end, int64_t last_ms) {
 }
 
 START_TEST(renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours) {
-    static const int64_t jumps_ms[] = {3 * HOUR_MS, -3 * HOUR_MS, 5 * HOUR_MS, 0, -9 * HOUR_MS, 20 * HOUR_MS};
-    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:10"), holder_clock.preload,
+    static const int64_t jumps_ms[] = {3 * HOUR_MS, -3 * HOUR_MS, 5 * HOUR_MS,
+                                       0,           -9 * HOUR_MS, 20 * HOUR_MS};
+    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:10"),
+                                                   holder_clock.preload,
                                                    holder_clock.offset_variable, NULL},
                              1);
     size_t log_end = instance_wait_for_log(holder, 0, "renewed", INSTANCE_PATIENCE_MS);
@@ -113,11 +116,12 @@ START_TEST(renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours) {
 END_TEST
 
 START_TEST(a_lease_is_kept_no_longer_because_its_holder_lives_in_the_past) {
-    instance_start(
-        other, (const char *const[]){SHORT_LEASE, PATIENCE, other_clock.preload, other_clock.offset_variable, NULL});
-    int held = instance_hold(
-        (const char *const[]){SHORT_LEASE, WORK("00:01:00"), holder_clock.preload, holder_clock.offset_variable, NULL},
-        1);
+    instance_start(other, (const char *const[]){SHORT_LEASE, PATIENCE, other_clock.preload,
+                                                other_clock.offset_variable, NULL});
+    int held =
+        instance_hold((const char *const[]){SHORT_LEASE, WORK("00:01:00"), holder_clock.preload,
+                                            holder_clock.offset_variable, NULL},
+                      1);
     int waiting = instance_wait_behind(1);
     wall_clock_set(&holder_clock, -3 * HOUR_MS);
     wall_clock_set(&other_clock, -3 * HOUR_MS); /* it waits no longer than before, either */
@@ -134,8 +138,9 @@ START_TEST(a_lease_is_kept_no_longer_because_its_holder_lives_in_the_past) {
 END_TEST
 
 START_TEST(a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_clock_says) {
-    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, LOW_THRESHOLD, WORK("00:00:15"),
-                                                   holder_clock.preload, holder_clock.offset_variable, NULL},
+    int call = instance_hold((const char *const[]){SHORT_LEASE, EAGER_RENEWAL, LOW_THRESHOLD,
+                                                   WORK("00:00:15"), holder_clock.preload,
+                                                   holder_clock.offset_variable, NULL},
                              1);
     instance_wait_for_log(holder, 0, "renewed", INSTANCE_PATIENCE_MS);
     process_signal(&instance_pair.azurite.process, SIGSTOP); /* renewals hang */
@@ -146,7 +151,8 @@ START_TEST(a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_cloc
     int64_t took_ms = process_now_ms() - before_ms;
     process_signal(&instance_pair.azurite.process, SIGCONT);
     ck_assert_int_le(took_ms, SAFETY_MS + LATENESS_MS);
-    ck_assert_int_ge(took_ms, SAFETY_MS - RENEWAL_MS - LATENESS_MS); /* since the last good renewal */
+    ck_assert_int_ge(took_ms,
+                     SAFETY_MS - RENEWAL_MS - LATENESS_MS); /* since the last good renewal */
     ck_assert_int_eq(instance_available(holder, "PROD-001"), TOTAL);
     instance_stop(holder);
 }
@@ -156,13 +162,14 @@ END_TEST
 static void watch_expiry(int64_t reserved_ms) {
     int64_t first_ms = 0;
     for (int expired = 0; expired < 2; poll(NULL, 0, 20)) {
-        expired = (instance_available(holder, "PROD-001") == TOTAL) + (instance_available(other, "PROD-001") == TOTAL);
+        expired = (instance_available(holder, "PROD-001") == TOTAL) +
+                  (instance_available(other, "PROD-001") == TOTAL);
         int64_t now_ms = process_now_ms();
         first_ms = expired > 0 && first_ms == 0 ? now_ms : first_ms;
-        ck_assert_msg(expired != 1 || now_ms - first_ms <= AGREEMENT_MS, "they have not agreed for %lld ms",
-                      (long long)(now_ms - first_ms));
-        ck_assert_msg(expired == 2 || now_ms - reserved_ms <= LIFETIME_MS + 2 * SECOND_MS, "still there after %lld ms",
-                      (long long)(now_ms - reserved_ms));
+        ck_assert_msg(expired != 1 || now_ms - first_ms <= AGREEMENT_MS,
+                      "they have not agreed for %lld ms", (long long)(now_ms - first_ms));
+        ck_assert_msg(expired == 2 || now_ms - reserved_ms <= LIFETIME_MS + 2 * SECOND_MS,
+                      "still there after %lld ms", (long long)(now_ms - reserved_ms));
     }
     ck_assert_msg(first_ms - reserved_ms >= LIFETIME_MS - SECOND_MS, "gone after %lld ms",
                   (long long)(first_ms - reserved_ms));
@@ -171,10 +178,10 @@ static void watch_expiry(int64_t reserved_ms) {
 START_TEST(instance_twenty_minutes_apart_agree_on_what_has_expired) {
     wall_clock_set(&holder_clock, AHEAD_MS);
     wall_clock_set(&other_clock, -AHEAD_MS);
-    instance_start(holder,
-                   (const char *const[]){BRIEF_RESERVATIONS, holder_clock.preload, holder_clock.offset_variable, NULL});
-    instance_start(other,
-                   (const char *const[]){BRIEF_RESERVATIONS, other_clock.preload, other_clock.offset_variable, NULL});
+    instance_start(holder, (const char *const[]){BRIEF_RESERVATIONS, holder_clock.preload,
+                                                 holder_clock.offset_variable, NULL});
+    instance_start(other, (const char *const[]){BRIEF_RESERVATIONS, other_clock.preload,
+                                                other_clock.offset_variable, NULL});
     assert_clock_is_wrong(holder, &holder_clock);
     assert_clock_is_wrong(other, &other_clock);
     struct app *const makers[] = {holder, other};
@@ -194,7 +201,8 @@ END_TEST
 static void assert_dated(const struct http_fake_request *request, int64_t expected_ms) {
     const char *date = http_headers_get(&request->headers, "x-ms-date");
     int64_t date_ms = 0;
-    ck_assert_msg(date != NULL && utc_parse_http(date, &date_ms), "x-ms-date: %s", date == NULL ? "none" : date);
+    ck_assert_msg(date != NULL && utc_parse_http(date, &date_ms), "x-ms-date: %s",
+                  date == NULL ? "none" : date);
     ck_assert_msg(llabs(date_ms - expected_ms) <= 20 * SECOND_MS, "x-ms-date is off by %lld ms",
                   (long long)(date_ms - expected_ms));
 }
@@ -205,15 +213,17 @@ START_TEST(requests_are_dated_by_storages_clock_once_it_has_been_heard) {
     utc_format_http(real_ms(), date);
     snprintf(headers, sizeof headers, "Date: %s\r\n", date);
     for (int i = 0; i < REFUSALS; i++) {
-        http_fake_push(storage, &(struct http_fake_answer){.status = 503, .code = "ServerBusy", .headers = headers});
+        http_fake_push(storage, &(struct http_fake_answer){
+                                    .status = 503, .code = "ServerBusy", .headers = headers});
     }
     snprintf(connection, sizeof connection,
-             "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY ";BlobEndpoint=%s/" AZURITE_ACCOUNT
-             ";TableEndpoint=%s/" AZURITE_ACCOUNT,
+             "AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
+             ";BlobEndpoint=%s/" AZURITE_ACCOUNT ";TableEndpoint=%s/" AZURITE_ACCOUNT,
              http_fake_url(storage), http_fake_url(storage));
     wall_clock_set(&holder_clock, 3 * HOUR_MS);
     const char *const settings[] = {holder_clock.preload, holder_clock.offset_variable, NULL};
-    app_start_handler(holder, &(struct app_options){.connection_string = connection, .settings = settings});
+    app_start_handler(holder,
+                      &(struct app_options){.connection_string = connection, .settings = settings});
     http_fake_wait(storage, 2);
     wall_clock_set(&holder_clock, -3 * HOUR_MS);
     http_fake_wait(storage, REFUSALS);
@@ -233,7 +243,8 @@ int main(void) {
     tcase_add_checked_fixture(jumps, set_up, tear_down);
     tcase_add_test(jumps, renewals_keep_their_interval_while_the_wall_clock_jumps_by_hours);
     tcase_add_test(jumps, a_lease_is_kept_no_longer_because_its_holder_lives_in_the_past);
-    tcase_add_test(jumps, a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_clock_says);
+    tcase_add_test(jumps,
+                   a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_clock_says);
     tcase_add_test(jumps, instance_twenty_minutes_apart_agree_on_what_has_expired);
     tcase_add_test(jumps, requests_are_dated_by_storages_clock_once_it_has_been_heard);
     suite_add_tcase(suite, jumps);

@@ -11,15 +11,19 @@ static bool ends(const char *text, size_t bytes) {
     return memchr(text, '\0', bytes) != NULL;
 }
 
-static void check_accepted(const struct table_batch_answer *answer, size_t count, const char *body, size_t length) {
+static void check_accepted(const struct table_batch_answer *answer, size_t count, const char *body,
+                           size_t length) {
     bool succeeded = answer->http_status == 204;
-    REQUIRE(succeeded || (answer->http_status >= 400 && answer->http_status <= 599 && answer->code[0] != '\0'));
+    REQUIRE(succeeded ||
+            (answer->http_status >= 400 && answer->http_status <= 599 && answer->code[0] != '\0'));
     REQUIRE(answer->answer_count >= 1);
-    REQUIRE(ends(answer->code, sizeof answer->code) && ends(answer->message, sizeof answer->message));
+    REQUIRE(ends(answer->code, sizeof answer->code) &&
+            ends(answer->message, sizeof answer->message));
     REQUIRE(ends(answer->first_etag, sizeof answer->first_etag));
     REQUIRE(strpbrk(answer->code, "\r\n") == NULL && strpbrk(answer->message, "\r\n") == NULL);
     if (succeeded) {
-        REQUIRE((size_t)answer->answer_count == count && answer->code[0] == '\0' && answer->message[0] == '\0');
+        REQUIRE((size_t)answer->answer_count == count && answer->code[0] == '\0' &&
+                answer->message[0] == '\0');
     }
     /* What it says has been said: the status line and the ETag are in the body. */
     char status[16];

@@ -20,10 +20,12 @@ static bool is_text(const char *text, size_t bytes) {
 static enum status visit(void *context, const struct blob_item *item, struct error *err) {
     struct visits *visits = context;
     REQUIRE(visits->count <= visits->most); /* none comes after the one that failed */
-    REQUIRE(is_text(item->name, sizeof item->name) && is_text(item->lease_state, sizeof item->lease_state));
+    REQUIRE(is_text(item->name, sizeof item->name) &&
+            is_text(item->lease_state, sizeof item->lease_state));
     REQUIRE(is_text(item->lease_duration, sizeof item->lease_duration));
     REQUIRE(is_text(item->created_at, sizeof item->created_at));
-    return visits->count++ == visits->most ? error_set(err, STATUS_NO_MEMORY, "no more") : STATUS_OK;
+    return visits->count++ == visits->most ? error_set(err, STATUS_NO_MEMORY, "no more")
+                                           : STATUS_OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

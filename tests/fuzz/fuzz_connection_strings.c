@@ -29,14 +29,15 @@ static bool begins_part(const char *text, const char *at, const char *separators
  * What follows `name` behind one of `separators`, up to the next ';', is in no message, where it is long enough and no word that a
  * message might hold by chance.
  */
-static void check_not_shown(const char *text, const char *name, const char *separators, const char *message) {
+static void check_not_shown(const char *text, const char *name, const char *separators,
+                            const char *message) {
     for (const char *found = text; (found = strcasestr(found, name)) != NULL;) {
         bool is_name = begins_part(text, found, separators);
         found += strlen(name);
         char *value = strndup(found, strcspn(found, ";"));
         REQUIRE(value != NULL);
-        if (is_name && strlen(value) >= SECRET_LEAST_LENGTH && strpbrk(value, "0123456789") != NULL &&
-            !stands_elsewhere(text, found, value)) {
+        if (is_name && strlen(value) >= SECRET_LEAST_LENGTH &&
+            strpbrk(value, "0123456789") != NULL && !stands_elsewhere(text, found, value)) {
             REQUIRE(strstr(message, value) == NULL);
         }
         free(value);
@@ -45,7 +46,8 @@ static void check_not_shown(const char *text, const char *name, const char *sepa
 
 static void check_endpoint(const char *endpoint) {
     char again[STORAGE_ENDPOINT_BYTES];
-    REQUIRE(storage_endpoint_parse(endpoint, again, NULL) == STATUS_OK && strcmp(again, endpoint) == 0);
+    REQUIRE(storage_endpoint_parse(endpoint, again, NULL) == STATUS_OK &&
+            strcmp(again, endpoint) == 0);
 }
 
 static void append(struct strbuf *out, const char *name, const char *value) {

@@ -33,7 +33,8 @@ static bool is_loopback(const char *address) {
     const char *authority = address + strlen("http://");
     char *host = strndup(authority, strcspn(authority, "/?#"));
     REQUIRE(host != NULL);
-    char *port = strchr(host[0] == '[' && strchr(host, ']') != NULL ? strchr(host, ']') : host, ':');
+    char *port =
+        strchr(host[0] == '[' && strchr(host, ']') != NULL ? strchr(host, ']') : host, ':');
     bool has_good_port = true;
     if (port != NULL) {
         *port++ = '\0';
@@ -63,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool accepted = storage_endpoint_parse(text, endpoint, &err) == STATUS_OK;
     if (accepted) {
         check_parts(endpoint);
-        REQUIRE(storage_endpoint_parse(endpoint, again, NULL) == STATUS_OK && strcmp(endpoint, again) == 0);
+        REQUIRE(storage_endpoint_parse(endpoint, again, NULL) == STATUS_OK &&
+                strcmp(endpoint, again) == 0);
         check_tables(endpoint);
     } else {
         REQUIRE(strcmp(endpoint, "before") == 0 && err.status == STATUS_INVALID_ARGUMENT);

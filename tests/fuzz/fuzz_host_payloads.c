@@ -8,7 +8,8 @@
 #include "fuzz/input.h"
 #include "fuzz/stub_service.h"
 
-static const char *const paths[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory", "/ReconcileInventory"};
+static const char *const paths[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory",
+                                    "/ReconcileInventory"};
 
 enum { PATH_COUNT = sizeof paths / sizeof paths[0], TIMER = PATH_COUNT - 1 };
 
@@ -36,7 +37,8 @@ static void check_parse(const char *payload, size_t length, bool expects_request
 
 /* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail: callers see it. */
 static void check_wrapped(const cJSON *root) {
-    const cJSON *res = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
+    const cJSON *res =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
     const char *status = json_string(res, "statusCode"), *body = json_string(res, "body");
     REQUIRE(status != NULL && strtol(status, NULL, 10) >= 200 && strtol(status, NULL, 10) <= 599);
     REQUIRE(body != NULL && input_is_json(body, strlen(body)));
@@ -53,7 +55,8 @@ static void check_timer(const cJSON *root) {
 static void check_answer(const struct http_response *response, bool is_timer) {
     cJSON *root = NULL;
     REQUIRE(response->headers.status == STATUS_OK && strbuf_status(&response->body) == STATUS_OK);
-    REQUIRE(json_parse(response->body.data, response->body.length, &root, NULL) == STATUS_OK && cJSON_IsObject(root));
+    REQUIRE(json_parse(response->body.data, response->body.length, &root, NULL) == STATUS_OK &&
+            cJSON_IsObject(root));
     /* A timer's failure is for the host to know. */
     REQUIRE(is_timer || strstr(response->body.data, "secret detail") == NULL);
     if (response->status == 200 && is_timer) {

@@ -29,7 +29,8 @@ static void require_head(const struct http_head *head, const struct http_headers
     REQUIRE(headers->count <= HTTP_SERVER_MAX_HEADERS && headers->status == STATUS_OK);
     REQUIRE(!head->is_chunked || (head->content_length == 0 && !head->is_1_0));
     for (size_t i = 0; i < headers->count; i++) {
-        REQUIRE(headers->items[i].name[0] != '\0' && strpbrk(headers->items[i].name, ": \t\r\n") == NULL);
+        REQUIRE(headers->items[i].name[0] != '\0' &&
+                strpbrk(headers->items[i].name, ": \t\r\n") == NULL);
         REQUIRE(strpbrk(headers->items[i].value, "\r\n") == NULL);
         for (size_t j = 0; j < i; j++) {
             REQUIRE(strcasecmp(headers->items[i].name, headers->items[j].name) != 0);
@@ -37,8 +38,8 @@ static void require_head(const struct http_head *head, const struct http_headers
     }
 }
 
-static void read_body(const struct http_head *head, bool tolerant, const char *bytes, size_t length, size_t piece,
-                      struct reading *out) {
+static void read_body(const struct http_head *head, bool tolerant, const char *bytes, size_t length,
+                      size_t piece, struct reading *out) {
     if (head->is_chunked) {
         http_body_init_chunked(&out->body, tolerant);
     } else {
@@ -53,7 +54,8 @@ static void read_body(const struct http_head *head, bool tolerant, const char *b
     }
 }
 
-static void read_in_pieces(const char *bytes, size_t length, bool tolerant, size_t piece, struct reading *out) {
+static void read_in_pieces(const char *bytes, size_t length, bool tolerant, size_t piece,
+                           struct reading *out) {
     struct http_head_reader reader;
     *out = (struct reading){.progress = HTTP_HEAD_PARTIAL};
     http_headers_init(&out->headers);

@@ -25,8 +25,8 @@ static bool append_field(char *out, uint64_t bits, int least, int most) {
             last++;
         }
         if (has(bits, first)) {
-            length +=
-                (size_t)snprintf(field + length, sizeof field - length, "%s%d-%d", length > 0 ? "," : "", first, last);
+            length += (size_t)snprintf(field + length, sizeof field - length, "%s%d-%d",
+                                       length > 0 ? "," : "", first, last);
             first = last;
         }
     }
@@ -40,9 +40,11 @@ static bool append_field(char *out, uint64_t bits, int least, int most) {
 
 static void check_round_trip(const struct ncrontab *schedule) {
     char text[6 * (FIELD_TEXT + 1) + 1] = "";
-    if (append_field(text, schedule->seconds, 0, 59) && append_field(text, schedule->minutes, 0, 59) &&
+    if (append_field(text, schedule->seconds, 0, 59) &&
+        append_field(text, schedule->minutes, 0, 59) &&
         append_field(text, schedule->hours, 0, 23) && append_field(text, schedule->days, 1, 31) &&
-        append_field(text, schedule->months, 1, 12) && append_field(text, schedule->weekdays, 0, 6)) {
+        append_field(text, schedule->months, 1, 12) &&
+        append_field(text, schedule->weekdays, 0, 6)) {
         struct ncrontab again;
         REQUIRE(ncrontab_parse(text, &again, NULL) == STATUS_OK);
         REQUIRE(memcmp(schedule, &again, sizeof again) == 0);
@@ -53,9 +55,9 @@ static bool matches(const struct ncrontab *schedule, int64_t time_ms) {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm tm;
     REQUIRE(gmtime_r(&seconds, &tm) != NULL);
-    return has(schedule->seconds, tm.tm_sec) && has(schedule->minutes, tm.tm_min) && has(schedule->hours, tm.tm_hour) &&
-           has(schedule->days, tm.tm_mday) && has(schedule->months, tm.tm_mon + 1) &&
-           has(schedule->weekdays, tm.tm_wday);
+    return has(schedule->seconds, tm.tm_sec) && has(schedule->minutes, tm.tm_min) &&
+           has(schedule->hours, tm.tm_hour) && has(schedule->days, tm.tm_mday) &&
+           has(schedule->months, tm.tm_mon + 1) && has(schedule->weekdays, tm.tm_wday);
 }
 
 static void check_next(const struct ncrontab *schedule) {
@@ -69,7 +71,8 @@ static void check_next(const struct ncrontab *schedule) {
         return;
     }
     REQUIRE(next_ms > AFTER_MS && next_ms % 1000 == 0 && matches(schedule, next_ms));
-    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS; i++) { /* and those that lead there */
+    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS;
+         i++) { /* and those that lead there */
         REQUIRE(!matches(schedule, next_ms - i * 1000));
     }
     REQUIRE(next_ms - DAY_MS <= AFTER_MS || !matches(schedule, next_ms - DAY_MS));
@@ -84,13 +87,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (ncrontab_parse(text, &schedule, &err) == STATUS_OK) {
         REQUIRE(schedule.seconds != 0 && schedule.seconds >> 60 == 0 && schedule.minutes != 0);
         REQUIRE(schedule.minutes >> 60 == 0 && schedule.hours != 0 && schedule.hours >> 24 == 0);
-        REQUIRE(schedule.days != 0 && (schedule.days & 1) == 0 && schedule.days >> 32 == 0 && schedule.months != 0);
+        REQUIRE(schedule.days != 0 && (schedule.days & 1) == 0 && schedule.days >> 32 == 0 &&
+                schedule.months != 0);
         REQUIRE((schedule.months & 1) == 0 && schedule.months >> 13 == 0);
         REQUIRE(schedule.weekdays != 0 && schedule.weekdays >> 7 == 0);
         check_round_trip(&schedule);
         check_next(&schedule);
     } else {
-        REQUIRE(err.status == STATUS_INVALID_ARGUMENT && memcmp(&schedule, &before, sizeof before) == 0);
+        REQUIRE(err.status == STATUS_INVALID_ARGUMENT &&
+                memcmp(&schedule, &before, sizeof before) == 0);
     }
     free(text);
     return 0;

@@ -13,8 +13,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-static bool check(const struct function_request *request, bool with_reservation_id, struct change_request *change,
-                  struct http_response *response) {
+static bool check(const struct function_request *request, bool with_reservation_id,
+                  struct change_request *change, struct http_response *response) {
     http_response_init(response, 4096);
     return request_check_change(request, with_reservation_id, change, response);
 }
@@ -24,7 +24,8 @@ static void check_accepted(const struct function_request *request, bool with_res
                            const struct change_request *change) {
     REQUIRE(change->quantity >= 1 && change->quantity <= INVENTORY_MAX_QUANTITY);
     REQUIRE(inventory_is_customer_id(change->customer_id));
-    REQUIRE(change->reservation_id[0] == '\0' || (with_reservation_id && uuid_is_valid(change->reservation_id)));
+    REQUIRE(change->reservation_id[0] == '\0' ||
+            (with_reservation_id && uuid_is_valid(change->reservation_id)));
     cJSON *json = cJSON_CreateObject();
     REQUIRE(json_add_int64(json, "quantity", change->quantity));
     REQUIRE(cJSON_AddStringToObject(json, "customerId", change->customer_id) != NULL);
@@ -65,7 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t length;
     char *body = input_take_bytes(&input, &length);
     const struct function_request request = {.product_id = "PROD-001",
-                                             .content_type.text = content_type[0] == '\0' ? NULL : content_type,
+                                             .content_type.text =
+                                                 content_type[0] == '\0' ? NULL : content_type,
                                              .idempotency_key.text = key[0] == '\0' ? NULL : key,
                                              .body = body,
                                              .body_length = length};

@@ -23,9 +23,11 @@ static char names[][24] = {"ReserveInventory", "ReleaseInventory", "GetInventory
 /* The app's functions behind each of these prefixes. */
 static const char *const prefixes[] = {"api", "", "v1/api"};
 static char routes[][3][48] = {
-    {"api/inventory/{productId}/reserve", "api/inventory/{productId}/release", "api/inventory/{productId}"},
+    {"api/inventory/{productId}/reserve", "api/inventory/{productId}/release",
+     "api/inventory/{productId}"},
     {"inventory/{productId}/reserve", "inventory/{productId}/release", "inventory/{productId}"},
-    {"v1/api/inventory/{productId}/reserve", "v1/api/inventory/{productId}/release", "v1/api/inventory/{productId}"},
+    {"v1/api/inventory/{productId}/reserve", "v1/api/inventory/{productId}/release",
+     "v1/api/inventory/{productId}"},
 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
@@ -35,8 +37,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-static struct http_response dispatched(unsigned prefix, const struct http_request *request, unsigned outcome) {
-    struct dispatch dispatch = {.service = NULL, .random = random_system(), .route_prefix = prefixes[prefix]};
+static struct http_response dispatched(unsigned prefix, const struct http_request *request,
+                                       unsigned outcome) {
+    struct dispatch dispatch = {
+        .service = NULL, .random = random_system(), .route_prefix = prefixes[prefix]};
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
     stub_service_begin(outcome);
@@ -48,8 +52,9 @@ static struct http_response dispatched(unsigned prefix, const struct http_reques
 }
 
 /* The answer by way of the payload that the host makes of the request. */
-static struct http_response invoked(unsigned prefix, const struct http_request *request, unsigned outcome,
-                                    const struct host_function *function, const struct route_values *params) {
+static struct http_response invoked(unsigned prefix, const struct http_request *request,
+                                    unsigned outcome, const struct host_function *function,
+                                    const struct route_values *params) {
     const struct invocation_sys sys = {.id = "6c8e5a31-0000-4000-8000-000000000000", .now_ms = 0};
     struct strbuf payload;
     strbuf_init(&payload, MAX_INVOCATION_BYTES);
@@ -88,7 +93,8 @@ static void check_same(const struct http_response *left, const struct http_respo
 }
 
 static void check_request(unsigned prefix, const struct http_request *request, unsigned outcome) {
-    struct host_function functions[3] = {{.methods = post_alone}, {.methods = post_alone}, {.methods = get_alone}};
+    struct host_function functions[3] = {
+        {.methods = post_alone}, {.methods = post_alone}, {.methods = get_alone}};
     for (size_t i = 0; i < 3; i++) {
         functions[i].name = names[i];
         functions[i].trigger = HOST_TRIGGER_HTTP;
@@ -99,12 +105,14 @@ static void check_request(unsigned prefix, const struct http_request *request, u
     }
     const struct host_config config = {.functions = functions, .function_count = 3};
     struct route_values params;
-    const struct host_function *function = http_front_find(&config, request->method, request->path, &params);
+    const struct host_function *function =
+        http_front_find(&config, request->method, request->path, &params);
     struct http_response answer = dispatched(prefix, request, outcome);
     int calls = stub_service_calls();
     if (function == NULL) { /* nobody's request, or another method: nothing is done */
         REQUIRE(calls == 0);
-    } else if (utf8_is_valid(request->body, request->body_length)) { /* else the host changes it on the way */
+    } else if (utf8_is_valid(request->body,
+                             request->body_length)) { /* else the host changes it on the way */
         struct http_response wrapped = invoked(prefix, request, outcome, function, &params);
         REQUIRE(stub_service_calls() == calls);
         check_same(&answer, &wrapped);
@@ -124,8 +132,10 @@ static bool is_ascii(const char *text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
-    unsigned prefix = input_take_choice(&input, 3), outcome = input_take_choice(&input, STUB_SERVICE_OUTCOMES);
-    char *method = input_take_line(&input), *path = input_take_line(&input), *query = input_take_line(&input);
+    unsigned prefix = input_take_choice(&input, 3),
+             outcome = input_take_choice(&input, STUB_SERVICE_OUTCOMES);
+    char *method = input_take_line(&input), *path = input_take_line(&input),
+         *query = input_take_line(&input);
     char *content_type = input_take_line(&input), *key = input_take_line(&input), *body = NULL;
     struct http_headers headers;
     http_headers_init(&headers);
@@ -139,8 +149,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     body = input_take_bytes(&input, &length);
     struct strbuf canonical;
     strbuf_init(&canonical, ANSWER_BYTES);
-    bool is_path = path[0] == '/' && is_ascii(query) &&
-                   request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
+    bool is_path =
+        path[0] == '/' && is_ascii(query) &&
+        request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
     if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
         const struct http_request request = {.method = method,
                                              .path = canonical.data,

@@ -18,7 +18,8 @@ enum { MOST_VARIABLES = 8 };
 
 enum { SECRET_BYTES = 17 };
 
-static char folder[] = "/dev/shm/leasehold-fuzz-XXXXXX"; /* in memory: on a disk it takes a hundred times as long */
+static char folder[] =
+    "/dev/shm/leasehold-fuzz-XXXXXX"; /* in memory: on a disk it takes a hundred times as long */
 
 static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *where) {
     (void)about;
@@ -40,7 +41,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static void check_lease(const struct lease_options *lease) {
-    REQUIRE(lease->duration_s == LEASE_INFINITE_S || (lease->duration_s >= 15 && lease->duration_s <= 60));
+    REQUIRE(lease->duration_s == LEASE_INFINITE_S ||
+            (lease->duration_s >= 15 && lease->duration_s <= 60));
     REQUIRE(lease->safety_threshold >= 0.5 && lease->safety_threshold <= 0.95);
     REQUIRE(lease->renew_fraction > 0 && lease->renew_fraction < lease->safety_threshold);
     REQUIRE(lease->renew_max_retries >= 0 && lease->renew_max_retries <= 100);
@@ -50,7 +52,8 @@ static void check_lease(const struct lease_options *lease) {
 }
 
 static void check_inventory(const struct app_settings *settings) {
-    REQUIRE(settings->inventory.reservation_lifetime_ms >= 1 && settings->inventory.processing_time_ms >= 0);
+    REQUIRE(settings->inventory.reservation_lifetime_ms >= 1 &&
+            settings->inventory.processing_time_ms >= 0);
     REQUIRE(settings->inventory.seeds == settings->seeds);
     for (size_t i = 0; i < settings->inventory.seed_count; i++) {
         const struct seed_product *seed = &settings->seeds[i];
@@ -66,16 +69,19 @@ static void check_accepted(const struct app_settings *settings) {
     const struct http_headers *metadata = &settings->lease_store.metadata;
     REQUIRE(settings->port >= 1 && settings->port <= 65535);
     REQUIRE(settings->instance[0] != '\0' && strpbrk(settings->instance, "\r\n") == NULL);
-    REQUIRE(input_consists_of(settings->route_prefix, UPPER LOWER DIGITS "._~-/", 0, ROUTE_PREFIX_BYTES - 1));
+    REQUIRE(input_consists_of(settings->route_prefix, UPPER LOWER DIGITS "._~-/", 0,
+                              ROUTE_PREFIX_BYTES - 1));
     REQUIRE(settings->route_prefix[0] != '/' && (unsigned)settings->log_level <= LOG_NONE);
     REQUIRE(settings->account.blob_endpoint[0] != '\0');
     REQUIRE(settings->store_kind == STORE_MEMORY || settings->account.table_endpoint[0] != '\0');
     REQUIRE(input_consists_of(settings->lease_store.container, LOWER DIGITS "-", 3, 63));
-    REQUIRE(input_consists_of(settings->lease_store.blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
+    REQUIRE(
+        input_consists_of(settings->lease_store.blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
     REQUIRE(input_consists_of(settings->table_name, UPPER LOWER DIGITS, 3, 63));
     for (size_t i = 0; i < metadata->count; i++) {
         REQUIRE(input_consists_of(metadata->items[i].name, UPPER LOWER DIGITS "_", 1, 256));
-        REQUIRE(utf8_count_printable(metadata->items[i].value) == (int64_t)strlen(metadata->items[i].value));
+        REQUIRE(utf8_count_printable(metadata->items[i].value) ==
+                (int64_t)strlen(metadata->items[i].value));
     }
     check_lease(&settings->lease);
     check_inventory(settings);
@@ -108,18 +114,22 @@ static char *join(const char *left, const char *middle, const char *right) {
  * The first line, unless it is empty, is a connection string, to which a key is added; if it is empty, a client secret signs in,
  * with a flaw for which it is refused. Lines up to an empty one are other variables.
  */
-static size_t take_environment(struct input *input, const char *secret, char *environment[MOST_VARIABLES + 1]) {
+static size_t take_environment(struct input *input, const char *secret,
+                               char *environment[MOST_VARIABLES + 1]) {
     char *line = input_take_line(input);
     char *key = join(line, ";AccountKey=", secret);
     size_t count = 0;
     if (line[0] != '\0') {
         environment[count++] = join(LEASING "ConnectionString=", key, "");
-        environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "");
+        environment[count++] =
+            join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "");
     } else {
         environment[count++] = join("AZURE_CLIENT_ID=c", "", "");
         environment[count++] = join("AZURE_TENANT_ID=t", "", "");
-        environment[count++] = join(LEASING "StorageAccountUri=", "https://a.blob.core.windows.net", "");
-        environment[count++] = join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "\x01.");
+        environment[count++] =
+            join(LEASING "StorageAccountUri=", "https://a.blob.core.windows.net", "");
+        environment[count++] =
+            join(LEASING "Authentication__ServicePrincipal__ClientSecret=", secret, "\x01.");
     }
     free(key);
     free(line);
@@ -144,7 +154,8 @@ static void load(char *const *environment, const char *secret) {
         check_accepted(&settings);
         app_settings_release(&settings);
     } else {
-        REQUIRE(memcmp(&settings, &before, sizeof before) == 0 && status == STATUS_INVALID_ARGUMENT);
+        REQUIRE(memcmp(&settings, &before, sizeof before) == 0 &&
+                status == STATUS_INVALID_ARGUMENT);
         REQUIRE(err.message[0] != '\0' && strpbrk(err.message, "\r\n") == NULL);
         REQUIRE(strstr(err.message, secret) == NULL);
     }

@@ -12,7 +12,8 @@
 #define LEASE_ID "01a20926-afc4-8504-a6dc-2b2239e0bd4d"
 #define LAST_MS INT64_C(253402300799999)
 
-static const int statuses[] = {200, 206, 304, 400, 401, 403, 404, 408, 409, 412, 413, 429, 500, 503, 599, 201};
+static const int statuses[] = {200, 206, 304, 400, 401, 403, 404, 408,
+                               409, 412, 413, 429, 500, 503, 599, 201};
 
 enum { STATUS_COUNT = sizeof statuses / sizeof statuses[0], MOST_RETRY_AFTER_MS = 3600 * 1000 };
 
@@ -51,15 +52,18 @@ static void check_reply(const struct http_reply *reply) {
     const struct storage_success success = {.http_status = 200, .lease_id = LEASE_ID};
     const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
     const char *lease_id = http_headers_get(&reply->headers, "x-ms-lease-id");
-    enum status status = storage_error_read(reply, &success, "PUT /leases/x?comp=lease", WALL_MS, &err);
+    enum status status =
+        storage_error_read(reply, &success, "PUT /leases/x?comp=lease", WALL_MS, &err);
     if (status == STATUS_OK) {
         REQUIRE(memcmp(&err, &before, sizeof err) == 0);
-        REQUIRE(reply->status == 200 && request_id != NULL && lease_id != NULL && strcasecmp(lease_id, LEASE_ID) == 0);
+        REQUIRE(reply->status == 200 && request_id != NULL && lease_id != NULL &&
+                strcasecmp(lease_id, LEASE_ID) == 0);
         return;
     }
     bool is_storages = err.http_status != 0;
     REQUIRE(err.status == status && (is_storages || status == STATUS_UNAVAILABLE));
-    REQUIRE(!is_storages || (err.http_status == reply->status && reply->status >= 400 && request_id != NULL));
+    REQUIRE(!is_storages ||
+            (err.http_status == reply->status && reply->status >= 400 && request_id != NULL));
     REQUIRE(is_storages == (err.code[0] != '\0'));
     REQUIRE(ends(err.message, sizeof err.message) && ends(err.code, sizeof err.code));
     REQUIRE(ends(err.request_id, sizeof err.request_id));
@@ -80,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     http_reply_init(&reply);
     reply.status = statuses[input_take_choice(&input, STATUS_COUNT)];
     reply.body.max_bytes = SIZE_MAX;
-    char *code = input_take_line(&input), *retry_after = input_take_line(&input), *id = input_take_line(&input);
+    char *code = input_take_line(&input), *retry_after = input_take_line(&input),
+         *id = input_take_line(&input);
     char *lease_id = input_take_line(&input);
     size_t length;
     char *body = input_take_bytes(&input, &length);

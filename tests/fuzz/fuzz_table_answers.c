@@ -29,7 +29,8 @@ static int64_t wall_ms(const struct clock *clock) {
     return NOW_MS;
 }
 
-static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+static enum status authorize(struct credential *credential, struct credential_request *request,
+                             struct error *err) {
     (void)credential;
     (void)request;
     (void)err;
@@ -37,7 +38,8 @@ static enum status authorize(struct credential *credential, struct credential_re
 }
 
 static const struct clock still_clock = {now_ms, wall_ms};
-static const struct storage_account account = {.table_endpoint = "https://acme.table.core.windows.net"};
+static const struct storage_account account = {.table_endpoint =
+                                                   "https://acme.table.core.windows.net"};
 static struct credential credential = {authorize, NULL};
 static struct platform platform;
 static struct storage_client client;
@@ -51,7 +53,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static void begin(void) {
-    platform = (struct platform){.clock = &still_clock, .http = stub_transport_client(), .random = random_system()};
+    platform = (struct platform){
+        .clock = &still_clock, .http = stub_transport_client(), .random = random_system()};
     storage_client_init(&client, &platform, &account, &credential);
     inventory_store_table_init(&store, &client, "inventory");
     stub_transport_begin();
@@ -108,7 +111,8 @@ static void check_use(struct product_state *state) {
     bool added_up = inventory_adds_up(state);
     inventory_expire(state, NOW_MS, 0, INVENTORY_MAX_CHANGES);
     REQUIRE(inventory_available(state, NOW_MS) == before);
-    REQUIRE(inventory_reserve(state, "CUST-1", 5, NOW_MS, 1000, random_system(), &reserved, &row) == STATUS_OK);
+    REQUIRE(inventory_reserve(state, "CUST-1", 5, NOW_MS, 1000, random_system(), &reserved, &row) ==
+            STATUS_OK);
     inventory_release(state, "CUST-2", NULL, 3, NOW_MS, 0);
     REQUIRE(inventory_available(state, NOW_MS) + inventory_reserved(state, NOW_MS) == units);
     REQUIRE(inventory_adds_up(state) == added_up);
@@ -118,7 +122,8 @@ static void check_use(struct product_state *state) {
 }
 
 static void check_read(bool all) {
-    const struct inventory_query query = {.all = all, .customer_id = all ? NULL : "CUST-2", .until_ms = NOW_MS};
+    const struct inventory_query query = {
+        .all = all, .customer_id = all ? NULL : "CUST-2", .until_ms = NOW_MS};
     struct product_state state;
     struct error err = {0};
     product_state_init(&state);
@@ -138,7 +143,8 @@ static void check_record(void) {
     struct idempotency_record record, before, again;
     memset(&record, 0x5a, sizeof record);
     before = record;
-    if (inventory_store_find_record_and_wait(&store.base, "PROD-001", KEY_HASH, &record, NULL) != STATUS_OK) {
+    if (inventory_store_find_record_and_wait(&store.base, "PROD-001", KEY_HASH, &record, NULL) !=
+        STATUS_OK) {
         REQUIRE(memcmp(&record, &before, sizeof before) == 0);
         return;
     }
@@ -148,8 +154,10 @@ static void check_record(void) {
     product_entity_write_record("PROD-001", &record, &text);
     cJSON *entity = parse(&text);
     REQUIRE(product_entity_read_record(entity, KEY_HASH, &again));
-    REQUIRE(strcmp(again.request_hash, record.request_hash) == 0 && again.available == record.available);
-    REQUIRE(strcmp(again.reservation_id, record.reservation_id) == 0 && again.keep_until_ms == record.keep_until_ms);
+    REQUIRE(strcmp(again.request_hash, record.request_hash) == 0 &&
+            again.available == record.available);
+    REQUIRE(strcmp(again.reservation_id, record.reservation_id) == 0 &&
+            again.keep_until_ms == record.keep_until_ms);
     cJSON_Delete(entity);
 }
 
@@ -205,7 +213,8 @@ static void ask(unsigned question, const char *text) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct input input = input_of(data, size);
     unsigned question = input_take_choice(&input, QUESTIONS);
-    char *continuation = input_take_line(&input), *date = input_take_line(&input), *text = input_take_text(&input);
+    char *continuation = input_take_line(&input), *date = input_take_line(&input),
+         *text = input_take_text(&input);
     struct http_headers more, last;
     http_headers_init(&more);
     http_headers_init(&last);

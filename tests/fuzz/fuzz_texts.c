@@ -49,7 +49,8 @@ static void check_line(char *text) {
 
 /* Wherever a signature stands in a text, and whatever stands around it, the cleaned text has none of it. */
 static void check_clean(const char *bytes, size_t length, size_t at) {
-    static const char signature[] = "5Fp3jxYd2+0sSgT3/X4Zb1cQnLq9v7wVxkRmUeHiA8o=", part[] = "5Fp3jxYd2+0sSgT3";
+    static const char signature[] = "5Fp3jxYd2+0sSgT3/X4Zb1cQnLq9v7wVxkRmUeHiA8o=",
+                      part[] = "5Fp3jxYd2+0sSgT3";
     char cleaned[128];
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
@@ -87,8 +88,10 @@ static void check_value(const cJSON *value, const char *bytes, size_t length) {
     cJSON_Delete(again);
     cJSON_free(text);
     REQUIRE(utf8_is_valid(bytes, length));
-    for (size_t i = 0; i < length; i++) { /* of the control characters, only those that are white space */
-        REQUIRE((unsigned char)bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r');
+    for (size_t i = 0; i < length;
+         i++) { /* of the control characters, only those that are white space */
+        REQUIRE((unsigned char)bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' ||
+                bytes[i] == '\r');
     }
 }
 

@@ -37,7 +37,8 @@ static const struct token_moment at = {NOW_MS, WALL_MS};
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    setenv("TZ", "Europe/Berlin", 1); /* az writes local times: one zone for all, with a summer time */
+    setenv("TZ", "Europe/Berlin",
+           1); /* az writes local times: one zone for all, with a summer time */
     return 0;
 }
 
@@ -46,7 +47,8 @@ static void check_token(const struct token *token, int64_t from_ms) {
     for (size_t i = 0; i < token->text.length; i++) {
         REQUIRE(token->text.data[i] >= '!' && token->text.data[i] <= '~');
     }
-    REQUIRE(token->expires_ms > from_ms && token->expires_ms - from_ms <= INT64_C(1000) * TOKEN_MAX_LIFETIME_S);
+    REQUIRE(token->expires_ms > from_ms &&
+            token->expires_ms - from_ms <= INT64_C(1000) * TOKEN_MAX_LIFETIME_S);
     REQUIRE(token->refresh_ms > from_ms && token->refresh_ms < token->expires_ms);
 }
 
@@ -72,8 +74,8 @@ static void check_answer(const struct strbuf *body, bool from_az) {
     struct token token;
     struct error err = {0};
     begin(&token);
-    enum status status =
-        from_az ? token_answer_read_cli(body, &at, &token, &err) : token_answer_read(body, &at, &token, &err);
+    enum status status = from_az ? token_answer_read_cli(body, &at, &token, &err)
+                                 : token_answer_read(body, &at, &token, &err);
     REQUIRE(status == STATUS_OK || status == STATUS_MALFORMED);
     end(&token, status, &err, NOW_MS);
 }
@@ -97,7 +99,8 @@ struct fetch {
     int ends;
 };
 
-static void on_fetched(void *context, enum status status, struct token *token, const struct error *err) {
+static void on_fetched(void *context, enum status status, struct token *token,
+                       const struct error *err) {
     struct fetch *fetch = context;
     fetch->ends++;
     REQUIRE((token != NULL) == (status == STATUS_OK));
@@ -112,27 +115,31 @@ static void on_fetched(void *context, enum status status, struct token *token, c
 
 static void start_fetch(void *context) {
     struct fetch *fetch = context;
-    REQUIRE(token_source_start(fetch->source, &fetch->platform, on_fetched, fetch, NULL) == STATUS_OK);
+    REQUIRE(token_source_start(fetch->source, &fetch->platform, on_fetched, fetch, NULL) ==
+            STATUS_OK);
     REQUIRE(fetch->ends == 0);
 }
 
 static void check_source(struct token_source *source) {
-    struct fetch fetch = {
-        .source = source,
-        .platform = {.clock = &still_clock, .http = stub_transport_client(), .random = random_system()}};
+    struct fetch fetch = {.source = source,
+                          .platform = {.clock = &still_clock,
+                                       .http = stub_transport_client(),
+                                       .random = random_system()}};
     begin(&fetch.token);
     stub_transport_run(start_fetch, &fetch);
     REQUIRE(fetch.ends == 1);
 }
 
 static void check_kind(unsigned kind, const struct strbuf *body) {
-    static const struct token_client client = {"https://login.microsoftonline.com/", "tenant", "client"};
+    static const struct token_client client = {"https://login.microsoftonline.com/", "tenant",
+                                               "client"};
     struct token_source_app_service app_service;
     struct token_source_imds imds;
     struct token_source_principal principal;
     switch (kind) {
     case APP_SERVICE:
-        token_source_app_service_init(&app_service, "http://127.0.0.1:4141/msi/token", SECRET, "client");
+        token_source_app_service_init(&app_service, "http://127.0.0.1:4141/msi/token", SECRET,
+                                      "client");
         check_source(&app_service.http.base);
         break;
     case MACHINE:
@@ -156,7 +163,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     unsigned kind = input_take_choice(&input, KINDS);
     int probed = statuses[input_take_choice(&input, STATUS_COUNT)];
     int status = statuses[input_take_choice(&input, STATUS_COUNT)];
-    char *date = input_take_line(&input), *retry_after = input_take_line(&input), *text = input_take_text(&input);
+    char *date = input_take_line(&input), *retry_after = input_take_line(&input),
+         *text = input_take_text(&input);
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, "Date", date);

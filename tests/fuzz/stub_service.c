@@ -24,8 +24,8 @@ int stub_service_calls(void) {
 }
 
 bool stub_service_is_product_id(const char *text) {
-    return input_consists_of(text, LETTERS "0123456789._~-", 1, 128) && text[strlen(text) - 1] != '.' &&
-           strcmp(text, "reconciliation-job") != 0;
+    return input_consists_of(text, LETTERS "0123456789._~-", 1, 128) &&
+           text[strlen(text) - 1] != '.' && strcmp(text, "reconciliation-job") != 0;
 }
 
 /* 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that continue a character are not counted. */
@@ -44,7 +44,9 @@ static bool is_customer_id(const char *text) {
 static bool is_reservation_id(const char *text) {
     static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     for (size_t i = 0; i < sizeof pattern - 1; i++) {
-        bool fits = pattern[i] == '-' ? text[i] == '-' : text[i] != '\0' && strchr("0123456789abcdef", text[i]) != NULL;
+        bool fits = pattern[i] == '-'
+                        ? text[i] == '-'
+                        : text[i] != '\0' && strchr("0123456789abcdef", text[i]) != NULL;
         if (!fits) {
             return false;
         }
@@ -76,7 +78,8 @@ static enum status finish(struct error *err) {
     if (outcome < FIRST_FAILURE) {
         return STATUS_OK;
     }
-    enum status status = failures[1 + (outcome - FIRST_FAILURE) % (sizeof failures / sizeof failures[0] - 1)];
+    enum status status =
+        failures[1 + (outcome - FIRST_FAILURE) % (sizeof failures / sizeof failures[0] - 1)];
     error_set(err, status, "a secret detail");
     err->retry_after_ms = (int)outcome * 999;
     return status;
@@ -97,7 +100,8 @@ static void count_answer(struct http_inbound *inbound) {
 
 void stub_service_dispatch(struct dispatch *dispatch, const struct http_request *request,
                            struct http_response *response) {
-    struct http_inbound inbound = {.request = *request, .response = *response, .answered = count_answer};
+    struct http_inbound inbound = {
+        .request = *request, .response = *response, .answered = count_answer};
     dispatch->functions = function_table;
     answers = 0;
     dispatch_request(dispatch, &inbound);
@@ -113,7 +117,8 @@ static bool is_release(const struct inventory_request *request) {
 }
 
 /* It ends at once: the functions do not mind. */
-void inventory_service_submit(struct inventory_service *service, struct inventory_request *request) {
+void inventory_service_submit(struct inventory_service *service,
+                              struct inventory_request *request) {
     (void)service;
     check_change(request);
     REQUIRE(request->reservation_id == NULL || is_release(request));
@@ -124,20 +129,23 @@ void inventory_service_submit(struct inventory_service *service, struct inventor
     request->units = outcome == DONE ? request->quantity : 0;
     request->available = 3;
     request->version = 7;
-    request->reservation =
-        (struct reservation_terms){.id = RESERVATION_ID, .quantity = request->units, .expires_ms = INT64_MAX};
+    request->reservation = (struct reservation_terms){
+        .id = RESERVATION_ID, .quantity = request->units, .expires_ms = INT64_MAX};
     request->done(request);
 }
 
-void inventory_service_take_snapshot(struct inventory_service *service, struct inventory_snapshot *snapshot) {
+void inventory_service_take_snapshot(struct inventory_service *service,
+                                     struct inventory_snapshot *snapshot) {
     (void)service;
     struct product_state *state = &snapshot->state;
     REQUIRE(stub_service_is_product_id(snapshot->product_id));
     product_state_init(state);
     snapshot->status = finish(&snapshot->failure);
     if (snapshot->status == STATUS_OK) {
-        const struct reservation row = {.id = RESERVATION_ID, .quantity = 5, .reserved_ms = 1, .expires_ms = INT64_MAX};
-        state->product = (struct product){.total = 10, .available = 5, .version = 7, .due_ms = row.expires_ms};
+        const struct reservation row = {
+            .id = RESERVATION_ID, .quantity = 5, .reserved_ms = 1, .expires_ms = INT64_MAX};
+        state->product =
+            (struct product){.total = 10, .available = 5, .version = 7, .due_ms = row.expires_ms};
         snprintf(state->product.id, sizeof state->product.id, "%s", snapshot->product_id);
         REQUIRE(product_state_add(state, &row, "CUST \xc3\xbc \"1\"") == STATUS_OK);
         snapshot->now_ms = NOW_MS;
@@ -146,8 +154,8 @@ void inventory_service_take_snapshot(struct inventory_service *service, struct i
 }
 
 /* The same. */
-void reconcile_start(struct reconciliation *round, struct inventory_service *service, reconcile_done done,
-                     void *context) {
+void reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                     reconcile_done done, void *context) {
     (void)round, (void)service;
     const struct reconcile_result result = {
         .processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};

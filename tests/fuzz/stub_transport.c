@@ -20,7 +20,8 @@ void stub_transport_begin(void) {
     calls = 0;
 }
 
-void stub_transport_reply(int status, const struct http_headers *headers, const char *body, size_t length) {
+void stub_transport_reply(int status, const struct http_headers *headers, const char *body,
+                          size_t length) {
     REQUIRE(reply_count < MOST_REPLIES);
     replies[reply_count].status = status;
     replies[reply_count].headers = headers;
@@ -38,11 +39,13 @@ static enum status answer(const struct http_call *call, struct http_reply *out, 
     REQUIRE(call->timeout_ms > 0 && call->max_response_bytes > 0);
     int index = calls++;
     if (index >= reply_count) {
-        return error_set(err, STATUS_CANCELLED, "there is no network here"); /* which is not tried again */
+        return error_set(err, STATUS_CANCELLED,
+                         "there is no network here"); /* which is not tried again */
     }
     out->status = replies[index].status;
     for (size_t i = 0; i < replies[index].headers->count; i++) {
-        http_headers_add(&out->headers, replies[index].headers->items[i].name, replies[index].headers->items[i].value);
+        http_headers_add(&out->headers, replies[index].headers->items[i].name,
+                         replies[index].headers->items[i].value);
     }
     out->body.max_bytes = call->max_response_bytes;
     strbuf_append(&out->body, replies[index].body, replies[index].length);

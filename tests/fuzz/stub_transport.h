@@ -20,7 +20,8 @@ struct http_headers;
 void stub_transport_begin(void);
 
 /* Lays out one more, borrowed until it has been given. */
-void stub_transport_reply(int status, const struct http_headers *headers, const char *body, size_t length);
+void stub_transport_reply(int status, const struct http_headers *headers, const char *body,
+                          size_t length);
 
 /* Calls `run` as on the loop, and then whatever follows from it. event_loop_post does the same. */
 void stub_transport_run(void (*run)(void *context), void *context);

@@ -33,8 +33,10 @@ static int64_t deadline(void) {
 static void connect_client(void) {
     storage_connection_open(&storage, azurite.connection_string);
     storage_unique_name(container);
-    ck_assert_int_eq(blob_container_create(&storage.client, container, deadline(), &err), STATUS_OK);
-    ck_assert_int_eq(blob_create_empty(&storage.client, container, "blob", NULL, deadline(), &err), STATUS_OK);
+    ck_assert_int_eq(blob_container_create(&storage.client, container, deadline(), &err),
+                     STATUS_OK);
+    ck_assert_int_eq(blob_create_empty(&storage.client, container, "blob", NULL, deadline(), &err),
+                     STATUS_OK);
 }
 
 static void disconnect_client(void) {
@@ -43,7 +45,8 @@ static void disconnect_client(void) {
 
 static enum status acquire(const char *blob, const char *lease_id) {
     int64_t sent_ms;
-    return blob_lease_acquire(&storage.client, container, blob, lease_id, 60, deadline(), &sent_ms, &err);
+    return blob_lease_acquire(&storage.client, container, blob, lease_id, 60, deadline(), &sent_ms,
+                              &err);
 }
 
 static enum status break_lease(const char *blob) {
@@ -61,7 +64,8 @@ static enum status release(const char *blob, const char *lease_id) {
 /* ---- containers and blobs ---- */
 
 START_TEST(a_container_is_created_only_once) {
-    ck_assert_int_eq(blob_container_create(&storage.client, container, deadline(), &err), STATUS_ALREADY_EXISTS);
+    ck_assert_int_eq(blob_container_create(&storage.client, container, deadline(), &err),
+                     STATUS_ALREADY_EXISTS);
     ck_assert_int_eq(err.http_status, 409);
     ck_assert_str_eq(err.code, "ContainerAlreadyExists");
 }
@@ -72,16 +76,19 @@ START_TEST(a_blob_is_created_once_with_its_metadata) {
     http_headers_init(&metadata);
     http_headers_add(&metadata, "leaseName", "inventory-PROD-001");
     http_headers_add(&metadata, "lease_owner", "warehouse  7");
-    ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", &metadata, deadline(), &err), STATUS_OK);
+    ck_assert_int_eq(
+        blob_create_empty(&storage.client, container, "b", &metadata, deadline(), &err), STATUS_OK);
     http_headers_release(&metadata);
-    ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", NULL, deadline(), &err), STATUS_ALREADY_EXISTS);
+    ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", NULL, deadline(), &err),
+                     STATUS_ALREADY_EXISTS);
 
     struct storage_request request;
     storage_request_init(&request, STORAGE_BLOB, "HEAD", 200);
     strbuf_appendf(&request.path, "/%s/b", container);
     struct http_reply reply;
     http_reply_init(&reply);
-    ck_assert_int_eq(storage_client_send(&storage.client, &request, deadline(), &reply, &err), STATUS_OK);
+    ck_assert_int_eq(storage_client_send(&storage.client, &request, deadline(), &reply, &err),
+                     STATUS_OK);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), "inventory-PROD-001");
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_owner"), "warehouse 7");
     ck_assert_str_eq(http_headers_get(&reply.headers, "Content-Length"), "0");
@@ -100,10 +107,13 @@ START_TEST(a_blob_that_somebody_has_leased_exists_already_and_keeps_its_lease) {
 END_TEST
 
 START_TEST(names_with_slashes_spaces_and_letters_beyond_ascii_are_taken) {
-    static const char *const names[] = {"locks/inventory/PROD-001", "a b+c%2F&d=e?f#g", "\xC3\xA4\xE2\x82\xAC"};
+    static const char *const names[] = {"locks/inventory/PROD-001", "a b+c%2F&d=e?f#g",
+                                        "\xC3\xA4\xE2\x82\xAC"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ck_assert_int_eq(acquire(names[i], mine), STATUS_NOT_FOUND);
-        ck_assert_int_eq(blob_create_empty(&storage.client, container, names[i], NULL, deadline(), &err), STATUS_OK);
+        ck_assert_int_eq(
+            blob_create_empty(&storage.client, container, names[i], NULL, deadline(), &err),
+            STATUS_OK);
         ck_assert_int_eq(acquire(names[i], mine), STATUS_OK);
         ck_assert_int_eq(release(names[i], mine), STATUS_OK);
     }
@@ -129,7 +139,8 @@ END_TEST
 
 START_TEST(an_acquired_lease_is_reckoned_from_before_it_was_asked_for) {
     int64_t sent_ms = -1, before_ms = clock_now_ms(clock_system());
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine, 15, deadline(), &sent_ms, &err),
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine, 15, deadline(),
+                                        &sent_ms, &err),
                      STATUS_OK);
     ck_assert_int_ge(sent_ms, before_ms);
     ck_assert_int_le(sent_ms, clock_now_ms(clock_system()));
@@ -146,7 +157,8 @@ END_TEST
 START_TEST(a_held_lease_conflicts_and_leaves_the_callers_time_alone) {
     ck_assert_int_eq(acquire("blob", theirs), STATUS_OK);
     int64_t sent_ms = -1;
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine, 15, deadline(), &sent_ms, &err),
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine, 15, deadline(),
+                                        &sent_ms, &err),
                      STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(sent_ms, -1);
     ck_assert_str_eq(err.code, "LeaseAlreadyPresent");
@@ -155,8 +167,8 @@ END_TEST
 
 START_TEST(a_lease_without_end_is_held_renewed_and_released) {
     int64_t sent_ms;
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine, LEASE_DURATION_INFINITE_S, deadline(),
-                                        &sent_ms, &err),
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, container, "blob", mine,
+                                        LEASE_DURATION_INFINITE_S, deadline(), &sent_ms, &err),
                      STATUS_OK);
     ck_assert_int_eq(acquire("blob", theirs), STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(renew("blob", mine), STATUS_OK);
@@ -207,8 +219,9 @@ START_TEST(each_operation_is_one_request) {
     char *requests = azurite_requests_since(&azurite, mark);
     int count = 0;
     for (char *line = requests, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, count++) {
-        ck_assert_msg(strncmp(line, "\"PUT /" AZURITE_ACCOUNT "/test", 25) == 0 && strstr(line, "?comp=lease"), "%s",
-                      line);
+        ck_assert_msg(strncmp(line, "\"PUT /" AZURITE_ACCOUNT "/test", 25) == 0 &&
+                          strstr(line, "?comp=lease"),
+                      "%s", line);
     }
     ck_assert_int_eq(count, 4);
     free(requests);
@@ -225,21 +238,26 @@ START_TEST(absent_storage_is_unavailable_and_its_leases_are_there_when_it_is_bac
     int64_t sent_ms = -1;
     int64_t until = storage_connection_deadline(&client, TIMEOUT_MS);
     ck_assert_int_eq(blob_container_create(&client.client, "leases", until, &err), STATUS_OK);
-    ck_assert_int_eq(blob_create_empty(&client.client, "leases", "b", NULL, until, &err), STATUS_OK);
-    ck_assert_int_eq(
-        blob_lease_acquire(&client.client, "leases", "b", mine, LEASE_DURATION_INFINITE_S, until, &sent_ms, &err),
-        STATUS_OK);
+    ck_assert_int_eq(blob_create_empty(&client.client, "leases", "b", NULL, until, &err),
+                     STATUS_OK);
+    ck_assert_int_eq(blob_lease_acquire(&client.client, "leases", "b", mine,
+                                        LEASE_DURATION_INFINITE_S, until, &sent_ms, &err),
+                     STATUS_OK);
 
     azurite_stop(&other);
     until = storage_connection_deadline(&client, 300);
-    ck_assert_int_eq(blob_lease_break(&client.client, "leases", "b", until, &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(blob_lease_break(&client.client, "leases", "b", until, &err),
+                     STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.http_status, 0);
 
     azurite_restart(&other);
     until = storage_connection_deadline(&client, TIMEOUT_MS);
-    ck_assert_int_eq(blob_lease_acquire(&client.client, "leases", "b", theirs, 15, until, &sent_ms, &err),
-                     STATUS_LEASE_CONFLICT);
-    ck_assert_int_eq(blob_lease_acquire(&client.client, "leases", "b", mine, 15, until, &sent_ms, &err), STATUS_OK);
+    ck_assert_int_eq(
+        blob_lease_acquire(&client.client, "leases", "b", theirs, 15, until, &sent_ms, &err),
+        STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(
+        blob_lease_acquire(&client.client, "leases", "b", mine, 15, until, &sent_ms, &err),
+        STATUS_OK);
     storage_connection_close(&client);
     azurite_release(&other);
 }

@@ -68,7 +68,8 @@ static void expect(enum status status, enum status expected) {
 }
 
 static void read_product(const char *id) {
-    expect(inventory_store_read_and_wait(&store.base, id, &(struct inventory_query){.all = true}, &state, &err),
+    expect(inventory_store_read_and_wait(&store.base, id, &(struct inventory_query){.all = true},
+                                         &state, &err),
            STATUS_OK);
     ck_assert(inventory_adds_up(&state));
 }
@@ -96,8 +97,8 @@ START_TEST(an_operator_who_adds_a_product_is_told_that_it_was_added) {
 END_TEST
 
 static void commit(void) {
-    expect(inventory_store_commit_and_wait(&store.base, &state, storage_connection_deadline(&connection, DEADLINE_MS),
-                                           &err),
+    expect(inventory_store_commit_and_wait(
+               &store.base, &state, storage_connection_deadline(&connection, DEADLINE_MS), &err),
            STATUS_OK);
 }
 
@@ -107,7 +108,8 @@ static void take_away(const char *product_id, int64_t now_ms) {
     if (inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         commit();
     }
-    expect(inventory_store_finish_due_and_wait(&store.base, product_id, now_ms, &purged, &err), STATUS_OK);
+    expect(inventory_store_finish_due_and_wait(&store.base, product_id, now_ms, &purged, &err),
+           STATUS_OK);
 }
 
 static size_t count_due(int64_t now_ms) {
@@ -126,7 +128,8 @@ START_TEST(what_is_due_is_found_and_taken_away) {
     expect(inventory_store_prepare_and_wait(&store.base, &product, 1, &err), STATUS_OK);
     int64_t now_ms = store.base.ops->now_ms(&store.base);
     read_product("A");
-    expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, random_system(), &reserved, &row),
+    expect(inventory_reserve(&state, "C1", 4, now_ms - 2 * HOUR_MS, HOUR_MS, random_system(),
+                             &reserved, &row),
            STATUS_OK);
     record.keep_until_ms = now_ms - 2 * HOUR_MS;
     expect(product_state_add_record(&state, &record), STATUS_OK);
@@ -134,7 +137,8 @@ START_TEST(what_is_due_is_found_and_taken_away) {
     ck_assert_uint_eq(count_due(now_ms), 1);
     take_away("A", now_ms);
     ck_assert_uint_eq(count_due(now_ms), 0);
-    expect(inventory_store_find_record_and_wait(&store.base, "A", "1", &found, &err), STATUS_NOT_FOUND);
+    expect(inventory_store_find_record_and_wait(&store.base, "A", "1", &found, &err),
+           STATUS_NOT_FOUND);
     read_product("A");
     ck_assert_int_eq(state.product.available, 100);
 }

@@ -41,7 +41,11 @@ static void release_azurite(void) {
 
 /* ---- what the index costs ---- */
 
-enum { PRODUCTS = 200, RESERVATIONS = 50, DUE_PRODUCTS = 2 }; /* 1 % of 10,000 reservations, two products' */
+enum {
+    PRODUCTS = 200,
+    RESERVATIONS = 50,
+    DUE_PRODUCTS = 2
+}; /* 1 % of 10,000 reservations, two products' */
 
 static struct product_state state;
 
@@ -53,7 +57,8 @@ static void open_many(void) {
         snprintf(seeds[i].id, sizeof seeds[i].id, "P-%03d", i);
         seeds[i].total = 100;
     }
-    ck_assert_msg(inventory_store_prepare_and_wait(&store.base, seeds, PRODUCTS, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_prepare_and_wait(&store.base, seeds, PRODUCTS, &err) == STATUS_OK,
+                  "%s", err.message);
 }
 
 static void close_many(void) {
@@ -63,13 +68,15 @@ static void close_many(void) {
 
 static void read_product(const char *id, int64_t until_ms) {
     struct inventory_query query = {.until_ms = until_ms};
-    ck_assert_msg(inventory_store_read_and_wait(&store.base, id, &query, &state, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_read_and_wait(&store.base, id, &query, &state, &err) == STATUS_OK,
+                  "%s", err.message);
 }
 
 static void commit(void) {
     int64_t deadline_ms = storage_connection_deadline(&connection, DEADLINE_MS);
-    ck_assert_msg(inventory_store_commit_and_wait(&store.base, &state, deadline_ms, &err) == STATUS_OK, "%s",
-                  err.message);
+    ck_assert_msg(inventory_store_commit_and_wait(&store.base, &state, deadline_ms, &err) ==
+                      STATUS_OK,
+                  "%s", err.message);
 }
 
 /* Makes reservations of one unit in one commit; the first expires at `expires_ms`, each later one a millisecond after. */
@@ -77,9 +84,9 @@ static void reserve(int count, int64_t expires_ms) {
     for (int i = 0; i < count; i++) {
         bool reserved = false;
         const struct reservation *row = NULL;
-        ck_assert_int_eq(
-            inventory_reserve(&state, "C1", 1, expires_ms + i - HOUR_MS, HOUR_MS, random_system(), &reserved, &row),
-            STATUS_OK);
+        ck_assert_int_eq(inventory_reserve(&state, "C1", 1, expires_ms + i - HOUR_MS, HOUR_MS,
+                                           random_system(), &reserved, &row),
+                         STATUS_OK);
         ck_assert(reserved);
     }
     commit();
@@ -87,8 +94,9 @@ static void reserve(int count, int64_t expires_ms) {
 
 static int finish(struct inventory_store_table *own, const char *product_id, int64_t now_ms) {
     int purged = -1;
-    ck_assert_msg(inventory_store_finish_due_and_wait(&own->base, product_id, now_ms, &purged, &err) == STATUS_OK, "%s",
-                  err.message);
+    ck_assert_msg(inventory_store_finish_due_and_wait(&own->base, product_id, now_ms, &purged,
+                                                      &err) == STATUS_OK,
+                  "%s", err.message);
     return purged;
 }
 
@@ -103,7 +111,8 @@ static void reconcile(const char *product_id, int64_t now_ms) {
 
 static struct product_ids find_due(struct inventory_store_table *own, int64_t now_ms) {
     struct product_ids due = {.ids = NULL};
-    ck_assert_msg(inventory_store_find_due_and_wait(&own->base, now_ms, &due, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_find_due_and_wait(&own->base, now_ms, &due, &err) == STATUS_OK,
+                  "%s", err.message);
     return due;
 }
 
@@ -161,7 +170,8 @@ static int commit_requests(int64_t expires_ms) {
 START_TEST(the_index_costs_a_product_one_request_a_minute_and_one_an_hour_for_records) {
     int64_t hour_ms = store.base.ops->now_ms(&store.base) + HOUR_MS;
     hour_ms -= hour_ms % HOUR_MS;
-    struct idempotency_record record = {.key_hash = "1", .request_hash = "x", .keep_until_ms = hour_ms};
+    struct idempotency_record record = {
+        .key_hash = "1", .request_hash = "x", .keep_until_ms = hour_ms};
     read_product("P-000", 0);
     ck_assert_int_eq(commit_requests(hour_ms), 2);
     ck_assert_int_eq(commit_requests(hour_ms + MINUTE_MS - 1), 1);
@@ -198,7 +208,8 @@ END_TEST
 /* Two instances see the same; one is faster. */
 START_TEST(rows_that_another_instance_has_taken_away_are_passed_over) {
     int64_t now_ms = store.base.ops->now_ms(&store.base), minute_ms = now_ms - HOUR_MS;
-    struct idempotency_record record = {.key_hash = "1", .request_hash = "x", .keep_until_ms = now_ms - 2 * HOUR_MS};
+    struct idempotency_record record = {
+        .key_hash = "1", .request_hash = "x", .keep_until_ms = now_ms - 2 * HOUR_MS};
     struct inventory_store_table other;
     inventory_store_table_init(&other, &connection.client, table);
     read_product("P-000", 0);
@@ -221,7 +232,8 @@ START_TEST(a_missing_table_is_told_and_nothing_is_written) {
     ck_assert_int_eq(inventory_store_find_record_and_wait(&missing.base, "P", "x", &record, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     struct product_ids due;
-    ck_assert_int_eq(inventory_store_find_due_and_wait(&missing.base, 1, &due, &err), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_int_eq(inventory_store_find_due_and_wait(&missing.base, 1, &due, &err),
+                     STATUS_CONTAINER_NOT_FOUND);
     inventory_store_table_release(&missing);
 }
 END_TEST
@@ -238,7 +250,8 @@ int main(void) {
     tcase_set_timeout(costs, 120);
     tcase_add_test(costs, reconciliation_costs_requests_for_what_is_due_alone);
     tcase_add_test(costs, a_row_stays_for_a_grace_and_then_goes_with_one_request);
-    tcase_add_test(costs, the_index_costs_a_product_one_request_a_minute_and_one_an_hour_for_records);
+    tcase_add_test(costs,
+                   the_index_costs_a_product_one_request_a_minute_and_one_an_hour_for_records);
     tcase_add_test(costs, more_due_rows_than_a_page_holds_are_all_found_and_taken_away);
     tcase_add_test(costs, rows_that_another_instance_has_taken_away_are_passed_over);
     tcase_add_test(costs, a_missing_table_is_told_and_nothing_is_written);

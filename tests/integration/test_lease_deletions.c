@@ -88,7 +88,8 @@ START_TEST(the_holder_is_told_and_the_next_acquire_creates_it_again) {
     struct lease *lease = acquire(&handlers[1]);
     lease_witness_assert_metadata(&witness, NAME);
     lease_manager_release(handlers[0].manager, lost); /* has nothing to give back any more */
-    ck_assert_int_eq(lease_manager_close(handlers[0].manager, clock_now_ms(clock_system()) + 10000), 0);
+    ck_assert_int_eq(lease_manager_close(handlers[0].manager, clock_now_ms(clock_system()) + 10000),
+                     0);
     lease_witness_assert_holder(&witness, NAME, lease_id(lease));
     lease_manager_release(handlers[1].manager, lease);
     lease_witness_await_free(&witness, NAME);
@@ -110,9 +111,9 @@ static pthread_barrier_t barrier;
 static void *acquire_there(void *context) {
     struct acquirer *acquirer = context;
     pthread_barrier_wait(&barrier);
-    acquirer->status = lease_manager_acquire(acquirer->handler->manager,
-                                             &(struct lease_request){.name = acquirer->name, .try_once = true},
-                                             &acquirer->lease, NULL);
+    acquirer->status = lease_manager_acquire(
+        acquirer->handler->manager,
+        &(struct lease_request){.name = acquirer->name, .try_once = true}, &acquirer->lease, NULL);
     return NULL;
 }
 
@@ -122,7 +123,8 @@ static int acquire_at_once(struct acquirer acquirers[HANDLERS]) {
     pthread_barrier_init(&barrier, NULL, HANDLERS);
     for (int i = 0; i < HANDLERS; i++) {
         acquirers[i].handler = &handlers[i];
-        ck_assert_int_eq(pthread_create(&acquirers[i].thread, NULL, acquire_there, &acquirers[i]), 0);
+        ck_assert_int_eq(pthread_create(&acquirers[i].thread, NULL, acquire_there, &acquirers[i]),
+                         0);
     }
     for (int i = 0; i < HANDLERS; i++) {
         pthread_join(acquirers[i].thread, NULL);
@@ -168,8 +170,11 @@ END_TEST
 
 START_TEST(a_creation_that_arrives_when_another_holds_the_lease_already_is_contention) {
     struct acquirer late = {.handler = &handlers[0], .name = NAME};
-    const struct fault_rule creation = {
-        .method = "PUT", .path_contains = "/lease-", .lease_action = "", .times = 1, .kind = FAULT_HANG_BEFORE};
+    const struct fault_rule creation = {.method = "PUT",
+                                        .path_contains = "/lease-",
+                                        .lease_action = "",
+                                        .times = 1,
+                                        .kind = FAULT_HANG_BEFORE};
     int rule = fault_proxy_add(proxy, &creation);
     pthread_barrier_init(&barrier, NULL, 1);
     ck_assert_int_eq(pthread_create(&late.thread, NULL, acquire_there, &late), 0);
@@ -205,7 +210,8 @@ END_TEST
 START_TEST(a_container_that_may_not_be_created_is_a_clear_error) {
     struct lease *lease = NULL;
     handlers[0].blob_options.create_container = false;
-    ck_assert_int_eq(lease_manager_acquire(handlers[0].manager, &(struct lease_request){.name = NAME}, &lease, &err),
+    ck_assert_int_eq(lease_manager_acquire(handlers[0].manager,
+                                           &(struct lease_request){.name = NAME}, &lease, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, container));
     ck_assert_uint_eq(fault_proxy_seen(proxy), 1);
@@ -218,10 +224,12 @@ int main(void) {
     tcase_add_unchecked_fixture(tests, start_azurite, release_azurite);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
-    tcase_add_loop_test(tests, the_holder_is_told_and_the_next_acquire_creates_it_again, 0, DELETIONS);
+    tcase_add_loop_test(tests, the_holder_is_told_and_the_next_acquire_creates_it_again, 0,
+                        DELETIONS);
     tcase_add_loop_test(tests, many_that_put_it_back_at_once_have_one_holder, 0, DELETIONS);
     tcase_add_test(tests, many_that_put_back_the_container_have_a_lease_each);
-    tcase_add_test(tests, a_creation_that_arrives_when_another_holds_the_lease_already_is_contention);
+    tcase_add_test(tests,
+                   a_creation_that_arrives_when_another_holds_the_lease_already_is_contention);
     tcase_add_test(tests, a_container_that_is_still_being_deleted_is_waited_for);
     tcase_add_test(tests, a_container_that_may_not_be_created_is_a_clear_error);
     suite_add_tcase(suite, tests);

@@ -108,15 +108,17 @@ static void inject(const struct fault *fault, struct fault_rule which) {
 
 /* Does the client get storage's answer all the same? */
 static bool is_answered(const struct fault *fault) {
-    return fault->kind == FAULT_NONE || fault->kind == FAULT_DELAY_REQUEST || fault->kind == FAULT_DELAY_ANSWER ||
-           fault->kind == FAULT_CLOSE_LATER || fault->kind == FAULT_TWICE || fault->kind == FAULT_WRONG_DATE ||
+    return fault->kind == FAULT_NONE || fault->kind == FAULT_DELAY_REQUEST ||
+           fault->kind == FAULT_DELAY_ANSWER || fault->kind == FAULT_CLOSE_LATER ||
+           fault->kind == FAULT_TWICE || fault->kind == FAULT_WRONG_DATE ||
            fault->kind == FAULT_NO_DATE;
 }
 
 /* There has been one such request, and a second if the first had no good answer. */
 static void expect_requests(const struct fault *fault, const struct fault_rule *which) {
     struct fault_request got[MAX_REQUESTS];
-    ck_assert_uint_eq(fault_proxy_requests(proxy, which, got, MAX_REQUESTS), is_answered(fault) ? 1 : 2);
+    ck_assert_uint_eq(fault_proxy_requests(proxy, which, got, MAX_REQUESTS),
+                      is_answered(fault) ? 1 : 2);
     ck_assert_int_eq((int)got[0].fault, (int)fault->kind);
 }
 
@@ -153,8 +155,9 @@ START_TEST(an_acquire_has_the_lease_once_and_under_its_own_id) {
 }
 END_TEST
 
-static const struct fault_rule creations[] = {{.method = "PUT", .query_contains = "restype=container"},
-                                              {.method = "PUT", .path_contains = "/lease-", .lease_action = ""}};
+static const struct fault_rule creations[] = {
+    {.method = "PUT", .query_contains = "restype=container"},
+    {.method = "PUT", .path_contains = "/lease-", .lease_action = ""}};
 
 START_TEST(what_is_missing_is_created_for_an_acquire) {
     const struct fault *fault = &faults[_i / 2];
@@ -213,7 +216,8 @@ END_TEST
 
 START_TEST(connections_that_were_closed_while_idle_cost_nothing) {
     struct lease *lease = acquire();
-    while (fault_proxy_close_idle(proxy) == 0) { /* the answer is here a little before the connection is idle */
+    while (fault_proxy_close_idle(proxy) ==
+           0) { /* the answer is here a little before the connection is idle */
     }
     lease_heard_await(&heard, &heard.renewed, 1);
     while (fault_proxy_close_idle(proxy) == 0) {
@@ -274,8 +278,9 @@ START_TEST(an_acquire_that_is_refused_is_an_error_at_once) {
     struct lease *lease = NULL;
     lease_witness_prepare(&witness, NAME);
     fault_proxy_add(proxy, &rule);
-    ck_assert_int_eq(lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-                     STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(
+        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
+        STATUS_UNAUTHORIZED);
     ck_assert_ptr_null(lease);
     ck_assert_int_eq(err.http_status, refusals[_i]);
     ck_assert_str_eq(err.code, "AuthenticationFailed");
@@ -288,11 +293,13 @@ END_TEST
 START_TEST(a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_repeat_is_refused) {
     struct lease *lease = NULL;
     lease_witness_prepare(&witness, NAME);
-    inject(&(struct fault){FAULT_CLOSE_AFTER, 0, NULL}, (struct fault_rule){.lease_action = "acquire"});
+    inject(&(struct fault){FAULT_CLOSE_AFTER, 0, NULL},
+           (struct fault_rule){.lease_action = "acquire"});
     inject(&(struct fault){FAULT_STATUS_BEFORE, refusals[_i], "AuthorizationPermissionMismatch"},
            (struct fault_rule){.lease_action = "acquire"});
-    ck_assert_int_eq(lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-                     STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(
+        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
+        STATUS_UNAUTHORIZED);
     lease_witness_await_free(&witness, NAME);
 }
 END_TEST
@@ -312,13 +319,15 @@ int main(void) {
     tcase_add_loop_test(tests, an_acquire_has_the_lease_once_and_under_its_own_id, 0, FAULTS);
     tcase_add_loop_test(tests, what_is_missing_is_created_for_an_acquire, 0, QUICK_FAULTS * 2);
     tcase_add_loop_test(tests, a_renewal_is_tried_again_and_the_lease_kept, 0, FAULTS);
-    tcase_add_loop_test(tests, a_release_is_repeated_until_storage_knows_and_harms_nobody, 0, FAULTS);
+    tcase_add_loop_test(tests, a_release_is_repeated_until_storage_knows_and_harms_nobody, 0,
+                        FAULTS);
     tcase_add_loop_test(tests, a_break_ends_the_lease_and_says_so, 0, FAULTS);
     tcase_add_test(tests, connections_that_were_closed_while_idle_cost_nothing);
     tcase_add_loop_test(tests, nothing_is_repeated_before_retry_after_is_over, 0, ACTIONS);
     tcase_add_loop_test(tests, a_renewal_that_is_refused_once_is_tried_again, 0, 2);
-    tcase_add_loop_test(tests, a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_repeat_is_refused, 0,
-                        2);
+    tcase_add_loop_test(
+        tests, a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_repeat_is_refused,
+        0, 2);
     tcase_add_loop_test(tests, an_acquire_that_is_refused_is_an_error_at_once, 0, 2);
     return check_main(suite);
 }

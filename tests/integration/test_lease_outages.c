@@ -65,12 +65,16 @@ static void on_lost(void *context, const struct lease_event *event) {
 /* Both are in time, and neither waits for a request that hangs. */
 static void expect_loss_at(struct lease *lease, int64_t safe_until_ms) {
     int64_t last_held_ms = 0;
-    ck_assert_int_eq(lease_manager_wait(handler.manager, lease, safe_until_ms - 100 - now_ms(), &err), STATUS_OK);
-    for (int64_t before_ms = now_ms(); lease_manager_is_held(handler.manager, lease); before_ms = now_ms()) {
+    ck_assert_int_eq(
+        lease_manager_wait(handler.manager, lease, safe_until_ms - 100 - now_ms(), &err),
+        STATUS_OK);
+    for (int64_t before_ms = now_ms(); lease_manager_is_held(handler.manager, lease);
+         before_ms = now_ms()) {
         last_held_ms = before_ms;
     }
     int64_t not_held_ms = now_ms();
-    ck_assert_int_lt(last_held_ms, safe_until_ms); /* no question asked from then on was answered yes */
+    ck_assert_int_lt(last_held_ms,
+                     safe_until_ms); /* no question asked from then on was answered yes */
     ck_assert_int_ge(not_held_ms, safe_until_ms);
     while (atomic_load(&told_ms) == 0 && now_ms() < safe_until_ms + LEASE_HANDLER_PATIENCE_MS) {
     }
@@ -101,8 +105,9 @@ static void run_into_black_hole(enum fault_kind kind, int max_retries) {
     struct lease_request request = {.name = NAME, .listener = {.lost = on_lost}};
     struct lease *lease = lease_handler_acquire(&handler, &request);
     expect_loss_at(lease, lease_manager_safe_until_ms(handler.manager, lease));
-    ck_assert_int_eq(fault_proxy_applied(proxy, rule), max_retries + 1); /* and all of them hang still */
-    lease_witness_assert_holder(&witness, NAME, lease_id(lease));        /* storage does not know */
+    ck_assert_int_eq(fault_proxy_applied(proxy, rule),
+                     max_retries + 1);                            /* and all of them hang still */
+    lease_witness_assert_holder(&witness, NAME, lease_id(lease)); /* storage does not know */
     lease_manager_release(handler.manager, lease);
     lease_witness_await_free(&witness, NAME);
 }
@@ -154,7 +159,8 @@ START_TEST(a_storm_of_503s_for_every_second_renewal_loses_nothing) {
     char name[32];
     for (int i = 0; i < MANY; i++) {
         name_of(i, name);
-        for (int round = 1; round <= STORM_ROUNDS; round++) { /* a rule sees what those before it have left over */
+        for (int round = 1; round <= STORM_ROUNDS;
+             round++) { /* a rule sees what those before it have left over */
             fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew",
                                                         .path_contains = name,
                                                         .skip = round,
@@ -185,7 +191,8 @@ int main(void) {
     tcase_add_unchecked_fixture(tests, start_azurite, release_azurite);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, a_renewal_that_never_reaches_storage_loses_the_lease_on_time_and_may_come_late);
+    tcase_add_test(tests,
+                   a_renewal_that_never_reaches_storage_loses_the_lease_on_time_and_may_come_late);
     tcase_add_test(tests, renewals_that_storage_grants_but_never_answers_lose_the_lease_on_time);
     tcase_add_test(tests, a_storm_of_503s_for_every_second_renewal_loses_nothing);
     tcase_add_test(tests, an_outage_that_is_over_before_the_retries_are_loses_nothing);

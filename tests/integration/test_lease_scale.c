@@ -29,14 +29,15 @@ START_TEST(thousands_of_leases_are_renewed_on_time_by_two_threads_in_little_memo
     struct strbuf complaints;
     bool memory_is_measured = lease_load_measures_memory();
     strbuf_init(&complaints, SIZE_MAX);
-    lease_load_run(&(struct lease_load_options){.connection_string = store.connection_string,
-                                                .store = &store,
-                                                .leases = memory_is_measured ? LEASES : CHECKED_LEASES,
-                                                .periods = PERIODS,
-                                                .duration_s = 15,
-                                                .renew_fraction = 0.2,
-                                                .max_late_p99_ms = MAX_LATE_P99_MS},
-                   &figures);
+    lease_load_run(
+        &(struct lease_load_options){.connection_string = store.connection_string,
+                                     .store = &store,
+                                     .leases = memory_is_measured ? LEASES : CHECKED_LEASES,
+                                     .periods = PERIODS,
+                                     .duration_s = 15,
+                                     .renew_fraction = 0.2,
+                                     .max_late_p99_ms = MAX_LATE_P99_MS},
+        &figures);
     lease_load_print(stdout, "lease_scale", &figures);
     lease_load_complain(&complaints, &figures);
     ck_assert_msg(complaints.length == 0, "%s", complaints.data);

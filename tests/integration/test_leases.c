@@ -48,17 +48,19 @@ static int64_t in_ms(int64_t ms) {
 
 static void start_handler(struct handler *handler) {
     storage_connection_open(&handler->storage, azurite.connection_string);
-    handler->blob_options = (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s", container);
+    handler->blob_options =
+        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
+    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s",
+             container);
     http_headers_init(&handler->blob_options.metadata);
     http_headers_add(&handler->blob_options.metadata, "Site", "north");
     lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
     handler->options = lease_options_default();
     handler->options.duration_s = 15;
     handler->options.renew_fraction = 0.05;
-    ck_assert_int_eq(
-        lease_manager_new(&handler->manager, &handler->options, &handler->store.base, &handler->storage.platform, &err),
-        STATUS_OK);
+    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
+                                       &handler->storage.platform, &err),
+                     STATUS_OK);
 }
 
 /* As main does it: what close has left in flight is answered when the transport is freed. */
@@ -83,7 +85,8 @@ static void tear_down(void) {
 static struct lease *acquire(struct handler *handler, const struct lease_request *request) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name, status == STATUS_OK ? "" : err.message);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name,
+                  status == STATUS_OK ? "" : err.message);
     return lease;
 }
 
@@ -93,8 +96,8 @@ static struct lease *acquire_named(struct handler *handler, const char *name) {
 
 static enum status try_once(struct handler *handler, const char *name) {
     struct lease *lease = NULL;
-    enum status status =
-        lease_manager_acquire(handler->manager, &(struct lease_request){.name = name, .try_once = true}, &lease, &err);
+    enum status status = lease_manager_acquire(
+        handler->manager, &(struct lease_request){.name = name, .try_once = true}, &lease, &err);
     lease_manager_release(handler->manager, lease);
     return status;
 }
@@ -131,7 +134,8 @@ static void on_lost(void *context, const struct lease_event *event) {
 }
 
 static struct lease_request request_heard_by(const char *name, struct heard *heard) {
-    return (struct lease_request){.name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
+    return (struct lease_request){
+        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
 }
 
 static void await(struct heard *heard, const int *count, int wanted) {
@@ -156,10 +160,12 @@ static void assert_metadata(const char *name) {
     http_reply_init(&reply);
     storage_request_init(&request, STORAGE_BLOB, "HEAD", 200); /* Get Blob Properties */
     strbuf_appendf(&request.path, "/%s/lease-%s", container, name);
-    enum status status = storage_client_send(&first.storage.client, &request, in_ms(PATIENCE_MS), &reply, &err);
+    enum status status =
+        storage_client_send(&first.storage.client, &request, in_ms(PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), name);
-    ck_assert(utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
+    ck_assert(
+        utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
     storage_request_release(&request);
     http_reply_release(&reply);
@@ -190,8 +196,9 @@ START_TEST(another_handler_does_not_get_a_lease_that_is_held) {
     second.options.acquire_timeout_ms = 300;
     struct lease *none = NULL;
     int64_t begun_ms = in_ms(0);
-    ck_assert_int_eq(lease_manager_acquire(second.manager, &(struct lease_request){.name = "a"}, &none, &err),
-                     STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(
+        lease_manager_acquire(second.manager, &(struct lease_request){.name = "a"}, &none, &err),
+        STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(in_ms(0), begun_ms + 300);
     ck_assert_ptr_null(none);
     ck_assert(lease_manager_is_held(first.manager, lease));
@@ -287,7 +294,8 @@ START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
 END_TEST
 
 START_TEST(an_infinite_lease_is_held_until_it_is_released) {
-    struct lease *lease = acquire(&first, &(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease =
+        acquire(&first, &(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
     lease_manager_release(second.manager, acquire_named(&second, "a"));

@@ -76,15 +76,16 @@ static void begin_new_blob(struct fidelity_request *request) {
     add(request, "If-None-Match", "*");
 }
 
-static void begin_lease(struct fidelity_request *request, const char *action, const char *id_header, const char *id) {
+static void begin_lease(struct fidelity_request *request, const char *action, const char *id_header,
+                        const char *id) {
     begin_blob(request);
     http_headers_add(&request->query, "comp", "lease");
     add(request, "x-ms-lease-action", action);
     add(request, id_header, id);
 }
 
-static void begin_table(struct fidelity_request *request, const char *method, const char *path_format,
-                        const char *type) {
+static void begin_table(struct fidelity_request *request, const char *method,
+                        const char *path_format, const char *type) {
     fidelity_request_init(request, SIMULATED_TABLE_SERVICE, method);
     add(request, "Accept", "application/json;odata=minimalmetadata");
     add(request, "Prefer", "return-no-content");
@@ -129,15 +130,19 @@ static void begin_transaction(struct fidelity_request *request) {
     fidelity_request_init(request, SIMULATED_TABLE_SERVICE, "POST");
     add(request, "Content-Type", "multipart/mixed; boundary=batch_1");
     strbuf_append_string(&request->path, "/$batch");
-    strbuf_append_string(&request->body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
+    strbuf_append_string(
+        &request->body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
 }
 
-static void add_insert(struct fidelity_request *request, const char *partition_key, int row, const char *note) {
-    strbuf_appendf(&request->body,
-                   "--changeset_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-                   "POST %s/%s HTTP/1.1\r\nPrefer: return-no-content\r\nContent-Type: application/json\r\n\r\n"
-                   "{\"PartitionKey\":\"%s\",\"RowKey\":\"%d\",\"note\":\"%s\"}\r\n",
-                   sides.account.table_endpoint, run.name, partition_key, row, note);
+static void add_insert(struct fidelity_request *request, const char *partition_key, int row,
+                       const char *note) {
+    strbuf_appendf(
+        &request->body,
+        "--changeset_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: "
+        "binary\r\n\r\n"
+        "POST %s/%s HTTP/1.1\r\nPrefer: return-no-content\r\nContent-Type: application/json\r\n\r\n"
+        "{\"PartitionKey\":\"%s\",\"RowKey\":\"%d\",\"note\":\"%s\"}\r\n",
+        sides.account.table_endpoint, run.name, partition_key, row, note);
 }
 
 static void end_transaction(struct fidelity_request *request) {
@@ -216,7 +221,8 @@ static void transaction_over_4_mib(struct fidelity_request *request) {
     for (int row = 0; row < TRANSACTION_MAX_OPERATIONS; row++) {
         add_insert(request, "p", row, note);
     }
-    for (int row = TRANSACTION_MAX_OPERATIONS - 1; request->body.length <= TRANSACTION_MAX_BYTES; row--) {
+    for (int row = TRANSACTION_MAX_OPERATIONS - 1; request->body.length <= TRANSACTION_MAX_BYTES;
+         row--) {
         strbuf_append_string(&request->body, note);
     }
     end_transaction(request);
@@ -233,7 +239,8 @@ static const struct {
      signature_of_another,
      {403, "AuthenticationFailed"},
      {403, "AuthorizationFailure"},
-     "Common REST API error codes: AuthenticationFailed, \"Server failed to authenticate the request\""},
+     "Common REST API error codes: AuthenticationFailed, \"Server failed to authenticate the "
+     "request\""},
     {"a container that is being deleted",
      container_being_deleted,
      {409, "ContainerBeingDeleted"},
@@ -243,7 +250,8 @@ static const struct {
      table_being_deleted,
      {409, "TableBeingDeleted"},
      {204, ""},
-     "Delete Table: likely to take at least 40 seconds; an operation against the table meanwhile fails with 409"},
+     "Delete Table: likely to take at least 40 seconds; an operation against the table meanwhile "
+     "fails with 409"},
     {"a row of a table that is being deleted",
      row_of_a_table_being_deleted,
      {409, "TableBeingDeleted"},
@@ -258,7 +266,8 @@ static const struct {
      creation_of_a_leased_blob,
      {412, "LeaseIdMissing"},
      {409, "BlobAlreadyExists"},
-     "Lease Blob, outcomes of use attempts: Write, no lease specified, Leased (A): 412. Azure/azure-webjobs-sdk's "
+     "Lease Blob, outcomes of use attempts: Write, no lease specified, Leased (A): 412. "
+     "Azure/azure-webjobs-sdk's "
      "blob leases take 409 and 412 alike for a blob that exists"},
     {"a transaction over two partitions",
      transaction_over_two_partitions,
@@ -269,7 +278,8 @@ static const struct {
      late_request,
      {403, "AuthenticationFailed"},
      {201, ""},
-     "Authorize requests to Azure Storage: no older than 15 minutes by the time it reaches the service, else 403"},
+     "Authorize requests to Azure Storage: no older than 15 minutes by the time it reaches the "
+     "service, else 403"},
 };
 
 /* A transaction says how it ended in the first of its parts. */
@@ -286,30 +296,33 @@ static int outcome_of(const struct raw_response *answer, char code[FIDELITY_CODE
     return first.status;
 }
 
-static void check_side(enum fidelity_side side, const struct fidelity_request *request, const char *what,
-                       struct simulated_refusal expected, const char *source) {
+static void check_side(enum fidelity_side side, const struct fidelity_request *request,
+                       const char *what, struct simulated_refusal expected, const char *source) {
     struct raw_response answer;
     char came[FIDELITY_CODE_BYTES];
     fidelity_sides_send(&sides, side, request, &answer);
     int status = outcome_of(&answer, came);
     ck_assert_msg(status == expected.http_status && strcmp(came, expected.code) == 0,
                   "%s: %s answers %d %s, not %d %s (%s)\n%.1000s", what,
-                  side == FIDELITY_AZURITE ? "Azurite" : "the simulation", status, came, expected.http_status,
-                  expected.code, source, answer.head);
+                  side == FIDELITY_AZURITE ? "Azurite" : "the simulation", status, came,
+                  expected.http_status, expected.code, source, answer.head);
     raw_response_release(&answer);
 }
 
 START_TEST(the_simulation_follows_azure_where_azurite_does_not) {
     struct fidelity_request request;
     differences[_i].build(&request);
-    check_side(FIDELITY_SIMULATED, &request, differences[_i].what, differences[_i].azure, differences[_i].source);
-    check_side(FIDELITY_AZURITE, &request, differences[_i].what, differences[_i].azurite, differences[_i].source);
+    check_side(FIDELITY_SIMULATED, &request, differences[_i].what, differences[_i].azure,
+               differences[_i].source);
+    check_side(FIDELITY_AZURITE, &request, differences[_i].what, differences[_i].azurite,
+               differences[_i].source);
     fidelity_request_release(&request);
 }
 END_TEST
 
 START_TEST(both_refuse_a_transaction_that_is_too_large) {
-    static const struct simulated_refusal too_many = {400, "InvalidInput"}, too_long = {413, "RequestBodyTooLarge"};
+    static const struct simulated_refusal too_many = {400, "InvalidInput"},
+                                          too_long = {413, "RequestBodyTooLarge"};
     struct fidelity_request request;
     transaction_of_101_rows(&request);
     check_side(FIDELITY_SIMULATED, &request, "101 operations", too_many, "at most 100 entities");

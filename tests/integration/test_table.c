@@ -40,7 +40,8 @@ static void disconnect_client(void) {
 /* ---- short ways to say what tests do ---- */
 
 /* An entity's text, the caller's (free). `note` may be NULL. */
-static char *new_entity(const char *partition_key, const char *row_key, int quantity, const char *note) {
+static char *new_entity(const char *partition_key, const char *row_key, int quantity,
+                        const char *note) {
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
     strbuf_append_string(&text, "{\"PartitionKey\":");
@@ -57,7 +58,8 @@ static char *new_entity(const char *partition_key, const char *row_key, int quan
     return text.data;
 }
 
-static enum status insert(const char *partition_key, const char *row_key, int quantity, const char *note) {
+static enum status insert(const char *partition_key, const char *row_key, int quantity,
+                          const char *note) {
     char *entity = new_entity(partition_key, row_key, quantity, note);
     enum status status = table_insert(&storage.client, table, entity, deadline(), &err);
     free(entity);
@@ -99,12 +101,14 @@ static void read_etag(const char *partition_key, const char *row_key, char out[T
     cJSON_Delete(entity);
 }
 
-static enum status transact(const struct table_operation *operations, size_t count, char *out_etag) {
+static enum status transact(const struct table_operation *operations, size_t count,
+                            char *out_etag) {
     return table_transaction(&storage.client, table, operations, count, deadline(), out_etag, &err);
 }
 
 /* Merges row "product" of partition "p" to `quantity` and inserts row `inserted`, in one transaction. */
-static enum status reserve(const char *if_match, int quantity, const char *inserted, char *out_etag) {
+static enum status reserve(const char *if_match, int quantity, const char *inserted,
+                           char *out_etag) {
     char change[64], *row = new_entity("p", inserted, 1, NULL);
     snprintf(change, sizeof change, "{\"quantity\":%d}", quantity);
     const struct table_operation operations[] = {{TABLE_MERGE, "p", "product", if_match, change},
@@ -162,7 +166,8 @@ START_TEST(a_missing_table_is_told_from_a_missing_row) {
     ck_assert_int_eq(get("p", "none", &entity), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(insert("p", "r", 1, NULL), STATUS_CONTAINER_NOT_FOUND);
     const struct table_query query = {.table = table, .visit = refuse_visit};
-    ck_assert_int_eq(table_query(&storage.client, &query, deadline(), &err), STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_int_eq(table_query(&storage.client, &query, deadline(), &err),
+                     STATUS_CONTAINER_NOT_FOUND);
     ck_assert_int_eq(reserve("*", 1, "r", NULL), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_str_eq(err.code, "TableNotFound");
     ck_assert_ptr_null(entity);
@@ -182,13 +187,15 @@ static enum status visit(void *context, const cJSON *entity, struct error *error
     struct found *found = context;
     const char *row_key = json_string(entity, "RowKey");
     ck_assert_ptr_nonnull(row_key);
-    ck_assert_msg(strcmp(found->last_row_key, row_key) < 0, "%s after %s", row_key, found->last_row_key);
+    ck_assert_msg(strcmp(found->last_row_key, row_key) < 0, "%s after %s", row_key,
+                  found->last_row_key);
     snprintf(found->last_row_key, sizeof found->last_row_key, "%s", row_key);
     int64_t quantity = 0;
     ck_assert(json_int64(entity, "quantity", &quantity));
     found->quantity_sum += quantity;
     found->count++;
-    return found->count == found->stop_after ? error_set(error, STATUS_CANCELLED, "enough") : STATUS_OK;
+    return found->count == found->stop_after ? error_set(error, STATUS_CANCELLED, "enough")
+                                             : STATUS_OK;
 }
 
 static int count_found(const char *filter) {
@@ -196,7 +203,8 @@ static int count_found(const char *filter) {
     int pages = 0;
     const struct table_query query = {
         .table = table, .filter = filter, .visit = visit, .context = &found, .out_pages = &pages};
-    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s",
+                  err.message);
     ck_assert_int_eq(pages, 1);
     return found.count;
 }
@@ -285,7 +293,8 @@ static void insert_many(int count) {
         for (int i = first; i < count && size < TABLE_TRANSACTION_MAX_OPERATIONS; i++, size++) {
             snprintf(keys[size], sizeof keys[size], "%04d", i);
             rows[size] = new_entity("p", keys[size], 1, NULL);
-            operations[size] = (struct table_operation){TABLE_INSERT, "p", keys[size], NULL, rows[size]};
+            operations[size] =
+                (struct table_operation){TABLE_INSERT, "p", keys[size], NULL, rows[size]};
         }
         ck_assert_msg(transact(operations, size, NULL) == STATUS_OK, "%s", err.message);
         for (size_t i = 0; i < size; i++) {
@@ -299,9 +308,13 @@ START_TEST(a_query_follows_its_continuation_over_a_thousand_rows_in_order) {
     size_t mark = azurite_mark(&azurite);
     struct found found = {.count = 0};
     int pages = 0;
-    const struct table_query query = {
-        .table = table, .filter = "PartitionKey eq 'p'", .visit = visit, .context = &found, .out_pages = &pages};
-    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s", err.message);
+    const struct table_query query = {.table = table,
+                                      .filter = "PartitionKey eq 'p'",
+                                      .visit = visit,
+                                      .context = &found,
+                                      .out_pages = &pages};
+    ck_assert_msg(table_query(&storage.client, &query, deadline(), &err) == STATUS_OK, "%s",
+                  err.message);
     ck_assert_int_eq(found.count, 2150);
     ck_assert_int_eq(found.quantity_sum, 2150);
     ck_assert_str_eq(found.last_row_key, "2149");
@@ -315,7 +328,8 @@ START_TEST(a_visitor_that_fails_ends_the_query_with_its_status) {
     size_t mark = azurite_mark(&azurite);
     struct found found = {.stop_after = 3};
     int pages = -1;
-    const struct table_query query = {.table = table, .visit = visit, .context = &found, .out_pages = &pages};
+    const struct table_query query = {
+        .table = table, .visit = visit, .context = &found, .out_pages = &pages};
     ck_assert_int_eq(table_query(&storage.client, &query, deadline(), &err), STATUS_CANCELLED);
     ck_assert_str_eq(err.message, "enough");
     ck_assert_int_eq(found.count, 3);
@@ -350,7 +364,8 @@ START_TEST(a_transactions_etag_is_the_one_that_is_read_and_the_next_if_match) {
 END_TEST
 
 START_TEST(an_if_match_that_does_not_match_fails_the_whole) {
-    char stale[TABLE_ETAG_BYTES], etag[TABLE_ETAG_BYTES] = "untouched", now[TABLE_ETAG_BYTES], later[TABLE_ETAG_BYTES];
+    char stale[TABLE_ETAG_BYTES], etag[TABLE_ETAG_BYTES] = "untouched", now[TABLE_ETAG_BYTES],
+                                  later[TABLE_ETAG_BYTES];
     insert("p", "product", 100, NULL);
     read_etag("p", "product", stale);
     ck_assert_int_eq(reserve(stale, 99, "r1", NULL), STATUS_OK);
@@ -416,8 +431,10 @@ int main(void) {
     tcase_add_test(tcase, an_insert_does_not_replace_a_row);
     tcase_add_test(tcase, a_missing_table_is_told_from_a_missing_row);
     tcase_add_test(tcase, a_filter_chooses_rows);
-    tcase_add_loop_test(tcase, awkward_keys_are_inserted_read_filtered_merged_and_deleted, 0, AWKWARD_COUNT);
-    tcase_add_loop_test(tcase, awkward_values_survive_an_insert_and_a_transaction, 0, AWKWARD_VALUE_COUNT);
+    tcase_add_loop_test(tcase, awkward_keys_are_inserted_read_filtered_merged_and_deleted, 0,
+                        AWKWARD_COUNT);
+    tcase_add_loop_test(tcase, awkward_values_survive_an_insert_and_a_transaction, 0,
+                        AWKWARD_VALUE_COUNT);
     tcase_add_test(tcase, a_query_follows_its_continuation_over_a_thousand_rows_in_order);
     tcase_add_test(tcase, a_visitor_that_fails_ends_the_query_with_its_status);
     tcase_add_test(tcase, a_transaction_of_a_hundred_operations_is_one_request);

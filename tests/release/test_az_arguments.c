@@ -29,8 +29,8 @@ static void tear_down(void) {
 
 START_TEST(az_takes_every_command) {
     /* Debian's Python, for which Debian's az is there; another may come first in PATH. */
-    const char *const argv[] = {"/usr/bin/python3", "tests/release/az_parse.py", "tests/release/az_newer.txt",
-                                files[_i], NULL};
+    const char *const argv[] = {"/usr/bin/python3", "tests/release/az_parse.py",
+                                "tests/release/az_newer.txt", files[_i], NULL};
     const char *root = getenv("LEASEHOLD_ROOT");
     ck_assert_msg(root != NULL, "LEASEHOLD_ROOT is not set: run the tests with `make test-deploy`");
     process_start(&parser, &(struct process_options){.argv = argv, .cwd = root});

@@ -74,25 +74,26 @@ static void start_handler(const char *release, const char *setting) {
     path_in_root(release, "", root);
     port = free_port_find();
     snprintf(port_setting, sizeof port_setting, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", port);
-    snprintf(connection_setting, sizeof connection_setting, "DistributedLeasing__ConnectionString=%s",
-             azurite.connection_string);
+    snprintf(connection_setting, sizeof connection_setting,
+             "DistributedLeasing__ConnectionString=%s", azurite.connection_string);
     /* Containers have /proc; this one is mounted for the handler alone, and gone with it. */
-    const char *const argv[] = {"unshare",
-                                "--mount",
-                                "sh",
-                                "-ec",
-                                "mount -t proc proc \"$0/proc\"; exec chroot --userspec=65534:65534 \"$0\" \"$@\"",
-                                root,
-                                "/usr/bin/env",
-                                "-i",
-                                "-C",
-                                APP_FOLDER,
-                                port_setting,
-                                connection_setting,
-                                "Inventory__SeedProducts=PROD-001=100",
-                                setting != NULL ? setting : "TZ=UTC",
-                                "bin/handler",
-                                NULL};
+    const char *const argv[] = {
+        "unshare",
+        "--mount",
+        "sh",
+        "-ec",
+        "mount -t proc proc \"$0/proc\"; exec chroot --userspec=65534:65534 \"$0\" \"$@\"",
+        root,
+        "/usr/bin/env",
+        "-i",
+        "-C",
+        APP_FOLDER,
+        port_setting,
+        connection_setting,
+        "Inventory__SeedProducts=PROD-001=100",
+        setting != NULL ? setting : "TZ=UTC",
+        "bin/handler",
+        NULL};
     process_start(&handler, &(struct process_options){.argv = argv});
     if (!process_wait_for_output(&handler, 0, "Leasehold listens", WAIT_MS)) {
         fail_with_log("it does not start");
@@ -116,7 +117,8 @@ static struct http_reply ask_to_reserve(void) {
 
 static void assert_product_arrives(void) {
     int64_t deadline_ms = process_now_ms() + WAIT_MS;
-    while (http_ask_status((struct http_ask){.port = port, .path = "/api/inventory/PROD-001"}) != 200) {
+    while (http_ask_status((struct http_ask){.port = port, .path = "/api/inventory/PROD-001"}) !=
+           200) {
         if (process_now_ms() > deadline_ms) {
             fail_with_log("its product is not there");
         }
@@ -172,8 +174,9 @@ static char *find_in_root(const char *release, const char *path, const char *con
 }
 
 START_TEST(a_bare_root_has_none_of_our_libraries_and_no_certificates) {
-    const char *const library[] = {"-regextype", "egrep", "-regex",
-                                   ".*/(lib(curl|ssl|crypto|cjson)[^/]*[.](so|a)[^/]*|[^/]*[.](pem|crt))", NULL};
+    const char *const library[] = {
+        "-regextype", "egrep", "-regex",
+        ".*/(lib(curl|ssl|crypto|cjson)[^/]*[.](so|a)[^/]*|[^/]*[.](pem|crt))", NULL};
     char *found = find_in_root(releases[_i], "", library);
     ck_assert_str_eq(found, "");
     free(found);
@@ -235,7 +238,8 @@ END_TEST
 START_TEST(a_root_without_certificates_says_what_is_missing) {
     azurite_start_https(&azurite, AZURITE_IN_MEMORY, &certificates.server);
     start_handler(releases[_i], NULL);
-    if (!process_wait_for_output(&handler, 0, "this system's CA certificates were not found", WAIT_MS)) {
+    if (!process_wait_for_output(&handler, 0, "this system's CA certificates were not found",
+                                 WAIT_MS)) {
         fail_with_log("it does not say that certificates are missing");
     }
     struct http_reply reply = ask_to_reserve();
@@ -249,14 +253,17 @@ int main(void) {
     TCase *tests = tcase_create("bare_roots");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, TEST_TIMEOUT_S);
-    tcase_add_loop_test(tests, a_bare_root_has_none_of_our_libraries_and_no_certificates, 0, RELEASES);
+    tcase_add_loop_test(tests, a_bare_root_has_none_of_our_libraries_and_no_certificates, 0,
+                        RELEASES);
     tcase_add_loop_test(tests, nothing_but_the_handler_can_be_executed, 0, RELEASES);
     tcase_add_loop_test(tests, a_bare_root_reserves_over_http, 0, RELEASES);
-    tcase_add_loop_test(tests, a_bare_root_reserves_over_https_with_the_certificates_that_it_keeps, 0,
-                        RELEASES * CA_PLACES);
-    tcase_add_loop_test(tests, a_root_without_certificates_reserves_over_https_with_those_that_ssl_cert_file_names, 0,
+    tcase_add_loop_test(tests, a_bare_root_reserves_over_https_with_the_certificates_that_it_keeps,
+                        0, RELEASES * CA_PLACES);
+    tcase_add_loop_test(
+        tests, a_root_without_certificates_reserves_over_https_with_those_that_ssl_cert_file_names,
+        0, RELEASES);
+    tcase_add_loop_test(tests, a_server_that_the_roots_certificates_do_not_vouch_for_is_refused, 0,
                         RELEASES);
-    tcase_add_loop_test(tests, a_server_that_the_roots_certificates_do_not_vouch_for_is_refused, 0, RELEASES);
     tcase_add_loop_test(tests, a_root_without_certificates_says_what_is_missing, 0, RELEASES);
     suite_add_tcase(suite, tests);
     return check_main(suite);

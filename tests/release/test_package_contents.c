@@ -53,8 +53,9 @@ static char *output_of(const char *const argv[], int64_t timeout_ms) {
 }
 
 static char *handler_output_of(const char *program, const char *option) {
-    return output_of((const char *const[]){program, option, in_repository("dist/leasehold/bin/handler"), NULL},
-                     WAIT_MS);
+    return output_of(
+        (const char *const[]){program, option, in_repository("dist/leasehold/bin/handler"), NULL},
+        WAIT_MS);
 }
 
 START_TEST(the_zip_has_what_the_host_needs_and_the_licences_alone) {
@@ -79,10 +80,12 @@ START_TEST(the_zip_is_under_5_mb) {
 }
 END_TEST
 
-static const char *const libraries[] = {"openssl, from Debian's", "curl, from Debian's", "cjson, from Debian's"};
+static const char *const libraries[] = {"openssl, from Debian's", "curl, from Debian's",
+                                        "cjson, from Debian's"};
 
 START_TEST(the_licence_of_each_library_is_there) {
-    char *notice = output_of((const char *const[]){"cat", in_repository("dist/leasehold/NOTICE"), NULL}, WAIT_MS);
+    char *notice = output_of(
+        (const char *const[]){"cat", in_repository("dist/leasehold/NOTICE"), NULL}, WAIT_MS);
     ck_assert_ptr_nonnull(strstr(notice, libraries[_i]));
     free(notice);
 }
@@ -92,7 +95,8 @@ END_TEST
 
 START_TEST(the_handler_needs_no_library_but_the_c_library) {
     char *headers = handler_output_of("objdump", "-p");
-    static const char *const allowed[] = {"libc.so.6", "libpthread.so.0", "libdl.so.2", "libm.so.6"};
+    static const char *const allowed[] = {"libc.so.6", "libpthread.so.0", "libdl.so.2",
+                                          "libm.so.6"};
     for (const char *line = headers; (line = strstr(line, "NEEDED")) != NULL; line++) {
         char library[64];
         ck_assert_int_eq(sscanf(line, "NEEDED %63s", library), 1);
@@ -157,10 +161,12 @@ int main(void) {
     tcase_add_checked_fixture(contents, NULL, tear_down);
     tcase_add_test(contents, the_zip_has_what_the_host_needs_and_the_licences_alone);
     tcase_add_test(contents, the_zip_is_under_5_mb);
-    tcase_add_loop_test(contents, the_licence_of_each_library_is_there, 0, sizeof libraries / sizeof *libraries);
+    tcase_add_loop_test(contents, the_licence_of_each_library_is_there, 0,
+                        sizeof libraries / sizeof *libraries);
     tcase_add_test(contents, the_handler_needs_no_library_but_the_c_library);
     tcase_add_test(contents, the_handler_needs_no_newer_c_library_than_debian_11s);
-    tcase_add_loop_test(contents, the_handler_has_no_trace_of_its_build, 0, sizeof traces / sizeof *traces);
+    tcase_add_loop_test(contents, the_handler_has_no_trace_of_its_build, 0,
+                        sizeof traces / sizeof *traces);
     tcase_add_test(contents, the_handler_is_hardened);
     suite_add_tcase(suite, contents);
     TCase *build = tcase_create("build");

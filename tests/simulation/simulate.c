@@ -57,9 +57,11 @@ static double now_s(void) {
 }
 
 static _Noreturn void explain_usage(void) {
-    fprintf(stderr, "usage: simulate [--seed N] [--runs N | --seconds N] [--operations N] [--trace] [--first]\n"
-                    "       simulate --scenarios singles|pairs [--only TEXT] [--part K/N]\n"
-                    "       simulate --found FILE [--trace]\n");
+    fprintf(
+        stderr,
+        "usage: simulate [--seed N] [--runs N | --seconds N] [--operations N] [--trace] [--first]\n"
+        "       simulate --scenarios singles|pairs [--only TEXT] [--part K/N]\n"
+        "       simulate --found FILE [--trace]\n");
     exit(EXIT_USAGE);
 }
 
@@ -140,8 +142,8 @@ static void print_progress(struct tally *tally) {
     double took_s = now_s() - tally->begun;
     printf("simulate: %.0f s: %" PRId64 " runs, %" PRId64 " operations (%.0f a second), %" PRId64
            " requests to storage, %" PRId64 " failed\n",
-           took_s, tally->passed + tally->failed, tally->operations, (double)tally->operations / took_s,
-           tally->requests, tally->failed);
+           took_s, tally->passed + tally->failed, tally->operations,
+           (double)tally->operations / took_s, tally->requests, tally->failed);
 }
 
 static void add(struct tally *tally, const struct simulated_result *result) {
@@ -154,12 +156,14 @@ static void add(struct tally *tally, const struct simulated_result *result) {
 }
 
 /* The failed run again, without what is not needed to fail, one line for each event. */
-static void show_failure(const struct simulated_run_options *options, struct simulated_result *failed) {
+static void show_failure(const struct simulated_run_options *options,
+                         struct simulated_result *failed) {
     struct simulated_shrunk shrunk;
     simulated_shrink(options, failed, &shrunk);
-    printf("simulate: smaller after %d runs: %d instances, %d callers, %" PRId64 " operations, %zu faults\n",
-           shrunk.runs, shrunk.options.app_count, shrunk.options.caller_count, shrunk.options.operations,
-           shrunk.faults.count);
+    printf("simulate: smaller after %d runs: %d instances, %d callers, %" PRId64
+           " operations, %zu faults\n",
+           shrunk.runs, shrunk.options.app_count, shrunk.options.caller_count,
+           shrunk.options.operations, shrunk.faults.count);
     struct simulated_result result;
     shrunk.options.prints = true;
     simulated_run(&shrunk.options, &result);
@@ -194,8 +198,8 @@ static void run_seed(const struct options *options, uint64_t seed, struct tally 
         }
     }
     if (options->runs == 1) {
-        printf("simulate: seed %" PRIu64 ": trace %016" PRIx64 ", %" PRId64 " s of virtual time\n", seed, result.hash,
-               result.virtual_us / 1000000);
+        printf("simulate: seed %" PRIu64 ": trace %016" PRIx64 ", %" PRId64 " s of virtual time\n",
+               seed, result.hash, result.virtual_us / 1000000);
     }
     free(result.strikes);
 }
@@ -237,7 +241,8 @@ static void run_found(const struct options *options, struct tally *tally) {
     }
     run.prints = options->prints;
     simulated_run(&run, &result);
-    printf("simulate: %s: %s\n", options->found, result.rule == NULL ? "no promise is broken" : result.violation);
+    printf("simulate: %s: %s\n", options->found,
+           result.rule == NULL ? "no promise is broken" : result.violation);
     if (result.rule == NULL && !simulated_found_has_struck(&run, &result)) {
         printf("simulate: but not every fault struck: record it anew\n");
     }
@@ -262,8 +267,8 @@ static void run_scenarios(const struct options *options, struct tally *tally) {
             .has_pairs = has_pairs, .part = options->part, .parts = options->parts};
         struct simulated_exhaustive_result result;
         simulated_exhaustive_run(scenario, &what, &result);
-        printf("simulate: %-45s %3" PRId64 " steps, %8" PRId64 " runs, %" PRId64 " failed\n", scenario->name,
-               result.steps, result.runs, result.failed);
+        printf("simulate: %-45s %3" PRId64 " steps, %8" PRId64 " runs, %" PRId64 " failed\n",
+               scenario->name, result.steps, result.runs, result.failed);
         tally->passed += result.runs - result.failed;
         tally->failed += result.failed;
     }

@@ -19,8 +19,9 @@ enum {
 
 static void on_prepared(void *context, enum status status, const struct error *err) {
     struct simulated_app *app = context;
-    simulation_tell(app->simulation, app->process.name, "the store is %s%s",
-                    status == STATUS_OK ? "ready" : "not ready: ", status == STATUS_OK ? "" : err->message);
+    simulation_tell(
+        app->simulation, app->process.name, "the store is %s%s",
+        status == STATUS_OK ? "ready" : "not ready: ", status == STATUS_OK ? "" : err->message);
 }
 
 static struct credential *sign_in(struct simulated_app *app) {
@@ -45,12 +46,13 @@ static void build(struct simulated_app *app) {
     storage_client_init(&app->storage, &app->platform, options->account, sign_in(app));
     lease_store_blob_init(&app->lease_store, &app->storage, &options->lease_store);
     struct error err;
-    if (lease_manager_new(&app->leases, &options->lease, &app->lease_store.base, &app->platform, &err) != STATUS_OK) {
+    if (lease_manager_new(&app->leases, &options->lease, &app->lease_store.base, &app->platform,
+                          &err) != STATUS_OK) {
         abort();
     }
     inventory_store_table_init(&app->store, &app->storage, options->table_name);
-    inventory_service_init(&app->inventory, &app->platform, &app->store.base, app->leases, &options->inventory,
-                           options->lease.acquire_timeout_ms);
+    inventory_service_init(&app->inventory, &app->platform, &app->store.base, app->leases,
+                           &options->inventory, options->lease.acquire_timeout_ms);
     app->lease_store.is_wanted = inventory_service_wants_lease;
     app->lease_store.context = &app->inventory;
     app->dispatch = (struct dispatch){.functions = function_table,
@@ -66,11 +68,13 @@ static void start(void *context) {
     char name[32];
     app->started++;
     snprintf(name, sizeof name, "app %d.%d", app->number, app->started);
-    simulated_process_start(&app->process, app->simulation, name, app->seed + (uint64_t)app->started);
+    simulated_process_start(&app->process, app->simulation, name,
+                            app->seed + (uint64_t)app->started);
     struct simulated_random *random = &app->process.random;
     app->process.clock_ahead_ms = simulated_random_below(random, 1000 * 1000);
     app->process.wall_ahead_ms = simulated_random_below(random, 2000) - 1000;
-    app->process.drift_ppm = simulated_random_below(random, 2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
+    app->process.drift_ppm =
+        simulated_random_below(random, 2 * MOST_DRIFT_PPM + 1) - MOST_DRIFT_PPM;
     simulated_client_init(&app->client, app->network, &app->process);
     app->client.is_spared = app->is_spared;
     app->state = SIMULATED_APP_RUNNING;
@@ -89,15 +93,17 @@ static void end(struct simulated_app *app) {
     simulated_process_crash(&app->process);
     app->ended(app->context, app);
     simulation_schedule(app->simulation, &app->start,
-                        app->simulation->now_us +
-                            simulated_random_spread(&app->process.random, LEAST_DOWN_US, MOST_DOWN_US));
+                        app->simulation->now_us + simulated_random_spread(&app->process.random,
+                                                                          LEAST_DOWN_US,
+                                                                          MOST_DOWN_US));
 }
 
 /* ---- an orderly stop, as main.c and wiring/parts.c do it ---- */
 
 static void on_closed(void *context, int unreleased) {
     struct simulated_app *app = context;
-    simulation_tell(app->simulation, app->process.name, "has stopped; %d leases were not released", unreleased);
+    simulation_tell(app->simulation, app->process.name, "has stopped; %d leases were not released",
+                    unreleased);
     simulated_app_strike(app, SIMULATED_CRASH_SENT); /* nothing is left to do but to end */
 }
 
@@ -112,7 +118,8 @@ static void cut_short(void *context) {
     lease_manager_cancel_waits(app->leases);
     storage_client_cancel(&app->storage);
     lease_manager_close_start(
-        app->leases, clock_now_ms(&app->process.clock) + STOP_RELEASE_MS - STOP_CUT_SHORT_US / 1000, on_closed, app);
+        app->leases, clock_now_ms(&app->process.clock) + STOP_RELEASE_MS - STOP_CUT_SHORT_US / 1000,
+        on_closed, app);
     simulated_process_leave(&app->process);
 }
 
@@ -128,20 +135,25 @@ static void begin_stop(struct simulated_app *app) {
 /* ---- faults ---- */
 
 static void suspend(struct simulated_app *app) {
-    int64_t for_us = simulated_random_spread(&app->process.random, LEAST_SUSPENDED_US, MOST_SUSPENDED_US);
-    simulation_tell(app->simulation, app->process.name, "is suspended for %lld ms", (long long)for_us / SIMULATION_US);
+    int64_t for_us =
+        simulated_random_spread(&app->process.random, LEAST_SUSPENDED_US, MOST_SUSPENDED_US);
+    simulation_tell(app->simulation, app->process.name, "is suspended for %lld ms",
+                    (long long)for_us / SIMULATION_US);
     simulated_process_suspend(&app->process, app->simulation->now_us + for_us);
 }
 
 static void jump_clock(struct simulated_app *app) {
-    app->process.wall_ahead_ms = simulated_random_below(&app->process.random, 2 * MOST_JUMP_MS) - MOST_JUMP_MS;
-    simulation_tell(app->simulation, app->process.name, "has a wall clock that is now wrong by %lld ms",
+    app->process.wall_ahead_ms =
+        simulated_random_below(&app->process.random, 2 * MOST_JUMP_MS) - MOST_JUMP_MS;
+    simulation_tell(app->simulation, app->process.name,
+                    "has a wall clock that is now wrong by %lld ms",
                     (long long)app->process.wall_ahead_ms);
 }
 
 static void cut_off(struct simulated_app *app) {
     app->client.cut_off_until_us =
-        app->simulation->now_us + simulated_random_spread(&app->process.random, LEAST_SUSPENDED_US, MOST_SUSPENDED_US);
+        app->simulation->now_us +
+        simulated_random_spread(&app->process.random, LEAST_SUSPENDED_US, MOST_SUSPENDED_US);
     simulation_tell(app->simulation, app->process.name, "is cut off from storage until %lld ms",
                     (long long)app->client.cut_off_until_us / SIMULATION_US);
 }
@@ -159,8 +171,9 @@ static void stop_once(struct simulated_app *app) {
 }
 
 static void (*const strikes[SIMULATED_FAULTS])(struct simulated_app *app) = {
-    [SIMULATED_CRASH_BEFORE] = crash, [SIMULATED_CRASH_SENT] = crash,      [SIMULATED_CRASH_AFTER] = crash,
-    [SIMULATED_SUSPEND] = suspend,    [SIMULATED_JUMP_CLOCK] = jump_clock, [SIMULATED_CUT_OFF] = cut_off,
+    [SIMULATED_CRASH_BEFORE] = crash,    [SIMULATED_CRASH_SENT] = crash,
+    [SIMULATED_CRASH_AFTER] = crash,     [SIMULATED_SUSPEND] = suspend,
+    [SIMULATED_JUMP_CLOCK] = jump_clock, [SIMULATED_CUT_OFF] = cut_off,
     [SIMULATED_STOP] = stop_once,
 };
 
@@ -196,7 +209,8 @@ void simulated_app_submit(struct simulated_app *app, struct inventory_request *r
 }
 
 void simulated_app_init(struct simulated_app *app, struct simulated_network *network,
-                        const struct simulated_app_options *options, int number, bool is_spared, uint64_t seed) {
+                        const struct simulated_app_options *options, int number, bool is_spared,
+                        uint64_t seed) {
     struct error err;
     *app = (struct simulated_app){.simulation = network->simulation,
                                   .network = network,

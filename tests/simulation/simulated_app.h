@@ -55,14 +55,15 @@ struct simulated_app {
 
     struct credential_shared_key credential; /* of all its processes, but for the text in it */
     struct simulated_event strike, start, stop;
-    uint64_t struck;                                         /* the faults that are about to strike, a bit each */
+    uint64_t struck; /* the faults that are about to strike, a bit each */
     void (*ended)(void *context, struct simulated_app *app); /* its requests will not be answered */
     void *context;
 };
 
 /* Starts the first process. */
 void simulated_app_init(struct simulated_app *app, struct simulated_network *network,
-                        const struct simulated_app_options *options, int number, bool is_spared, uint64_t seed);
+                        const struct simulated_app_options *options, int number, bool is_spared,
+                        uint64_t seed);
 void simulated_app_cleanup(struct simulated_app *app);
 
 /* Hands a request to the app, which answers it as http_inbound.h says; if the process ends first, never. */

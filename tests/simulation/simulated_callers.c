@@ -26,9 +26,11 @@ struct simulated_caller {
     int customer_number, key_number;
     struct kept kept[KEPT];
     int kept_next;
-    struct history_record keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
+    struct history_record
+        keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
     int keyed_next;
-    struct history_record again; /* what is asked next, since its outcome is unknown; its product "": nothing */
+    struct history_record
+        again; /* what is asked next, since its outcome is unknown; its product "": nothing */
 };
 
 /* A request in flight. */
@@ -68,17 +70,20 @@ static void tell(struct simulated_asker *asker, const struct history_record *rec
 
 /* It is called while the app runs; what it reads the answer with is the test's own memory. */
 static void answered(struct http_inbound *inbound) {
-    struct simulated_ask *ask = (struct simulated_ask *)((char *)inbound - offsetof(struct simulated_ask, inbound));
+    struct simulated_ask *ask =
+        (struct simulated_ask *)((char *)inbound - offsetof(struct simulated_ask, inbound));
     struct simulated_callers *all = ask->all;
     struct simulated_memory *before = simulated_memory_use(NULL);
-    struct http_reply reply = {
-        .status = inbound->response.status, .headers = inbound->response.headers, .body = inbound->response.body};
+    struct http_reply reply = {.status = inbound->response.status,
+                               .headers = inbound->response.headers,
+                               .body = inbound->response.body};
     history_end(all->history, ask->record, &reply);
     http_response_release(&inbound->response);
     int64_t waited_ms = (all->simulation->now_us - ask->sent_us) / SIMULATION_US;
     all->longest_ms = waited_ms > all->longest_ms ? waited_ms : all->longest_ms;
-    simulation_tell(all->simulation, "caller", "%zu: %d %s (%s), version %lld, available %lld", ask->record->number,
-                    ask->record->status, history_outcome_name(ask->record->outcome), ask->record->code,
+    simulation_tell(all->simulation, "caller", "%zu: %d %s (%s), version %lld, available %lld",
+                    ask->record->number, ask->record->status,
+                    history_outcome_name(ask->record->outcome), ask->record->code,
                     (long long)ask->record->version, (long long)ask->record->available);
     tell(ask->asker, ask->record);
     free_ask(ask);
@@ -90,15 +95,18 @@ static void total_is_set(struct inventory_request *request) {
     struct simulated_ask *ask = request->context;
     struct simulated_memory *before = simulated_memory_use(NULL);
     char printed[160];
-    snprintf(printed, sizeof printed, "{\"totalQuantity\":%lld,\"availableQuantity\":%lld,\"version\":%lld}",
+    snprintf(printed, sizeof printed,
+             "{\"totalQuantity\":%lld,\"availableQuantity\":%lld,\"version\":%lld}",
              (long long)request->total, (long long)request->available, (long long)request->version);
-    bool is_refused = request->status == STATUS_LEASE_LOST || request->status == STATUS_LEASE_CONFLICT ||
-                      request->status == STATUS_CANCELLED || (request->status == STATUS_OK && !request->is_set);
+    bool is_refused =
+        request->status == STATUS_LEASE_LOST || request->status == STATUS_LEASE_CONFLICT ||
+        request->status == STATUS_CANCELLED || (request->status == STATUS_OK && !request->is_set);
     if (request->status == STATUS_OK || is_refused) {
         history_end_set_total(ask->all->history, ask->record, is_refused ? NULL : printed);
     }
-    simulation_tell(ask->all->simulation, "operator", "%zu: total of %s: %s, %s", ask->record->number,
-                    ask->record->product, status_text(request->status), printed);
+    simulation_tell(ask->all->simulation, "operator", "%zu: total of %s: %s, %s",
+                    ask->record->number, ask->record->product, status_text(request->status),
+                    printed);
     tell(ask->asker, ask->record);
     free_ask(ask);
     simulated_memory_use(before);
@@ -119,7 +127,8 @@ static void write_ask(struct simulated_ask *ask, const struct history_record *as
     bool is_timer = asked->kind == HISTORY_RECONCILE, is_get = asked->kind == HISTORY_GET;
     if (is_timer) {
         snprintf(ask->path, PATH_BYTES, "/ReconcileInventory");
-        snprintf(ask->body, MAX_BODY_BYTES, "{\"Data\":{\"timer\":{\"IsPastDue\":false}},\"Metadata\":{}}");
+        snprintf(ask->body, MAX_BODY_BYTES,
+                 "{\"Data\":{\"timer\":{\"IsPastDue\":false}},\"Metadata\":{}}");
     } else {
         bool is_one = asked->wanted_reservation[0] != '\0';
         snprintf(ask->path, PATH_BYTES, "/api/inventory/%s%s%s", asked->product, is_get ? "" : "/",
@@ -163,16 +172,20 @@ static void send(struct simulated_callers *all, struct simulated_asker *asker, b
                  const struct history_record *asked) {
     struct simulated_app *app = &all->apps[asked->instance - 1];
     struct history_record *record = history_begin(all->history, asked);
-    simulation_tell(all->simulation, "caller", "%zu: asks app %d to %s %lld of %s for %s%s%s %s", record->number,
-                    asked->instance, history_kind_name(asked->kind), (long long)asked->quantity, asked->product,
-                    asked->customer, asked->key[0] == '\0' ? "" : ", key ", asked->key, asked->wanted_reservation);
+    simulation_tell(all->simulation, "caller", "%zu: asks app %d to %s %lld of %s for %s%s%s %s",
+                    record->number, asked->instance, history_kind_name(asked->kind),
+                    (long long)asked->quantity, asked->product, asked->customer,
+                    asked->key[0] == '\0' ? "" : ", key ", asked->key, asked->wanted_reservation);
     if (app->state == SIMULATED_APP_ENDED) {
         tell(asker, record);
         return;
     }
     struct simulated_ask *ask = calloc(1, sizeof *ask);
-    *ask = (struct simulated_ask){
-        .all = all, .asker = leaves ? NULL : asker, .app = app, .record = record, .sent_us = all->simulation->now_us};
+    *ask = (struct simulated_ask){.all = all,
+                                  .asker = leaves ? NULL : asker,
+                                  .app = app,
+                                  .record = record,
+                                  .sent_us = all->simulation->now_us};
     write_ask(ask, asked);
     LIST_INSERT_HEAD(&all->asks, ask, link);
     all->in_flight++;
@@ -215,18 +228,23 @@ static int choose_app(struct simulated_caller *caller) {
 }
 
 static struct history_record begin(struct simulated_caller *caller, enum history_kind kind) {
-    struct history_record asked = {.kind = kind, .client = caller->number, .instance = choose_app(caller)};
+    struct history_record asked = {
+        .kind = kind, .client = caller->number, .instance = choose_app(caller)};
     if (kind != HISTORY_RECONCILE) {
-        simulated_callers_product((int)simulated_random_below(&caller->random, caller->all->product_count),
-                                  asked.product);
+        simulated_callers_product(
+            (int)simulated_random_below(&caller->random, caller->all->product_count),
+            asked.product);
     }
     return asked;
 }
 
 /* What was asked before, to be asked anew: without its answer. */
-static struct history_record ask_again(struct simulated_caller *caller, const struct history_record *record) {
-    struct history_record asked = {
-        .kind = record->kind, .client = caller->number, .instance = choose_app(caller), .quantity = record->quantity};
+static struct history_record ask_again(struct simulated_caller *caller,
+                                       const struct history_record *record) {
+    struct history_record asked = {.kind = record->kind,
+                                   .client = caller->number,
+                                   .instance = choose_app(caller),
+                                   .quantity = record->quantity};
     memcpy(asked.product, record->product, sizeof asked.product);
     memcpy(asked.customer, record->customer, sizeof asked.customer);
     memcpy(asked.key, record->key, sizeof asked.key);
@@ -247,7 +265,8 @@ static struct history_record reserve(struct simulated_caller *caller) {
     if (simulated_random_chance(&caller->random, 0.1)) {
         caller->customer_number++;
     }
-    snprintf(asked.customer, sizeof asked.customer, "c%d-%d", caller->number, caller->customer_number);
+    snprintf(asked.customer, sizeof asked.customer, "c%d-%d", caller->number,
+             caller->customer_number);
     add_key(caller, &asked);
     return asked;
 }
@@ -268,7 +287,8 @@ static struct history_record release(struct simulated_caller *caller, struct kep
 }
 
 /* A key again: for the same, or for something else. */
-static struct history_record repeat(struct simulated_caller *caller, const struct history_record *keyed) {
+static struct history_record repeat(struct simulated_caller *caller,
+                                    const struct history_record *keyed) {
     struct history_record again = ask_again(caller, keyed);
     if (simulated_random_chance(&caller->random, 0.1)) {
         again.kind = keyed->kind == HISTORY_RESERVE ? HISTORY_RELEASE : HISTORY_RESERVE;
@@ -281,7 +301,8 @@ static struct history_record repeat(struct simulated_caller *caller, const struc
 
 static struct history_record choose(struct simulated_caller *caller) {
     struct kept *kept = &caller->kept[simulated_random_below(&caller->random, KEPT)];
-    const struct history_record *keyed = &caller->keyed[simulated_random_below(&caller->random, KEPT)];
+    const struct history_record *keyed =
+        &caller->keyed[simulated_random_below(&caller->random, KEPT)];
     int64_t dice = simulated_random_below(&caller->random, 1000);
     if (caller->again.product[0] != '\0') {
         struct history_record again = ask_again(caller, &caller->again);
@@ -294,13 +315,15 @@ static struct history_record choose(struct simulated_caller *caller) {
     if (dice < 380 && keyed->product[0] != '\0') {
         return repeat(caller, keyed);
     }
-    if (dice >= 950 && caller->number == 1) { /* the operator: one, so that no two totals are of one version */
+    if (dice >= 950 &&
+        caller->number == 1) { /* the operator: one, so that no two totals are of one version */
         struct history_record asked = begin(caller, HISTORY_SET_TOTAL);
         asked.instance = caller->all->app_count + 1;
         asked.quantity = 1 + simulated_random_below(&caller->random, 2 * caller->all->units);
         return asked;
     }
-    return dice < 700 ? reserve(caller) : begin(caller, dice < 990 ? HISTORY_GET : HISTORY_RECONCILE);
+    return dice < 700 ? reserve(caller)
+                      : begin(caller, dice < 990 ? HISTORY_GET : HISTORY_RECONCILE);
 }
 
 static bool is_up(const struct simulated_callers *all) {
@@ -312,9 +335,10 @@ static bool is_up(const struct simulated_callers *all) {
 }
 
 static void pause(struct simulated_caller *caller) {
-    simulation_schedule(caller->all->simulation, &caller->wake,
-                        caller->all->simulation->now_us +
-                            simulated_random_spread(&caller->random, 100, caller->all->most_pause_us));
+    simulation_schedule(
+        caller->all->simulation, &caller->wake,
+        caller->all->simulation->now_us +
+            simulated_random_spread(&caller->random, 100, caller->all->most_pause_us));
 }
 
 static void wake(void *context) {
@@ -365,7 +389,8 @@ void simulated_callers_start(struct simulated_callers *callers, int count, uint6
         caller->number = i + 1;
         caller->random = simulated_random_new(seed, UINT64_C(1000) + (uint64_t)i);
         caller->wake = (struct simulated_event){.happen = wake, .context = caller};
-        simulation_schedule(callers->simulation, &caller->wake, simulated_random_below(&caller->random, 1000000));
+        simulation_schedule(callers->simulation, &caller->wake,
+                            simulated_random_below(&caller->random, 1000000));
     }
 }
 

@@ -8,23 +8,26 @@
 enum { SEED = 1, MOST_FAILURES_SHOWN = 5 };
 
 /* One run with up to two faults. Returns how many steps it had. */
-static int64_t run_with(const struct simulated_scenario *scenario, struct simulated_strike *strikes, size_t count,
-                        struct simulated_exhaustive_result *out) {
+static int64_t run_with(const struct simulated_scenario *scenario, struct simulated_strike *strikes,
+                        size_t count, struct simulated_exhaustive_result *out) {
     const struct simulated_faults plan = {.is_planned = true, .strikes = strikes, .count = count};
-    const struct simulated_run_options options = {.seed = SEED, .scenario = scenario, .plan = &plan};
+    const struct simulated_run_options options = {
+        .seed = SEED, .scenario = scenario, .plan = &plan};
     struct simulated_result result;
     simulated_run(&options, &result);
     out->runs++;
     if (result.violation[0] != '\0' && out->failed++ < MOST_FAILURES_SHOWN) {
-        printf("simulate: %s: %s\nsimulate: the run, as a file for tests/simulation/found/:\n", scenario->name,
-               result.violation);
+        printf("simulate: %s: %s\nsimulate: the run, as a file for tests/simulation/found/:\n",
+               scenario->name, result.violation);
         simulated_found_print(&options);
     }
     return result.steps;
 }
 
-static void try_pairs(const struct simulated_scenario *scenario, const struct simulated_exhaustive_options *options,
-                      struct simulated_strike first, int64_t steps, struct simulated_exhaustive_result *out) {
+static void try_pairs(const struct simulated_scenario *scenario,
+                      const struct simulated_exhaustive_options *options,
+                      struct simulated_strike first, int64_t steps,
+                      struct simulated_exhaustive_result *out) {
     for (int64_t step = first.step + 1; step <= steps; step++) {
         for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
             struct simulated_strike strikes[] = {first, {step, (enum simulated_fault)fault}};

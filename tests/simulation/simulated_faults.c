@@ -28,9 +28,12 @@ void simulated_faults_draw(struct simulated_faults *faults, uint64_t seed) {
     double highest = (double)simulated_random_spread(random, 1, 100) / 1000;
     bool loses_table = simulated_random_chance(random, 0.05);
     for (int fault = 1; fault < SIMULATED_FAULTS && style > 0; fault++) {
-        bool is_on = style < 4 ? fault == only : style < 7 ? simulated_random_chance(random, 0.3) : true;
+        bool is_on = style < 4   ? fault == only
+                     : style < 7 ? simulated_random_chance(random, 0.3)
+                                 : true;
         is_on = is_on && (fault != SIMULATED_DELETE_TABLE || loses_table);
-        faults->rates[fault] = is_on ? highest * (double)simulated_random_spread(random, 1, 100) / 100 : 0;
+        faults->rates[fault] =
+            is_on ? highest * (double)simulated_random_spread(random, 1, 100) / 100 : 0;
         faults->rate_of_all += faults->rates[fault];
     }
     for (int fault = 1; fault < SIMULATED_FAULTS && faults->rate_of_all > 0.5; fault++) {
@@ -48,7 +51,8 @@ static enum simulated_fault draw(struct simulated_faults *faults) {
     if (!simulated_random_chance(&faults->random, faults->rate_of_all)) {
         return SIMULATED_NONE;
     }
-    double at = faults->rate_of_all * (double)simulated_random_below(&faults->random, 1000000) / 1000000;
+    double at =
+        faults->rate_of_all * (double)simulated_random_below(&faults->random, 1000000) / 1000000;
     int fault = 1;
     while (fault < SIMULATED_FAULTS - 1 && at >= faults->rates[fault]) {
         at -= faults->rates[fault++];
@@ -56,7 +60,8 @@ static enum simulated_fault draw(struct simulated_faults *faults) {
     return (enum simulated_fault)fault;
 }
 
-void simulated_faults_add(struct simulated_faults *faults, int64_t step, enum simulated_fault fault) {
+void simulated_faults_add(struct simulated_faults *faults, int64_t step,
+                          enum simulated_fault fault) {
     if (faults->count == faults->capacity) {
         faults->capacity = faults->capacity == 0 ? 64 : 2 * faults->capacity;
         faults->strikes = reallocarray(faults->strikes, faults->capacity, sizeof *faults->strikes);

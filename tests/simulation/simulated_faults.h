@@ -84,7 +84,8 @@ struct simulated_faults {
 /* Draws rates: some seeds have one kind, some all, some none. Few lose the table, after which little is left to judge. */
 void simulated_faults_draw(struct simulated_faults *faults, uint64_t seed);
 /* Adds to a plan, in the order of steps. */
-void simulated_faults_add(struct simulated_faults *faults, int64_t step, enum simulated_fault fault);
+void simulated_faults_add(struct simulated_faults *faults, int64_t step,
+                          enum simulated_fault fault);
 void simulated_faults_cleanup(struct simulated_faults *faults);
 
 /* What strikes this step. Steps come in order. */

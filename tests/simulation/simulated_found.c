@@ -35,14 +35,17 @@ static bool read_scenario(const char *line, struct simulated_run_options *out) {
     return out->scenario != NULL;
 }
 
-static bool read_line(const char *line, struct simulated_run_options *out, struct simulated_faults *plan) {
+static bool read_line(const char *line, struct simulated_run_options *out,
+                      struct simulated_faults *plan) {
     return line[0] == '#' || line[0] == '\n' || sscanf(line, "seed %" SCNu64, &out->seed) == 1 ||
            sscanf(line, "operations %" SCNd64, &out->operations) == 1 ||
-           sscanf(line, "instances %d", &out->app_count) == 1 || sscanf(line, "callers %d", &out->caller_count) == 1 ||
-           read_scenario(line, out) || read_fault(line, plan);
+           sscanf(line, "instances %d", &out->app_count) == 1 ||
+           sscanf(line, "callers %d", &out->caller_count) == 1 || read_scenario(line, out) ||
+           read_fault(line, plan);
 }
 
-bool simulated_found_read(const char *path, struct simulated_run_options *out, struct simulated_faults *plan) {
+bool simulated_found_read(const char *path, struct simulated_run_options *out,
+                          struct simulated_faults *plan) {
     char line[LINE_BYTES];
     FILE *file = fopen(path, "re");
     bool is_read = file != NULL;
@@ -62,7 +65,8 @@ bool simulated_found_read(const char *path, struct simulated_run_options *out, s
     return is_read;
 }
 
-bool simulated_found_has_struck(const struct simulated_run_options *run, const struct simulated_result *result) {
+bool simulated_found_has_struck(const struct simulated_run_options *run,
+                                const struct simulated_result *result) {
     int64_t struck = 0;
     for (int fault = 1; fault < SIMULATED_FAULTS; fault++) {
         struck += result->struck[fault];
@@ -75,8 +79,8 @@ void simulated_found_print(const struct simulated_run_options *run) {
     if (run->scenario != NULL) {
         printf("scenario %s\n", run->scenario->name);
     } else {
-        printf("operations %" PRId64 "\ninstances %d\ncallers %d\n", run->operations, run->app_count,
-               run->caller_count);
+        printf("operations %" PRId64 "\ninstances %d\ncallers %d\n", run->operations,
+               run->app_count, run->caller_count);
     }
     for (size_t i = 0; i < run->plan->count; i++) {
         const struct simulated_strike *strike = &run->plan->strikes[i];

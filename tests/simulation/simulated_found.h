@@ -27,10 +27,12 @@
  * Reads a run, and sets `out`'s plan to `plan`, to be cleaned up with simulated_faults_cleanup. Returns false if the file
  * cannot be read, or has a line of another kind; `plan` is empty then.
  */
-bool simulated_found_read(const char *path, struct simulated_run_options *out, struct simulated_faults *plan);
+bool simulated_found_read(const char *path, struct simulated_run_options *out,
+                          struct simulated_faults *plan);
 
 /* Whether every fault of the plan has struck. One that has not makes the file worthless: it is to be recorded anew. */
-bool simulated_found_has_struck(const struct simulated_run_options *run, const struct simulated_result *result);
+bool simulated_found_has_struck(const struct simulated_run_options *run,
+                                const struct simulated_result *result);
 
 /* Prints what such a file would have of a run, which has a plan. */
 void simulated_found_print(const struct simulated_run_options *run);

@@ -17,9 +17,10 @@ enum { SIMULATED_MOST_TOKENS = 4096 }; /* that are good at a time */
 
 struct simulated_identity {
     const struct simulation *simulation;
-    int64_t lifetime_us;                    /* of a token */
-    int64_t ends_us[SIMULATED_MOST_TOKENS]; /* when the newest end: number n at n modulo their count */
-    int count;                              /* of all that were given */
+    int64_t lifetime_us; /* of a token */
+    int64_t
+        ends_us[SIMULATED_MOST_TOKENS]; /* when the newest end: number n at n modulo their count */
+    int count;                          /* of all that were given */
 };
 
 /* Appends the answer to a request for a token: a new one each time. */

@@ -53,8 +53,8 @@ void wrap_free(void *memory) __asm__("__wrap_free");
 enum { SIZE_STEP = 16 };
 static const size_t kept_sizes = SIMULATED_MEMORY_KEPT_SIZES;
 
-static SLIST_HEAD(
-    , simulated_block) kept[SIMULATED_MEMORY_KEPT_SIZES + 1]; /* in the last there are none: they would be too large */
+static SLIST_HEAD(, simulated_block)
+    kept[SIMULATED_MEMORY_KEPT_SIZES + 1]; /* in the last there are none: they would be too large */
 static struct simulated_memory freed;
 
 static size_t size_index(size_t size) {

@@ -154,7 +154,8 @@ static void time_out(void *context) {
     }
     struct error err;
     error_set(&err, STATUS_UNAVAILABLE, "no answer in time");
-    simulation_tell(simulation, call->client->process->name, "#%lld has no answer in time", (long long)call->step);
+    simulation_tell(simulation, call->client->process->name, "#%lld has no answer in time",
+                    (long long)call->step);
     bool is_on_its_way = call->travel.entry.is_set;
     answer_sender(call, STATUS_UNAVAILABLE, NULL, &err);
     if (!is_on_its_way) {
@@ -185,8 +186,8 @@ static void arrive_back(void *context) {
     if (!read_answer((struct text){call->answer.data, call->answer.length}, &reply)) {
         status = error_set(&err, STATUS_UNAVAILABLE, "the answer was cut short");
     }
-    simulation_tell(simulation, call->client->process->name, "#%lld is answered %d", (long long)call->step,
-                    status == STATUS_OK ? reply.status : 0);
+    simulation_tell(simulation, call->client->process->name, "#%lld is answered %d",
+                    (long long)call->step, status == STATUS_OK ? reply.status : 0);
     answer_sender(call, status, status == STATUS_OK ? &reply : NULL, &err);
     simulated_memory_use(&call->client->process->memory);
     http_reply_release(&reply);
@@ -196,25 +197,30 @@ static void arrive_back(void *context) {
 
 /* ---- answers that storage did not give, or not so ---- */
 
-static void write_answer(struct simulated_call *call, int status, const char *headers, const char *body) {
+static void write_answer(struct simulated_call *call, int status, const char *headers,
+                         const char *body) {
     strbuf_clear(&call->answer);
-    strbuf_appendf(&call->answer, "HTTP/1.1 %d Any\r\nContent-Length: %zu\r\n%s\r\n%s", status, strlen(body), headers,
-                   body);
+    strbuf_appendf(&call->answer, "HTTP/1.1 %d Any\r\nContent-Length: %zu\r\n%s\r\n%s", status,
+                   strlen(body), headers, body);
 }
 
 static void answer_by_gateway(struct simulated_call *call) {
     static const int statuses[] = {200, 302, 404, 407, 412, 502};
-    int status = statuses[simulated_random_below(&call->random, sizeof statuses / sizeof statuses[0])];
+    int status =
+        statuses[simulated_random_below(&call->random, sizeof statuses / sizeof statuses[0])];
     write_answer(call, status, "Content-Type: text/html\r\nDate: Fri, 01 Jan 2021 00:00:00 GMT\r\n",
                  "<html><body>Not storage</body></html>");
 }
 
 /* An error of storage's own. */
-static void answer_error(struct simulated_call *call, int status, const char *code, bool has_retry_after) {
+static void answer_error(struct simulated_call *call, int status, const char *code,
+                         bool has_retry_after) {
     char headers[256], body[256];
-    snprintf(headers, sizeof headers, "x-ms-request-id: 11111111-0000-4000-8000-%012lld\r\nx-ms-error-code: %s\r\n%s",
+    snprintf(headers, sizeof headers,
+             "x-ms-request-id: 11111111-0000-4000-8000-%012lld\r\nx-ms-error-code: %s\r\n%s",
              (long long)call->step, code, has_retry_after ? "Retry-After: 1\r\n" : "");
-    snprintf(body, sizeof body, "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"simulated\"}}}", code);
+    snprintf(body, sizeof body,
+             "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"simulated\"}}}", code);
     write_answer(call, status, headers, body);
 }
 
@@ -226,7 +232,8 @@ static void throttle(struct simulated_call *call) {
 
 static void deny(struct simulated_call *call) {
     bool is_401 = simulated_random_chance(&call->random, 0.5);
-    answer_error(call, is_401 ? 401 : 403, is_401 ? "InvalidAuthenticationInfo" : "AuthorizationFailure", false);
+    answer_error(call, is_401 ? 401 : 403,
+                 is_401 ? "InvalidAuthenticationInfo" : "AuthorizationFailure", false);
 }
 
 /* The header's line, or NULL. */
@@ -239,10 +246,13 @@ static char *find_line(struct simulated_call *call, const char *name) {
 static void spoil_date(struct simulated_call *call) {
     char *line = find_line(call, "\r\nDate: ");
     if (line != NULL) {
-        int64_t wrong_by_ms = simulated_random_spread(&call->random, 60 * 1000, INT64_C(365) * 24 * 3600 * 1000);
+        int64_t wrong_by_ms =
+            simulated_random_spread(&call->random, 60 * 1000, INT64_C(365) * 24 * 3600 * 1000);
         bool is_ahead = simulated_random_chance(&call->random, 0.5);
         char date[UTC_TEXT_BYTES];
-        utc_format_http(clock_wall_ms(call->network->storage->clock) + (is_ahead ? wrong_by_ms : -wrong_by_ms), date);
+        utc_format_http(clock_wall_ms(call->network->storage->clock) +
+                            (is_ahead ? wrong_by_ms : -wrong_by_ms),
+                        date);
         memcpy(line + strlen("\r\nDate: "), date, strlen(date));
     }
 }
@@ -255,7 +265,8 @@ static void drop_date(struct simulated_call *call) {
 }
 
 static void cut_answer(struct simulated_call *call) {
-    call->answer.length = (size_t)simulated_random_below(&call->random, (int64_t)call->answer.length);
+    call->answer.length =
+        (size_t)simulated_random_below(&call->random, (int64_t)call->answer.length);
     call->answer.data[call->answer.length] = '\0';
 }
 
@@ -274,12 +285,14 @@ static void carry_out(struct simulated_call *call) {
         simulated_identity_answer(network->identity, &call->answer);
         return;
     }
-    simulated_storage_answer(network->storage, call->service, call->request.data, call->request.length, &call->answer);
+    simulated_storage_answer(network->storage, call->service, call->request.data,
+                             call->request.length, &call->answer);
     network->carried_out++;
     simulation_mix(network->simulation, call->request.data, call->request.length);
     simulation_mix(network->simulation, call->answer.data, call->answer.length);
-    simulation_tell(network->simulation, "storage", "carries out #%lld: %d %s", (long long)call->step,
-                    network->storage->outcome.http_status, network->storage->outcome.code);
+    simulation_tell(network->simulation, "storage", "carries out #%lld: %d %s",
+                    (long long)call->step, network->storage->outcome.http_status,
+                    network->storage->outcome.code);
     network->on_carried_out(network->context, call->service);
 }
 
@@ -351,7 +364,8 @@ static void arrive(void *context) {
     struct simulated_call *call = context;
     struct simulation *simulation = call->network->simulation;
     answer_call(call);
-    if (call->fault == SIMULATED_ANSWER_SECOND) { /* it arrives once more, and nothing else strikes it */
+    if (call->fault ==
+        SIMULATED_ANSWER_SECOND) { /* it arrives once more, and nothing else strikes it */
         call->fault = SIMULATED_NONE;
         strbuf_clear(&call->answer);
         travel(call, arrive, simulation->now_us + delay_us(call));
@@ -368,19 +382,23 @@ static void arrive(void *context) {
         travel(call, arrive_back, simulation->now_us + delay_us(call));
     } else if (call->fault != SIMULATED_LOSE_ANSWER) {
         bool is_late = call->fault == SIMULATED_DELAY_ANSWER;
-        travel(call, arrive_back, simulation->now_us + (is_late ? long_delay_us(call) : delay_us(call)));
+        travel(call, arrive_back,
+               simulation->now_us + (is_late ? long_delay_us(call) : delay_us(call)));
     }
 }
 
 /* ---- the client ---- */
 
-static struct simulated_call *new_call(struct simulated_client *client, const struct http_call *what) {
+static struct simulated_call *new_call(struct simulated_client *client,
+                                       const struct http_call *what) {
     struct simulated_network *network = client->network;
     struct simulated_call *call = calloc(1, sizeof *call);
     call->network = network;
     call->client = client;
-    call->is_for_identity = strncmp(what->url, SIMULATED_IDENTITY_HOST, strlen(SIMULATED_IDENTITY_HOST)) == 0;
-    call->service = is_for_tables(network, what->url) ? SIMULATED_TABLE_SERVICE : SIMULATED_BLOB_SERVICE;
+    call->is_for_identity =
+        strncmp(what->url, SIMULATED_IDENTITY_HOST, strlen(SIMULATED_IDENTITY_HOST)) == 0;
+    call->service =
+        is_for_tables(network, what->url) ? SIMULATED_TABLE_SERVICE : SIMULATED_BLOB_SERVICE;
     call->step = ++network->step;
     call->random = simulated_random_new(network->seed, (uint64_t)call->step);
     call->sent_ms = clock_now_ms(&client->process->clock);
@@ -397,14 +415,16 @@ static struct simulated_call *new_call(struct simulated_client *client, const st
 static void tell_sending(const struct simulated_call *call, const struct http_call *what) {
     const char *path = strchr(strstr(what->url, "://") + 3, '/');
     const char *action = http_headers_get(what->headers, "x-ms-lease-action");
-    simulation_tell(call->network->simulation, call->client->process->name, "sends #%lld: %s %s%s%s%s%s",
-                    (long long)call->step, what->method, path, action == NULL ? "" : " ", action == NULL ? "" : action,
+    simulation_tell(call->network->simulation, call->client->process->name,
+                    "sends #%lld: %s %s%s%s%s%s", (long long)call->step, what->method, path,
+                    action == NULL ? "" : " ", action == NULL ? "" : action,
                     call->fault == SIMULATED_NONE ? "" : "; FAULT: ",
                     call->fault == SIMULATED_NONE ? "" : simulated_fault_text(call->fault));
 }
 
 static int64_t outage_ends_us(struct simulated_call *call) {
-    return call->network->simulation->now_us + simulated_random_spread(&call->random, LEAST_OUTAGE_US, MOST_OUTAGE_US);
+    return call->network->simulation->now_us +
+           simulated_random_spread(&call->random, LEAST_OUTAGE_US, MOST_OUTAGE_US);
 }
 
 /* Faults of storage that last: this call is the first to meet them. */
@@ -419,27 +439,33 @@ static void begin_trouble(struct simulated_call *call) {
 
 static bool is_reachable(const struct simulated_call *call) {
     const struct simulated_network *network = call->network;
-    int64_t service_until_us = call->is_for_identity ? 0 : network->unreachable_until_us[call->service];
-    return call->client->is_spared || (network->simulation->now_us >= call->client->cut_off_until_us &&
-                                       network->simulation->now_us >= service_until_us);
+    int64_t service_until_us =
+        call->is_for_identity ? 0 : network->unreachable_until_us[call->service];
+    return call->client->is_spared ||
+           (network->simulation->now_us >= call->client->cut_off_until_us &&
+            network->simulation->now_us >= service_until_us);
 }
 
 static void send_request(struct simulated_call *call) {
     struct simulation *simulation = call->network->simulation;
     begin_trouble(call);
-    if (call->fault != SIMULATED_LOSE_REQUEST && call->fault != SIMULATED_CRASH_BEFORE && is_reachable(call)) {
+    if (call->fault != SIMULATED_LOSE_REQUEST && call->fault != SIMULATED_CRASH_BEFORE &&
+        is_reachable(call)) {
         bool is_late = call->fault == SIMULATED_DELAY_REQUEST;
         travel(call, arrive, simulation->now_us + (is_late ? long_delay_us(call) : delay_us(call)));
     }
 }
 
 static bool strikes_sender(enum simulated_fault fault) {
-    return fault == SIMULATED_CRASH_BEFORE || fault == SIMULATED_CRASH_SENT || fault == SIMULATED_SUSPEND ||
-           fault == SIMULATED_JUMP_CLOCK || fault == SIMULATED_CUT_OFF || fault == SIMULATED_STOP ||
-           fault == SIMULATED_DELETE_LEASES || fault == SIMULATED_REVOKE_TOKENS || fault >= SIMULATED_DELETE_PRODUCT;
+    return fault == SIMULATED_CRASH_BEFORE || fault == SIMULATED_CRASH_SENT ||
+           fault == SIMULATED_SUSPEND || fault == SIMULATED_JUMP_CLOCK ||
+           fault == SIMULATED_CUT_OFF || fault == SIMULATED_STOP ||
+           fault == SIMULATED_DELETE_LEASES || fault == SIMULATED_REVOKE_TOKENS ||
+           fault >= SIMULATED_DELETE_PRODUCT;
 }
 
-static enum status start(struct http_client *base, const struct http_call *what, struct http_exchange *exchange) {
+static enum status start(struct http_client *base, const struct http_call *what,
+                         struct http_exchange *exchange) {
     struct simulated_client *client = (struct simulated_client *)base;
     struct simulated_network *network = client->network;
     struct simulated_memory *before = simulated_memory_use(NULL);
@@ -478,7 +504,8 @@ static void abandon(struct http_client *base, struct http_exchange *exchange) {
 void simulated_client_init(struct simulated_client *client, struct simulated_network *network,
                            struct simulated_process *process) {
     static const struct http_client_ops ops = {start, abandon};
-    *client = (struct simulated_client){.base = {.ops = &ops}, .network = network, .process = process};
+    *client =
+        (struct simulated_client){.base = {.ops = &ops}, .network = network, .process = process};
 }
 
 void simulated_client_forget(struct simulated_client *client) {
@@ -500,8 +527,11 @@ void simulated_client_forget(struct simulated_client *client) {
 void simulated_network_init(struct simulated_network *network, struct simulation *simulation,
                             struct simulated_storage *storage, struct simulated_identity *identity,
                             struct simulated_faults *faults, uint64_t seed) {
-    *network = (struct simulated_network){
-        .simulation = simulation, .storage = storage, .identity = identity, .faults = faults, .seed = seed};
+    *network = (struct simulated_network){.simulation = simulation,
+                                          .storage = storage,
+                                          .identity = identity,
+                                          .faults = faults,
+                                          .seed = seed};
     LIST_INIT(&network->calls);
 }
 

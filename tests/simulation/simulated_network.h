@@ -26,10 +26,12 @@ struct simulated_client;
 typedef void (*simulated_network_carried_out)(void *context, enum simulated_service service);
 
 /* What happens to a sender when its call is struck by a fault of processes or operators. */
-typedef void (*simulated_network_strike)(void *context, struct simulated_client *client, enum simulated_fault fault);
+typedef void (*simulated_network_strike)(void *context, struct simulated_client *client,
+                                         enum simulated_fault fault);
 
 /* Called before a request is on its way. */
-typedef void (*simulated_network_sending)(void *context, struct simulated_client *client, const struct http_call *call);
+typedef void (*simulated_network_sending)(void *context, struct simulated_client *client,
+                                          const struct http_call *call);
 
 struct simulated_network {
     struct simulation *simulation;

@@ -19,7 +19,8 @@ static void note_leases_taken_away(struct simulated_world *world) {
 }
 
 static void break_leases(struct simulated_world *world) {
-    const struct lease_state_call call = {.action = LEASE_BREAK, .id = "", .proposed = "", .period_s = 0};
+    const struct lease_state_call call = {
+        .action = LEASE_BREAK, .id = "", .proposed = "", .period_s = 0};
     note_leases_taken_away(world);
     for (int i = 0; i < world->product_count; i++) {
         struct blob *blob = simulated_world_lease_blob(world, i);
@@ -51,11 +52,13 @@ static void revoke_tokens(struct simulated_world *world) {
  * by its history; a scenario has no such luck.
  */
 static void tamper(struct simulated_world *world, const char *what,
-                   bool (*change)(struct simulated_storage *storage, const char *table_name, const char *product_id),
+                   bool (*change)(struct simulated_storage *storage, const char *table_name,
+                                  const char *product_id),
                    struct simulated_product becomes) {
     int first = world->options->scenario == NULL ? 1 : 0;
     for (int i = first; i < world->product_count; i++) {
-        if (!world->products[i].is_tampered_with && change(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id)) {
+        if (!world->products[i].is_tampered_with &&
+            change(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id)) {
             becomes.is_tampered_with = true;
             world->products[i] = becomes;
             tell(world, what, world->seeds[i].id);

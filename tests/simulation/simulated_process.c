@@ -20,7 +20,8 @@ static int64_t now_ms(const struct clock *clock) {
 
 static int64_t wall_ms(const struct clock *clock) {
     const struct simulated_process *process = (const struct simulated_process *)clock;
-    return SIMULATION_WALL_MS + process->simulation->now_us / SIMULATION_US + process->wall_ahead_ms;
+    return SIMULATION_WALL_MS + process->simulation->now_us / SIMULATION_US +
+           process->wall_ahead_ms;
 }
 
 int64_t simulated_process_when_us(const struct simulated_process *process, int64_t shown_ms) {
@@ -34,14 +35,15 @@ int64_t simulated_process_when_us(const struct simulated_process *process, int64
 
 /* ---- the process ---- */
 
-void simulated_process_start(struct simulated_process *process, struct simulation *simulation, const char *name,
-                             uint64_t seed) {
+void simulated_process_start(struct simulated_process *process, struct simulation *simulation,
+                             const char *name, uint64_t seed) {
     *process = (struct simulated_process){.clock = {now_ms, wall_ms},
                                           .simulation = simulation,
                                           .random = simulated_random_new(seed, 0),
                                           .is_running = true};
-    process->loop = (struct event_loop){.process = process,
-                                        .round = {.happen = simulated_process_run_round, .context = &process->loop}};
+    process->loop = (struct event_loop){
+        .process = process,
+        .round = {.happen = simulated_process_run_round, .context = &process->loop}};
     simulated_memory_init(&process->memory);
     snprintf(process->name, sizeof process->name, "%s", name);
 }

@@ -40,8 +40,8 @@ struct simulated_process {
 };
 
 /* `seed` for its random numbers. It has no code yet. */
-void simulated_process_start(struct simulated_process *process, struct simulation *simulation, const char *name,
-                             uint64_t seed);
+void simulated_process_start(struct simulated_process *process, struct simulation *simulation,
+                             const char *name, uint64_t seed);
 
 /* Whoever runs code of the process does it between these two: its memory and log lines are its own then. */
 void simulated_process_enter(struct simulated_process *process);

@@ -44,7 +44,8 @@ enum { MINUTE_MS = 60 * 1000, OVERDUE_MS = 4 * MINUTE_MS };
 /* Whether the expiry index has a row of that product for the minute in which a reservation expires. */
 static bool is_indexed(const struct table *table, const char *product_id, int64_t expires_ms) {
     char key[96];
-    snprintf(key, sizeof key, "%015lld-r-%s", (long long)(expires_ms - expires_ms % MINUTE_MS), product_id);
+    snprintf(key, sizeof key, "%015lld-r-%s", (long long)(expires_ms - expires_ms % MINUTE_MS),
+             product_id);
     return rows_find(table, DUE_PARTITION, key) != NULL;
 }
 
@@ -52,7 +53,8 @@ static bool is_indexed(const struct table *table, const char *product_id, int64_
  * Whether the expiry index has a row that has long been due, for a product's reservations ("-r-") or records ("-k-"). One
  * that is not due yet may have nothing behind it: it is written before the commit that then fails, or is not needed.
  */
-static bool has_overdue_row(const struct table *table, const char *product_id, const char *kind, int64_t now_ms) {
+static bool has_overdue_row(const struct table *table, const char *product_id, const char *kind,
+                            int64_t now_ms) {
     for (struct row *row = rows_seek(table, DUE_PARTITION, ""); row != NULL; row = row->next[0]) {
         const char *product = strstr(row->key, kind);
         if (product != NULL && strcmp(product + strlen(kind), product_id) == 0 &&
@@ -63,8 +65,8 @@ static bool has_overdue_row(const struct table *table, const char *product_id, c
     return false;
 }
 
-const char *simulated_rows_check(struct simulated_storage *storage, const char *table_name, const char *product_id,
-                                 bool is_table_new) {
+const char *simulated_rows_check(struct simulated_storage *storage, const char *table_name,
+                                 const char *product_id, bool is_table_new) {
     struct table *table = rows_table(&storage->rows, table_name, NULL);
     const struct row *product = table == NULL ? NULL : rows_find(table, product_id, PRODUCT_ROW);
     int64_t total = 0, available = 0, version = 0, reserved = 0;
@@ -104,11 +106,13 @@ static struct table *table_of(struct simulated_storage *storage, const char *tab
 
 bool simulated_rows_is_record_complete(struct simulated_storage *storage, const char *table_name,
                                        const char *product_id, const char *row_key) {
-    static const char *const properties[] = {"requestHash", "reservationId", "quantity",  "available",
-                                             "version",     "reservedAt",    "expiresAt", "keepUntil"};
+    static const char *const properties[] = {"requestHash", "reservationId", "quantity",
+                                             "available",   "version",       "reservedAt",
+                                             "expiresAt",   "keepUntil"};
     struct table *table = table_of(storage, table_name);
-    const struct row *row =
-        table == NULL || !has_prefix(row_key, RECORD_ROW_PREFIX) ? NULL : rows_find(table, product_id, row_key);
+    const struct row *row = table == NULL || !has_prefix(row_key, RECORD_ROW_PREFIX)
+                                ? NULL
+                                : rows_find(table, product_id, row_key);
     char value[128];
     for (size_t i = 0; row != NULL && i < sizeof properties / sizeof properties[0]; i++) {
         if (!read_text(row, properties[i], value, sizeof value)) {
@@ -118,11 +122,13 @@ bool simulated_rows_is_record_complete(struct simulated_storage *storage, const 
     return true;
 }
 
-const char *simulated_rows_left(struct simulated_storage *storage, const char *table_name, const char *product_id,
-                                bool with_records) {
+const char *simulated_rows_left(struct simulated_storage *storage, const char *table_name,
+                                const char *product_id, bool with_records) {
     struct table *table = table_of(storage, table_name);
-    const struct row *reservation = table == NULL ? NULL : rows_seek(table, product_id, RESERVATION_ROW_PREFIX);
-    const struct row *record = table == NULL ? NULL : rows_seek(table, product_id, RECORD_ROW_PREFIX);
+    const struct row *reservation =
+        table == NULL ? NULL : rows_seek(table, product_id, RESERVATION_ROW_PREFIX);
+    const struct row *record =
+        table == NULL ? NULL : rows_seek(table, product_id, RECORD_ROW_PREFIX);
     int64_t now_ms = clock_wall_ms(storage->clock);
     if (reservation != NULL && has_prefix(reservation->key, RESERVATION_ROW_PREFIX)) {
         return "a reservation that has expired is not swept";
@@ -141,7 +147,8 @@ const char *simulated_rows_left(struct simulated_storage *storage, const char *t
 
 /* ---- what others do to it ---- */
 
-static struct row *product_row(struct simulated_storage *storage, const char *table_name, const char *product_id) {
+static struct row *product_row(struct simulated_storage *storage, const char *table_name,
+                               const char *product_id) {
     struct table *table = table_of(storage, table_name);
     return table == NULL ? NULL : rows_find(table, product_id, PRODUCT_ROW);
 }
@@ -149,13 +156,15 @@ static struct row *product_row(struct simulated_storage *storage, const char *ta
 /* The first reservation of a product that is there; NULL: none. */
 static struct row *first_reservation(struct simulated_storage *storage, const char *table_name,
                                      const char *product_id) {
-    struct row *row = product_row(storage, table_name, product_id) == NULL
-                          ? NULL
-                          : rows_seek(table_of(storage, table_name), product_id, RESERVATION_ROW_PREFIX);
+    struct row *row =
+        product_row(storage, table_name, product_id) == NULL
+            ? NULL
+            : rows_seek(table_of(storage, table_name), product_id, RESERVATION_ROW_PREFIX);
     return row != NULL && has_prefix(row->key, RESERVATION_ROW_PREFIX) ? row : NULL;
 }
 
-bool simulated_rows_delete_product(struct simulated_storage *storage, const char *table_name, const char *product_id) {
+bool simulated_rows_delete_product(struct simulated_storage *storage, const char *table_name,
+                                   const char *product_id) {
     bool has_reservation = first_reservation(storage, table_name, product_id) != NULL;
     if (has_reservation) {
         rows_delete(product_row(storage, table_name, product_id));
@@ -163,7 +172,8 @@ bool simulated_rows_delete_product(struct simulated_storage *storage, const char
     return has_reservation;
 }
 
-bool simulated_rows_delete_all(struct simulated_storage *storage, const char *table_name, const char *product_id) {
+bool simulated_rows_delete_all(struct simulated_storage *storage, const char *table_name,
+                               const char *product_id) {
     bool is_there = product_row(storage, table_name, product_id) != NULL;
     struct row *row;
     while (is_there && (row = rows_seek(table_of(storage, table_name), product_id, "")) != NULL) {
@@ -172,7 +182,8 @@ bool simulated_rows_delete_all(struct simulated_storage *storage, const char *ta
     return is_there;
 }
 
-bool simulated_rows_spoil(struct simulated_storage *storage, const char *table_name, const char *product_id) {
+bool simulated_rows_spoil(struct simulated_storage *storage, const char *table_name,
+                          const char *product_id) {
     const struct row *row = first_reservation(storage, table_name, product_id);
     struct strbuf nonsense;
     char key[ENTITY_KEY_BYTES];
@@ -189,8 +200,8 @@ bool simulated_rows_spoil(struct simulated_storage *storage, const char *table_n
 
 /* ---- for the verdict ---- */
 
-bool simulated_rows_read(struct simulated_storage *storage, const char *table_name, const char *product_id,
-                         struct checker_product *out) {
+bool simulated_rows_read(struct simulated_storage *storage, const char *table_name,
+                         const char *product_id, struct checker_product *out) {
     struct table *table = rows_table(&storage->rows, table_name, NULL);
     const struct row *product = table == NULL ? NULL : rows_find(table, product_id, PRODUCT_ROW);
     if (product == NULL || !read_number(product, "total", &out->stored_total) ||
@@ -200,12 +211,14 @@ bool simulated_rows_read(struct simulated_storage *storage, const char *table_na
     }
     for (struct row *row = rows_seek(table, product_id, RESERVATION_ROW_PREFIX);
          row != NULL && has_prefix(row->key, RESERVATION_ROW_PREFIX); row = row->next[0]) {
-        struct history_reservation *rows = reallocarray(out->rows, out->row_count + 1, sizeof *rows);
+        struct history_reservation *rows =
+            reallocarray(out->rows, out->row_count + 1, sizeof *rows);
         out->rows = rows;
         struct history_reservation *into = &rows[out->row_count++];
         *into = (struct history_reservation){.quantity = 0};
         snprintf(into->id, sizeof into->id, "%s", row->key + strlen(RESERVATION_ROW_PREFIX));
-        if (!read_number(row, "quantity", &into->quantity) || !read_time(row, "reservedAt", &into->reserved_ms) ||
+        if (!read_number(row, "quantity", &into->quantity) ||
+            !read_time(row, "reservedAt", &into->reserved_ms) ||
             !read_time(row, "expiresAt", &into->expires_ms) ||
             !read_text(row, "customerId", into->customer, sizeof into->customer)) {
             return false;

@@ -28,22 +28,26 @@ static void note_proposal(struct simulated_proposals *proposals, const char *id)
 /*
  * A commit may be sent only while storage has the sender as the lease's holder, or if an operator has ended the lease.
  */
-static void check_lease(struct simulated_world *world, const struct simulated_app *app, int product) {
+static void check_lease(struct simulated_world *world, const struct simulated_app *app,
+                        int product) {
     const struct simulated_proposals *proposals = &world->proposals[app->number - 1][product];
     struct blob *blob = simulated_world_lease_blob(world, product);
     int64_t now_ms = world->simulation.now_us / SIMULATION_US;
-    bool is_held =
-        blob != NULL && lease_state_at(&blob->lease, now_ms) == LEASE_LEASED && has_proposed(proposals, blob->lease.id);
+    bool is_held = blob != NULL && lease_state_at(&blob->lease, now_ms) == LEASE_LEASED &&
+                   has_proposed(proposals, blob->lease.id);
     if (!is_held && !proposals->is_taken_away) {
         simulated_world_violate(world, "%s commits to %s without its lease", app->process.name,
                                 world->seeds[product].id);
     }
 }
 
-static void check_commit(struct simulated_world *world, const struct simulated_app *app, const struct http_call *call) {
-    const char *path = strstr(call->url, "/$batch"); /* purging records is a batch, too, and needs no lease */
+static void check_commit(struct simulated_world *world, const struct simulated_app *app,
+                         const struct http_call *call) {
+    const char *path =
+        strstr(call->url, "/$batch"); /* purging records is a batch, too, and needs no lease */
     bool is_commit = path != NULL && strstr(call->body, "RowKey='" PRODUCT_ROW "'") != NULL;
-    int product = is_commit ? simulated_world_find_product(world, call->body, "PartitionKey='") : -1;
+    int product =
+        is_commit ? simulated_world_find_product(world, call->body, "PartitionKey='") : -1;
     if (product >= 0) {
         check_lease(world, app, product);
     }
@@ -56,9 +60,11 @@ static void check_commit(struct simulated_world *world, const struct simulated_a
 static void check_creation(struct simulated_world *world, const struct simulated_app *app,
                            const struct http_call *call) {
     static const char rule[] = "no product is made anew beside the rows of its reservations";
-    bool is_insertion = strcmp(call->method, "POST") == 0 && strstr(call->url, "/" SIMULATED_TABLE_NAME) != NULL &&
+    bool is_insertion = strcmp(call->method, "POST") == 0 &&
+                        strstr(call->url, "/" SIMULATED_TABLE_NAME) != NULL &&
                         strstr(call->body, "\"RowKey\":\"" PRODUCT_ROW "\"") != NULL;
-    int product = is_insertion ? simulated_world_find_product(world, call->body, "\"PartitionKey\":\"") : -1;
+    int product =
+        is_insertion ? simulated_world_find_product(world, call->body, "\"PartitionKey\":\"") : -1;
     if (product < 0 || world->products[product].lost_us == 0) {
         return;
     }
@@ -82,11 +88,13 @@ static void note_inspection(struct simulated_world *world, const struct simulate
     }
 }
 
-void simulated_rules_on_sending(void *context, struct simulated_client *client, const struct http_call *call) {
+void simulated_rules_on_sending(void *context, struct simulated_client *client,
+                                const struct http_call *call) {
     struct simulated_world *world = context;
     struct simulated_app *app = simulated_world_app_of(world, client);
     const char *id = http_headers_get(call->headers, "x-ms-proposed-lease-id");
-    int leased = id == NULL ? -1 : simulated_world_find_product(world, call->url, "/lease-inventory-");
+    int leased =
+        id == NULL ? -1 : simulated_world_find_product(world, call->url, "/lease-inventory-");
     if (leased >= 0) {
         note_proposal(&world->proposals[app->number - 1][leased], id);
     }
@@ -99,9 +107,10 @@ void simulated_rules_on_sending(void *context, struct simulated_client *client, 
 
 static void check_product(struct simulated_world *world, int index) {
     const char *id = world->seeds[index].id;
-    const char *wrong = world->products[index].is_unreadable
-                            ? NULL
-                            : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id, world->is_table_lost);
+    const char *wrong =
+        world->products[index].is_unreadable
+            ? NULL
+            : simulated_rows_check(&world->storage, SIMULATED_TABLE_NAME, id, world->is_table_lost);
     if (wrong != NULL) {
         simulated_world_break(world, wrong, id);
     }
@@ -110,7 +119,8 @@ static void check_product(struct simulated_world *world, int index) {
 void simulated_rules_on_carried_out(void *context, enum simulated_service service) {
     struct simulated_world *world = context;
     const struct simulated_outcome *outcome = &world->storage.outcome;
-    if (service != SIMULATED_TABLE_SERVICE || outcome->change_count == 0 || outcome->http_status >= 300) {
+    if (service != SIMULATED_TABLE_SERVICE || outcome->change_count == 0 ||
+        outcome->http_status >= 300) {
         return;
     }
     const char *changed = outcome->changes[0].partition_key; /* all of a transaction have one */
@@ -121,7 +131,8 @@ void simulated_rules_on_carried_out(void *context, enum simulated_service servic
     check_product(world, index);
     for (size_t i = 0; i < outcome->change_count; i++) {
         const char *key = outcome->changes[i].row_key;
-        if (!simulated_rows_is_record_complete(&world->storage, SIMULATED_TABLE_NAME, changed, key)) {
+        if (!simulated_rows_is_record_complete(&world->storage, SIMULATED_TABLE_NAME, changed,
+                                               key)) {
             simulated_world_break(world, "the record of a key is not complete", changed);
         }
     }

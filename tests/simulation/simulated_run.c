@@ -24,7 +24,8 @@ enum {
     LEAST_WORK_MS = 100,
     MOST_WORK_MS = 60 * 1000,
     SMALL_PAGE_ROWS = 3,
-    LONGEST_ANSWER_US = 900 * 1000 * 1000, /* suspensions, and storage that cannot be reached, included */
+    LONGEST_ANSWER_US =
+        900 * 1000 * 1000, /* suspensions, and storage that cannot be reached, included */
     STEPS_BETWEEN_LOOKS = 1000,
     PREPARATION_US = 2 * 1000 * 1000,
     SCENARIO_US = 1800 * 1000 * 1000, /* half an hour */
@@ -34,7 +35,8 @@ enum {
 static const char account_text[] =
     "AccountName=acme;AccountKey="
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
-    "BlobEndpoint=https://acme.blob.core.windows.net;TableEndpoint=https://acme.table.core.windows.net";
+    "BlobEndpoint=https://acme.blob.core.windows.net;TableEndpoint=https://"
+    "acme.table.core.windows.net";
 
 static int64_t world_now_ms(const struct clock *clock) {
     return ((const struct simulated_world_clock *)clock)->simulation->now_us / SIMULATION_US;
@@ -79,12 +81,14 @@ void simulated_world_run_until(struct simulated_world *world, int64_t until_us) 
     }
 }
 
-int simulated_world_find_product(const struct simulated_world *world, const char *text, const char *mark) {
+int simulated_world_find_product(const struct simulated_world *world, const char *text,
+                                 const char *mark) {
     const char *at = text == NULL ? NULL : strstr(text, mark);
     for (int i = 0; at != NULL && i < world->product_count; i++) {
         size_t length = strlen(world->seeds[i].id);
         const char *end = at + strlen(mark) + length; /* strchr finds the end of the text, too */
-        if (strncmp(at + strlen(mark), world->seeds[i].id, length) == 0 && strchr("?%'\"", *end) != NULL) {
+        if (strncmp(at + strlen(mark), world->seeds[i].id, length) == 0 &&
+            strchr("?%'\"", *end) != NULL) {
             return i;
         }
     }
@@ -97,7 +101,8 @@ struct blob *simulated_world_lease_blob(struct simulated_world *world, int produ
     return blobs_find(&world->storage.blobs, SIMULATED_CONTAINER, name);
 }
 
-struct simulated_app *simulated_world_app_of(struct simulated_world *world, const struct simulated_client *client) {
+struct simulated_app *simulated_world_app_of(struct simulated_world *world,
+                                             const struct simulated_client *client) {
     int i = 0;
     while (&world->apps[i].client != client) {
         i++;
@@ -121,16 +126,16 @@ static void on_app_ended(void *context, struct simulated_app *app) {
 
 static void make_storage(struct simulated_world *world) {
     struct error err;
-    world->clock =
-        (struct simulated_world_clock){.base = {world_now_ms, world_wall_ms}, .simulation = &world->simulation};
+    world->clock = (struct simulated_world_clock){.base = {world_now_ms, world_wall_ms},
+                                                  .simulation = &world->simulation};
     if (storage_account_parse(account_text, &world->account, &err) != STATUS_OK ||
         simulated_storage_init(&world->storage, &world->clock.base, &world->account) != STATUS_OK) {
         abort();
     }
     world->storage.accepts_token = simulated_identity_accepts;
     world->storage.token_context = &world->identity;
-    simulated_network_init(&world->network, &world->simulation, &world->storage, &world->identity, &world->faults,
-                           world->options->seed);
+    simulated_network_init(&world->network, &world->simulation, &world->storage, &world->identity,
+                           &world->faults, world->options->seed);
     world->network.on_sending = simulated_rules_on_sending;
     world->network.on_carried_out = simulated_rules_on_carried_out;
     world->network.on_strike = on_strike;
@@ -138,9 +143,11 @@ static void make_storage(struct simulated_world *world) {
 }
 
 /* Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps then. */
-static struct lease_options choose_leases(const struct simulated_scenario *scenario, struct simulated_random *random) {
+static struct lease_options choose_leases(const struct simulated_scenario *scenario,
+                                          struct simulated_random *random) {
     struct lease_options options = lease_options_default();
-    int64_t duration_s = simulated_random_spread(random, LEASE_MIN_DURATION_S, LEASE_MAX_DURATION_S);
+    int64_t duration_s =
+        simulated_random_spread(random, LEASE_MIN_DURATION_S, LEASE_MAX_DURATION_S);
     bool is_impatient = simulated_random_chance(random, 0.2);
     options.duration_s = scenario == NULL ? (int)duration_s : LEASE_MIN_DURATION_S;
     if (scenario == NULL && is_impatient) {
@@ -152,7 +159,8 @@ static struct lease_options choose_leases(const struct simulated_scenario *scena
 /* How the app is set up in this run: from the seed, or as the scenario says. */
 static void choose_settings(struct simulated_world *world, struct simulated_random *random) {
     const struct simulated_scenario *scenario = world->options->scenario;
-    bool has_work = simulated_random_chance(random, 0.1), has_small_pages = simulated_random_chance(random, 0.2);
+    bool has_work = simulated_random_chance(random, 0.1),
+         has_small_pages = simulated_random_chance(random, 0.2);
     bool uses_tokens = simulated_random_chance(random, 0.4);
     int64_t work_ms = has_work ? simulated_random_spread(random, LEAST_WORK_MS, MOST_WORK_MS) : 0;
     world->lifetime_ms = simulated_random_spread(random, LEAST_LIFETIME_MS, MOST_LIFETIME_MS);
@@ -163,19 +171,21 @@ static void choose_settings(struct simulated_world *world, struct simulated_rand
         work_ms = scenario->work_ms;
     }
     world->storage.page_rows = has_small_pages ? SMALL_PAGE_ROWS : world->storage.page_rows;
-    world->identity =
-        (struct simulated_identity){.simulation = &world->simulation,
-                                    .lifetime_us = simulated_random_spread(random, LEAST_TOKEN_US, MOST_TOKEN_US)};
-    world->app_options = (struct simulated_app_options){.account = &world->account,
-                                                        .lease = choose_leases(scenario, random),
-                                                        .lease_store = {.create_container = true},
-                                                        .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
-                                                                      .processing_time_ms = work_ms,
-                                                                      .seeds = world->seeds,
-                                                                      .seed_count = (size_t)world->product_count},
-                                                        .table_name = SIMULATED_TABLE_NAME,
-                                                        .uses_tokens = uses_tokens};
-    snprintf(world->app_options.lease_store.container, LEASE_CONTAINER_NAME_BYTES, SIMULATED_CONTAINER);
+    world->identity = (struct simulated_identity){
+        .simulation = &world->simulation,
+        .lifetime_us = simulated_random_spread(random, LEAST_TOKEN_US, MOST_TOKEN_US)};
+    world->app_options =
+        (struct simulated_app_options){.account = &world->account,
+                                       .lease = choose_leases(scenario, random),
+                                       .lease_store = {.create_container = true},
+                                       .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
+                                                     .processing_time_ms = work_ms,
+                                                     .seeds = world->seeds,
+                                                     .seed_count = (size_t)world->product_count},
+                                       .table_name = SIMULATED_TABLE_NAME,
+                                       .uses_tokens = uses_tokens};
+    snprintf(world->app_options.lease_store.container, LEASE_CONTAINER_NAME_BYTES,
+             SIMULATED_CONTAINER);
     snprintf(world->app_options.lease_store.blob_prefix, LEASE_BLOB_PREFIX_BYTES, "lease-");
     http_headers_init(&world->app_options.lease_store.metadata);
 }
@@ -190,8 +200,9 @@ static void choose_products(struct simulated_world *world, struct simulated_rand
         char id[HISTORY_NAME_BYTES];
         simulated_callers_product(i, id);
         snprintf(world->seeds[i].id, sizeof world->seeds[i].id, "%.16s", id);
-        world->seeds[i].total =
-            scenario != NULL ? SCENARIO_UNITS : simulated_random_spread(random, LEAST_UNITS, MOST_UNITS);
+        world->seeds[i].total = scenario != NULL
+                                    ? SCENARIO_UNITS
+                                    : simulated_random_spread(random, LEAST_UNITS, MOST_UNITS);
     }
 }
 
@@ -202,8 +213,8 @@ static void make_apps(struct simulated_world *world, struct simulated_random *ra
                        : world->options->app_count > 0 ? world->options->app_count
                                                        : drawn;
     for (int i = 0; i <= world->app_count; i++) {
-        simulated_app_init(&world->apps[i], &world->network, &world->app_options, i + 1, i == world->app_count,
-                           world->options->seed + (uint64_t)(i + 1) * 1000);
+        simulated_app_init(&world->apps[i], &world->network, &world->app_options, i + 1,
+                           i == world->app_count, world->options->seed + (uint64_t)(i + 1) * 1000);
         world->apps[i].ended = on_app_ended;
         world->apps[i].context = world;
     }
@@ -212,16 +223,18 @@ static void make_apps(struct simulated_world *world, struct simulated_random *ra
 static void make_callers(struct simulated_world *world, struct simulated_random *random) {
     history_init(&world->history, &world->clock.base);
     int drawn = 1 + (int)simulated_random_below(random, MOST_CALLERS);
-    world->callers = (struct simulated_callers){.simulation = &world->simulation,
-                                                .history = &world->history,
-                                                .apps = world->apps,
-                                                .app_count = world->app_count,
-                                                .product_count = world->product_count,
-                                                .units = MOST_UNITS / 4,
-                                                .most_pause_us = simulated_random_spread(random, 1000, 2000 * 1000),
-                                                .budget = world->options->operations};
+    world->callers = (struct simulated_callers){
+        .simulation = &world->simulation,
+        .history = &world->history,
+        .apps = world->apps,
+        .app_count = world->app_count,
+        .product_count = world->product_count,
+        .units = MOST_UNITS / 4,
+        .most_pause_us = simulated_random_spread(random, 1000, 2000 * 1000),
+        .budget = world->options->operations};
     int count = world->options->caller_count > 0 ? world->options->caller_count : drawn;
-    simulated_callers_start(&world->callers, world->options->scenario != NULL ? 0 : count, world->options->seed);
+    simulated_callers_start(&world->callers, world->options->scenario != NULL ? 0 : count,
+                            world->options->seed);
 }
 
 /* ---- the run ---- */
@@ -241,8 +254,8 @@ static void check_script(struct simulated_world *world) {
         const struct simulated_script_ask *ask = &world->script.asks[i];
         int wanted = ask->ask->status == 0 ? 200 : ask->ask->status;
         if (wanted != ask->status && wanted != SCENARIO_ANY_STATUS) {
-            simulated_world_violate(world, "request %d of the scenario is answered %d, not %d", i + 1, ask->status,
-                                    wanted);
+            simulated_world_violate(world, "request %d of the scenario is answered %d, not %d",
+                                    i + 1, ask->status, wanted);
         }
     }
 }
@@ -251,8 +264,8 @@ static void play_scenario(struct simulated_world *world) {
     prepare_scenario(world);
     while (world->script.left > 0 && !simulated_world_is_violated(world)) {
         if (!simulation_step(&world->simulation, PREPARATION_US + SCENARIO_US)) {
-            simulated_world_violate(world, "%d requests of the scenario are not over after %d s", world->script.left,
-                                    SCENARIO_US / 1000000);
+            simulated_world_violate(world, "%d requests of the scenario are not over after %d s",
+                                    world->script.left, SCENARIO_US / 1000000);
         }
     }
     check_script(world);
@@ -269,8 +282,10 @@ static bool is_quiet(const struct simulated_world *world) {
 static void serve_callers(struct simulated_world *world) {
     int64_t over_us = INT64_MAX;
     for (int64_t steps = 1; !is_quiet(world) && !simulated_world_is_violated(world); steps++) {
-        if (steps % STEPS_BETWEEN_LOOKS == 0 && simulated_callers_longest_us(&world->callers) > LONGEST_ANSWER_US) {
-            simulated_world_violate(world, "a request is not answered after %d s", LONGEST_ANSWER_US / 1000000);
+        if (steps % STEPS_BETWEEN_LOOKS == 0 &&
+            simulated_callers_longest_us(&world->callers) > LONGEST_ANSWER_US) {
+            simulated_world_violate(world, "a request is not answered after %d s",
+                                    LONGEST_ANSWER_US / 1000000);
         }
         if (over_us == INT64_MAX && world->callers.budget <= 0) {
             world->faults.is_over = true;
@@ -313,9 +328,11 @@ static void clean_up(struct simulated_world *world) {
 
 void simulated_run(const struct simulated_run_options *options, struct simulated_result *out) {
     struct simulated_world *world = calloc(1, sizeof *world);
-    cJSON_InitHooks(&(cJSON_Hooks){malloc, free}); /* what cJSON allocates is the simulated process's, too */
+    cJSON_InitHooks(
+        &(cJSON_Hooks){malloc, free}); /* what cJSON allocates is the simulated process's, too */
     *out = (struct simulated_result){.operations = 0};
-    *world = (struct simulated_world){.options = options, .result = out, .simulation = {.prints = options->prints}};
+    *world = (struct simulated_world){
+        .options = options, .result = out, .simulation = {.prints = options->prints}};
     struct simulated_random random = simulated_random_new(options->seed, 'w');
     simulated_faults_draw(&world->faults, options->seed);
     if (options->plan != NULL) {

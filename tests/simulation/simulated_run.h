@@ -22,8 +22,8 @@ struct simulated_run_options {
 
 struct simulated_result {
     char violation[SIMULATED_VERDICT_BYTES]; /* "": all is well */
-    const char *rule;                        /* the promise that is broken; the same pointer for the same promise */
-    uint64_t hash;                           /* of the trace */
+    const char *rule; /* the promise that is broken; the same pointer for the same promise */
+    uint64_t hash;    /* of the trace */
     int64_t operations, requests;
     int64_t steps; /* that faults could have struck */
     int app_count, caller_count;

@@ -17,9 +17,9 @@ enum {
     { .kind = HISTORY_GET, __VA_ARGS__ }
 #define RECONCILE(...) \
     { .kind = HISTORY_RECONCILE, __VA_ARGS__ }
-#define ASKS(...)          \
-    .asks = {__VA_ARGS__}, \
-    .ask_count = sizeof((struct simulated_scenario_ask[]){__VA_ARGS__}) / sizeof(struct simulated_scenario_ask)
+#define ASKS(...)                                                                                \
+    .asks = {__VA_ARGS__}, .ask_count = sizeof((struct simulated_scenario_ask[]){__VA_ARGS__}) / \
+                                        sizeof(struct simulated_scenario_ask)
 
 const struct simulated_scenario simulated_scenarios[] = {
     {.name = "a reserve on a quiet product", .app_count = 1, ASKS(RESERVE())},
@@ -36,7 +36,9 @@ const struct simulated_scenario simulated_scenarios[] = {
     {.name = "two reserves, one after the other",
      .app_count = 1,
      ASKS(RESERVE(), RESERVE(.customer = "b", .after = 1))},
-    {.name = "a batch of three", .app_count = 1, ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"))},
+    {.name = "a batch of three",
+     .app_count = 1,
+     ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"))},
     {.name = "more than there is",
      .app_count = 1,
      ASKS(RESERVE(.quantity = 7), RESERVE(.quantity = 7, .customer = "b", .status = 409))},
@@ -44,7 +46,9 @@ const struct simulated_scenario simulated_scenarios[] = {
      .app_count = 2,
      ASKS(RESERVE(.quantity = 7, .status = SCENARIO_ANY_STATUS),
           RESERVE(.quantity = 7, .customer = "b", .app = 2, .status = SCENARIO_ANY_STATUS))},
-    {.name = "two instances that race", .app_count = 2, ASKS(RESERVE(), RESERVE(.customer = "b", .app = 2))},
+    {.name = "two instances that race",
+     .app_count = 2,
+     ASKS(RESERVE(), RESERVE(.customer = "b", .app = 2))},
     {.name = "three instances that race",
      .app_count = 3,
      ASKS(RESERVE(), RESERVE(.customer = "b", .app = 2), RESERVE(.customer = "c", .app = 3))},
@@ -59,13 +63,15 @@ const struct simulated_scenario simulated_scenarios[] = {
      ASKS(RESERVE(.key = "k"), RELEASE(.key = "l", .reservation_of = 1, .after = 1))},
     {.name = "a release of any",
      .app_count = 1,
-     ASKS(RESERVE(.key = "k"), RESERVE(.key = "l", .after = 1), RELEASE(.quantity = 3, .key = "m", .after = 2))},
+     ASKS(RESERVE(.key = "k"), RESERVE(.key = "l", .after = 1),
+          RELEASE(.quantity = 3, .key = "m", .after = 2))},
     {.name = "a release at another instance",
      .app_count = 2,
      ASKS(RESERVE(.key = "k"), RELEASE(.reservation_of = 1, .app = 2, .after = 1))},
     {.name = "a release twice",
      .app_count = 1,
-     ASKS(RESERVE(.key = "k"), RELEASE(.reservation_of = 1, .after = 1), RELEASE(.reservation_of = 1, .after = 2))},
+     ASKS(RESERVE(.key = "k"), RELEASE(.reservation_of = 1, .after = 1),
+          RELEASE(.reservation_of = 1, .after = 2))},
     {.name = "a release that finds nothing", .app_count = 1, ASKS(RELEASE(.status = 404))},
     {.name = "a look", .app_count = 1, ASKS(GET())},
     {.name = "a look during a reserve", .app_count = 1, ASKS(RESERVE(), GET(.at_ms = 5))},
@@ -74,7 +80,9 @@ const struct simulated_scenario simulated_scenarios[] = {
      ASKS(RESERVE(.key = "k"), GET(.app = 2, .after = 1))},
     {.name = "two products", .app_count = 1, ASKS(RESERVE(), RESERVE(.product = 2))},
     {.name = "reconciliation of nothing", .app_count = 1, ASKS(RECONCILE())},
-    {.name = "reconciliation of one product", .app_count = 1, ASKS(RESERVE(.key = "k"), RECONCILE(.at_ms = 250000))},
+    {.name = "reconciliation of one product",
+     .app_count = 1,
+     ASKS(RESERVE(.key = "k"), RECONCILE(.at_ms = 250000))},
     {.name = "reconciliation of two products",
      .app_count = 1,
      ASKS(RESERVE(.key = "k"), RESERVE(.product = 2, .key = "l"), RECONCILE(.at_ms = 250000))},
@@ -83,16 +91,23 @@ const struct simulated_scenario simulated_scenarios[] = {
      ASKS(RESERVE(.key = "k"), RECONCILE(.at_ms = 250000), RECONCILE(.app = 2, .at_ms = 250000))},
     {.name = "a reserve during reconciliation",
      .app_count = 2,
-     ASKS(RESERVE(.key = "k"), RECONCILE(.at_ms = 250000), RESERVE(.customer = "b", .app = 2, .at_ms = 250005))},
+     ASKS(RESERVE(.key = "k"), RECONCILE(.at_ms = 250000),
+          RESERVE(.customer = "b", .app = 2, .at_ms = 250005))},
     {.name = "a reserve after an expiry",
      .app_count = 1,
-     ASKS(RESERVE(.quantity = 9, .key = "k"), RESERVE(.quantity = 9, .customer = "b", .at_ms = 61000))},
-    {.name = "a reserve after a long pause", .app_count = 1, ASKS(RESERVE(), RESERVE(.customer = "b", .at_ms = 40000))},
+     ASKS(RESERVE(.quantity = 9, .key = "k"),
+          RESERVE(.quantity = 9, .customer = "b", .at_ms = 61000))},
+    {.name = "a reserve after a long pause",
+     .app_count = 1,
+     ASKS(RESERVE(), RESERVE(.customer = "b", .at_ms = 40000))},
     {.name = "a reserve and its release, over and over",
      .app_count = 1,
-     ASKS(RESERVE(.key = "k"), RELEASE(.reservation_of = 1, .after = 1), RESERVE(.key = "l", .after = 2),
-          RELEASE(.reservation_of = 3, .after = 3))},
-    {.name = "a reserve with an access token", .app_count = 1, ASKS(RESERVE()), .uses_tokens = true},
+     ASKS(RESERVE(.key = "k"), RELEASE(.reservation_of = 1, .after = 1),
+          RESERVE(.key = "l", .after = 2), RELEASE(.reservation_of = 3, .after = 3))},
+    {.name = "a reserve with an access token",
+     .app_count = 1,
+     ASKS(RESERVE()),
+     .uses_tokens = true},
     {.name = "a batch of two, with access tokens, at two instances",
      .app_count = 2,
      ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c", .app = 2)),
@@ -101,12 +116,14 @@ const struct simulated_scenario simulated_scenarios[] = {
     {.name = "work that is longer than a lease", .app_count = 1, ASKS(RESERVE()), .work_ms = 45000},
     {.name = "a look at more rows than fit a page",
      .app_count = 1,
-     ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"), RESERVE(.customer = "d"), GET(.at_ms = 1000)),
+     ASKS(RESERVE(), RESERVE(.customer = "b"), RESERVE(.customer = "c"), RESERVE(.customer = "d"),
+          GET(.at_ms = 1000)),
      .has_small_pages = true},
     {.name = "a release of any from more rows than fit a page",
      .app_count = 2,
      ASKS(RESERVE(.key = "k"), RESERVE(.key = "l", .after = 1), RESERVE(.key = "m", .after = 2),
-          RESERVE(.key = "n", .after = 3), RELEASE(.quantity = 7, .key = "o", .app = 2, .after = 4)),
+          RESERVE(.key = "n", .after = 3),
+          RELEASE(.quantity = 7, .key = "o", .app = 2, .after = 4)),
      .has_small_pages = true},
 };
 const int simulated_scenario_count = sizeof simulated_scenarios / sizeof simulated_scenarios[0];
@@ -148,8 +165,10 @@ static void on_due(void *context) {
     struct simulated_script *script = ask->script;
     const struct simulated_scenario_ask *what = ask->ask;
     int app = or_default(what->app, 1);
-    struct history_record asked = {
-        .kind = what->kind, .client = 1, .instance = app, .quantity = or_default(what->quantity, 2)};
+    struct history_record asked = {.kind = what->kind,
+                                   .client = 1,
+                                   .instance = app,
+                                   .quantity = or_default(what->quantity, 2)};
     if (script->callers->apps[app - 1].state == SIMULATED_APP_ENDED) {
         schedule(ask, DOWN_US);
         return;
@@ -157,7 +176,8 @@ static void on_due(void *context) {
     if (what->kind != HISTORY_RECONCILE) {
         simulated_callers_product(or_default(what->product, 1) - 1, asked.product);
     }
-    snprintf(asked.customer, sizeof asked.customer, "%s", what->customer == NULL ? "a" : what->customer);
+    snprintf(asked.customer, sizeof asked.customer, "%s",
+             what->customer == NULL ? "a" : what->customer);
     snprintf(asked.key, sizeof asked.key, "%s", what->key == NULL ? "" : what->key);
     if (what->reservation_of > 0) {
         const char *id = script->asks[what->reservation_of - 1].reservation_id;
@@ -172,10 +192,12 @@ static void on_due(void *context) {
 
 void simulated_script_start(struct simulated_script *script, struct simulated_callers *callers,
                             const struct simulated_scenario *scenario) {
-    *script = (struct simulated_script){.callers = callers, .scenario = scenario, .left = scenario->ask_count};
+    *script = (struct simulated_script){
+        .callers = callers, .scenario = scenario, .left = scenario->ask_count};
     for (int i = 0; i < scenario->ask_count; i++) {
         struct simulated_script_ask *ask = &script->asks[i];
-        *ask = (struct simulated_script_ask){.asker = {.ended = on_ended}, .script = script, .ask = &scenario->asks[i]};
+        *ask = (struct simulated_script_ask){
+            .asker = {.ended = on_ended}, .script = script, .ask = &scenario->asks[i]};
         ask->due = (struct simulated_event){.happen = on_due, .context = ask};
         if (ask->ask->after == 0) {
             schedule(ask, (int64_t)ask->ask->at_ms * SIMULATION_US);

@@ -12,7 +12,12 @@
 
 #include "simulation/simulated_callers.h"
 
-enum { SCENARIO_MAX_ASKS = 8, SCENARIO_PRODUCTS = 2, SCENARIO_UNITS = 10, SCENARIO_ANY_STATUS = -1 };
+enum {
+    SCENARIO_MAX_ASKS = 8,
+    SCENARIO_PRODUCTS = 2,
+    SCENARIO_UNITS = 10,
+    SCENARIO_ANY_STATUS = -1
+};
 
 /* One request. What is zero has the value in brackets. */
 struct simulated_scenario_ask {
@@ -24,8 +29,8 @@ struct simulated_scenario_ask {
     int quantity;         /* (2) */
     const char *customer; /* ("a") */
     const char *key;      /* with one it is asked again where its outcome is unknown (none) */
-    int reservation_of;   /* a release: of the reservation that ask number so and so made (of any) */
-    int status;           /* that it is answered with when nothing goes wrong (200) */
+    int reservation_of; /* a release: of the reservation that ask number so and so made (of any) */
+    int status;         /* that it is answered with when nothing goes wrong (200) */
 };
 
 struct simulated_scenario {

@@ -5,7 +5,8 @@
 
 enum { MOST_RUNS = 2000 };
 
-static bool still_fails(struct simulated_shrunk *shrunk, const struct simulated_run_options *options) {
+static bool still_fails(struct simulated_shrunk *shrunk,
+                        const struct simulated_run_options *options) {
     struct simulated_result result;
     simulated_run(options, &result);
     free(result.strikes);
@@ -36,7 +37,8 @@ static void shrink_faults(struct simulated_shrunk *shrunk) {
         bool any = true;
         while (any && shrunk->runs < MOST_RUNS) {
             any = false;
-            for (size_t from = 0; from + part <= shrunk->faults.count && shrunk->runs < MOST_RUNS;) {
+            for (size_t from = 0;
+                 from + part <= shrunk->faults.count && shrunk->runs < MOST_RUNS;) {
                 bool is_gone = leave_out(shrunk, from, part);
                 any = any || is_gone;
                 from += is_gone ? 0 : part;
@@ -77,8 +79,8 @@ static void set_apps(struct simulated_run_options *options, int64_t value) {
 void simulated_shrink(const struct simulated_run_options *options, struct simulated_result *failed,
                       struct simulated_shrunk *out) {
     *out = (struct simulated_shrunk){.options = *options, .rule = failed->rule};
-    out->faults =
-        (struct simulated_faults){.is_planned = true, .strikes = failed->strikes, .count = failed->strike_count};
+    out->faults = (struct simulated_faults){
+        .is_planned = true, .strikes = failed->strikes, .count = failed->strike_count};
     failed->strikes = NULL;
     out->options.plan = &out->faults;
     out->options.prints = false;

@@ -35,9 +35,10 @@ static const struct state pipeline_states[] = {
     [PIPELINE_IDLE] = {"IDLE", BIT(PIPELINE_ACQUIRING) | BIT(PIPELINE_YIELDING)},
     [PIPELINE_YIELDING] = {"YIELDING", BIT(PIPELINE_ACQUIRING) | BIT(PIPELINE_IDLE)},
     [PIPELINE_ACQUIRING] = {"ACQUIRING", BIT(PIPELINE_DECIDING) | ON_WITHOUT_LEASE},
-    [PIPELINE_COLLECTING] = {"COLLECTING", BIT(PIPELINE_DECIDING) | BIT(PIPELINE_LINGERING) | BIT(PIPELINE_ACQUIRING)},
-    [PIPELINE_DECIDING] = {"DECIDING", BIT(PIPELINE_READING) | BIT(PIPELINE_WORKING) | BIT(PIPELINE_LOOKING_UP) |
-                                           BIT(PIPELINE_INDEXING) | ON},
+    [PIPELINE_COLLECTING] = {"COLLECTING", BIT(PIPELINE_DECIDING) | BIT(PIPELINE_LINGERING) |
+                                               BIT(PIPELINE_ACQUIRING)},
+    [PIPELINE_DECIDING] = {"DECIDING", BIT(PIPELINE_READING) | BIT(PIPELINE_WORKING) |
+                                           BIT(PIPELINE_LOOKING_UP) | BIT(PIPELINE_INDEXING) | ON},
     [PIPELINE_READING] = {"READING", BIT(PIPELINE_DECIDING) | BIT(PIPELINE_READING) | ON},
     [PIPELINE_WORKING] = {"WORKING", BIT(PIPELINE_DECIDING) | ON_WITH_LEASE | ON_WITHOUT_LEASE},
     [PIPELINE_LOOKING_UP] = {"LOOKING_UP", BIT(PIPELINE_DECIDING) | ON},
@@ -48,8 +49,10 @@ static const struct state pipeline_states[] = {
 };
 
 static const struct state lease_states[] = {
-    [LEASE_HELD] = {"HELD", BIT(LEASE_RENEWING) | BIT(LEASE_LOST) | BIT(LEASE_RELEASING) | BIT(LEASE_ENDED)},
-    [LEASE_RENEWING] = {"RENEWING", BIT(LEASE_HELD) | BIT(LEASE_LOST) | BIT(LEASE_RELEASING) | BIT(LEASE_ENDED)},
+    [LEASE_HELD] = {"HELD", BIT(LEASE_RENEWING) | BIT(LEASE_LOST) | BIT(LEASE_RELEASING) |
+                                BIT(LEASE_ENDED)},
+    [LEASE_RENEWING] = {"RENEWING", BIT(LEASE_HELD) | BIT(LEASE_LOST) | BIT(LEASE_RELEASING) |
+                                        BIT(LEASE_ENDED)},
     [LEASE_LOST] = {"LOST", BIT(LEASE_RELEASING) | BIT(LEASE_ENDED)},
     [LEASE_RELEASING] = {"RELEASING", BIT(LEASE_ENDED)},
     [LEASE_ENDED] = {"ENDED", 0},
@@ -72,31 +75,39 @@ static void count(int machine, int from, int to) {
     const struct machine *m = &machines[machine];
     counts[machine][from][to]++;
     if (!is_known(machine, from, to) && unknown[0] == '\0') {
-        snprintf(unknown, sizeof unknown, "the %s's step from %s to %s", m->name, m->states[from].name,
-                 m->states[to].name);
+        snprintf(unknown, sizeof unknown, "the %s's step from %s to %s", m->name,
+                 m->states[from].name, m->states[to].name);
     }
 }
 
 /* ---- counting, in the place of what changes a state ---- */
 
 /* The linker's names. */
-void real_pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state) __asm__("__real_pipeline_enter");
-void wrap_pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state) __asm__("__wrap_pipeline_enter");
+void real_pipeline_enter(struct product_pipeline *pipeline,
+                         enum pipeline_state state) __asm__("__real_pipeline_enter");
+void wrap_pipeline_enter(struct product_pipeline *pipeline,
+                         enum pipeline_state state) __asm__("__wrap_pipeline_enter");
 void real_release(struct lease_renewal *renewal, struct lease *lease,
                   int64_t now_ms) __asm__("__real_lease_renewal_release");
 void wrap_release(struct lease_renewal *renewal, struct lease *lease,
                   int64_t now_ms) __asm__("__wrap_lease_renewal_release");
-struct lease_action real_due(struct lease_renewal *renewal, int64_t now_ms) __asm__("__real_lease_renewal_due");
-struct lease_action wrap_due(struct lease_renewal *renewal, int64_t now_ms) __asm__("__wrap_lease_renewal_due");
-enum lease_outcome real_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                       int retry_after_ms,
-                                       int64_t now_ms) __asm__("__real_lease_renewal_on_renew_reply");
-enum lease_outcome wrap_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                       int retry_after_ms,
-                                       int64_t now_ms) __asm__("__wrap_lease_renewal_on_renew_reply");
-bool real_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status, int retry_after_ms,
+struct lease_action real_due(struct lease_renewal *renewal,
+                             int64_t now_ms) __asm__("__real_lease_renewal_due");
+struct lease_action wrap_due(struct lease_renewal *renewal,
+                             int64_t now_ms) __asm__("__wrap_lease_renewal_due");
+enum lease_outcome
+real_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                    int retry_after_ms,
+                    int64_t now_ms) __asm__("__real_lease_renewal_on_renew_reply");
+enum lease_outcome
+wrap_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                    int retry_after_ms,
+                    int64_t now_ms) __asm__("__wrap_lease_renewal_on_renew_reply");
+bool real_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                           int retry_after_ms,
                            int64_t now_ms) __asm__("__real_lease_renewal_on_release_reply");
-bool wrap_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status, int retry_after_ms,
+bool wrap_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                           int retry_after_ms,
                            int64_t now_ms) __asm__("__wrap_lease_renewal_on_release_reply");
 
 void wrap_pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state) {
@@ -120,22 +131,24 @@ struct lease_action wrap_due(struct lease_renewal *renewal, int64_t now_ms) {
     struct lease_action action = real_due(renewal, now_ms);
     if (action.kind == LEASE_ACTION_RENEW) {
         note_lease(LEASE_HELD, action.lease);
-    } else if (action.kind == LEASE_ACTION_TELL_LOST) { /* the notice is in flight; a second one is a renewal */
+    } else if (action.kind ==
+               LEASE_ACTION_TELL_LOST) { /* the notice is in flight; a second one is a renewal */
         note_lease(action.lease->in_flight > 1 ? LEASE_RENEWING : LEASE_HELD, action.lease);
     }
     return action;
 }
 
-enum lease_outcome wrap_on_renew_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
-                                       int retry_after_ms, int64_t now_ms) {
+enum lease_outcome wrap_on_renew_reply(struct lease_renewal *renewal, struct lease *lease,
+                                       enum status status, int retry_after_ms, int64_t now_ms) {
     enum lease_state before = lease->state;
-    enum lease_outcome outcome = real_on_renew_reply(renewal, lease, status, retry_after_ms, now_ms);
+    enum lease_outcome outcome =
+        real_on_renew_reply(renewal, lease, status, retry_after_ms, now_ms);
     note_lease(before, lease);
     return outcome;
 }
 
-bool wrap_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status, int retry_after_ms,
-                           int64_t now_ms) {
+bool wrap_on_release_reply(struct lease_renewal *renewal, struct lease *lease, enum status status,
+                           int retry_after_ms, int64_t now_ms) {
     enum lease_state before = lease->state;
     bool is_going_on = real_on_release_reply(renewal, lease, status, retry_after_ms, now_ms);
     note_lease(before, lease);

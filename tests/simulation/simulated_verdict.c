@@ -59,14 +59,16 @@ static void let_all_be_answered(struct simulated_world *world) {
     int64_t until_us = world->simulation.now_us + QUIET_US;
     while (world->callers.in_flight > 0 && !simulated_world_is_violated(world)) {
         if (!simulation_step(&world->simulation, until_us)) {
-            simulated_world_violate(world, "%d requests are not answered within %d s, though nothing goes wrong",
-                                    world->callers.in_flight, QUIET_US / 1000000);
+            simulated_world_violate(
+                world, "%d requests are not answered within %d s, though nothing goes wrong",
+                world->callers.in_flight, QUIET_US / 1000000);
         }
     }
 }
 
 /* Asks all, over and over, until all have succeeded or the time is over. */
-static void ask_all(struct simulated_world *world, struct question *questions, int count, int64_t for_us) {
+static void ask_all(struct simulated_world *world, struct question *questions, int count,
+                    int64_t for_us) {
     int64_t until_us = world->simulation.now_us + for_us;
     for (int i = 0; i < count && !simulated_world_is_violated(world); i++) {
         questions[i].asker.ended = on_answered;
@@ -90,18 +92,21 @@ static void ask_everywhere(struct simulated_world *world, enum history_kind kind
     int count = world->app_count * world->product_count;
     for (int i = 0; i < count; i++) {
         struct history_record *asked = &questions[i].asked;
-        *asked = (struct history_record){.kind = kind, .instance = 1 + i / world->product_count, .quantity = 1};
+        *asked = (struct history_record){
+            .kind = kind, .instance = 1 + i / world->product_count, .quantity = 1};
         simulated_callers_product(i % world->product_count, asked->product);
         snprintf(asked->customer, sizeof asked->customer, "late-%d", i);
     }
-    int64_t work_us = world->app_options.inventory.processing_time_ms * SIMULATION_US; /* one at a time */
+    int64_t work_us =
+        world->app_options.inventory.processing_time_ms * SIMULATION_US; /* one at a time */
     int64_t for_us = QUIET_US + WORK_TRIES * world->app_count * work_us;
     ask_all(world, questions, count, for_us);
     for (int i = 0; i < count; i++) {
         if (!questions[i].is_done && !world->products[i % world->product_count].is_tampered_with) {
-            simulated_world_violate(world, "app %d does not %s %s within %d s, though nothing goes wrong",
-                                    questions[i].asked.instance, history_kind_name(kind), questions[i].asked.product,
-                                    (int)(for_us / 1000000));
+            simulated_world_violate(world,
+                                    "app %d does not %s %s within %d s, though nothing goes wrong",
+                                    questions[i].asked.instance, history_kind_name(kind),
+                                    questions[i].asked.product, (int)(for_us / 1000000));
         }
     }
 }
@@ -143,8 +148,10 @@ static bool is_any_tampered_with(const struct simulated_world *world) {
  * What was asked of products that nobody has tampered with. Reconciliation fails for the others, and says so. The array
  * is the caller's (free).
  */
-static const struct history_record **take_records(const struct simulated_world *world, size_t *out_count) {
-    const struct history_record **records = calloc(world->history.count + 1, sizeof(struct history_record *));
+static const struct history_record **take_records(const struct simulated_world *world,
+                                                  size_t *out_count) {
+    const struct history_record **records =
+        calloc(world->history.count + 1, sizeof(struct history_record *));
     bool is_any = is_any_tampered_with(world);
     *out_count = 0;
     for (size_t i = 0; i < world->history.count; i++) {
@@ -157,7 +164,8 @@ static const struct history_record **take_records(const struct simulated_world *
 }
 
 /* What storage has of each of those products. Returns how many they are. */
-static size_t take_products(struct simulated_world *world, struct checker_product products[SIMULATED_MAX_PRODUCTS]) {
+static size_t take_products(struct simulated_world *world,
+                            struct checker_product products[SIMULATED_MAX_PRODUCTS]) {
     size_t count = 0;
     for (int i = 0; i < world->product_count; i++) {
         struct checker_product *product = &products[count];
@@ -167,7 +175,8 @@ static size_t take_products(struct simulated_world *world, struct checker_produc
         *product = (struct checker_product){.total = world->seeds[i].total};
         snprintf(product->id, sizeof product->id, "%.16s", world->seeds[i].id);
         product->read_from_ms = product->read_to_ms = history_now_ms(&world->history);
-        if (!simulated_rows_read(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id, product)) {
+        if (!simulated_rows_read(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id,
+                                 product)) {
             simulated_world_violate(world, "%s cannot be read from storage", world->seeds[i].id);
         }
         count++;
@@ -190,7 +199,8 @@ static void check_history(struct simulated_world *world) {
         checker_run(&input, &report);
     }
     if (report.count > 0) {
-        simulated_world_break(world, checker_rule_text(report.violations[0].rule), report.violations[0].text);
+        simulated_world_break(world, checker_rule_text(report.violations[0].rule),
+                              report.violations[0].text);
     }
     checker_report_release(&report);
     free(records);
@@ -212,10 +222,10 @@ static void reconcile(struct simulated_world *world) {
 
 static void check_swept(struct simulated_world *world, bool with_records) {
     for (int i = 0; i < world->product_count; i++) {
-        const char *left =
-            world->products[i].is_tampered_with
-                ? NULL
-                : simulated_rows_left(&world->storage, SIMULATED_TABLE_NAME, world->seeds[i].id, with_records);
+        const char *left = world->products[i].is_tampered_with
+                               ? NULL
+                               : simulated_rows_left(&world->storage, SIMULATED_TABLE_NAME,
+                                                     world->seeds[i].id, with_records);
         if (left != NULL) {
             simulated_world_break(world, left, world->seeds[i].id);
         }
@@ -231,7 +241,8 @@ static void set_clocks(struct simulated_world *world) {
 
 /* When all has expired, one round of reconciliation leaves nothing. */
 static void check_sweep(struct simulated_world *world, bool with_records) {
-    simulated_world_run_until(world, world->simulation.now_us + (world->lifetime_ms + INDEX_MS) * SIMULATION_US);
+    simulated_world_run_until(world, world->simulation.now_us +
+                                         (world->lifetime_ms + INDEX_MS) * SIMULATION_US);
     reconcile(world);
     check_leases(world); /* given back, and not just ended */
     check_swept(world, with_records);
@@ -253,7 +264,8 @@ static void repeat_keys(struct simulated_world *world) {
             memcpy(asked->product, record->product, sizeof asked->product);
             memcpy(asked->customer, record->customer, sizeof asked->customer);
             memcpy(asked->key, record->key, sizeof asked->key);
-            memcpy(asked->wanted_reservation, record->wanted_reservation, sizeof asked->wanted_reservation);
+            memcpy(asked->wanted_reservation, record->wanted_reservation,
+                   sizeof asked->wanted_reservation);
             count++;
         }
     }
@@ -285,8 +297,9 @@ static void check_patience(struct simulated_world *world) {
         is_disturbed = is_disturbed || world->faults.struck[fault] > 0;
     }
     if (!is_disturbed && world->callers.longest_ms > LONGEST_ANSWER_MS) {
-        simulated_world_violate(world, "a request has waited %lld ms for its answer, though nothing went wrong",
-                                (long long)world->callers.longest_ms);
+        simulated_world_violate(
+            world, "a request has waited %lld ms for its answer, though nothing went wrong",
+            (long long)world->callers.longest_ms);
     }
 }
 

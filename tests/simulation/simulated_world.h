@@ -25,9 +25,10 @@ struct simulated_world_clock {
 
 /* What others have done to a product. */
 struct simulated_product {
-    bool is_tampered_with; /* its rows are not what the app has written: its history is not judged */
-    bool is_unreadable;    /* one of its rows is nonsense */
-    int64_t lost_us;       /* when its own row was deleted, but not its reservations; 0: it was not */
+    bool
+        is_tampered_with; /* its rows are not what the app has written: its history is not judged */
+    bool is_unreadable;   /* one of its rows is nonsense */
+    int64_t lost_us; /* when its own row was deleted, but not its reservations; 0: it was not */
 };
 
 /* When an instance has last queried a product, before it makes it, in world time; 0: it has not. */
@@ -56,7 +57,8 @@ struct simulated_world {
 
     int64_t lifetime_ms; /* of reservations */
     struct simulated_app_options app_options;
-    struct simulated_app apps[SIMULATED_MAX_APPS + 1]; /* the one behind the last is the operator's */
+    struct simulated_app
+        apps[SIMULATED_MAX_APPS + 1]; /* the one behind the last is the operator's */
     int app_count;
     struct seed_product seeds[SIMULATED_MAX_PRODUCTS];
     struct simulated_product products[SIMULATED_MAX_PRODUCTS];
@@ -73,7 +75,8 @@ struct simulated_world {
 /* ---- simulated_run.c ---- */
 
 /* A promise is broken. The first one counts. `format` stands for the promise, too: it is the run's `rule`. */
-void simulated_world_violate(struct simulated_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+void simulated_world_violate(struct simulated_world *world, const char *format, ...)
+    PRINTF_LIKE(2, 3);
 /* The same for a promise that stands in `rule`, a constant. `example`: a product's id, or what was found. */
 void simulated_world_break(struct simulated_world *world, const char *rule, const char *example);
 bool simulated_world_is_violated(const struct simulated_world *world);
@@ -82,12 +85,14 @@ bool simulated_world_is_violated(const struct simulated_world *world);
 void simulated_world_run_until(struct simulated_world *world, int64_t until_us);
 
 /* The index of the product that a text speaks of behind `mark`; -1: of none. */
-int simulated_world_find_product(const struct simulated_world *world, const char *text, const char *mark);
+int simulated_world_find_product(const struct simulated_world *world, const char *text,
+                                 const char *mark);
 
 /* NULL: it is not there. */
 struct blob *simulated_world_lease_blob(struct simulated_world *world, int product);
 
-struct simulated_app *simulated_world_app_of(struct simulated_world *world, const struct simulated_client *client);
+struct simulated_app *simulated_world_app_of(struct simulated_world *world,
+                                             const struct simulated_client *client);
 
 /* ---- simulated_operator.c ---- */
 
@@ -97,7 +102,8 @@ bool simulated_operator_strike(struct simulated_world *world, enum simulated_fau
 /* ---- simulated_rules.c ---- */
 
 /* For simulated_network: before a request leaves, and when storage has carried one out. `context` is the world. */
-void simulated_rules_on_sending(void *context, struct simulated_client *client, const struct http_call *call);
+void simulated_rules_on_sending(void *context, struct simulated_client *client,
+                                const struct http_call *call);
 void simulated_rules_on_carried_out(void *context, enum simulated_service service);
 
 /* ---- simulated_verdict.c ---- */

@@ -6,8 +6,10 @@
 
 /* ---- events ---- */
 
-void simulation_schedule(struct simulation *simulation, struct simulated_event *event, int64_t at_us) {
-    timer_heap_set(&simulation->events, &event->entry, at_us > simulation->now_us ? at_us : simulation->now_us);
+void simulation_schedule(struct simulation *simulation, struct simulated_event *event,
+                         int64_t at_us) {
+    timer_heap_set(&simulation->events, &event->entry,
+                   at_us > simulation->now_us ? at_us : simulation->now_us);
 }
 
 void simulation_cancel(struct simulation *simulation, struct simulated_event *event) {

@@ -39,7 +39,8 @@ struct simulation {
 };
 
 /* Sets when an event happens, or sets it anew: not before now. */
-void simulation_schedule(struct simulation *simulation, struct simulated_event *event, int64_t at_us);
+void simulation_schedule(struct simulation *simulation, struct simulated_event *event,
+                         int64_t at_us);
 void simulation_cancel(struct simulation *simulation, struct simulated_event *event);
 
 /* Lets the next event happen, if it is due by `until_us`. Returns false if there is none. */
@@ -49,6 +50,7 @@ bool simulation_step(struct simulation *simulation, int64_t until_us);
 void simulation_mix(struct simulation *simulation, const void *bytes, size_t length);
 
 /* Where the simulation `prints`, a line of the trace. `who` did or met it. */
-void simulation_tell(struct simulation *simulation, const char *who, const char *format, ...) PRINTF_LIKE(3, 4);
+void simulation_tell(struct simulation *simulation, const char *who, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 #endif

@@ -17,7 +17,8 @@ void simulated_process_set_round(struct event_loop *loop) {
     if (at_us == INT64_MAX) {
         simulation_cancel(loop->process->simulation, &loop->round);
     } else {
-        simulation_schedule(loop->process->simulation, &loop->round, simulated_process_awake_us(loop->process, at_us));
+        simulation_schedule(loop->process->simulation, &loop->round,
+                            simulated_process_awake_us(loop->process, at_us));
     }
 }
 

@@ -23,13 +23,14 @@ enum { SEEDS = 60, MOST_SCENARIOS = 1000, REPEATED = 4, OPERATIONS = 500 };
 
 static void run(const struct simulated_run_options *options, struct simulated_result *out) {
     simulated_run(options, out);
-    ck_assert_msg(out->violation[0] == '\0', "%s: make simulate SEED=%llu OPERATIONS=%d TRACE=1", out->violation,
-                  (unsigned long long)options->seed, OPERATIONS);
+    ck_assert_msg(out->violation[0] == '\0', "%s: make simulate SEED=%llu OPERATIONS=%d TRACE=1",
+                  out->violation, (unsigned long long)options->seed, OPERATIONS);
 }
 
 START_TEST(a_seed_breaks_no_promise) {
     struct simulated_result result;
-    run(&(struct simulated_run_options){.seed = (uint64_t)_i + 1, .operations = OPERATIONS}, &result);
+    run(&(struct simulated_run_options){.seed = (uint64_t)_i + 1, .operations = OPERATIONS},
+        &result);
     ck_assert_int_ge(result.operations, OPERATIONS);
     free(result.strikes);
 }
@@ -47,7 +48,8 @@ END_TEST
 
 START_TEST(the_same_seed_makes_the_same_run) {
     struct simulated_result results[2];
-    const struct simulated_run_options options = {.seed = 1000 + (uint64_t)_i, .operations = OPERATIONS};
+    const struct simulated_run_options options = {.seed = 1000 + (uint64_t)_i,
+                                                  .operations = OPERATIONS};
     run(&options, &results[0]);
     run(&options, &results[1]);
     ck_assert_uint_eq(results[0].hash, results[1].hash);
@@ -72,7 +74,8 @@ START_TEST(a_run_can_be_repeated_from_its_faults) {
     struct simulated_result drawn, planned;
     struct simulated_run_options options = {.seed = 2000 + (uint64_t)_i, .operations = OPERATIONS};
     run(&options, &drawn);
-    const struct simulated_faults plan = {.is_planned = true, .strikes = drawn.strikes, .count = drawn.strike_count};
+    const struct simulated_faults plan = {
+        .is_planned = true, .strikes = drawn.strikes, .count = drawn.strike_count};
     options.plan = &plan;
     run(&options, &planned);
     ck_assert_uint_eq(drawn.hash, planned.hash);
@@ -95,11 +98,12 @@ START_TEST(what_failed_once_does_not_fail_again) {
         struct simulated_run_options options;
         struct simulated_faults plan;
         struct simulated_result result;
-        ck_assert_msg(simulated_found_read(found.gl_pathv[i], &options, &plan), "%s is no run", found.gl_pathv[i]);
+        ck_assert_msg(simulated_found_read(found.gl_pathv[i], &options, &plan), "%s is no run",
+                      found.gl_pathv[i]);
         simulated_run(&options, &result);
         ck_assert_msg(result.violation[0] == '\0', "%s: %s", found.gl_pathv[i], result.violation);
-        ck_assert_msg(simulated_found_has_struck(&options, &result), "%s: not every fault struck: record it anew",
-                      found.gl_pathv[i]);
+        ck_assert_msg(simulated_found_has_struck(&options, &result),
+                      "%s: not every fault struck: record it anew", found.gl_pathv[i]);
         simulated_faults_cleanup(&plan);
     }
     globfree(&found);
@@ -108,7 +112,8 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("simulation");
-    int scenarios = simulated_scenario_count < MOST_SCENARIOS ? simulated_scenario_count : MOST_SCENARIOS;
+    int scenarios =
+        simulated_scenario_count < MOST_SCENARIOS ? simulated_scenario_count : MOST_SCENARIOS;
     TCase *tcase = tcase_create("runs");
     tcase_add_loop_test(tcase, a_seed_breaks_no_promise, 0, SEEDS);
     tcase_add_loop_test(tcase, a_scenario_breaks_no_promise_whatever_strikes_it, 0, scenarios);

@@ -30,7 +30,8 @@ add(struct checker_report *report, enum checker_rule rule, const char *format, v
     }
     if (report->count == report->capacity) {
         report->capacity = report->capacity == 0 ? 16 : 2 * report->capacity;
-        report->violations = realloc(report->violations, report->capacity * sizeof *report->violations);
+        report->violations =
+            realloc(report->violations, report->capacity * sizeof *report->violations);
         checker_need(report->violations != NULL);
     }
     struct checker_violation *violation = &report->violations[report->count++];
@@ -47,7 +48,8 @@ void checker_add(struct checker_report *report, enum checker_rule rule, const ch
 }
 
 void checker_violate(struct checker_report *report, enum checker_rule rule,
-                     const struct history_record *const *evidence, size_t evidence_count, const char *format, ...) {
+                     const struct history_record *const *evidence, size_t evidence_count,
+                     const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     struct checker_violation *violation = add(report, rule, format, arguments);
@@ -75,28 +77,32 @@ static void check_picture(const struct checker_model *model, const struct histor
         const struct history_reservation *row = &record->active[i];
         sum += row->quantity;
         if (row->quantity <= 0) {
-            checker_violate(report, CHECKER_SUMS, &record, 1, "reservation %s has %" PRId64 " units", row->id,
-                            row->quantity);
+            checker_violate(report, CHECKER_SUMS, &record, 1,
+                            "reservation %s has %" PRId64 " units", row->id, row->quantity);
         }
         if (row->expires_ms - row->reserved_ms != model->input->lifetime_ms) {
-            checker_violate(report, CHECKER_LIFETIME, &record, 1, "reservation %s lasts %" PRId64 " ms", row->id,
+            checker_violate(report, CHECKER_LIFETIME, &record, 1,
+                            "reservation %s lasts %" PRId64 " ms", row->id,
                             row->expires_ms - row->reserved_ms);
         }
         for (size_t j = 0; j < i; j++) {
             if (strcmp(row->id, record->active[j].id) == 0) {
-                checker_violate(report, CHECKER_SUMS, &record, 1, "reservation %s is there twice", row->id);
+                checker_violate(report, CHECKER_SUMS, &record, 1, "reservation %s is there twice",
+                                row->id);
             }
         }
     }
     if (record->total != total) {
         checker_violate(report, CHECKER_TOTAL, &record, 1,
-                        "there are %" PRId64 " units in all at version %" PRId64 ", not %" PRId64, record->total,
-                        record->version, total);
+                        "there are %" PRId64 " units in all at version %" PRId64 ", not %" PRId64,
+                        record->total, record->version, total);
         total = record->total;
     }
-    if (record->resident_count != product->resident_count || record->resident_units != product->resident_units) {
-        checker_violate(report, CHECKER_LOST, &record, 1, "of %zu reservations that stay %zu are there",
-                        product->resident_count, record->resident_count);
+    if (record->resident_count != product->resident_count ||
+        record->resident_units != product->resident_units) {
+        checker_violate(report, CHECKER_LOST, &record, 1,
+                        "of %zu reservations that stay %zu are there", product->resident_count,
+                        record->resident_count);
     }
     if (record->available + record->reserved != total || sum != record->reserved) {
         checker_violate(report, CHECKER_SUMS, &record, 1,
@@ -105,8 +111,8 @@ static void check_picture(const struct checker_model *model, const struct histor
                         total, record->available, record->reserved, sum);
     }
     if (sum > total) {
-        checker_violate(report, CHECKER_OVERSOLD, &record, 1, "%" PRId64 " of %" PRId64 " units are reserved", sum,
-                        total);
+        checker_violate(report, CHECKER_OVERSOLD, &record, 1,
+                        "%" PRId64 " of %" PRId64 " units are reserved", sum, total);
     }
 }
 
@@ -116,8 +122,10 @@ static void check_lifetime(const struct checker_model *model, const struct check
     if (reserved_ms < change->window.from_ms - model->input->clock_behind_ms ||
         reserved_ms > change->window.to_ms + CHECKER_AHEAD_MS) {
         checker_violate(model->report, CHECKER_LIFETIME, &record, 1,
-                        "reservation %s was made from %" PRId64 " to %" PRId64 " and expires at %" PRId64,
-                        record->reservation_id, change->window.from_ms, change->window.to_ms, record->expires_ms);
+                        "reservation %s was made from %" PRId64 " to %" PRId64
+                        " and expires at %" PRId64,
+                        record->reservation_id, change->window.from_ms, change->window.to_ms,
+                        record->expires_ms);
     }
 }
 
@@ -125,25 +133,27 @@ static void check_answer(const struct checker_model *model, const struct history
     struct checker_report *report = model->report;
     bool decided = record->outcome == HISTORY_DONE || record->outcome == HISTORY_REFUSED;
     if (record->outcome == HISTORY_WRONG) {
-        checker_violate(report, CHECKER_ANSWER, &record, 1, "%s was answered %d %s", history_kind_name(record->kind),
-                        record->status, record->code);
+        checker_violate(report, CHECKER_ANSWER, &record, 1, "%s was answered %d %s",
+                        history_kind_name(record->kind), record->status, record->code);
     }
     if (!decided || record->kind == HISTORY_RECONCILE) {
         return;
     }
     int64_t room = checker_totals_room(model, record->version);
     if (record->available < 0 || record->available > room) {
-        checker_violate(report, CHECKER_OVERSOLD, &record, 1, "%" PRId64 " of %" PRId64 " units are available",
-                        record->available, room);
+        checker_violate(report, CHECKER_OVERSOLD, &record, 1,
+                        "%" PRId64 " of %" PRId64 " units are available", record->available, room);
     }
     if (record->kind == HISTORY_GET) {
         check_picture(model, record);
     } else if (record->kind == HISTORY_RELEASE && record->released > record->quantity) {
-        checker_violate(report, CHECKER_RELEASE, &record, 1, "%" PRId64 " units were released, %" PRId64 " asked for",
-                        record->released, record->quantity);
+        checker_violate(report, CHECKER_RELEASE, &record, 1,
+                        "%" PRId64 " units were released, %" PRId64 " asked for", record->released,
+                        record->quantity);
     } else if (record->kind == HISTORY_RESERVE && record->outcome == HISTORY_REFUSED &&
                record->quantity <= record->available) {
-        checker_violate(report, CHECKER_SUMS, &record, 1, "%" PRId64 " units were refused with %" PRId64 " available",
+        checker_violate(report, CHECKER_SUMS, &record, 1,
+                        "%" PRId64 " units were refused with %" PRId64 " available",
                         record->quantity, record->available);
     }
 }
@@ -151,13 +161,14 @@ static void check_answer(const struct checker_model *model, const struct history
 /* ---- real time ---- */
 
 /* What was decided after `window.from_ms` at `version` may be no older than what had been answered by then. */
-static void check_order(const struct checker_model *model, enum checker_rule rule, const struct history_record *record,
-                        int64_t from_ms) {
+static void check_order(const struct checker_model *model, enum checker_rule rule,
+                        const struct history_record *record, int64_t from_ms) {
     const struct history_record *evidence[2] = {record, NULL};
     int64_t newest = checker_model_newest_version(model, from_ms, &evidence[1]);
     if (record->version < newest) {
         checker_violate(model->report, rule, evidence, 2,
-                        "version %" PRId64 " was answered to what was sent after version %" PRId64 " had been answered",
+                        "version %" PRId64 " was answered to what was sent after version %" PRId64
+                        " had been answered",
                         record->version, newest);
     }
 }
@@ -200,8 +211,8 @@ void checker_run(const struct checker_input *input, struct checker_report *repor
     for (size_t i = 0; i < input->record_count; i++) {
         const struct history_record *record = input->records[i];
         if (record->kind == HISTORY_RECONCILE && record->outcome == HISTORY_WRONG) {
-            checker_violate(report, CHECKER_ANSWER, &record, 1, "reconcile was answered %d %s", record->status,
-                            record->code);
+            checker_violate(report, CHECKER_ANSWER, &record, 1, "reconcile was answered %d %s",
+                            record->status, record->code);
         }
     }
 }

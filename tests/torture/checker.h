@@ -65,7 +65,8 @@ struct checker_product {
     int64_t stored_total;
     int64_t stored_available; /* units in no row */
     int64_t stored_version;
-    struct history_reservation *rows; /* without the residents'; those that have expired may be there or not */
+    struct history_reservation
+        *rows; /* without the residents'; those that have expired may be there or not */
     size_t row_count;
     size_t stored_resident_count;
     int64_t stored_resident_units;
@@ -100,7 +101,8 @@ struct checker_report {
 };
 
 /* Adds a violation that the history does not show. */
-void checker_add(struct checker_report *report, enum checker_rule rule, const char *format, ...) PRINTF_LIKE(3, 4);
+void checker_add(struct checker_report *report, enum checker_rule rule, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 
 /* To be released. What cannot happen to a test (no memory) ends it with a message. */
 void checker_run(const struct checker_input *input, struct checker_report *report);

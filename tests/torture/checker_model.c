@@ -25,7 +25,8 @@ static void gather_answers(struct checker_model *model) {
     model->answers = checker_allocate(input->record_count, sizeof *model->answers);
     for (size_t i = 0; i < input->record_count; i++) {
         const struct history_record *record = input->records[i];
-        if (is_of(model, record) && (record->outcome == HISTORY_DONE || record->outcome == HISTORY_REFUSED)) {
+        if (is_of(model, record) &&
+            (record->outcome == HISTORY_DONE || record->outcome == HISTORY_REFUSED)) {
             model->answers[model->answer_count++] = record;
         }
     }
@@ -88,7 +89,8 @@ static int compare_attempts(const void *left, const void *right) {
 }
 
 static bool may_have_done_it(const struct history_record *attempt) {
-    return attempt->outcome == HISTORY_DONE || attempt->outcome == HISTORY_UNKNOWN || attempt->outcome == HISTORY_WRONG;
+    return attempt->outcome == HISTORY_DONE || attempt->outcome == HISTORY_UNKNOWN ||
+           attempt->outcome == HISTORY_WRONG;
 }
 
 static int rank(enum history_outcome outcome) {
@@ -127,25 +129,29 @@ static void check_key(const struct checker_model *model, const struct checker_ch
         return;
     }
     if (attempt->outcome == HISTORY_DONE &&
-        (strcmp(attempt->reservation_id, first->reservation_id) != 0 || attempt->version != first->version ||
-         attempt->available != first->available || attempt->expires_ms != first->expires_ms ||
-         attempt->released != first->released)) {
+        (strcmp(attempt->reservation_id, first->reservation_id) != 0 ||
+         attempt->version != first->version || attempt->available != first->available ||
+         attempt->expires_ms != first->expires_ms || attempt->released != first->released)) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
-                        "a repeat was answered with %s%" PRId64 " at %" PRId64 ", not %s%" PRId64 " at %" PRId64,
-                        attempt->reservation_id, attempt->released, attempt->version, first->reservation_id,
-                        first->released, first->version);
+                        "a repeat was answered with %s%" PRId64 " at %" PRId64 ", not %s%" PRId64
+                        " at %" PRId64,
+                        attempt->reservation_id, attempt->released, attempt->version,
+                        first->reservation_id, first->released, first->version);
     }
     if (attempt->outcome == HISTORY_REFUSED && attempt->sent_ms > change->window.to_ms) {
         checker_violate(model->report, CHECKER_KEY, evidence, 2,
-                        "a repeat was refused after the first was done at %" PRId64, first->version);
+                        "a repeat was refused after the first was done at %" PRId64,
+                        first->version);
     }
 }
 
-static size_t add_change(struct checker_model *model, const struct history_record **attempts, size_t count) {
+static size_t add_change(struct checker_model *model, const struct history_record **attempts,
+                         size_t count) {
     struct checker_change *change = &model->changes[model->change_count++];
     *change = (struct checker_change){.window = {HISTORY_NEVER, HISTORY_NEVER}, .instance = -1};
     size_t used = 1;
-    while (used < count && has_key(attempts[0]) && checker_model_compare_requests(attempts[used], attempts[0]) == 0) {
+    while (used < count && has_key(attempts[0]) &&
+           checker_model_compare_requests(attempts[used], attempts[0]) == 0) {
         used++;
     }
     for (size_t i = 0; i < used; i++) {
@@ -160,11 +166,13 @@ static size_t add_change(struct checker_model *model, const struct history_recor
 
 static void gather_changes(struct checker_model *model) {
     const struct checker_input *input = model->input;
-    const struct history_record **attempts = checker_allocate(input->record_count, sizeof(struct history_record *));
+    const struct history_record **attempts =
+        checker_allocate(input->record_count, sizeof(struct history_record *));
     size_t count = 0;
     for (size_t i = 0; i < input->record_count; i++) {
         const struct history_record *record = input->records[i];
-        if (is_of(model, record) && (record->kind == HISTORY_RESERVE || record->kind == HISTORY_RELEASE)) {
+        if (is_of(model, record) &&
+            (record->kind == HISTORY_RESERVE || record->kind == HISTORY_RELEASE)) {
             attempts[count++] = record;
         }
     }
@@ -192,7 +200,8 @@ static int compare_versions(const void *left, const void *right) {
 
 /* A version came to be after the requests of each commit up to it had been sent. */
 static void date_pictures(struct checker_model *model) {
-    struct checker_change **done = checker_allocate(model->change_count, sizeof(struct checker_change *));
+    struct checker_change **done =
+        checker_allocate(model->change_count, sizeof(struct checker_change *));
     size_t count = 0, used = 0;
     for (size_t i = 0; i < model->change_count; i++) {
         if (model->changes[i].outcome == HISTORY_DONE) {
@@ -215,8 +224,8 @@ static void gather_pictures(struct checker_model *model) {
     model->pictures = checker_allocate(model->answer_count, sizeof *model->pictures);
     for (size_t i = 0; i < model->answer_count; i++) {
         if (model->answers[i]->kind == HISTORY_GET) {
-            model->pictures[model->picture_count++] =
-                (struct checker_picture){.record = model->answers[i], .version = model->answers[i]->version};
+            model->pictures[model->picture_count++] = (struct checker_picture){
+                .record = model->answers[i], .version = model->answers[i]->version};
         }
     }
     qsort(model->pictures, model->picture_count, sizeof *model->pictures, compare_pictures);
@@ -250,8 +259,8 @@ static void gather_answered_rows(struct checker_model *model) {
             continue;
         }
         struct checker_row *row = &model->rows[model->row_count++];
-        *row =
-            (struct checker_row){.by = record, .after_version = record->version - 1, .from_version = record->version};
+        *row = (struct checker_row){
+            .by = record, .after_version = record->version - 1, .from_version = record->version};
         row->as.quantity = record->quantity;
         row->as.expires_ms = record->expires_ms;
         row->as.reserved_ms = record->expires_ms - model->input->lifetime_ms;
@@ -263,7 +272,8 @@ static void gather_answered_rows(struct checker_model *model) {
         if (strcmp(model->rows[i - 1].as.id, model->rows[i].as.id) == 0) {
             const struct history_record *evidence[2] = {model->rows[i - 1].by, model->rows[i].by};
             checker_violate(model->report, CHECKER_KEY, evidence, 2,
-                            "two requests were answered with one reservation, %s", model->rows[i].as.id);
+                            "two requests were answered with one reservation, %s",
+                            model->rows[i].as.id);
         }
     }
 }
@@ -288,11 +298,13 @@ static int compare_sightings(const void *left, const void *right) {
     return by_id != 0 ? by_id : compare_int64(a->version, b->version);
 }
 
-static void add_sightings(const struct checker_model *model, struct sightings *sightings, struct sighting sighting,
-                          const struct history_reservation *rows, size_t count) {
+static void add_sightings(const struct checker_model *model, struct sightings *sightings,
+                          struct sighting sighting, const struct history_reservation *rows,
+                          size_t count) {
     for (size_t i = 0; i < count; i++) {
         if (checker_model_find_row(model, rows[i].id) == NULL) {
-            sightings->items = realloc(sightings->items, (sightings->count + 1) * sizeof *sightings->items);
+            sightings->items =
+                realloc(sightings->items, (sightings->count + 1) * sizeof *sightings->items);
             checker_need(sightings->items != NULL);
             sighting.row = &rows[i];
             sightings->items[sightings->count++] = sighting;
@@ -306,12 +318,16 @@ static struct sightings gather_sightings(const struct checker_model *model) {
     for (size_t i = 0; i < model->picture_count; i++) {
         const struct history_record *record = model->pictures[i].record;
         add_sightings(model, &all,
-                      (struct sighting){.record = record, .version = record->version, .until_ms = record->answered_ms},
+                      (struct sighting){.record = record,
+                                        .version = record->version,
+                                        .until_ms = record->answered_ms},
                       record->active, record->active_count);
     }
     const struct checker_product *product = model->product;
-    add_sightings(model, &all, (struct sighting){.version = product->stored_version, .until_ms = product->read_to_ms},
-                  product->rows, product->row_count);
+    add_sightings(
+        model, &all,
+        (struct sighting){.version = product->stored_version, .until_ms = product->read_to_ms},
+        product->rows, product->row_count);
     if (all.count > 0) {
         qsort(all.items, all.count, sizeof *all.items, compare_sightings);
     }
@@ -329,14 +345,16 @@ static bool can_be_of(const struct checker_model *model, const struct sighting *
                       const struct checker_change *change) {
     const struct history_reservation *row = sighting->row;
     return change->outcome == HISTORY_UNKNOWN && change->record->kind == HISTORY_RESERVE &&
-           strcmp(change->record->customer, row->customer) == 0 && change->record->quantity >= row->quantity &&
-           change->window.from_ms <= sighting->until_ms && change->after_version < sighting->version &&
+           strcmp(change->record->customer, row->customer) == 0 &&
+           change->record->quantity >= row->quantity &&
+           change->window.from_ms <= sighting->until_ms &&
+           change->after_version < sighting->version &&
            row->reserved_ms >= change->window.from_ms - model->input->clock_behind_ms;
 }
 
 /* Finds a change for sightings[i], moving others to another if need be; owners[c]: 1 + whose change c is. */
-static bool match(const struct checker_model *model, const struct sightings *sightings, size_t i, size_t *owners,
-                  bool *tried) {
+static bool match(const struct checker_model *model, const struct sightings *sightings, size_t i,
+                  size_t *owners, bool *tried) {
     for (size_t c = 0; c < model->change_count; c++) {
         if (tried[c] || !can_be_of(model, &sightings->items[i], &model->changes[c])) {
             continue;
@@ -351,9 +369,11 @@ static bool match(const struct checker_model *model, const struct sightings *sig
 }
 
 /* The latest picture that would have shown it, had it been there, and did not. */
-static int64_t last_version_without(const struct checker_model *model, const struct sighting *sighting) {
+static int64_t last_version_without(const struct checker_model *model,
+                                    const struct sighting *sighting) {
     int64_t version = 0;
-    for (size_t i = 0; i < model->picture_count && model->pictures[i].version < sighting->version; i++) {
+    for (size_t i = 0; i < model->picture_count && model->pictures[i].version < sighting->version;
+         i++) {
         if (model->pictures[i].record->answered_ms + CHECKER_AHEAD_MS < sighting->row->expires_ms) {
             version = model->pictures[i].version;
         }
@@ -362,9 +382,11 @@ static int64_t last_version_without(const struct checker_model *model, const str
 }
 
 /* change NULL: nobody asked for it. */
-static void add_seen_row(struct checker_model *model, const struct sighting *sighting, struct checker_change *change) {
+static void add_seen_row(struct checker_model *model, const struct sighting *sighting,
+                         struct checker_change *change) {
     struct checker_row *row = &model->rows[model->row_count++];
-    *row = (struct checker_row){.as = *sighting->row, .by = sighting->record, .from_version = sighting->version};
+    *row = (struct checker_row){
+        .as = *sighting->row, .by = sighting->record, .from_version = sighting->version};
     row->after_version = last_version_without(model, sighting);
     if (change == NULL) {
         return;
@@ -385,7 +407,8 @@ static void report_foreign(const struct checker_model *model, const struct sight
     size_t count = 1;
     for (size_t i = 0; i < model->change_count && count < CHECKER_EVIDENCE; i++) {
         const struct checker_change *change = &model->changes[i];
-        if (change->record->kind == HISTORY_RESERVE && strcmp(change->record->customer, row->customer) == 0 &&
+        if (change->record->kind == HISTORY_RESERVE &&
+            strcmp(change->record->customer, row->customer) == 0 &&
             change->record->quantity == row->quantity) {
             evidence[count++] = change->record;
         }
@@ -406,7 +429,8 @@ static void gather_seen_rows(struct checker_model *model) {
         memset(tried, 0, model->change_count * sizeof *tried);
         match(model, &sightings, i, owners, tried);
     }
-    model->rows = realloc(model->rows, (model->row_count + sightings.count + 1) * sizeof *model->rows);
+    model->rows =
+        realloc(model->rows, (model->row_count + sightings.count + 1) * sizeof *model->rows);
     checker_need(model->rows != NULL);
     for (size_t c = 0; c < model->change_count; c++) {
         if (owners[c] > 0) {
@@ -447,7 +471,8 @@ static void loosen_rows(struct checker_model *model, const struct checker_change
 static bool has_release(const struct checker_model *model, const char *customer) {
     for (size_t i = 0; i < model->change_count; i++) {
         const struct checker_change *change = &model->changes[i];
-        if (change->record->kind == HISTORY_RELEASE && strcmp(change->record->customer, customer) == 0 &&
+        if (change->record->kind == HISTORY_RELEASE &&
+            strcmp(change->record->customer, customer) == 0 &&
             (change->outcome == HISTORY_DONE || change->outcome == HISTORY_UNKNOWN)) {
             return true;
         }

@@ -11,7 +11,9 @@
 
 #include "torture/checker.h"
 
-enum { CHECKER_AHEAD_MS = 100 }; /* how far the history's clock may drift from the wall clock in a run */
+enum {
+    CHECKER_AHEAD_MS = 100
+}; /* how far the history's clock may drift from the wall clock in a run */
 
 /* When something was decided, at the earliest and at the latest. */
 struct checker_window {
@@ -21,14 +23,18 @@ struct checker_window {
 
 /* One reserve or release, all its attempts together. */
 struct checker_change {
-    const struct history_record *record; /* the first that was done; else the first of unknown outcome, or of any */
+    const struct history_record
+        *record; /* the first that was done; else the first of unknown outcome, or of any */
     enum history_outcome outcome;
     struct checker_window window; /* to_ms: HISTORY_NEVER unless done or refused */
     int instance;                 /* -1: attempts went to several */
-    int64_t last_answered_ms;     /* of the attempts that may have done it; HISTORY_NEVER: one was not answered */
-    int64_t after_version;        /* what had been answered when it was sent: its own version is a later one */
-    int64_t shown_version;        /* unknown, but a reservation of it was seen, first in this version; 0: was not */
-    bool has_release;             /* a reserve: its customer has released, or may have */
+    int64_t
+        last_answered_ms; /* of the attempts that may have done it; HISTORY_NEVER: one was not answered */
+    int64_t
+        after_version; /* what had been answered when it was sent: its own version is a later one */
+    int64_t
+        shown_version; /* unknown, but a reservation of it was seen, first in this version; 0: was not */
+    bool has_release; /* a reserve: its customer has released, or may have */
 };
 
 /* A reservation, from its commit to its end. */
@@ -36,9 +42,10 @@ struct checker_row {
     struct history_reservation as; /* as it was made */
     const struct history_record *by;
     int64_t after_version; /* it came to be after this version, and */
-    int64_t from_version;  /* at this one at the latest: the same plus 1 when its commit was answered */
-    int64_t loose;         /* units that releases of unknown outcome may have freed */
-    int64_t loose_from;    /* from this version on */
+    int64_t
+        from_version; /* at this one at the latest: the same plus 1 when its commit was answered */
+    int64_t loose;    /* units that releases of unknown outcome may have freed */
+    int64_t loose_from; /* from this version on */
 
     /* While the versions are replayed: its units are between these. */
     int64_t low;
@@ -50,8 +57,9 @@ struct checker_row {
 struct checker_picture {
     const struct history_record *record;
     int64_t version;
-    int64_t earliest_later_ms; /* the end of whichever was answered first of this and all pictures of later versions */
-    int64_t committed_ms;      /* this version was committed after that */
+    int64_t
+        earliest_later_ms; /* the end of whichever was answered first of this and all pictures of later versions */
+    int64_t committed_ms; /* this version was committed after that */
 };
 
 struct checker_model {
@@ -66,8 +74,9 @@ struct checker_model {
     size_t picture_count;
     struct checker_change **phantoms;
     size_t phantom_count;
-    const struct history_record **answers; /* those with a version, by answered_ms; a key's repeats too, and */
-    const struct history_record **totals;  /* what operators have set, by version */
+    const struct history_record *
+        *answers; /* those with a version, by answered_ms; a key's repeats too, and */
+    const struct history_record **totals; /* what operators have set, by version */
     size_t total_count;
     int64_t *newest_version; /* the highest version among answers[0..i] */
     size_t answer_count;
@@ -83,8 +92,8 @@ void *checker_allocate(size_t count, size_t size);
 
 /* Adds a violation; evidence NULL where there is none. */
 void checker_violate(struct checker_report *report, enum checker_rule rule,
-                     const struct history_record *const *evidence, size_t evidence_count, const char *format, ...)
-    PRINTF_LIKE(5, 6);
+                     const struct history_record *const *evidence, size_t evidence_count,
+                     const char *format, ...) PRINTF_LIKE(5, 6);
 
 /* Builds the model: changes from attempts, rows from answers, pictures and the store. Violations of KEY, FOREIGN. */
 void checker_model_build(struct checker_model *model, const struct checker_input *input,
@@ -102,7 +111,8 @@ int64_t checker_totals_room(const struct checker_model *model, int64_t version);
 int checker_model_compare_requests(const struct history_record *a, const struct history_record *b);
 
 /* The attempts in that order, and the model's changes in the same. Violations of REUSED. */
-void checker_reuse_check(const struct checker_model *model, const struct history_record *const *attempts, size_t count);
+void checker_reuse_check(const struct checker_model *model,
+                         const struct history_record *const *attempts, size_t count);
 
 struct checker_row *checker_model_find_row(const struct checker_model *model, const char *id);
 
@@ -119,6 +129,7 @@ struct checker_step {
     int64_t after;
 };
 /* *out_start: where such a trail starts; *out_circuit: it ends there and might start at any of its places. */
-bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start, bool *out_circuit);
+bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start,
+                          bool *out_circuit);
 
 #endif

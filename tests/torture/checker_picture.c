@@ -11,7 +11,8 @@ static bool is_same(const struct checker_row *row, const struct history_reservat
 
 /* One reservation in a picture, or stored (`record` NULL), at a version. */
 static void check_seen(const struct checker_replay *replay, struct checker_row *row,
-                       const struct history_reservation *seen, const struct history_record *record, int64_t version) {
+                       const struct history_reservation *seen, const struct history_record *record,
+                       int64_t version) {
     struct checker_report *report = replay->model->report;
     const struct history_record *evidence[2] = {row->by, record};
     int64_t low = version >= row->from_version ? row->low : 0;
@@ -20,25 +21,29 @@ static void check_seen(const struct checker_replay *replay, struct checker_row *
     }
     if (version <= row->after_version) {
         checker_violate(report, CHECKER_REPLAY, evidence, 2,
-                        "reservation %s was there at version %" PRId64 ", but was made after %" PRId64, row->as.id,
-                        version, row->after_version);
+                        "reservation %s was there at version %" PRId64
+                        ", but was made after %" PRId64,
+                        row->as.id, version, row->after_version);
         return;
     }
     if (!is_same(row, seen)) {
-        checker_violate(report, CHECKER_FOREIGN, evidence, 2,
-                        "reservation %s of %s until %" PRId64 " has become one of %s until %" PRId64, row->as.id,
-                        row->as.customer, row->as.expires_ms, seen->customer, seen->expires_ms);
+        checker_violate(
+            report, CHECKER_FOREIGN, evidence, 2,
+            "reservation %s of %s until %" PRId64 " has become one of %s until %" PRId64,
+            row->as.id, row->as.customer, row->as.expires_ms, seen->customer, seen->expires_ms);
     }
     if (seen->quantity > row->high || seen->quantity < low) {
         checker_violate(report, seen->quantity < low ? CHECKER_LOST : CHECKER_REPLAY, evidence, 2,
-                        "reservation %s has %" PRId64 " units at version %" PRId64 ", not %" PRId64 " to %" PRId64,
+                        "reservation %s has %" PRId64 " units at version %" PRId64 ", not %" PRId64
+                        " to %" PRId64,
                         row->as.id, seen->quantity, version, low, row->high);
     }
     row->low = row->high = seen->quantity;
 }
 
 static void check_missing(const struct checker_replay *replay, struct checker_row *row,
-                          const struct history_record *record, int64_t version, struct checker_window window) {
+                          const struct history_record *record, int64_t version,
+                          struct checker_window window) {
     const struct history_record *evidence[2] = {row->by, record};
     if (checker_range_of_row(replay->model, row, version, window).low > 0) {
         checker_violate(replay->model->report, CHECKER_LOST, evidence, 2,
@@ -64,8 +69,9 @@ void checker_picture_check(struct checker_replay *replay, const struct checker_p
         if (row->as.expires_ms <= window.from_ms - model->input->clock_behind_ms) {
             const struct history_record *evidence[2] = {row->by, record};
             checker_violate(model->report, CHECKER_LIFETIME, evidence, 2,
-                            "reservation %s was active at %" PRId64 " or later and had expired at %" PRId64, row->as.id,
-                            window.from_ms, row->as.expires_ms);
+                            "reservation %s was active at %" PRId64
+                            " or later and had expired at %" PRId64,
+                            row->as.id, window.from_ms, row->as.expires_ms);
         }
         check_seen(replay, row, &record->active[i], record, picture->version);
     }
@@ -96,8 +102,8 @@ static void check_sums(const struct checker_model *model) {
     int64_t version = checker_model_newest_version(model, product->read_from_ms, &newest);
     if (version > product->stored_version) {
         checker_violate(model->report, CHECKER_STORE, &newest, 1,
-                        "%s is stored at version %" PRId64 ", but %" PRId64 " was answered", product->id,
-                        product->stored_version, version);
+                        "%s is stored at version %" PRId64 ", but %" PRId64 " was answered",
+                        product->id, product->stored_version, version);
     }
 }
 

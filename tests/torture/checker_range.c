@@ -10,16 +10,19 @@ bool checker_range_is_alive(const struct checker_row *row, struct checker_window
     return row->as.expires_ms > window.to_ms + CHECKER_AHEAD_MS;
 }
 
-static bool is_dead(const struct checker_model *model, const struct checker_row *row, struct checker_window window) {
+static bool is_dead(const struct checker_model *model, const struct checker_row *row,
+                    struct checker_window window) {
     return row->as.expires_ms <= window.from_ms - model->input->clock_behind_ms;
 }
 
-struct checker_range checker_range_of_row(const struct checker_model *model, const struct checker_row *row,
-                                          int64_t version, struct checker_window window) {
+struct checker_range checker_range_of_row(const struct checker_model *model,
+                                          const struct checker_row *row, int64_t version,
+                                          struct checker_window window) {
     if (version <= row->after_version || is_dead(model, row, window)) {
         return (struct checker_range){0, 0};
     }
-    int64_t low = version >= row->from_version && checker_range_is_alive(row, window) ? row->low : 0;
+    int64_t low =
+        version >= row->from_version && checker_range_is_alive(row, window) ? row->low : 0;
     if (row->loose > 0 && version >= row->loose_from) {
         low = larger(0, low - row->loose);
     }
@@ -50,22 +53,26 @@ struct checker_unseen checker_range_find_unseen(const struct checker_model *mode
     i = find_picture(model, version + 1);
     for (size_t back = 1; back <= PICTURES_BACK && back <= i; back++) {
         if (model->pictures[i - back].record->answered_ms <= window.from_ms) {
-            unseen.committed_ms = larger(unseen.committed_ms, model->pictures[i - back].committed_ms);
+            unseen.committed_ms =
+                larger(unseen.committed_ms, model->pictures[i - back].committed_ms);
             break;
         }
     }
     return unseen;
 }
 
-bool checker_range_may_be_unseen(const struct checker_model *model, const struct checker_unseen *unseen,
+bool checker_range_may_be_unseen(const struct checker_model *model,
+                                 const struct checker_unseen *unseen,
                                  const struct checker_change *phantom) {
-    int64_t made_ms = larger(phantom->window.from_ms, unseen->committed_ms) - model->input->clock_behind_ms;
+    int64_t made_ms =
+        larger(phantom->window.from_ms, unseen->committed_ms) - model->input->clock_behind_ms;
     bool gone = made_ms + model->input->lifetime_ms <= unseen->until_ms + CHECKER_AHEAD_MS;
-    return phantom->after_version < unseen->version && phantom->window.from_ms <= unseen->window.to_ms &&
-           (gone || phantom->has_release);
+    return phantom->after_version < unseen->version &&
+           phantom->window.from_ms <= unseen->window.to_ms && (gone || phantom->has_release);
 }
 
-static int64_t sum_phantoms(const struct checker_model *model, int64_t version, struct checker_window window) {
+static int64_t sum_phantoms(const struct checker_model *model, int64_t version,
+                            struct checker_window window) {
     struct checker_unseen unseen = checker_range_find_unseen(model, version, window);
     int64_t sum = 0;
     for (size_t i = 0; i < model->phantom_count; i++) {
@@ -80,7 +87,8 @@ struct checker_range checker_range_sum(const struct checker_replay *replay, int6
                                        struct checker_window window) {
     struct checker_range sum = {0, sum_phantoms(replay->model, version, window)};
     for (size_t i = 0; i < replay->active_count; i++) {
-        struct checker_range row = checker_range_of_row(replay->model, replay->active[i], version, window);
+        struct checker_range row =
+            checker_range_of_row(replay->model, replay->active[i], version, window);
         sum.low += row.low;
         sum.high += row.high;
     }

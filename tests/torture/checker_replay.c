@@ -36,7 +36,8 @@ struct commit {
     int64_t open_released;
 };
 
-static size_t name_evidence(const struct commit *commit, const struct history_record *evidence[CHECKER_EVIDENCE]) {
+static size_t name_evidence(const struct commit *commit,
+                            const struct history_record *evidence[CHECKER_EVIDENCE]) {
     size_t count = 0;
     for (size_t i = 0; i < commit->count && count < CHECKER_EVIDENCE; i++) {
         evidence[count++] = commit->changes[i]->record;
@@ -44,11 +45,12 @@ static size_t name_evidence(const struct commit *commit, const struct history_re
     return count;
 }
 
-static void violate_pair(const struct checker_replay *replay, enum checker_rule rule, const struct commit *commit,
-                         const struct checker_change *one, const struct checker_change *other, const char *why) {
+static void violate_pair(const struct checker_replay *replay, enum checker_rule rule,
+                         const struct commit *commit, const struct checker_change *one,
+                         const struct checker_change *other, const char *why) {
     const struct history_record *evidence[2] = {one->record, other->record};
-    checker_violate(replay->model->report, rule, evidence, 2, "two answers of version %" PRId64 " %s", commit->version,
-                    why);
+    checker_violate(replay->model->report, rule, evidence, 2,
+                    "two answers of version %" PRId64 " %s", commit->version, why);
 }
 
 /* One transaction has one sender, and all its requests were in hand at the same moment. */
@@ -61,7 +63,8 @@ static void check_transaction(const struct checker_replay *replay, struct commit
         if (change->instance >= 0 && sender == NULL) {
             sender = change;
         } else if (change->instance >= 0 && change->instance != sender->instance) {
-            violate_pair(replay, CHECKER_TRANSACTION, commit, sender, change, "come from two instances");
+            violate_pair(replay, CHECKER_TRANSACTION, commit, sender, change,
+                         "come from two instances");
         }
     }
     commit->instance = sender == NULL ? -1 : sender->instance;
@@ -78,7 +81,8 @@ static bool may_be_in(const struct checker_model *model, const struct commit *co
                       const struct checker_unseen *unseen, const struct checker_change *change) {
     return change->outcome == HISTORY_UNKNOWN && change->after_version < commit->version &&
            (change->instance < 0 || commit->instance < 0 || change->instance == commit->instance) &&
-           change->window.from_ms <= commit->window.to_ms && change->last_answered_ms >= commit->window.from_ms &&
+           change->window.from_ms <= commit->window.to_ms &&
+           change->last_answered_ms >= commit->window.from_ms &&
            (change->shown_version == 0 || commit->version <= change->shown_version) &&
            (change->record->kind == HISTORY_RELEASE || change->shown_version > 0 ||
             checker_range_may_be_unseen(model, unseen, change));
@@ -90,35 +94,41 @@ static void measure(const struct checker_replay *replay, struct commit *commit) 
     for (size_t i = 0; i < commit->count; i++) {
         const struct history_record *record = commit->changes[i]->record;
         int64_t taken = record->kind == HISTORY_RESERVE ? record->quantity : -record->released;
-        commit->steps[i] = (struct checker_step){.before = record->available + taken, .after = record->available};
+        commit->steps[i] =
+            (struct checker_step){.before = record->available + taken, .after = record->available};
         *(taken > 0 ? &commit->granted : &commit->released) += taken > 0 ? taken : -taken;
     }
-    struct checker_unseen unseen = checker_range_find_unseen(replay->model, commit->version, commit->window);
+    struct checker_unseen unseen =
+        checker_range_find_unseen(replay->model, commit->version, commit->window);
     for (size_t i = 0; i < replay->model->change_count; i++) {
         const struct checker_change *change = &replay->model->changes[i];
         if (may_be_in(replay->model, commit, &unseen, change)) {
-            *(change->record->kind == HISTORY_RESERVE ? &commit->open_granted : &commit->open_released) +=
+            *(change->record->kind == HISTORY_RESERVE ? &commit->open_granted
+                                                      : &commit->open_released) +=
                 change->record->quantity;
         }
     }
 }
 
 /* With answers missing, each alone must lie between all that may have been taken and all that may have been given. */
-static bool fits_open(const struct checker_replay *replay, const struct commit *commit, int64_t available) {
-    return fits(replay, commit->version, available,
-                (struct checker_range){commit->before.low - commit->released - commit->open_released,
-                                       commit->before.high + commit->granted + commit->open_granted});
+static bool fits_open(const struct checker_replay *replay, const struct commit *commit,
+                      int64_t available) {
+    return fits(
+        replay, commit->version, available,
+        (struct checker_range){commit->before.low - commit->released - commit->open_released,
+                               commit->before.high + commit->granted + commit->open_granted});
 }
 
 static void check_open_commit(const struct checker_replay *replay, const struct commit *commit) {
     for (size_t i = 0; i < commit->count; i++) {
         const struct history_record *record = commit->changes[i]->record;
         if (!fits_open(replay, commit, record->available)) {
-            checker_violate(replay->model->report, CHECKER_REPLAY, &record, 1,
-                            "%" PRId64 " are available at version %" PRId64 ", before which %" PRId64 " to %" PRId64
-                            " of %" PRId64 " were reserved",
-                            record->available, commit->version, commit->before.low, commit->before.high,
-                            checker_totals_room(replay->model, commit->version));
+            checker_violate(
+                replay->model->report, CHECKER_REPLAY, &record, 1,
+                "%" PRId64 " are available at version %" PRId64 ", before which %" PRId64
+                " to %" PRId64 " of %" PRId64 " were reserved",
+                record->available, commit->version, commit->before.low, commit->before.high,
+                checker_totals_room(replay->model, commit->version));
         }
     }
 }
@@ -130,8 +140,8 @@ static void check_closed_commit(const struct checker_replay *replay, const struc
     bool circuit = false;
     if (!checker_trail_exists(commit->steps, commit->count, &start, &circuit)) {
         checker_violate(replay->model->report, CHECKER_REPLAY, evidence, count,
-                        "the quantities of the %zu answers of version %" PRId64 " fit in no order", commit->count,
-                        commit->version);
+                        "the quantities of the %zu answers of version %" PRId64 " fit in no order",
+                        commit->count, commit->version);
         return;
     }
     bool good = fits(replay, commit->version, start, commit->before);
@@ -140,8 +150,8 @@ static void check_closed_commit(const struct checker_replay *replay, const struc
     }
     if (!good) {
         checker_violate(replay->model->report, CHECKER_REPLAY, evidence, count,
-                        "version %" PRId64 " starts with %" PRId64 " available, but %" PRId64 " to %" PRId64
-                        " of %" PRId64 " were reserved at that time",
+                        "version %" PRId64 " starts with %" PRId64 " available, but %" PRId64
+                        " to %" PRId64 " of %" PRId64 " were reserved at that time",
                         commit->version, start, commit->before.low, commit->before.high,
                         checker_totals_room(replay->model, commit->version));
     }
@@ -158,13 +168,15 @@ struct release {
 };
 
 static int compare_expiry(const void *left, const void *right) {
-    const struct checker_row *a = *(struct checker_row *const *)left, *b = *(struct checker_row *const *)right;
+    const struct checker_row *a = *(struct checker_row *const *)left,
+                             *b = *(struct checker_row *const *)right;
     return a->as.expires_ms < b->as.expires_ms ? -1 : a->as.expires_ms > b->as.expires_ms;
 }
 
 static bool concerns(const struct history_record *release, const struct checker_row *row) {
     return strcmp(row->as.customer, release->customer) == 0 &&
-           (release->wanted_reservation[0] == '\0' || strcmp(row->as.id, release->wanted_reservation) == 0);
+           (release->wanted_reservation[0] == '\0' ||
+            strcmp(row->as.id, release->wanted_reservation) == 0);
 }
 
 static void gather_release(const struct checker_replay *replay, const struct commit *commit,
@@ -175,7 +187,8 @@ static void gather_release(const struct checker_replay *replay, const struct com
     out->rows = checker_allocate(replay->active_count, sizeof(struct checker_row *));
     for (size_t i = 0; i < replay->active_count; i++) {
         struct checker_row *row = replay->active[i];
-        struct checker_range range = checker_range_of_row(model, row, commit->version, commit->window);
+        struct checker_range range =
+            checker_range_of_row(model, row, commit->version, commit->window);
         if (concerns(record, row) && range.high > 0) {
             out->rows[out->count++] = row;
             out->possible += range.high;
@@ -186,9 +199,11 @@ static void gather_release(const struct checker_replay *replay, const struct com
     for (size_t i = 1; i < out->count; i++) {
         out->exact = out->exact && out->rows[i - 1]->as.expires_ms < out->rows[i]->as.expires_ms;
     }
-    for (size_t i = 0; i < commit->count; i++) { /* its place among those of the same customer is not known */
-        out->exact = out->exact && (commit->changes[i] == change ||
-                                    strcmp(commit->changes[i]->record->customer, record->customer) != 0);
+    for (size_t i = 0; i < commit->count;
+         i++) { /* its place among those of the same customer is not known */
+        out->exact =
+            out->exact && (commit->changes[i] == change ||
+                           strcmp(commit->changes[i]->record->customer, record->customer) != 0);
     }
     for (size_t i = 0; i < model->phantom_count; i++) {
         const struct checker_change *phantom = model->phantoms[i];
@@ -226,8 +241,10 @@ static void replay_release(const struct checker_replay *replay, const struct com
             evidence[count++] = release.rows[i]->by;
         }
         checker_violate(replay->model->report, CHECKER_RELEASE, evidence, count,
-                        "%" PRId64 " units were released at version %" PRId64 " of %s%" PRId64 " that were reserved",
-                        record->released, commit->version, release.exact ? "" : "at most ", release.possible);
+                        "%" PRId64 " units were released at version %" PRId64 " of %s%" PRId64
+                        " that were reserved",
+                        record->released, commit->version, release.exact ? "" : "at most ",
+                        release.possible);
     }
     take(&release, record->released);
     free(release.rows);
@@ -253,28 +270,32 @@ static void check_refused_reserve(const struct checker_replay *replay, const str
     bool within =
         commit->count > 0 && (commit->instance < 0 || commit->instance == record->instance) &&
         window.from_ms <= commit->window.to_ms && window.to_ms >= commit->window.from_ms &&
-        (was_there_within(commit, record->available) || (open && fits_open(replay, commit, record->available)));
+        (was_there_within(commit, record->available) ||
+         (open && fits_open(replay, commit, record->available)));
     if (!within && !fits(replay, record->version, record->available, after)) {
-        const struct history_record *evidence[2] = {record, commit->count > 0 ? commit->changes[0]->record : NULL};
+        const struct history_record *evidence[2] = {
+            record, commit->count > 0 ? commit->changes[0]->record : NULL};
         checker_violate(replay->model->report, CHECKER_REPLAY, evidence, 2,
-                        "refused at version %" PRId64 " with %" PRId64 " available, but %" PRId64 " to %" PRId64
-                        " of %" PRId64 " were reserved",
+                        "refused at version %" PRId64 " with %" PRId64 " available, but %" PRId64
+                        " to %" PRId64 " of %" PRId64 " were reserved",
                         record->version, record->available, after.low, after.high,
                         checker_totals_room(replay->model, record->version));
     }
 }
 
-static void check_refused_release(const struct checker_replay *replay, const struct history_record *record) {
+static void check_refused_release(const struct checker_replay *replay,
+                                  const struct history_record *record) {
     struct checker_window window = {record->sent_ms, record->answered_ms};
     for (size_t i = 0; i < replay->active_count; i++) {
         const struct checker_row *row = replay->active[i];
-        bool was_before =
-            row->from_version < record->version || (row->by != NULL && row->by->answered_ms < record->sent_ms);
+        bool was_before = row->from_version < record->version ||
+                          (row->by != NULL && row->by->answered_ms < record->sent_ms);
         if (concerns(record, row) && was_before &&
             checker_range_of_row(replay->model, row, record->version, window).low > 0) {
             const struct history_record *evidence[2] = {record, row->by};
             checker_violate(replay->model->report, CHECKER_RELEASE, evidence, 2,
-                            "nothing was there to release at version %" PRId64 ", but %" PRId64 " units of %s were",
+                            "nothing was there to release at version %" PRId64 ", but %" PRId64
+                            " units of %s were",
                             record->version, row->low, row->as.id);
             return;
         }
@@ -284,7 +305,8 @@ static void check_refused_release(const struct checker_replay *replay, const str
 /* ---- all versions ---- */
 
 static void let_rows_come(struct checker_replay *replay, int64_t version) {
-    while (replay->come < replay->model->row_count && replay->coming[replay->come]->after_version < version) {
+    while (replay->come < replay->model->row_count &&
+           replay->coming[replay->come]->after_version < version) {
         struct checker_row *row = replay->coming[replay->come++];
         row->low = row->high = row->as.quantity;
         replay->active[replay->active_count++] = row;
@@ -324,8 +346,8 @@ static void replay_commit(struct checker_replay *replay, struct commit *commit) 
         const struct history_record *evidence[CHECKER_EVIDENCE];
         size_t count = name_evidence(commit, evidence);
         checker_violate(replay->model->report, CHECKER_OVERSOLD, evidence, count,
-                        "at version %" PRId64 " %" PRId64 " of %" PRId64 " units are reserved", commit->version,
-                        after.low, room);
+                        "at version %" PRId64 " %" PRId64 " of %" PRId64 " units are reserved",
+                        commit->version, after.low, room);
     }
     let_rows_go(replay, commit->window.from_ms);
 }
@@ -350,13 +372,15 @@ static int compare_refusals(const void *left, const void *right) {
     return a->version < b->version ? -1 : a->version > b->version;
 }
 static int compare_coming(const void *left, const void *right) {
-    const struct checker_row *a = *(struct checker_row *const *)left, *b = *(struct checker_row *const *)right;
+    const struct checker_row *a = *(struct checker_row *const *)left,
+                             *b = *(struct checker_row *const *)right;
     return a->after_version < b->after_version ? -1 : a->after_version > b->after_version;
 }
 
 static void open_streams(struct checker_model *model, struct streams *out) {
-    *out = (struct streams){.commits = checker_allocate(model->change_count, sizeof(struct checker_change *)),
-                            .refusals = checker_allocate(model->answer_count, sizeof(struct history_record *))};
+    *out = (struct streams){
+        .commits = checker_allocate(model->change_count, sizeof(struct checker_change *)),
+        .refusals = checker_allocate(model->answer_count, sizeof(struct history_record *))};
     for (size_t i = 0; i < model->change_count; i++) {
         if (model->changes[i].outcome == HISTORY_DONE) {
             out->commits[out->commit_count++] = &model->changes[i];
@@ -386,18 +410,20 @@ static int64_t next_version(const struct checker_model *model, const struct stre
     return version;
 }
 
-static void replay_version(struct checker_replay *replay, struct streams *streams, int64_t version) {
+static void replay_version(struct checker_replay *replay, struct streams *streams,
+                           int64_t version) {
     const struct checker_model *model = replay->model;
     let_rows_come(replay, version);
-    struct commit commit = {.version = version, .changes = streams->commits + streams->commit_next, .instance = -1};
+    struct commit commit = {
+        .version = version, .changes = streams->commits + streams->commit_next, .instance = -1};
     while (streams->commit_next < streams->commit_count &&
            streams->commits[streams->commit_next]->record->version == version) {
         streams->commit_next++;
         commit.count++;
     }
     replay_commit(replay, &commit);
-    for (;
-         streams->refusal_next < streams->refusal_count && streams->refusals[streams->refusal_next]->version == version;
+    for (; streams->refusal_next < streams->refusal_count &&
+           streams->refusals[streams->refusal_next]->version == version;
          streams->refusal_next++) {
         const struct history_record *record = streams->refusals[streams->refusal_next];
         if (record->kind == HISTORY_RESERVE) {
@@ -406,7 +432,8 @@ static void replay_version(struct checker_replay *replay, struct streams *stream
             check_refused_release(replay, record);
         }
     }
-    for (; streams->picture_next < model->picture_count && model->pictures[streams->picture_next].version == version;
+    for (; streams->picture_next < model->picture_count &&
+           model->pictures[streams->picture_next].version == version;
          streams->picture_next++) {
         checker_picture_check(replay, &model->pictures[streams->picture_next]);
     }

@@ -23,8 +23,9 @@ struct checker_range {
 };
 
 /* What of a row was active at a version, when it was looked at in that window. */
-struct checker_range checker_range_of_row(const struct checker_model *model, const struct checker_row *row,
-                                          int64_t version, struct checker_window window);
+struct checker_range checker_range_of_row(const struct checker_model *model,
+                                          const struct checker_row *row, int64_t version,
+                                          struct checker_window window);
 
 /* Is it certain that the row had not expired then? */
 bool checker_range_is_alive(const struct checker_row *row, struct checker_window window);
@@ -42,7 +43,8 @@ struct checker_unseen {
 };
 struct checker_unseen checker_range_find_unseen(const struct checker_model *model, int64_t version,
                                                 struct checker_window window);
-bool checker_range_may_be_unseen(const struct checker_model *model, const struct checker_unseen *unseen,
+bool checker_range_may_be_unseen(const struct checker_model *model,
+                                 const struct checker_unseen *unseen,
                                  const struct checker_change *phantom);
 
 /* All that was reserved. */

@@ -50,13 +50,15 @@ static size_t find_group(const struct place *places, size_t i) {
 }
 
 static void walk(const struct checker_step *step, struct place *places, size_t count) {
-    size_t from = find_place(places, count, step->before), to = find_place(places, count, step->after);
+    size_t from = find_place(places, count, step->before),
+           to = find_place(places, count, step->after);
     places[from].left_more++;
     places[to].left_more--;
     places[find_group(places, from)].group = find_group(places, to);
 }
 
-bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start, bool *out_circuit) {
+bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start,
+                          bool *out_circuit) {
     struct place *places = checker_allocate(2 * count, sizeof *places);
     size_t place_count = gather_places(steps, count, places);
     for (size_t i = 0; i < count; i++) {

@@ -50,7 +50,8 @@ struct history_record *history_begin(struct history *history, const struct histo
     pthread_mutex_lock(&history->lock);
     if (history->count == history->capacity) {
         history->capacity = history->capacity == 0 ? 1024 : 2 * history->capacity;
-        struct history_record **more = realloc(history->records, history->capacity * sizeof(struct history_record *));
+        struct history_record **more =
+            realloc(history->records, history->capacity * sizeof(struct history_record *));
         need(more != NULL, "no memory");
         history->records = more;
     }
@@ -98,7 +99,8 @@ static bool read_active(struct history_record *record, const cJSON *json) {
         struct history_reservation *row = &record->active[record->active_count];
         if (!read_text(item, "reservationId", row->id, sizeof row->id) ||
             !read_text(item, "customerId", row->customer, sizeof row->customer) ||
-            !json_int64(item, "quantity", &row->quantity) || !read_time(item, "reservedAt", &row->reserved_ms) ||
+            !json_int64(item, "quantity", &row->quantity) ||
+            !read_time(item, "reservedAt", &row->reserved_ms) ||
             !read_time(item, "expiresAt", &row->expires_ms)) {
             return false;
         }
@@ -114,10 +116,11 @@ static bool read_active(struct history_record *record, const cJSON *json) {
 
 static bool read_reserve(struct history_record *record, const cJSON *json) {
     int64_t asked = 0;
-    return json_int64(json, "availableQuantity", &record->available) && json_int64(json, "requestedQuantity", &asked) &&
-           asked == record->quantity &&
+    return json_int64(json, "availableQuantity", &record->available) &&
+           json_int64(json, "requestedQuantity", &asked) && asked == record->quantity &&
            (record->outcome == HISTORY_REFUSED ||
-            (read_text(json, "reservationId", record->reservation_id, sizeof record->reservation_id) &&
+            (read_text(json, "reservationId", record->reservation_id,
+                       sizeof record->reservation_id) &&
              read_time(json, "expiresAt", &record->expires_ms)));
 }
 
@@ -128,7 +131,8 @@ static bool read_release(struct history_record *record, const cJSON *json) {
 }
 
 /* An answer that was decided at a version. */
-static bool read_decided(struct history_record *record, const struct http_reply *reply, const cJSON *json) {
+static bool read_decided(struct history_record *record, const struct http_reply *reply,
+                         const cJSON *json) {
     switch (record->kind) {
     case HISTORY_RESERVE:
         return read_version(record, reply) && read_reserve(record, json);
@@ -157,17 +161,20 @@ static enum history_outcome find_outcome(const struct history_record *record, co
     case 503:
         return HISTORY_UNKNOWN;
     case 422:
-        return record->key[0] != '\0' && strcmp(record->code, "IdempotencyKeyReused") == 0 ? HISTORY_REUSED
-                                                                                           : HISTORY_WRONG;
+        return record->key[0] != '\0' && strcmp(record->code, "IdempotencyKeyReused") == 0
+                   ? HISTORY_REUSED
+                   : HISTORY_WRONG;
     case 409:
         if (record->kind == HISTORY_RESERVE && cJSON_IsTrue(acquired)) {
             return HISTORY_REFUSED;
         }
-        return strcmp(record->code, "LeaseLost") == 0 || json_string(json, "message") != NULL ? HISTORY_NOT_DONE
-                                                                                              : HISTORY_WRONG;
+        return strcmp(record->code, "LeaseLost") == 0 || json_string(json, "message") != NULL
+                   ? HISTORY_NOT_DONE
+                   : HISTORY_WRONG;
     case 404:
-        return record->kind == HISTORY_RELEASE && json_string(json, "message") != NULL ? HISTORY_REFUSED
-                                                                                       : HISTORY_WRONG;
+        return record->kind == HISTORY_RELEASE && json_string(json, "message") != NULL
+                   ? HISTORY_REFUSED
+                   : HISTORY_WRONG;
     default:
         return HISTORY_WRONG;
     }
@@ -192,7 +199,8 @@ static void read_answer(struct history_record *record, const struct http_reply *
     cJSON_Delete(json);
 }
 
-void history_end(struct history *history, struct history_record *record, const struct http_reply *reply) {
+void history_end(struct history *history, struct history_record *record,
+                 const struct http_reply *reply) {
     if (reply != NULL) {
         record->answered_ms = history_now_ms(history);
         record->status = reply->status;
@@ -200,7 +208,8 @@ void history_end(struct history *history, struct history_record *record, const s
     }
 }
 
-void history_end_set_total(struct history *history, struct history_record *record, const char *printed) {
+void history_end_set_total(struct history *history, struct history_record *record,
+                           const char *printed) {
     cJSON *json = NULL;
     record->answered_ms = history_now_ms(history);
     record->outcome = HISTORY_NOT_DONE;
@@ -208,7 +217,8 @@ void history_end_set_total(struct history *history, struct history_record *recor
         return;
     }
     bool good = json_parse(printed, strlen(printed), &json, NULL) == STATUS_OK &&
-                json_int64(json, "version", &record->version) && json_int64(json, "totalQuantity", &record->total) &&
+                json_int64(json, "version", &record->version) &&
+                json_int64(json, "totalQuantity", &record->total) &&
                 json_int64(json, "availableQuantity", &record->available);
     record->outcome = good ? HISTORY_DONE : HISTORY_WRONG;
     snprintf(record->code, sizeof record->code, "%.39s", good ? "" : printed);

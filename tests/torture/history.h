@@ -78,12 +78,13 @@ struct history_record {
     int64_t answered_ms; /* HISTORY_NEVER: it was not */
     int status;          /* 0: no answer */
     enum history_outcome outcome;
-    char code[HISTORY_NAME_BYTES];           /* of an error answer, or the message of one that the rules gave */
-    int64_t version;                         /* the ETag; 0: none */
-    int64_t total;                           /* get, set total */
-    int64_t available;                       /* reserve, release, get: where the answer has a version */
-    int64_t reserved;                        /* get */
-    int64_t released;                        /* release */
+    char code
+        [HISTORY_NAME_BYTES]; /* of an error answer, or the message of one that the rules gave */
+    int64_t version;          /* the ETag; 0: none */
+    int64_t total;            /* get, set total */
+    int64_t available;        /* reserve, release, get: where the answer has a version */
+    int64_t reserved;         /* get */
+    int64_t released;         /* release */
     char reservation_id[HISTORY_NAME_BYTES]; /* reserve, done */
     int64_t expires_ms;                      /* reserve, done */
     struct history_reservation *active;      /* get; without the residents' */
@@ -114,10 +115,12 @@ size_t history_count(struct history *history);
 struct history_record *history_begin(struct history *history, const struct history_record *asked);
 
 /* What came of it; `reply` NULL: no answer. */
-void history_end(struct history *history, struct history_record *record, const struct http_reply *reply);
+void history_end(struct history *history, struct history_record *record,
+                 const struct http_reply *reply);
 
 /* The same for what an operator has set, with what was printed ("{...}" if all is well); NULL: nothing was changed. */
-void history_end_set_total(struct history *history, struct history_record *record, const char *printed);
+void history_end_set_total(struct history *history, struct history_record *record,
+                           const char *printed);
 
 const char *history_kind_name(enum history_kind kind);
 const char *history_outcome_name(enum history_outcome outcome);

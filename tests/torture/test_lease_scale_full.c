@@ -27,7 +27,8 @@ START_TEST(ten_thousand_leases_are_renewed_on_time_by_few_threads_in_little_memo
                                                 .duration_s = 15,
                                                 .renew_fraction = 2.0 / 3.0},
                    &figures);
-    ck_assert_msg(figures.memory_is_measured, "memory cannot be measured here: run it in the release variant");
+    ck_assert_msg(figures.memory_is_measured,
+                  "memory cannot be measured here: run it in the release variant");
     lease_load_print(stdout, "lease_scale", &figures);
     lease_load_complain(&complaints, &figures);
     ck_assert_msg(complaints.length == 0, "%s", complaints.data);

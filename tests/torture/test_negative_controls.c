@@ -41,7 +41,8 @@ static bool was_found(const char *output, enum checker_rule rule) {
 }
 
 static void print_table(const char *output, const char *control) {
-    const char *table = strstr(output, "\ntorture  "), *end = table == NULL ? NULL : strstr(table, "\n\n");
+    const char *table = strstr(output, "\ntorture  "),
+               *end = table == NULL ? NULL : strstr(table, "\n\n");
     printf("%s:%.*s\n", control, end == NULL ? 0 : (int)(end - table), table == NULL ? "" : table);
 }
 
@@ -49,14 +50,17 @@ static void print_table(const char *output, const char *control) {
 static void copy_cause(const char *output, char out[CAUSE_BYTES]) {
     const char *line = strstr(output, "\nrequests ");
     line = line == NULL ? strstr(output, "torture: ") : line + 1;
-    snprintf(out, CAUSE_BYTES, "%.*s", line == NULL ? 0 : (int)strcspn(line, "\n"), line == NULL ? "" : line);
+    snprintf(out, CAUSE_BYTES, "%.*s", line == NULL ? 0 : (int)strcspn(line, "\n"),
+             line == NULL ? "" : line);
 }
 
-static bool is_caught(struct torture_run *run, const struct control *control, char out_cause[CAUSE_BYTES]) {
+static bool is_caught(struct torture_run *run, const struct control *control,
+                      char out_cause[CAUSE_BYTES]) {
     int exit_code = 0;
     char *output = torture_run_end(run, &exit_code);
     copy_cause(output, out_cause);
-    bool caught = exit_code == 1 && (was_found(output, control->found) || was_found(output, control->or_found));
+    bool caught = exit_code == 1 &&
+                  (was_found(output, control->found) || was_found(output, control->or_found));
     print_table(output, control->name);
     if (!caught) {
         printf("%s\n", output);
@@ -74,8 +78,9 @@ START_TEST(each_planted_fault_is_found) {
     for (int tries = 0; tries < TRIES; tries++) {
         struct torture_run runs[AT_A_TIME];
         for (int i = 0; i < count; i++) {
-            runs[i] = (struct torture_run){
-                .faults = pair[i].faults, .duration_s = pair[i].duration_s, .control = pair[i].name};
+            runs[i] = (struct torture_run){.faults = pair[i].faults,
+                                           .duration_s = pair[i].duration_s,
+                                           .control = pair[i].name};
             if (!caught[i]) {
                 torture_run_start(&runs[i]);
             }
@@ -85,8 +90,8 @@ START_TEST(each_planted_fault_is_found) {
         }
     }
     for (int i = 0; i < count; i++) {
-        ck_assert_msg(caught[i], "%s was not found in %d runs of %s s, the last of which had: %s", pair[i].name, TRIES,
-                      pair[i].duration_s, cause[i]);
+        ck_assert_msg(caught[i], "%s was not found in %d runs of %s s, the last of which had: %s",
+                      pair[i].name, TRIES, pair[i].duration_s, cause[i]);
     }
 }
 END_TEST
@@ -94,7 +99,8 @@ END_TEST
 /* Refusals may be a little out of date then; but nothing that is committed is wrong. */
 START_TEST(without_leases_the_etag_alone_keeps_what_is_stored_right) {
     int exit_code = 0;
-    struct torture_run run = {.faults = "none", .duration_s = "8", .control = "leases-not-asked-for"};
+    struct torture_run run = {
+        .faults = "none", .duration_s = "8", .control = "leases-not-asked-for"};
     torture_run_start(&run);
     char *output = torture_run_end(&run, &exit_code);
     for (enum checker_rule rule = 0; rule < CHECKER_RULES; rule++) {
@@ -109,7 +115,8 @@ int main(void) {
     Suite *suite = suite_create("negative_controls");
     TCase *tcase = tcase_create("negative_controls");
     tcase_set_timeout(tcase, TIMEOUT_S);
-    tcase_add_loop_test(tcase, each_planted_fault_is_found, 0, (CONTROLS + AT_A_TIME - 1) / AT_A_TIME);
+    tcase_add_loop_test(tcase, each_planted_fault_is_found, 0,
+                        (CONTROLS + AT_A_TIME - 1) / AT_A_TIME);
     tcase_add_test(tcase, without_leases_the_etag_alone_keeps_what_is_stored_right);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

@@ -49,7 +49,8 @@ static void set_up(void) {
     }
     options.seeds = seeds;
     options.seed_count = PRODUCTS;
-    inventory_service_init(&service, &handler.storage.platform, &store.base, handler.manager, &options, 10000);
+    inventory_service_init(&service, &handler.storage.platform, &store.base, handler.manager,
+                           &options, 10000);
     check(prepare_and_wait(&service, &err));
 }
 
@@ -71,10 +72,12 @@ static void fill(const char *product_id, int due) {
         const struct reservation *row = NULL;
         bool reserved = false;
         int64_t made_ms = i <= due ? now_ms - LIFETIME_MS - 1 : now_ms;
-        check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, random_system(), &reserved, &row));
+        check(inventory_reserve(&state, "CUST-123", 1, made_ms, LIFETIME_MS, random_system(),
+                                &reserved, &row));
         ck_assert(reserved);
         if (i % BATCH == 0) {
-            check(inventory_store_commit_and_wait(&store.base, &state, clock_now_ms(clock_system()) + 10000, &err));
+            check(inventory_store_commit_and_wait(&store.base, &state,
+                                                  clock_now_ms(clock_system()) + 10000, &err));
         }
     }
     product_state_cleanup(&state);
@@ -97,7 +100,8 @@ START_TEST(reconciliation_costs_requests_in_proportion_to_what_is_due) {
     }
     struct reconcile_result result;
     int requests = reconcile(&result);
-    printf("%d reservations of %d products, %d due: %d requests, %.2f for each that was due, in %lld ms\n",
+    printf("%d reservations of %d products, %d due: %d requests, %.2f for each that was due, in "
+           "%lld ms\n",
            PRODUCTS * RESERVATIONS, PRODUCTS, DUE_PRODUCTS * DUE_RESERVATIONS, requests,
            (double)requests / (DUE_PRODUCTS * DUE_RESERVATIONS), (long long)result.duration_ms);
     ck_assert_int_eq(result.products_reconciled, DUE_PRODUCTS);

@@ -25,16 +25,18 @@ START_TEST(each_planted_fault_is_found) {
     const char *root = getenv("LEASEHOLD_ROOT");
     char simulate[PATH_BYTES];
     struct process process;
-    snprintf(simulate, sizeof simulate, "%s/build/control/%s/bin/simulate", root == NULL ? "." : root, controls[_i]);
-    ck_assert_msg(access(simulate, X_OK) == 0, "%s is not there: run the tests with make", simulate);
+    snprintf(simulate, sizeof simulate, "%s/build/control/%s/bin/simulate",
+             root == NULL ? "." : root, controls[_i]);
+    ck_assert_msg(access(simulate, X_OK) == 0, "%s is not there: run the tests with make",
+                  simulate);
     const char *const argv[] = {simulate, "--runs", RUNS, "--first", NULL};
     process_start(&process, &(struct process_options){.argv = argv});
     int exit_code = process_wait(&process, TIMEOUT_S * 1000);
     char *output = process_output_from(&process, 0);
     process_release(&process);
     const char *broken = strstr(output, "simulate: seed ");
-    ck_assert_msg(exit_code == EXIT_FAILURE && broken != NULL, "%s is not found in " RUNS " runs:\n%s", controls[_i],
-                  output);
+    ck_assert_msg(exit_code == EXIT_FAILURE && broken != NULL,
+                  "%s is not found in " RUNS " runs:\n%s", controls[_i], output);
     printf("%s: %.*s\n", controls[_i], (int)strcspn(broken, "\n"), broken);
     free(output);
 }

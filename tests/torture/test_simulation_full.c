@@ -21,7 +21,8 @@ static void run(const char *const arguments[]) {
     char simulate[PATH_BYTES];
     const char *argv[16] = {simulate};
     struct process process;
-    snprintf(simulate, sizeof simulate, "%s/build/release/tests/simulation/simulate", root == NULL ? "." : root);
+    snprintf(simulate, sizeof simulate, "%s/build/release/tests/simulation/simulate",
+             root == NULL ? "." : root);
     for (int i = 0; arguments[i] != NULL; i++) {
         argv[i + 1] = arguments[i];
     }
@@ -30,7 +31,8 @@ static void run(const char *const arguments[]) {
     char *output = process_output_from(&process, 0);
     process_release(&process);
     printf("%s\n", output);
-    ck_assert_msg(exit_code == EXIT_SUCCESS && strstr(output, " passed, 0 failed") != NULL, "%s", output);
+    ck_assert_msg(exit_code == EXIT_SUCCESS && strstr(output, " passed, 0 failed") != NULL, "%s",
+                  output);
     free(output);
 }
 
@@ -42,7 +44,8 @@ START_TEST(new_seeds_break_no_promise) {
     const char *seconds = getenv("SIMULATION_SECONDS"), *runs = getenv("SIMULATION_RUNS");
     const char *seed = getenv("SIMULATION_SEED");
     const char *how_long = runs != NULL ? runs : seconds != NULL ? seconds : "600";
-    run((const char *[]){runs != NULL ? "--runs" : "--seconds", how_long, "--seed", seed == NULL ? today : seed, NULL});
+    run((const char *[]){runs != NULL ? "--runs" : "--seconds", how_long, "--seed",
+                         seed == NULL ? today : seed, NULL});
 }
 END_TEST
 

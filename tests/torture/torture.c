@@ -141,8 +141,10 @@ static struct torture_options read_options(int argc, char **argv) {
 
 static int fault_count(const struct run *run, enum fault_kind kind) {
     int count = 0;
-    for (int i = 0; i < TORTURE_INSTANCES * TORTURE_PROXIES && run->options.faults != TORTURE_NO_FAULTS; i++) {
-        count += fault_proxy_applied_kind(run->world.instances[i / TORTURE_PROXIES].proxies[i % TORTURE_PROXIES], kind);
+    for (int i = 0;
+         i < TORTURE_INSTANCES * TORTURE_PROXIES && run->options.faults != TORTURE_NO_FAULTS; i++) {
+        count += fault_proxy_applied_kind(
+            run->world.instances[i / TORTURE_PROXIES].proxies[i % TORTURE_PROXIES], kind);
     }
     return count;
 }
@@ -159,15 +161,16 @@ static void print_fault_counts(const struct run *run) {
 static void print_deed_counts(const struct run *run) {
     for (int deed = 0; deed < TORTURE_DEEDS; deed++) {
         if (run->nemesis.counts[deed] > 0) {
-            printf("  %s x %d", torture_nemesis_deed_name((enum torture_deed)deed), run->nemesis.counts[deed]);
+            printf("  %s x %d", torture_nemesis_deed_name((enum torture_deed)deed),
+                   run->nemesis.counts[deed]);
         }
     }
 }
 
 /* One line: how far the run is, and what has happened. */
 static void print_progress(struct run *run, int64_t elapsed_ms) {
-    printf("torture: %" PRId64 " of %" PRId64 " s, %zu operations;", elapsed_ms / 1000, run->options.duration_ms / 1000,
-           history_count(&run->history));
+    printf("torture: %" PRId64 " of %" PRId64 " s, %zu operations;", elapsed_ms / 1000,
+           run->options.duration_ms / 1000, history_count(&run->history));
     print_fault_counts(run);
     print_deed_counts(run);
     printf("\n");
@@ -201,12 +204,13 @@ static void torment(struct run *run) {
 
 static void judge(struct run *run) {
     checker_run(
-        &(struct checker_input){.records = (const struct history_record *const *)(const void *)run->history.records,
-                                .record_count = run->history.count,
-                                .products = run->products,
-                                .product_count = (size_t)run->options.product_count,
-                                .lifetime_ms = TORTURE_LIFETIME_MS,
-                                .clock_behind_ms = CLOCK_BEHIND_MS},
+        &(struct checker_input){
+            .records = (const struct history_record *const *)(const void *)run->history.records,
+            .record_count = run->history.count,
+            .products = run->products,
+            .product_count = (size_t)run->options.product_count,
+            .lifetime_ms = TORTURE_LIFETIME_MS,
+            .clock_behind_ms = CLOCK_BEHIND_MS},
         &run->report);
 }
 
@@ -258,28 +262,29 @@ static void print_mix(const struct run *run) {
     int mixed = torture_world_mixed(&run->world);
     const int *starts = run->world.mixed_starts;
     if (mixed >= 0) {
-        printf("%-12s  instance %d, started with the old handler x %d, with the new one x %d\n", "mixed", mixed + 1,
-               starts[true], starts[false]);
+        printf("%-12s  instance %d, started with the old handler x %d, with the new one x %d\n",
+               "mixed", mixed + 1, starts[true], starts[false]);
     }
 }
 
 static void print_table(const struct run *run) {
     static const char *const faults[] = {"none", "lost", "all"};
-    printf("%-12s  %" PRId64 " s, %d clients, %d products, seed %" PRIu64 ", faults: %s\n", "torture",
-           run->options.duration_ms / 1000, run->options.client_count, run->options.product_count, run->options.seed,
-           faults[run->options.faults]);
+    printf("%-12s  %" PRId64 " s, %d clients, %d products, seed %" PRIu64 ", faults: %s\n",
+           "torture", run->options.duration_ms / 1000, run->options.client_count,
+           run->options.product_count, run->options.seed, faults[run->options.faults]);
     print_mix(run);
     print_operations(run);
     print_statuses(run);
     print_faults(run);
-    printf("%-12s  %zu in %.1f s, %.0f a second\n", "requests", run->history.count, (double)run->took_ms / 1000,
-           (double)run->history.count * 1000 / (double)run->took_ms);
+    printf("%-12s  %zu in %.1f s, %.0f a second\n", "requests", run->history.count,
+           (double)run->took_ms / 1000, (double)run->history.count * 1000 / (double)run->took_ms);
     printf("%-12s  %" PRId64 "\n", "commits", run->report.commits);
     printf("%-12s  %d of %d products\n", "silent", run->silent_count, run->options.product_count);
     printf("%-12s  %zu\n", "violations", run->report.found);
     for (int rule = 0; rule < CHECKER_RULES; rule++) {
         if (run->report.found_of[rule] > 0) {
-            printf("%-12s  %zu x \"%s\"\n", "", run->report.found_of[rule], checker_rule_text((enum checker_rule)rule));
+            printf("%-12s  %zu x \"%s\"\n", "", run->report.found_of[rule],
+                   checker_rule_text((enum checker_rule)rule));
         }
     }
 }
@@ -287,7 +292,8 @@ static void print_table(const struct run *run) {
 static void print_violations(const struct run *run) {
     for (size_t i = 0; i < run->report.count && i < SHOWN_VIOLATIONS; i++) {
         const struct checker_violation *violation = &run->report.violations[i];
-        printf("\nviolation of \"%s\":\n  %s\n", checker_rule_text(violation->rule), violation->text);
+        printf("\nviolation of \"%s\":\n  %s\n", checker_rule_text(violation->rule),
+               violation->text);
         for (size_t j = 0; j < CHECKER_EVIDENCE && violation->evidence[j] != 0; j++) {
             printf("  ");
             history_print(stdout, run->history.records[violation->evidence[j] - 1]);
@@ -338,7 +344,8 @@ END_TEST
 static void tell_failures(SRunner *runner) {
     TestResult **failures = srunner_failures(runner);
     for (int i = 0; i < srunner_ntests_failed(runner); i++) {
-        fprintf(stderr, "torture: %s:%d: %s\n", tr_lfile(failures[i]), tr_lno(failures[i]), tr_msg(failures[i]));
+        fprintf(stderr, "torture: %s:%d: %s\n", tr_lfile(failures[i]), tr_lno(failures[i]),
+                tr_msg(failures[i]));
     }
     free(failures);
 }

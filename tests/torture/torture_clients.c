@@ -47,7 +47,8 @@ struct client {
     int key_number;
     struct kept kept[KEPT];
     int kept_next;
-    struct history_record keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
+    struct history_record
+        keyed[KEPT]; /* as they were asked; their product "": nothing is kept here */
     int keyed_next;
 };
 
@@ -55,20 +56,22 @@ struct client {
 
 static void write_body(const struct history_record *asked, char out[MAX_BODY_BYTES]) {
     if (asked->kind == HISTORY_RECONCILE) {
-        snprintf(out, MAX_BODY_BYTES,
-                 "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
-                 "\"IsPastDue\":false}},\"Metadata\":{}}");
+        snprintf(
+            out, MAX_BODY_BYTES,
+            "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
+            "\"IsPastDue\":false}},\"Metadata\":{}}");
     } else if (asked->kind == HISTORY_GET) {
         out[0] = '\0';
     } else {
         bool one = asked->wanted_reservation[0] != '\0';
-        snprintf(out, MAX_BODY_BYTES, "{\"quantity\":%lld,\"customerId\":\"%s\"%s%s%s}", (long long)asked->quantity,
-                 asked->customer, one ? ",\"reservationId\":\"" : "", asked->wanted_reservation, one ? "\"" : "");
+        snprintf(out, MAX_BODY_BYTES, "{\"quantity\":%lld,\"customerId\":\"%s\"%s%s%s}",
+                 (long long)asked->quantity, asked->customer, one ? ",\"reservationId\":\"" : "",
+                 asked->wanted_reservation, one ? "\"" : "");
     }
 }
 
-static void write_url(const struct torture_clients *clients, const struct history_record *asked, char *out,
-                      size_t size) {
+static void write_url(const struct torture_clients *clients, const struct history_record *asked,
+                      char *out, size_t size) {
     int port = atomic_load(&clients->world->instances[asked->instance - 1].port);
     if (asked->kind == HISTORY_RECONCILE) {
         snprintf(out, size, "http://127.0.0.1:%d/ReconcileInventory", port);
@@ -80,7 +83,8 @@ static void write_url(const struct torture_clients *clients, const struct histor
 }
 
 /* Asks, and writes down what comes of it. */
-static const struct history_record *ask(struct torture_clients *clients, const struct history_record *asked) {
+static const struct history_record *ask(struct torture_clients *clients,
+                                        const struct history_record *asked) {
     char body[MAX_BODY_BYTES], url[256];
     write_body(asked, body);
     write_url(clients, asked, url, sizeof url);
@@ -123,7 +127,8 @@ static int choose_instance(struct client *client) {
 }
 
 static struct history_record begin(struct client *client, enum history_kind kind, int product) {
-    struct history_record asked = {.kind = kind, .client = client->number, .instance = choose_instance(client)};
+    struct history_record asked = {
+        .kind = kind, .client = client->number, .instance = choose_instance(client)};
     if (kind != HISTORY_RECONCILE) {
         strcpy(asked.product, torture_world_product(product));
     }
@@ -174,7 +179,8 @@ static struct history_record ask_again(struct client *client, const struct histo
 }
 
 /* Half of those that change something have a key. After an unknown outcome those are sent again. */
-static const struct history_record *act_with_key(struct client *client, struct history_record *asked) {
+static const struct history_record *act_with_key(struct client *client,
+                                                 struct history_record *asked) {
     if (torture_random_chance(&client->random, 0.4)) {
         snprintf(asked->key, sizeof asked->key, "k%d-%d", client->number, ++client->key_number);
     }
@@ -190,9 +196,11 @@ static const struct history_record *act_with_key(struct client *client, struct h
 static void reserve(struct client *client, int product) {
     struct torture_random *random = &client->random;
     struct history_record asked = begin(client, HISTORY_RESERVE, product);
-    asked.quantity =
-        1 + torture_random_below(random, torture_random_chance(random, 0.05) ? torture_world_room(product) + 1 : 4);
-    snprintf(asked.customer, sizeof asked.customer, "c%d-%d", client->number, client->customer_number);
+    asked.quantity = 1 + torture_random_below(random, torture_random_chance(random, 0.05)
+                                                          ? torture_world_room(product) + 1
+                                                          : 4);
+    snprintf(asked.customer, sizeof asked.customer, "c%d-%d", client->number,
+             client->customer_number);
     const struct history_record *record = act_with_key(client, &asked);
     if (record->outcome == HISTORY_DONE) {
         keep(client, record);
@@ -204,7 +212,8 @@ static void reserve(struct client *client, int product) {
 
 /* Sends a key again: for the same, or for something else. */
 static void repeat(struct client *client) {
-    const struct history_record *keyed = &client->keyed[torture_random_below(&client->random, KEPT)];
+    const struct history_record *keyed =
+        &client->keyed[torture_random_below(&client->random, KEPT)];
     if (keyed->product[0] == '\0') {
         return;
     }
@@ -274,7 +283,8 @@ static void *run(void *context) {
 /* ---- the operator ---- */
 
 /* Runs leasectl to its end; answers its exit code, and all that it printed: the caller's (free). */
-static int run_leasectl(const struct torture_clients *clients, const struct history_record *asked, char **out_printed) {
+static int run_leasectl(const struct torture_clients *clients, const struct history_record *asked,
+                        char **out_printed) {
     char program[512], connection[AZURITE_CONNECTION_STRING_BYTES + 64], total[32];
     snprintf(program, sizeof program, "%s/leasectl", getenv("LEASEHOLD_BIN"));
     snprintf(connection, sizeof connection, "DistributedLeasing__ConnectionString=%s",
@@ -283,7 +293,8 @@ static int run_leasectl(const struct torture_clients *clients, const struct hist
     const char *const argv[] = {program, "--json", "products", "set", asked->product, total, NULL};
     const char *const env[] = {connection, NULL};
     struct process process;
-    process_start(&process, &(struct process_options){.argv = argv, .env = env, .cwd = clients->world->folder.path});
+    process_start(&process, &(struct process_options){
+                                .argv = argv, .env = env, .cwd = clients->world->folder.path});
     int exit_code = process_wait(&process, OPERATOR_TIMEOUT_MS);
     *out_printed = process_output_from(&process, 0);
     process_release(&process);
@@ -296,11 +307,13 @@ static void set_total(struct torture_clients *clients, struct torture_random *ra
     int product = torture_random_below(random, clients->world->options->product_count);
     int room = torture_world_room(product);
     strcpy(asked.product, torture_world_product(product));
-    asked.quantity = torture_world_residents(product) + room - room / 3 + torture_random_below(random, 2 * room / 3);
+    asked.quantity = torture_world_residents(product) + room - room / 3 +
+                     torture_random_below(random, 2 * room / 3);
     struct history_record *record = history_begin(clients->history, &asked);
     char *printed = NULL;
     int exit_code = run_leasectl(clients, &asked, &printed);
-    bool refused = exit_code == OPERATOR_REFUSED || (exit_code == OPERATOR_FAILED && strstr(printed, " lease") != NULL);
+    bool refused = exit_code == OPERATOR_REFUSED ||
+                   (exit_code == OPERATOR_FAILED && strstr(printed, " lease") != NULL);
     const char *json = exit_code == 0 ? strchr(printed, '{') : NULL;
     history_end_set_total(clients->history, record, refused ? NULL : json == NULL ? printed : json);
     free(printed);
@@ -318,7 +331,8 @@ static void *operate(void *context) {
 
 /* ---- all of them ---- */
 
-struct torture_clients *torture_clients_start(struct torture_world *world, struct history *history) {
+struct torture_clients *torture_clients_start(struct torture_world *world,
+                                              struct history *history) {
     struct torture_clients *clients = calloc(1, sizeof *clients);
     ck_assert_ptr_nonnull(clients);
     clients->world = world;

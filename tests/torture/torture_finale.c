@@ -35,7 +35,8 @@ static void *reserve_late(void *context) {
     static const char body[] = "{\"quantity\":1,\"customerId\":\"late\"}";
     char path[128];
     snprintf(path, sizeof path, "/api/inventory/%s/reserve", torture_world_product(LATE_PRODUCT));
-    late->status = http_ask_status((struct http_ask){.port = late->instance.app.port, .path = path, .body = body});
+    late->status = http_ask_status(
+        (struct http_ask){.port = late->instance.app.port, .path = path, .body = body});
     atomic_store(&late->answered, true);
     return NULL;
 }
@@ -47,12 +48,15 @@ static void start_late(struct torture_world *world, struct late *late) {
     for (int i = 0; i < TORTURE_PROXIES; i++) {
         instance->proxies[i] = fault_proxy_new(ports[i], 1);
     }
-    azurite_write_connection_string(fault_proxy_port(instance->proxies[0]), fault_proxy_port(instance->proxies[1]),
+    azurite_write_connection_string(fault_proxy_port(instance->proxies[0]),
+                                    fault_proxy_port(instance->proxies[1]),
                                     instance->connection_string);
-    static const char *const settings[] = {"HANDLER_INSTANCE=late", "Inventory:ProcessingTime=00:00:12",
-                                           "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL};
+    static const char *const settings[] = {
+        "HANDLER_INSTANCE=late", "Inventory:ProcessingTime=00:00:12",
+        "DistributedLeasing:DefaultLeaseDuration=00:00:15", NULL};
     app_start_handler(&instance->app,
-                      &(struct app_options){.connection_string = instance->connection_string, .settings = settings});
+                      &(struct app_options){.connection_string = instance->connection_string,
+                                            .settings = settings});
     ck_assert(app_wait_for_log(&instance->app, 0, "listens on", START_TIMEOUT_MS));
 }
 
@@ -72,8 +76,8 @@ static void take_lease(struct torture_world *world) {
     enum status status;
     char blob[64];
     snprintf(blob, sizeof blob, "lease-inventory-%s", torture_world_product(LATE_PRODUCT));
-    while ((status = blob_lease_acquire(&storage->client, "leases", blob, OPERATORS_LEASE, LEASE_S, deadline_ms,
-                                        &sent_ms, NULL)) == STATUS_LEASE_CONFLICT) {
+    while ((status = blob_lease_acquire(&storage->client, "leases", blob, OPERATORS_LEASE, LEASE_S,
+                                        deadline_ms, &sent_ms, NULL)) == STATUS_LEASE_CONFLICT) {
         poll(NULL, 0, POLL_MS);
     }
     ck_assert_int_eq(status, STATUS_OK);
@@ -84,10 +88,12 @@ static void outlive_a_lease(struct torture_world *world, struct checker_report *
     start_late(world, &late);
     fault_proxy_add(late.instance.proxies[0],
                     &(struct fault_rule){.lease_action = "renew", .kind = FAULT_STATUS_BEFORE});
-    int held_back = fault_proxy_add(late.instance.proxies[1],
-                                    &(struct fault_rule){.path_contains = "$batch", .kind = FAULT_HANG_BEFORE});
+    int held_back =
+        fault_proxy_add(late.instance.proxies[1],
+                        &(struct fault_rule){.path_contains = "$batch", .kind = FAULT_HANG_BEFORE});
     ck_assert_int_eq(pthread_create(&late.thread, NULL, reserve_late, &late), 0);
-    while (!atomic_load(&late.answered) && fault_proxy_applied(late.instance.proxies[1], held_back) == 0) {
+    while (!atomic_load(&late.answered) &&
+           fault_proxy_applied(late.instance.proxies[1], held_back) == 0) {
         poll(NULL, 0, POLL_MS);
     }
     if (!atomic_load(&late.answered)) {
@@ -97,19 +103,22 @@ static void outlive_a_lease(struct torture_world *world, struct checker_report *
     }
     end_late(&late);
     if (late.status == 200) {
-        checker_add(report, CHECKER_LEASE, "a reserve was answered 200 whose lease had run out: an operator had it");
+        checker_add(report, CHECKER_LEASE,
+                    "a reserve was answered 200 whose lease had run out: an operator had it");
     }
 }
 
 /* ---- the end of the stock ---- */
 
 /* Asks each instance, more than once: the first request may be the one that makes anew what is missing. */
-static void expect_no_stock(struct torture_world *world, struct checker_report *report, int product, const char *why) {
+static void expect_no_stock(struct torture_world *world, struct checker_report *report, int product,
+                            const char *why) {
     char path[128];
     snprintf(path, sizeof path, "/api/inventory/%s", torture_world_product(product));
     for (int i = 0; i < TORTURE_INSTANCES * LOOKS_AT_LOST_STOCK; i++) {
         int instance = i % TORTURE_INSTANCES;
-        int status = http_ask_status((struct http_ask){.port = world->instances[instance].app.port, .path = path});
+        int status = http_ask_status(
+            (struct http_ask){.port = world->instances[instance].app.port, .path = path});
         if (status == 200) {
             checker_add(report, CHECKER_RETURN, "instance %d shows %s, %s", instance + 1,
                         torture_world_product(product), why);
@@ -121,9 +130,11 @@ static void expect_no_stock(struct torture_world *world, struct checker_report *
 static void lose_the_stock(struct torture_world *world, struct checker_report *report) {
     torture_world_delete_product_row(world, TORTURE_CROWDED);
     torture_world_restart(world, 0);
-    expect_no_stock(world, report, TORTURE_CROWDED, "whose row was deleted and whose reservations are there");
+    expect_no_stock(world, report, TORTURE_CROWDED,
+                    "whose row was deleted and whose reservations are there");
     if (torture_world_has_product_row(world, TORTURE_CROWDED)) {
-        checker_add(report, CHECKER_RETURN, "a product's row was made anew beside the rows of its reservations");
+        checker_add(report, CHECKER_RETURN,
+                    "a product's row was made anew beside the rows of its reservations");
     }
     torture_world_delete_table(world);
     for (int i = 0; i < world->options->product_count; i++) {

@@ -37,8 +37,8 @@ void torture_nemesis_init(struct torture_nemesis *nemesis, struct torture_world 
 
 /* ---- what it does ---- */
 
-static int begin_spell(struct torture_nemesis *nemesis, int instance, int proxy, const struct fault_rule *rule,
-                       int64_t duration_ms) {
+static int begin_spell(struct torture_nemesis *nemesis, int instance, int proxy,
+                       const struct fault_rule *rule, int64_t duration_ms) {
     int id = fault_proxy_add(nemesis->world->instances[instance].proxies[proxy], rule);
     int64_t until_ms = process_now_ms() + duration_ms;
     if (until_ms > nemesis->clear_ms[instance][proxy]) {
@@ -53,7 +53,8 @@ static void end_spell(struct torture_nemesis *nemesis, int instance, int proxy) 
     fault_proxy_let_go(of);
     nemesis->clear_ms[instance][proxy] = 0;
     if (proxy == TABLE_PROXY && nemesis->continue_ms[instance] == 0) {
-        atomic_store(&nemesis->world->instances[instance].usable, true); /* its outage is over, if there was one */
+        atomic_store(&nemesis->world->instances[instance].usable,
+                     true); /* its outage is over, if there was one */
     }
 }
 
@@ -65,8 +66,8 @@ static int choose_status(struct torture_random *random) {
 
 /* Storage has acted, and the caller of a transaction does not learn it. */
 static void lose_answers(struct torture_nemesis *nemesis) {
-    static const enum fault_kind kinds[] = {FAULT_RESET_AFTER, FAULT_CLOSE_AFTER, FAULT_STATUS_AFTER, FAULT_TRUNCATE,
-                                            FAULT_TWICE};
+    static const enum fault_kind kinds[] = {FAULT_RESET_AFTER, FAULT_CLOSE_AFTER,
+                                            FAULT_STATUS_AFTER, FAULT_TRUNCATE, FAULT_TWICE};
     struct torture_random *random = &nemesis->random;
     struct fault_rule rule = {.path_contains = "$batch",
                               .kind = kinds[torture_random_below(random, 5)],
@@ -79,17 +80,19 @@ static void lose_answers(struct torture_nemesis *nemesis) {
 
 static void cast_spell(struct torture_nemesis *nemesis) {
     struct torture_random *random = &nemesis->random;
-    struct fault_rule rule = {.kind = (enum fault_kind)(1 + torture_random_below(random, FAULT_KINDS - 1)),
-                              .probability = 0.05 + 0.05 * torture_random_below(random, 8),
-                              .delay_ms = 20 + torture_random_below(random, 1500),
-                              .status = choose_status(random),
-                              .body = "<html>not storage</html>",
-                              .retry_after_s = torture_random_below(random, 2)};
+    struct fault_rule rule = {
+        .kind = (enum fault_kind)(1 + torture_random_below(random, FAULT_KINDS - 1)),
+        .probability = 0.05 + 0.05 * torture_random_below(random, 8),
+        .delay_ms = 20 + torture_random_below(random, 1500),
+        .status = choose_status(random),
+        .body = "<html>not storage</html>",
+        .retry_after_s = torture_random_below(random, 2)};
     if (rule.kind == FAULT_WRONG_DATE) {
         rule.kind = FAULT_TWICE; /* two wrong ones alike would be believed: see tell_wrong_dates */
     }
-    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES), torture_random_below(random, TORTURE_PROXIES),
-                &rule, 500 + torture_random_below(random, 2000));
+    begin_spell(nemesis, torture_random_below(random, TORTURE_INSTANCES),
+                torture_random_below(random, TORTURE_PROXIES), &rule,
+                500 + torture_random_below(random, 2000));
     nemesis->counts[TORTURE_SPELL]++;
 }
 
@@ -159,19 +162,23 @@ static void break_lease(struct torture_nemesis *nemesis) {
 
 static void close_idle(struct torture_nemesis *nemesis, int instance) {
     for (int i = 0; i < TORTURE_PROXIES; i++) {
-        nemesis->counts[TORTURE_CLOSE] += fault_proxy_close_idle(nemesis->world->instances[instance].proxies[i]);
+        nemesis->counts[TORTURE_CLOSE] +=
+            fault_proxy_close_idle(nemesis->world->instances[instance].proxies[i]);
     }
 }
 
 /* From a transaction on, of which nobody learns what became of it, the instance has no table. */
 static void begin_outage(struct torture_nemesis *nemesis, int instance) {
-    static const enum fault_kind kinds[] = {FAULT_RESET_BEFORE, FAULT_CLOSE_BEFORE, FAULT_RESET_AFTER};
+    static const enum fault_kind kinds[] = {FAULT_RESET_BEFORE, FAULT_CLOSE_BEFORE,
+                                            FAULT_RESET_AFTER};
     struct torture_random *random = &nemesis->random;
     if (is_any_unusable(nemesis) || nemesis->outage_rule != 0) {
         return;
     }
-    struct fault_rule first = {.path_contains = "$batch", .kind = kinds[torture_random_below(random, 3)], .times = 1};
-    struct fault_rule rest = {.kind = torture_random_chance(random, 0.5) ? FAULT_STATUS_BEFORE : FAULT_CLOSE_BEFORE};
+    struct fault_rule first = {
+        .path_contains = "$batch", .kind = kinds[torture_random_below(random, 3)], .times = 1};
+    struct fault_rule rest = {.kind = torture_random_chance(random, 0.5) ? FAULT_STATUS_BEFORE
+                                                                         : FAULT_CLOSE_BEFORE};
     rest.after = begin_spell(nemesis, instance, TABLE_PROXY, &first, AWAIT_TRANSACTION_MS);
     begin_spell(nemesis, instance, TABLE_PROXY, &rest, AWAIT_TRANSACTION_MS);
     nemesis->outage_instance = instance;
@@ -188,7 +195,8 @@ static void go_on_with_outage(struct torture_nemesis *nemesis) {
     if (*clear_ms == 0) {
         nemesis->outage_rule = 0;
     } else if (fault_proxy_applied(instance->proxies[TABLE_PROXY], nemesis->outage_rule) > 0) {
-        *clear_ms = process_now_ms() + nemesis->outage_for_ms + torture_random_below(&nemesis->random, OUTAGE_RANGE_MS);
+        *clear_ms = process_now_ms() + nemesis->outage_for_ms +
+                    torture_random_below(&nemesis->random, OUTAGE_RANGE_MS);
         atomic_store(&instance->usable, false);
         nemesis->counts[TORTURE_OUTAGE]++;
         nemesis->outage_rule = 0;
@@ -205,7 +213,8 @@ static void tell_wrong_dates(struct torture_nemesis *nemesis, int instance) {
     int64_t sign = torture_random_chance(random, 0.7) ? 1 : -1;
     for (int i = 0; i < WRONG_DATES; i++) {
         int64_t hours = 1 + (nemesis->counts[TORTURE_DATE] * WRONG_DATES + i) * 7 % 48;
-        struct fault_rule rule = {.kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = sign * hours * HOUR_MS};
+        struct fault_rule rule = {
+            .kind = FAULT_WRONG_DATE, .times = 1, .delay_ms = sign * hours * HOUR_MS};
         begin_spell(nemesis, instance, proxy, &rule, 2000);
     }
     nemesis->counts[TORTURE_DATE]++;
@@ -214,9 +223,10 @@ static void tell_wrong_dates(struct torture_nemesis *nemesis, int instance) {
 /* Each once at first, so that a short run has them all; the likelier ones more often later. */
 static enum torture_deed choose_deed(struct torture_nemesis *nemesis) {
     static const enum torture_deed deeds[] = {
-        TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,  TORTURE_SPELL,  TORTURE_SPELL,  TORTURE_STORM,
-        TORTURE_KILL,  TORTURE_STOP,  TORTURE_BREAK,  TORTURE_BREAK,  TORTURE_BREAK,  TORTURE_CLOSE,
-        TORTURE_DATE,  TORTURE_DATE,  TORTURE_OUTAGE, TORTURE_OUTAGE, TORTURE_OUTAGE, TORTURE_DELETE};
+        TORTURE_SPELL,  TORTURE_SPELL,  TORTURE_SPELL, TORTURE_SPELL, TORTURE_SPELL,
+        TORTURE_STORM,  TORTURE_KILL,   TORTURE_STOP,  TORTURE_BREAK, TORTURE_BREAK,
+        TORTURE_BREAK,  TORTURE_CLOSE,  TORTURE_DATE,  TORTURE_DATE,  TORTURE_OUTAGE,
+        TORTURE_OUTAGE, TORTURE_OUTAGE, TORTURE_DELETE};
     if (nemesis->deed_count < TORTURE_DEEDS) {
         return (enum torture_deed)nemesis->deed_count;
     }
@@ -297,7 +307,8 @@ void torture_nemesis_act(struct torture_nemesis *nemesis) {
 
 void torture_nemesis_end(struct torture_nemesis *nemesis) {
     for (int i = 0; i < TORTURE_INSTANCES; i++) {
-        for (int j = 0; j < TORTURE_PROXIES && nemesis->world->options->faults != TORTURE_NO_FAULTS; j++) {
+        for (int j = 0; j < TORTURE_PROXIES && nemesis->world->options->faults != TORTURE_NO_FAULTS;
+             j++) {
             end_spell(nemesis, i, j);
         }
         if (nemesis->continue_ms[i] != 0) {

@@ -32,8 +32,9 @@ struct torture_nemesis {
     struct torture_world *world;
     struct torture_random random;
     int64_t next_ms;
-    int64_t clear_ms[TORTURE_INSTANCES][TORTURE_PROXIES]; /* when a spell is over; 0: there is none */
-    int64_t continue_ms[TORTURE_INSTANCES];               /* when a stopped instance goes on; 0: it runs */
+    int64_t clear_ms[TORTURE_INSTANCES]
+                    [TORTURE_PROXIES];      /* when a spell is over; 0: there is none */
+    int64_t continue_ms[TORTURE_INSTANCES]; /* when a stopped instance goes on; 0: it runs */
     int64_t stop_for_ms;
     int64_t outage_for_ms; /* an outage lasts as long at least, from its first transaction on */
     int outage_instance;

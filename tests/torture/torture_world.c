@@ -22,7 +22,8 @@ enum { START_TIMEOUT_MS = 60000, STORAGE_TIMEOUT_MS = 20000, POLL_MS = 20 };
 static const struct {
     const char *id;
     int room;
-} products[TORTURE_MAX_PRODUCTS] = {{"MANY", 250}, {"CROWDED", 60}, {"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}};
+} products[TORTURE_MAX_PRODUCTS] = {
+    {"MANY", 250}, {"CROWDED", 60}, {"SCARCE", 12}, {"FEW", 40}, {"SOME", 90}};
 
 /* ---- chance ---- */
 
@@ -73,23 +74,28 @@ static void settle_residents(struct torture_world *world) {
     inventory_store_table_init(&table, &world->operator.client, "inventory");
     product_state_init(&state);
     need(inventory_store_prepare_and_wait(&table.base, &seed, 1, &err), &err);
-    need(inventory_store_read_and_wait(&table.base, seed.id, &(struct inventory_query){.until_ms = 0}, &state, &err),
+    need(inventory_store_read_and_wait(&table.base, seed.id,
+                                       &(struct inventory_query){.until_ms = 0}, &state, &err),
          &err);
     int64_t now_ms = table.base.ops->now_ms(&table.base);
     for (int i = 1; i <= TORTURE_RESIDENTS; i++) {
         const struct reservation *row = NULL;
         bool reserved = false;
-        need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, random_system(), &reserved, &row), &err);
+        need(inventory_reserve(&state, HISTORY_RESIDENT, 1, now_ms, DAY_MS, random_system(),
+                               &reserved, &row),
+             &err);
         if (i % INVENTORY_MAX_CHANGES == 0 || i == TORTURE_RESIDENTS) {
-            need(inventory_store_commit_and_wait(&table.base, &state, storage_deadline(world), &err), &err);
+            need(
+                inventory_store_commit_and_wait(&table.base, &state, storage_deadline(world), &err),
+                &err);
         }
     }
     product_state_cleanup(&state);
     inventory_store_table_release(&table);
 }
 
-static void delete_from_storage(struct torture_world *world, enum storage_service service, int success,
-                                const char *path) {
+static void delete_from_storage(struct torture_world *world, enum storage_service service,
+                                int success, const char *path) {
     struct error err = {0};
     struct http_reply reply;
     struct storage_request request;
@@ -102,14 +108,17 @@ static void delete_from_storage(struct torture_world *world, enum storage_servic
         http_headers_add(&request.headers, "Accept", "application/json");
         http_headers_add(&request.headers, "If-Match", "*");
     }
-    need(storage_client_send(&world->operator.client, &request, storage_deadline(world), &reply, &err), &err);
+    need(storage_client_send(&world->operator.client, &request, storage_deadline(world), &reply,
+                             &err),
+         &err);
     storage_request_release(&request);
     http_reply_release(&reply);
 }
 
 void torture_world_delete_leases(struct torture_world *world) {
     struct error err = {0};
-    enum status status = blob_container_create(&world->operator.client, "leases", storage_deadline(world), &err);
+    enum status status =
+        blob_container_create(&world->operator.client, "leases", storage_deadline(world), &err);
     ck_assert_msg(status == STATUS_OK || status == STATUS_ALREADY_EXISTS, "%s", err.message);
     delete_from_storage(world, STORAGE_BLOB, 202, "/leases");
 }
@@ -120,15 +129,16 @@ void torture_world_delete_table(struct torture_world *world) {
 
 void torture_world_delete_product_row(struct torture_world *world, int index) {
     char path[128];
-    snprintf(path, sizeof path, "/inventory(PartitionKey='%s',RowKey='" PRODUCT_ROW "')", products[index].id);
+    snprintf(path, sizeof path, "/inventory(PartitionKey='%s',RowKey='" PRODUCT_ROW "')",
+             products[index].id);
     delete_from_storage(world, STORAGE_TABLE, 204, path);
 }
 
 bool torture_world_has_product_row(struct torture_world *world, int index) {
     cJSON *entity = NULL;
     struct error err = {0};
-    enum status status = table_get(&world->operator.client, "inventory", products[index].id, PRODUCT_ROW,
-                                   storage_deadline(world), &entity, &err);
+    enum status status = table_get(&world->operator.client, "inventory", products[index].id,
+                                   PRODUCT_ROW, storage_deadline(world), &entity, &err);
     cJSON_Delete(entity);
     if (status != STATUS_NOT_FOUND) {
         need(status, &err);
@@ -170,11 +180,12 @@ static void launch(struct torture_world *world, int index) {
                                     instance->has_clock ? instance->clock.preload : NULL,
                                     instance->clock.offset_variable,
                                     NULL};
-    app_start_handler(&instance->app, &(struct app_options){.connection_string = instance->connection_string,
-                                                            .settings = settings,
-                                                            .handler = handler});
-    ck_assert_msg(app_wait_for_log(&instance->app, 0, "listens on", START_TIMEOUT_MS), "instance %d does not listen",
-                  index + 1);
+    app_start_handler(&instance->app,
+                      &(struct app_options){.connection_string = instance->connection_string,
+                                            .settings = settings,
+                                            .handler = handler});
+    ck_assert_msg(app_wait_for_log(&instance->app, 0, "listens on", START_TIMEOUT_MS),
+                  "instance %d does not listen", index + 1);
     atomic_store(&instance->port, instance->app.port);
     atomic_store(&instance->usable, true);
 }
@@ -306,8 +317,8 @@ static enum status take_entity(void *context, const cJSON *entity, struct error 
     return STATUS_OK;
 }
 
-void torture_world_read_product(struct torture_world *world, const struct history *history, int index,
-                                struct checker_product *out) {
+void torture_world_read_product(struct torture_world *world, const struct history *history,
+                                int index, struct checker_product *out) {
     char filter[128];
     struct error err = {0};
     snprintf(filter, sizeof filter, "PartitionKey eq '%s'", products[index].id);
@@ -317,8 +328,11 @@ void torture_world_read_product(struct torture_world *world, const struct histor
                                     .read_from_ms = history_now_ms(history)};
     copy(out->id, products[index].id);
     int pages = 0;
-    const struct table_query query = {
-        .table = "inventory", .filter = filter, .visit = take_entity, .context = out, .out_pages = &pages};
+    const struct table_query query = {.table = "inventory",
+                                      .filter = filter,
+                                      .visit = take_entity,
+                                      .context = out,
+                                      .out_pages = &pages};
     need(table_query(&world->operator.client, &query, storage_deadline(world), &err), &err);
     out->read_to_ms = history_now_ms(history);
 }

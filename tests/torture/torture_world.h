@@ -63,7 +63,7 @@ struct torture_world {
     const struct torture_options *options;
     struct azurite azurite;
     struct storage_connection operator; /* to storage, past all faults */
-    struct temp_folder folder;          /* the logs of the instances, of those that were ended too */
+    struct temp_folder folder; /* the logs of the instances, of those that were ended too */
     struct torture_instance instances[TORTURE_INSTANCES];
     int mixed_starts[2]; /* of the mixed instance: with the new handler, with the old one */
 };
@@ -105,7 +105,7 @@ bool torture_world_has_product_row(struct torture_world *world, int index);
 void torture_world_keep_logs(struct torture_world *world);
 
 /* Reads what is stored of a product. Its rows are the caller's (free). */
-void torture_world_read_product(struct torture_world *world, const struct history *history, int index,
-                                struct checker_product *out);
+void torture_world_read_product(struct torture_world *world, const struct history *history,
+                                int index, struct checker_product *out);
 
 #endif

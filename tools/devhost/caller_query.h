@@ -8,7 +8,8 @@
 #include "base/strbuf.h"
 
 /* Called for each name, in order of its first use. The empty name counts where a '=' follows. */
-typedef void (*caller_query_visitor)(void *context, const struct strbuf *name, const struct strbuf *value);
+typedef void (*caller_query_visitor)(void *context, const struct strbuf *name,
+                                     const struct strbuf *value);
 
 /*
  * `query` as sent, without '?'. Escapes that make no UTF-8 stay. Names that differ in case alone

@@ -127,7 +127,8 @@ static bool fits_host(const char *authority, const char *host) {
  * Gives a header another name and value, in its place. What was looked up in the list is gone then.
  * Returns 0, or the status to refuse the request with.
  */
-static int replace_header(struct http_headers *headers, const char *name, const char *new_name, const char *value) {
+static int replace_header(struct http_headers *headers, const char *name, const char *new_name,
+                          const char *value) {
     struct http_headers changed;
     http_headers_init(&changed);
     for (size_t i = 0; i < headers->count; i++) {
@@ -173,7 +174,8 @@ static int read_framing(struct caller_request *request, struct stream *stream) {
             return 500;
         }
     }
-    wire_body_init(&request->body, stream, request->length > 0 ? BODY_LENGTH : BODY_NONE, request->length);
+    wire_body_init(&request->body, stream, request->length > 0 ? BODY_LENGTH : BODY_NONE,
+                   request->length);
     return 0;
 }
 
@@ -186,11 +188,13 @@ static int check_headers(struct caller_request *request, struct stream *stream) 
     }
     const char *host = http_headers_get(headers, "Host");
     if (count_headers(headers, "Host") > 1 || (host == NULL && !request->is_http_1_0) ||
-        (host != NULL && !is_host(host)) || (request->authority != NULL && !fits_host(request->authority, host))) {
+        (host != NULL && !is_host(host)) ||
+        (request->authority != NULL && !fits_host(request->authority, host))) {
         return 400;
     }
-    request->keeps_alive = request->is_http_1_0 ? wire_has_token(headers, "Connection", "keep-alive")
-                                                : !wire_has_token(headers, "Connection", "close");
+    request->keeps_alive = request->is_http_1_0
+                               ? wire_has_token(headers, "Connection", "keep-alive")
+                               : !wire_has_token(headers, "Connection", "close");
     return read_framing(request, stream);
 }
 
@@ -232,8 +236,8 @@ bool caller_request_is(const struct caller_request *request, const char *method)
 
 bool caller_request_continue(struct caller_request *request) {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    bool waits =
-        !request->body.ended && !request->is_http_1_0 && wire_has_token(&request->headers, "Expect", "100-continue");
+    bool waits = !request->body.ended && !request->is_http_1_0 &&
+                 wire_has_token(&request->headers, "Expect", "100-continue");
     return !waits || stream_write(request->body.stream, interim, sizeof interim - 1);
 }
 
@@ -282,7 +286,8 @@ static bool has_body(int status) {
     return status != 204 && status != 304;
 }
 
-static void append_framing(struct strbuf *out, struct caller_request *request, int status, int64_t length) {
+static void append_framing(struct strbuf *out, struct caller_request *request, int status,
+                           int64_t length) {
     if (length >= 0 && has_body(status)) {
         strbuf_appendf(out, "Content-Length: %lld\r\n", (long long)length);
     } else if (has_body(status) && !request->is_http_1_0) {
@@ -297,11 +302,13 @@ static void append_framing(struct strbuf *out, struct caller_request *request, i
     }
 }
 
-bool caller_request_answer_head(struct caller_request *request, struct stream *stream, int status, const char *reason,
-                                const struct http_headers *headers, int64_t length) {
+bool caller_request_answer_head(struct caller_request *request, struct stream *stream, int status,
+                                const char *reason, const struct http_headers *headers,
+                                int64_t length) {
     struct strbuf head;
     strbuf_init(&head, MAX_ANSWER_HEAD_BYTES);
-    strbuf_appendf(&head, "HTTP/1.1 %d %s\r\n", status, reason[0] != '\0' ? reason : reason_of(status));
+    strbuf_appendf(&head, "HTTP/1.1 %d %s\r\n", status,
+                   reason[0] != '\0' ? reason : reason_of(status));
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         append_header(&head, headers->items[i].name, headers->items[i].value);
     }

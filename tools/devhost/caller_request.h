@@ -59,8 +59,9 @@ bool caller_request_continue(struct caller_request *request);
  * of the body, -1 for chunked (or, for HTTP/1.0, up to the connection's end). The body follows
  * unless the request is a HEAD or the status has none.
  */
-bool caller_request_answer_head(struct caller_request *request, struct stream *stream, int status, const char *reason,
-                                const struct http_headers *headers, int64_t length);
+bool caller_request_answer_head(struct caller_request *request, struct stream *stream, int status,
+                                const char *reason, const struct http_headers *headers,
+                                int64_t length);
 
 /* Answers without a body. */
 bool caller_request_answer(struct caller_request *request, struct stream *stream, int status);

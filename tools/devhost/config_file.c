@@ -14,7 +14,8 @@ enum { MAX_FILE_BYTES = 1024 * 1024, READ_BLOCK_BYTES = 16 * 1024 };
 static enum status read_file(const char *path, struct strbuf *out, struct error *err) {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        enum status status = errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_INVALID_ARGUMENT;
+        enum status status =
+            errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_INVALID_ARGUMENT;
         return error_set(err, status, "%s: %s", path, strerror(errno));
     }
     char block[READ_BLOCK_BYTES];
@@ -27,7 +28,9 @@ static enum status read_file(const char *path, struct strbuf *out, struct error 
     if (failed) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "%s cannot be read", path);
     }
-    return strbuf_status(out) == STATUS_OK ? STATUS_OK : error_set(err, strbuf_status(out), "%s is too large", path);
+    return strbuf_status(out) == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, strbuf_status(out), "%s is too large", path);
 }
 
 enum status config_file_read(const char *folder, const char *name, cJSON **out, struct error *err) {
@@ -75,7 +78,8 @@ void *config_file_add_item(void **items, size_t *count, size_t item_bytes) {
     return item;
 }
 
-enum status config_file_add_string(char ***strings, size_t *count, const char *text, struct error *err) {
+enum status config_file_add_string(char ***strings, size_t *count, const char *text,
+                                   struct error *err) {
     void *items = *strings;
     char **item = config_file_add_item(&items, count, sizeof *item);
     *strings = items;

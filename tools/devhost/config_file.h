@@ -16,7 +16,8 @@
  * STATUS_NOT_FOUND, STATUS_INVALID_ARGUMENT (it cannot be read), STATUS_MALFORMED (it is no JSON
  * object), STATUS_TOO_LARGE (over 1 MiB), STATUS_NO_MEMORY
  */
-enum status config_file_read(const char *folder, const char *name, cJSON **out, struct error *err) MUST_CHECK;
+enum status config_file_read(const char *folder, const char *name, cJSON **out,
+                             struct error *err) MUST_CHECK;
 
 /* STATUS_NO_MEMORY, told. */
 enum status config_file_no_memory(struct error *err) MUST_CHECK;
@@ -27,6 +28,7 @@ bool config_file_copy(char **out, const char *text);
 /* Adds a zeroed item to an array. Returns NULL if there is no memory. */
 void *config_file_add_item(void **items, size_t *count, size_t item_bytes);
 
-enum status config_file_add_string(char ***strings, size_t *count, const char *text, struct error *err) MUST_CHECK;
+enum status config_file_add_string(char ***strings, size_t *count, const char *text,
+                                   struct error *err) MUST_CHECK;
 
 #endif

@@ -15,7 +15,7 @@ enum {
     BLOCK_BYTES = 16 * 1024,
     MAX_PATH_BYTES = 32 * 1024,
     ACTIVITY_TIMEOUT_MS = 240 * 1000, /* DefaultHttpProxyService */
-    ATTEMPTS = 10,                    /* RetryProxyHandler: these, with pauses of 50 ms that double up to 250 ms */
+    ATTEMPTS = 10, /* RetryProxyHandler: these, with pauses of 50 ms that double up to 250 ms */
     FIRST_PAUSE_MS = 50,
     LAST_PAUSE_MS = 250,
     MAX_PAYLOAD_BYTES = 8 * CALLER_MAX_BODY_BYTES /* escapes make a body longer */
@@ -33,7 +33,8 @@ struct passage {
 static bool fail(struct passage *passage, const struct error *err) {
     console_print(LOG_ERROR, "%s", err->message);
     passage->succeeded = false;
-    if (passage->received > CALLER_MAX_BODY_BYTES || passage->request->length > CALLER_MAX_BODY_BYTES) {
+    if (passage->received > CALLER_MAX_BODY_BYTES ||
+        passage->request->length > CALLER_MAX_BODY_BYTES) {
         passage->request->keeps_alive = false;
     }
     return caller_request_answer(passage->request, passage->caller, 500);
@@ -68,11 +69,13 @@ static void pause_for(const struct passage *passage, int pause_ms) {
     poll(&caller, 1, pause_ms);
 }
 
-static enum handler_outcome send_with_retries(struct passage *passage, const struct handler_call *call,
+static enum handler_outcome send_with_retries(struct passage *passage,
+                                              const struct handler_call *call,
                                               struct handler_answer *answer) {
     enum handler_outcome outcome = handler_client_call(passage->run.invoker->client, call, answer);
     int pause_ms = FIRST_PAUSE_MS;
-    for (int attempt = 1; attempt < ATTEMPTS && (outcome == HANDLER_UNREACHABLE || outcome == HANDLER_GONE);
+    for (int attempt = 1;
+         attempt < ATTEMPTS && (outcome == HANDLER_UNREACHABLE || outcome == HANDLER_GONE);
          attempt++) {
         pause_for(passage, pause_ms);
         pause_ms = 2 * pause_ms < LAST_PAUSE_MS ? 2 * pause_ms : LAST_PAUSE_MS;
@@ -102,8 +105,8 @@ static bool proxy_answer(struct passage *passage, struct handler_answer *answer)
     bool has_length = answer->body.kind == BODY_LENGTH || answer->body.kind == BODY_NONE;
     int64_t length = has_length ? (int64_t)answer->body.left : -1;
     bool is_chunked = !has_length && !passage->request->is_http_1_0;
-    bool whole = caller_request_answer_head(passage->request, passage->caller, answer->status, answer->reason, &headers,
-                                            length) &&
+    bool whole = caller_request_answer_head(passage->request, passage->caller, answer->status,
+                                            answer->reason, &headers, length) &&
                  (answer->body.kind == BODY_NONE || stream_answer(passage, answer, is_chunked));
     http_headers_release(&headers);
     passage->succeeded = whole;
@@ -116,22 +119,24 @@ static bool proxy(struct passage *passage) {
     struct strbuf target;
     forwarder_request_proxied(&headers, &target, &passage->run, request);
     bool has_body = !request->body.ended;
-    struct handler_call call = {.port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
-                                .method = forwarder_request_method(request),
-                                .target = target.data,
-                                .headers = &headers,
-                                .read_body = has_body ? read_body : NULL,
-                                .body_context = passage,
-                                .is_chunked = request->body.kind == BODY_CHUNKED,
-                                .has_length = request->has_length || forwarder_request_needs_length(request) ||
-                                              forwarder_request_is_about_content(request),
-                                .length = request->length,
-                                .silence_ms = ACTIVITY_TIMEOUT_MS,
-                                .deadline_ms = passage->run.deadline_ms,
-                                .watch_fd = passage->caller->fd};
+    struct handler_call call = {
+        .port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
+        .method = forwarder_request_method(request),
+        .target = target.data,
+        .headers = &headers,
+        .read_body = has_body ? read_body : NULL,
+        .body_context = passage,
+        .is_chunked = request->body.kind == BODY_CHUNKED,
+        .has_length = request->has_length || forwarder_request_needs_length(request) ||
+                      forwarder_request_is_about_content(request),
+        .length = request->length,
+        .silence_ms = ACTIVITY_TIMEOUT_MS,
+        .deadline_ms = passage->run.deadline_ms,
+        .watch_fd = passage->caller->fd};
     call.is_repeatable = !has_body && !call.has_length;
     struct handler_answer answer;
-    enum handler_outcome outcome = call.port != 0 ? send_with_retries(passage, &call, &answer) : HANDLER_UNREACHABLE;
+    enum handler_outcome outcome =
+        call.port != 0 ? send_with_retries(passage, &call, &answer) : HANDLER_UNREACHABLE;
     bool whole;
     if (outcome == HANDLER_ANSWERED) {
         whole = proxy_answer(passage, &answer);
@@ -161,8 +166,8 @@ static bool forward_answer(struct passage *passage, struct handler_answer *answe
         whole = fail_call(passage, HANDLER_GONE, 1);
     } else {
         bool is_head = answer->body.kind == BODY_NONE;
-        whole = caller_request_answer_head(passage->request, passage->caller, answer->status, answer->reason, &headers,
-                                           (int64_t)body.length) &&
+        whole = caller_request_answer_head(passage->request, passage->caller, answer->status,
+                                           answer->reason, &headers, (int64_t)body.length) &&
                 (is_head || stream_write(passage->caller, body.data, body.length));
         passage->succeeded = whole;
     }
@@ -174,23 +179,26 @@ static bool forward_answer(struct passage *passage, struct handler_answer *answe
 static bool forward(struct passage *passage) {
     struct caller_request *request = passage->request;
     if (request->body.kind == BODY_CHUNKED) {
-        return fail_with(passage, "'Transfer-Encoding: chunked' header can not be used when content object is null.");
+        return fail_with(
+            passage,
+            "'Transfer-Encoding: chunked' header can not be used when content object is null.");
     }
     struct http_headers headers;
     struct strbuf target;
     bool good = forwarder_request_forwarded(&headers, &target, &passage->run, request);
-    struct handler_call call = {.port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
-                                .method = forwarder_request_method(request),
-                                .target = target.data,
-                                .host = http_headers_get(&request->headers, "Host"),
-                                .headers = &headers,
-                                .read_body = request->length > 0 ? read_body : NULL,
-                                .body_context = passage,
-                                .has_length = request->length > 0 || forwarder_request_needs_length(request),
-                                .length = request->length,
-                                .silence_ms = INT_MAX,
-                                .deadline_ms = passage->run.deadline_ms,
-                                .watch_fd = -1};
+    struct handler_call call = {
+        .port = handler_process_await(passage->run.invoker->process, HANDLER_HOLD_MS),
+        .method = forwarder_request_method(request),
+        .target = target.data,
+        .host = http_headers_get(&request->headers, "Host"),
+        .headers = &headers,
+        .read_body = request->length > 0 ? read_body : NULL,
+        .body_context = passage,
+        .has_length = request->length > 0 || forwarder_request_needs_length(request),
+        .length = request->length,
+        .silence_ms = INT_MAX,
+        .deadline_ms = passage->run.deadline_ms,
+        .watch_fd = -1};
     call.is_repeatable = !call.has_length;
     struct handler_answer answer;
     enum handler_outcome outcome = HANDLER_UNREACHABLE;
@@ -213,14 +221,17 @@ static bool forward(struct passage *passage) {
 
 /* Invocation */
 
-static bool append_payload(struct passage *passage, const struct route_values *params, struct strbuf *payload) {
+static bool append_payload(struct passage *passage, const struct route_values *params,
+                           struct strbuf *payload) {
     struct caller_request *request = passage->request;
-    const struct invocation_sys sys = {.id = passage->run.id, .now_ms = clock_wall_ms(clock_system())};
+    const struct invocation_sys sys = {.id = passage->run.id,
+                                       .now_ms = clock_wall_ms(clock_system())};
     struct strbuf body;
     strbuf_init(&body, CALLER_MAX_BODY_BYTES);
     char block[BLOCK_BYTES];
     ssize_t got = 0;
-    while (request->body.kind == BODY_LENGTH && (got = read_body(passage, block, sizeof block)) > 0) {
+    while (request->body.kind == BODY_LENGTH &&
+           (got = read_body(passage, block, sizeof block)) > 0) {
         strbuf_append(&body, block, (size_t)got);
     }
     struct strbuf path;
@@ -233,7 +244,8 @@ static bool append_payload(struct passage *passage, const struct route_values *p
                                       .body = body.data,
                                       .body_length = body.length};
     const char *host = http_headers_get(&request->headers, "Host");
-    invocation_payload_http(payload, passage->run.function, &told, host != NULL ? host : "", params, &sys);
+    invocation_payload_http(payload, passage->run.function, &told, host != NULL ? host : "", params,
+                            &sys);
     strbuf_release(&path);
     strbuf_release(&body);
     return got == 0 && strbuf_status(payload) == STATUS_OK;
@@ -241,11 +253,13 @@ static bool append_payload(struct passage *passage, const struct route_values *p
 
 /* RawScriptResult does not tell the length: the body is chunked. */
 static bool write_response(struct passage *passage, const struct http_response *response) {
-    bool bodiless = caller_request_is(passage->request, "HEAD") || response->status == 204 || response->status == 304;
+    bool bodiless = caller_request_is(passage->request, "HEAD") || response->status == 204 ||
+                    response->status == 304;
     const char *body = response->body.data;
     size_t length = response->body.length;
     passage->succeeded = true;
-    if (!caller_request_answer_head(passage->request, passage->caller, response->status, "", &response->headers, -1)) {
+    if (!caller_request_answer_head(passage->request, passage->caller, response->status, "",
+                                    &response->headers, -1)) {
         return false;
     }
     if (bodiless || passage->request->is_http_1_0) {
@@ -260,7 +274,8 @@ static bool answer_as_told(struct passage *passage, const cJSON *answer) {
     struct http_response response;
     http_response_init(&response, INVOKER_MAX_ANSWER_BYTES);
     const char *output = passage->run.function->output_name;
-    bool good = output == NULL || invocation_payload_response(answer, output, &response, &err) == STATUS_OK;
+    bool good =
+        output == NULL || invocation_payload_response(answer, output, &response, &err) == STATUS_OK;
     bool whole = good ? write_response(passage, &response) : fail(passage, &err);
     http_response_release(&response);
     return whole;
@@ -290,7 +305,8 @@ static bool pass(struct passage *passage, const struct route_values *params) {
     const struct caller_request *request = passage->request;
     enum host_shape shape = passage->run.invoker->config->shape;
     if (request->length > CALLER_MAX_BODY_BYTES) {
-        return fail_with(passage, "Request body too large. The max request body size is 104857600 bytes.");
+        return fail_with(passage,
+                         "Request body too large. The max request body size is 104857600 bytes.");
     }
     if (shape == HOST_SHAPE_INVOCATION) {
         return invoke(passage, params);
@@ -301,8 +317,9 @@ static bool pass(struct passage *passage, const struct route_values *params) {
     return shape == HOST_SHAPE_PROXY ? proxy(passage) : forward(passage);
 }
 
-bool forwarder_serve(struct invoker *invoker, const struct host_function *function, const struct route_values *params,
-                     struct caller_request *request, struct stream *caller) {
+bool forwarder_serve(struct invoker *invoker, const struct host_function *function,
+                     const struct route_values *params, struct caller_request *request,
+                     struct stream *caller) {
     struct passage passage = {.request = request, .caller = caller};
     if (!caller_request_continue(request)) {
         return false;

@@ -23,7 +23,8 @@
 #include "devhost/route.h"
 
 /* Serves a request to a function. False: the caller's connection is to be reset. */
-bool forwarder_serve(struct invoker *invoker, const struct host_function *function, const struct route_values *params,
-                     struct caller_request *request, struct stream *caller);
+bool forwarder_serve(struct invoker *invoker, const struct host_function *function,
+                     const struct route_values *params, struct caller_request *request,
+                     struct stream *caller);
 
 #endif

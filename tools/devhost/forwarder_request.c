@@ -63,10 +63,12 @@ static bool is_among(const char *name, const char *const *names) {
     return false;
 }
 
-static void copy_others(struct http_headers *out, const struct http_headers *headers, const char *const *without) {
+static void copy_others(struct http_headers *out, const struct http_headers *headers,
+                        const char *const *without) {
     for (size_t i = 0; i < headers->count; i++) {
         const char *name = headers->items[i].name;
-        if (wire_is_token(name, strlen(name)) && !is_among(name, without)) { /* .NET passes no other names on */
+        if (wire_is_token(name, strlen(name)) &&
+            !is_among(name, without)) { /* .NET passes no other names on */
             http_headers_add(out, headers->items[i].name, headers->items[i].value);
         }
     }
@@ -76,7 +78,8 @@ void forwarder_request_copy_answer(struct http_headers *out, const struct http_h
     copy_others(out, headers, connection_headers);
 }
 
-void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
+void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target,
+                               const struct invoker_run *run,
                                const struct caller_request *request) {
     http_headers_init(headers);
     struct http_headers others;
@@ -90,7 +93,8 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
         http_headers_add(headers, "X-Forwarded-Host", host);
     }
     http_headers_add(headers, "X-Forwarded-Proto", "http");
-    http_headers_add(headers, "x-ms-invocation-id", run->id); /* newer hosts replace a caller's own */
+    http_headers_add(headers, "x-ms-invocation-id",
+                     run->id); /* newer hosts replace a caller's own */
     invoker_add_traceparent(headers);
     strbuf_init(target, MAX_TARGET_BYTES);
     strbuf_append_string(target, request->path.data);
@@ -165,7 +169,8 @@ static bool is_usable_host(const char *host) {
     return port == NULL || strchr(port, ']') != NULL || strtol(port + 1, NULL, 10) <= 65535;
 }
 
-bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
+bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target,
+                                 const struct invoker_run *run,
                                  const struct caller_request *request) {
     http_headers_init(headers);
     copy_others(headers, &request->headers, content_headers);
@@ -185,7 +190,8 @@ bool forwarder_request_needs_length(const struct caller_request *request) {
 
 /* HTTP's own methods are written as the standard does. */
 const char *forwarder_request_method(const struct caller_request *request) {
-    static const char *const methods[] = {"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"};
+    static const char *const methods[] = {"GET",     "POST", "PUT",   "DELETE",
+                                          "OPTIONS", "HEAD", "PATCH", "TRACE"};
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
         if (caller_request_is(request, methods[i])) {
             return methods[i];

@@ -13,8 +13,8 @@
  * x-ms-invocation-id and X-Forwarded-* of this host, and traceparent where it is missing. Both
  * outputs are to be released.
  */
-void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
-                               const struct caller_request *request);
+void forwarder_request_proxied(struct http_headers *headers, struct strbuf *target,
+                               const struct invoker_run *run, const struct caller_request *request);
 
 /*
  * HttpRequestExtensions.ToHttpRequestMessage's: path and query built anew, content headers gone but
@@ -22,7 +22,8 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
  * (invoker_add_headers). Both are to be released, also where it returns false: .NET can make no
  * request of it. Its Content-Type is no media type (two are none), or its Host no host.
  */
-bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target, const struct invoker_run *run,
+bool forwarder_request_forwarded(struct http_headers *headers, struct strbuf *target,
+                                 const struct invoker_run *run,
                                  const struct caller_request *request);
 
 /* The handler's headers without those of one connection and the body's framing, added to `out`. */

@@ -67,7 +67,8 @@ static bool begin_request(struct connection *connection, bool is_idle) {
 static bool await_request(const struct stream *stream) {
     struct pollfd polled = {.fd = stream->fd, .events = POLLIN};
     int ready = 1;
-    while (stream->start == stream->end && (ready = poll(&polled, 1, IDLE_MS)) < 0 && errno == EINTR) {
+    while (stream->start == stream->end && (ready = poll(&polled, 1, IDLE_MS)) < 0 &&
+           errno == EINTR) {
     }
     return ready > 0;
 }
@@ -127,14 +128,15 @@ static bool serve_request(struct connection *connection) {
 static void *run_connection(void *context) {
     struct connection *connection = context;
     struct front_server *server = connection->server;
-    while (await_request(&connection->stream) && begin_request(connection, false) && serve_request(connection) &&
-           begin_request(connection, true)) {
+    while (await_request(&connection->stream) && begin_request(connection, false) &&
+           serve_request(connection) && begin_request(connection, true)) {
     }
     pthread_mutex_lock(&server->lock);
     LIST_REMOVE(connection, next);
     close(connection->stream.fd);
     server->count--;
-    pthread_cond_broadcast(&server->changed); /* with the lock held: whoever frees the server waits for it */
+    pthread_cond_broadcast(
+        &server->changed); /* with the lock held: whoever frees the server waits for it */
     pthread_mutex_unlock(&server->lock);
     free(connection);
     return NULL;
@@ -220,18 +222,20 @@ void front_server_raise_limit(void) {
 static size_t count_room(void) {
     struct rlimit limit;
     size_t descriptors = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (size_t)limit.rlim_cur : 1024;
-    return descriptors < (size_t)2 * OWN_DESCRIPTORS ? OWN_DESCRIPTORS / 2 : (descriptors - OWN_DESCRIPTORS) / 2;
+    return descriptors < (size_t)2 * OWN_DESCRIPTORS ? OWN_DESCRIPTORS / 2
+                                                     : (descriptors - OWN_DESCRIPTORS) / 2;
 }
 
 static int listen_on(int port, int *out_port) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 && listen(fd, BACKLOG) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
+        bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, BACKLOG) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0) {
         *out_port = ntohs(address.sin_port);
         return fd;
     }
@@ -255,8 +259,8 @@ static void free_server(struct front_server *server) {
     free(server);
 }
 
-enum status front_server_start(struct front_server **out, int port, front_server_handler handler, void *context,
-                               struct error *err) {
+enum status front_server_start(struct front_server **out, int port, front_server_handler handler,
+                               void *context, struct error *err) {
     struct front_server *server = calloc(1, sizeof *server);
     if (server == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for the listener");
@@ -272,7 +276,8 @@ enum status front_server_start(struct front_server **out, int port, front_server
     if (server->listener < 0) {
         int why = errno;
         free_server(server);
-        return error_set(err, why == EADDRINUSE || why == EACCES ? STATUS_UNAVAILABLE : STATUS_INTERNAL,
+        return error_set(err,
+                         why == EADDRINUSE || why == EACCES ? STATUS_UNAVAILABLE : STATUS_INTERNAL,
                          "cannot listen on 127.0.0.1:%d: %s", port, strerror(why));
     }
     if (server->stop_event < 0 || pthread_create(&server->thread, NULL, run, server) != 0) {

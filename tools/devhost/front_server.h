@@ -21,14 +21,15 @@ struct front_server;
  * Answers a request. It may leave the request's body unread. It may leave the request unanswered:
  * the caller's connection is then reset, as Kestrel does with an answer that cannot be finished.
  */
-typedef bool (*front_server_handler)(void *context, struct caller_request *request, struct stream *caller);
+typedef bool (*front_server_handler)(void *context, struct caller_request *request,
+                                     struct stream *caller);
 
 /*
  * Listens on 127.0.0.1:port (0: any free one). STATUS_UNAVAILABLE: the port is taken.
  * STATUS_NO_MEMORY, STATUS_INTERNAL.
  */
-enum status front_server_start(struct front_server **out, int port, front_server_handler handler, void *context,
-                               struct error *err) MUST_CHECK;
+enum status front_server_start(struct front_server **out, int port, front_server_handler handler,
+                               void *context, struct error *err) MUST_CHECK;
 
 int front_server_port(const struct front_server *server);
 

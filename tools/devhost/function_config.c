@@ -29,8 +29,8 @@ static enum status read_route(struct host_function *function, const char *prefix
     return route_check(function->route, err);
 }
 
-static enum status read_http_trigger(struct host_function *function, const cJSON *binding, const char *prefix,
-                                     struct error *err) {
+static enum status read_http_trigger(struct host_function *function, const cJSON *binding,
+                                     const char *prefix, struct error *err) {
     function->trigger = HOST_TRIGGER_HTTP;
     enum status status = read_route(function, prefix, json_string(binding, "route"), err);
     const cJSON *method;
@@ -39,7 +39,8 @@ static enum status read_http_trigger(struct host_function *function, const cJSON
             status = error_set(err, STATUS_INVALID_ARGUMENT, "methods are strings");
         }
         if (status == STATUS_OK) {
-            status = config_file_add_string(&function->methods, &function->method_count, method->valuestring, err);
+            status = config_file_add_string(&function->methods, &function->method_count,
+                                            method->valuestring, err);
         }
         if (status == STATUS_OK) {
             for (char *c = function->methods[function->method_count - 1]; *c != '\0'; c++) {
@@ -68,7 +69,8 @@ static enum status read_timer_trigger(struct host_function *function, const cJSO
         return error_set(err, STATUS_INVALID_ARGUMENT, "a timerTrigger has no schedule");
     }
     function->trigger = HOST_TRIGGER_TIMER;
-    function->run_on_startup = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(binding, "runOnStartup"));
+    function->run_on_startup =
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(binding, "runOnStartup"));
     const char *resolved = resolve(config, schedule);
     if (!config_file_copy(&function->schedule_text, resolved != NULL ? resolved : schedule)) {
         return config_file_no_memory(err);
@@ -76,14 +78,16 @@ static enum status read_timer_trigger(struct host_function *function, const cJSO
     struct error why;
     if (resolved == NULL || schedule_parse(resolved, &function->schedule, &why) != STATUS_OK) {
         console_print(LOG_ERROR, "The '%s' function is in error: %s%s", function->name,
-                      resolved == NULL ? schedule : why.message, resolved == NULL ? " is not an app setting" : "");
+                      resolved == NULL ? schedule : why.message,
+                      resolved == NULL ? " is not an app setting" : "");
         function->is_disabled = true;
     }
     return STATUS_OK;
 }
 
-static enum status read_binding(struct host_function *function, const cJSON *binding, const struct host_config *config,
-                                const char *prefix, struct error *err) {
+static enum status read_binding(struct host_function *function, const cJSON *binding,
+                                const struct host_config *config, const char *prefix,
+                                struct error *err) {
     const char *type = json_string(binding, "type");
     const char *name = json_string(binding, "name");
     if (type == NULL || name == NULL) {
@@ -91,11 +95,13 @@ static enum status read_binding(struct host_function *function, const cJSON *bin
     }
     if (strcasecmp(type, "http") == 0) {
         free(function->output_name);
-        return config_file_copy(&function->output_name, name) ? STATUS_OK : config_file_no_memory(err);
+        return config_file_copy(&function->output_name, name) ? STATUS_OK
+                                                              : config_file_no_memory(err);
     }
     bool http = strcasecmp(type, "httpTrigger") == 0;
     if (!http && strcasecmp(type, "timerTrigger") != 0) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "bindings of type %s are not supported", type);
+        return error_set(err, STATUS_INVALID_ARGUMENT, "bindings of type %s are not supported",
+                         type);
     }
     if (function->trigger_name != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "a function has one trigger");
@@ -107,8 +113,9 @@ static enum status read_binding(struct host_function *function, const cJSON *bin
                 : read_timer_trigger(function, binding, config, err);
 }
 
-static enum status read_bindings(struct host_function *function, const cJSON *file, const struct host_config *config,
-                                 const char *prefix, struct error *err) {
+static enum status read_bindings(struct host_function *function, const cJSON *file,
+                                 const struct host_config *config, const char *prefix,
+                                 struct error *err) {
     const cJSON *binding;
     cJSON_ArrayForEach(binding, cJSON_GetObjectItemCaseSensitive(file, "bindings")) {
         enum status status = read_binding(function, binding, config, prefix, err);
@@ -116,11 +123,14 @@ static enum status read_bindings(struct host_function *function, const cJSON *fi
             return status;
         }
     }
-    return function->trigger_name != NULL ? STATUS_OK : error_set(err, STATUS_INVALID_ARGUMENT, "there is no trigger");
+    return function->trigger_name != NULL
+               ? STATUS_OK
+               : error_set(err, STATUS_INVALID_ARGUMENT, "there is no trigger");
 }
 
 /* Adds the function in `folder`/`name`, if there is one. */
-static enum status read_function(struct host_config *config, const char *name, const char *prefix, struct error *err) {
+static enum status read_function(struct host_config *config, const char *name, const char *prefix,
+                                 struct error *err) {
     char path[NAME_MAX + sizeof "/function.json"];
     snprintf(path, sizeof path, "%s/function.json", name);
     cJSON *file = NULL;
@@ -129,13 +139,14 @@ static enum status read_function(struct host_config *config, const char *name, c
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     }
     void *items = config->functions;
-    struct host_function *function = config_file_add_item(&items, &config->function_count, sizeof *function);
+    struct host_function *function =
+        config_file_add_item(&items, &config->function_count, sizeof *function);
     config->functions = items;
     if (function == NULL || !config_file_copy(&function->name, name)) {
         status = config_file_no_memory(err);
     } else {
-        function->is_disabled =
-            host_settings_disable(config, name) || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(file, "disabled"));
+        function->is_disabled = host_settings_disable(config, name) ||
+                                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(file, "disabled"));
         status = read_bindings(function, file, config, prefix, err);
     }
     if (status != STATUS_OK) {
@@ -151,24 +162,27 @@ static int compare_functions(const void *left, const void *right) {
     return strcmp(a->name, b->name);
 }
 
-enum status function_config_read(struct host_config *config, const char *prefix, struct error *err) {
+enum status function_config_read(struct host_config *config, const char *prefix,
+                                 struct error *err) {
     DIR *folder = opendir(config->folder);
     if (folder == NULL) {
         return error_set(err, STATUS_NOT_FOUND, "%s: %s", config->folder, strerror(errno));
     }
     enum status status = STATUS_OK;
-    for (struct dirent *entry = readdir(folder); entry != NULL && status == STATUS_OK; entry = readdir(folder)) {
+    for (struct dirent *entry = readdir(folder); entry != NULL && status == STATUS_OK;
+         entry = readdir(folder)) {
         if (entry->d_name[0] != '.') {
             status = read_function(config, entry->d_name, prefix, err);
         }
     }
     closedir(folder);
     if (status == STATUS_OK && config->function_count == 0) {
-        status = error_set(err, STATUS_INVALID_ARGUMENT, "%s holds no function (a folder with function.json)",
-                           config->folder);
+        status = error_set(err, STATUS_INVALID_ARGUMENT,
+                           "%s holds no function (a folder with function.json)", config->folder);
     }
     if (status == STATUS_OK) {
-        qsort(config->functions, config->function_count, sizeof *config->functions, compare_functions);
+        qsort(config->functions, config->function_count, sizeof *config->functions,
+              compare_functions);
     }
     return status;
 }

@@ -10,6 +10,7 @@
 #include "devhost/host_config.h"
 
 /* Fills in config->functions, by name. `prefix`: of routes. */
-enum status function_config_read(struct host_config *config, const char *prefix, struct error *err) MUST_CHECK;
+enum status function_config_read(struct host_config *config, const char *prefix,
+                                 struct error *err) MUST_CHECK;
 
 #endif

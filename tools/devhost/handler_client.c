@@ -11,7 +11,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SENDS = 4, MAX_HEAD_BYTES = 256 * 1024, MAX_STATUS_LINE_BYTES = 16 * 1024, BLOCK_BYTES = 16 * 1024 };
+enum {
+    SENDS = 4,
+    MAX_HEAD_BYTES = 256 * 1024,
+    MAX_STATUS_LINE_BYTES = 16 * 1024,
+    BLOCK_BYTES = 16 * 1024
+};
 
 struct handler_connection {
     SLIST_ENTRY(handler_connection) next;
@@ -90,11 +95,14 @@ static bool is_connected_to_itself(int fd, int port) {
 static struct handler_connection *open_connection(int port) {
     struct handler_connection *connection = malloc(sizeof *connection);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int on = 1;
-    if (connection == NULL || fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-        connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 || is_connected_to_itself(fd, port)) {
+    if (connection == NULL || fd < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        is_connected_to_itself(fd, port)) {
         free(connection);
         if (fd >= 0) {
             close(fd);
@@ -125,7 +133,9 @@ void handler_client_finish(struct handler_client *client, struct handler_answer 
 /* Sending */
 
 static const char *separator_of(const char *name) {
-    return strcasecmp(name, "Cookie") == 0 ? "; " : strcasecmp(name, "User-Agent") == 0 ? " " : ", ";
+    return strcasecmp(name, "Cookie") == 0       ? "; "
+           : strcasecmp(name, "User-Agent") == 0 ? " "
+                                                 : ", ";
 }
 
 static bool stands_before(const struct http_headers *headers, size_t index) {
@@ -185,8 +195,8 @@ static enum handler_outcome send_body(struct stream *stream, const struct handle
     char block[BLOCK_BYTES];
     ssize_t got;
     while ((got = call->read_body(call->body_context, block, sizeof block)) > 0) {
-        bool sent =
-            call->is_chunked ? wire_write_chunk(stream, block, (size_t)got) : stream_write(stream, block, (size_t)got);
+        bool sent = call->is_chunked ? wire_write_chunk(stream, block, (size_t)got)
+                                     : stream_write(stream, block, (size_t)got);
         if (!sent) {
             return HANDLER_GONE;
         }
@@ -194,7 +204,8 @@ static enum handler_outcome send_body(struct stream *stream, const struct handle
     if (got < 0) {
         return HANDLER_CALLER_GONE;
     }
-    return !call->is_chunked || stream_write(stream, "0\r\n\r\n", 5) ? HANDLER_ANSWERED : HANDLER_GONE;
+    return !call->is_chunked || stream_write(stream, "0\r\n\r\n", 5) ? HANDLER_ANSWERED
+                                                                     : HANDLER_GONE;
 }
 
 /* Receiving */
@@ -242,14 +253,16 @@ static enum handler_outcome read_head(struct stream *stream, struct handler_answ
     const char *reason = "";
     errno = 0;
     enum stream_line got = stream_read_line(stream, &line);
-    enum handler_outcome outcome = got != STREAM_LINE ? failure_of(got == STREAM_LINE_LATE) : HANDLER_ANSWERED;
+    enum handler_outcome outcome =
+        got != STREAM_LINE ? failure_of(got == STREAM_LINE_LATE) : HANDLER_ANSWERED;
     if (outcome == HANDLER_ANSWERED && !parse_status_line(line.data, &answer->status, &reason)) {
         outcome = HANDLER_GONE;
     }
     if (outcome == HANDLER_ANSWERED) {
         enum wire_result result = wire_read_headers(stream, &answer->headers);
         answer->reason = strdup(reason);
-        outcome = result == WIRE_OK && answer->reason != NULL ? HANDLER_ANSWERED : failure_of(result == WIRE_LATE);
+        outcome = result == WIRE_OK && answer->reason != NULL ? HANDLER_ANSWERED
+                                                              : failure_of(result == WIRE_LATE);
     }
     strbuf_release(&line);
     return outcome;
@@ -272,8 +285,8 @@ static enum handler_outcome read_answer(struct stream *stream, const struct hand
 }
 
 /* Sends the call once, on a connection of its own. */
-static enum handler_outcome call_once(struct handler_client *client, const struct handler_call *call,
-                                      struct handler_answer *out) {
+static enum handler_outcome call_once(struct handler_client *client,
+                                      const struct handler_call *call, struct handler_answer *out) {
     struct handler_connection *connection = take_idle(client, call->port);
     if (connection == NULL) {
         connection = open_connection(call->port);
@@ -302,7 +315,8 @@ static enum handler_outcome call_once(struct handler_client *client, const struc
     return outcome;
 }
 
-enum handler_outcome handler_client_call(struct handler_client *client, const struct handler_call *call,
+enum handler_outcome handler_client_call(struct handler_client *client,
+                                         const struct handler_call *call,
                                          struct handler_answer *out) {
     enum handler_outcome outcome = call_once(client, call, out);
     for (int sent = 1; outcome == HANDLER_GONE && call->is_repeatable && sent < SENDS; sent++) {

@@ -67,7 +67,8 @@ struct handler_client *handler_client_new(void);
 void handler_client_free(struct handler_client *client);
 
 /* One call. Unless it is HANDLER_ANSWERED there is no answer to finish. */
-enum handler_outcome handler_client_call(struct handler_client *client, const struct handler_call *call,
+enum handler_outcome handler_client_call(struct handler_client *client,
+                                         const struct handler_call *call,
                                          struct handler_answer *out);
 
 /* Gives the connection back, to be used again if the body was read to its end. */

@@ -8,8 +8,10 @@
 #include "devhost/host_settings.h"
 
 /* HttpWorkerProcess and HttpWorkerConstants of Azure/azure-functions-host. */
-static const char *const port_names[] = {"FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_PORT"};
-static const char *const worker_id_names[] = {"FUNCTIONS_HTTPWORKER_ID", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID"};
+static const char *const port_names[] = {"FUNCTIONS_HTTPWORKER_PORT",
+                                         "FUNCTIONS_CUSTOMHANDLER_PORT"};
+static const char *const worker_id_names[] = {"FUNCTIONS_HTTPWORKER_ID",
+                                              "FUNCTIONS_CUSTOMHANDLER_WORKER_ID"};
 #define ROOT_PATH_NAME "FUNCTIONS_APP_ROOT_PATH"
 
 enum { HOST_VARIABLE_COUNT = 5 };
@@ -24,7 +26,8 @@ static size_t count_of(char *const *environment) {
 
 static bool is_host_variable(const char *variable) {
     for (int i = 0; i < 2; i++) {
-        if (host_settings_is_named(variable, port_names[i]) || host_settings_is_named(variable, worker_id_names[i])) {
+        if (host_settings_is_named(variable, port_names[i]) ||
+            host_settings_is_named(variable, worker_id_names[i])) {
             return true;
         }
     }
@@ -74,7 +77,8 @@ static bool fill(char **environment, const struct host_config *config, char *con
     char port_text[16];
     snprintf(port_text, sizeof port_text, "%d", port);
     for (int i = 0; i < 2; i++) {
-        if (!add_pair(environment, port_names[i], port_text) || !add_pair(environment, worker_id_names[i], worker_id)) {
+        if (!add_pair(environment, port_names[i], port_text) ||
+            !add_pair(environment, worker_id_names[i], worker_id)) {
             return false;
         }
     }
@@ -95,8 +99,10 @@ static void shuffle(char **environment) {
     }
 }
 
-char **handler_environment_new(const struct host_config *config, char *const *own, int port, const char *worker_id) {
-    char **environment = calloc(count_of(own) + config->setting_count + HOST_VARIABLE_COUNT + 1, sizeof *environment);
+char **handler_environment_new(const struct host_config *config, char *const *own, int port,
+                               const char *worker_id) {
+    char **environment = calloc(count_of(own) + config->setting_count + HOST_VARIABLE_COUNT + 1,
+                                sizeof *environment);
     if (environment != NULL && !fill(environment, config, own, port, worker_id)) {
         handler_environment_free(environment);
         return NULL;

@@ -12,7 +12,8 @@
  * any case), plus the host's FUNCTIONS_CUSTOMHANDLER_PORT and _WORKER_ID, FUNCTIONS_HTTPWORKER_PORT and _ID, and
  * FUNCTIONS_APP_ROOT_PATH, which nothing overrides; all in an order that differs each time. NULL-terminated; free with handler_environment_free. NULL: no memory.
  */
-char **handler_environment_new(const struct host_config *config, char *const *own, int port, const char *worker_id);
+char **handler_environment_new(const struct host_config *config, char *const *own, int port,
+                               const char *worker_id);
 void handler_environment_free(char **environment);
 
 #endif

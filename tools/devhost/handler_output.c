@@ -31,7 +31,8 @@ struct handler_output {
 
 static void print_line(struct stream_end *stream) {
     const struct strbuf *line = &stream->line;
-    console_print_line(console_level_of_line(stream->is_stderr, line->data, line->length), line->data, line->length);
+    console_print_line(console_level_of_line(stream->is_stderr, line->data, line->length),
+                       line->data, line->length);
     strbuf_clear(&stream->line);
 }
 
@@ -119,7 +120,8 @@ static void output_free(struct handler_output *output) {
     free(output);
 }
 
-enum status handler_output_start(struct handler_output **out, int stdout_fd, int stderr_fd, struct error *err) {
+enum status handler_output_start(struct handler_output **out, int stdout_fd, int stderr_fd,
+                                 struct error *err) {
     struct handler_output *output = calloc(1, sizeof *output);
     if (output == NULL) {
         close(stdout_fd);

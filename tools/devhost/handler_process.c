@@ -77,8 +77,8 @@ int handler_process_await(struct handler_process *process, int64_t timeout_ms) {
  * In the child, between fork and exec: async-signal-safe calls only. SIGPIPE is ignored, as by
  * every child of .NET's: its runtime ignores it, and Process.Start leaves ignored signals so.
  */
-_Noreturn static void become_handler(const struct handler_process *process, char **environment, pid_t parent,
-                                     const int output[2], const int errors[2]) {
+_Noreturn static void become_handler(const struct handler_process *process, char **environment,
+                                     pid_t parent, const int output[2], const int errors[2]) {
     static const char complaint[] = "Error: the handler could not be started\n";
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
@@ -89,8 +89,9 @@ _Noreturn static void become_handler(const struct handler_process *process, char
     signal(SIGPIPE, SIG_IGN);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int null = open("/dev/null", O_RDONLY);
-    if (dup2(null, STDIN_FILENO) >= 0 && dup2(output[1], STDOUT_FILENO) >= 0 && dup2(errors[1], STDERR_FILENO) >= 0 &&
-        close_range(STDERR_FILENO + 1, ~0U, 0) == 0 && chdir(process->config->folder) == 0) {
+    if (dup2(null, STDIN_FILENO) >= 0 && dup2(output[1], STDOUT_FILENO) >= 0 &&
+        dup2(errors[1], STDERR_FILENO) >= 0 && close_range(STDERR_FILENO + 1, ~0U, 0) == 0 &&
+        chdir(process->config->folder) == 0) {
         execve(process->config->executable, process->arguments, environment);
     }
     ssize_t ignored = write(STDERR_FILENO, complaint, sizeof complaint - 1);
@@ -102,8 +103,8 @@ static enum status no_process(struct error *err) {
     return error_set(err, STATUS_INTERNAL, "starting the handler: %s", strerror(errno));
 }
 
-static enum status fork_handler(struct handler_process *process, char **environment, const int output[2],
-                                const int errors[2], struct error *err) {
+static enum status fork_handler(struct handler_process *process, char **environment,
+                                const int output[2], const int errors[2], struct error *err) {
     pid_t parent = getpid();
     fflush(stdout);
     pid_t pid = fork();
@@ -117,7 +118,8 @@ static enum status fork_handler(struct handler_process *process, char **environm
     return STATUS_OK;
 }
 
-static enum status spawn_with(struct handler_process *process, char **environment, struct error *err) {
+static enum status spawn_with(struct handler_process *process, char **environment,
+                              struct error *err) {
     int output[2];
     int errors[2];
     if (pipe2(output, O_CLOEXEC) != 0) {
@@ -145,7 +147,8 @@ static enum status spawn(struct handler_process *process, struct error *err) {
     if (status != STATUS_OK) {
         return error_set(err, status, "starting the handler: no random bytes");
     }
-    char **environment = handler_environment_new(process->config, environ, process->port, worker_id);
+    char **environment =
+        handler_environment_new(process->config, environ, process->port, worker_id);
     if (environment == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "starting the handler: no memory");
     }
@@ -170,8 +173,8 @@ static char **make_arguments(const struct host_config *config) {
 enum status handler_process_new(struct handler_process **out, const struct host_config *config,
                                 struct handler_client *client, struct error *err) {
     if (access(config->executable, X_OK) != 0) {
-        return error_set(err, STATUS_NOT_FOUND, "the handler %s cannot be run: %s (make builds it)", config->executable,
-                         strerror(errno));
+        return error_set(err, STATUS_NOT_FOUND, "the handler %s cannot be run: %s (make builds it)",
+                         config->executable, strerror(errno));
     }
     struct handler_process *process = calloc(1, sizeof *process);
     char **arguments = make_arguments(config);
@@ -200,7 +203,8 @@ enum status handler_process_new(struct handler_process **out, const struct host_
 
 static void describe_end(int how, char *out, size_t size) {
     if (WIFSIGNALED(how)) {
-        snprintf(out, size, "was killed by signal %d (%s)", WTERMSIG(how), strsignal(WTERMSIG(how)));
+        snprintf(out, size, "was killed by signal %d (%s)", WTERMSIG(how),
+                 strsignal(WTERMSIG(how)));
     } else {
         snprintf(out, size, "exited with code %d", WEXITSTATUS(how));
     }
@@ -229,12 +233,14 @@ static void restart_counted(struct handler_process *process, const char *why) {
     process->last_error_ms = now_ms;
     process->error_count++;
     if (process->error_count == MAX_ERRORS) {
-        console_print(LOG_ERROR, "The handler %s. Exceeded http worker restart retry count. The host stops.", why);
+        console_print(LOG_ERROR,
+                      "The handler %s. Exceeded http worker restart retry count. The host stops.",
+                      why);
         enter(process, HANDLER_FAILED);
         return;
     }
-    console_print(LOG_ERROR, "The handler %s. Starting it again (%d of %d).", why, process->error_count,
-                  MAX_ERRORS - 1);
+    console_print(LOG_ERROR, "The handler %s. Starting it again (%d of %d).", why,
+                  process->error_count, MAX_ERRORS - 1);
     start_again(process);
 }
 
@@ -296,7 +302,8 @@ enum handler_state handler_process_step(struct handler_process *process) {
         handle_exit(process, how);
     } else if (process->pid != 0 && restart) {
         kill_handler(process);
-        console_print(LOG_WARNING, "The handler was killed because a function timed out. Starting it again.");
+        console_print(LOG_WARNING,
+                      "The handler was killed because a function timed out. Starting it again.");
         start_again(process);
     } else if (process->pid != 0 && process->state == HANDLER_STARTING) {
         check_ready(process);
@@ -316,7 +323,8 @@ static void wait_for_child(int64_t timeout_ms) {
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    const struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000};
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * 1000000};
     sigtimedwait(&child, NULL, &timeout);
 }
 

@@ -15,8 +15,9 @@
 enum { DEFAULT_TIMEOUT_MS = 30 * 60 * 1000 };
 
 bool host_shape_parse(const char *text, enum host_shape *out) {
-    static const char *const names[] = {
-        [HOST_SHAPE_PROXY] = "proxy", [HOST_SHAPE_FORWARD] = "forward", [HOST_SHAPE_INVOCATION] = "invocation"};
+    static const char *const names[] = {[HOST_SHAPE_PROXY] = "proxy",
+                                        [HOST_SHAPE_FORWARD] = "forward",
+                                        [HOST_SHAPE_INVOCATION] = "invocation"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcasecmp(text, names[i]) == 0) {
             *out = (enum host_shape)i;
@@ -26,14 +27,17 @@ bool host_shape_parse(const char *text, enum host_shape *out) {
     return false;
 }
 
-static enum status read_description(struct host_config *config, const cJSON *description, struct error *err) {
-    const char *executable = cJSON_GetStringValue(cJSON_GetObjectItem(description, "defaultExecutablePath"));
+static enum status read_description(struct host_config *config, const cJSON *description,
+                                    struct error *err) {
+    const char *executable =
+        cJSON_GetStringValue(cJSON_GetObjectItem(description, "defaultExecutablePath"));
     if (executable == NULL || executable[0] == '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "host.json names no customHandler.description.defaultExecutablePath");
     }
-    int length = executable[0] == '/' ? asprintf(&config->executable, "%s", executable)
-                                      : asprintf(&config->executable, "%s/%s", config->folder, executable);
+    int length = executable[0] == '/'
+                     ? asprintf(&config->executable, "%s", executable)
+                     : asprintf(&config->executable, "%s/%s", config->folder, executable);
     if (length < 0) {
         config->executable = NULL;
         return config_file_no_memory(err);
@@ -43,8 +47,8 @@ static enum status read_description(struct host_config *config, const cJSON *des
         if (!cJSON_IsString(argument)) {
             return error_set(err, STATUS_INVALID_ARGUMENT, "host.json: arguments are strings");
         }
-        enum status status =
-            config_file_add_string(&config->arguments, &config->argument_count, argument->valuestring, err);
+        enum status status = config_file_add_string(&config->arguments, &config->argument_count,
+                                                    argument->valuestring, err);
         if (status != STATUS_OK) {
             return status;
         }
@@ -63,7 +67,8 @@ static bool is_true(const cJSON *value) {
 }
 
 /* functionTimeout: 30 minutes where it is missing, none for -1 (ScriptJobHostOptionsSetup). */
-static enum status read_timeout(struct host_config *config, const cJSON *timeout, struct error *err) {
+static enum status read_timeout(struct host_config *config, const cJSON *timeout,
+                                struct error *err) {
     config->function_timeout_ms = DEFAULT_TIMEOUT_MS;
     const char *text = cJSON_GetStringValue(timeout);
     if (timeout == NULL || cJSON_IsNull(timeout)) {
@@ -73,20 +78,23 @@ static enum status read_timeout(struct host_config *config, const cJSON *timeout
         config->function_timeout_ms = 0;
         return STATUS_OK;
     }
-    if (text == NULL || !timespan_parse(text, &config->function_timeout_ms) || config->function_timeout_ms < 1000) {
+    if (text == NULL || !timespan_parse(text, &config->function_timeout_ms) ||
+        config->function_timeout_ms < 1000) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "host.json: functionTimeout is a TimeSpan of at least 00:00:01, or -1");
     }
     return STATUS_OK;
 }
 
-static enum status read_shape_and_prefix(struct host_config *config, const cJSON *host, char **out_prefix,
-                                         struct error *err) {
+static enum status read_shape_and_prefix(struct host_config *config, const cJSON *host,
+                                         char **out_prefix, struct error *err) {
     const cJSON *custom = member(host, "customHandler");
-    config->shape = is_true(member(custom, "enableProxyingHttpRequest"))     ? HOST_SHAPE_PROXY
-                    : is_true(member(custom, "enableForwardingHttpRequest")) ? HOST_SHAPE_FORWARD
-                                                                             : HOST_SHAPE_INVOCATION;
-    const char *prefix = cJSON_GetStringValue(member(member(member(host, "extensions"), "http"), "routePrefix"));
+    config->shape = is_true(member(custom, "enableProxyingHttpRequest")) ? HOST_SHAPE_PROXY
+                    : is_true(member(custom, "enableForwardingHttpRequest"))
+                        ? HOST_SHAPE_FORWARD
+                        : HOST_SHAPE_INVOCATION;
+    const char *prefix =
+        cJSON_GetStringValue(member(member(member(host, "extensions"), "http"), "routePrefix"));
     if (!config_file_copy(out_prefix, prefix != NULL ? prefix : "api")) {
         return config_file_no_memory(err);
     }

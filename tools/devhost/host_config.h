@@ -24,9 +24,9 @@ struct host_function {
     char *trigger_name; /* of the binding: the key under Data */
 
     /* HTTP */
-    char *output_name;   /* of the http output binding: the key under Outputs; NULL: there is none */
-    char *route;         /* with the prefix, without a leading slash: "api/inventory/{productId}" */
-    char **methods;      /* upper case */
+    char *output_name; /* of the http output binding: the key under Outputs; NULL: there is none */
+    char *route;       /* with the prefix, without a leading slash: "api/inventory/{productId}" */
+    char **methods;    /* upper case */
     size_t method_count; /* 0: all are allowed */
 
     /* Timer */
@@ -63,7 +63,8 @@ struct host_config {
  * STATUS_INVALID_ARGUMENT   a file says something that is not supported
  * STATUS_NO_MEMORY, STATUS_TOO_LARGE (a file over 1 MiB)
  */
-enum status host_config_load(struct host_config *out, const char *folder, struct error *err) MUST_CHECK;
+enum status host_config_load(struct host_config *out, const char *folder,
+                             struct error *err) MUST_CHECK;
 
 /* Frees what it owns. A zeroed config is fine. */
 void host_config_release(struct host_config *config);

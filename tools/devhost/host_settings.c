@@ -75,8 +75,8 @@ static enum status add_setting(struct host_config *config, const cJSON *value, s
         return STATUS_OK; /* sets nothing */
     }
     if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "local.settings.json: the value of %s is not a string",
-                         value->string);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "local.settings.json: the value of %s is not a string", value->string);
     }
     char *text = cJSON_IsString(value) ? strdup(value->valuestring) : cJSON_PrintUnformatted(value);
     void *items = config->settings;
@@ -97,8 +97,10 @@ enum status host_settings_read(struct host_config *config, struct error *err) {
     if (status == STATUS_NOT_FOUND) {
         return STATUS_OK;
     }
-    if (status == STATUS_OK && cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(file, "IsEncrypted"))) {
-        status = error_set(err, STATUS_INVALID_ARGUMENT, "local.settings.json is encrypted: func settings decrypt");
+    if (status == STATUS_OK &&
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(file, "IsEncrypted"))) {
+        status = error_set(err, STATUS_INVALID_ARGUMENT,
+                           "local.settings.json is encrypted: func settings decrypt");
     }
     const cJSON *value;
     cJSON_ArrayForEach(value, cJSON_GetObjectItemCaseSensitive(file, "Values")) {
@@ -130,7 +132,8 @@ static bool put(cJSON *host, const char *path, const char *value) {
         const char *colon = strchr(path, ':');
         const char *bars = strstr(path, "__");
         const char *end = colon != NULL && (bars == NULL || colon < bars) ? colon : bars;
-        snprintf(name, sizeof name, "%.*s", end != NULL ? (int)(end - path) : (int)strlen(path), path);
+        snprintf(name, sizeof name, "%.*s", end != NULL ? (int)(end - path) : (int)strlen(path),
+                 path);
         if (end == NULL) {
             cJSON_DeleteItemFromObject(object, name);
             return cJSON_AddStringToObject(object, name, value) != NULL;
@@ -147,7 +150,9 @@ static const char *path_of(const char *name) {
     if (strncasecmp(name, JOB_HOST, length) != 0) {
         return NULL;
     }
-    return name[length] == ':' ? name + length + 1 : strncmp(name + length, "__", 2) == 0 ? name + length + 2 : NULL;
+    return name[length] == ':'                    ? name + length + 1
+           : strncmp(name + length, "__", 2) == 0 ? name + length + 2
+                                                  : NULL;
 }
 
 bool host_settings_override(const struct host_config *config, cJSON *host) {
@@ -156,7 +161,8 @@ bool host_settings_override(const struct host_config *config, cJSON *host) {
         const char *path = path_of(config->settings[i].name);
         good = path == NULL || put(host, path, config->settings[i].value);
     }
-    for (char *const *variable = environ; *variable != NULL && good; variable++) { /* later, so that it wins */
+    for (char *const *variable = environ; *variable != NULL && good;
+         variable++) { /* later, so that it wins */
         char name[NAME_BYTES];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(*variable, "="), *variable);
         const char *path = path_of(name);

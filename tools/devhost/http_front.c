@@ -22,12 +22,12 @@ static bool allows(const struct host_function *function, const char *method) {
     return function->method_count == 0;
 }
 
-const struct host_function *http_front_find(const struct host_config *config, const char *method, const char *path,
-                                            struct route_values *params) {
+const struct host_function *http_front_find(const struct host_config *config, const char *method,
+                                            const char *path, struct route_values *params) {
     for (size_t i = 0; i < config->function_count; i++) {
         const struct host_function *function = &config->functions[i];
-        if (function->trigger == HOST_TRIGGER_HTTP && !function->is_disabled && allows(function, method) &&
-            route_matches(function->route, path, params)) {
+        if (function->trigger == HOST_TRIGGER_HTTP && !function->is_disabled &&
+            allows(function, method) && route_matches(function->route, path, params)) {
             return function;
         }
     }
@@ -41,11 +41,13 @@ static bool has_json_object(struct caller_request *request) {
     strbuf_init(&body, MAX_ADMIN_BODY_BYTES);
     char block[BLOCK_BYTES];
     ssize_t got;
-    while ((got = wire_body_read(&request->body, block, sizeof block)) > 0 && strbuf_status(&body) == STATUS_OK) {
+    while ((got = wire_body_read(&request->body, block, sizeof block)) > 0 &&
+           strbuf_status(&body) == STATUS_OK) {
         strbuf_append(&body, block, (size_t)got);
     }
     cJSON *json = NULL;
-    bool good = got == 0 && json_parse(body.data, body.length, &json, NULL) == STATUS_OK && cJSON_IsObject(json);
+    bool good = got == 0 && json_parse(body.data, body.length, &json, NULL) == STATUS_OK &&
+                cJSON_IsObject(json);
     cJSON_Delete(json);
     strbuf_release(&body);
     return good;
@@ -64,7 +66,8 @@ static int run_by_hand(const struct http_front *front, struct caller_request *re
         return 404;
     }
     if (function->trigger != HOST_TRIGGER_TIMER) {
-        console_print(LOG_WARNING, "Only timers are run by hand here: %s is not; call it by its route.",
+        console_print(LOG_WARNING,
+                      "Only timers are run by hand here: %s is not; call it by its route.",
                       function->name);
     } else if (!timers_fire(front->timers, function)) {
         return 500;

@@ -28,7 +28,7 @@ struct http_front {
 bool http_front_answer(void *context, struct caller_request *request, struct stream *caller);
 
 /* The function for a request; NULL: none. `params` holds the route's parameters then. `path` is canonical (request_path.h). */
-const struct host_function *http_front_find(const struct host_config *config, const char *method, const char *path,
-                                            struct route_values *params);
+const struct host_function *http_front_find(const struct host_config *config, const char *method,
+                                            const char *path, struct route_values *params);
 
 #endif

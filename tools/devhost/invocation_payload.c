@@ -63,7 +63,8 @@ struct query_writer {
     bool first;
 };
 
-static void append_query_member(void *context, const struct strbuf *name, const struct strbuf *value) {
+static void append_query_member(void *context, const struct strbuf *name,
+                                const struct strbuf *value) {
     struct query_writer *writer = context;
     append_comma(writer->out, &writer->first);
     append_json_string(writer->out, name->data);
@@ -122,7 +123,8 @@ static void append_params(struct strbuf *out, const struct route_values *params,
 
 static bool is_binary(const struct http_headers *headers) {
     const char *type = http_headers_get(headers, "Content-Type");
-    return type != NULL && (strncasecmp(type, "application/octet-stream", strlen("application/octet-stream")) == 0 ||
+    return type != NULL && (strncasecmp(type, "application/octet-stream",
+                                        strlen("application/octet-stream")) == 0 ||
                             strncasecmp(type, "multipart/", strlen("multipart/")) == 0);
 }
 
@@ -148,7 +150,8 @@ static void append_body(struct strbuf *out, const struct http_request *request) 
     }
 }
 
-static void append_sys(struct strbuf *out, const struct host_function *function, const struct invocation_sys *sys) {
+static void append_sys(struct strbuf *out, const struct host_function *function,
+                       const struct invocation_sys *sys) {
     char now[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(sys->now_ms, now);
     strbuf_append_string(out, "\"sys\":{\"MethodName\":");
@@ -159,14 +162,15 @@ static void append_sys(struct strbuf *out, const struct host_function *function,
 static void append_url(struct strbuf *out, const struct http_request *request, const char *host) {
     struct strbuf url;
     strbuf_init(&url, URL_TEXT_BYTES);
-    strbuf_appendf(&url, "http://%s%s%s%s", host, request->path, request->query[0] != '\0' ? "?" : "", request->query);
+    strbuf_appendf(&url, "http://%s%s%s%s", host, request->path,
+                   request->query[0] != '\0' ? "?" : "", request->query);
     append_json_text(out, url.data, url.length);
     strbuf_release(&url);
 }
 
 void invocation_payload_http(struct strbuf *out, const struct host_function *function,
-                             const struct http_request *request, const char *host, const struct route_values *params,
-                             const struct invocation_sys *sys) {
+                             const struct http_request *request, const char *host,
+                             const struct route_values *params, const struct invocation_sys *sys) {
     bool first = true;
     strbuf_append_string(out, "{\"Data\":{");
     append_json_string(out, function->trigger_name);
@@ -180,8 +184,9 @@ void invocation_payload_http(struct strbuf *out, const struct host_function *fun
     append_headers(out, request->headers);
     strbuf_append_string(out, ",\"Params\":{");
     append_params(out, params, &first);
-    strbuf_append_string(out,
-                         "},\"Identities\":[{\"AuthenticationType\":null,\"IsAuthenticated\":false,\"Claims\":[]}]");
+    strbuf_append_string(
+        out,
+        "},\"Identities\":[{\"AuthenticationType\":null,\"IsAuthenticated\":false,\"Claims\":[]}]");
     append_body(out, request);
     strbuf_append_string(out, "}},\"Metadata\":{");
     first = true;
@@ -209,7 +214,8 @@ static void append_time(struct strbuf *out, const char *name, int64_t time_ms) {
         strbuf_appendf(out, ".%03d", (int)(time_ms % 1000));
     }
     long minutes = labs(local.tm_gmtoff) / 60;
-    strbuf_appendf(out, "%c%02ld:%02ld\"", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
+    strbuf_appendf(out, "%c%02ld:%02ld\"", local.tm_gmtoff < 0 ? '-' : '+', minutes / 60,
+                   minutes % 60);
 }
 
 static void append_status(struct strbuf *out, const struct timer_status *status) {
@@ -223,12 +229,13 @@ static void append_status(struct strbuf *out, const struct timer_status *status)
 }
 
 void invocation_payload_timer(struct strbuf *out, const struct host_function *function,
-                              const struct timer_status *status, bool is_past_due, const struct invocation_sys *sys) {
+                              const struct timer_status *status, bool is_past_due,
+                              const struct invocation_sys *sys) {
     const struct schedule *schedule = &function->schedule;
     strbuf_append_string(out, "{\"Data\":{");
     append_json_string(out, function->trigger_name);
-    strbuf_appendf(
-        out, ":{\"Schedule\":{\"AdjustForDST\":%s},\"ScheduleStatus\":", schedule->interval_ms == 0 ? "true" : "false");
+    strbuf_appendf(out, ":{\"Schedule\":{\"AdjustForDST\":%s},\"ScheduleStatus\":",
+                   schedule->interval_ms == 0 ? "true" : "false");
     if (schedule->is_monitored) {
         append_status(out, status);
     } else {
@@ -241,7 +248,8 @@ void invocation_payload_timer(struct strbuf *out, const struct host_function *fu
 
 /* Answers. The host reads member names in any case, and so does cJSON_GetObjectItem. */
 
-enum status invocation_payload_parse(const char *text, size_t length, cJSON **out, struct error *err) {
+enum status invocation_payload_parse(const char *text, size_t length, cJSON **out,
+                                     struct error *err) {
     cJSON *answer = NULL;
     enum status status = json_parse(text, length, &answer, err);
     if (status == STATUS_OK && !cJSON_IsObject(answer)) {
@@ -272,7 +280,8 @@ static bool read_status(const cJSON *output, int *out) {
         *out = 200;
         return true;
     }
-    double value = cJSON_IsString(status) ? strtod(status->valuestring, NULL) : cJSON_GetNumberValue(status);
+    double value =
+        cJSON_IsString(status) ? strtod(status->valuestring, NULL) : cJSON_GetNumberValue(status);
     if (!(value >= 200 && value <= 599)) {
         return false;
     }
@@ -294,14 +303,15 @@ static bool add_body(const cJSON *body, struct strbuf *out) {
     return strbuf_status(out) == STATUS_OK;
 }
 
-enum status invocation_payload_response(const cJSON *answer, const char *output_name, struct http_response *response,
-                                        struct error *err) {
+enum status invocation_payload_response(const cJSON *answer, const char *output_name,
+                                        struct http_response *response, struct error *err) {
     const cJSON *output = cJSON_GetObjectItem(cJSON_GetObjectItem(answer, "Outputs"), output_name);
     if (!cJSON_IsObject(output)) {
         return error_set(err, STATUS_MALFORMED, "Outputs.%s is not an object", output_name);
     }
     if (!read_status(output, &response->status)) {
-        return error_set(err, STATUS_MALFORMED, "Outputs.%s.statusCode is not one of 200 to 599", output_name);
+        return error_set(err, STATUS_MALFORMED, "Outputs.%s.statusCode is not one of 200 to 599",
+                         output_name);
     }
     const cJSON *header;
     cJSON_ArrayForEach(header, cJSON_GetObjectItem(output, "headers")) {
@@ -309,8 +319,10 @@ enum status invocation_payload_response(const cJSON *answer, const char *output_
             http_headers_add(&response->headers, header->string, header->valuestring);
         }
     }
-    if (!add_body(cJSON_GetObjectItem(output, "body"), &response->body) || response->headers.status != STATUS_OK) {
-        return error_set(err, STATUS_MALFORMED, "Outputs.%s cannot be sent as a response", output_name);
+    if (!add_body(cJSON_GetObjectItem(output, "body"), &response->body) ||
+        response->headers.status != STATUS_OK) {
+        return error_set(err, STATUS_MALFORMED, "Outputs.%s cannot be sent as a response",
+                         output_name);
     }
     return STATUS_OK;
 }

@@ -16,8 +16,8 @@
 
 enum { BLOCK_BYTES = 16 * 1024, MAX_URL_BYTES = 512 };
 
-void invoker_init(struct invoker *invoker, const struct host_config *config, struct handler_process *process,
-                  struct handler_client *client) {
+void invoker_init(struct invoker *invoker, const struct host_config *config,
+                  struct handler_process *process, struct handler_client *client) {
     *invoker = (struct invoker){.config = config, .process = process, .client = client};
     pthread_mutex_init(&invoker->lock, NULL);
     condition_init(&invoker->stopped);
@@ -37,29 +37,34 @@ void invoker_stop(struct invoker *invoker) {
 
 /* Runs */
 
-bool invoker_begin(struct invoker *invoker, struct invoker_run *run, const struct host_function *function,
-                   const char *reason) {
-    *run = (struct invoker_run){
-        .invoker = invoker, .function = function, .started_ms = clock_now_ms(clock_system()), .deadline_ms = INT64_MAX};
+bool invoker_begin(struct invoker *invoker, struct invoker_run *run,
+                   const struct host_function *function, const char *reason) {
+    *run = (struct invoker_run){.invoker = invoker,
+                                .function = function,
+                                .started_ms = clock_now_ms(clock_system()),
+                                .deadline_ms = INT64_MAX};
     if (invoker->config->function_timeout_ms > 0) {
         run->deadline_ms = run->started_ms + invoker->config->function_timeout_ms;
     }
     if (uuid_v4(random_system(), run->id) != STATUS_OK) {
         return false;
     }
-    console_print(LOG_INFORMATION, "Executing 'Functions.%s' (Reason='%s', Id=%s)", function->name, reason, run->id);
+    console_print(LOG_INFORMATION, "Executing 'Functions.%s' (Reason='%s', Id=%s)", function->name,
+                  reason, run->id);
     return true;
 }
 
 void invoker_end(const struct invoker_run *run, bool succeeded) {
     console_print(succeeded ? LOG_INFORMATION : LOG_ERROR,
-                  "Executed 'Functions.%s' (%s, Id=%s, Duration=%" PRId64 "ms)", run->function->name,
-                  succeeded ? "Succeeded" : "Failed", run->id, clock_now_ms(clock_system()) - run->started_ms);
+                  "Executed 'Functions.%s' (%s, Id=%s, Duration=%" PRId64 "ms)",
+                  run->function->name, succeeded ? "Succeeded" : "Failed", run->id,
+                  clock_now_ms(clock_system()) - run->started_ms);
 }
 
 void invoker_add_traceparent(struct http_headers *headers) {
     unsigned char id[24];
-    if (http_headers_get(headers, "traceparent") != NULL || crypto_random(id, sizeof id) != STATUS_OK) {
+    if (http_headers_get(headers, "traceparent") != NULL ||
+        crypto_random(id, sizeof id) != STATUS_OK) {
         return;
     }
     char text[2 * sizeof id + 1];
@@ -96,7 +101,8 @@ bool invoker_check_timeout(const struct invoker_run *run, struct error *err) {
     }
     char timeout[TIMESPAN_TEXT_BYTES];
     timespan_format(run->invoker->config->function_timeout_ms, timeout);
-    error_set(err, STATUS_UNAVAILABLE, "Timeout value of %s exceeded by function 'Functions.%s' (Id: '%s').", timeout,
+    error_set(err, STATUS_UNAVAILABLE,
+              "Timeout value of %s exceeded by function 'Functions.%s' (Id: '%s').", timeout,
               run->function->name, run->id);
     handler_process_ask_restart(run->invoker->process);
     return true;
@@ -110,7 +116,8 @@ void invoker_explain(enum handler_outcome outcome, int port, struct error *err) 
     } else if (outcome == HANDLER_SILENT) {
         error_set(err, STATUS_UNAVAILABLE, "the handler did not answer in time");
     } else if (outcome == HANDLER_CALLER_GONE) {
-        error_set(err, STATUS_CANCELLED, "the caller went away, or its body was cut off or too large");
+        error_set(err, STATUS_CANCELLED,
+                  "the caller went away, or its body was cut off or too large");
     } else {
         error_set(err, STATUS_UNAVAILABLE, "the handler ended the connection without an answer");
     }
@@ -135,7 +142,8 @@ static ssize_t read_memory(void *context, char *out, size_t size) {
 bool invoker_read_body(struct handler_answer *answer, struct strbuf *out) {
     char block[BLOCK_BYTES];
     ssize_t got;
-    while ((got = wire_body_read(&answer->body, block, sizeof block)) > 0 && strbuf_status(out) == STATUS_OK) {
+    while ((got = wire_body_read(&answer->body, block, sizeof block)) > 0 &&
+           strbuf_status(out) == STATUS_OK) {
         strbuf_append(out, block, (size_t)got);
     }
     return got == 0 && strbuf_status(out) == STATUS_OK;
@@ -144,7 +152,8 @@ bool invoker_read_body(struct handler_answer *answer, struct strbuf *out) {
 /* Hangs until functionTimeout, as a run does whose answer says nothing. */
 static void hang(const struct invoker_run *run) {
     struct invoker *invoker = run->invoker;
-    int64_t left_ms = run->deadline_ms == INT64_MAX ? INT32_MAX : run->deadline_ms - clock_now_ms(clock_system());
+    int64_t left_ms =
+        run->deadline_ms == INT64_MAX ? INT32_MAX : run->deadline_ms - clock_now_ms(clock_system());
     const struct timespec until = condition_deadline(left_ms > 0 ? left_ms : 0);
     pthread_mutex_lock(&invoker->lock);
     while (!invoker->stopping && condition_wait_until(&invoker->stopped, &invoker->lock, &until)) {
@@ -170,11 +179,11 @@ static bool says_nothing(const struct strbuf *body) {
 }
 
 /* Makes sense of a whole answer. */
-static bool read_answer(const struct invoker_run *run, const struct handler_answer *answer, const struct strbuf *body,
-                        cJSON **out, struct error *err) {
+static bool read_answer(const struct invoker_run *run, const struct handler_answer *answer,
+                        const struct strbuf *body, cJSON **out, struct error *err) {
     if (answer->status < 200 || answer->status > 299) {
-        error_set(err, STATUS_INTERNAL, "Response status code does not indicate success: %d (%s).", answer->status,
-                  answer->reason);
+        error_set(err, STATUS_INTERNAL, "Response status code does not indicate success: %d (%s).",
+                  answer->status, answer->reason);
         return false;
     }
     if (body->length > 0 && !is_json(&answer->headers)) {
@@ -182,7 +191,8 @@ static bool read_answer(const struct invoker_run *run, const struct handler_answ
         return false;
     }
     if (says_nothing(body)) {
-        console_print(LOG_WARNING, "The handler's answer for %s says nothing: it hangs until functionTimeout.",
+        console_print(LOG_WARNING,
+                      "The handler's answer for %s says nothing: it hangs until functionTimeout.",
                       run->function->name);
         hang(run);
         if (!invoker_check_timeout(run, err)) {
@@ -204,7 +214,8 @@ static void print_logs(const cJSON *answer) {
     }
 }
 
-static bool receive(const struct invoker_run *run, struct handler_answer *answer, cJSON **out, struct error *err) {
+static bool receive(const struct invoker_run *run, struct handler_answer *answer, cJSON **out,
+                    struct error *err) {
     struct strbuf body;
     strbuf_init(&body, INVOKER_MAX_ANSWER_BYTES);
     bool good = invoker_read_body(answer, &body);
@@ -218,7 +229,8 @@ static bool receive(const struct invoker_run *run, struct handler_answer *answer
     return good;
 }
 
-bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, cJSON **out, struct error *err) {
+bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, cJSON **out,
+                  struct error *err) {
     struct memory_body body = {payload->data, payload->length};
     struct http_headers headers;
     http_headers_init(&headers);
@@ -229,7 +241,8 @@ bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, c
     invoker_add_headers(run, &headers);
     char target[MAX_URL_BYTES];
     snprintf(target, sizeof target, "/%s", run->function->name);
-    struct handler_call call = {.port = handler_process_await(run->invoker->process, HANDLER_HOLD_MS),
+    struct handler_call call = {.port =
+                                    handler_process_await(run->invoker->process, HANDLER_HOLD_MS),
                                 .method = "POST",
                                 .target = target,
                                 .headers = &headers,

@@ -44,23 +44,24 @@ struct invoker {
 /* One run. */
 struct invoker_run {
     struct invoker *invoker;
-    const struct http_headers *caller_headers; /* whose trace the run continues; NULL: it begins one */
+    const struct http_headers
+        *caller_headers; /* whose trace the run continues; NULL: it begins one */
     const struct host_function *function;
     char id[UUID_TEXT_BYTES];
     int64_t started_ms;
     int64_t deadline_ms; /* INT64_MAX: none */
 };
 
-void invoker_init(struct invoker *invoker, const struct host_config *config, struct handler_process *process,
-                  struct handler_client *client);
+void invoker_init(struct invoker *invoker, const struct host_config *config,
+                  struct handler_process *process, struct handler_client *client);
 void invoker_cleanup(struct invoker *invoker);
 
 /* Lets go those who hang. */
 void invoker_stop(struct invoker *invoker);
 
 /* Begins a run and tells so. False: no random bytes for its id. */
-bool invoker_begin(struct invoker *invoker, struct invoker_run *run, const struct host_function *function,
-                   const char *reason);
+bool invoker_begin(struct invoker *invoker, struct invoker_run *run,
+                   const struct host_function *function, const char *reason);
 
 /* Tells the run's end. */
 void invoker_end(const struct invoker_run *run, bool succeeded);
@@ -88,6 +89,7 @@ bool invoker_read_body(struct handler_answer *answer, struct strbuf *out);
  * Carries a run out as JSON, printing the answer's log lines. `*out` is the caller's
  * (cJSON_Delete). False: `err` says why it failed.
  */
-bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, cJSON **out, struct error *err);
+bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, cJSON **out,
+                  struct error *err);
 
 #endif

@@ -26,7 +26,8 @@
 
 enum {
     DEFAULT_PORT = 7071,
-    STEP_MS = 25,           /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
+    STEP_MS =
+        25, /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
     HANDLER_STOP_MS = 5000, /* for the leases to be released */
     ANSWERS_MS = 1000       /* for the last answers to reach their callers */
 };
@@ -59,7 +60,8 @@ static const char help[] =
     "  --shape SHAPE    how HTTP requests reach the handler: proxy, forward or invocation\n"
     "                   (default: what host.json says)\n"
     "  --handler PATH   the executable (default: what host.json says)\n"
-    "  --state DIR      where the timers' last and next times are kept, so that a run that is missed\n"
+    "  --state DIR      where the timers' last and next times are kept, so that a run that is "
+    "missed\n"
     "                   is made up for (default: nowhere)\n"
     "  --help           this\n"
     "\n"
@@ -116,20 +118,22 @@ static bool parse_options(int argc, char **argv, struct options *out, int *exit_
     return true;
 }
 
-static enum status load_config(struct host_config *out, const struct options *options, struct error *err) {
+static enum status load_config(struct host_config *out, const struct options *options,
+                               struct error *err) {
     enum status status = host_config_load(out, options->folder, err);
     if (status != STATUS_OK) {
         return status;
     }
     if (options->shape != NULL && !host_shape_parse(options->shape, &out->shape)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "--shape is proxy, forward or invocation, not '%s'",
-                         options->shape);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "--shape is proxy, forward or invocation, not '%s'", options->shape);
     }
     if (options->handler != NULL) {
         free(out->executable);
         out->executable = realpath(options->handler, NULL);
         if (out->executable == NULL) {
-            return error_set(err, STATUS_NOT_FOUND, "--handler %s: %s", options->handler, strerror(errno));
+            return error_set(err, STATUS_NOT_FOUND, "--handler %s: %s", options->handler,
+                             strerror(errno));
         }
     }
     return STATUS_OK;
@@ -174,11 +178,13 @@ static void block_signals(sigset_t *out) {
 }
 
 /* Looks after the handler until it is no longer in `state`. False: a signal asks us to end. */
-static bool attend(struct handler_process *process, const sigset_t *signals, enum handler_state state) {
+static bool attend(struct handler_process *process, const sigset_t *signals,
+                   enum handler_state state) {
     const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
     enum handler_state now;
     while ((now = handler_process_step(process)) == state) {
-        int signal = now == HANDLER_STARTING ? sigtimedwait(signals, NULL, &step) : sigwaitinfo(signals, NULL);
+        int signal = now == HANDLER_STARTING ? sigtimedwait(signals, NULL, &step)
+                                             : sigwaitinfo(signals, NULL);
         if (signal > 0 && signal != SIGCHLD && signal != SIGUSR1) {
             return false;
         }
@@ -188,7 +194,8 @@ static bool attend(struct handler_process *process, const sigset_t *signals, enu
 
 /* From start to end */
 
-static enum status start_parts(struct host *host, const struct options *options, struct error *err) {
+static enum status start_parts(struct host *host, const struct options *options,
+                               struct error *err) {
     front_server_raise_limit();
     host->client = handler_client_new();
     if (host->client == NULL) {
@@ -204,7 +211,8 @@ static enum status start_parts(struct host *host, const struct options *options,
 }
 
 static enum status start_serving(struct host *host, int port, struct error *err) {
-    enum status status = front_server_start(&host->server, port, http_front_answer, &host->front, err);
+    enum status status =
+        front_server_start(&host->server, port, http_front_answer, &host->front, err);
     if (status != STATUS_OK) {
         return status;
     }

@@ -12,8 +12,9 @@ enum { FIELD_COUNT = 6, FIELD_TEXT_BYTES = 128, NUMBER_DIGITS = 9 };
 #define SECONDS_PER_DAY INT64_C(86400)
 #define DAYS_PER_CYCLE 146097 /* 400 years, after which the calendar repeats, weekdays included */
 
-static const char *const month_names[] = {"January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December"};
+static const char *const month_names[] = {"January",   "February", "March",    "April",
+                                          "May",       "June",     "July",     "August",
+                                          "September", "October",  "November", "December"};
 static const char *const weekday_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                             "Thursday", "Friday", "Saturday"};
 
@@ -25,8 +26,9 @@ struct field_kind {
 };
 
 static const struct field_kind field_kinds[FIELD_COUNT] = {
-    {"second", 0, 59, NULL},       {"minute", 0, 59, NULL},       {"hour", 0, 23, NULL},
-    {"day of month", 1, 31, NULL}, {"month", 1, 12, month_names}, {"day of week", 0, 6, weekday_names},
+    {"second", 0, 59, NULL},       {"minute", 0, 59, NULL},
+    {"hour", 0, 23, NULL},         {"day of month", 1, 31, NULL},
+    {"month", 1, 12, month_names}, {"day of week", 0, 6, weekday_names},
 };
 
 static bool parse_number(const char *text, int *out) {
@@ -65,7 +67,8 @@ static bool parse_value(const struct field_kind *kind, const char *text, int *ou
 }
 
 /* "*", "a" or "a-b". */
-static bool parse_range(const struct field_kind *kind, char *text, bool stepped, int *out_first, int *out_last) {
+static bool parse_range(const struct field_kind *kind, char *text, bool stepped, int *out_first,
+                        int *out_last) {
     if (strcmp(text, "*") == 0) {
         *out_first = kind->min;
         *out_last = kind->max;
@@ -121,7 +124,8 @@ static bool parse_field(const struct field_kind *kind, char *text, uint64_t *out
 
 static int count_fields(const char *expression) {
     int count = 0;
-    for (const char *at = expression + strspn(expression, " "); *at != '\0'; at += strspn(at, " ")) {
+    for (const char *at = expression + strspn(expression, " "); *at != '\0';
+         at += strspn(at, " ")) {
         at += strcspn(at, " ");
         count++;
     }
@@ -137,7 +141,8 @@ enum status ncrontab_parse(const char *expression, struct ncrontab *out, struct 
         size_t length = strcspn(next, " ");
         if (length == 0 || length >= sizeof text) {
             return error_set(err, STATUS_INVALID_ARGUMENT,
-                             "the schedule \"%s\" is not six fields (second minute hour day month weekday) or five "
+                             "the schedule \"%s\" is not six fields (second minute hour day month "
+                             "weekday) or five "
                              "(without the second)",
                              expression);
         }
@@ -145,14 +150,16 @@ enum status ncrontab_parse(const char *expression, struct ncrontab *out, struct 
         text[length] = '\0';
         next += length;
         if (!parse_field(&field_kinds[i], text, &fields[i])) {
-            return error_set(
-                err, STATUS_INVALID_ARGUMENT,
-                "the schedule \"%s\" has a bad %s: values, lists, ranges and steps of %d to %d are allowed", expression,
-                field_kinds[i].name, field_kinds[i].min, field_kinds[i].max);
+            return error_set(err, STATUS_INVALID_ARGUMENT,
+                             "the schedule \"%s\" has a bad %s: values, lists, ranges and steps of "
+                             "%d to %d are allowed",
+                             expression, field_kinds[i].name, field_kinds[i].min,
+                             field_kinds[i].max);
         }
     }
     if (next[strspn(next, " ")] != '\0') {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "the schedule \"%s\" has more than six fields", expression);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "the schedule \"%s\" has more than six fields", expression);
     }
     *out = (struct ncrontab){fields[0], fields[1], fields[2], fields[3], fields[4], fields[5]};
     return STATUS_OK;
@@ -195,8 +202,8 @@ int64_t ncrontab_next_ms(const struct ncrontab *schedule, int64_t after_ms) {
     int64_t first_day = start / SECONDS_PER_DAY;
     for (int64_t day = first_day; day <= first_day + DAYS_PER_CYCLE; day++) {
         int second = !day_matches(schedule, day) ? -1
-                     : day == first_day          ? first_second(schedule, (int)(start % SECONDS_PER_DAY))
-                                                 : first_second(schedule, 0);
+                     : day == first_day ? first_second(schedule, (int)(start % SECONDS_PER_DAY))
+                                        : first_second(schedule, 0);
         if (second >= 0) {
             return (day * SECONDS_PER_DAY + second) * MS_PER_SECOND;
         }

@@ -27,7 +27,8 @@ struct ncrontab {
 };
 
 /* STATUS_INVALID_ARGUMENT: not such an expression; the message says which field and why. `*out` is untouched then. */
-enum status ncrontab_parse(const char *expression, struct ncrontab *out, struct error *err) MUST_CHECK;
+enum status ncrontab_parse(const char *expression, struct ncrontab *out,
+                           struct error *err) MUST_CHECK;
 
 /* The first time after `after_ms` (both in milliseconds since 1970 UTC) that matches; INT64_MAX if none ever does. */
 int64_t ncrontab_next_ms(const struct ncrontab *schedule, int64_t after_ms);

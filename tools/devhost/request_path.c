@@ -13,7 +13,8 @@ static int hex_value(char c) {
 
 /* Returns the byte that is encoded at `at`, -1 if none is. */
 static int escaped_byte(const char *at, const char *end) {
-    if (end - at < 3 || at[0] != '%' || !isxdigit((unsigned char)at[1]) || !isxdigit((unsigned char)at[2])) {
+    if (end - at < 3 || at[0] != '%' || !isxdigit((unsigned char)at[1]) ||
+        !isxdigit((unsigned char)at[2])) {
         return -1;
     }
     return hex_value(at[1]) * 16 + hex_value(at[2]);
@@ -128,7 +129,8 @@ bool request_path_canonical(struct strbuf *out, const char *path, size_t length)
 }
 
 /* Appends text encoded, but what is an escape already, or one of `also`, as it is. */
-static void append_component(struct strbuf *out, const char *at, const char *end, const char *also) {
+static void append_component(struct strbuf *out, const char *at, const char *end,
+                             const char *also) {
     while (at < end) {
         bool is_escape = escaped_byte(at, end) >= 0;
         if (is_escape || strchr(also, *at) != NULL) {
@@ -170,7 +172,8 @@ void request_path_proxied_query(struct strbuf *out, const char *query) {
     while (query < end) {
         char bytes[MAX_SEQUENCE_BYTES] = "";
         size_t count = escaped_character(query, end, bytes);
-        bool is_plain = count == 1 && (isalnum((unsigned char)bytes[0]) || strchr("-._~", bytes[0]) != NULL);
+        bool is_plain =
+            count == 1 && (isalnum((unsigned char)bytes[0]) || strchr("-._~", bytes[0]) != NULL);
         if (is_plain) {
             strbuf_append(out, bytes, 1);
         } else if (count > 1) {

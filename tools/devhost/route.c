@@ -7,17 +7,20 @@
 #include "base/strbuf.h"
 #include "devhost/request_path.h"
 
-static enum status check_segment(const char *segment, size_t length, size_t *parameter_count, struct error *err) {
+static enum status check_segment(const char *segment, size_t length, size_t *parameter_count,
+                                 struct error *err) {
     if (memchr(segment, '{', length) == NULL && memchr(segment, '}', length) == NULL) {
-        return length > 0 ? STATUS_OK : error_set(err, STATUS_INVALID_ARGUMENT, "a route has an empty segment");
+        return length > 0 ? STATUS_OK
+                          : error_set(err, STATUS_INVALID_ARGUMENT, "a route has an empty segment");
     }
     bool whole = length > 2 && segment[0] == '{' && segment[length - 1] == '}';
     for (size_t i = 1; whole && i < length - 1; i++) {
         whole = isalnum((unsigned char)segment[i]) || segment[i] == '_' || segment[i] == '-';
     }
     if (!whole || length - 2 >= ROUTE_NAME_BYTES || ++*parameter_count > ROUTE_MAX_VALUES) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "the route segment \"%.*s\" is not supported, only {name}",
-                         (int)length, segment);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "the route segment \"%.*s\" is not supported, only {name}", (int)length,
+                         segment);
     }
     return STATUS_OK;
 }
@@ -48,8 +51,8 @@ static bool decode_segment(const char *segment, size_t length, char out[ROUTE_VA
     return fits;
 }
 
-static bool segment_matches(const char *template, size_t template_length, const char *segment, size_t length,
-                            struct route_values *out) {
+static bool segment_matches(const char *template, size_t template_length, const char *segment,
+                            size_t length, struct route_values *out) {
     struct route_value *value = &out->items[out->count];
     char literal[ROUTE_VALUE_BYTES];
     if (template[0] != '{') {

@@ -48,8 +48,9 @@ static bool parse_timespan(const char *text, int64_t *out_ms) {
  * elsewhere.
  */
 static bool is_monitored(const struct ncrontab *cron) {
-    bool every_minute = cron->minutes == ALL_MINUTES && cron->hours == ALL_HOURS && cron->days == ALL_DAYS &&
-                        cron->months == ALL_MONTHS && cron->weekdays == ALL_WEEKDAYS;
+    bool every_minute = cron->minutes == ALL_MINUTES && cron->hours == ALL_HOURS &&
+                        cron->days == ALL_DAYS && cron->months == ALL_MONTHS &&
+                        cron->weekdays == ALL_WEEKDAYS;
     bool one_second = (cron->seconds & (cron->seconds - 1)) == 0;
     return !every_minute || one_second;
 }
@@ -58,7 +59,8 @@ enum status schedule_parse(const char *text, struct schedule *out, struct error 
     struct schedule schedule = {0};
     if (parse_timespan(text, &schedule.interval_ms)) {
         if (schedule.interval_ms <= 0) {
-            return error_set(err, STATUS_INVALID_ARGUMENT, "the schedule \"%s\" is no time at all", text);
+            return error_set(err, STATUS_INVALID_ARGUMENT, "the schedule \"%s\" is no time at all",
+                             text);
         }
         schedule.is_monitored = schedule.interval_ms >= MINUTE_MS;
         *out = schedule;
@@ -76,7 +78,8 @@ enum status schedule_parse(const char *text, struct schedule *out, struct error 
 static int64_t to_local_ms(int64_t time_ms) {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm local;
-    return localtime_r(&seconds, &local) != NULL ? time_ms + local.tm_gmtoff * INT64_C(1000) : time_ms;
+    return localtime_r(&seconds, &local) != NULL ? time_ms + local.tm_gmtoff * INT64_C(1000)
+                                                 : time_ms;
 }
 
 static int64_t from_local_ms(int64_t local_ms) {

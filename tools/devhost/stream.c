@@ -27,7 +27,8 @@ static int time_left_ms(const struct stream *stream) {
 
 /* Waits until the socket is ready for `events`. False with errno: it is not. */
 static bool await(const struct stream *stream, short events) {
-    struct pollfd polled[2] = {{.fd = stream->fd, .events = events}, {.fd = stream->watch_fd, .events = POLLRDHUP}};
+    struct pollfd polled[2] = {{.fd = stream->fd, .events = events},
+                               {.fd = stream->watch_fd, .events = POLLRDHUP}};
     int ready;
     while ((ready = poll(polled, 2, time_left_ms(stream))) < 0 && errno == EINTR) {
     }

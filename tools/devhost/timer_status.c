@@ -41,14 +41,14 @@ bool timer_status_store(const struct timer_status *status, const char *folder, c
     if (file == NULL) {
         return false;
     }
-    bool good = fprintf(file, "%" PRId64 " %" PRId64 " %" PRId64 "\n", status->last_ms, status->next_ms,
-                        status->updated_ms) > 0;
+    bool good = fprintf(file, "%" PRId64 " %" PRId64 " %" PRId64 "\n", status->last_ms,
+                        status->next_ms, status->updated_ms) > 0;
     good = fclose(file) == 0 && good;
     return good && rename(written, path) == 0;
 }
 
-bool timer_status_begin(struct timer_status *out, const struct timer_status *stored, const struct schedule *schedule,
-                        int64_t now_ms) {
+bool timer_status_begin(struct timer_status *out, const struct timer_status *stored,
+                        const struct schedule *schedule, int64_t now_ms) {
     *out = (struct timer_status){TIMER_STATUS_NEVER, schedule_next_ms(schedule, now_ms), now_ms};
     if (stored == NULL) {
         return false;

@@ -32,7 +32,7 @@ bool timer_status_store(const struct timer_status *status, const char *folder, c
  * if a run was missed. A Next that is not what the schedule makes of Last comes from another
  * schedule: it is reckoned anew, and nothing was missed.
  */
-bool timer_status_begin(struct timer_status *out, const struct timer_status *stored, const struct schedule *schedule,
-                        int64_t now_ms);
+bool timer_status_begin(struct timer_status *out, const struct timer_status *stored,
+                        const struct schedule *schedule, int64_t now_ms);
 
 #endif

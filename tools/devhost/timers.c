@@ -18,8 +18,9 @@ enum { MAX_PAYLOAD_BYTES = 64 * 1024, REASON_BYTES = 64, LONGEST_WAIT_MS = 1000 
 struct timer {
     struct timers *timers;
     const struct host_function *function;
-    struct timer_status status; /* the timer's own thread's; a run by hand reads it under the lock */
-    bool is_past_due;           /* at the start */
+    struct timer_status
+        status;       /* the timer's own thread's; a run by hand reads it under the lock */
+    bool is_past_due; /* at the start */
     pthread_t thread;
     bool started;
 };
@@ -84,8 +85,8 @@ static void keep_status(const struct timer *timer, const struct timer_status *st
     const struct timers *timers = timer->timers;
     if (timers->folder != NULL && timer->function->schedule.is_monitored &&
         !timer_status_store(status, timers->folder, timer->function->name)) {
-        console_print(LOG_WARNING, "The status of timer %s cannot be kept in %s", timer->function->name,
-                      timers->folder);
+        console_print(LOG_WARNING, "The status of timer %s cannot be kept in %s",
+                      timer->function->name, timers->folder);
     }
 }
 
@@ -104,8 +105,10 @@ static void run_as_scheduled(struct timer *timer, const char *reason, bool is_pa
     int64_t now_ms = clock_wall_ms(clock_system());
     run_once(timer, reason, is_past_due);
     int64_t due_ms = status_of(timer).next_ms;
-    int64_t began_ms = due_ms > now_ms && due_ms != INT64_MAX ? due_ms : now_ms; /* fired a moment early */
-    const struct timer_status status = {began_ms, schedule_next_ms(&timer->function->schedule, began_ms), began_ms};
+    int64_t began_ms =
+        due_ms > now_ms && due_ms != INT64_MAX ? due_ms : now_ms; /* fired a moment early */
+    const struct timer_status status = {
+        began_ms, schedule_next_ms(&timer->function->schedule, began_ms), began_ms};
     set_status(timer, &status);
 }
 
@@ -117,8 +120,10 @@ static bool await_due(struct timer *timer) {
     struct timers *timers = timer->timers;
     pthread_mutex_lock(&timers->lock);
     int64_t left_ms;
-    while (!timers->stopping && (left_ms = timer->status.next_ms - clock_wall_ms(clock_system())) > 0) {
-        const struct timespec until = condition_deadline(left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS);
+    while (!timers->stopping &&
+           (left_ms = timer->status.next_ms - clock_wall_ms(clock_system())) > 0) {
+        const struct timespec until =
+            condition_deadline(left_ms < LONGEST_WAIT_MS ? left_ms : LONGEST_WAIT_MS);
         condition_wait_until(&timers->changed, &timers->lock, &until);
     }
     bool stopping = timers->stopping;
@@ -133,14 +138,15 @@ static void begin_status(struct timer *timer) {
     struct timer_status stored;
     struct timer_status status;
     bool has_stored = folder != NULL && timer_status_load(&stored, folder, function->name);
-    timer->is_past_due =
-        timer_status_begin(&status, has_stored ? &stored : NULL, &function->schedule, clock_wall_ms(clock_system()));
+    timer->is_past_due = timer_status_begin(&status, has_stored ? &stored : NULL,
+                                            &function->schedule, clock_wall_ms(clock_system()));
     set_status(timer, &status);
 }
 
 static void run_at_start(struct timer *timer) {
     if (timer->is_past_due) {
-        console_print(LOG_INFORMATION, "Function '%s' is past due on startup. Executing now.", timer->function->name);
+        console_print(LOG_INFORMATION, "Function '%s' is past due on startup. Executing now.",
+                      timer->function->name);
         run_as_scheduled(timer, "Timer fired because it was past due", true);
     } else if (timer->function->run_on_startup) {
         run_as_scheduled(timer, "Timer fired at startup", false);
@@ -186,7 +192,8 @@ bool timers_fire(struct timers *timers, const struct host_function *function) {
     struct timer *timer = find_timer(timers, function);
     pthread_t thread;
     pthread_mutex_lock(&timers->lock);
-    bool started = timer != NULL && !timers->stopping && pthread_create(&thread, NULL, run_by_hand, timer) == 0;
+    bool started = timer != NULL && !timers->stopping &&
+                   pthread_create(&thread, NULL, run_by_hand, timer) == 0;
     timers->by_hand_count += started;
     pthread_mutex_unlock(&timers->lock);
     if (started) {
@@ -197,8 +204,8 @@ bool timers_fire(struct timers *timers, const struct host_function *function) {
 
 /* From start to end */
 
-enum status timers_new(struct timers **out, const struct host_config *config, struct invoker *invoker,
-                       const char *folder, struct error *err) {
+enum status timers_new(struct timers **out, const struct host_config *config,
+                       struct invoker *invoker, const char *folder, struct error *err) {
     struct timers *timers = calloc(1, sizeof *timers);
     struct timer *items = calloc(config->function_count, sizeof *items);
     if (timers == NULL || items == NULL) {
@@ -213,7 +220,8 @@ enum status timers_new(struct timers **out, const struct host_config *config, st
         const struct host_function *function = &config->functions[i];
         if (function->trigger == HOST_TRIGGER_TIMER && !function->is_disabled) {
             const struct timer_status status = {TIMER_STATUS_NEVER, INT64_MAX, TIMER_STATUS_NEVER};
-            items[timers->count++] = (struct timer){.timers = timers, .function = function, .status = status};
+            items[timers->count++] =
+                (struct timer){.timers = timers, .function = function, .status = status};
         }
     }
     pthread_mutex_init(&timers->lock, NULL);

@@ -24,8 +24,8 @@
 struct timers;
 
 /* Borrows all until timers_free. `folder` NULL: statuses are kept nowhere. STATUS_NO_MEMORY. */
-enum status timers_new(struct timers **out, const struct host_config *config, struct invoker *invoker,
-                       const char *folder, struct error *err) MUST_CHECK;
+enum status timers_new(struct timers **out, const struct host_config *config,
+                       struct invoker *invoker, const char *folder, struct error *err) MUST_CHECK;
 
 /* Starts the schedules. STATUS_INTERNAL: no thread. */
 enum status timers_start(struct timers *timers, struct error *err) MUST_CHECK;

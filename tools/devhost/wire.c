@@ -68,8 +68,9 @@ enum wire_result wire_read_headers(struct stream *stream, struct http_headers *o
     enum wire_result result;
     while ((result = of_line(stream_read_line(stream, &line))) == WIRE_OK && line.length > 0) {
         total += line.length + 2;
-        result =
-            total > WIRE_MAX_HEADER_BYTES || out->count == WIRE_MAX_HEADERS ? WIRE_TOO_LARGE : add_header(out, &line);
+        result = total > WIRE_MAX_HEADER_BYTES || out->count == WIRE_MAX_HEADERS
+                     ? WIRE_TOO_LARGE
+                     : add_header(out, &line);
         if (result != WIRE_OK) {
             break;
         }
@@ -106,9 +107,12 @@ bool wire_parse_length(const char *text, uint64_t *out) {
 
 /* Bodies */
 
-void wire_body_init(struct body *body, struct stream *stream, enum body_kind kind, uint64_t length) {
-    *body = (struct body){
-        .stream = stream, .kind = kind, .left = kind == BODY_LENGTH ? length : 0, .ended = kind == BODY_NONE};
+void wire_body_init(struct body *body, struct stream *stream, enum body_kind kind,
+                    uint64_t length) {
+    *body = (struct body){.stream = stream,
+                          .kind = kind,
+                          .left = kind == BODY_LENGTH ? length : 0,
+                          .ended = kind == BODY_NONE};
 }
 
 /*
@@ -121,7 +125,8 @@ static bool read_chunk_size(struct stream *stream, struct strbuf *line, uint64_t
     }
     size_t digits = strspn(line->data, "0123456789abcdefABCDEF");
     size_t rest = digits + strspn(line->data + digits, " \t");
-    if (digits == 0 || digits > MAX_CHUNK_DIGITS || (line->data[rest] != '\0' && line->data[rest] != ';')) {
+    if (digits == 0 || digits > MAX_CHUNK_DIGITS ||
+        (line->data[rest] != '\0' && line->data[rest] != ';')) {
         return false;
     }
     *out = strtoull(line->data, NULL, 16);
@@ -132,7 +137,8 @@ static bool read_chunk_size(struct stream *stream, struct strbuf *line, uint64_t
 static bool start_chunk(struct body *body) {
     struct strbuf line;
     strbuf_init(&line, MAX_CHUNK_LINE_BYTES);
-    bool good = !body->in_chunk || (stream_read_line(body->stream, &line) == STREAM_LINE && line.length == 0);
+    bool good = !body->in_chunk ||
+                (stream_read_line(body->stream, &line) == STREAM_LINE && line.length == 0);
     good = good && read_chunk_size(body->stream, &line, &body->left);
     body->in_chunk = good && body->left > 0;
     if (good && body->left == 0) {
@@ -180,8 +186,8 @@ bool wire_write_chunk(struct stream *stream, const char *bytes, size_t length) {
     struct strbuf size;
     strbuf_init(&size, 32);
     strbuf_appendf(&size, "%zx\r\n", length);
-    bool sent = stream_write(stream, size.data, size.length) && stream_write(stream, bytes, length) &&
-                stream_write(stream, "\r\n", 2);
+    bool sent = stream_write(stream, size.data, size.length) &&
+                stream_write(stream, bytes, length) && stream_write(stream, "\r\n", 2);
     strbuf_release(&size);
     return sent;
 }

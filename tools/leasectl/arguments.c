@@ -27,28 +27,37 @@ static const struct {
 const char *arguments_help(void) {
     return "Usage: leasectl [--json] COMMAND\n"
            "\n"
-           "  products list                every product: its total, what is available and what is reserved\n"
-           "  products set PRODUCT TOTAL   changes a product's total, and what is available by as much\n"
+           "  products list                every product: its total, what is available and what is "
+           "reserved\n"
+           "  products set PRODUCT TOTAL   changes a product's total, and what is available by as "
+           "much\n"
            "  products add PRODUCT TOTAL   creates a product that is absent\n"
            "  show PRODUCT                 one product with its reservations\n"
-           "  leases list                  every lease's blob, and whether somebody holds the lease\n"
-           "  leases break NAME            ends a lease at once; NAME as in the list: inventory-PROD-001\n"
-           "  watch                        products and their leases every 2 seconds, until Ctrl-C\n"
+           "  leases list                  every lease's blob, and whether somebody holds the "
+           "lease\n"
+           "  leases break NAME            ends a lease at once; NAME as in the list: "
+           "inventory-PROD-001\n"
+           "  watch                        products and their leases every 2 seconds, until "
+           "Ctrl-C\n"
            "\n"
            "  --json    JSON instead of tables: one line, and for watch one line each time\n"
            "  --help    this text\n"
            "\n"
-           "Settings are the handler's: the environment, then local.settings.json and appsettings.json of the working\n"
+           "Settings are the handler's: the environment, then local.settings.json and "
+           "appsettings.json of the working\n"
            "directory. TOTAL is a whole number from 0 to 1000000000.\n"
            "\n"
-           "Exit codes: 0 done; 1 it failed; 2 there is no such product or lease, or it was refused: nothing has "
+           "Exit codes: 0 done; 1 it failed; 2 there is no such product or lease, or it was "
+           "refused: nothing has "
            "changed;\n"
            "64 a command line or setting that is not allowed.\n";
 }
 
 /* Options may stand anywhere. */
-static enum status read_options(int argc, char **argv, struct arguments *arguments, struct error *err) {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+static enum status read_options(int argc, char **argv, struct arguments *arguments,
+                                struct error *err) {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
     optind = 0; /* begin anew */
     opterr = 0;
     int option;
@@ -58,7 +67,8 @@ static enum status read_options(int argc, char **argv, struct arguments *argumen
         } else if (option == 'h') {
             arguments->command = COMMAND_HELP;
         } else {
-            return error_set(err, STATUS_INVALID_ARGUMENT, "%s: no such option; see leasectl --help", argv[optind - 1]);
+            return error_set(err, STATUS_INVALID_ARGUMENT,
+                             "%s: no such option; see leasectl --help", argv[optind - 1]);
         }
     }
     return STATUS_OK;
@@ -75,30 +85,34 @@ static int match(enum command command, char *const *words, int count) {
     return count > 1 && strcmp(words[1], commands[command].words[1]) == 0 ? 2 : 0;
 }
 
-static enum status read_operands(enum operands operands, char *const *words, int count, struct arguments *arguments,
-                                 struct error *err) {
+static enum status read_operands(enum operands operands, char *const *words, int count,
+                                 struct arguments *arguments, struct error *err) {
     static const int counts[] = {0, 1, 1, 2};
     if (count != counts[operands]) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "the command takes %d operands, not %d; see leasectl --help",
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "the command takes %d operands, not %d; see leasectl --help",
                          counts[operands], count);
     }
     if (operands >= TAKES_PRODUCT && !inventory_is_product_id(words[0])) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "a PRODUCT is " PRODUCT_ID_ALLOWED ": \"%s\"", words[0]);
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "a PRODUCT is " PRODUCT_ID_ALLOWED ": \"%s\"", words[0]);
     }
     /* Whatever the list shows: other programs' leases have other names. */
     if (operands == TAKES_LEASE && words[0][0] == '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT, "no lease has an empty NAME");
     }
-    if (operands == TAKES_PRODUCT_AND_TOTAL && !setting_whole_number(words[1], 0, SEED_MAX_TOTAL, &arguments->total)) {
-        return error_set(err, STATUS_INVALID_ARGUMENT, "TOTAL is a whole number from 0 to %d: \"%s\"", SEED_MAX_TOTAL,
-                         words[1]);
+    if (operands == TAKES_PRODUCT_AND_TOTAL &&
+        !setting_whole_number(words[1], 0, SEED_MAX_TOTAL, &arguments->total)) {
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "TOTAL is a whole number from 0 to %d: \"%s\"", SEED_MAX_TOTAL, words[1]);
     }
     arguments->name = operands == TAKES_NOTHING ? NULL : words[0];
     return STATUS_OK;
 }
 
 /* Which command the words begin with, and how many of them are its name. */
-static enum status find_command(char *const *words, int count, enum command *out, int *out_used, struct error *err) {
+static enum status find_command(char *const *words, int count, enum command *out, int *out_used,
+                                struct error *err) {
     for (enum command c = COMMAND_HELP; c < COMMANDS; c++) {
         *out_used = match(c, words, count);
         if (*out_used > 0) {
@@ -109,7 +123,8 @@ static enum status find_command(char *const *words, int count, enum command *out
     if (count == 0) {
         return error_set(err, STATUS_INVALID_ARGUMENT, "no command; see leasectl --help");
     }
-    return error_set(err, STATUS_INVALID_ARGUMENT, "%s: no such command; see leasectl --help", words[0]);
+    return error_set(err, STATUS_INVALID_ARGUMENT, "%s: no such command; see leasectl --help",
+                     words[0]);
 }
 
 enum status arguments_parse(int argc, char **argv, struct arguments *out, struct error *err) {
@@ -120,8 +135,8 @@ enum status arguments_parse(int argc, char **argv, struct arguments *out, struct
         status = find_command(argv + optind, argc - optind, &draft.command, &used, err);
     }
     if (status == STATUS_OK && draft.command != COMMAND_HELP) {
-        status =
-            read_operands(commands[draft.command].operands, argv + optind + used, argc - optind - used, &draft, err);
+        status = read_operands(commands[draft.command].operands, argv + optind + used,
+                               argc - optind - used, &draft, err);
     }
     if (status == STATUS_OK) {
         *out = draft;

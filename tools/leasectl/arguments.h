@@ -31,7 +31,8 @@ struct arguments {
 };
 
 /* STATUS_INVALID_ARGUMENT: the message says what is wrong and what is allowed. */
-enum status arguments_parse(int argc, char **argv, struct arguments *out, struct error *err) MUST_CHECK;
+enum status arguments_parse(int argc, char **argv, struct arguments *out,
+                            struct error *err) MUST_CHECK;
 
 /* What --help prints; static. */
 const char *arguments_help(void);

@@ -71,8 +71,8 @@ static void fail(struct page *page, enum status status) {
 static const char *needed_text(struct page *page, const char *name) {
     enum status status = strbuf_status(&page->text);
     if (status != STATUS_OK) {
-        fail(page,
-             error_set(&page->failure, STATUS_MALFORMED, "the %s in a list of blobs: %s", name, status_text(status)));
+        fail(page, error_set(&page->failure, STATUS_MALFORMED, "the %s in a list of blobs: %s",
+                             name, status_text(status)));
     }
     return page->text.data;
 }
@@ -102,7 +102,8 @@ static enum status parse(struct page *page, const char *xml, size_t length, stru
     XML_SetUserData(page->parser, page);
     XML_SetElementHandler(page->parser, on_start, on_end);
     XML_SetCharacterDataHandler(page->parser, on_text);
-    enum XML_Status parsed = length > INT_MAX ? XML_STATUS_ERROR : XML_Parse(page->parser, xml, (int)length, 1);
+    enum XML_Status parsed =
+        length > INT_MAX ? XML_STATUS_ERROR : XML_Parse(page->parser, xml, (int)length, 1);
     if (page->status != STATUS_OK) {
         if (err != NULL) {
             *err = page->failure;
@@ -110,15 +111,18 @@ static enum status parse(struct page *page, const char *xml, size_t length, stru
         return page->status;
     }
     if (parsed != XML_STATUS_OK || !page->is_list) {
-        return error_set(err, STATUS_MALFORMED, "the blob service's answer to a list is not the XML expected: %s",
-                         page->is_list ? XML_ErrorString(XML_GetErrorCode(page->parser)) : "no EnumerationResults");
+        return error_set(err, STATUS_MALFORMED,
+                         "the blob service's answer to a list is not the XML expected: %s",
+                         page->is_list ? XML_ErrorString(XML_GetErrorCode(page->parser))
+                                       : "no EnumerationResults");
     }
-    return strbuf_status(page->marker) == STATUS_OK ? STATUS_OK
-                                                    : error_set(err, STATUS_MALFORMED, "the marker is too long");
+    return strbuf_status(page->marker) == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, STATUS_MALFORMED, "the marker is too long");
 }
 
-enum status blob_list_read_page(const char *xml, size_t length, blob_list_visitor visit, void *context,
-                                struct strbuf *marker, struct error *err) {
+enum status blob_list_read_page(const char *xml, size_t length, blob_list_visitor visit,
+                                void *context, struct strbuf *marker, struct error *err) {
     struct page page = {.visit = visit, .context = context, .marker = marker};
     page.parser = XML_ParserCreate(NULL);
     if (page.parser == NULL) {
@@ -132,9 +136,9 @@ enum status blob_list_read_page(const char *xml, size_t length, blob_list_visito
     return status;
 }
 
-static enum status list_page(struct storage_client *client, const char *container, const char *prefix,
-                             int64_t deadline_ms, struct strbuf *marker, blob_list_visitor visit, void *context,
-                             struct error *err) {
+static enum status list_page(struct storage_client *client, const char *container,
+                             const char *prefix, int64_t deadline_ms, struct strbuf *marker,
+                             blob_list_visitor visit, void *context, struct error *err) {
     struct storage_request request;
     storage_request_init(&request, STORAGE_BLOB, "GET", 200);
     strbuf_append_char(&request.path, '/');
@@ -152,15 +156,17 @@ static enum status list_page(struct storage_client *client, const char *containe
     http_reply_init(&reply);
     enum status status = storage_client_send(client, &request, deadline_ms, &reply, err);
     if (status == STATUS_OK) {
-        status = blob_list_read_page(reply.body.data, reply.body.length, visit, context, marker, err);
+        status =
+            blob_list_read_page(reply.body.data, reply.body.length, visit, context, marker, err);
     }
     http_reply_release(&reply);
     storage_request_release(&request);
     return status;
 }
 
-enum status blob_list(struct storage_client *client, const char *container, const char *prefix, int64_t deadline_ms,
-                      blob_list_visitor visit, void *context, struct error *err) {
+enum status blob_list(struct storage_client *client, const char *container, const char *prefix,
+                      int64_t deadline_ms, blob_list_visitor visit, void *context,
+                      struct error *err) {
     struct strbuf marker;
     strbuf_init(&marker, BLOB_LIST_TEXT_BYTES - 1);
     enum status status;

@@ -25,20 +25,22 @@ struct blob_item {
 };
 
 /* Borrowed for the call. Any status but STATUS_OK ends the list with it. */
-typedef enum status (*blob_list_visitor)(void *context, const struct blob_item *item, struct error *err);
+typedef enum status (*blob_list_visitor)(void *context, const struct blob_item *item,
+                                         struct error *err);
 
 /*
  * List Blobs with include=metadata: visits every blob whose name begins with `prefix`, following markers to the end.
  * STATUS_CONTAINER_NOT_FOUND, STATUS_MALFORMED (an answer that is not such XML), the visitor's, and storage_client_send's.
  */
-enum status blob_list(struct storage_client *client, const char *container, const char *prefix, int64_t deadline_ms,
-                      blob_list_visitor visit, void *context, struct error *err) MUST_CHECK;
+enum status blob_list(struct storage_client *client, const char *container, const char *prefix,
+                      int64_t deadline_ms, blob_list_visitor visit, void *context,
+                      struct error *err) MUST_CHECK;
 
 /*
  * Reads one answer of `length` bytes; `marker` (initialized) becomes the next request's, "" at the end. STATUS_MALFORMED, STATUS_NO_MEMORY,
  * and the visitor's.
  */
-enum status blob_list_read_page(const char *xml, size_t length, blob_list_visitor visit, void *context,
-                                struct strbuf *marker, struct error *err) MUST_CHECK;
+enum status blob_list_read_page(const char *xml, size_t length, blob_list_visitor visit,
+                                void *context, struct strbuf *marker, struct error *err) MUST_CHECK;
 
 #endif

@@ -34,7 +34,8 @@ static void *watch(void *context) {
     return NULL;
 }
 
-enum status interrupt_start(struct interrupt *interrupt, struct parts *parts, bool may_cut_short, struct error *err) {
+enum status interrupt_start(struct interrupt *interrupt, struct parts *parts, bool may_cut_short,
+                            struct error *err) {
     interrupt->parts = parts;
     interrupt->may_cut_short = may_cut_short;
     return thread_start(&interrupt->thread, watch, interrupt, err);

@@ -16,7 +16,8 @@ struct listing {
 };
 
 static bool add_text(cJSON *row, const char *name, const char *text) {
-    return (text[0] == '\0' ? cJSON_AddNullToObject(row, name) : cJSON_AddStringToObject(row, name, text)) != NULL;
+    return (text[0] == '\0' ? cJSON_AddNullToObject(row, name)
+                            : cJSON_AddStringToObject(row, name, text)) != NULL;
 }
 
 static enum status list_blob(void *context, const struct blob_item *item, struct error *err) {
@@ -24,7 +25,8 @@ static enum status list_blob(void *context, const struct blob_item *item, struct
     cJSON *row = cJSON_CreateObject();
     bool complete = strlen(item->name) >= listing->prefix_length &&
                     add_text(row, "lease", item->name + listing->prefix_length) &&
-                    add_text(row, "state", item->lease_state) && add_text(row, "duration", item->lease_duration) &&
+                    add_text(row, "state", item->lease_state) &&
+                    add_text(row, "duration", item->lease_duration) &&
                     add_text(row, "createdAt", item->created_at);
     if (!complete || !cJSON_AddItemToArray(listing->rows, row)) {
         cJSON_Delete(row);
@@ -35,10 +37,13 @@ static enum status list_blob(void *context, const struct blob_item *item, struct
 
 enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) {
     const struct lease_store_blob_options *options = &parts->settings.lease_store;
-    struct listing listing = {.prefix_length = strlen(options->blob_prefix), .rows = cJSON_CreateArray()};
-    enum status status = blob_list(&parts->storage, options->container, options->blob_prefix,
-                                   clock_now_ms(parts->platform.clock) + LISTING_MS, list_blob, &listing, err);
-    if (status == STATUS_CONTAINER_NOT_FOUND && listing.rows != NULL) { /* it comes with the first lease */
+    struct listing listing = {.prefix_length = strlen(options->blob_prefix),
+                              .rows = cJSON_CreateArray()};
+    enum status status =
+        blob_list(&parts->storage, options->container, options->blob_prefix,
+                  clock_now_ms(parts->platform.clock) + LISTING_MS, list_blob, &listing, err);
+    if (status == STATUS_CONTAINER_NOT_FOUND &&
+        listing.rows != NULL) { /* it comes with the first lease */
         status = STATUS_OK;
     }
     if (status == STATUS_OK) {
@@ -85,13 +90,15 @@ static enum status break_blob(struct parts *parts, const char *name, struct erro
     return status;
 }
 
-enum status leases_break(struct parts *parts, const struct output *output, const char *name, struct error *err) {
+enum status leases_break(struct parts *parts, const struct output *output, const char *name,
+                         struct error *err) {
     enum status status = break_blob(parts, name, err);
     if (status == STATUS_LEASE_LOST) {
         return error_set(err, STATUS_NOT_FOUND, "nobody holds the lease %s", name);
     }
     if (status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND) {
-        return error_set(err, STATUS_NOT_FOUND, "there is no lease %s; leasectl leases list shows their names", name);
+        return error_set(err, STATUS_NOT_FOUND,
+                         "there is no lease %s; leasectl leases list shows their names", name);
     }
     if (status != STATUS_OK) {
         error_wrap(err, "breaking the lease %s", name);
@@ -101,7 +108,8 @@ enum status leases_break(struct parts *parts, const struct output *output, const
         return output_text("Broken. What its holder had not committed fails.\n", err);
     }
     cJSON *row = cJSON_CreateObject();
-    bool complete = cJSON_AddStringToObject(row, "lease", name) != NULL && cJSON_AddTrueToObject(row, "broken") != NULL;
+    bool complete = cJSON_AddStringToObject(row, "lease", name) != NULL &&
+                    cJSON_AddTrueToObject(row, "broken") != NULL;
     status = output_json(complete ? row : NULL, err);
     cJSON_Delete(row);
     return status;

@@ -20,7 +20,8 @@
 enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) MUST_CHECK;
 
 /* Prints them. */
-enum status leases_list(struct parts *parts, const struct output *output, struct error *err) MUST_CHECK;
+enum status leases_list(struct parts *parts, const struct output *output,
+                        struct error *err) MUST_CHECK;
 
 /*
  * Ends somebody's lease at once; what its holder has not committed when it notices fails. One that is broken already may be broken

@@ -18,8 +18,8 @@
 
 enum { EXIT_REFUSED = 2, STOP_RELEASE_MS = 4200 };
 
-static enum status run(struct parts *parts, const struct arguments *arguments, struct interrupt *interrupt,
-                       struct error *err) {
+static enum status run(struct parts *parts, const struct arguments *arguments,
+                       struct interrupt *interrupt, struct error *err) {
     struct output output = {.json = arguments->json, .on_terminal = isatty(STDOUT_FILENO) == 1};
     switch (arguments->command) {
     case COMMAND_PRODUCTS_LIST:
@@ -51,12 +51,13 @@ static enum status load(struct parts *parts, char *const *environment, struct er
     }
     struct app_settings *settings = &parts->settings;
     if (settings->store_kind == STORE_MEMORY) {
-        return error_set(
-            err, STATUS_INVALID_ARGUMENT,
-            "Inventory:Store is Memory: its products are in the handler's own memory, where leasectl cannot see them");
+        return error_set(err, STATUS_INVALID_ARGUMENT,
+                         "Inventory:Store is Memory: its products are in the handler's own memory, "
+                         "where leasectl cannot see them");
     }
     settings->inventory.is_prepared = true;
-    log_configure(settings->log_level > LOG_WARNING ? settings->log_level : LOG_WARNING, settings->instance);
+    log_configure(settings->log_level > LOG_WARNING ? settings->log_level : LOG_WARNING,
+                  settings->instance);
     return STATUS_OK;
 }
 
@@ -68,11 +69,12 @@ static void stop(struct parts *parts) {
 }
 
 static bool changes_something(enum command command) {
-    return command == COMMAND_PRODUCTS_SET || command == COMMAND_PRODUCTS_ADD || command == COMMAND_LEASES_BREAK;
+    return command == COMMAND_PRODUCTS_SET || command == COMMAND_PRODUCTS_ADD ||
+           command == COMMAND_LEASES_BREAK;
 }
 
-static enum status start_and_run(struct parts *parts, const struct arguments *arguments, struct interrupt *interrupt,
-                                 struct error *err) {
+static enum status start_and_run(struct parts *parts, const struct arguments *arguments,
+                                 struct interrupt *interrupt, struct error *err) {
     enum status status = parts_start(parts, err);
     if (status != STATUS_OK) {
         return status;
@@ -91,8 +93,8 @@ static int fail(enum status status, const struct error *err) {
     if (status == STATUS_INVALID_ARGUMENT) {
         return EXIT_BAD_SETTING;
     }
-    bool refused = status == STATUS_NOT_FOUND || status == STATUS_ALREADY_EXISTS || status == STATUS_LEASE_CONFLICT ||
-                   status == STATUS_PRECONDITION_FAILED;
+    bool refused = status == STATUS_NOT_FOUND || status == STATUS_ALREADY_EXISTS ||
+                   status == STATUS_LEASE_CONFLICT || status == STATUS_PRECONDITION_FAILED;
     return refused ? EXIT_REFUSED : EXIT_FAILURE;
 }
 

@@ -22,8 +22,8 @@ enum status output_json(const cJSON *value, struct error *err) {
     return status == STATUS_OK ? output_text("\n", err) : status;
 }
 
-enum status output_rows(const struct output *output, const struct table_column *columns, size_t count,
-                        const cJSON *rows, struct error *err) {
+enum status output_rows(const struct output *output, const struct table_column *columns,
+                        size_t count, const cJSON *rows, struct error *err) {
     if (output->json) {
         return output_json(rows, err);
     }

@@ -25,7 +25,7 @@ enum status output_text(const char *text, struct error *err) MUST_CHECK;
 enum status output_json(const cJSON *value, struct error *err) MUST_CHECK;
 
 /* The rows, as a table or as JSON. STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
-enum status output_rows(const struct output *output, const struct table_column *columns, size_t count,
-                        const cJSON *rows, struct error *err) MUST_CHECK;
+enum status output_rows(const struct output *output, const struct table_column *columns,
+                        size_t count, const cJSON *rows, struct error *err) MUST_CHECK;
 
 #endif

@@ -11,13 +11,17 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 static const struct table_column product_columns[] = {
-    {"productId", "PRODUCT", false},        {"totalQuantity", "TOTAL", true}, {"availableQuantity", "AVAILABLE", true},
-    {"reservedQuantity", "RESERVED", true}, {"version", "VERSION", true},
+    {"productId", "PRODUCT", false},
+    {"totalQuantity", "TOTAL", true},
+    {"availableQuantity", "AVAILABLE", true},
+    {"reservedQuantity", "RESERVED", true},
+    {"version", "VERSION", true},
 };
 
 /* ---- list ---- */
 
-static enum status append_row(cJSON *rows, const struct product *product, int64_t available, struct error *err) {
+static enum status append_row(cJSON *rows, const struct product *product, int64_t available,
+                              struct error *err) {
     cJSON *row = cJSON_CreateObject();
     bool complete = cJSON_AddStringToObject(row, "productId", product->id) != NULL &&
                     json_add_int64(row, "totalQuantity", product->total) &&
@@ -53,8 +57,8 @@ static enum status list_product(void *context, const struct product *product, st
 }
 
 /* The row knows nothing of time: where a reservation may have expired since, those that have are read with it. */
-static enum status append_product(cJSON *rows, struct inventory_store *store, const struct product *product,
-                                  struct error *err) {
+static enum status append_product(cJSON *rows, struct inventory_store *store,
+                                  const struct product *product, struct error *err) {
     int64_t now_ms = store->ops->now_ms(store);
     if (product->due_ms > now_ms) {
         return append_row(rows, product, product->available, err);
@@ -78,7 +82,8 @@ static enum status append_product(cJSON *rows, struct inventory_store *store, co
 enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
     struct listing listing = {0};
     cJSON *rows = cJSON_CreateArray();
-    enum status status = inventory_store_list_and_wait(&parts->table_store, list_product, &listing, err);
+    enum status status =
+        inventory_store_list_and_wait(&parts->table_store, list_product, &listing, err);
     for (size_t i = 0; i < listing.count && status == STATUS_OK; i++) {
         status = append_product(rows, &parts->table_store.base, &listing.products[i], err);
     }
@@ -103,46 +108,52 @@ enum status products_list(struct parts *parts, const struct output *output, stru
 
 /* In an operator's words. */
 static enum status explain(enum status status, const char *product_id, struct error *err) {
-    return status == STATUS_NOT_FOUND ? error_set(err, status, "there is no product %s", product_id) : status;
+    return status == STATUS_NOT_FOUND ? error_set(err, status, "there is no product %s", product_id)
+                                      : status;
 }
 
 /* ---- set, add ---- */
 
 /* One product as it was left, as a list of one. */
-static enum status print_product(const struct output *output, const char *product_id, int64_t total, int64_t available,
-                                 int64_t version, struct error *err) {
+static enum status print_product(const struct output *output, const char *product_id, int64_t total,
+                                 int64_t available, int64_t version, struct error *err) {
     struct product product = {.total = total, .version = version};
     snprintf(product.id, sizeof product.id, "%s", product_id);
     cJSON *rows = cJSON_CreateArray();
     enum status status = append_row(rows, &product, available, err);
     if (status == STATUS_OK) {
-        status = output->json ? output_json(cJSON_GetArrayItem(rows, 0), err)
-                              : output_rows(output, product_columns, COUNT(product_columns), rows, err);
+        status = output->json
+                     ? output_json(cJSON_GetArrayItem(rows, 0), err)
+                     : output_rows(output, product_columns, COUNT(product_columns), rows, err);
     }
     cJSON_Delete(rows);
     return status;
 }
 
-enum status products_set(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
-                         struct error *err) {
-    struct inventory_request request = {.operation = &operation_set_total, .product_id = product_id, .quantity = total};
+enum status products_set(struct parts *parts, const struct output *output, const char *product_id,
+                         int64_t total, struct error *err) {
+    struct inventory_request request = {
+        .operation = &operation_set_total, .product_id = product_id, .quantity = total};
     enum status status = inventory_service_run(&parts->inventory, &request, err);
     if (status == STATUS_LEASE_CONFLICT) {
-        return error_set(err, status, "others have been at product %s all the time; try again", product_id);
+        return error_set(err, status, "others have been at product %s all the time; try again",
+                         product_id);
     }
     if (status != STATUS_OK) {
         return explain(status, product_id, err);
     }
     if (!request.is_set) {
         return error_set(err, STATUS_PRECONDITION_FAILED,
-                         "the total of %s cannot be %lld: %lld units are reserved; it stays %lld", product_id,
-                         (long long)total, (long long)(request.total - request.available), (long long)request.total);
+                         "the total of %s cannot be %lld: %lld units are reserved; it stays %lld",
+                         product_id, (long long)total,
+                         (long long)(request.total - request.available), (long long)request.total);
     }
-    return print_product(output, product_id, request.total, request.available, request.version, err);
+    return print_product(output, product_id, request.total, request.available, request.version,
+                         err);
 }
 
-enum status products_add(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
-                         struct error *err) {
+enum status products_add(struct parts *parts, const struct output *output, const char *product_id,
+                         int64_t total, struct error *err) {
     struct seed_product product = {.total = total};
     snprintf(product.id, sizeof product.id, "%s", product_id);
     enum status status = inventory_store_add_and_wait(&parts->table_store, &product, err);
@@ -159,8 +170,8 @@ enum status products_add(struct parts *parts, const struct output *output, const
 static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t none_ms) {
     char text[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(time_ms, text);
-    return (time_ms == none_ms ? cJSON_AddNullToObject(object, name) : cJSON_AddStringToObject(object, name, text)) !=
-           NULL;
+    return (time_ms == none_ms ? cJSON_AddNullToObject(object, name)
+                               : cJSON_AddStringToObject(object, name, text)) != NULL;
 }
 
 /* What GetInventory answers. NULL: no memory. */
@@ -182,7 +193,8 @@ static cJSON *read_picture(const struct product_state *state, int64_t now_ms) {
 /* GetInventory's picture, and what an operator wants to know beside it. NULL: no memory. */
 static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
     const struct product *product = &state->product;
-    int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
+    int64_t due_ms =
+        product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
     cJSON *picture = read_picture(state, now_ms);
     bool complete = json_add_int64(picture, "version", product->version) &&
                     cJSON_AddStringToObject(picture, "etag", state->etag) != NULL &&
@@ -204,9 +216,11 @@ static cJSON *list_facts(const cJSON *picture) {
         if (cJSON_IsArray(member)) {
             continue;
         }
-        cJSON *fact = cJSON_CreateObject(), *value = cJSON_GetObjectItemCaseSensitive(picture, member->string);
+        cJSON *fact = cJSON_CreateObject(),
+              *value = cJSON_GetObjectItemCaseSensitive(picture, member->string);
         complete = cJSON_AddStringToObject(fact, "name", member->string) != NULL &&
-                   cJSON_AddItemReferenceToObject(fact, "value", value) && cJSON_AddItemToArray(facts, fact);
+                   cJSON_AddItemReferenceToObject(fact, "value", value) &&
+                   cJSON_AddItemToArray(facts, fact);
         if (!complete) {
             cJSON_Delete(fact);
         }
@@ -218,34 +232,41 @@ static cJSON *list_facts(const cJSON *picture) {
     return facts;
 }
 
-static enum status print_picture(const struct output *output, const cJSON *picture, struct error *err) {
-    static const struct table_column fact_columns[] = {{"name", NULL, false}, {"value", NULL, false}};
+static enum status print_picture(const struct output *output, const cJSON *picture,
+                                 struct error *err) {
+    static const struct table_column fact_columns[] = {{"name", NULL, false},
+                                                       {"value", NULL, false}};
     static const struct table_column reservation_columns[] = {
-        {"reservationId", "RESERVATION", false}, {"customerId", "CUSTOMER", false},  {"quantity", "QUANTITY", true},
-        {"reservedAt", "RESERVED AT", false},    {"expiresAt", "EXPIRES AT", false},
+        {"reservationId", "RESERVATION", false}, {"customerId", "CUSTOMER", false},
+        {"quantity", "QUANTITY", true},          {"reservedAt", "RESERVED AT", false},
+        {"expiresAt", "EXPIRES AT", false},
     };
     const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(picture, "activeReservations");
     cJSON *facts = list_facts(picture);
-    enum status status =
-        facts == NULL ? output_text(NULL, err) : output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
+    enum status status = facts == NULL
+                             ? output_text(NULL, err)
+                             : output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
     cJSON_Delete(facts);
     if (status == STATUS_OK) {
         status = output_text("\n", err);
     }
     if (status == STATUS_OK) {
-        status = output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err);
+        status =
+            output_rows(output, reservation_columns, COUNT(reservation_columns), reservations, err);
     }
     return status;
 }
 
-enum status products_show(struct parts *parts, const struct output *output, const char *product_id, struct error *err) {
+enum status products_show(struct parts *parts, const struct output *output, const char *product_id,
+                          struct error *err) {
     struct product_state state;
     product_state_init(&state);
     int64_t now_ms = 0;
     enum status status = inventory_service_get(&parts->inventory, product_id, &state, &now_ms, err);
     if (status == STATUS_OK) {
         cJSON *picture = make_picture(&state, now_ms);
-        status = output->json || picture == NULL ? output_json(picture, err) : print_picture(output, picture, err);
+        status = output->json || picture == NULL ? output_json(picture, err)
+                                                 : print_picture(output, picture, err);
         cJSON_Delete(picture);
     }
     product_state_cleanup(&state);

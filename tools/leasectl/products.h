@@ -25,11 +25,12 @@ enum status products_rows(struct parts *parts, cJSON **out, struct error *err) M
  * STATUS_PRECONDITION_FAILED  set: more than that is reserved
  * STATUS_LEASE_CONFLICT       set: its turn did not come
  */
-enum status products_list(struct parts *parts, const struct output *output, struct error *err) MUST_CHECK;
-enum status products_set(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
-                         struct error *err) MUST_CHECK;
-enum status products_add(struct parts *parts, const struct output *output, const char *product_id, int64_t total,
-                         struct error *err) MUST_CHECK;
+enum status products_list(struct parts *parts, const struct output *output,
+                          struct error *err) MUST_CHECK;
+enum status products_set(struct parts *parts, const struct output *output, const char *product_id,
+                         int64_t total, struct error *err) MUST_CHECK;
+enum status products_add(struct parts *parts, const struct output *output, const char *product_id,
+                         int64_t total, struct error *err) MUST_CHECK;
 enum status products_show(struct parts *parts, const struct output *output, const char *product_id,
                           struct error *err) MUST_CHECK;
 

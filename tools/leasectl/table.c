@@ -10,7 +10,8 @@
 
 enum { DIGITS_BYTES = 320 }; /* any double without its fraction */
 
-static bool add_columns(struct libscols_table *table, const struct table_column *columns, size_t count) {
+static bool add_columns(struct libscols_table *table, const struct table_column *columns,
+                        size_t count) {
     bool complete = true;
     for (size_t i = 0; i < count && complete; i++) {
         int flags = (columns[i].is_number ? SCOLS_FL_RIGHT : 0) | (i == 0 ? SCOLS_FL_TRUNC : 0);
@@ -82,8 +83,8 @@ static char *draw(const struct table_column *columns, size_t count, const cJSON 
     }
     char *text = NULL;
     scols_table_set_termforce(table, fits ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
-    if (scols_table_enable_noheadings(table, columns[0].title == NULL) == 0 && add_columns(table, columns, count) &&
-        add_rows(table, columns, count, rows)) {
+    if (scols_table_enable_noheadings(table, columns[0].title == NULL) == 0 &&
+        add_columns(table, columns, count) && add_rows(table, columns, count, rows)) {
         text = print(table);
     }
     scols_unref_table(table);

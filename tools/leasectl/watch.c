@@ -20,7 +20,8 @@ enum { PERIOD_MS = 2000 };
 /* ---- one snapshot: {"time","products":[{..., "leaseState"}, ...]} ---- */
 
 static int by_lease(const void *a, const void *b) {
-    return strcmp(json_string(*(const cJSON *const *)a, "lease"), json_string(*(const cJSON *const *)b, "lease"));
+    return strcmp(json_string(*(const cJSON *const *)a, "lease"),
+                  json_string(*(const cJSON *const *)b, "lease"));
 }
 
 /* Borrowed rows by their lease's name; the caller's (free). NULL: no memory. */
@@ -66,8 +67,9 @@ static bool add_lease_states(cJSON *products, const cJSON *leases) {
     cJSON *product;
     cJSON_ArrayForEach(product, products) {
         const char *state = complete ? lease_state(product, sorted, count) : NULL;
-        complete = complete && (state == NULL ? cJSON_AddNullToObject(product, "leaseState")
-                                              : cJSON_AddStringToObject(product, "leaseState", state)) != NULL;
+        complete = complete &&
+                   (state == NULL ? cJSON_AddNullToObject(product, "leaseState")
+                                  : cJSON_AddStringToObject(product, "leaseState", state)) != NULL;
     }
     free(sorted);
     return complete;
@@ -83,7 +85,8 @@ static enum status take_snapshot(struct parts *parts, cJSON **out, struct error 
     if (status == STATUS_OK) {
         utc_format_iso8601(parts->table_store.base.ops->now_ms(&parts->table_store.base), now);
         cJSON *snapshot = cJSON_CreateObject();
-        if (add_lease_states(products, leases) && cJSON_AddStringToObject(snapshot, "time", now) != NULL &&
+        if (add_lease_states(products, leases) &&
+            cJSON_AddStringToObject(snapshot, "time", now) != NULL &&
             cJSON_AddItemToObject(snapshot, "products", products)) {
             products = NULL; /* the snapshot's */
             *out = snapshot;
@@ -106,7 +109,8 @@ static void cut_to_screen(char *text) {
         return;
     }
     char *end = text;
-    for (int line = 0; end != NULL && line < size.ws_row - 2; line++) { /* the time, and where the cursor stays */
+    for (int line = 0; end != NULL && line < size.ws_row - 2;
+         line++) { /* the time, and where the cursor stays */
         end = strchr(end, '\n');
         end = end == NULL ? NULL : end + 1;
     }
@@ -127,14 +131,16 @@ static enum status show(const struct output *output, const cJSON *snapshot, stru
     if (output->json) {
         return output_json(snapshot, err);
     }
-    char *table = table_text(columns, sizeof columns / sizeof columns[0],
-                             cJSON_GetObjectItemCaseSensitive(snapshot, "products"), output->on_terminal);
+    char *table =
+        table_text(columns, sizeof columns / sizeof columns[0],
+                   cJSON_GetObjectItemCaseSensitive(snapshot, "products"), output->on_terminal);
     char *text = NULL;
     if (table != NULL && output->on_terminal) {
         cut_to_screen(table);
     }
-    if (table == NULL || asprintf(&text, "%s%s\n%s%s", output->on_terminal ? SCREEN_CLEAR : "",
-                                  json_string(snapshot, "time"), table, output->on_terminal ? "" : "\n") < 0) {
+    if (table == NULL ||
+        asprintf(&text, "%s%s\n%s%s", output->on_terminal ? SCREEN_CLEAR : "",
+                 json_string(snapshot, "time"), table, output->on_terminal ? "" : "\n") < 0) {
         text = NULL;
     }
     enum status status = output_text(text, err);
@@ -143,7 +149,8 @@ static enum status show(const struct output *output, const cJSON *snapshot, stru
     return status;
 }
 
-static enum status show_failure(const struct output *output, const struct error *failure, struct error *err) {
+static enum status show_failure(const struct output *output, const struct error *failure,
+                                struct error *err) {
     if (!output->on_terminal) {
         fprintf(stderr, "leasectl: %s\n", failure->message);
         return STATUS_OK;
@@ -179,7 +186,8 @@ enum status watch_run(struct parts *parts, const struct output *output, struct i
             break;
         }
     }
-    if (is_screen && output_text(SCREEN_LEAVE, status == STATUS_OK ? err : NULL) != STATUS_OK && status == STATUS_OK) {
+    if (is_screen && output_text(SCREEN_LEAVE, status == STATUS_OK ? err : NULL) != STATUS_OK &&
+        status == STATUS_OK) {
         status = STATUS_UNAVAILABLE;
     }
     return status;

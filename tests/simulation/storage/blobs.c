@@ -95,7 +95,8 @@ static void refuse(struct simulated_answer *answer, int http_status, const char 
     simulated_answer_refuse_blob(answer, (struct simulated_refusal){http_status, code});
 }
 
-static void accept(struct simulated_answer *answer, int http_status, uint64_t version, int64_t written_ms) {
+static void accept(struct simulated_answer *answer, int http_status, uint64_t version,
+                   int64_t written_ms) {
     char etag[32], modified[UTC_TEXT_BYTES];
     answer->http_status = http_status;
     snprintf(etag, sizeof etag, "\"0x8DE%012" PRIX64 "\"", version);
@@ -128,14 +129,15 @@ static const struct {
                      {"break", LEASE_BREAK, SIMULATED_LEASE_BREAK, 202}};
 
 /* Reads a UUID; `out` is "" if the header is missing. Returns why that does not do, or NULL. */
-static const char *read_id(const struct simulated_request *request, const char *name, bool is_required,
-                           char out[UUID_TEXT_BYTES]) {
+static const char *read_id(const struct simulated_request *request, const char *name,
+                           bool is_required, char out[UUID_TEXT_BYTES]) {
     struct text value = simulated_request_header(request, name);
     out[0] = '\0';
     if (value.length == 0) {
         return is_required ? "MissingRequiredHeader" : NULL;
     }
-    return text_copy(value, out, UUID_TEXT_BYTES) && uuid_is_valid(out) ? NULL : "InvalidHeaderValue";
+    return text_copy(value, out, UUID_TEXT_BYTES) && uuid_is_valid(out) ? NULL
+                                                                        : "InvalidHeaderValue";
 }
 
 static const char *read_duration(const struct simulated_request *request, int *out) {
@@ -143,14 +145,17 @@ static const char *read_duration(const struct simulated_request *request, int *o
     if (value.length == 0) {
         return "MissingRequiredHeader";
     }
-    bool is_good = text_read_int(value, out) && (*out == LEASE_STATE_INFINITE_S || (*out >= 15 && *out <= 60));
+    bool is_good =
+        text_read_int(value, out) && (*out == LEASE_STATE_INFINITE_S || (*out >= 15 && *out <= 60));
     return is_good ? NULL : "InvalidHeaderValue";
 }
 
 static const char *read_period(const struct simulated_request *request, int *out) {
     struct text value = simulated_request_header(request, "x-ms-lease-break-period");
     *out = LEASE_STATE_NO_PERIOD;
-    return value.length == 0 || (text_read_int(value, out) && *out >= 0 && *out <= 60) ? NULL : "InvalidHeaderValue";
+    return value.length == 0 || (text_read_int(value, out) && *out >= 0 && *out <= 60)
+               ? NULL
+               : "InvalidHeaderValue";
 }
 
 static const char *read_lease_request(struct blobs *blobs, const struct simulated_request *request,
@@ -160,7 +165,8 @@ static const char *read_lease_request(struct blobs *blobs, const struct simulate
     case LEASE_ACQUIRE:
         fault = read_id(request, "x-ms-proposed-lease-id", false, own->id);
         if (own->id[0] == '\0') {
-            snprintf(own->id, sizeof own->id, "1ea5e000-0000-4000-8000-%012" PRIx64, ++blobs->last_lease_id);
+            snprintf(own->id, sizeof own->id, "1ea5e000-0000-4000-8000-%012" PRIx64,
+                     ++blobs->last_lease_id);
         }
         return fault != NULL ? fault : read_duration(request, &own->call.duration_s);
     case LEASE_CHANGE:
@@ -176,20 +182,22 @@ static const char *read_lease_request(struct blobs *blobs, const struct simulate
     return read_id(request, "x-ms-lease-id", true, own->id);
 }
 
-static void answer_lease(struct blobs *blobs, const struct blob *blob, enum lease_action action, int http_status,
-                         struct simulated_answer *answer) {
+static void answer_lease(struct blobs *blobs, const struct blob *blob, enum lease_action action,
+                         int http_status, struct simulated_answer *answer) {
     accept_blob(answer, http_status, blob);
     if (action == LEASE_BREAK) {
         strbuf_append_string(&answer->headers, "x-ms-lease-time: ");
-        strbuf_append_int64(&answer->headers, lease_state_break_s(&blob->lease, clock_now_ms(blobs->clock)));
+        strbuf_append_int64(&answer->headers,
+                            lease_state_break_s(&blob->lease, clock_now_ms(blobs->clock)));
         strbuf_append_string(&answer->headers, "\r\n");
     } else if (action != LEASE_RELEASE) {
         simulated_answer_add_header(&answer->headers, "x-ms-lease-id", blob->lease.id);
     }
 }
 
-static void serve_lease(struct blobs *blobs, struct blob *blob, const struct simulated_request *request,
-                        struct simulated_answer *answer, struct simulated_outcome *outcome) {
+static void serve_lease(struct blobs *blobs, struct blob *blob,
+                        const struct simulated_request *request, struct simulated_answer *answer,
+                        struct simulated_outcome *outcome) {
     struct text name = simulated_request_header(request, "x-ms-lease-action");
     size_t at = 0, count = sizeof lease_actions / sizeof lease_actions[0];
     while (at < count && !text_is(name, lease_actions[at].name)) {
@@ -200,7 +208,8 @@ static void serve_lease(struct blobs *blobs, struct blob *blob, const struct sim
         return;
     }
     struct lease_request own = {.id = "", .proposed = ""};
-    own.call = (struct lease_state_call){.action = lease_actions[at].action, .id = own.id, .proposed = own.proposed};
+    own.call = (struct lease_state_call){
+        .action = lease_actions[at].action, .id = own.id, .proposed = own.proposed};
     outcome->kind = lease_actions[at].kind;
     const char *fault = read_lease_request(blobs, request, &own);
     struct simulated_refusal refusal = {400, fault};
@@ -246,11 +255,13 @@ static struct simulated_refusal check_lease(struct blobs *blobs, struct blob *bl
     return (is_write ? lease_state_check_write : lease_state_check_read)(&blob->lease, id, now_ms);
 }
 
-static void put_blob(struct blobs *blobs, struct container *container, const char *name, struct blob *blob,
-                     const struct simulated_request *request, struct simulated_answer *answer) {
+static void put_blob(struct blobs *blobs, struct container *container, const char *name,
+                     struct blob *blob, const struct simulated_request *request,
+                     struct simulated_answer *answer) {
     struct text type = simulated_request_header(request, "x-ms-blob-type");
     bool only_if_absent = text_is(simulated_request_header(request, "If-None-Match"), "*");
-    struct simulated_refusal refusal = blob == NULL ? SIMULATED_ACCEPTED : check_lease(blobs, blob, true, request);
+    struct simulated_refusal refusal =
+        blob == NULL ? SIMULATED_ACCEPTED : check_lease(blobs, blob, true, request);
     if (request->body.length > 0) {
         refuse(answer, 501, "NotImplemented");
     } else if (!text_is(type, "BlockBlob")) {
@@ -275,20 +286,24 @@ static void show_blob(struct blobs *blobs, struct blob *blob, struct simulated_a
     strbuf_append_string(&answer->headers, "x-ms-blob-type: BlockBlob\r\n");
     simulated_answer_add_header(&answer->headers, "x-ms-lease-state", lease_state_name(state));
     simulated_answer_add_header(&answer->headers, "x-ms-lease-status",
-                                state == LEASE_LEASED || state == LEASE_BREAKING ? "locked" : "unlocked");
+                                state == LEASE_LEASED || state == LEASE_BREAKING ? "locked"
+                                                                                 : "unlocked");
     if (state == LEASE_LEASED) {
         bool is_infinite = blob->lease.duration_s == LEASE_STATE_INFINITE_S;
-        simulated_answer_add_header(&answer->headers, "x-ms-lease-duration", is_infinite ? "infinite" : "fixed");
+        simulated_answer_add_header(&answer->headers, "x-ms-lease-duration",
+                                    is_infinite ? "infinite" : "fixed");
     }
 }
 
-static void delete_blob(struct container *container, struct blob *blob, struct simulated_answer *answer) {
+static void delete_blob(struct container *container, struct blob *blob,
+                        struct simulated_answer *answer) {
     map_remove(&container->blobs, &blob->entry);
     free_blob(&blob->entry);
     answer->http_status = 202;
 }
 
-static void change_metadata(struct blobs *blobs, struct blob *blob, const struct simulated_request *request,
+static void change_metadata(struct blobs *blobs, struct blob *blob,
+                            const struct simulated_request *request,
                             struct simulated_answer *answer) {
     keep_metadata(blob, request);
     note_write(blobs, blob);
@@ -296,9 +311,9 @@ static void change_metadata(struct blobs *blobs, struct blob *blob, const struct
 }
 
 /* A request about a blob that is there. */
-static void serve_present(struct blobs *blobs, struct container *container, struct blob *blob, const char *component,
-                          const struct simulated_request *request, struct simulated_answer *answer,
-                          struct simulated_outcome *outcome) {
+static void serve_present(struct blobs *blobs, struct container *container, struct blob *blob,
+                          const char *component, const struct simulated_request *request,
+                          struct simulated_answer *answer, struct simulated_outcome *outcome) {
     bool is_read = text_is(request->method, "HEAD") || text_is(request->method, "GET");
     struct simulated_refusal refusal = check_lease(blobs, blob, !is_read, request);
     if (refusal.code != NULL) {
@@ -343,10 +358,12 @@ static void serve_blob(struct blobs *blobs, const char *container_name, const ch
 static bool is_container_name(const char *name) {
     size_t length = strlen(name);
     bool is_good = length >= 3 && length <= 63 && name[0] != '-' && name[length - 1] != '-';
-    return is_good && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length && strstr(name, "--") == NULL;
+    return is_good && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == length &&
+           strstr(name, "--") == NULL;
 }
 
-static void create_container(struct blobs *blobs, const char *name, struct simulated_answer *answer) {
+static void create_container(struct blobs *blobs, const char *name,
+                             struct simulated_answer *answer) {
     struct container *container = (struct container *)map_find(&blobs->containers, name);
     if (!is_container_name(name)) {
         refuse(answer, 400, "InvalidResourceName");
@@ -365,7 +382,8 @@ void blobs_delete_container(struct blobs *blobs, struct container *container) {
     container->deleted_until_ms = clock_now_ms(blobs->clock) + BLOBS_DELETION_MS;
 }
 
-static void serve_container(struct blobs *blobs, const char *name, const struct simulated_request *request,
+static void serve_container(struct blobs *blobs, const char *name,
+                            const struct simulated_request *request,
                             struct simulated_answer *answer, struct simulated_outcome *outcome) {
     char restype[32] = "", component[32] = "";
     struct container *container = blobs_container(blobs, name);
@@ -382,7 +400,8 @@ static void serve_container(struct blobs *blobs, const char *name, const struct 
         blobs_list(blobs, container, request, answer);
     } else if (is_about_container && is_read && component[0] == '\0') {
         accept(answer, 200, container->version, container->written_ms);
-        strbuf_append_string(&answer->headers, "x-ms-lease-status: unlocked\r\nx-ms-lease-state: available\r\n");
+        strbuf_append_string(&answer->headers,
+                             "x-ms-lease-status: unlocked\r\nx-ms-lease-state: available\r\n");
     } else if (is_about_container && text_is(request->method, "DELETE")) {
         blobs_delete_container(blobs, container);
         answer->http_status = 202;
@@ -395,7 +414,8 @@ static void serve_container(struct blobs *blobs, const char *name, const struct 
 void blobs_serve(struct blobs *blobs, struct text path, const struct simulated_request *request,
                  struct simulated_answer *answer, struct simulated_outcome *outcome) {
     char decoded[NAME_BYTES + 64];
-    if (!text_percent_decode(path, decoded, sizeof decoded) || decoded[0] != '/' || decoded[1] == '\0') {
+    if (!text_percent_decode(path, decoded, sizeof decoded) || decoded[0] != '/' ||
+        decoded[1] == '\0') {
         refuse(answer, 400, "InvalidUri");
         return;
     }

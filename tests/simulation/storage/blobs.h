@@ -58,8 +58,8 @@ void blobs_delete_container(struct blobs *blobs, struct container *container);
 bool blobs_is_leased(struct blobs *blobs, const char *container, const char *name);
 
 /* Of blobs_list.c: answers List Blobs. */
-void blobs_list(struct blobs *blobs, struct container *container, const struct simulated_request *request,
-                struct simulated_answer *answer);
+void blobs_list(struct blobs *blobs, struct container *container,
+                const struct simulated_request *request, struct simulated_answer *answer);
 
 void blobs_clear(struct blobs *blobs);
 

@@ -56,7 +56,8 @@ static void append_blob(struct strbuf *out, struct blob *blob, bool with_metadat
     append_named(out, "Last-Modified", modified);
     append_named(out, "Content-Length", "0");
     append_named(out, "BlobType", "BlockBlob");
-    append_named(out, "LeaseStatus", state == LEASE_LEASED || state == LEASE_BREAKING ? "locked" : "unlocked");
+    append_named(out, "LeaseStatus",
+                 state == LEASE_LEASED || state == LEASE_BREAKING ? "locked" : "unlocked");
     append_named(out, "LeaseState", lease_state_name(state));
     if (state == LEASE_LEASED) {
         append_named(out, "LeaseDuration", is_infinite ? "infinite" : "fixed");
@@ -72,8 +73,8 @@ static void append_blob(struct strbuf *out, struct blob *blob, bool with_metadat
  * The names from `marker` on that begin with the prefix, BLOBS_LIST_ROWS at most; the next marker
  * is the name that comes then.
  */
-void blobs_list(struct blobs *blobs, struct container *container, const struct simulated_request *request,
-                struct simulated_answer *answer) {
+void blobs_list(struct blobs *blobs, struct container *container,
+                const struct simulated_request *request, struct simulated_answer *answer) {
     char prefix[PREFIX_BYTES] = "", marker[PREFIX_BYTES] = "", include[64] = "";
     simulated_request_query(request, "prefix", prefix, sizeof prefix);
     simulated_request_query(request, "marker", marker, sizeof marker);
@@ -93,8 +94,8 @@ void blobs_list(struct blobs *blobs, struct container *container, const struct s
         if (shown++ == BLOBS_LIST_ROWS) {
             next = name;
         } else {
-            append_blob(&answer->body, (struct blob *)sorted[i], strstr(include, "metadata") != NULL,
-                        clock_now_ms(blobs->clock));
+            append_blob(&answer->body, (struct blob *)sorted[i],
+                        strstr(include, "metadata") != NULL, clock_now_ms(blobs->clock));
         }
     }
     strbuf_append_string(&answer->body, "</Blobs>");

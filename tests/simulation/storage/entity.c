@@ -26,8 +26,8 @@ static size_t string_length(struct text text) {
 
 static bool is_word(struct text text) {
     int first = text.length > 0 ? text.data[0] : 0;
-    return first == '-' || (first >= '0' && first <= '9') || text_is(text, "true") || text_is(text, "false") ||
-           text_is(text, "null");
+    return first == '-' || (first >= '0' && first <= '9') || text_is(text, "true") ||
+           text_is(text, "false") || text_is(text, "null");
 }
 
 /* Properties have no objects or arrays in them. 0: it is none. */
@@ -129,10 +129,12 @@ static size_t write_utf8(unsigned code, char out[4]) {
 static size_t take_unicode(struct text *rest, char out[4]) {
     int code = read_hex4(text_skip(*rest, 1));
     *rest = text_skip(*rest, code < 0 ? 0 : 5);
-    if (code >= 0xd800 && code < 0xdc00 && rest->length >= 6 && rest->data[0] == '\\' && rest->data[1] == 'u') {
+    if (code >= 0xd800 && code < 0xdc00 && rest->length >= 6 && rest->data[0] == '\\' &&
+        rest->data[1] == 'u') {
         int low = read_hex4(text_skip(*rest, 2));
         *rest = text_skip(*rest, 6);
-        code = low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : -1;
+        code =
+            low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : -1;
     }
     return code <= 0 ? 0 : write_utf8((unsigned)code, out);
 }
@@ -225,8 +227,8 @@ static bool is_key(struct text name) {
         return false;
     }
     struct text rest = name, whole = text_cut(&rest, '@');
-    return text_is(whole, "PartitionKey") || text_is(whole, "RowKey") || text_is(whole, "Timestamp") ||
-           text_starts_nocase(name, "odata.");
+    return text_is(whole, "PartitionKey") || text_is(whole, "RowKey") ||
+           text_is(whole, "Timestamp") || text_starts_nocase(name, "odata.");
 }
 
 /* An annotation of a property that is null says nothing either. */

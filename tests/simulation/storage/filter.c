@@ -183,7 +183,8 @@ static bool compare_property(const struct filter_node *node, struct text value) 
     int64_t number;
     switch (node->literal_kind) {
     case FILTER_TEXT:
-        return entity_string(value, text, sizeof text) && holds(node->relation, compare_texts(text, node->literal));
+        return entity_string(value, text, sizeof text) &&
+               holds(node->relation, compare_texts(text, node->literal));
     case FILTER_TIME:
         return entity_string(value, text, sizeof text) && utc_parse_iso8601(text, &number) &&
                holds(node->relation, compare_numbers(number, node->number));
@@ -199,14 +200,16 @@ static bool compare_property(const struct filter_node *node, struct text value) 
     return value.length > 0 && holds(node->relation, text_equal(value, node->literal) ? 0 : 1);
 }
 
-static bool compare(const struct filter_node *node, const struct row *row, struct entity *properties) {
+static bool compare(const struct filter_node *node, const struct row *row,
+                    struct entity *properties) {
     if (text_is(node->name, "PartitionKey")) {
         return holds(node->relation, compare_texts(row->partition->entry.key, node->literal));
     }
     if (text_is(node->name, "RowKey")) {
         return holds(node->relation, compare_texts(row->key, node->literal));
     }
-    if (properties->count == 0 && !entity_read((struct text){row->properties, row->properties_length}, properties)) {
+    if (properties->count == 0 &&
+        !entity_read((struct text){row->properties, row->properties_length}, properties)) {
         return false;
     }
     for (size_t i = 0; i < properties->count; i++) {
@@ -217,13 +220,16 @@ static bool compare(const struct filter_node *node, const struct row *row, struc
     return false;
 }
 
-static bool matches(const struct filter *filter, int at, const struct row *row, struct entity *properties) {
+static bool matches(const struct filter *filter, int at, const struct row *row,
+                    struct entity *properties) {
     const struct filter_node *node = &filter->nodes[at];
     switch (node->kind) {
     case FILTER_AND:
-        return matches(filter, node->left, row, properties) && matches(filter, node->right, row, properties);
+        return matches(filter, node->left, row, properties) &&
+               matches(filter, node->right, row, properties);
     case FILTER_OR:
-        return matches(filter, node->left, row, properties) || matches(filter, node->right, row, properties);
+        return matches(filter, node->left, row, properties) ||
+               matches(filter, node->right, row, properties);
     case FILTER_NOT:
         return !matches(filter, node->left, row, properties);
     case FILTER_COMPARISON:
@@ -241,19 +247,21 @@ bool filter_matches(const struct filter *filter, const struct row *row) {
 /* ---- bounds: what every match must meet, of comparisons that are joined by AND ---- */
 
 /* The first of these comparisons; `relations` has a bit for each relation that will do. */
-static const struct filter_node *find_bound(const struct filter *filter, int at, const char *name, int relations) {
+static const struct filter_node *find_bound(const struct filter *filter, int at, const char *name,
+                                            int relations) {
     const struct filter_node *node = &filter->nodes[at];
     if (node->kind == FILTER_AND) {
         const struct filter_node *left = find_bound(filter, node->left, name, relations);
         return left != NULL ? left : find_bound(filter, node->right, name, relations);
     }
-    bool is_bound =
-        node->kind == FILTER_COMPARISON && text_is(node->name, name) && (relations & (1 << node->relation)) != 0;
+    bool is_bound = node->kind == FILTER_COMPARISON && text_is(node->name, name) &&
+                    (relations & (1 << node->relation)) != 0;
     return is_bound ? node : NULL;
 }
 
 bool filter_partition(const struct filter *filter, char out[ENTITY_KEY_BYTES]) {
-    const struct filter_node *node = find_bound(filter, filter->root, "PartitionKey", 1 << FILTER_EQ);
+    const struct filter_node *node =
+        find_bound(filter, filter->root, "PartitionKey", 1 << FILTER_EQ);
     return node != NULL && text_copy(node->literal, out, ENTITY_KEY_BYTES);
 }
 

@@ -16,7 +16,15 @@
 enum { FILTER_MAX_NODES = 64, FILTER_TEXT_BYTES = 8192 };
 
 enum filter_kind { FILTER_AND, FILTER_OR, FILTER_NOT, FILTER_COMPARISON };
-enum filter_relation { FILTER_EQ, FILTER_NE, FILTER_LT, FILTER_LE, FILTER_GT, FILTER_GE, FILTER_RELATIONS };
+enum filter_relation {
+    FILTER_EQ,
+    FILTER_NE,
+    FILTER_LT,
+    FILTER_LE,
+    FILTER_GT,
+    FILTER_GE,
+    FILTER_RELATIONS
+};
 enum filter_literal { FILTER_TEXT, FILTER_TIME, FILTER_NUMBER, FILTER_WORD };
 
 struct filter_node {

@@ -14,12 +14,14 @@
 /* Why (409) an action is refused by state: for whoever names the lease's id, and for others. */
 static const char *const refusals[LEASE_ACTIONS][2][LEASE_STATES] = {
     /* available, leased, expired, breaking, broken */
-    [LEASE_ACQUIRE] = {{NULL, NULL, NULL, BREAKING_ACQUIRED, NULL}, {NULL, PRESENT, NULL, PRESENT, NULL}},
+    [LEASE_ACQUIRE] = {{NULL, NULL, NULL, BREAKING_ACQUIRED, NULL},
+                       {NULL, PRESENT, NULL, PRESENT, NULL}},
     [LEASE_RENEW] = {{MISMATCH, NULL, NULL, BROKEN_RENEWED, BROKEN_RENEWED},
                      {MISMATCH, MISMATCH, MISMATCH, MISMATCH, MISMATCH}},
     [LEASE_CHANGE] = {{NOT_PRESENT, NULL, NOT_PRESENT, BREAKING_CHANGED, NOT_PRESENT},
                       {NOT_PRESENT, MISMATCH, NOT_PRESENT, MISMATCH, NOT_PRESENT}},
-    [LEASE_RELEASE] = {{MISMATCH, NULL, NULL, NULL, NULL}, {MISMATCH, MISMATCH, MISMATCH, MISMATCH, MISMATCH}},
+    [LEASE_RELEASE] = {{MISMATCH, NULL, NULL, NULL, NULL},
+                       {MISMATCH, MISMATCH, MISMATCH, MISMATCH, MISMATCH}},
     [LEASE_BREAK] = {{NOT_PRESENT, NULL, NULL, NULL, NULL}, {NOT_PRESENT, NULL, NULL, NULL, NULL}},
 };
 
@@ -36,7 +38,8 @@ static int64_t end_of(int duration_s, int64_t now_ms) {
     return duration_s == LEASE_STATE_INFINITE_S ? INT64_MAX : now_ms + INT64_C(1000) * duration_s;
 }
 
-static void lease_for(struct lease_state_of *lease, const char *id, int duration_s, int64_t now_ms) {
+static void lease_for(struct lease_state_of *lease, const char *id, int duration_s,
+                      int64_t now_ms) {
     snprintf(lease->id, sizeof lease->id, "%s", id);
     lease->state = LEASE_LEASED;
     lease->duration_s = duration_s;
@@ -52,7 +55,8 @@ static void break_lease(struct lease_state_of *lease, int period_s, int64_t now_
         lease->state = LEASE_BROKEN;
         return;
     }
-    int64_t ends_ms = period_s == LEASE_STATE_NO_PERIOD ? lease->ends_ms : now_ms + INT64_C(1000) * period_s;
+    int64_t ends_ms =
+        period_s == LEASE_STATE_NO_PERIOD ? lease->ends_ms : now_ms + INT64_C(1000) * period_s;
     if (ends_ms == INT64_MAX) {
         ends_ms = now_ms;
     }
@@ -61,7 +65,8 @@ static void break_lease(struct lease_state_of *lease, int period_s, int64_t now_
     lease_state_at(lease, now_ms);
 }
 
-static void carry_out(struct lease_state_of *lease, const struct lease_state_call *call, int64_t now_ms) {
+static void carry_out(struct lease_state_of *lease, const struct lease_state_call *call,
+                      int64_t now_ms) {
     switch (call->action) {
     case LEASE_ACQUIRE:
         lease_for(lease, call->id, call->duration_s, now_ms);
@@ -83,12 +88,13 @@ static void carry_out(struct lease_state_of *lease, const struct lease_state_cal
     }
 }
 
-struct simulated_refusal lease_state_act(struct lease_state_of *lease, const struct lease_state_call *call,
-                                         int64_t now_ms) {
+struct simulated_refusal lease_state_act(struct lease_state_of *lease,
+                                         const struct lease_state_call *call, int64_t now_ms) {
     enum lease_state state = lease_state_at(lease, now_ms);
     bool is_own = strcasecmp(call->id, lease->id) == 0;
     /* A change that has been made already is made again ("Change, (B) to (A)"). */
-    bool is_done = call->action == LEASE_CHANGE && state == LEASE_LEASED && strcasecmp(call->proposed, lease->id) == 0;
+    bool is_done = call->action == LEASE_CHANGE && state == LEASE_LEASED &&
+                   strcasecmp(call->proposed, lease->id) == 0;
     const char *code = refusals[call->action][is_own || is_done ? 0 : 1][state];
     if (code != NULL) {
         return (struct simulated_refusal){409, code};
@@ -105,18 +111,21 @@ static bool is_locked(enum lease_state state) {
     return state == LEASE_LEASED || state == LEASE_BREAKING;
 }
 
-struct simulated_refusal lease_state_check_read(struct lease_state_of *lease, const char *id, int64_t now_ms) {
+struct simulated_refusal lease_state_check_read(struct lease_state_of *lease, const char *id,
+                                                int64_t now_ms) {
     if (id[0] == '\0') {
         return SIMULATED_ACCEPTED;
     }
     if (!is_locked(lease_state_at(lease, now_ms))) {
         return (struct simulated_refusal){412, "LeaseNotPresentWithBlobOperation"};
     }
-    return strcasecmp(id, lease->id) == 0 ? SIMULATED_ACCEPTED
-                                          : (struct simulated_refusal){412, "LeaseIdMismatchWithBlobOperation"};
+    return strcasecmp(id, lease->id) == 0
+               ? SIMULATED_ACCEPTED
+               : (struct simulated_refusal){412, "LeaseIdMismatchWithBlobOperation"};
 }
 
-struct simulated_refusal lease_state_check_write(struct lease_state_of *lease, const char *id, int64_t now_ms) {
+struct simulated_refusal lease_state_check_write(struct lease_state_of *lease, const char *id,
+                                                 int64_t now_ms) {
     if (id[0] == '\0' && is_locked(lease_state_at(lease, now_ms))) {
         return (struct simulated_refusal){412, "LeaseIdMissing"};
     }

@@ -14,9 +14,23 @@
 #include "base/uuid.h"
 #include "simulation/storage/simulated_answer.h"
 
-enum lease_state { LEASE_AVAILABLE, LEASE_LEASED, LEASE_EXPIRED, LEASE_BREAKING, LEASE_BROKEN, LEASE_STATES };
+enum lease_state {
+    LEASE_AVAILABLE,
+    LEASE_LEASED,
+    LEASE_EXPIRED,
+    LEASE_BREAKING,
+    LEASE_BROKEN,
+    LEASE_STATES
+};
 
-enum lease_action { LEASE_ACQUIRE, LEASE_RENEW, LEASE_CHANGE, LEASE_RELEASE, LEASE_BREAK, LEASE_ACTIONS };
+enum lease_action {
+    LEASE_ACQUIRE,
+    LEASE_RENEW,
+    LEASE_CHANGE,
+    LEASE_RELEASE,
+    LEASE_BREAK,
+    LEASE_ACTIONS
+};
 
 enum { LEASE_STATE_INFINITE_S = -1, LEASE_STATE_NO_PERIOD = -1 };
 
@@ -41,15 +55,17 @@ struct lease_state_call {
 enum lease_state lease_state_at(struct lease_state_of *lease, int64_t now_ms);
 
 /* Carries out an action, or refuses it, and then nothing changes. */
-struct simulated_refusal lease_state_act(struct lease_state_of *lease, const struct lease_state_call *call,
-                                         int64_t now_ms);
+struct simulated_refusal lease_state_act(struct lease_state_of *lease,
+                                         const struct lease_state_call *call, int64_t now_ms);
 
 /* Seconds, rounded up, until a lease that was broken is free. */
 int lease_state_break_s(const struct lease_state_of *lease, int64_t now_ms);
 
 /* Whether the blob may be written or read under `id` ("": none). */
-struct simulated_refusal lease_state_check_write(struct lease_state_of *lease, const char *id, int64_t now_ms);
-struct simulated_refusal lease_state_check_read(struct lease_state_of *lease, const char *id, int64_t now_ms);
+struct simulated_refusal lease_state_check_write(struct lease_state_of *lease, const char *id,
+                                                 int64_t now_ms);
+struct simulated_refusal lease_state_check_read(struct lease_state_of *lease, const char *id,
+                                                int64_t now_ms);
 
 /* The blob has been written: a lease that had ended is forgotten. */
 void lease_state_note_write(struct lease_state_of *lease, int64_t now_ms);

@@ -76,7 +76,8 @@ void map_clear(struct map *map, void (*release)(struct map_entry *entry)) {
 }
 
 static int by_key(const void *left, const void *right) {
-    return strcmp((*(struct map_entry *const *)left)->key, (*(struct map_entry *const *)right)->key);
+    return strcmp((*(struct map_entry *const *)left)->key,
+                  (*(struct map_entry *const *)right)->key);
 }
 
 struct map_entry **map_sorted(const struct map *map) {

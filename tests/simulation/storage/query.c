@@ -24,7 +24,8 @@ static bool is_selected(const char *select, const char *name, size_t length) {
     }
     for (const char *at = select; *at != '\0'; at += strspn(at, ", ")) {
         size_t word = strcspn(at, ", ");
-        if (length >= word && memcmp(at, name, word) == 0 && (length == word || name[word] == '@')) {
+        if (length >= word && memcmp(at, name, word) == 0 &&
+            (length == word || name[word] == '@')) {
             return true;
         }
         at += word;
@@ -32,7 +33,8 @@ static bool is_selected(const char *select, const char *name, size_t length) {
     return false;
 }
 
-static void append_string(const char *select, const char *name, const char *value, struct strbuf *out) {
+static void append_string(const char *select, const char *name, const char *value,
+                          struct strbuf *out) {
     if (is_selected(select, name, strlen(name))) {
         strbuf_append(out, ",\"", 2);
         strbuf_append_string(out, name);
@@ -115,7 +117,8 @@ static void append_token(struct strbuf *headers, const char *name, const char *k
 }
 
 /* Reads a token; `out` is untouched if there is none. Returns false if it is not ours. */
-static bool read_token(const struct simulated_request *request, const char *name, char out[ENTITY_KEY_BYTES]) {
+static bool read_token(const struct simulated_request *request, const char *name,
+                       char out[ENTITY_KEY_BYTES]) {
     char token[TOKEN_BYTES];
     if (!simulated_request_query(request, name, token, sizeof token)) {
         return true;
@@ -142,7 +145,8 @@ static bool visit(struct query *query, const struct row *row) {
         return false;
     }
     if (query->count == query->wanted) {
-        append_token(&answer->headers, "x-ms-continuation-NextPartitionKey", row->partition->entry.key);
+        append_token(&answer->headers, "x-ms-continuation-NextPartitionKey",
+                     row->partition->entry.key);
         append_token(&answer->headers, "x-ms-continuation-NextRowKey", row->key);
         return true;
     }
@@ -154,7 +158,8 @@ static bool visit(struct query *query, const struct row *row) {
 }
 
 static bool visit_partition(struct query *query, const char *partition_key, const char *row_key) {
-    for (const struct row *row = rows_seek(query->table, partition_key, row_key); row != NULL; row = row->next[0]) {
+    for (const struct row *row = rows_seek(query->table, partition_key, row_key); row != NULL;
+         row = row->next[0]) {
         if (query->has_filter && filter_is_beyond(&query->filter, row->key)) {
             return false;
         }
@@ -177,7 +182,8 @@ static void visit_partitions(struct query *query) {
     }
     snprintf(key, sizeof key, "%s", query->partition_key);
     for (const char *found; (found = rows_partition_from(query->table, key)) != NULL;) {
-        if (visit_partition(query, found, strcmp(found, query->partition_key) == 0 ? from : first)) {
+        if (visit_partition(query, found,
+                            strcmp(found, query->partition_key) == 0 ? from : first)) {
             return;
         }
         snprintf(key, sizeof key, "%s\x01", found);
@@ -191,23 +197,28 @@ static bool read_top(const struct simulated_request *request, size_t page_rows, 
     if (!simulated_request_query(request, "$top", text, sizeof text)) {
         return true;
     }
-    if (!text_read_int((struct text){text, strlen(text)}, &top) || top < 0 || top > QUERY_PAGE_ROWS) {
+    if (!text_read_int((struct text){text, strlen(text)}, &top) || top < 0 ||
+        top > QUERY_PAGE_ROWS) {
         return false;
     }
     *out = (size_t)top < page_rows ? (size_t)top : page_rows;
     return true;
 }
 
-static bool read_query(struct query *query, size_t page_rows, const struct simulated_request *request) {
-    query->has_filter = simulated_request_query(request, "$filter", query->text, sizeof query->text);
+static bool read_query(struct query *query, size_t page_rows,
+                       const struct simulated_request *request) {
+    query->has_filter =
+        simulated_request_query(request, "$filter", query->text, sizeof query->text);
     if (query->has_filter && !filter_read(query->text, &query->filter)) {
         return false;
     }
     query->select[0] = query->partition_key[0] = query->row_key[0] = '\0';
     simulated_request_query(request, "$select", query->select, sizeof query->select);
     bool is_good = read_token(request, "NextPartitionKey", query->partition_key) &&
-                   read_token(request, "NextRowKey", query->row_key) && read_top(request, page_rows, &query->wanted);
-    query->has_partition = query->has_filter && filter_partition(&query->filter, query->partition_key);
+                   read_token(request, "NextRowKey", query->row_key) &&
+                   read_top(request, page_rows, &query->wanted);
+    query->has_partition =
+        query->has_filter && filter_partition(&query->filter, query->partition_key);
     return is_good;
 }
 

@@ -42,8 +42,8 @@ bool row_change_read_path(struct text path, struct row_change_path *out) {
     if (*at == '\0' || strcmp(at, "()") == 0) {
         return true;
     }
-    out->has_keys = read_key(&at, "(PartitionKey='", out->partition_key) && read_key(&at, ",RowKey='", out->row_key) &&
-                    strcmp(at, ")") == 0;
+    out->has_keys = read_key(&at, "(PartitionKey='", out->partition_key) &&
+                    read_key(&at, ",RowKey='", out->row_key) && strcmp(at, ")") == 0;
     return out->has_keys;
 }
 
@@ -51,8 +51,11 @@ static bool read_kind(struct text method, enum row_change_kind *out) {
     static const struct {
         const char *method;
         enum row_change_kind kind;
-    } kinds[] = {
-        {"POST", ROW_INSERT}, {"PUT", ROW_REPLACE}, {"MERGE", ROW_MERGE}, {"PATCH", ROW_MERGE}, {"DELETE", ROW_DELETE}};
+    } kinds[] = {{"POST", ROW_INSERT},
+                 {"PUT", ROW_REPLACE},
+                 {"MERGE", ROW_MERGE},
+                 {"PATCH", ROW_MERGE},
+                 {"DELETE", ROW_DELETE}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (text_is(method, kinds[i].method)) {
             *out = kinds[i].kind;
@@ -96,14 +99,16 @@ static bool is_etag_of(struct text etag, const struct row *row) {
 }
 
 /* An insert's keys stand in its body, another change's in its path. */
-static struct simulated_refusal read_keys(struct row_change *change, const struct row_change_path *path,
+static struct simulated_refusal read_keys(struct row_change *change,
+                                          const struct row_change_path *path,
                                           const struct entity *entity) {
     if (change->kind != ROW_INSERT) {
         memcpy(change->partition_key, path->partition_key, strlen(path->partition_key) + 1);
         memcpy(change->row_key, path->row_key, strlen(path->row_key) + 1);
         return path->has_keys ? SIMULATED_ACCEPTED : refusal(405, "MethodNotAllowed");
     }
-    struct text partition_key = entity_get(entity, "PartitionKey"), row_key = entity_get(entity, "RowKey");
+    struct text partition_key = entity_get(entity, "PartitionKey"),
+                row_key = entity_get(entity, "RowKey");
     if (partition_key.length == 0 || row_key.length == 0 || text_is(partition_key, "null") ||
         text_is(row_key, "null")) {
         return refusal(400, "PropertiesNeedValue");
@@ -116,7 +121,8 @@ static struct simulated_refusal read_keys(struct row_change *change, const struc
 static struct simulated_refusal check_body(const struct entity *entity, struct text body) {
     size_t properties = 0;
     for (size_t i = 0; i < entity->count; i++) {
-        properties += memchr(entity->properties[i].name.data, '@', entity->properties[i].name.length) == NULL;
+        properties +=
+            memchr(entity->properties[i].name.data, '@', entity->properties[i].name.length) == NULL;
     }
     if (properties > ENTITY_MAX_PROPERTIES + 3) {
         return refusal(400, "TooManyProperties");
@@ -184,11 +190,13 @@ uint64_t row_change_make(struct row_change *change, struct rows *rows) {
     strbuf_init(&properties, SIZE_MAX);
     before.count = 0;
     if (change->kind == ROW_MERGE && change->row != NULL) {
-        entity_read((struct text){change->row->properties, change->row->properties_length}, &before);
+        entity_read((struct text){change->row->properties, change->row->properties_length},
+                    &before);
     }
     entity_read(change->body, &after);
     entity_join(&before, &after, &properties);
-    change->row = rows_put(rows, change->table, change->partition_key, change->row_key, &properties);
+    change->row =
+        rows_put(rows, change->table, change->partition_key, change->row_key, &properties);
     strbuf_release(&properties);
     return change->row->version;
 }

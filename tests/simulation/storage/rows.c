@@ -165,7 +165,8 @@ struct row *rows_find(const struct table *table, const char *partition_key, cons
 static struct row *insert(struct rows *rows, struct partition *partition, const char *row_key,
                           struct row **before[MAX_LEVEL]) {
     int levels = draw_level(rows);
-    struct row *row = allocation_checked(calloc(1, sizeof *row + (size_t)levels * sizeof(struct row *)));
+    struct row *row =
+        allocation_checked(calloc(1, sizeof *row + (size_t)levels * sizeof(struct row *)));
     row->partition = partition;
     row->key = allocation_copy(row_key, strlen(row_key));
     for (int level = 0; level < levels; level++) {
@@ -175,8 +176,8 @@ static struct row *insert(struct rows *rows, struct partition *partition, const 
     return row;
 }
 
-struct row *rows_put(struct rows *rows, struct table *table, const char *partition_key, const char *row_key,
-                     const struct strbuf *properties) {
+struct row *rows_put(struct rows *rows, struct table *table, const char *partition_key,
+                     const char *row_key, const struct strbuf *properties) {
     struct row **before[MAX_LEVEL];
     struct partition *partition = make_partition(table, partition_key);
     struct row *row = seek(partition, row_key, before);

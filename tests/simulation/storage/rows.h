@@ -63,8 +63,8 @@ void rows_delete_table(struct rows *rows, struct table *table);
 struct row *rows_find(const struct table *table, const char *partition_key, const char *row_key);
 
 /* The row of that key, made if it is absent, now with these properties and a new version. */
-struct row *rows_put(struct rows *rows, struct table *table, const char *partition_key, const char *row_key,
-                     const struct strbuf *properties);
+struct row *rows_put(struct rows *rows, struct table *table, const char *partition_key,
+                     const char *row_key, const struct strbuf *properties);
 
 void rows_delete(struct row *row);
 

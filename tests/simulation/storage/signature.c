@@ -9,7 +9,8 @@
 
 enum { PARAMETER_BYTES = 4096, MAX_PARAMETERS = 16 };
 
-enum status signature_check_init(struct signature_check *check, const void *key, size_t key_length) {
+enum status signature_check_init(struct signature_check *check, const void *key,
+                                 size_t key_length) {
     strbuf_init(&check->text, SIZE_MAX);
     strbuf_init(&check->expected, SIZE_MAX);
     return crypto_hmac_init(&check->hmac, key, key_length);
@@ -85,11 +86,13 @@ static void append_query(struct strbuf *out, const struct simulated_request *req
         strbuf_append_char(out, '\n');
         append_lower(out, names[i]);
         strbuf_append_char(out, ':');
-        strbuf_append_string(out, text_percent_decode(values[i], decoded, sizeof decoded) ? decoded : "");
+        strbuf_append_string(out, text_percent_decode(values[i], decoded, sizeof decoded) ? decoded
+                                                                                          : "");
     }
 }
 
-static void append_blob_text(struct strbuf *out, const char *account, const struct simulated_request *request) {
+static void append_blob_text(struct strbuf *out, const char *account,
+                             const struct simulated_request *request) {
     static const char *const names[] = {"Content-Encoding",
                                         "Content-Language",
                                         "Content-Length",
@@ -103,7 +106,8 @@ static void append_blob_text(struct strbuf *out, const char *account, const stru
                                         "Range"};
     append_line(out, request->method);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct text value = names[i] == NULL ? (struct text){"", 0} : simulated_request_header(request, names[i]);
+        struct text value =
+            names[i] == NULL ? (struct text){"", 0} : simulated_request_header(request, names[i]);
         bool is_no_length = i == 2 && text_is(value, "0");
         append_line(out, is_no_length ? (struct text){"", 0} : value);
     }
@@ -116,7 +120,8 @@ static void append_blob_text(struct strbuf *out, const char *account, const stru
 
 /* ---- the Table service ---- */
 
-static void append_table_text(struct strbuf *out, const char *account, const struct simulated_request *request) {
+static void append_table_text(struct strbuf *out, const char *account,
+                              const struct simulated_request *request) {
     char component[64];
     append_line(out, request->method);
     append_line(out, simulated_request_header(request, "Content-MD5"));
@@ -137,7 +142,8 @@ static bool is_on_time(const struct simulated_request *request, int64_t wall_ms)
     char text[UTC_TEXT_BYTES];
     int64_t sent_ms;
     return text_copy(simulated_request_header(request, "x-ms-date"), text, sizeof text) &&
-           utc_parse_http(text, &sent_ms) && sent_ms - wall_ms <= MAX_SKEW_MS && wall_ms - sent_ms <= MAX_SKEW_MS;
+           utc_parse_http(text, &sent_ms) && sent_ms - wall_ms <= MAX_SKEW_MS &&
+           wall_ms - sent_ms <= MAX_SKEW_MS;
 }
 
 bool signature_is_valid(struct signature_check *check, const char *account, bool is_table,

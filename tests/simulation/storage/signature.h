@@ -20,7 +20,8 @@ struct signature_check {
     struct strbuf expected;
 };
 
-enum status signature_check_init(struct signature_check *check, const void *key, size_t key_length) MUST_CHECK;
+enum status signature_check_init(struct signature_check *check, const void *key,
+                                 size_t key_length) MUST_CHECK;
 void signature_check_cleanup(struct signature_check *check);
 
 /* Whether the request names the account, is signed with its key, and is at most 15 minutes off. */

@@ -7,23 +7,27 @@ void simulated_answer_add_header(struct strbuf *headers, const char *name, const
     strbuf_append(headers, "\r\n", 2);
 }
 
-static void refuse(struct simulated_answer *answer, struct simulated_refusal refusal, const char *type) {
+static void refuse(struct simulated_answer *answer, struct simulated_refusal refusal,
+                   const char *type) {
     answer->http_status = refusal.http_status;
     answer->code = refusal.code;
     strbuf_append_string(&answer->headers, type);
 }
 
-void simulated_answer_refuse_blob(struct simulated_answer *answer, struct simulated_refusal refusal) {
+void simulated_answer_refuse_blob(struct simulated_answer *answer,
+                                  struct simulated_refusal refusal) {
     refuse(answer, refusal, "Content-Type: application/xml\r\n");
     simulated_answer_add_header(&answer->headers, "x-ms-error-code", refusal.code);
-    strbuf_append_string(&answer->body, "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>");
+    strbuf_append_string(&answer->body,
+                         "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>");
     strbuf_append_string(&answer->body, refusal.code);
     strbuf_append_string(&answer->body, "</Code><Message>The model says: ");
     strbuf_append_string(&answer->body, refusal.code);
     strbuf_append_string(&answer->body, ".\nTime:</Message></Error>");
 }
 
-void simulated_answer_append_error(struct strbuf *out, struct simulated_refusal refusal, int index) {
+void simulated_answer_append_error(struct strbuf *out, struct simulated_refusal refusal,
+                                   int index) {
     strbuf_append_string(out, "{\"odata.error\":{\"code\":\"");
     strbuf_append_string(out, refusal.code);
     strbuf_append_string(out, "\",\"message\":{\"lang\":\"en-US\",\"value\":\"");
@@ -36,7 +40,8 @@ void simulated_answer_append_error(struct strbuf *out, struct simulated_refusal 
     strbuf_append_string(out, ".\\nTime:\"}}}");
 }
 
-void simulated_answer_refuse_table(struct simulated_answer *answer, struct simulated_refusal refusal) {
+void simulated_answer_refuse_table(struct simulated_answer *answer,
+                                   struct simulated_refusal refusal) {
     refuse(answer, refusal, SIMULATED_JSON_TYPE);
     simulated_answer_append_error(&answer->body, refusal, -1);
 }

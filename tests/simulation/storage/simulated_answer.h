@@ -23,13 +23,15 @@ struct simulated_answer {
 };
 
 /* As the Blob service refuses: XML, and the code in x-ms-error-code. */
-void simulated_answer_refuse_blob(struct simulated_answer *answer, struct simulated_refusal refusal);
+void simulated_answer_refuse_blob(struct simulated_answer *answer,
+                                  struct simulated_refusal refusal);
 
 /*
  * As the Table service refuses: JSON. It sends no x-ms-error-code, as the answers show that Azure's
  * SDKs keep for their tests (azure-sdk-for-js, sdk/tables); Azurite does.
  */
-void simulated_answer_refuse_table(struct simulated_answer *answer, struct simulated_refusal refusal);
+void simulated_answer_refuse_table(struct simulated_answer *answer,
+                                   struct simulated_refusal refusal);
 
 /*
  * Appends the Table service's error. `index`: of the operation that a transaction failed with,
@@ -44,6 +46,7 @@ void simulated_answer_add_header(struct strbuf *headers, const char *name, const
 const char *simulated_answer_reason(int http_status);
 
 /* The header of a body of JSON. */
-#define SIMULATED_JSON_TYPE "Content-Type: application/json;odata=minimalmetadata;streaming=true;charset=utf-8\r\n"
+#define SIMULATED_JSON_TYPE \
+    "Content-Type: application/json;odata=minimalmetadata;streaming=true;charset=utf-8\r\n"
 
 #endif

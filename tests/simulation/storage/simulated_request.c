@@ -7,14 +7,16 @@
 struct text simulated_request_header(const struct simulated_request *request, const char *name) {
     size_t length = strlen(name);
     for (size_t i = 0; i < request->header_count; i++) {
-        if (request->names[i].length == length && strncasecmp(request->names[i].data, name, length) == 0) {
+        if (request->names[i].length == length &&
+            strncasecmp(request->names[i].data, name, length) == 0) {
             return request->values[i];
         }
     }
     return (struct text){"", 0};
 }
 
-bool simulated_request_query(const struct simulated_request *request, const char *name, char *out, size_t out_bytes) {
+bool simulated_request_query(const struct simulated_request *request, const char *name, char *out,
+                             size_t out_bytes) {
     for (struct text rest = request->query; rest.length > 0;) {
         struct text value = text_cut(&rest, '&');
         struct text key = text_cut(&value, '=');

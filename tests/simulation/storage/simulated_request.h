@@ -31,6 +31,7 @@ struct text simulated_request_header(const struct simulated_request *request, co
  * Decodes a parameter of the query. Returns false, and leaves `out` alone, if it is missing or too
  * long.
  */
-bool simulated_request_query(const struct simulated_request *request, const char *name, char *out, size_t out_bytes);
+bool simulated_request_query(const struct simulated_request *request, const char *name, char *out,
+                             size_t out_bytes);
 
 #endif

@@ -15,7 +15,8 @@ static const char *path_of_endpoint(const char *endpoint) {
 
 enum status simulated_storage_init(struct simulated_storage *storage, const struct clock *clock,
                                    const struct storage_account *account) {
-    *storage = (struct simulated_storage){.clock = clock, .account = account, .page_rows = QUERY_PAGE_ROWS};
+    *storage = (struct simulated_storage){
+        .clock = clock, .account = account, .page_rows = QUERY_PAGE_ROWS};
     storage->blobs.clock = storage->rows.clock = clock;
     storage->account_path[SIMULATED_BLOB_SERVICE] = path_of_endpoint(account->blob_endpoint);
     storage->account_path[SIMULATED_TABLE_SERVICE] = path_of_endpoint(account->table_endpoint);
@@ -23,8 +24,9 @@ enum status simulated_storage_init(struct simulated_storage *storage, const stru
     storage->checks_signatures = account->key_length > 0;
     strbuf_init(&storage->answer.headers, SIZE_MAX);
     strbuf_init(&storage->answer.body, SIZE_MAX);
-    return storage->checks_signatures ? signature_check_init(&storage->signature, account->key, account->key_length)
-                                      : STATUS_OK;
+    return storage->checks_signatures
+               ? signature_check_init(&storage->signature, account->key, account->key_length)
+               : STATUS_OK;
 }
 
 void simulated_storage_cleanup(struct simulated_storage *storage) {
@@ -39,7 +41,8 @@ void simulated_storage_cleanup(struct simulated_storage *storage) {
 
 /* ---- requests ---- */
 
-static bool names_account(const struct simulated_storage *storage, const struct simulated_request *request) {
+static bool names_account(const struct simulated_storage *storage,
+                          const struct simulated_request *request) {
     struct text rest = simulated_request_header(request, "Authorization");
     struct text scheme = text_cut(&rest, ' ');
     return (text_is(scheme, "SharedKey") || text_is(scheme, "SharedKeyLite")) &&
@@ -51,20 +54,25 @@ static bool is_signed(struct simulated_storage *storage, enum simulated_service 
     if (!storage->checks_signatures) {
         return names_account(storage, request);
     }
-    return signature_is_valid(&storage->signature, storage->account->name, service == SIMULATED_TABLE_SERVICE, request,
+    return signature_is_valid(&storage->signature, storage->account->name,
+                              service == SIMULATED_TABLE_SERVICE, request,
                               clock_wall_ms(storage->clock));
 }
 
 /* Why the sender is not believed. The two kinds of credentials have codes of their own. */
-static struct simulated_refusal check_sender(struct simulated_storage *storage, enum simulated_service service,
+static struct simulated_refusal check_sender(struct simulated_storage *storage,
+                                             enum simulated_service service,
                                              const struct simulated_request *request) {
     struct text token = simulated_request_header(request, "Authorization");
     if (text_is_nocase(text_cut(&token, ' '), "Bearer")) {
-        bool is_good = storage->accepts_token != NULL && storage->accepts_token(storage->token_context, token);
-        return is_good ? SIMULATED_ACCEPTED : (struct simulated_refusal){401, "InvalidAuthenticationInfo"};
+        bool is_good =
+            storage->accepts_token != NULL && storage->accepts_token(storage->token_context, token);
+        return is_good ? SIMULATED_ACCEPTED
+                       : (struct simulated_refusal){401, "InvalidAuthenticationInfo"};
     }
-    return is_signed(storage, service, request) ? SIMULATED_ACCEPTED
-                                                : (struct simulated_refusal){403, "AuthenticationFailed"};
+    return is_signed(storage, service, request)
+               ? SIMULATED_ACCEPTED
+               : (struct simulated_refusal){403, "AuthenticationFailed"};
 }
 
 static void refuse(struct simulated_storage *storage, enum simulated_service service,
@@ -87,13 +95,15 @@ static void carry_out(struct simulated_storage *storage, enum simulated_service 
     } else if (service == SIMULATED_TABLE_SERVICE) {
         tables_serve(storage, text_skip(request->path, prefix), request);
     } else {
-        blobs_serve(&storage->blobs, text_skip(request->path, prefix), request, &storage->answer, &storage->outcome);
+        blobs_serve(&storage->blobs, text_skip(request->path, prefix), request, &storage->answer,
+                    &storage->outcome);
     }
 }
 
 /* ---- answers ---- */
 
-static void append_echo(struct strbuf *out, const struct simulated_request *request, const char *name) {
+static void append_echo(struct strbuf *out, const struct simulated_request *request,
+                        const char *name) {
     struct text value = simulated_request_header(request, name);
     if (value.length > 0) {
         strbuf_append_string(out, name);
@@ -134,8 +144,8 @@ static void append_answer(struct simulated_storage *storage, enum simulated_serv
     if (!text_is(request->method, "HEAD")) {
         strbuf_append(out, answer->body.data, answer->body.length);
     }
-    assert(strbuf_status(&answer->headers) == STATUS_OK && strbuf_status(&answer->body) == STATUS_OK &&
-           strbuf_status(out) == STATUS_OK);
+    assert(strbuf_status(&answer->headers) == STATUS_OK &&
+           strbuf_status(&answer->body) == STATUS_OK && strbuf_status(out) == STATUS_OK);
 }
 
 static void begin_answer(struct simulated_storage *storage) {
@@ -162,8 +172,8 @@ void simulated_storage_serve(struct simulated_storage *storage, enum simulated_s
     end_answer(storage, service, request, out);
 }
 
-void simulated_storage_answer(struct simulated_storage *storage, enum simulated_service service, const char *bytes,
-                              size_t length, struct strbuf *out) {
+void simulated_storage_answer(struct simulated_storage *storage, enum simulated_service service,
+                              const char *bytes, size_t length, struct strbuf *out) {
     struct simulated_request request;
     if (simulated_request_read((struct text){bytes, length}, &request) == length && length > 0) {
         simulated_storage_serve(storage, service, &request, out);

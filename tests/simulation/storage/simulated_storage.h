@@ -46,7 +46,8 @@ struct simulated_storage {
     struct simulated_outcome outcome;
 
     /* The storage's own. */
-    const char *account_path[SIMULATED_SERVICES]; /* what an endpoint has behind its host: "/account" or "" */
+    const char *account_path
+        [SIMULATED_SERVICES]; /* what an endpoint has behind its host: "/account" or "" */
     bool checks_signatures;
     struct signature_check signature;
     struct transaction transaction;
@@ -66,8 +67,8 @@ void simulated_storage_cleanup(struct simulated_storage *storage);
  * Carries out one whole request to a service and appends the answer to `out`. What is not a whole
  * request is answered with 400.
  */
-void simulated_storage_answer(struct simulated_storage *storage, enum simulated_service service, const char *bytes,
-                              size_t length, struct strbuf *out);
+void simulated_storage_answer(struct simulated_storage *storage, enum simulated_service service,
+                              const char *bytes, size_t length, struct strbuf *out);
 
 /* The same for a request that has been read already. */
 void simulated_storage_serve(struct simulated_storage *storage, enum simulated_service service,

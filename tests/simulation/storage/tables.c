@@ -29,13 +29,15 @@ static bool is_table_name(const char *name) {
     return good == length && length >= 3 && isalpha((unsigned char)name[0]);
 }
 
-static void make_table(struct rows *rows, const struct simulated_request *request, struct simulated_answer *answer) {
+static void make_table(struct rows *rows, const struct simulated_request *request,
+                       struct simulated_answer *answer) {
     struct entity entity;
     char name[ROWS_NAME_BYTES];
     bool is_being_deleted = false;
     if (!entity_read(request->body, &entity)) {
         refuse(answer, 400, "InvalidInput");
-    } else if (!entity_string(entity_get(&entity, "TableName"), name, sizeof name) || !is_table_name(name)) {
+    } else if (!entity_string(entity_get(&entity, "TableName"), name, sizeof name) ||
+               !is_table_name(name)) {
         refuse(answer, 400, "InvalidResourceName");
     } else if (rows_table(rows, name, &is_being_deleted) != NULL) {
         refuse(answer, 409, "TableAlreadyExists");
@@ -58,21 +60,24 @@ static void delete_table(struct rows *rows, struct text path, struct simulated_a
     char decoded[ROWS_NAME_BYTES + 16], *end;
     bool is_being_deleted = false;
     size_t prefix = strlen("/Tables('");
-    if (!text_percent_decode(path, decoded, sizeof decoded) || (end = strrchr(decoded, '\'')) < decoded + prefix) {
+    if (!text_percent_decode(path, decoded, sizeof decoded) ||
+        (end = strrchr(decoded, '\'')) < decoded + prefix) {
         refuse(answer, 400, "InvalidInput");
         return;
     }
     *end = '\0';
     struct table *table = rows_table(rows, decoded + prefix, &is_being_deleted);
     if (table == NULL) {
-        refuse(answer, is_being_deleted ? 409 : 404, is_being_deleted ? "TableBeingDeleted" : "ResourceNotFound");
+        refuse(answer, is_being_deleted ? 409 : 404,
+               is_being_deleted ? "TableBeingDeleted" : "ResourceNotFound");
         return;
     }
     rows_delete_table(rows, table);
     answer->http_status = 204;
 }
 
-static void serve_tables(struct simulated_storage *storage, struct text path, const struct simulated_request *request) {
+static void serve_tables(struct simulated_storage *storage, struct text path,
+                         const struct simulated_request *request) {
     storage->outcome.kind = SIMULATED_TABLE;
     if (text_is(request->method, "POST") && text_is(path, "/Tables")) {
         make_table(&storage->rows, request, &storage->answer);
@@ -86,13 +91,15 @@ static void serve_tables(struct simulated_storage *storage, struct text path, co
 
 /* ---- entities ---- */
 
-static void change_row(struct simulated_storage *storage, struct text path, const struct simulated_request *request) {
+static void change_row(struct simulated_storage *storage, struct text path,
+                       const struct simulated_request *request) {
     struct simulated_answer *answer = &storage->answer;
     struct row_change *change = &storage->transaction.changes[0];
     struct text method = simulated_request_header(request, "X-HTTP-Method");
     const struct row_change_request asked = {.method = method.length > 0 ? method : request->method,
                                              .path = path,
-                                             .if_match = simulated_request_header(request, "If-Match"),
+                                             .if_match =
+                                                 simulated_request_header(request, "If-Match"),
                                              .body = request->body};
     struct simulated_refusal refusal = row_change_read(change, &storage->rows, &asked);
     if (refusal.code == NULL) {
@@ -121,7 +128,8 @@ static void change_row(struct simulated_storage *storage, struct text path, cons
     }
 }
 
-static void read_rows(struct simulated_storage *storage, struct text path, const struct simulated_request *request) {
+static void read_rows(struct simulated_storage *storage, struct text path,
+                      const struct simulated_request *request) {
     struct simulated_answer *answer = &storage->answer;
     struct row_change_path own;
     bool is_being_deleted = false;
@@ -140,10 +148,12 @@ static void read_rows(struct simulated_storage *storage, struct text path, const
     }
 }
 
-void tables_serve(struct simulated_storage *storage, struct text path, const struct simulated_request *request) {
+void tables_serve(struct simulated_storage *storage, struct text path,
+                  const struct simulated_request *request) {
     if (text_is(path, "/$batch") && text_is(request->method, "POST")) {
         storage->outcome.kind = SIMULATED_TRANSACTION;
-        transaction_serve(&storage->transaction, &storage->rows, request, &storage->answer, &storage->outcome);
+        transaction_serve(&storage->transaction, &storage->rows, request, &storage->answer,
+                          &storage->outcome);
     } else if (text_is(path, "/Tables") || text_starts_nocase(path, "/Tables(")) {
         serve_tables(storage, path, request);
     } else if (text_is(request->method, "GET")) {

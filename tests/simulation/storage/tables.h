@@ -7,6 +7,7 @@
 #include "simulation/storage/simulated_storage.h"
 
 /* Answers a request whose path, behind the account's own, is `path`. */
-void tables_serve(struct simulated_storage *storage, struct text path, const struct simulated_request *request);
+void tables_serve(struct simulated_storage *storage, struct text path,
+                  const struct simulated_request *request);
 
 #endif

@@ -68,7 +68,8 @@ bool text_percent_decode(struct text text, char *out, size_t out_bytes) {
     size_t length = 0;
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
-        if (c == '%' && i + 2 < text.length && hex_digit(text.data[i + 1]) >= 0 && hex_digit(text.data[i + 2]) >= 0) {
+        if (c == '%' && i + 2 < text.length && hex_digit(text.data[i + 1]) >= 0 &&
+            hex_digit(text.data[i + 2]) >= 0) {
             c = (char)(hex_digit(text.data[i + 1]) * 16 + hex_digit(text.data[i + 2]));
             i += 2;
         } else if (c == '+') {

@@ -57,7 +57,8 @@ static struct text path_of(const struct transaction *transaction, struct text ur
 }
 
 /* A request, behind the part's own headers. Returns whether it asks for no content. */
-static bool read_request(const struct transaction *transaction, struct text part, struct row_change_request *out) {
+static bool read_request(const struct transaction *transaction, struct text part,
+                         struct row_change_request *out) {
     struct text line = text_cut_line(&part);
     bool no_content = false;
     *out = (struct row_change_request){.if_match = {"", 0}};
@@ -76,7 +77,8 @@ static bool read_request(const struct transaction *transaction, struct text part
 }
 
 /* Whether its row may stand in the transaction, and whether that row is as it must be. */
-static struct simulated_refusal check_change(struct transaction *transaction, struct row_change *change) {
+static struct simulated_refusal check_change(struct transaction *transaction,
+                                             struct row_change *change) {
     if (strcmp(change->partition_key, transaction->changes[0].partition_key) != 0) {
         return (struct simulated_refusal){400, "CommandsInBatchActOnDifferentPartitions"};
     }
@@ -160,8 +162,9 @@ static void make_all(struct transaction *transaction, struct rows *rows, struct 
         char etag[ROW_CHANGE_ETAG_BYTES];
         uint64_t version = row_change_make(change, rows);
         strbuf_append_string(body, PART);
-        strbuf_append_string(body, transaction->wants_content[i] ? "201 Created\r\n" SIMULATED_JSON_TYPE
-                                                                 : "204 No Content\r\n");
+        strbuf_append_string(body, transaction->wants_content[i]
+                                       ? "201 Created\r\n" SIMULATED_JSON_TYPE
+                                       : "204 No Content\r\n");
         strbuf_append_string(body, "DataServiceVersion: 3.0;\r\n");
         if (change->kind == ROW_INSERT && !transaction->wants_content[i]) {
             strbuf_append_string(body, "Preference-Applied: return-no-content\r\n");
@@ -178,15 +181,18 @@ static void make_all(struct transaction *transaction, struct rows *rows, struct 
     }
 }
 
-void transaction_serve(struct transaction *transaction, struct rows *rows, const struct simulated_request *request,
-                       struct simulated_answer *answer, struct simulated_outcome *outcome) {
+void transaction_serve(struct transaction *transaction, struct rows *rows,
+                       const struct simulated_request *request, struct simulated_answer *answer,
+                       struct simulated_outcome *outcome) {
     if (request->body.length > TRANSACTION_MAX_BYTES) {
-        simulated_answer_refuse_table(answer, (struct simulated_refusal){413, "RequestBodyTooLarge"});
+        simulated_answer_refuse_table(answer,
+                                      (struct simulated_refusal){413, "RequestBodyTooLarge"});
         return;
     }
     read_all(transaction, rows, request->body);
     answer->http_status = 202;
-    strbuf_append_string(&answer->headers, "Content-Type: multipart/mixed; boundary=batchresponse_0\r\n");
+    strbuf_append_string(&answer->headers,
+                         "Content-Type: multipart/mixed; boundary=batchresponse_0\r\n");
     strbuf_append_string(&answer->body, "--batchresponse_0\r\nContent-Type: multipart/mixed; "
                                         "boundary=changesetresponse_0\r\n\r\n");
     if (transaction->refusal.code != NULL) {

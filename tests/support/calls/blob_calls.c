@@ -33,23 +33,24 @@ static void begin(void *context) {
     struct blob_call *own = context;
     switch (own->action) {
     case BLOB_CREATE_CONTAINER:
-        blob_container_create_start(&own->operation, own->client, own->container, own->deadline_ms, on_end, own);
+        blob_container_create_start(&own->operation, own->client, own->container, own->deadline_ms,
+                                    on_end, own);
         break;
     case BLOB_CREATE:
-        blob_create_empty_start(&own->operation, own->client, own->container, own->blob, own->metadata,
-                                own->deadline_ms, on_end, own);
+        blob_create_empty_start(&own->operation, own->client, own->container, own->blob,
+                                own->metadata, own->deadline_ms, on_end, own);
         break;
     case BLOB_LEASE_ACQUIRE:
-        blob_lease_acquire_start(&own->operation, own->client, own->container, own->blob, own->lease_id,
-                                 own->duration_s, own->deadline_ms, on_end, own);
+        blob_lease_acquire_start(&own->operation, own->client, own->container, own->blob,
+                                 own->lease_id, own->duration_s, own->deadline_ms, on_end, own);
         break;
     case BLOB_LEASE_RENEW:
-        blob_lease_renew_start(&own->operation, own->client, own->container, own->blob, own->lease_id, own->deadline_ms,
-                               on_end, own);
+        blob_lease_renew_start(&own->operation, own->client, own->container, own->blob,
+                               own->lease_id, own->deadline_ms, on_end, own);
         break;
     case BLOB_LEASE_RELEASE:
-        blob_lease_release_start(&own->operation, own->client, own->container, own->blob, own->lease_id,
-                                 own->deadline_ms, on_end, own);
+        blob_lease_release_start(&own->operation, own->client, own->container, own->blob,
+                                 own->lease_id, own->deadline_ms, on_end, own);
         break;
     case BLOB_LEASE_BREAK:
         ck_abort_msg("blob_lease_break waits by itself");
@@ -68,15 +69,18 @@ static enum status run(struct blob_call *own, int64_t *out_sent_ms, struct error
     return own->status;
 }
 
-enum status blob_container_create(struct storage_client *client, const char *container, int64_t deadline_ms,
-                                  struct error *err) {
-    struct blob_call own = {
-        .client = client, .action = BLOB_CREATE_CONTAINER, .container = container, .deadline_ms = deadline_ms};
+enum status blob_container_create(struct storage_client *client, const char *container,
+                                  int64_t deadline_ms, struct error *err) {
+    struct blob_call own = {.client = client,
+                            .action = BLOB_CREATE_CONTAINER,
+                            .container = container,
+                            .deadline_ms = deadline_ms};
     return run(&own, NULL, err);
 }
 
-enum status blob_create_empty(struct storage_client *client, const char *container, const char *blob,
-                              const struct http_headers *metadata, int64_t deadline_ms, struct error *err) {
+enum status blob_create_empty(struct storage_client *client, const char *container,
+                              const char *blob, const struct http_headers *metadata,
+                              int64_t deadline_ms, struct error *err) {
     struct blob_call own = {.client = client,
                             .action = BLOB_CREATE,
                             .container = container,
@@ -86,8 +90,9 @@ enum status blob_create_empty(struct storage_client *client, const char *contain
     return run(&own, NULL, err);
 }
 
-static enum status act(struct storage_client *client, enum blob_action action, const char *container, const char *blob,
-                       const char *lease_id, int duration_s, int64_t deadline_ms, int64_t *out_sent_ms,
+static enum status act(struct storage_client *client, enum blob_action action,
+                       const char *container, const char *blob, const char *lease_id,
+                       int duration_s, int64_t deadline_ms, int64_t *out_sent_ms,
                        struct error *err) {
     struct blob_call own = {.client = client,
                             .action = action,
@@ -99,10 +104,11 @@ static enum status act(struct storage_client *client, enum blob_action action, c
     return run(&own, out_sent_ms, err);
 }
 
-enum status blob_lease_acquire(struct storage_client *client, const char *container, const char *blob,
-                               const char *lease_id, int duration_s, int64_t deadline_ms, int64_t *out_sent_ms,
-                               struct error *err) {
-    return act(client, BLOB_LEASE_ACQUIRE, container, blob, lease_id, duration_s, deadline_ms, out_sent_ms, err);
+enum status blob_lease_acquire(struct storage_client *client, const char *container,
+                               const char *blob, const char *lease_id, int duration_s,
+                               int64_t deadline_ms, int64_t *out_sent_ms, struct error *err) {
+    return act(client, BLOB_LEASE_ACQUIRE, container, blob, lease_id, duration_s, deadline_ms,
+               out_sent_ms, err);
 }
 
 enum status blob_lease_renew(struct storage_client *client, const char *container, const char *blob,
@@ -110,7 +116,8 @@ enum status blob_lease_renew(struct storage_client *client, const char *containe
     return act(client, BLOB_LEASE_RENEW, container, blob, lease_id, 0, deadline_ms, NULL, err);
 }
 
-enum status blob_lease_release(struct storage_client *client, const char *container, const char *blob,
-                               const char *lease_id, int64_t deadline_ms, struct error *err) {
+enum status blob_lease_release(struct storage_client *client, const char *container,
+                               const char *blob, const char *lease_id, int64_t deadline_ms,
+                               struct error *err) {
     return act(client, BLOB_LEASE_RELEASE, container, blob, lease_id, 0, deadline_ms, NULL, err);
 }

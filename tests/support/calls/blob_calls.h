@@ -9,18 +9,22 @@
 
 #include "storage/blob_client.h"
 
-enum status blob_container_create(struct storage_client *client, const char *container, int64_t deadline_ms,
-                                  struct error *err) MUST_CHECK;
-enum status blob_create_empty(struct storage_client *client, const char *container, const char *blob,
-                              const struct http_headers *metadata, int64_t deadline_ms, struct error *err) MUST_CHECK;
+enum status blob_container_create(struct storage_client *client, const char *container,
+                                  int64_t deadline_ms, struct error *err) MUST_CHECK;
+enum status blob_create_empty(struct storage_client *client, const char *container,
+                              const char *blob, const struct http_headers *metadata,
+                              int64_t deadline_ms, struct error *err) MUST_CHECK;
 
 /* `out_sent_ms`: the clock before the successful attempt was sent. */
-enum status blob_lease_acquire(struct storage_client *client, const char *container, const char *blob,
-                               const char *lease_id, int duration_s, int64_t deadline_ms, int64_t *out_sent_ms,
+enum status blob_lease_acquire(struct storage_client *client, const char *container,
+                               const char *blob, const char *lease_id, int duration_s,
+                               int64_t deadline_ms, int64_t *out_sent_ms,
                                struct error *err) MUST_CHECK;
 enum status blob_lease_renew(struct storage_client *client, const char *container, const char *blob,
-                             const char *lease_id, int64_t deadline_ms, struct error *err) MUST_CHECK;
-enum status blob_lease_release(struct storage_client *client, const char *container, const char *blob,
-                               const char *lease_id, int64_t deadline_ms, struct error *err) MUST_CHECK;
+                             const char *lease_id, int64_t deadline_ms,
+                             struct error *err) MUST_CHECK;
+enum status blob_lease_release(struct storage_client *client, const char *container,
+                               const char *blob, const char *lease_id, int64_t deadline_ms,
+                               struct error *err) MUST_CHECK;
 
 #endif

@@ -15,7 +15,8 @@ struct submission {
     void *context;
 };
 
-static void end_submission(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void end_submission(void *context, enum status status, struct http_reply *reply,
+                           const struct error *err) {
     struct submission *submission = context;
     submission->done(submission->context, status, reply, err);
     free(submission);
@@ -23,7 +24,8 @@ static void end_submission(void *context, enum status status, struct http_reply 
 
 static void start_submission(void *context) {
     struct submission *submission = context;
-    enum status status = http_client_start(submission->client, &submission->call, &submission->exchange);
+    enum status status =
+        http_client_start(submission->client, &submission->call, &submission->exchange);
     if (status != STATUS_OK) {
         struct error err;
         error_set(&err, status, "%s", status_text(status));
@@ -31,13 +33,15 @@ static void start_submission(void *context) {
     }
 }
 
-void http_submit(struct http_transport *transport, const struct http_call *call, http_done done, void *context) {
+void http_submit(struct http_transport *transport, const struct http_call *call, http_done done,
+                 void *context) {
     struct platform platform = http_transport_platform(transport, NULL);
     struct submission *submission = calloc(1, sizeof *submission);
     if (submission == NULL) {
         abort();
     }
-    *submission = (struct submission){.client = platform.http, .call = *call, .done = done, .context = context};
+    *submission = (struct submission){
+        .client = platform.http, .call = *call, .done = done, .context = context};
     submission->start = (struct loop_task){.run = start_submission, .context = submission};
     submission->exchange = (struct http_exchange){.done = end_submission, .context = submission};
     event_loop_post(platform.loop, &submission->start);
@@ -55,7 +59,8 @@ struct send_wait {
     struct error *err;
 };
 
-static void end_send(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void end_send(void *context, enum status status, struct http_reply *reply,
+                     const struct error *err) {
     struct send_wait *send = context;
     send->status = status;
     if (status == STATUS_OK) {
@@ -78,8 +83,8 @@ static void begin_send(void *context) {
     }
 }
 
-enum status http_send(struct http_transport *transport, const struct http_call *call, struct http_reply *out,
-                      struct error *err) {
+enum status http_send(struct http_transport *transport, const struct http_call *call,
+                      struct http_reply *out, struct error *err) {
     struct platform platform = http_transport_platform(transport, NULL);
     struct send_wait send = {.client = platform.http, .call = call, .out = out, .err = err};
     loop_call_run(&send.wait, platform.loop, begin_send, &send);

@@ -8,7 +8,8 @@
 
 enum { PATIENCE_MS = 10000, OUTSIDER_S = 60, BLOB_BYTES = 300 };
 
-void lease_witness_open(struct lease_witness *witness, const char *connection_string, const char *container) {
+void lease_witness_open(struct lease_witness *witness, const char *connection_string,
+                        const char *container) {
     storage_connection_open(&witness->storage, connection_string);
     witness->container = container;
 }
@@ -33,12 +34,13 @@ static void need(enum status status, const struct error *err) {
 void lease_witness_prepare(struct lease_witness *witness, const char *name) {
     struct error err;
     char blob[BLOB_BYTES];
-    enum status status = blob_container_create(&witness->storage.client, witness->container, deadline(witness), &err);
+    enum status status = blob_container_create(&witness->storage.client, witness->container,
+                                               deadline(witness), &err);
     if (status != STATUS_ALREADY_EXISTS) {
         need(status, &err);
     }
-    need(blob_create_empty(&witness->storage.client, witness->container, blob_of(name, blob), NULL, deadline(witness),
-                           &err),
+    need(blob_create_empty(&witness->storage.client, witness->container, blob_of(name, blob), NULL,
+                           deadline(witness), &err),
          &err);
 }
 
@@ -48,8 +50,9 @@ bool lease_witness_try_take(struct lease_witness *witness, const char *name) {
     struct error err;
     char blob[BLOB_BYTES];
     int64_t sent_ms;
-    enum status status = blob_lease_acquire(&witness->storage.client, witness->container, blob_of(name, blob),
-                                            LEASE_WITNESS_OUTSIDER, OUTSIDER_S, deadline(witness), &sent_ms, &err);
+    enum status status =
+        blob_lease_acquire(&witness->storage.client, witness->container, blob_of(name, blob),
+                           LEASE_WITNESS_OUTSIDER, OUTSIDER_S, deadline(witness), &sent_ms, &err);
     if (status != STATUS_LEASE_CONFLICT) {
         need(status, &err);
     }
@@ -62,14 +65,17 @@ void lease_witness_take(struct lease_witness *witness, const char *name) {
 
 bool lease_witness_holds(struct lease_witness *witness, const char *name, const char *lease_id) {
     char blob[BLOB_BYTES];
-    enum status status = blob_lease_renew(&witness->storage.client, witness->container, blob_of(name, blob), lease_id,
-                                          deadline(witness), NULL);
-    ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_LOST, "%s: %s", name, status_text(status));
+    enum status status = blob_lease_renew(&witness->storage.client, witness->container,
+                                          blob_of(name, blob), lease_id, deadline(witness), NULL);
+    ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_LOST, "%s: %s", name,
+                  status_text(status));
     return status == STATUS_OK;
 }
 
-void lease_witness_assert_holder(struct lease_witness *witness, const char *name, const char *lease_id) {
-    ck_assert_msg(lease_witness_holds(witness, name, lease_id), "%s does not hold %s", lease_id, name);
+void lease_witness_assert_holder(struct lease_witness *witness, const char *name,
+                                 const char *lease_id) {
+    ck_assert_msg(lease_witness_holds(witness, name, lease_id), "%s does not hold %s", lease_id,
+                  name);
     ck_assert_msg(!lease_witness_try_take(witness, name), "%s has two holders", name);
 }
 
@@ -94,7 +100,8 @@ static void delete_path(struct lease_witness *witness, const char *blob) {
     } else {
         http_headers_add(&request.query, "restype", "container");
     }
-    need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err), &err);
+    need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err),
+         &err);
     storage_request_release(&request);
     http_reply_release(&reply);
 }
@@ -102,7 +109,8 @@ static void delete_path(struct lease_witness *witness, const char *blob) {
 void lease_witness_delete_blob(struct lease_witness *witness, const char *name) {
     struct error err;
     char blob[BLOB_BYTES];
-    need(blob_lease_break(&witness->storage.client, witness->container, blob_of(name, blob), deadline(witness), &err),
+    need(blob_lease_break(&witness->storage.client, witness->container, blob_of(name, blob),
+                          deadline(witness), &err),
          &err);
     delete_path(witness, blob);
 }
@@ -119,9 +127,11 @@ void lease_witness_assert_metadata(struct lease_witness *witness, const char *na
     http_reply_init(&reply);
     storage_request_init(&request, STORAGE_BLOB, "HEAD", 200); /* Get Blob Properties */
     strbuf_appendf(&request.path, "/%s/lease-%s", witness->container, name);
-    need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err), &err);
+    need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err),
+         &err);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), name);
-    ck_assert(utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
+    ck_assert(
+        utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
     ck_assert_int_gt(created_ms, clock_wall_ms(clock_system()) - 60000);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
     storage_request_release(&request);

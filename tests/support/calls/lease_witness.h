@@ -21,7 +21,8 @@ struct lease_witness {
 };
 
 /* Borrows the container's name. */
-void lease_witness_open(struct lease_witness *witness, const char *connection_string, const char *container);
+void lease_witness_open(struct lease_witness *witness, const char *connection_string,
+                        const char *container);
 void lease_witness_close(struct lease_witness *witness);
 
 /* Container and blob are there, without anybody holding a lease, as after an earlier use. */
@@ -35,7 +36,8 @@ bool lease_witness_try_take(struct lease_witness *witness, const char *name);
 bool lease_witness_holds(struct lease_witness *witness, const char *name, const char *lease_id);
 
 /* It holds the lease and nobody else gets it. */
-void lease_witness_assert_holder(struct lease_witness *witness, const char *name, const char *lease_id);
+void lease_witness_assert_holder(struct lease_witness *witness, const char *name,
+                                 const char *lease_id);
 
 /*
  * Polls until nobody holds the lease, and takes it. Fails after 10 s: a lease that was renewed just now runs out only

@@ -52,8 +52,9 @@ static void read_head(int fd, struct raw_response *out) {
     while (length < 4 || memcmp(out->head + length - 4, "\r\n\r\n", 4) != 0) {
         ck_assert_msg(length < sizeof out->head - 1, "a response's head is too long");
         ssize_t got = recv(fd, out->head + length, 1, 0);
-        ck_assert_msg(got == 1, "the connection ended or fell silent in a response's head, after: %.*s", (int)length,
-                      out->head);
+        ck_assert_msg(got == 1,
+                      "the connection ended or fell silent in a response's head, after: %.*s",
+                      (int)length, out->head);
         length++;
     }
     out->head[length] = '\0';
@@ -80,7 +81,8 @@ static size_t read_chunk_size(int fd) {
     size_t length = 0;
     while (length < 2 || memcmp(line + length - 2, "\r\n", 2) != 0) {
         ck_assert_uint_lt(length, sizeof line - 1);
-        ck_assert_msg(recv(fd, line + length, 1, 0) == 1, "the connection ended or fell silent between two chunks");
+        ck_assert_msg(recv(fd, line + length, 1, 0) == 1,
+                      "the connection ended or fell silent between two chunks");
         length++;
     }
     line[length] = '\0';
@@ -115,10 +117,12 @@ void raw_response_release(struct raw_response *response) {
     response->body_length = 0;
 }
 
-const char *raw_response_header(const struct raw_response *response, const char *name, char *out, size_t size) {
+const char *raw_response_header(const struct raw_response *response, const char *name, char *out,
+                                size_t size) {
     size_t name_length = strlen(name);
     out[0] = '\0';
-    for (const char *line = strstr(response->head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
+    for (const char *line = strstr(response->head, "\r\n"); line != NULL;
+         line = strstr(line, "\r\n")) {
         line += 2;
         if (strncasecmp(line, name, name_length) == 0 && line[name_length] == ':') {
             const char *value = line + name_length + 1 + strspn(line + name_length + 1, " ");

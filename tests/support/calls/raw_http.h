@@ -34,7 +34,8 @@ void raw_http_read(int fd, struct raw_response *out, bool bodiless);
 void raw_response_release(struct raw_response *response);
 
 /* The value of a header in `out` (cut to `size`); "" where there is none. Names compare without case. */
-const char *raw_response_header(const struct raw_response *response, const char *name, char *out, size_t size);
+const char *raw_response_header(const struct raw_response *response, const char *name, char *out,
+                                size_t size);
 
 /* Does the other side close the connection (rather than keep it or send more)? Waits for it. */
 bool raw_http_is_closed(int fd);

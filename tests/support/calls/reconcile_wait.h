@@ -18,8 +18,8 @@ struct reconcile_wait {
     struct error failure;
 };
 
-static inline void note_round(void *context, enum status status, const struct reconcile_result *result,
-                              const struct error *err) {
+static inline void note_round(void *context, enum status status,
+                              const struct reconcile_result *result, const struct error *err) {
     struct reconcile_wait *wait = context;
     wait->status = status;
     wait->failure = *err;
@@ -35,8 +35,8 @@ static inline void begin_round(void *context) {
 }
 
 /* `out` is untouched on failure, `err` on success. */
-static inline enum status reconcile_and_wait(struct inventory_service *service, struct reconcile_result *out,
-                                             struct error *err) {
+static inline enum status reconcile_and_wait(struct inventory_service *service,
+                                             struct reconcile_result *out, struct error *err) {
     struct reconcile_wait wait = {.service = service, .out = out};
     loop_call_run(&wait.call, service->platform->loop, begin_round, &wait);
     if (wait.status != STATUS_OK) {

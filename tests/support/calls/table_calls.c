@@ -45,32 +45,35 @@ static void begin_create(void *context) {
     ck_assert_int_eq(own->end_count, 0); /* never inside start */
 }
 
-enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms, struct error *err) {
+enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
+                         struct error *err) {
     struct waiting_call own = {.client = client, .table = table, .deadline_ms = deadline_ms};
     return run(&own, begin_create, err);
 }
 
 static void begin_insert(void *context) {
     struct waiting_call *own = context;
-    table_insert_start(&own->operation, own->client, own->table, own->entity, own->deadline_ms, on_end, own);
+    table_insert_start(&own->operation, own->client, own->table, own->entity, own->deadline_ms,
+                       on_end, own);
     ck_assert_int_eq(own->end_count, 0);
 }
 
-enum status table_insert(struct storage_client *client, const char *table, const char *entity, int64_t deadline_ms,
-                         struct error *err) {
-    struct waiting_call own = {.client = client, .table = table, .entity = entity, .deadline_ms = deadline_ms};
+enum status table_insert(struct storage_client *client, const char *table, const char *entity,
+                         int64_t deadline_ms, struct error *err) {
+    struct waiting_call own = {
+        .client = client, .table = table, .entity = entity, .deadline_ms = deadline_ms};
     return run(&own, begin_insert, err);
 }
 
 static void begin_get(void *context) {
     struct waiting_call *own = context;
-    table_get_start(&own->operation, own->client, own->table, own->partition_key, own->row_key, own->deadline_ms,
-                    own->out, on_end, own);
+    table_get_start(&own->operation, own->client, own->table, own->partition_key, own->row_key,
+                    own->deadline_ms, own->out, on_end, own);
     ck_assert_int_eq(own->end_count, 0);
 }
 
-enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
-                      int64_t deadline_ms, cJSON **out, struct error *err) {
+enum status table_get(struct storage_client *client, const char *table, const char *partition_key,
+                      const char *row_key, int64_t deadline_ms, cJSON **out, struct error *err) {
     struct waiting_call own = {.client = client,
                                .table = table,
                                .partition_key = partition_key,
@@ -86,22 +89,24 @@ static void begin_query(void *context) {
     ck_assert_int_eq(own->end_count, 0);
 }
 
-enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
-                        struct error *err) {
+enum status table_query(struct storage_client *client, const struct table_query *query,
+                        int64_t deadline_ms, struct error *err) {
     struct waiting_call own = {.client = client, .query = query, .deadline_ms = deadline_ms};
     return run(&own, begin_query, err);
 }
 
 static void begin_transaction(void *context) {
     struct waiting_call *own = context;
-    table_transaction_start(&own->operation, own->client, own->table, own->operations, own->operation_count,
-                            own->deadline_ms, own->out_first_etag, on_end, own);
+    table_transaction_start(&own->operation, own->client, own->table, own->operations,
+                            own->operation_count, own->deadline_ms, own->out_first_etag, on_end,
+                            own);
     ck_assert_int_eq(own->end_count, 0);
 }
 
 enum status table_transaction(struct storage_client *client, const char *table,
-                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                              char out_first_etag[TABLE_ETAG_BYTES], struct error *err) {
+                              const struct table_operation *operations, size_t count,
+                              int64_t deadline_ms, char out_first_etag[TABLE_ETAG_BYTES],
+                              struct error *err) {
     struct waiting_call own = {.client = client,
                                .table = table,
                                .operations = operations,

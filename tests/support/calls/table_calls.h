@@ -11,14 +11,16 @@
 
 enum status table_create(struct storage_client *client, const char *table, int64_t deadline_ms,
                          struct error *err) MUST_CHECK;
-enum status table_insert(struct storage_client *client, const char *table, const char *entity, int64_t deadline_ms,
-                         struct error *err) MUST_CHECK;
-enum status table_get(struct storage_client *client, const char *table, const char *partition_key, const char *row_key,
-                      int64_t deadline_ms, cJSON **out, struct error *err) MUST_CHECK;
-enum status table_query(struct storage_client *client, const struct table_query *query, int64_t deadline_ms,
-                        struct error *err) MUST_CHECK;
+enum status table_insert(struct storage_client *client, const char *table, const char *entity,
+                         int64_t deadline_ms, struct error *err) MUST_CHECK;
+enum status table_get(struct storage_client *client, const char *table, const char *partition_key,
+                      const char *row_key, int64_t deadline_ms, cJSON **out,
+                      struct error *err) MUST_CHECK;
+enum status table_query(struct storage_client *client, const struct table_query *query,
+                        int64_t deadline_ms, struct error *err) MUST_CHECK;
 enum status table_transaction(struct storage_client *client, const char *table,
-                              const struct table_operation *operations, size_t count, int64_t deadline_ms,
-                              char out_first_etag[TABLE_ETAG_BYTES], struct error *err) MUST_CHECK;
+                              const struct table_operation *operations, size_t count,
+                              int64_t deadline_ms, char out_first_etag[TABLE_ETAG_BYTES],
+                              struct error *err) MUST_CHECK;
 
 #endif

@@ -29,12 +29,14 @@ static cJSON *parse(const char *text) {
 
 static void insert(const char *entity) {
     struct error err;
-    ck_assert_msg(table_insert(client(), TABLE, entity, deadline_ms(), &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(table_insert(client(), TABLE, entity, deadline_ms(), &err) == STATUS_OK, "%s",
+                  err.message);
 }
 
 void table_editor_create_table(void) {
     struct error err;
-    ck_assert_msg(table_create(client(), TABLE, deadline_ms(), &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(table_create(client(), TABLE, deadline_ms(), &err) == STATUS_OK, "%s",
+                  err.message);
 }
 
 void table_editor_delete_table(void) {
@@ -74,11 +76,16 @@ void table_editor_load(const char *name) {
     cJSON_Delete(rows);
 }
 
-static void edit(enum table_operation_kind kind, const char *partition_key, const char *row_key, const char *entity) {
+static void edit(enum table_operation_kind kind, const char *partition_key, const char *row_key,
+                 const char *entity) {
     struct error err;
-    const struct table_operation operation = {
-        .kind = kind, .partition_key = partition_key, .row_key = row_key, .if_match = "*", .entity = entity};
-    enum status status = table_transaction(client(), TABLE, &operation, 1, deadline_ms(), NULL, &err);
+    const struct table_operation operation = {.kind = kind,
+                                              .partition_key = partition_key,
+                                              .row_key = row_key,
+                                              .if_match = "*",
+                                              .entity = entity};
+    enum status status =
+        table_transaction(client(), TABLE, &operation, 1, deadline_ms(), NULL, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
@@ -93,8 +100,10 @@ void table_editor_delete(const char *partition_key, const char *row_key) {
 cJSON *table_editor_get(const char *partition_key, const char *row_key) {
     struct error err;
     cJSON *entity = NULL;
-    enum status status = table_get(client(), TABLE, partition_key, row_key, deadline_ms(), &entity, &err);
-    ck_assert_msg(status == STATUS_OK || status == STATUS_NOT_FOUND || status == STATUS_CONTAINER_NOT_FOUND, "%s",
-                  err.message);
+    enum status status =
+        table_get(client(), TABLE, partition_key, row_key, deadline_ms(), &entity, &err);
+    ck_assert_msg(status == STATUS_OK || status == STATUS_NOT_FOUND ||
+                      status == STATUS_CONTAINER_NOT_FOUND,
+                  "%s", err.message);
     return entity;
 }

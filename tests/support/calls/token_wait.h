@@ -22,7 +22,8 @@ struct token_wait {
     bool is_starting;
 };
 
-static inline void token_wait_end(void *context, enum status status, struct token *token, const struct error *err) {
+static inline void token_wait_end(void *context, enum status status, struct token *token,
+                                  const struct error *err) {
     struct token_wait *wait = context;
     ck_assert(!wait->is_starting);
     ck_assert_int_eq(token != NULL, status == STATUS_OK);
@@ -41,7 +42,8 @@ static inline void token_wait_begin(void *context) {
     struct token_wait *wait = context;
     struct error err = {.status = STATUS_OK};
     wait->is_starting = true;
-    enum status status = token_source_start(wait->source, wait->platform, token_wait_end, wait, &err);
+    enum status status =
+        token_source_start(wait->source, wait->platform, token_wait_end, wait, &err);
     wait->is_starting = false;
     if (status != STATUS_OK) {
         token_wait_end(wait, status, NULL, &err);
@@ -49,8 +51,9 @@ static inline void token_wait_begin(void *context) {
 }
 
 /* Statuses of token_done. `out` (initialized) is filled on STATUS_OK alone. */
-static inline enum status token_wait_fetch(struct token_source *source, const struct platform *platform,
-                                           struct token *out, struct error *err) {
+static inline enum status token_wait_fetch(struct token_source *source,
+                                           const struct platform *platform, struct token *out,
+                                           struct error *err) {
     struct token_wait wait = {.source = source, .platform = platform, .out = out, .err = err};
     loop_call_run(&wait.call, platform->loop, token_wait_begin, &wait);
     return wait.status;

@@ -8,22 +8,25 @@ static const char *const lease_ids[FIDELITY_LEASES] = {"11111111-aaaa-4aaa-8aaa-
                                                        "33333333-cccc-4ccc-8ccc-333333333333"};
 
 /* A name that begins like another's, and one with a folder. */
-static const char *const blob_names[FIDELITY_BLOBS] = {"lease-a", "lease-a2", "lease-inventory-P%201", "x/lease.b~c"};
+static const char *const blob_names[FIDELITY_BLOBS] = {"lease-a", "lease-a2",
+                                                       "lease-inventory-P%201", "x/lease.b~c"};
 
 /* ---- parts of requests ---- */
 
-static void begin(struct fidelity_run *run, struct fidelity_request *request, const char *method, int container) {
+static void begin(struct fidelity_run *run, struct fidelity_request *request, const char *method,
+                  int container) {
     fidelity_request_init(request, SIMULATED_BLOB_SERVICE, method);
     strbuf_appendf(&request->path, "/%s%d", run->name, container);
 }
 
-static void begin_container(struct fidelity_run *run, struct fidelity_request *request, const char *method,
-                            int container) {
+static void begin_container(struct fidelity_run *run, struct fidelity_request *request,
+                            const char *method, int container) {
     begin(run, request, method, container);
     http_headers_add(&request->query, "restype", "container");
 }
 
-static void begin_blob(struct fidelity_run *run, struct fidelity_request *request, const char *method) {
+static void begin_blob(struct fidelity_run *run, struct fidelity_request *request,
+                       const char *method) {
     begin(run, request, method, fidelity_run_draw(run, FIDELITY_CONTAINERS));
     strbuf_appendf(&request->path, "/%s", blob_names[fidelity_run_draw(run, FIDELITY_BLOBS)]);
 }
@@ -41,7 +44,8 @@ static struct blob *find_blob(struct fidelity_run *run, const struct fidelity_re
 /* Whether it is there and somebody has its lease. */
 static bool is_locked(struct fidelity_run *run, const struct fidelity_request *request) {
     struct blob *blob = find_blob(run, request);
-    return blob != NULL && lease_state_check_write(&blob->lease, "", run->sides->clock.ms).code != NULL;
+    return blob != NULL &&
+           lease_state_check_write(&blob->lease, "", run->sides->clock.ms).code != NULL;
 }
 
 static const char *draw_lease_id(struct fidelity_run *run) {
@@ -57,7 +61,8 @@ static void maybe_add_lease_id(struct fidelity_run *run, struct fidelity_request
 static void add_metadata(struct fidelity_run *run, struct fidelity_request *request) {
     if (fidelity_run_chance(run, 2)) {
         http_headers_add(&request->headers, "x-ms-meta-leaseName", "inventory-P 1");
-        http_headers_addf(&request->headers, "x-ms-meta-lease_number", "%d", fidelity_run_draw(run, 1000));
+        http_headers_addf(&request->headers, "x-ms-meta-lease_number", "%d",
+                          fidelity_run_draw(run, 1000));
     }
 }
 
@@ -144,19 +149,23 @@ static void list(struct fidelity_run *run, int container, const char *prefix) {
 }
 
 static void list_blobs(struct fidelity_run *run) {
-    list(run, fidelity_run_draw(run, FIDELITY_CONTAINERS), fidelity_run_chance(run, 2) ? "lease-" : NULL);
+    list(run, fidelity_run_draw(run, FIDELITY_CONTAINERS),
+         fidelity_run_chance(run, 2) ? "lease-" : NULL);
 }
 
 static void add_duration(struct fidelity_run *run, struct fidelity_request *request) {
     static const char *const odd[] = {"-1", "14", "61", "0", "-2"};
-    if (fidelity_run_chance(run, 6) && !is_locked(run, request)) { /* which of two refusals comes first is not said */
+    if (fidelity_run_chance(run, 6) &&
+        !is_locked(run, request)) { /* which of two refusals comes first is not said */
         http_headers_add(&request->headers, "x-ms-lease-duration", odd[fidelity_run_draw(run, 5)]);
     } else {
-        http_headers_addf(&request->headers, "x-ms-lease-duration", "%d", 15 + fidelity_run_draw(run, 46));
+        http_headers_addf(&request->headers, "x-ms-lease-duration", "%d",
+                          15 + fidelity_run_draw(run, 46));
     }
 }
 
-static void begin_lease(struct fidelity_run *run, struct fidelity_request *request, const char *action) {
+static void begin_lease(struct fidelity_run *run, struct fidelity_request *request,
+                        const char *action) {
     begin_blob(run, request, "PUT");
     http_headers_add(&request->query, "comp", "lease");
     http_headers_add(&request->headers, "x-ms-lease-action", action);
@@ -175,8 +184,10 @@ static void renew(struct fidelity_run *run) {
     begin_lease(run, &request, "renew");
     struct blob *blob = find_blob(run, &request);
     /* Azurite renews a lease that has expired whatever the id: test_storage_fidelity.c */
-    bool has_expired = blob != NULL && lease_state_at(&blob->lease, run->sides->clock.ms) == LEASE_EXPIRED;
-    http_headers_add(&request.headers, "x-ms-lease-id", has_expired ? blob->lease.id : draw_lease_id(run));
+    bool has_expired =
+        blob != NULL && lease_state_at(&blob->lease, run->sides->clock.ms) == LEASE_EXPIRED;
+    http_headers_add(&request.headers, "x-ms-lease-id",
+                     has_expired ? blob->lease.id : draw_lease_id(run));
     fidelity_run_exchange_same(run, &request);
 }
 
@@ -200,7 +211,8 @@ static void break_lease(struct fidelity_run *run) {
     struct fidelity_request request;
     begin_lease(run, &request, "break");
     if (!fidelity_run_chance(run, 3)) {
-        http_headers_addf(&request.headers, "x-ms-lease-break-period", "%d", periods[fidelity_run_draw(run, 6)]);
+        http_headers_addf(&request.headers, "x-ms-lease-break-period", "%d",
+                          periods[fidelity_run_draw(run, 6)]);
     }
     fidelity_run_exchange_same(run, &request);
 }

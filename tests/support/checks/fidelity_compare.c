@@ -15,7 +15,8 @@ enum { VALUE_BYTES = 1024, LINE_BYTES = 256 };
 /* ---- codes ---- */
 
 /* Copies what stands between `begin` and `end`. */
-static bool copy_between(const char *text, const char *begin, const char *end, char *out, size_t size) {
+static bool copy_between(const char *text, const char *begin, const char *end, char *out,
+                         size_t size) {
     const char *from = strstr(text, begin);
     const char *to = from == NULL ? NULL : strstr(from + strlen(begin), end);
     if (to == NULL) {
@@ -42,7 +43,8 @@ void fidelity_compare_code(const struct raw_response *answer, char out[FIDELITY_
 
 /* ---- headers ---- */
 
-static void describe_header(const struct raw_response *answer, const char *name, struct strbuf *out) {
+static void describe_header(const struct raw_response *answer, const char *name,
+                            struct strbuf *out) {
     char value[VALUE_BYTES];
     raw_response_header(answer, name, value, sizeof value);
     if (value[0] != '\0') {
@@ -51,7 +53,8 @@ static void describe_header(const struct raw_response *answer, const char *name,
 }
 
 /* Of a header whose value is the service's own. */
-static void describe_presence(const struct raw_response *answer, const char *name, struct strbuf *out) {
+static void describe_presence(const struct raw_response *answer, const char *name,
+                              struct strbuf *out) {
     char value[VALUE_BYTES];
     raw_response_header(answer, name, value, sizeof value);
     strbuf_appendf(out, "%s: %s\n", name, value[0] != '\0' ? "(there)" : "(missing)");
@@ -61,7 +64,8 @@ static void describe_presence(const struct raw_response *answer, const char *nam
 static void describe_time_left(const struct raw_response *answer, struct strbuf *out) {
     char value[VALUE_BYTES];
     raw_response_header(answer, "x-ms-lease-time", value, sizeof value);
-    strbuf_appendf(out, "x-ms-lease-time: %s\n", value[0] == '\0' || strcmp(value, "0") == 0 ? value : "(some)");
+    strbuf_appendf(out, "x-ms-lease-time: %s\n",
+                   value[0] == '\0' || strcmp(value, "0") == 0 ? value : "(some)");
 }
 
 static int compare_lines(const void *left, const void *right) {
@@ -72,7 +76,8 @@ static int compare_lines(const void *left, const void *right) {
 static void describe_metadata(const struct raw_response *answer, struct strbuf *out) {
     static char lines[32][LINE_BYTES];
     size_t count = 0;
-    for (const char *line = strstr(answer->head, "\r\n"); line != NULL && count < 32; line = strstr(line, "\r\n")) {
+    for (const char *line = strstr(answer->head, "\r\n"); line != NULL && count < 32;
+         line = strstr(line, "\r\n")) {
         line += 2;
         if (strncasecmp(line, "x-ms-meta-", strlen("x-ms-meta-")) == 0) {
             snprintf(lines[count++], LINE_BYTES, "%.*s", (int)strcspn(line, "\r"), line);
@@ -85,8 +90,10 @@ static void describe_metadata(const struct raw_response *answer, struct strbuf *
 }
 
 static void describe_headers(const struct raw_response *answer, struct strbuf *out) {
-    static const char *const same[] = {"x-ms-lease-id", "x-ms-lease-state", "x-ms-lease-status", "x-ms-lease-duration"};
-    static const char *const there[] = {"x-ms-request-id", "Date", "x-ms-continuation-NextPartitionKey",
+    static const char *const same[] = {"x-ms-lease-id", "x-ms-lease-state", "x-ms-lease-status",
+                                       "x-ms-lease-duration"};
+    static const char *const there[] = {"x-ms-request-id", "Date",
+                                        "x-ms-continuation-NextPartitionKey",
                                         "x-ms-continuation-NextRowKey"};
     char date[UTC_TEXT_BYTES];
     int64_t ms;
@@ -117,7 +124,8 @@ static void describe_entity(const cJSON *entity, struct strbuf *out) {
     const cJSON *items[512] = {NULL}, *item;
     size_t count = 0;
     cJSON_ArrayForEach(item, entity) {
-        if (strncmp(item->string, "odata.", 6) != 0 && strncmp(item->string, "Timestamp", 9) != 0 && count < 512) {
+        if (strncmp(item->string, "odata.", 6) != 0 && strncmp(item->string, "Timestamp", 9) != 0 &&
+            count < 512) {
             items[count++] = item;
         }
     }
@@ -149,8 +157,10 @@ static void describe_json(const char *body, size_t length, struct strbuf *out) {
 
 /* Name, lease and metadata of each blob. */
 static void describe_list(const char *body, struct strbuf *out) {
-    static const char *const tags[] = {"Name", "LeaseStatus", "LeaseState", "LeaseDuration", "Metadata"};
-    for (const char *blob = strstr(body, "<Blob>"); blob != NULL; blob = strstr(blob + 1, "<Blob>")) {
+    static const char *const tags[] = {"Name", "LeaseStatus", "LeaseState", "LeaseDuration",
+                                       "Metadata"};
+    for (const char *blob = strstr(body, "<Blob>"); blob != NULL;
+         blob = strstr(blob + 1, "<Blob>")) {
         const char *end = strstr(blob, "</Blob>");
         char *text = end == NULL ? NULL : strndup(blob, (size_t)(end - blob));
         ck_assert_ptr_nonnull(text);
@@ -180,13 +190,15 @@ static void describe_parts(const char *body, struct strbuf *out) {
         copy_between(text, "\"value\":\"", "\"", message, sizeof message);
         int index = message[0] >= '0' && message[0] <= '9' ? (int)strtol(message, NULL, 10) : -1;
         strbuf_appendf(out, "part: %.3s %s", text + strlen(PART), code);
-        strbuf_appendf(out, " at %d, etag: %s\n", index, strstr(text, "\r\nETag: ") != NULL ? "yes" : "no");
+        strbuf_appendf(out, " at %d, etag: %s\n", index,
+                       strstr(text, "\r\nETag: ") != NULL ? "yes" : "no");
         free(text);
         part = next;
     }
 }
 
-void fidelity_compare_part_etag(const struct raw_response *answer, size_t index, char out[FIDELITY_ETAG_BYTES]) {
+void fidelity_compare_part_etag(const struct raw_response *answer, size_t index,
+                                char out[FIDELITY_ETAG_BYTES]) {
     const char *part = strstr(answer->body, PART);
     for (size_t i = 0; i < index && part != NULL; i++) {
         part = strstr(part + 1, PART);
@@ -213,8 +225,8 @@ static void describe_body(const struct fidelity_request *request, const struct r
     }
 }
 
-void fidelity_compare_describe(const struct fidelity_request *request, const struct raw_response *answer,
-                               struct strbuf *out) {
+void fidelity_compare_describe(const struct fidelity_request *request,
+                               const struct raw_response *answer, struct strbuf *out) {
     char code[FIDELITY_CODE_BYTES];
     fidelity_compare_code(answer, code);
     strbuf_appendf(out, "%d %s\n", answer->status, code);

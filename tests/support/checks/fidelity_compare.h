@@ -16,10 +16,11 @@ enum { FIDELITY_CODE_BYTES = 64 };
 void fidelity_compare_code(const struct raw_response *answer, char out[FIDELITY_CODE_BYTES]);
 
 /* Appends what an answer says, to be compared as text. */
-void fidelity_compare_describe(const struct fidelity_request *request, const struct raw_response *answer,
-                               struct strbuf *out);
+void fidelity_compare_describe(const struct fidelity_request *request,
+                               const struct raw_response *answer, struct strbuf *out);
 
 /* Reads the ETag of part number `index` of a transaction's answer; "" if it has none. */
-void fidelity_compare_part_etag(const struct raw_response *answer, size_t index, char out[FIDELITY_ETAG_BYTES]);
+void fidelity_compare_part_etag(const struct raw_response *answer, size_t index,
+                                char out[FIDELITY_ETAG_BYTES]);
 
 #endif

@@ -33,19 +33,22 @@ bool fidelity_run_chance(struct fidelity_run *run, int count) {
 /* To stderr, since libcheck takes no long messages. */
 static void report_difference(const struct fidelity_run *run, const struct strbuf *texts,
                               const struct raw_response *answers) {
-    static const char *const names[] = {[FIDELITY_SIMULATED] = "the simulation", [FIDELITY_AZURITE] = "Azurite"};
-    fprintf(stderr, "---- the request, as Azurite got it\n%.*s\n", SHOWN_BYTES, run->sides->sent.data);
+    static const char *const names[] = {
+        [FIDELITY_SIMULATED] = "the simulation", [FIDELITY_AZURITE] = "Azurite"};
+    fprintf(stderr, "---- the request, as Azurite got it\n%.*s\n", SHOWN_BYTES,
+            run->sides->sent.data);
     for (int side = 0; side < FIDELITY_SIDES; side++) {
         fprintf(stderr, "---- %s says\n%.*s\n", names[side], SHOWN_BYTES, texts[side].data);
     }
     for (int side = 0; side < FIDELITY_SIDES; side++) {
-        fprintf(stderr, "---- %s, as it came\n%s%.*s\n", names[side], answers[side].head, SHOWN_BYTES,
-                answers[side].body);
+        fprintf(stderr, "---- %s, as it came\n%s%.*s\n", names[side], answers[side].head,
+                SHOWN_BYTES, answers[side].body);
     }
     ck_abort_msg("SEED=%" PRIu64 ", request %d: the answers differ", run->seed, run->sides->count);
 }
 
-void fidelity_run_exchange(struct fidelity_run *run, const struct fidelity_request requests[FIDELITY_SIDES],
+void fidelity_run_exchange(struct fidelity_run *run,
+                           const struct fidelity_request requests[FIDELITY_SIDES],
                            struct raw_response answers[FIDELITY_SIDES]) {
     struct strbuf texts[FIDELITY_SIDES];
     run->sides->count++;
@@ -87,8 +90,10 @@ int fidelity_run_number(const char *name, int otherwise) {
 }
 
 static bool ends_soon(const struct lease_state_of *lease, int64_t now_ms) {
-    bool has_end = (lease->state == LEASE_LEASED || lease->state == LEASE_BREAKING) && lease->ends_ms != INT64_MAX;
-    return has_end && lease->ends_ms - now_ms < LEASE_MARGIN_MS && now_ms - lease->ends_ms < LEASE_MARGIN_MS;
+    bool has_end = (lease->state == LEASE_LEASED || lease->state == LEASE_BREAKING) &&
+                   lease->ends_ms != INT64_MAX;
+    return has_end && lease->ends_ms - now_ms < LEASE_MARGIN_MS &&
+           now_ms - lease->ends_ms < LEASE_MARGIN_MS;
 }
 
 /* How long until that lease, if it is about to end or has just ended, is well behind. */
@@ -113,7 +118,8 @@ static void keep_clear_of_ends(struct fidelity_run *run) {
         struct map_entry **sorted = map_sorted(containers);
         wait_ms = 0;
         for (size_t i = 0; i < containers->count; i++) {
-            int64_t longer_ms = wait_for_container((struct container *)sorted[i], run->sides->clock.ms);
+            int64_t longer_ms =
+                wait_for_container((struct container *)sorted[i], run->sides->clock.ms);
             wait_ms = clock_max_ms(wait_ms, longer_ms);
         }
         free(sorted);

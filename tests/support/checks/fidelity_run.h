@@ -36,12 +36,20 @@ struct fidelity_etags {
 struct fidelity_run {
     struct fidelity_sides *sides;
     uint64_t seed, random;
-    char name[STORAGE_UNIQUE_NAME_BYTES]; /* which all containers and tables of the run begin with */
+    char
+        name[STORAGE_UNIQUE_NAME_BYTES]; /* which all containers and tables of the run begin with */
     int64_t container_free_ms[FIDELITY_CONTAINERS], table_free_ms[FIDELITY_TABLES];
-    struct fidelity_etags etags[FIDELITY_SIDES][FIDELITY_TABLES][FIDELITY_PARTITIONS][FIDELITY_ROWS];
+    struct fidelity_etags etags[FIDELITY_SIDES][FIDELITY_TABLES][FIDELITY_PARTITIONS]
+                               [FIDELITY_ROWS];
 };
 
-enum fidelity_condition { FIDELITY_NONE, FIDELITY_ANY, FIDELITY_NEWEST, FIDELITY_OLDER, FIDELITY_CONDITIONS };
+enum fidelity_condition {
+    FIDELITY_NONE,
+    FIDELITY_ANY,
+    FIDELITY_NEWEST,
+    FIDELITY_OLDER,
+    FIDELITY_CONDITIONS
+};
 
 /* A change to one of the run's rows. */
 struct fidelity_change {
@@ -68,7 +76,8 @@ int fidelity_run_draw(struct fidelity_run *run, int below);
 bool fidelity_run_chance(struct fidelity_run *run, int count);
 
 /* Sends each side its request and compares. The answers are to be released. */
-void fidelity_run_exchange(struct fidelity_run *run, const struct fidelity_request requests[FIDELITY_SIDES],
+void fidelity_run_exchange(struct fidelity_run *run,
+                           const struct fidelity_request requests[FIDELITY_SIDES],
                            struct raw_response answers[FIDELITY_SIDES]);
 
 /* The same request to both; it is released. Returns the status. */

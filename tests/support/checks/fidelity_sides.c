@@ -9,7 +9,8 @@
 
 /* ---- requests ---- */
 
-void fidelity_request_init(struct fidelity_request *request, enum simulated_service service, const char *method) {
+void fidelity_request_init(struct fidelity_request *request, enum simulated_service service,
+                           const char *method) {
     *request = (struct fidelity_request){.service = service, .method = method};
     strbuf_init(&request->path, SIZE_MAX);
     http_headers_init(&request->query);
@@ -30,15 +31,19 @@ static int64_t clock_ms(const struct clock *clock) {
     return ((const struct fidelity_clock *)clock)->ms;
 }
 
-void fidelity_sides_open(struct fidelity_sides *sides, const struct azurite *azurite, struct wall_clock *clock) {
+void fidelity_sides_open(struct fidelity_sides *sides, const struct azurite *azurite,
+                         struct wall_clock *clock) {
     struct error err;
     memset(sides, 0, sizeof *sides);
     sides->clock = (struct fidelity_clock){{clock_ms, clock_ms}, wall_clock_ms(clock)};
     sides->azurites_clock = clock;
     strbuf_init(&sides->sent, SIZE_MAX);
-    ck_assert_int_eq(storage_account_parse(azurite->connection_string, &sides->account, &err), STATUS_OK);
-    ck_assert_int_eq(credential_shared_key_init(&sides->credential, &sides->account, &err), STATUS_OK);
-    ck_assert_int_eq(simulated_storage_init(&sides->storage, &sides->clock.base, &sides->account), STATUS_OK);
+    ck_assert_int_eq(storage_account_parse(azurite->connection_string, &sides->account, &err),
+                     STATUS_OK);
+    ck_assert_int_eq(credential_shared_key_init(&sides->credential, &sides->account, &err),
+                     STATUS_OK);
+    ck_assert_int_eq(simulated_storage_init(&sides->storage, &sides->clock.base, &sides->account),
+                     STATUS_OK);
     sides->fds[SIMULATED_BLOB_SERVICE] = raw_http_connect(azurite->blob_port);
     sides->fds[SIMULATED_TABLE_SERVICE] = raw_http_connect(azurite->table_port);
 }
@@ -57,9 +62,11 @@ void fidelity_sides_pass(struct fidelity_sides *sides, int64_t ms) {
 
 /* ---- sending ---- */
 
-static void write_url(const struct fidelity_sides *sides, const struct fidelity_request *request, struct strbuf *url) {
+static void write_url(const struct fidelity_sides *sides, const struct fidelity_request *request,
+                      struct strbuf *url) {
     bool is_table = request->service == SIMULATED_TABLE_SERVICE;
-    strbuf_append_string(url, is_table ? sides->account.table_endpoint : sides->account.blob_endpoint);
+    strbuf_append_string(url,
+                         is_table ? sides->account.table_endpoint : sides->account.blob_endpoint);
     strbuf_append(url, request->path.data, request->path.length);
     for (size_t i = 0; i < request->query.count; i++) {
         strbuf_append_char(url, i == 0 ? '?' : '&');
@@ -83,8 +90,8 @@ static void add_headers(struct fidelity_sides *sides, const struct fidelity_requ
 }
 
 /* `path`: where it begins in the URL. */
-static void sign(struct fidelity_sides *sides, const struct fidelity_request *request, struct strbuf *url, size_t path,
-                 struct http_headers *headers) {
+static void sign(struct fidelity_sides *sides, const struct fidelity_request *request,
+                 struct strbuf *url, size_t path, struct http_headers *headers) {
     struct error err;
     struct credential_request signed_request = {
         .is_table = request->service == SIMULATED_TABLE_SERVICE,
@@ -96,7 +103,9 @@ static void sign(struct fidelity_sides *sides, const struct fidelity_request *re
         .headers = headers,
         .url = url,
     };
-    ck_assert_int_eq(sides->credential.base.authorize(&sides->credential.base, &signed_request, &err), STATUS_OK);
+    ck_assert_int_eq(
+        sides->credential.base.authorize(&sides->credential.base, &signed_request, &err),
+        STATUS_OK);
 }
 
 static void write_request(struct fidelity_sides *sides, const struct fidelity_request *request) {
@@ -110,8 +119,8 @@ static void write_request(struct fidelity_sides *sides, const struct fidelity_re
     sign(sides, request, &url, path, &headers);
 
     strbuf_clear(out);
-    strbuf_appendf(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n", request->method,
-                   url.data + path, request->body.length);
+    strbuf_appendf(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %zu\r\n",
+                   request->method, url.data + path, request->body.length);
     for (size_t i = 0; i < headers.count; i++) {
         strbuf_appendf(out, "%s: %s\r\n", headers.items[i].name, headers.items[i].value);
     }
@@ -122,10 +131,12 @@ static void write_request(struct fidelity_sides *sides, const struct fidelity_re
     strbuf_release(&url);
 }
 
-static void ask_simulation(struct fidelity_sides *sides, enum simulated_service service, struct raw_response *out) {
+static void ask_simulation(struct fidelity_sides *sides, enum simulated_service service,
+                           struct raw_response *out) {
     struct strbuf answer;
     strbuf_init(&answer, SIZE_MAX);
-    simulated_storage_answer(&sides->storage, service, sides->sent.data, sides->sent.length, &answer);
+    simulated_storage_answer(&sides->storage, service, sides->sent.data, sides->sent.length,
+                             &answer);
     const char *end = strstr(answer.data, "\r\n\r\n");
     ck_assert(end != NULL && (size_t)(end - answer.data) + 5 < sizeof out->head);
     size_t head = (size_t)(end - answer.data) + 4;
@@ -138,8 +149,8 @@ static void ask_simulation(struct fidelity_sides *sides, enum simulated_service 
     strbuf_release(&answer);
 }
 
-void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side, const struct fidelity_request *request,
-                         struct raw_response *out) {
+void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side,
+                         const struct fidelity_request *request, struct raw_response *out) {
     *out = (struct raw_response){.body = NULL};
     write_request(sides, request);
     if (side == FIDELITY_SIMULATED) {
@@ -147,6 +158,7 @@ void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side, 
         return;
     }
     wall_clock_set(sides->azurites_clock, sides->clock.ms - clock_wall_ms(clock_system()));
-    ck_assert(raw_http_send_bytes(sides->fds[request->service], sides->sent.data, sides->sent.length));
+    ck_assert(
+        raw_http_send_bytes(sides->fds[request->service], sides->sent.data, sides->sent.length));
     raw_http_read(sides->fds[request->service], out, strcmp(request->method, "HEAD") == 0);
 }

@@ -33,7 +33,8 @@ struct fidelity_request {
     int64_t late_ms; /* how long ago it was signed */
 };
 
-void fidelity_request_init(struct fidelity_request *request, enum simulated_service service, const char *method);
+void fidelity_request_init(struct fidelity_request *request, enum simulated_service service,
+                           const char *method);
 void fidelity_request_release(struct fidelity_request *request);
 
 struct fidelity_clock {
@@ -53,13 +54,14 @@ struct fidelity_sides {
 };
 
 /* Azurite was started on that clock. */
-void fidelity_sides_open(struct fidelity_sides *sides, const struct azurite *azurite, struct wall_clock *clock);
+void fidelity_sides_open(struct fidelity_sides *sides, const struct azurite *azurite,
+                         struct wall_clock *clock);
 void fidelity_sides_close(struct fidelity_sides *sides);
 
 void fidelity_sides_pass(struct fidelity_sides *sides, int64_t ms);
 
 /* Signs and sends a request to one side. `out` is released by the caller. */
-void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side, const struct fidelity_request *request,
-                         struct raw_response *out);
+void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side,
+                         const struct fidelity_request *request, struct raw_response *out);
 
 #endif

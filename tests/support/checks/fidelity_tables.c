@@ -10,9 +10,10 @@
 #include "support/checks/fidelity_run.h"
 
 static const char *const partition_keys[FIDELITY_PARTITIONS] = {"P-001", "P.002~x", "it's"};
-static const char *const row_keys[FIDELITY_ROWS] = {"product", "r-0194b0a1", "r-0194b0a2", "r-0194b0a3",
-                                                    "k-5",     "k-6",        "k-7",        "z~9"};
-static const char *const customers[] = {"CUST-1", "O'Brien", "a \"b\" \\c", "caf\xc3\xa9 \xe2\x82\xac"};
+static const char *const row_keys[FIDELITY_ROWS] = {
+    "product", "r-0194b0a1", "r-0194b0a2", "r-0194b0a3", "k-5", "k-6", "k-7", "z~9"};
+static const char *const customers[] = {"CUST-1", "O'Brien", "a \"b\" \\c",
+                                        "caf\xc3\xa9 \xe2\x82\xac"};
 
 enum { PAGES = 3 };
 
@@ -87,8 +88,8 @@ static void draw_properties(struct fidelity_run *run, struct strbuf *out) {
     append_property(out, "count");
     strbuf_append_int64(out, fidelity_run_draw(run, 3));
     if (!fidelity_run_chance(run, 4)) {
-        strbuf_appendf(out, "%s\"total@odata.type\":\"Edm.Int64\",\"total\":\"%d\"", out->length > 1 ? "," : "",
-                       fidelity_run_draw(run, 10));
+        strbuf_appendf(out, "%s\"total@odata.type\":\"Edm.Int64\",\"total\":\"%d\"",
+                       out->length > 1 ? "," : "", fidelity_run_draw(run, 10));
     }
     if (fidelity_run_chance(run, 5)) {
         append_property(out, "note");
@@ -103,8 +104,11 @@ static void draw_properties(struct fidelity_run *run, struct strbuf *out) {
         json_append_string(out, customers[fidelity_run_draw(run, 4)]);
     }
     if (fidelity_run_chance(run, 2)) {
-        strbuf_appendf(out, "%s\"keepUntil@odata.type\":\"Edm.DateTime\",\"keepUntil\":\"2026-01-0%dT10:00:00.%03dZ\"",
-                       out->length > 1 ? "," : "", 1 + fidelity_run_draw(run, 9), 1 + fidelity_run_draw(run, 999));
+        strbuf_appendf(out,
+                       "%s\"keepUntil@odata.type\":\"Edm.DateTime\",\"keepUntil\":\"2026-01-0%dT10:"
+                       "00:00.%03dZ\"",
+                       out->length > 1 ? "," : "", 1 + fidelity_run_draw(run, 9),
+                       1 + fidelity_run_draw(run, 999));
     }
     if (fidelity_run_chance(run, 3)) {
         append_property(out, "flag");
@@ -125,12 +129,15 @@ static void draw_entity(struct fidelity_run *run, struct fidelity_change *change
     draw_properties(run, &entity);
     strbuf_append_char(&entity, '}');
     ck_assert_int_eq(strbuf_status(&entity), STATUS_OK);
-    snprintf(change->entity, sizeof change->entity, "%s", change->kind == ROW_DELETE ? "" : entity.data);
+    snprintf(change->entity, sizeof change->entity, "%s",
+             change->kind == ROW_DELETE ? "" : entity.data);
     strbuf_release(&entity);
 }
 
-static void draw_change(struct fidelity_run *run, struct fidelity_change *change, int table, int partition) {
-    static const enum row_change_kind kinds[] = {ROW_INSERT, ROW_INSERT, ROW_REPLACE, ROW_MERGE, ROW_MERGE, ROW_DELETE};
+static void draw_change(struct fidelity_run *run, struct fidelity_change *change, int table,
+                        int partition) {
+    static const enum row_change_kind kinds[] = {ROW_INSERT, ROW_INSERT, ROW_REPLACE,
+                                                 ROW_MERGE,  ROW_MERGE,  ROW_DELETE};
     change->kind = kinds[fidelity_run_draw(run, 6)];
     change->table = table;
     change->partition = partition;
@@ -146,12 +153,14 @@ static void draw_change(struct fidelity_run *run, struct fidelity_change *change
     draw_entity(run, change);
 }
 
-static struct fidelity_etags *etags_of(struct fidelity_run *run, int side, const struct fidelity_change *change) {
+static struct fidelity_etags *etags_of(struct fidelity_run *run, int side,
+                                       const struct fidelity_change *change) {
     return &run->etags[side][change->table][change->partition][change->row];
 }
 
 /* NULL: no condition. What a row has not had yet is "*". */
-static const char *if_match_of(struct fidelity_run *run, int side, const struct fidelity_change *change) {
+static const char *if_match_of(struct fidelity_run *run, int side,
+                               const struct fidelity_change *change) {
     const struct fidelity_etags *etags = etags_of(run, side, change);
     const char *etag = change->condition == FIDELITY_NEWEST  ? etags->newest
                        : change->condition == FIDELITY_OLDER ? etags->older
@@ -159,7 +168,8 @@ static const char *if_match_of(struct fidelity_run *run, int side, const struct 
     return change->condition == FIDELITY_NONE ? NULL : etag[0] != '\0' ? etag : "*";
 }
 
-static void learn_etag(struct fidelity_run *run, int side, const struct fidelity_change *change, const char *etag) {
+static void learn_etag(struct fidelity_run *run, int side, const struct fidelity_change *change,
+                       const char *etag) {
     struct fidelity_etags *etags = etags_of(run, side, change);
     if (etag[0] != '\0') {
         memcpy(etags->older, etags->newest, sizeof etags->older);
@@ -168,18 +178,22 @@ static void learn_etag(struct fidelity_run *run, int side, const struct fidelity
 }
 
 static const char *method_of(const struct fidelity_change *change) {
-    static const char *const methods[] = {
-        [ROW_INSERT] = "POST", [ROW_REPLACE] = "PUT", [ROW_MERGE] = "MERGE", [ROW_DELETE] = "DELETE"};
+    static const char *const methods[] = {[ROW_INSERT] = "POST",
+                                          [ROW_REPLACE] = "PUT",
+                                          [ROW_MERGE] = "MERGE",
+                                          [ROW_DELETE] = "DELETE"};
     return methods[change->kind];
 }
 
-static void append_path(struct fidelity_run *run, const struct fidelity_change *change, struct strbuf *out) {
+static void append_path(struct fidelity_run *run, const struct fidelity_change *change,
+                        struct strbuf *out) {
     char table[ROWS_NAME_BYTES];
     write_table(run, change->table, table);
     if (change->kind == ROW_INSERT) {
         strbuf_appendf(out, "/%s", table);
     } else {
-        table_batch_append_entity_path(out, table, partition_keys[change->partition], row_keys[change->row]);
+        table_batch_append_entity_path(out, table, partition_keys[change->partition],
+                                       row_keys[change->row]);
     }
 }
 
@@ -202,8 +216,8 @@ static void build_change(struct fidelity_run *run, int side, const struct fideli
 
 /* Sends both their requests, releases these, and has `learn` look at each answer of a success. */
 static void exchange(struct fidelity_run *run, struct fidelity_request *requests,
-                     void (*learn)(struct fidelity_run *run, int side, const struct raw_response *answer,
-                                   void *context),
+                     void (*learn)(struct fidelity_run *run, int side,
+                                   const struct raw_response *answer, void *context),
                      void *context) {
     struct raw_response answers[FIDELITY_SIDES];
     fidelity_run_exchange(run, requests, answers);
@@ -216,7 +230,8 @@ static void exchange(struct fidelity_run *run, struct fidelity_request *requests
     }
 }
 
-static void learn_change(struct fidelity_run *run, int side, const struct raw_response *answer, void *context) {
+static void learn_change(struct fidelity_run *run, int side, const struct raw_response *answer,
+                         void *context) {
     char etag[FIDELITY_ETAG_BYTES];
     learn_etag(run, side, context, raw_response_header(answer, "ETag", etag, sizeof etag));
 }
@@ -239,7 +254,8 @@ struct changes {
     size_t count;
 };
 
-static void append_part(struct fidelity_run *run, int side, const struct fidelity_change *change, struct strbuf *out) {
+static void append_part(struct fidelity_run *run, int side, const struct fidelity_change *change,
+                        struct strbuf *out) {
     const char *if_match = if_match_of(run, side, change);
     strbuf_append_string(out, "--changeset_1\r\nContent-Type: application/http\r\n"
                               "Content-Transfer-Encoding: binary\r\n\r\n");
@@ -264,14 +280,16 @@ static void build_transaction(struct fidelity_run *run, int side, const struct c
     begin(request, "POST");
     strbuf_append_string(&request->path, "/$batch");
     http_headers_add(&request->headers, "Content-Type", "multipart/mixed; boundary=batch_1");
-    strbuf_append_string(&request->body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
+    strbuf_append_string(
+        &request->body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
     for (size_t i = 0; i < changes->count; i++) {
         append_part(run, side, &changes->items[i], &request->body);
     }
     strbuf_append_string(&request->body, "--changeset_1--\r\n--batch_1--\r\n");
 }
 
-static void learn_transaction(struct fidelity_run *run, int side, const struct raw_response *answer, void *context) {
+static void learn_transaction(struct fidelity_run *run, int side, const struct raw_response *answer,
+                              void *context) {
     const struct changes *changes = context;
     for (size_t i = 0; i < changes->count; i++) {
         char etag[FIDELITY_ETAG_BYTES];
@@ -328,9 +346,11 @@ struct pages {
     struct http_headers next[FIDELITY_SIDES];
 };
 
-static void learn_page(struct fidelity_run *run, int side, const struct raw_response *answer, void *context) {
-    static const char *const names[][2] = {{"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
-                                           {"x-ms-continuation-NextRowKey", "NextRowKey"}};
+static void learn_page(struct fidelity_run *run, int side, const struct raw_response *answer,
+                       void *context) {
+    static const char *const names[][2] = {
+        {"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
+        {"x-ms-continuation-NextRowKey", "NextRowKey"}};
     struct pages *pages = context;
     (void)run;
     for (size_t i = 0; i < 2; i++) {
@@ -355,7 +375,8 @@ static void build_page(struct pages *pages, int side, struct fidelity_request *r
         http_headers_addf(&request->query, "$top", "%d", pages->top);
     }
     for (size_t i = 0; i < pages->next[side].count; i++) {
-        http_headers_add(&request->query, pages->next[side].items[i].name, pages->next[side].items[i].value);
+        http_headers_add(&request->query, pages->next[side].items[i].name,
+                         pages->next[side].items[i].value);
     }
     http_headers_clear(&pages->next[side]);
 }
@@ -399,19 +420,23 @@ static void draw_filter(struct fidelity_run *run, struct strbuf *out) {
         break;
     case 4:
         strbuf_appendf(out,
-                       " and RowKey ge 'product' and RowKey lt 'r.' and (RowKey lt '%s' or (RowKey ge '%s' and "
+                       " and RowKey ge 'product' and RowKey lt 'r.' and (RowKey lt '%s' or (RowKey "
+                       "ge '%s' and "
                        "customerId eq ",
                        row, row);
         table_append_literal(out, customers[fidelity_run_draw(run, 4)]);
-        strbuf_appendf(out, ") or RowKey eq '%s')", row_keys[fidelity_run_draw(run, FIDELITY_ROWS)]);
+        strbuf_appendf(out, ") or RowKey eq '%s')",
+                       row_keys[fidelity_run_draw(run, FIDELITY_ROWS)]);
         break;
     case 5:
         strbuf_appendf(out,
-                       " and RowKey ge 'k-' and RowKey lt 'k.' and keepUntil le datetime'2026-01-0%dT10:00:00.%03dZ'",
+                       " and RowKey ge 'k-' and RowKey lt 'k.' and keepUntil le "
+                       "datetime'2026-01-0%dT10:00:00.%03dZ'",
                        1 + fidelity_run_draw(run, 9), fidelity_run_draw(run, 999));
         break;
     case 6:
-        strbuf_appendf(out, " and quantity %s %d", fidelity_run_chance(run, 2) ? "ge" : "lt", number);
+        strbuf_appendf(out, " and quantity %s %d", fidelity_run_chance(run, 2) ? "ge" : "lt",
+                       number);
         break;
     case 7:
         strbuf_appendf(out, " and total %s %dL", fidelity_run_chance(run, 2) ? "gt" : "le", number);
@@ -437,9 +462,9 @@ static void query(struct fidelity_run *run) {
 /* ---- steps ---- */
 
 void fidelity_tables_step(struct fidelity_run *run) {
-    static void (*const steps[])(struct fidelity_run * run) = {create_table, delete_table, change_row, change_row,
-                                                               change_row,   transact,     transact,   transact,
-                                                               get_row,      query,        query};
+    static void (*const steps[])(struct fidelity_run * run) = {
+        create_table, delete_table, change_row, change_row, change_row, transact,
+        transact,     transact,     get_row,    query,      query};
     steps[fidelity_run_draw(run, (int)(sizeof steps / sizeof steps[0]))](run);
 }
 
@@ -467,11 +492,14 @@ static void fill(struct fidelity_run *run, const char *table, int number) {
     begin(&request, "POST");
     strbuf_append_string(&request.path, "/$batch");
     http_headers_add(&request.headers, "Content-Type", "multipart/mixed; boundary=batch_1");
-    strbuf_append_string(&request.body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
+    strbuf_append_string(
+        &request.body, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
     for (int i = 0; i < 100; i++) {
         strbuf_appendf(&request.body,
-                       "--changeset_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-                       "POST %s/%s HTTP/1.1\r\nPrefer: return-no-content\r\nContent-Type: application/json\r\n\r\n"
+                       "--changeset_1\r\nContent-Type: "
+                       "application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+                       "POST %s/%s HTTP/1.1\r\nPrefer: return-no-content\r\nContent-Type: "
+                       "application/json\r\n\r\n"
                        "{\"PartitionKey\":\"p\",\"RowKey\":\"r%05d\",\"quantity\":%d}\r\n",
                        run->sides->account.table_endpoint, table, number * 100 + i, i);
     }

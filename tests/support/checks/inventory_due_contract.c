@@ -11,7 +11,8 @@
  * records were purged.
  */
 static int reconcile(const char *product, int64_t at_ms) {
-    ck_assert_int_eq(read_as(product, (struct inventory_query){.until_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as(product, (struct inventory_query){.until_ms = at_ms}, &state),
+                     STATUS_OK);
     if (inventory_expire(&state, at_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     }
@@ -39,7 +40,8 @@ START_TEST(a_product_is_visited_once_for_all_that_is_due) {
     int64_t minute_ms = old_minute_ms();
     read_all("A");
     for (int i = 0; i < 4; i++) {
-        reserve_in_memory("C1", 1, minute_ms - LIFETIME_MS + i * 45000); /* into four minutes, in one commit */
+        reserve_in_memory(
+            "C1", 1, minute_ms - LIFETIME_MS + i * 45000); /* into four minutes, in one commit */
     }
     add_record("key", minute_ms);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
@@ -87,7 +89,8 @@ END_TEST
 START_TEST(minutes_that_come_back_are_found) {
     int64_t minute_ms = old_minute_ms();
     reserve_and_commit("A", "C1", 1, minute_ms + MINUTE_MS - LIFETIME_MS);
-    reserve_and_commit("A", "C2", 1, minute_ms - LIFETIME_MS); /* another lifetime, say: an earlier minute */
+    reserve_and_commit("A", "C2", 1,
+                       minute_ms - LIFETIME_MS); /* another lifetime, say: an earlier minute */
     reserve_and_commit("A", "C3", 1, minute_ms + MINUTE_MS - LIFETIME_MS);
     assert_due(minute_ms, "A ");
     reconcile("A", minute_ms + 4 * MINUTE_MS);
@@ -216,11 +219,13 @@ TCase *inventory_due_contract(struct inventory_store *(*open)(void), void (*clos
     TCase *contract = tcase_create("due contract");
     tcase_set_timeout(contract, 60);
     tcase_add_checked_fixture(contract, set_up, tear_down);
-    tcase_add_test(contract, a_product_is_due_from_the_minute_in_which_its_first_reservation_expires);
+    tcase_add_test(contract,
+                   a_product_is_due_from_the_minute_in_which_its_first_reservation_expires);
     tcase_add_test(contract, a_product_is_visited_once_for_all_that_is_due);
     tcase_add_test(contract, what_is_finished_is_not_due_any_more);
     tcase_add_test(contract, what_expires_later_stays_due_when_what_has_expired_is_finished);
-    tcase_add_test(contract, a_second_reservation_of_a_minute_is_found_after_the_first_was_released);
+    tcase_add_test(contract,
+                   a_second_reservation_of_a_minute_is_found_after_the_first_was_released);
     tcase_add_test(contract, minutes_that_come_back_are_found);
     tcase_add_test(contract, records_are_purged_once_their_time_is_over_and_not_before);
     tcase_add_test(contract, a_key_can_be_used_again_once_its_record_is_purged);

@@ -24,7 +24,8 @@ START_TEST(seed_products_are_created_once_and_never_reset) {
 END_TEST
 
 START_TEST(an_unknown_product_is_not_found) {
-    ck_assert_int_eq(read_as("NONE", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND);
+    ck_assert_int_eq(read_as("NONE", (struct inventory_query){.all = true}, &state),
+                     STATUS_NOT_FOUND);
     ck_assert_int_eq(read_as("a", (struct inventory_query){.all = true}, &state),
                      STATUS_NOT_FOUND); /* ids have a case */
 }
@@ -84,7 +85,8 @@ START_TEST(a_stale_commit_fails_whole) {
 
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(inventory_reserve(&stale, "LOSER", 60, now_ms(), LIFETIME_MS, random_system(), &reserved, &row),
+    ck_assert_int_eq(inventory_reserve(&stale, "LOSER", 60, now_ms(), LIFETIME_MS, random_system(),
+                                       &reserved, &row),
                      STATUS_OK);
     ck_assert(reserved);
     ck_assert_int_eq(commit(&stale), STATUS_PRECONDITION_FAILED);
@@ -108,7 +110,8 @@ START_TEST(a_full_transaction_is_one_commit) {
     ck_assert_int_eq(state.product.available, 1);
     ck_assert_uint_eq(state.reservations.count, INVENTORY_MAX_CHANGES);
     for (size_t i = 1; i < state.reservations.count; i++) {
-        ck_assert_int_le(state.reservations.rows[i - 1]->expires_ms, state.reservations.rows[i]->expires_ms);
+        ck_assert_int_le(state.reservations.rows[i - 1]->expires_ms,
+                         state.reservations.rows[i]->expires_ms);
     }
 }
 END_TEST
@@ -129,20 +132,27 @@ START_TEST(a_query_reads_the_expired_and_who_it_asks_for) {
     ck_assert_uint_eq(state.reservations.count, 1);
     ck_assert_str_eq(state.reservations.rows[0]->customer_id, "OLD");
     ck_assert_int_eq(state.product.available, 90);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms - 1}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms - 1}, &state),
+                     STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 0);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms + 1}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = at_ms + 1}, &state),
+                     STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 2);
 
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = at_ms}, &state), STATUS_OK);
+    ck_assert_int_eq(
+        read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = at_ms}, &state),
+        STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 2);
     ck_assert_str_eq(state.reservations.rows[1]->customer_id, "C1");
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.reservation_id = id, .until_ms = at_ms}, &state),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        read_as("A", (struct inventory_query){.reservation_id = id, .until_ms = at_ms}, &state),
+        STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 2);
     ck_assert_str_eq(state.reservations.rows[1]->id, id);
     ck_assert_int_eq(
-        read_as("A", (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .until_ms = at_ms}, &state),
+        read_as("A",
+                (struct inventory_query){.customer_id = "O'Neil' or 'a' eq 'a", .until_ms = at_ms},
+                &state),
         STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 1);
 }
@@ -152,14 +162,17 @@ START_TEST(a_state_knows_until_when_it_is_complete) {
     read_all("A");
     ck_assert_int_eq(state.complete_until_ms, INT64_MAX);
     ck_assert_int_eq(state.product.due_ms, INT64_MAX);
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = 7}, &state), STATUS_OK);
+    ck_assert_int_eq(
+        read_as("A", (struct inventory_query){.customer_id = "C1", .until_ms = 7}, &state),
+        STATUS_OK);
     ck_assert_int_eq(state.complete_until_ms, 7);
 }
 END_TEST
 
 START_TEST(a_query_may_reach_to_the_end_of_time) {
     reserve_and_commit("A", "C1", 1, now_ms());
-    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = INT64_MAX}, &state), STATUS_OK);
+    ck_assert_int_eq(read_as("A", (struct inventory_query){.until_ms = INT64_MAX}, &state),
+                     STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 1);
 }
 END_TEST
@@ -209,7 +222,8 @@ START_TEST(a_record_is_read_back_with_the_version_that_its_commit_made) {
 END_TEST
 
 START_TEST(a_record_of_a_release_names_no_reservation) {
-    struct idempotency_record found, record = {.key_hash = "rel", .request_hash = "x", .quantity = 2};
+    struct idempotency_record found,
+        record = {.key_hash = "rel", .request_hash = "x", .quantity = 2};
     read_all("A");
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
@@ -337,7 +351,8 @@ static void start_read(struct store_call *own) {
 }
 
 static void start_commit(struct store_call *own) {
-    store->ops->commit(store, &state, clock_now_ms(clock_system()) + DEADLINE_MS, note_call_end, own);
+    store->ops->commit(store, &state, clock_now_ms(clock_system()) + DEADLINE_MS, note_call_end,
+                       own);
 }
 
 static void start_find_record(struct store_call *own) {
@@ -387,7 +402,8 @@ START_TEST(a_wait_that_is_announced_disturbs_nobody) {
     reserve_and_commit("A", "C", 1, now_ms());
     read_all("A");
     ck_assert_uint_eq(state.reservations.count, 1);
-    ck_assert_int_eq(read_as("LATER", (struct inventory_query){.all = true}, &state), STATUS_NOT_FOUND);
+    ck_assert_int_eq(read_as("LATER", (struct inventory_query){.all = true}, &state),
+                     STATUS_NOT_FOUND);
     ck_assert_int_eq(inventory_store_prepare_and_wait(store, later, 1, &err), STATUS_OK);
     read_all("LATER");
     ck_assert_int_eq(state.product.total, 7);
@@ -419,7 +435,8 @@ TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*cl
     tcase_add_test(contract, a_commit_stores_when_the_first_reservation_expires);
     tcase_add_test(contract, a_record_is_read_back_with_the_version_that_its_commit_made);
     tcase_add_test(contract, a_record_of_a_release_names_no_reservation);
-    tcase_add_test(contract, a_record_that_is_there_stops_the_whole_commit_and_leaves_the_state_as_it_was);
+    tcase_add_test(contract,
+                   a_record_that_is_there_stops_the_whole_commit_and_leaves_the_state_as_it_was);
     tcase_add_test(contract, a_stale_commit_with_a_record_that_is_there_writes_nothing);
     tcase_add_test(contract, reservations_and_records_fill_a_transaction_together);
     return contract;

@@ -16,7 +16,12 @@
 #include "inventory/inventory_store.h"
 #include "support/calls/store_wait.h"
 
-enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, LIFETIME_MS = 30 * MINUTE_MS, DEADLINE_MS = 10000 };
+enum {
+    MINUTE_MS = 60 * 1000,
+    HOUR_MS = 60 * MINUTE_MS,
+    LIFETIME_MS = 30 * MINUTE_MS,
+    DEADLINE_MS = 10000
+};
 
 static struct inventory_store *(*open_store)(void);
 static void (*close_store)(void);
@@ -46,7 +51,8 @@ static inline int64_t now_ms(void) {
     return store->ops->now_ms(store);
 }
 
-static inline enum status read_as(const char *id, struct inventory_query query, struct product_state *out) {
+static inline enum status read_as(const char *id, struct inventory_query query,
+                                  struct product_state *out) {
     if (query.until_ms == 0) {
         query.until_ms = now_ms();
     }
@@ -54,23 +60,27 @@ static inline enum status read_as(const char *id, struct inventory_query query, 
 }
 
 static inline void read_all(const char *id) {
-    ck_assert_msg(read_as(id, (struct inventory_query){.all = true}, &state) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(read_as(id, (struct inventory_query){.all = true}, &state) == STATUS_OK, "%s",
+                  err.message);
     ck_assert(inventory_adds_up(&state));
 }
 
 static inline enum status commit(struct product_state *what) {
-    return inventory_store_commit_and_wait(store, what, clock_now_ms(clock_system()) + DEADLINE_MS, &err);
+    return inventory_store_commit_and_wait(store, what, clock_now_ms(clock_system()) + DEADLINE_MS,
+                                           &err);
 }
 
 static inline void reserve_in_memory(const char *customer, int64_t quantity, int64_t at_ms) {
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(
-        inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS, random_system(), &reserved, &row), STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, customer, quantity, at_ms, LIFETIME_MS,
+                                       random_system(), &reserved, &row),
+                     STATUS_OK);
     ck_assert(reserved);
 }
 
-static inline void reserve_and_commit(const char *product, const char *customer, int64_t quantity, int64_t at_ms) {
+static inline void reserve_and_commit(const char *product, const char *customer, int64_t quantity,
+                                      int64_t at_ms) {
     read_all(product);
     reserve_in_memory(customer, quantity, at_ms);
     ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
@@ -94,7 +104,8 @@ static inline void add_record(const char *key_hash, int64_t keep_until_ms) {
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
 }
 
-static inline enum status find(const char *product, const char *key_hash, struct idempotency_record *out) {
+static inline enum status find(const char *product, const char *key_hash,
+                               struct idempotency_record *out) {
     return inventory_store_find_record_and_wait(store, product, key_hash, out, &err);
 }
 
@@ -105,14 +116,16 @@ static inline void assert_found(const char *product, const char *key_hash, bool 
 
 static inline struct product_ids find_due(int64_t at_ms) {
     struct product_ids due = {.ids = NULL};
-    ck_assert_msg(inventory_store_find_due_and_wait(store, at_ms, &due, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_store_find_due_and_wait(store, at_ms, &due, &err) == STATUS_OK, "%s",
+                  err.message);
     return due;
 }
 
 static inline int finish_due(const char *product, int64_t at_ms) {
     int purged = -1;
-    ck_assert_msg(inventory_store_finish_due_and_wait(store, product, at_ms, &purged, &err) == STATUS_OK, "%s",
-                  err.message);
+    ck_assert_msg(inventory_store_finish_due_and_wait(store, product, at_ms, &purged, &err) ==
+                      STATUS_OK,
+                  "%s", err.message);
     return purged;
 }
 
@@ -176,7 +189,8 @@ static inline void start_read_wait(struct store_call *own) {
 }
 
 static inline int64_t index_expiry(const char *product, int64_t expires_ms) {
-    return ran((struct store_call){.start = start_index_expiry, .product = product, .in_ms = expires_ms});
+    return ran(
+        (struct store_call){.start = start_index_expiry, .product = product, .in_ms = expires_ms});
 }
 
 static inline void announce_wait(const char *product) {

@@ -14,7 +14,12 @@
 #include "base/strbuf.h"
 #include "base/uuid.h"
 
-enum { MAX_TOKEN_BYTES = 64 * 1024, SIGNATURE_BYTES = 256, LONGEST_ASSERTION_S = 60 * 60, MOST_SKEW_S = 60 };
+enum {
+    MAX_TOKEN_BYTES = 64 * 1024,
+    SIGNATURE_BYTES = 256,
+    LONGEST_ASSERTION_S = 60 * 60,
+    MOST_SKEW_S = 60
+};
 
 /* --- base64url (RFC 4648 section 5, no padding) --- */
 
@@ -41,8 +46,8 @@ static void append_base64url(struct strbuf *out, const void *data, size_t length
 static bool decode_base64url(const char *text, size_t length, struct strbuf *out) {
     struct strbuf plain;
     strbuf_init(&plain, MAX_TOKEN_BYTES);
-    bool ok =
-        memchr(text, '+', length) == NULL && memchr(text, '/', length) == NULL && memchr(text, '=', length) == NULL;
+    bool ok = memchr(text, '+', length) == NULL && memchr(text, '/', length) == NULL &&
+              memchr(text, '=', length) == NULL;
     for (size_t i = 0; i < length; i++) {
         strbuf_append_char(&plain, exchange(text[i], "-_", "+/"));
     }
@@ -70,7 +75,8 @@ static cJSON *access_claims(int64_t lifetime_s) {
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
     cJSON *claims = cJSON_CreateObject();
     cJSON_AddStringToObject(claims, "aud", "https://storage.azure.com");
-    cJSON_AddStringToObject(claims, "iss", "https://sts.windows.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/");
+    cJSON_AddStringToObject(claims, "iss",
+                            "https://sts.windows.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/");
     json_add_int64(claims, "iat", from_s);
     json_add_int64(claims, "nbf", from_s);
     json_add_int64(claims, "exp", now_s + lifetime_s);
@@ -89,7 +95,8 @@ char *jwt_make_access_token(int64_t lifetime_s) {
     strbuf_append_char(&token, '.');
     append_json(&token, access_claims(lifetime_s));
     strbuf_append_char(&token, '.');
-    ck_assert_int_eq(crypto_random(signature, sizeof signature), STATUS_OK); /* nobody looks at it */
+    ck_assert_int_eq(crypto_random(signature, sizeof signature),
+                     STATUS_OK); /* nobody looks at it */
     append_base64url(&token, signature, sizeof signature);
     ck_assert_int_eq(strbuf_status(&token), STATUS_OK);
     return token.data;
@@ -129,7 +136,8 @@ static bool says(const cJSON *object, const char *key, const char *value) {
     return text != NULL && strcmp(text, value) == 0;
 }
 
-static bool check_header(const char *assertion, X509 *certificate, char complaint[JWT_COMPLAINT_BYTES]) {
+static bool check_header(const char *assertion, X509 *certificate,
+                         char complaint[JWT_COMPLAINT_BYTES]) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     struct strbuf thumbprint;
@@ -137,11 +145,12 @@ static bool check_header(const char *assertion, X509 *certificate, char complain
     ck_assert_int_eq(X509_digest(certificate, EVP_sha256(), digest, &length), 1);
     append_base64url(&thumbprint, digest, length);
     cJSON *header = part_as_json(assertion);
-    bool ok = header == NULL                               ? complain(complaint, "the header is not JSON")
-              : !says(header, "alg", "RS256")              ? complain(complaint, "alg is not RS256")
-              : !says(header, "typ", "JWT")                ? complain(complaint, "typ is not JWT")
-              : !says(header, "x5t#S256", thumbprint.data) ? complain(complaint, "x5t#S256 is another certificate's")
-                                                           : true;
+    bool ok = header == NULL                  ? complain(complaint, "the header is not JSON")
+              : !says(header, "alg", "RS256") ? complain(complaint, "alg is not RS256")
+              : !says(header, "typ", "JWT")   ? complain(complaint, "typ is not JWT")
+              : !says(header, "x5t#S256", thumbprint.data)
+                  ? complain(complaint, "x5t#S256 is another certificate's")
+                  : true;
     cJSON_Delete(header);
     strbuf_release(&thumbprint);
     return ok;
@@ -156,21 +165,25 @@ static bool check_times(const cJSON *claims, char complaint[JWT_COMPLAINT_BYTES]
     if (!json_int64(claims, "nbf", &from_s) || !json_int64(claims, "exp", &to_s)) {
         return complain(complaint, "nbf or exp is missing");
     }
-    return from_s > now_s + MOST_SKEW_S || to_s <= now_s ? complain(complaint, "it is not valid now")
-           : to_s > now_s + LONGEST_ASSERTION_S          ? complain(complaint, "it is valid for too long")
-                                                         : true;
+    return from_s > now_s + MOST_SKEW_S || to_s <= now_s
+               ? complain(complaint, "it is not valid now")
+           : to_s > now_s + LONGEST_ASSERTION_S ? complain(complaint, "it is valid for too long")
+                                                : true;
 }
 
 static bool check_claims(const char *part, const struct jwt_expectation *expected,
                          char complaint[JWT_COMPLAINT_BYTES]) {
     cJSON *claims = part_as_json(part);
     const char *id = json_string(claims, "jti");
-    bool ok = claims == NULL                                   ? complain(complaint, "the claims are not JSON")
-              : !says(claims, "aud", expected->audience)       ? complain(complaint, "aud is not the token endpoint")
-              : !says(claims, "iss", expected->client_id)      ? complain(complaint, "iss is not the client")
-              : !says(claims, "sub", expected->client_id)      ? complain(complaint, "sub is not the client")
-              : id == NULL || strlen(id) < UUID_TEXT_BYTES - 1 ? complain(complaint, "jti is missing or short")
-                                                               : check_times(claims, complaint);
+    bool ok =
+        claims == NULL ? complain(complaint, "the claims are not JSON")
+        : !says(claims, "aud", expected->audience)
+            ? complain(complaint, "aud is not the token endpoint")
+        : !says(claims, "iss", expected->client_id) ? complain(complaint, "iss is not the client")
+        : !says(claims, "sub", expected->client_id) ? complain(complaint, "sub is not the client")
+        : id == NULL || strlen(id) < UUID_TEXT_BYTES - 1
+            ? complain(complaint, "jti is missing or short")
+            : check_times(claims, complaint);
     cJSON_Delete(claims);
     return ok;
 }
@@ -182,7 +195,8 @@ static bool check_signature(const char *assertion, const char *signature, X509 *
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t signed_length = (size_t)(signature - 1 - assertion);
     bool ok = decode_base64url(signature, strlen(signature), &bytes) &&
-              EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, X509_get0_pubkey(certificate)) == 1 &&
+              EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL,
+                                   X509_get0_pubkey(certificate)) == 1 &&
               EVP_DigestVerify(context, (const unsigned char *)bytes.data, bytes.length,
                                (const unsigned char *)assertion, signed_length) == 1;
     EVP_MD_CTX_free(context);
@@ -198,7 +212,8 @@ bool jwt_check_assertion(const char *assertion, const struct jwt_expectation *ex
         return complain(complaint, "it has not three parts");
     }
     X509 *certificate = read_certificate(expected->certificate);
-    bool ok = check_header(assertion, certificate, complaint) && check_claims(claims + 1, expected, complaint) &&
+    bool ok = check_header(assertion, certificate, complaint) &&
+              check_claims(claims + 1, expected, complaint) &&
               check_signature(assertion, signature + 1, certificate, complaint);
     X509_free(certificate);
     return ok;

@@ -19,8 +19,8 @@ static void write_signature(const char *expiry, struct strbuf *out) {
     strbuf_init(&text, SAS_BYTES);
     ck_assert_int_eq(crypto_base64_decode(AZURITE_KEY, &key), STATUS_OK);
     /* Between them: no start, no address range, any protocol; at the end no encryption scope. */
-    strbuf_appendf(&text, "%s\n%s\n%s\n%s\n\n%s\n\n\n%s\n\n", AZURITE_ACCOUNT, PERMISSIONS, SERVICES, RESOURCE_TYPES,
-                   expiry, VERSION);
+    strbuf_appendf(&text, "%s\n%s\n%s\n%s\n\n%s\n\n\n%s\n\n", AZURITE_ACCOUNT, PERMISSIONS,
+                   SERVICES, RESOURCE_TYPES, expiry, VERSION);
     unsigned char mac[SHA256_BYTES];
     struct crypto_hmac hmac;
     ck_assert_int_eq(crypto_hmac_init(&hmac, key.data, key.length), STATUS_OK);
@@ -39,7 +39,8 @@ void sas_write(int64_t lifetime_s, char out[SAS_BYTES]) {
     struct strbuf signature, text;
     strbuf_init(&signature, SAS_BYTES), strbuf_init(&text, SAS_BYTES - 1);
     write_signature(expiry, &signature);
-    strbuf_append_string(&text, "sv=" VERSION "&ss=" SERVICES "&srt=" RESOURCE_TYPES "&sp=" PERMISSIONS "&se=");
+    strbuf_append_string(&text, "sv=" VERSION "&ss=" SERVICES "&srt=" RESOURCE_TYPES
+                                "&sp=" PERMISSIONS "&se=");
     strbuf_append_percent_encoded(&text, expiry);
     strbuf_append_string(&text, "&sig=");
     strbuf_append_percent_encoded(&text, signature.data);

@@ -22,7 +22,8 @@ void secret_search_add(struct secret_search *search, const char *name, const cha
     ck_assert_uint_lt(search->count, MAX_SECRETS);
     search->secrets[search->count].name = strdup(name);
     search->secrets[search->count].value = strdup(value);
-    ck_assert(search->secrets[search->count].name != NULL && search->secrets[search->count].value != NULL);
+    ck_assert(search->secrets[search->count].name != NULL &&
+              search->secrets[search->count].value != NULL);
     search->count++;
 }
 
@@ -47,7 +48,8 @@ static bool holds_encoded(const char *text, size_t length, const char *secret) {
     return found;
 }
 
-const char *secret_search_find(const struct secret_search *search, const char *text, size_t length) {
+const char *secret_search_find(const struct secret_search *search, const char *text,
+                               size_t length) {
     for (size_t i = 0; i < search->count; i++) {
         const char *value = search->secrets[i].value;
         if (holds(text, length, value, strlen(value)) || holds_encoded(text, length, value)) {

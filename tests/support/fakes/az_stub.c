@@ -32,7 +32,8 @@ void az_stub_make(struct az_stub *stub) {
     char path[FILE_PATH_BYTES], script[512];
     temp_folder_make(&stub->folder);
     snprintf(stub->path, sizeof stub->path, "PATH=%s:%s", stub->folder.path, getenv("PATH"));
-    snprintf(script, sizeof script, "#!/bin/sh\nprintf '%%s\\n' \"$*\" >>'%s/calls'\n. '%s/behaviour'\n",
+    snprintf(script, sizeof script,
+             "#!/bin/sh\nprintf '%%s\\n' \"$*\" >>'%s/calls'\n. '%s/behaviour'\n",
              stub->folder.path, stub->folder.path);
     replace(stub, "calls", "");
     replace(stub, "az", script);

@@ -14,11 +14,13 @@
 struct blocking_server {
     struct event_loop *loop;
     struct worker_pool *workers;
-    void (*handler)(void *context, const struct http_request *request, struct http_response *response);
+    void (*handler)(void *context, const struct http_request *request,
+                    struct http_response *response);
     void *context;
 };
 
-typedef void (*blocking_handler)(void *context, const struct http_request *request, struct http_response *response);
+typedef void (*blocking_handler)(void *context, const struct http_request *request,
+                                 struct http_response *response);
 
 void blocking_server_open(struct blocking_server *host, blocking_handler handler, void *context);
 
@@ -27,6 +29,7 @@ void blocking_server_close(struct blocking_server *host);
 
 /* Starts a server, which http_server_stop stops. What http_server_start returns. */
 enum status blocking_server_start(struct blocking_server *host, struct http_server **out,
-                                  const struct http_server_options *options, struct error *err) MUST_CHECK;
+                                  const struct http_server_options *options,
+                                  struct error *err) MUST_CHECK;
 
 #endif

@@ -13,7 +13,8 @@ static sem_t let_go;
 static atomic_int calls;
 static atomic_int smuggled;
 
-static void echo(void *context, const struct http_request *request, struct http_response *response) {
+static void echo(void *context, const struct http_request *request,
+                 struct http_response *response) {
     (void)context;
     atomic_fetch_add(&calls, 1);
     atomic_fetch_add(&smuggled, strstr(request->path, "smuggled") != NULL);
@@ -46,7 +47,8 @@ struct http_server *echo_server_start(int thread_count, int request_timeout_ms) 
     struct http_server *server = NULL;
     struct error err = {0};
     blocking_server_open(&host, echo, NULL);
-    ck_assert_msg(blocking_server_start(&host, &server, &options, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(blocking_server_start(&host, &server, &options, &err) == STATUS_OK, "%s",
+                  err.message);
     return server;
 }
 

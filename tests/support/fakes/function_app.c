@@ -26,9 +26,13 @@ static struct inventory_store *memory_of(struct inventory_store *store) {
     return &((struct failing_store *)store)->memory.base;
 }
 
-static enum status planned(struct inventory_store *store, enum store_operation_kind operation, struct error *err) {
-    enum status status = atomic_exchange(&((struct failing_store *)store)->next[operation], STATUS_OK);
-    return status == STATUS_OK ? STATUS_OK : error_set(err, status, "the store was told to fail with a secret detail");
+static enum status planned(struct inventory_store *store, enum store_operation_kind operation,
+                           struct error *err) {
+    enum status status =
+        atomic_exchange(&((struct failing_store *)store)->next[operation], STATUS_OK);
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(err, status, "the store was told to fail with a secret detail");
 }
 
 static int64_t now_ms(struct inventory_store *store) {
@@ -39,18 +43,19 @@ static int64_t certain_ms(struct inventory_store *store) {
     return memory_of(store)->ops->certain_ms(memory_of(store));
 }
 
-static void fail_later(struct inventory_store *store, enum status status, const char *why, inventory_store_done done,
-                       void *context) {
+static void fail_later(struct inventory_store *store, enum status status, const char *why,
+                       inventory_store_done done, void *context) {
     struct error err;
-    struct store_operation *operation = store_operation_new(store, sizeof *operation, done, context);
+    struct store_operation *operation =
+        store_operation_new(store, sizeof *operation, done, context);
     ck_assert_ptr_nonnull(operation);
     error_set(&err, status, "%s", why);
     store_operation_fail(operation, store->platform->loop, &err);
 }
 
 /* Whether an operation was told to fail; then it does so. */
-static bool fails(struct inventory_store *store, enum store_operation_kind kind, inventory_store_done done,
-                  void *context) {
+static bool fails(struct inventory_store *store, enum store_operation_kind kind,
+                  inventory_store_done done, void *context) {
     struct error err;
     enum status status = planned(store, kind, &err);
     if (status != STATUS_OK) {
@@ -59,15 +64,16 @@ static bool fails(struct inventory_store *store, enum store_operation_kind kind,
     return status != STATUS_OK;
 }
 
-static void prepare(struct inventory_store *store, const struct seed_product *products, size_t count,
-                    inventory_store_done done, void *context) {
+static void prepare(struct inventory_store *store, const struct seed_product *products,
+                    size_t count, inventory_store_done done, void *context) {
     if (!fails(store, STORE_PREPARE, done, context)) {
         memory_of(store)->ops->prepare(memory_of(store), products, count, done, context);
     }
 }
 
-static void read_product(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                         struct product_state *out, inventory_store_done done, void *context) {
+static void read_product(struct inventory_store *store, const char *product_id,
+                         const struct inventory_query *query, struct product_state *out,
+                         inventory_store_done done, void *context) {
     if (!fails(store, STORE_READ, done, context)) {
         memory_of(store)->ops->read(memory_of(store), product_id, query, out, done, context);
     }
@@ -83,36 +89,39 @@ static void commit(struct inventory_store *store, struct product_state *state, i
 static void find_record(struct inventory_store *store, const char *product_id, const char *key_hash,
                         struct idempotency_record *out, inventory_store_done done, void *context) {
     if (!fails(store, STORE_FIND_RECORD, done, context)) {
-        memory_of(store)->ops->find_record(memory_of(store), product_id, key_hash, out, done, context);
+        memory_of(store)->ops->find_record(memory_of(store), product_id, key_hash, out, done,
+                                           context);
     }
 }
 
 static void index_expiry(struct inventory_store *store, const char *product_id, int64_t expires_ms,
                          int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
-    memory_of(store)->ops->index_expiry(memory_of(store), product_id, expires_ms, out_indexed_due_ms, done, context);
+    memory_of(store)->ops->index_expiry(memory_of(store), product_id, expires_ms,
+                                        out_indexed_due_ms, done, context);
 }
 
-static void announce_wait(struct inventory_store *store, const char *product_id, inventory_store_done done,
-                          void *context) {
+static void announce_wait(struct inventory_store *store, const char *product_id,
+                          inventory_store_done done, void *context) {
     memory_of(store)->ops->announce_wait(memory_of(store), product_id, done, context);
 }
 
-static void read_wait(struct inventory_store *store, const char *product_id, int64_t *out_announced_ms,
-                      inventory_store_done done, void *context) {
+static void read_wait(struct inventory_store *store, const char *product_id,
+                      int64_t *out_announced_ms, inventory_store_done done, void *context) {
     memory_of(store)->ops->read_wait(memory_of(store), product_id, out_announced_ms, done, context);
 }
 
-static void find_due(struct inventory_store *store, int64_t due_ms, struct product_ids *out, inventory_store_done done,
-                     void *context) {
+static void find_due(struct inventory_store *store, int64_t due_ms, struct product_ids *out,
+                     inventory_store_done done, void *context) {
     if (!fails(store, STORE_FIND_DUE, done, context)) {
         memory_of(store)->ops->find_due(memory_of(store), due_ms, out, done, context);
     }
 }
 
-static void finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms, int *out_records_purged,
-                       inventory_store_done done, void *context) {
+static void finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms,
+                       int *out_records_purged, inventory_store_done done, void *context) {
     if (!fails(store, STORE_FINISH_DUE, done, context)) {
-        memory_of(store)->ops->finish_due(memory_of(store), product_id, due_ms, out_records_purged, done, context);
+        memory_of(store)->ops->finish_due(memory_of(store), product_id, due_ms, out_records_purged,
+                                          done, context);
     }
 }
 
@@ -141,15 +150,19 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     app->lease_service = lease_store_fake_new(app->platform.loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;
-    ck_assert_int_eq(lease_manager_new(&app->leases, &app->lease_options, lease_store_fake_store(app->lease_service),
-                                       &app->platform, &err),
+    ck_assert_int_eq(lease_manager_new(&app->leases, &app->lease_options,
+                                       lease_store_fake_store(app->lease_service), &app->platform,
+                                       &err),
                      STATUS_OK);
-    app->options = (struct inventory_options){
-        .reservation_lifetime_ms = LIFETIME_MS, .seeds = seeds, .seed_count = sizeof seeds / sizeof seeds[0]};
-    inventory_service_init(&app->service, &app->platform, &app->store.base, app->leases, &app->options,
-                           acquire_timeout_ms);
-    app->dispatch = (struct dispatch){
-        .functions = function_table, .service = &app->service, .random = app->platform.random, .route_prefix = "api"};
+    app->options = (struct inventory_options){.reservation_lifetime_ms = LIFETIME_MS,
+                                              .seeds = seeds,
+                                              .seed_count = sizeof seeds / sizeof seeds[0]};
+    inventory_service_init(&app->service, &app->platform, &app->store.base, app->leases,
+                           &app->options, acquire_timeout_ms);
+    app->dispatch = (struct dispatch){.functions = function_table,
+                                      .service = &app->service,
+                                      .random = app->platform.random,
+                                      .route_prefix = "api"};
 }
 
 void function_app_stop(struct function_app *app) {
@@ -192,13 +205,14 @@ static void begin_call(void *context) {
 
 void function_app_dispatch(struct function_app *app, const struct http_request *request,
                            struct http_response *response) {
-    struct waiting_call waiting = {.inbound = {.request = *request, .response = *response, .answered = end_call},
-                                   .app = app};
+    struct waiting_call waiting = {
+        .inbound = {.request = *request, .response = *response, .answered = end_call}, .app = app};
     loop_call_run(&waiting.call, app->service.platform->loop, begin_call, &waiting);
     *response = waiting.inbound.response;
 }
 
-static struct http_response dispatched(struct function_app *app, const struct http_request *request) {
+static struct http_response dispatched(struct function_app *app,
+                                       const struct http_request *request) {
     struct http_response response;
     http_response_init(&response, ANSWER_BYTES);
     function_app_dispatch(app, request, &response);
@@ -208,8 +222,8 @@ static struct http_response dispatched(struct function_app *app, const struct ht
     return response;
 }
 
-struct http_response function_app_request(struct function_app *app, const char *method, const char *path,
-                                          const char *body) {
+struct http_response function_app_request(struct function_app *app, const char *method,
+                                          const char *path, const char *body) {
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, INVOCATION_HEADER);
@@ -236,7 +250,8 @@ static const char *product_of(const struct function_call *call) {
     return call->product == NULL ? "PROD-001" : call->product;
 }
 
-static struct http_response call_proxied(struct function_app *app, const struct function_call *call) {
+static struct http_response call_proxied(struct function_app *app,
+                                         const struct function_call *call) {
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, INVOCATION_HEADER);
@@ -247,8 +262,8 @@ static struct http_response call_proxied(struct function_app *app, const struct 
         http_headers_add(&headers, call->header.name, call->header.values[i]);
     }
     char path[4096];
-    snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call), call->action[0] == '\0' ? "" : "/",
-             call->action);
+    snprintf(path, sizeof path, "/api/inventory/%s%s%s", product_of(call),
+             call->action[0] == '\0' ? "" : "/", call->action);
     struct http_request request = {.method = method_of(call),
                                    .path = path,
                                    .query = "",
@@ -283,7 +298,8 @@ static void append_decoded(struct strbuf *out, const char *text) {
     struct strbuf decoded;
     strbuf_init(&decoded, ANSWER_BYTES);
     while (*text != '\0') {
-        bool is_escape = text[0] == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
+        bool is_escape =
+            text[0] == '%' && isxdigit((unsigned char)text[1]) && isxdigit((unsigned char)text[2]);
         if (is_escape && strncasecmp(text, "%2F", 3) != 0) {
             strbuf_append_char(&decoded, (char)strtol((char[]){text[1], text[2], '\0'}, NULL, 16));
             text += 3;
@@ -304,7 +320,8 @@ static const char *function_of(const struct function_call *call) {
 
 static void append_payload(struct strbuf *out, const struct function_call *call) {
     strbuf_appendf(out,
-                   "{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/\",\"Method\":\"%s\",\"Query\":{},\"Headers\":{"
+                   "{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/"
+                   "\",\"Method\":\"%s\",\"Query\":{},\"Headers\":{"
                    "\"Host\":[\"localhost:7071\"]",
                    method_of(call));
     if (call->content_type != NULL) {
@@ -337,11 +354,12 @@ static struct http_response unwrap(const struct http_response *outer) {
     cJSON *root = NULL;
     struct error err = {0};
     ck_assert_msg(outer->status == 200, "%d %s", outer->status, outer->body.data);
-    ck_assert_msg(json_parse(outer->body.data, outer->body.length, &root, &err) == STATUS_OK, "%s: %s", err.message,
-                  outer->body.data);
+    ck_assert_msg(json_parse(outer->body.data, outer->body.length, &root, &err) == STATUS_OK,
+                  "%s: %s", err.message, outer->body.data);
     ck_assert(cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "Logs")));
     ck_assert(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(root, "ReturnValue")));
-    const cJSON *res = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
+    const cJSON *res =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
     struct http_response answer;
     http_response_init(&answer, ANSWER_BYTES);
     answer.status = (int)strtol(json_string(res, "statusCode"), NULL, 10);
@@ -354,7 +372,8 @@ static struct http_response unwrap(const struct http_response *outer) {
     return answer;
 }
 
-static struct http_response call_wrapped(struct function_app *app, const struct function_call *call) {
+static struct http_response call_wrapped(struct function_app *app,
+                                         const struct function_call *call) {
     struct strbuf payload;
     strbuf_init(&payload, MAX_INVOCATION_BYTES);
     append_payload(&payload, call);
@@ -366,6 +385,7 @@ static struct http_response call_wrapped(struct function_app *app, const struct 
     return answer;
 }
 
-struct http_response function_app_call(struct function_app *app, int shape, const struct function_call *call) {
+struct http_response function_app_call(struct function_app *app, int shape,
+                                       const struct function_call *call) {
     return shape == CALL_PROXIED ? call_proxied(app, call) : call_wrapped(app, call);
 }

@@ -34,7 +34,8 @@ enum store_operation_kind {
 struct failing_store {
     struct inventory_store base;
     struct inventory_store_memory memory;
-    _Atomic enum status next[STORE_OPERATIONS]; /* what the next such call fails with; STATUS_OK: it does not */
+    _Atomic enum status
+        next[STORE_OPERATIONS]; /* what the next such call fails with; STATUS_OK: it does not */
 };
 
 struct function_app {
@@ -72,11 +73,12 @@ struct function_call {
 };
 
 /* The caller's answer, whatever the shape. To be released. */
-struct http_response function_app_call(struct function_app *app, int shape, const struct function_call *call);
+struct http_response function_app_call(struct function_app *app, int shape,
+                                       const struct function_call *call);
 
 /* One request of the host's, as it is. `body` may be NULL. The answer is to be released. */
-struct http_response function_app_request(struct function_app *app, const char *method, const char *path,
-                                          const char *body);
+struct http_response function_app_request(struct function_app *app, const char *method,
+                                          const char *path, const char *body);
 
 /* The same with headers and the like of one's own. Adds to `response`, which is initialized. */
 void function_app_dispatch(struct function_app *app, const struct http_request *request,

@@ -133,7 +133,8 @@ static struct http_fake_request *read_request(struct connection *connection, str
 static struct scripted *next_answer(struct http_fake *fake, struct http_fake_request *request) {
     struct scripted *taken;
     pthread_mutex_lock(&fake->lock);
-    fake->requests = realloc(fake->requests, (fake->request_count + 1) * sizeof(struct http_fake_request *));
+    fake->requests =
+        realloc(fake->requests, (fake->request_count + 1) * sizeof(struct http_fake_request *));
     need(fake->requests, "realloc");
     fake->requests[fake->request_count++] = request;
     taken = fake->script;
@@ -159,7 +160,8 @@ static bool has_header(const struct http_headers *headers, const char *name, con
 /* "Blob service REST API", "Table service REST API". */
 static int success_of(const struct http_fake_request *request) {
     const struct http_headers *headers = &request->headers;
-    if (has_header(headers, "x-ms-lease-action", "acquire") || has_header(headers, "x-ms-blob-type", NULL) ||
+    if (has_header(headers, "x-ms-lease-action", "acquire") ||
+        has_header(headers, "x-ms-blob-type", NULL) ||
         (strcmp(request->method, "PUT") == 0 && strstr(request->target, "?restype=container"))) {
         return 201;
     }
@@ -170,10 +172,12 @@ static int success_of(const struct http_fake_request *request) {
 }
 
 /* What makes an answer storage's. */
-static void append_storage_headers(struct strbuf *text, int status, const struct http_headers *asked) {
+static void append_storage_headers(struct strbuf *text, int status,
+                                   const struct http_headers *asked) {
     const char *action = http_headers_get(asked, "x-ms-lease-action");
     strbuf_append_string(text, "x-ms-request-id: 00000000-0000-4000-8000-000000000000\r\n");
-    if (action && status < 300 && (strcmp(action, "acquire") == 0 || strcmp(action, "renew") == 0)) {
+    if (action && status < 300 &&
+        (strcmp(action, "acquire") == 0 || strcmp(action, "renew") == 0)) {
         const char *proposed = http_headers_get(asked, "x-ms-proposed-lease-id");
         const char *held = http_headers_get(asked, "x-ms-lease-id");
         strbuf_appendf(text, "x-ms-lease-id: %s\r\n", proposed ? proposed : held ? held : "");
@@ -209,8 +213,10 @@ static struct strbuf text_of(const struct http_fake_answer *answer, const char *
     return out;
 }
 
-static bool send_answer(int fd, const struct http_fake_answer *answer, const struct http_fake_request *request) {
-    struct strbuf headers = text_of(answer, answer->headers, request), body = text_of(answer, answer->body, request);
+static bool send_answer(int fd, const struct http_fake_answer *answer,
+                        const struct http_fake_request *request) {
+    struct strbuf headers = text_of(answer, answer->headers, request),
+                  body = text_of(answer, answer->body, request);
     size_t length = body.length, sent = answer->behaviour == HTTP_FAKE_CUT ? length / 2 : length;
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
@@ -260,7 +266,8 @@ static bool serve_one(struct connection *connection, struct strbuf *buf) {
     if (scripted) {
         answer = scripted->answer;
     }
-    bool open = answer.behaviour != HTTP_FAKE_CLOSE && send_answer(connection->fd, &answer, request);
+    bool open =
+        answer.behaviour != HTTP_FAKE_CLOSE && send_answer(connection->fd, &answer, request);
     scripted_free(scripted);
     return open;
 }
@@ -272,7 +279,8 @@ static void *connection_main(void *user) {
     while (serve_one(connection, &buf)) {
     }
     strbuf_release(&buf);
-    shutdown(connection->fd, SHUT_RDWR); /* closed by http_fake_free, so that no number is used twice */
+    shutdown(connection->fd,
+             SHUT_RDWR); /* closed by http_fake_free, so that no number is used twice */
     return NULL;
 }
 
@@ -286,7 +294,8 @@ static void *accept_main(void *user) {
         need(fake->connection_count < MAX_CONNECTIONS, "too many connections");
         struct connection *connection = &fake->connections[fake->connection_count++];
         *connection = (struct connection){.fake = fake, .fd = fd, .number = fake->connection_count};
-        need(pthread_create(&connection->thread, NULL, connection_main, connection) == 0, "pthread_create");
+        need(pthread_create(&connection->thread, NULL, connection_main, connection) == 0,
+             "pthread_create");
     }
     return NULL;
 }

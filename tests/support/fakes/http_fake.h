@@ -29,14 +29,17 @@ enum http_fake_behaviour {
  */
 struct http_fake_answer {
     enum http_fake_behaviour behaviour;
-    int status;          /* 0: the success that storage has for such a request; 200 for those that it does not know */
-    const char *code;    /* x-ms-error-code; NULL: none */
-    const char *headers; /* whole lines, "Name: value\r\n..."; NULL: none. Content-Length is added */
-    const char *body;    /* NULL: none */
-    const char *interim; /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */
-    bool is_foreign;     /* not storage's: it comes from something on the way */
-    bool echoes;         /* each '@' in headers and body becomes the request's first line and headers, on one line */
-    bool close_after;    /* closes the connection after the answer, without telling */
+    int status; /* 0: the success that storage has for such a request; 200 for those that it does not know */
+    const char *code; /* x-ms-error-code; NULL: none */
+    const char
+        *headers;     /* whole lines, "Name: value\r\n..."; NULL: none. Content-Length is added */
+    const char *body; /* NULL: none */
+    const char *
+        interim; /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */
+    bool is_foreign; /* not storage's: it comes from something on the way */
+    bool
+        echoes; /* each '@' in headers and body becomes the request's first line and headers, on one line */
+    bool close_after; /* closes the connection after the answer, without telling */
 };
 
 /* A request as it came. All of it lives as long as the fake. */

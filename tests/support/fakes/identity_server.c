@@ -68,7 +68,8 @@ static char *field(const char *form, const char *name) {
     size_t name_length = strlen(name), length;
     for (const char *at = form; *at != '\0'; at += length + (at[length] == '&')) {
         length = strcspn(at, "&");
-        if (length <= name_length || strncmp(at, name, name_length) != 0 || at[name_length] != '=') {
+        if (length <= name_length || strncmp(at, name, name_length) != 0 ||
+            at[name_length] != '=') {
             continue;
         }
         if (value != NULL) {
@@ -85,8 +86,8 @@ static char *field(const char *form, const char *name) {
 /* Is `name` there just once with this value, or, with NULL, not at all? */
 static bool field_is(const char *form, const char *name, const char *expected) {
     char *value = field(form, name);
-    bool is =
-        expected == NULL ? value == NULL && strstr(form, name) == NULL : value != NULL && strcmp(value, expected) == 0;
+    bool is = expected == NULL ? value == NULL && strstr(form, name) == NULL
+                               : value != NULL && strcmp(value, expected) == 0;
     free(value);
     return is;
 }
@@ -98,8 +99,8 @@ static bool header_is(const struct http_request *request, const char *name, cons
 
 /* --- judging them: what is wrong with it, NULL if nothing --- */
 
-static const char *judge_managed(const struct identity_server *server, const struct http_request *request,
-                                 const char *version) {
+static const char *judge_managed(const struct identity_server *server,
+                                 const struct http_request *request, const char *version) {
     return strcmp(request->method, "GET") != 0                 ? "the method is not GET"
            : !field_is(request->query, "api-version", version) ? "api-version is another"
            : !field_is(request->query, "resource", RESOURCE)   ? "resource is not " RESOURCE
@@ -108,22 +109,24 @@ static const char *judge_managed(const struct identity_server *server, const str
                : NULL;
 }
 
-static const char *judge_app_service(const struct identity_server *server, const struct http_request *request) {
+static const char *judge_app_service(const struct identity_server *server,
+                                     const struct http_request *request) {
     return !header_is(request, "X-IDENTITY-HEADER", server->header_secret)
                ? "X-IDENTITY-HEADER is not the secret"
                : judge_managed(server, request, "2019-08-01");
 }
 
 /* Metadata must be there, so that nobody is sent here by a page or a redirect. */
-static const char *judge_imds(const struct identity_server *server, const struct http_request *request) {
+static const char *judge_imds(const struct identity_server *server,
+                              const struct http_request *request) {
     return !header_is(request, "Metadata", "true") ? "Metadata is not true"
            : http_headers_get(request->headers, "X-Forwarded-For") != NULL
                ? "X-Forwarded-For is there"
                : judge_managed(server, request, "2018-02-01");
 }
 
-static const char *judge_assertion(const struct identity_server *server, const char *path, const char *assertion,
-                                   char complaint[JWT_COMPLAINT_BYTES]) {
+static const char *judge_assertion(const struct identity_server *server, const char *path,
+                                   const char *assertion, char complaint[JWT_COMPLAINT_BYTES]) {
     if (server->federated_token != NULL && strcmp(assertion, server->federated_token) == 0) {
         return NULL;
     }
@@ -137,37 +140,45 @@ static const char *judge_assertion(const struct identity_server *server, const c
     return jwt_check_assertion(assertion, &expected, complaint) ? NULL : complaint;
 }
 
-static const char *judge_proof(const struct identity_server *server, const struct http_request *request,
+static const char *judge_proof(const struct identity_server *server,
+                               const struct http_request *request,
                                char complaint[JWT_COMPLAINT_BYTES]) {
     if (server->client_secret != NULL) {
-        return field_is(request->body, "client_secret", server->client_secret) ? NULL : "client_secret is another";
+        return field_is(request->body, "client_secret", server->client_secret)
+                   ? NULL
+                   : "client_secret is another";
     }
     if (!field_is(request->body, "client_assertion_type", ASSERTION_TYPE)) {
         return "client_assertion_type is another";
     }
     char *assertion = field(request->body, "client_assertion");
-    const char *fault = assertion == NULL ? "client_assertion is missing"
-                                          : judge_assertion(server, request->path, assertion, complaint);
+    const char *fault = assertion == NULL
+                            ? "client_assertion is missing"
+                            : judge_assertion(server, request->path, assertion, complaint);
     free(assertion);
     return fault;
 }
 
-static const char *judge_token_endpoint(const struct identity_server *server, const struct http_request *request,
+static const char *judge_token_endpoint(const struct identity_server *server,
+                                        const struct http_request *request,
                                         char complaint[JWT_COMPLAINT_BYTES]) {
-    return strcmp(request->method, "POST") != 0                                       ? "the method is not POST"
-           : !header_is(request, "Content-Type", "application/x-www-form-urlencoded") ? "Content-Type is not a form's"
-           : request->query[0] != '\0'                                                ? "there is a query"
-           : !field_is(request->body, "grant_type", "client_credentials")             ? "grant_type is another"
-           : !field_is(request->body, "client_id", IDENTITY_CLIENT_ID)                ? "client_id is another"
-           : !field_is(request->body, "scope", RESOURCE ".default")                   ? "scope is another"
-                                                                    : judge_proof(server, request, complaint);
+    return strcmp(request->method, "POST") != 0 ? "the method is not POST"
+           : !header_is(request, "Content-Type", "application/x-www-form-urlencoded")
+               ? "Content-Type is not a form's"
+           : request->query[0] != '\0'                                    ? "there is a query"
+           : !field_is(request->body, "grant_type", "client_credentials") ? "grant_type is another"
+           : !field_is(request->body, "client_id", IDENTITY_CLIENT_ID)    ? "client_id is another"
+           : !field_is(request->body, "scope", RESOURCE ".default")
+               ? "scope is another"
+               : judge_proof(server, request, complaint);
 }
 
 static enum identity_endpoint endpoint_of(const struct http_request *request) {
-    return strcmp(request->path, "/msi/token") == 0                                  ? IDENTITY_APP_SERVICE
-           : strcmp(request->path, "/metadata/identity/oauth2/token") == 0           ? IDENTITY_IMDS
-           : strcmp(request->path, "/" IDENTITY_TENANT_ID "/oauth2/v2.0/token") == 0 ? IDENTITY_TOKEN_ENDPOINT
-                                                                                     : IDENTITY_NOWHERE;
+    return strcmp(request->path, "/msi/token") == 0                        ? IDENTITY_APP_SERVICE
+           : strcmp(request->path, "/metadata/identity/oauth2/token") == 0 ? IDENTITY_IMDS
+           : strcmp(request->path, "/" IDENTITY_TENANT_ID "/oauth2/v2.0/token") == 0
+               ? IDENTITY_TOKEN_ENDPOINT
+               : IDENTITY_NOWHERE;
 }
 
 static const char *judge(const struct identity_server *server, const struct http_request *request,
@@ -206,8 +217,8 @@ static int64_t lifetime_of(const struct identity_answer *answer) {
 }
 
 /* Each endpoint has members of its own: managed identities write numbers as strings, App Service tells no expires_in. */
-static void write_token(enum identity_endpoint endpoint, const struct identity_answer *answer, const char *token,
-                        struct strbuf *out) {
+static void write_token(enum identity_endpoint endpoint, const struct identity_answer *answer,
+                        const char *token, struct strbuf *out) {
     int64_t lifetime_s = lifetime_of(answer);
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "token_type", "Bearer");
@@ -241,7 +252,8 @@ static void write_echo(const struct http_request *request, struct strbuf *out) {
     strbuf_appendf(out, " You sent %s%s", header == NULL ? "" : header, proof == NULL ? "" : proof);
     strbuf_appendf(out, "\n%s %s?%s", request->method, request->path, request->query);
     for (size_t i = 0; i < request->headers->count; i++) {
-        strbuf_appendf(out, "\n%s: %s", request->headers->items[i].name, request->headers->items[i].value);
+        strbuf_appendf(out, "\n%s: %s", request->headers->items[i].name,
+                       request->headers->items[i].value);
     }
     strbuf_appendf(out, "\n\n%s", request->body);
 }
@@ -270,8 +282,9 @@ static struct identity_answer take_answer(struct identity_server *server) {
     return server->usual;
 }
 
-static void write_answer(const struct identity_answer *answer, const struct http_request *request, const char *fault,
-                         struct identity_request *record, struct http_response *response) {
+static void write_answer(const struct identity_answer *answer, const struct http_request *request,
+                         const char *fault, struct identity_request *record,
+                         struct http_response *response) {
     if (answer->retry_after_s > 0) {
         http_headers_addf(&response->headers, "Retry-After", "%d", answer->retry_after_s);
     }
@@ -280,12 +293,13 @@ static void write_answer(const struct identity_answer *answer, const struct http
         strbuf_append(&response->body, answer->body, answer->body_length);
         response->status = answer->status == 0 ? 200 : answer->status;
     } else if (fault != NULL || (answer->status != 0 && answer->status != 200)) {
-        write_error(fault != NULL ? 400 : answer->status, fault != NULL ? fault : "So the test wants it",
-                    answer->echo ? request : NULL, response);
+        write_error(fault != NULL ? 400 : answer->status,
+                    fault != NULL ? fault : "So the test wants it", answer->echo ? request : NULL,
+                    response);
     } else {
         free(record->token);
-        record->token =
-            jwt_make_access_token(answer->actual_lifetime_s == 0 ? lifetime_of(answer) : answer->actual_lifetime_s);
+        record->token = jwt_make_access_token(
+            answer->actual_lifetime_s == 0 ? lifetime_of(answer) : answer->actual_lifetime_s);
         write_token(record->endpoint, answer, record->token, &response->body);
     }
 }
@@ -296,13 +310,15 @@ static void wait_as_told(struct identity_server *server, const struct identity_a
     }
     if (answer->delay_ms > 0) {
         pthread_mutex_unlock(&server->lock);
-        nanosleep(&(struct timespec){.tv_sec = answer->delay_ms / 1000, .tv_nsec = answer->delay_ms % 1000 * 1000000},
+        nanosleep(&(struct timespec){.tv_sec = answer->delay_ms / 1000,
+                                     .tv_nsec = answer->delay_ms % 1000 * 1000000},
                   NULL);
         pthread_mutex_lock(&server->lock);
     }
 }
 
-static void serve(void *context, const struct http_request *request, struct http_response *response) {
+static void serve(void *context, const struct http_request *request,
+                  struct http_response *response) {
     struct identity_server *server = context;
     char complaint[JWT_COMPLAINT_BYTES];
     pthread_mutex_lock(&server->lock);
@@ -334,11 +350,14 @@ struct identity_server *identity_server_start(const struct identity_rules *rules
     server->federated_token = copy(rules->federated_token);
     server->managed_identity = copy(rules->managed_identity);
     struct error err = {0};
-    const struct http_server_options options = {
-        .max_in_hand = THREADS, .max_body_bytes = MAX_BODY_BYTES, .max_response_bytes = MAX_ANSWER_BYTES};
+    const struct http_server_options options = {.max_in_hand = THREADS,
+                                                .max_body_bytes = MAX_BODY_BYTES,
+                                                .max_response_bytes = MAX_ANSWER_BYTES};
     blocking_server_open(&server->host, serve, server);
-    ck_assert_msg(blocking_server_start(&server->host, &server->http, &options, &err) == STATUS_OK, "%s", err.message);
-    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d", http_server_port(server->http));
+    ck_assert_msg(blocking_server_start(&server->host, &server->http, &options, &err) == STATUS_OK,
+                  "%s", err.message);
+    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%d",
+             http_server_port(server->http));
     return server;
 }
 
@@ -377,7 +396,8 @@ void identity_server_answer(struct identity_server *server, const struct identit
     pthread_mutex_unlock(&server->lock);
 }
 
-void identity_server_answer_next(struct identity_server *server, size_t count, const struct identity_answer *answer) {
+void identity_server_answer_next(struct identity_server *server, size_t count,
+                                 const struct identity_answer *answer) {
     pthread_mutex_lock(&server->lock);
     server->next = *answer;
     server->next_count = count;
@@ -398,7 +418,8 @@ size_t identity_server_count(struct identity_server *server) {
     return count;
 }
 
-const struct identity_request *identity_server_request(struct identity_server *server, size_t index) {
+const struct identity_request *identity_server_request(struct identity_server *server,
+                                                       size_t index) {
     ck_assert_uint_lt(index, identity_server_count(server));
     return &server->requests[index];
 }

@@ -28,8 +28,8 @@ struct identity_rules {
     const char *client_secret;   /* token endpoint, for IDENTITY_CLIENT_ID of IDENTITY_TENANT_ID */
     const char *certificate;     /* the same: the path of its PEM file */
     const char *federated_token; /* the same */
-    const char
-        *managed_identity; /* App Service, IMDS: the client id that is asked for; NULL: the system-assigned identity */
+    const char *
+        managed_identity; /* App Service, IMDS: the client id that is asked for; NULL: the system-assigned identity */
 };
 
 /* How a request is answered; zeroed: with a token that is good for an hour. Strings are borrowed until the server stops. */
@@ -46,7 +46,12 @@ struct identity_answer {
     int64_t actual_lifetime_s; /* what the token itself says; 0: the same */
 };
 
-enum identity_endpoint { IDENTITY_NOWHERE, IDENTITY_APP_SERVICE, IDENTITY_IMDS, IDENTITY_TOKEN_ENDPOINT };
+enum identity_endpoint {
+    IDENTITY_NOWHERE,
+    IDENTITY_APP_SERVICE,
+    IDENTITY_IMDS,
+    IDENTITY_TOKEN_ENDPOINT
+};
 
 /* A request as it came; lives as long as the server. */
 struct identity_request {
@@ -68,14 +73,16 @@ void identity_server_expect_federated_token(struct identity_server *server, cons
 
 /* How requests are answered that come from now on; and, before that, `count` of them. */
 void identity_server_answer(struct identity_server *server, const struct identity_answer *answer);
-void identity_server_answer_next(struct identity_server *server, size_t count, const struct identity_answer *answer);
+void identity_server_answer_next(struct identity_server *server, size_t count,
+                                 const struct identity_answer *answer);
 
 /* Makes those who hang answer, and all that would hang later. */
 void identity_server_let_go(struct identity_server *server);
 
 /* How many requests there were, and number `index` of them. */
 size_t identity_server_count(struct identity_server *server);
-const struct identity_request *identity_server_request(struct identity_server *server, size_t index);
+const struct identity_request *identity_server_request(struct identity_server *server,
+                                                       size_t index);
 
 /* Polls until there were `count`. False: not within `timeout_ms`. */
 bool identity_server_wait(struct identity_server *server, size_t count, int64_t timeout_ms);

@@ -31,7 +31,8 @@ static void start(const struct clock *clock) {
     lease_fixture.loop = lease_fixture.platform.loop;
     lease_fixture.store = lease_store_fake_new(lease_fixture.loop, clock);
     ck_assert_int_eq(lease_manager_new(&lease_fixture.manager, &lease_fixture.options,
-                                       lease_store_fake_store(lease_fixture.store), &lease_fixture.platform, NULL),
+                                       lease_store_fake_store(lease_fixture.store),
+                                       &lease_fixture.platform, NULL),
                      STATUS_OK);
 }
 
@@ -53,7 +54,9 @@ void lease_fixture_tear_down(void) {
     if (lease_fixture.clock == &lease_fixture.fake_clock.base) {
         clock_fake_advance(&lease_fixture.fake_clock, 60000);
     }
-    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager,
+                                         lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS),
+                     0);
     lease_store_fake_drain(lease_fixture.store);
     http_transport_stop(lease_fixture.transport);
     lease_manager_free(lease_fixture.manager);
@@ -146,7 +149,8 @@ static void on_lost(void *context, const struct lease_event *event) {
 }
 
 struct lease_request lease_heard_request(const char *name, struct lease_heard *heard) {
-    return (struct lease_request){.name = name, .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
+    return (struct lease_request){.name = name,
+                                  .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
 }
 
 void lease_heard_await(struct lease_heard *heard, const int *count, int wanted) {
@@ -192,7 +196,8 @@ void lease_fixture_fail_to_acquire(const struct lease_request *request, enum sta
 
 static void *acquire_there(void *context) {
     struct lease_acquiring *acquiring = context;
-    acquiring->status = lease_manager_acquire(lease_fixture.manager, &acquiring->request, &acquiring->lease, NULL);
+    acquiring->status =
+        lease_manager_acquire(lease_fixture.manager, &acquiring->request, &acquiring->lease, NULL);
     return NULL;
 }
 

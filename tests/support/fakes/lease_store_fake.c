@@ -64,7 +64,8 @@ static void *must(void *memory) {
 }
 
 /* With the lock held. */
-static void wait_for_change(struct lease_store_fake *fake, const struct timespec *until, const char *what) {
+static void wait_for_change(struct lease_store_fake *fake, const struct timespec *until,
+                            const char *what) {
     if (pthread_cond_timedwait(&fake->changed, &fake->lock, until) == ETIMEDOUT) {
         fprintf(stderr, "lease_store_fake: %s did not happen within %d s\n", what, PATIENCE_S);
         abort();
@@ -94,7 +95,8 @@ static struct holder *holder_of(struct lease_store_fake *fake, const char *name)
     return holder;
 }
 
-static enum status judge(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call) {
+static enum status judge(struct lease_store_fake *fake, enum fake_call_kind kind,
+                         const struct fake_call *call) {
     const struct holder *holder = holder_of(fake, call->name);
     bool leased = holder->lease_id[0] != '\0';
     bool ours = strcmp(holder->lease_id, call->lease_id) == 0;
@@ -107,7 +109,8 @@ static enum status judge(struct lease_store_fake *fake, enum fake_call_kind kind
     return leased && ours ? STATUS_OK : STATUS_LEASE_LOST;
 }
 
-static void take_effect(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call) {
+static void take_effect(struct lease_store_fake *fake, enum fake_call_kind kind,
+                        const struct fake_call *call) {
     struct holder *holder = holder_of(fake, call->name);
     if (kind == FAKE_ACQUIRE) {
         memcpy(holder->lease_id, call->lease_id, sizeof holder->lease_id);
@@ -148,7 +151,8 @@ static void give(void *context) {
 static void answer(struct lease_store_fake *fake, struct asked *asked, enum status status) {
     asked->stage = ANSWERED;
     asked->status = status;
-    bool was_carried_out = fake->leaves_in_doubt[asked->kind] && judge(fake, asked->kind, &asked->call) == STATUS_OK;
+    bool was_carried_out =
+        fake->leaves_in_doubt[asked->kind] && judge(fake, asked->kind, &asked->call) == STATUS_OK;
     if (status == STATUS_OK || was_carried_out) {
         take_effect(fake, asked->kind, &asked->call);
     }
@@ -156,8 +160,8 @@ static void answer(struct lease_store_fake *fake, struct asked *asked, enum stat
 }
 
 /* Records the call. NULL: refused, with `refusal` set, or without memory. */
-static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind kind, const struct fake_call *call,
-                            enum status *refusal) {
+static struct asked *record(struct lease_store_fake *fake, enum fake_call_kind kind,
+                            const struct fake_call *call, enum status *refusal) {
     struct asked *asked = calloc(1, sizeof *asked);
     if (asked == NULL) {
         *refusal = STATUS_NO_MEMORY;
@@ -196,12 +200,14 @@ static struct fake_call call_of(const char *name, const char *lease_id, int64_t 
     return call;
 }
 
-static enum status start(struct lease_store *store, struct lease_store_call *caller, enum fake_call_kind kind,
-                         const struct fake_call *call) {
+static enum status start(struct lease_store *store, struct lease_store_call *caller,
+                         enum fake_call_kind kind, const struct fake_call *call) {
     struct lease_store_fake *fake = (struct lease_store_fake *)store;
     enum status status = STATUS_OK;
     if (!event_loop_is_current(fake->loop) || caller->own != NULL) {
-        fprintf(stderr, "lease_store_fake: a call not on the loop's thread, or while another is under way\n");
+        fprintf(
+            stderr,
+            "lease_store_fake: a call not on the loop's thread, or while another is under way\n");
         abort();
     }
     pthread_mutex_lock(&fake->lock);
@@ -217,27 +223,28 @@ static enum status start(struct lease_store *store, struct lease_store_call *cal
     return status;
 }
 
-static enum status acquire(struct lease_store *store, struct lease_store_call *caller, const char *name,
-                           const char *lease_id, int duration_s, int64_t deadline_ms) {
+static enum status acquire(struct lease_store *store, struct lease_store_call *caller,
+                           const char *name, const char *lease_id, int duration_s,
+                           int64_t deadline_ms) {
     struct fake_call call = call_of(name, lease_id, deadline_ms);
     call.duration_s = duration_s;
     return start(store, caller, FAKE_ACQUIRE, &call);
 }
 
-static enum status renew(struct lease_store *store, struct lease_store_call *caller, const char *name,
-                         const char *lease_id, int64_t timeout_ms) {
+static enum status renew(struct lease_store *store, struct lease_store_call *caller,
+                         const char *name, const char *lease_id, int64_t timeout_ms) {
     struct fake_call call = call_of(name, lease_id, timeout_ms);
     return start(store, caller, FAKE_RENEW, &call);
 }
 
-static enum status release(struct lease_store *store, struct lease_store_call *caller, const char *name,
-                           const char *lease_id, int64_t timeout_ms) {
+static enum status release(struct lease_store *store, struct lease_store_call *caller,
+                           const char *name, const char *lease_id, int64_t timeout_ms) {
     struct fake_call call = call_of(name, lease_id, timeout_ms);
     return start(store, caller, FAKE_RELEASE, &call);
 }
 
-static enum status break_lease(struct lease_store *store, struct lease_store_call *caller, const char *name,
-                               int64_t deadline_ms) {
+static enum status break_lease(struct lease_store *store, struct lease_store_call *caller,
+                               const char *name, int64_t deadline_ms) {
     struct fake_call call = call_of(name, "", deadline_ms);
     return start(store, caller, FAKE_BREAK, &call);
 }
@@ -261,7 +268,8 @@ static struct asked *first_held(const struct lease_store_fake *fake, enum fake_c
     return asked;
 }
 
-void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status) {
+void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status) {
     bool is_on_loop = event_loop_is_current(fake->loop);
     pthread_mutex_lock(&fake->lock);
     struct timespec until = patience();
@@ -336,11 +344,13 @@ static void append(struct lease_store_fake *fake, struct script *script, enum st
     pthread_mutex_unlock(&fake->lock);
 }
 
-void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status) {
+void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status) {
     append(fake, &fake->scripts[kind], status);
 }
 
-void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status) {
+void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status) {
     append(fake, &fake->refusals[kind], status);
 }
 
@@ -381,7 +391,8 @@ void lease_store_fake_wait(struct lease_store_fake *fake, enum fake_call_kind ki
     pthread_mutex_unlock(&fake->lock);
 }
 
-struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_call_kind kind, size_t index) {
+struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_call_kind kind,
+                                       size_t index) {
     lease_store_fake_wait(fake, kind, index + 1);
     pthread_mutex_lock(&fake->lock);
     const struct asked *asked = fake->first;
@@ -415,7 +426,8 @@ void lease_store_fake_drain(struct lease_store_fake *fake) {
     pthread_mutex_unlock(&fake->lock);
 }
 
-void lease_store_fake_set_holder(struct lease_store_fake *fake, const char *name, const char *lease_id) {
+void lease_store_fake_set_holder(struct lease_store_fake *fake, const char *name,
+                                 const char *lease_id) {
     pthread_mutex_lock(&fake->lock);
     snprintf(holder_of(fake, name)->lease_id, UUID_TEXT_BYTES, "%s", lease_id);
     pthread_mutex_unlock(&fake->lock);

@@ -47,8 +47,10 @@ void lease_store_fake_free(struct lease_store_fake *fake);
 
 struct lease_store *lease_store_fake_store(struct lease_store_fake *fake);
 
-void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
-void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
+void lease_store_fake_script(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status);
+void lease_store_fake_refuse(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status);
 void lease_store_fake_hold(struct lease_store_fake *fake, enum fake_call_kind kind, bool hold);
 
 /*
@@ -64,7 +66,8 @@ void lease_store_fake_end_scripts(struct lease_store_fake *fake);
  * Answers the one that has been held longest, waiting for one if there is none, and waits until
  * whoever asked has been told. On the loop's thread: tells him at once.
  */
-void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind, enum status status);
+void lease_store_fake_answer(struct lease_store_fake *fake, enum fake_call_kind kind,
+                             enum status status);
 
 /* Gives the one that has been held longest the answer of one left alone. False: none is held. */
 bool lease_store_fake_let_go(struct lease_store_fake *fake, enum fake_call_kind kind);
@@ -75,13 +78,15 @@ bool lease_store_fake_let_go(struct lease_store_fake *fake, enum fake_call_kind 
  */
 size_t lease_store_fake_count(struct lease_store_fake *fake, enum fake_call_kind kind);
 void lease_store_fake_wait(struct lease_store_fake *fake, enum fake_call_kind kind, size_t count);
-struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_call_kind kind, size_t index);
+struct fake_call lease_store_fake_call(struct lease_store_fake *fake, enum fake_call_kind kind,
+                                       size_t index);
 
 /* Waits until every answer that is not held has been given. */
 void lease_store_fake_drain(struct lease_store_fake *fake);
 
 /* Somebody else takes the lease, whoever holds it, under the id given ("": it is free). */
-void lease_store_fake_set_holder(struct lease_store_fake *fake, const char *name, const char *lease_id);
+void lease_store_fake_set_holder(struct lease_store_fake *fake, const char *name,
+                                 const char *lease_id);
 
 /* Does anybody hold the lease? */
 bool lease_store_fake_is_leased(struct lease_store_fake *fake, const char *name);

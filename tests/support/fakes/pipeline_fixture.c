@@ -79,11 +79,13 @@ void pipeline_fixture_set_up(void) {
     ck_assert_int_eq(event_loop_new(&fixture.loop, &fixture.clock.base, NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(fixture.loop, NULL), STATUS_OK);
     clock_fake_wake(&fixture.clock, fixture.loop);
-    fixture.platform = (struct platform){.clock = &fixture.clock.base, .loop = fixture.loop, .random = random_system()};
+    fixture.platform = (struct platform){
+        .clock = &fixture.clock.base, .loop = fixture.loop, .random = random_system()};
     fixture.lease_options = lease_options_default();
     fixture.lease_service = lease_store_fake_new(fixture.loop, &fixture.clock.base);
     ck_assert_int_eq(lease_manager_new(&fixture.leases, &fixture.lease_options,
-                                       lease_store_fake_store(fixture.lease_service), &fixture.platform, NULL),
+                                       lease_store_fake_store(fixture.lease_service),
+                                       &fixture.platform, NULL),
                      STATUS_OK);
     scripted_store_init(&fixture.store, &fixture.platform);
     struct inventory_store *memory = &fixture.store.memory.base;
@@ -92,7 +94,8 @@ void pipeline_fixture_set_up(void) {
                                                  .store = &fixture.store.base,
                                                  .leases = fixture.leases,
                                                  .acquire_timeout_ms = PIPELINE_FIXTURE_TIMEOUT_MS,
-                                                 .reservation_lifetime_ms = PIPELINE_FIXTURE_LIFETIME_MS};
+                                                 .reservation_lifetime_ms =
+                                                     PIPELINE_FIXTURE_LIFETIME_MS};
     product_queues_init(&fixture.queues, &around);
 }
 
@@ -214,12 +217,15 @@ int fixture_held(enum scripted_kind kind) {
 static void read_all(struct product_state *state) {
     product_state_init(state);
     ck_assert_int_eq(inventory_store_read_and_wait(&fixture.store.memory.base, "P",
-                                                   &(struct inventory_query){.all = true}, state, NULL),
+                                                   &(struct inventory_query){.all = true}, state,
+                                                   NULL),
                      STATUS_OK);
 }
 
 static void commit_all(struct product_state *state) {
-    ck_assert_int_eq(inventory_store_commit_and_wait(&fixture.store.memory.base, state, INT64_MAX, NULL), STATUS_OK);
+    ck_assert_int_eq(
+        inventory_store_commit_and_wait(&fixture.store.memory.base, state, INT64_MAX, NULL),
+        STATUS_OK);
     product_state_cleanup(state);
 }
 
@@ -227,12 +233,14 @@ static int64_t store_now_ms(void) {
     return fixture.store.base.ops->now_ms(&fixture.store.base);
 }
 
-static void reserve_one(struct product_state *state, const char *customer, int64_t quantity, int64_t in_ms) {
+static void reserve_one(struct product_state *state, const char *customer, int64_t quantity,
+                        int64_t in_ms) {
     const struct reservation *made;
     bool reserved = false;
     int64_t at_ms = store_now_ms() + in_ms - PIPELINE_FIXTURE_LIFETIME_MS;
-    ck_assert_int_eq(inventory_reserve(state, customer, quantity, at_ms, PIPELINE_FIXTURE_LIFETIME_MS, random_system(),
-                                       &reserved, &made),
+    ck_assert_int_eq(inventory_reserve(state, customer, quantity, at_ms,
+                                       PIPELINE_FIXTURE_LIFETIME_MS, random_system(), &reserved,
+                                       &made),
                      STATUS_OK);
     ck_assert(reserved);
 }
@@ -292,7 +300,9 @@ bool fixture_is_leased(void) {
 static void on_served(struct inventory_request *request) {
     struct caller *caller = (struct caller *)request;
     if (fixture.is_submitting || ++caller->served > 1 || !event_loop_is_current(fixture.loop)) {
-        fprintf(stderr, "pipeline_fixture: a request was served twice, or inside the call that submits one\n");
+        fprintf(
+            stderr,
+            "pipeline_fixture: a request was served twice, or inside the call that submits one\n");
         abort();
     }
     caller->place = ++fixture.served_count;
@@ -301,7 +311,8 @@ static void on_served(struct inventory_request *request) {
     }
 }
 
-static struct caller new_caller(const struct operation *operation, const char *customer, int64_t quantity) {
+static struct caller new_caller(const struct operation *operation, const char *customer,
+                                int64_t quantity) {
     return (struct caller){.request = {.operation = operation,
                                        .product_id = "P",
                                        .customer_id = customer,
@@ -328,12 +339,14 @@ struct caller caller_sets_total(int64_t total) {
 struct caller caller_reserves_with_key(int64_t quantity, const char *key) {
     struct caller caller = caller_reserves(quantity);
     snprintf(caller.request.key_hash, sizeof caller.request.key_hash, "%s", key);
-    snprintf(caller.request.request_hash, sizeof caller.request.request_hash, "%lld", (long long)quantity);
+    snprintf(caller.request.request_hash, sizeof caller.request.request_hash, "%lld",
+             (long long)quantity);
     return caller;
 }
 
 void caller_set_invocation(struct caller *caller, const char *invocation_id) {
-    snprintf(caller->correlation.invocation_id, sizeof caller->correlation.invocation_id, "%s", invocation_id);
+    snprintf(caller->correlation.invocation_id, sizeof caller->correlation.invocation_id, "%s",
+             invocation_id);
     caller->request.correlation = &caller->correlation;
 }
 
@@ -374,8 +387,9 @@ void caller_assert_waits(const struct caller *caller) {
 
 void caller_assert_served(const struct caller *caller, enum status status) {
     ck_assert_int_eq(caller->served, 1);
-    ck_assert_msg(caller->request.status == status, "%s, not %s: %s", status_name(caller->request.status),
-                  status_name(status), caller->request.status == STATUS_OK ? "" : caller->request.failure.message);
+    ck_assert_msg(caller->request.status == status, "%s, not %s: %s",
+                  status_name(caller->request.status), status_name(status),
+                  caller->request.status == STATUS_OK ? "" : caller->request.failure.message);
 }
 
 void caller_assert_granted(const struct caller *caller) {

@@ -69,7 +69,8 @@ void fixture_advance_in_steps(int64_t ms);
 void fixture_creep(int64_t ms);
 
 void fixture_hold(enum scripted_kind kind);
-void fixture_let_go(enum scripted_kind kind); /* those that start from now on; not those that are held */
+void fixture_let_go(
+    enum scripted_kind kind); /* those that start from now on; not those that are held */
 void fixture_end(enum scripted_kind kind, enum status status);
 void fixture_end_unheard(enum scripted_kind kind, enum status status);
 void fixture_end_commit_after(int64_t ms); /* the one that is held, when so much time has gone by */

@@ -52,7 +52,8 @@ static void drive_to_extending(struct caller *caller) {
     lease_store_fake_hold(fixture.lease_service, FAKE_RENEW, true);
     caller_submit(caller);
     fixture_advance(NEAR_LOSS_MS);
-    fixture_end(SCRIPTED_READ, STATUS_OK); /* what it read is good for 10 s only, so it is read again */
+    fixture_end(SCRIPTED_READ,
+                STATUS_OK); /* what it read is good for 10 s only, so it is read again */
     if (fixture_held(SCRIPTED_READ) > 0) {
         fixture_end(SCRIPTED_READ, STATUS_OK);
     }

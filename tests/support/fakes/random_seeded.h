@@ -23,7 +23,8 @@ static inline uint64_t random_seeded_next(uint64_t *state) {
     return z ^ (z >> 31);
 }
 
-static inline enum status random_seeded_fill(const struct random_source *self, void *out, size_t length) {
+static inline enum status random_seeded_fill(const struct random_source *self, void *out,
+                                             size_t length) {
     const struct random_seeded *seeded = (const struct random_seeded *)self;
     unsigned char *bytes = out;
     for (size_t i = 0; i < length; i++) {
@@ -33,7 +34,8 @@ static inline enum status random_seeded_fill(const struct random_source *self, v
 }
 
 /* `state` is borrowed, and set to `seed`. */
-static inline void random_seeded_init(struct random_seeded *seeded, uint64_t *state, uint64_t seed) {
+static inline void random_seeded_init(struct random_seeded *seeded, uint64_t *state,
+                                      uint64_t seed) {
     *seeded = (struct random_seeded){.base = {random_seeded_fill}, .state = state};
     *state = seed;
 }

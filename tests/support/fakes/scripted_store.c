@@ -102,8 +102,8 @@ static enum status take_plan(struct scripted_store *store, enum scripted_kind ki
     return status;
 }
 
-static void start(struct inventory_store *base, enum scripted_kind kind, const struct scripted_operation *like,
-                  inventory_store_done done, void *context) {
+static void start(struct inventory_store *base, enum scripted_kind kind,
+                  const struct scripted_operation *like, inventory_store_done done, void *context) {
     struct scripted_store *store = store_of(base);
     if (!event_loop_is_current(base->platform->loop)) {
         abort();
@@ -137,60 +137,71 @@ static int64_t script_certain_ms(struct inventory_store *base) {
     return script_now_ms(base) - store_of(base)->doubt_ms;
 }
 
-static void script_prepare(struct inventory_store *base, const struct seed_product *seeds, size_t count,
-                           inventory_store_done done, void *context) {
-    start(base, SCRIPTED_PREPARE, &(struct scripted_operation){.seeds = seeds, .seed_count = count}, done, context);
-}
-
-static void script_read(struct inventory_store *base, const char *product_id, const struct inventory_query *query,
-                        struct product_state *out, inventory_store_done done, void *context) {
-    product_state_cleanup(out); /* also without memory */
-    store_of(base)->reads_of_all += query->all;
-    start(base, SCRIPTED_READ, &(struct scripted_operation){.product_id = product_id, .query = *query, .state = out},
+static void script_prepare(struct inventory_store *base, const struct seed_product *seeds,
+                           size_t count, inventory_store_done done, void *context) {
+    start(base, SCRIPTED_PREPARE, &(struct scripted_operation){.seeds = seeds, .seed_count = count},
           done, context);
 }
 
-static void script_find_record(struct inventory_store *base, const char *product_id, const char *key_hash,
-                               struct idempotency_record *out, inventory_store_done done, void *context) {
-    start(base, SCRIPTED_FIND_RECORD,
-          &(struct scripted_operation){.product_id = product_id, .key_hash = key_hash, .out_record = out}, done,
-          context);
+static void script_read(struct inventory_store *base, const char *product_id,
+                        const struct inventory_query *query, struct product_state *out,
+                        inventory_store_done done, void *context) {
+    product_state_cleanup(out); /* also without memory */
+    store_of(base)->reads_of_all += query->all;
+    start(base, SCRIPTED_READ,
+          &(struct scripted_operation){.product_id = product_id, .query = *query, .state = out},
+          done, context);
 }
 
-static void script_commit(struct inventory_store *base, struct product_state *state, int64_t deadline_ms,
-                          inventory_store_done done, void *context) {
+static void script_find_record(struct inventory_store *base, const char *product_id,
+                               const char *key_hash, struct idempotency_record *out,
+                               inventory_store_done done, void *context) {
+    start(base, SCRIPTED_FIND_RECORD,
+          &(struct scripted_operation){
+              .product_id = product_id, .key_hash = key_hash, .out_record = out},
+          done, context);
+}
+
+static void script_commit(struct inventory_store *base, struct product_state *state,
+                          int64_t deadline_ms, inventory_store_done done, void *context) {
     store_of(base)->last_change_count = state->change_count;
     store_of(base)->last_deadline_ms = deadline_ms;
-    start(base, SCRIPTED_COMMIT, &(struct scripted_operation){.state = state, .time_ms = deadline_ms}, done, context);
+    start(base, SCRIPTED_COMMIT,
+          &(struct scripted_operation){.state = state, .time_ms = deadline_ms}, done, context);
 }
 
 static void script_index(struct inventory_store *base, const char *product_id, int64_t expires_ms,
                          int64_t *out_indexed_due_ms, inventory_store_done done, void *context) {
     start(base, SCRIPTED_INDEX,
-          &(struct scripted_operation){.product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
+          &(struct scripted_operation){
+              .product_id = product_id, .time_ms = expires_ms, .out_ms = out_indexed_due_ms},
           done, context);
 }
 
-static void script_announce(struct inventory_store *base, const char *product_id, inventory_store_done done,
-                            void *context) {
-    start(base, SCRIPTED_ANNOUNCE, &(struct scripted_operation){.product_id = product_id}, done, context);
+static void script_announce(struct inventory_store *base, const char *product_id,
+                            inventory_store_done done, void *context) {
+    start(base, SCRIPTED_ANNOUNCE, &(struct scripted_operation){.product_id = product_id}, done,
+          context);
 }
 
-static void script_read_wait(struct inventory_store *base, const char *product_id, int64_t *out_announced_ms,
-                             inventory_store_done done, void *context) {
-    start(base, SCRIPTED_READ_WAIT, &(struct scripted_operation){.product_id = product_id, .out_ms = out_announced_ms},
-          done, context);
+static void script_read_wait(struct inventory_store *base, const char *product_id,
+                             int64_t *out_announced_ms, inventory_store_done done, void *context) {
+    start(base, SCRIPTED_READ_WAIT,
+          &(struct scripted_operation){.product_id = product_id, .out_ms = out_announced_ms}, done,
+          context);
 }
 
 static void script_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
                             inventory_store_done done, void *context) {
-    start(base, SCRIPTED_FIND_DUE, &(struct scripted_operation){.time_ms = now_ms, .out_products = out}, done, context);
+    start(base, SCRIPTED_FIND_DUE,
+          &(struct scripted_operation){.time_ms = now_ms, .out_products = out}, done, context);
 }
 
 static void script_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
                               int *out_records_purged, inventory_store_done done, void *context) {
     start(base, SCRIPTED_FINISH_DUE,
-          &(struct scripted_operation){.product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+          &(struct scripted_operation){
+              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
           done, context);
 }
 
@@ -218,14 +229,16 @@ void scripted_store_cleanup(struct scripted_store *store) {
     inventory_store_memory_release(&store->memory);
 }
 
-void scripted_store_plan(struct scripted_store *store, enum scripted_kind kind, enum status status) {
+void scripted_store_plan(struct scripted_store *store, enum scripted_kind kind,
+                         enum status status) {
     if (store->plan_counts[kind] == SCRIPTED_PLANS) {
         abort();
     }
     store->plans[kind][store->plan_counts[kind]++] = status;
 }
 
-static struct scripted_operation *first_held(const struct scripted_store *store, enum scripted_kind kind) {
+static struct scripted_operation *first_held(const struct scripted_store *store,
+                                             enum scripted_kind kind) {
     struct scripted_operation *op;
     TAILQ_FOREACH(op, &store->held, link) {
         if (op->kind == kind) {
@@ -236,7 +249,8 @@ static struct scripted_operation *first_held(const struct scripted_store *store,
     abort();
 }
 
-static void end_held(struct scripted_store *store, enum scripted_kind kind, enum status status, bool is_unheard) {
+static void end_held(struct scripted_store *store, enum scripted_kind kind, enum status status,
+                     bool is_unheard) {
     struct scripted_operation *op = first_held(store, kind);
     TAILQ_REMOVE(&store->held, op, link);
     op->planned = status;
@@ -250,7 +264,8 @@ void scripted_store_end(struct scripted_store *store, enum scripted_kind kind, e
     end_held(store, kind, status, false);
 }
 
-void scripted_store_end_unheard(struct scripted_store *store, enum scripted_kind kind, enum status status) {
+void scripted_store_end_unheard(struct scripted_store *store, enum scripted_kind kind,
+                                enum status status) {
     end_held(store, kind, status, true);
 }
 
@@ -263,6 +278,7 @@ int scripted_store_held(const struct scripted_store *store, enum scripted_kind k
     return count;
 }
 
-const struct correlation *scripted_store_correlation(const struct scripted_store *store, enum scripted_kind kind) {
+const struct correlation *scripted_store_correlation(const struct scripted_store *store,
+                                                     enum scripted_kind kind) {
     return first_held(store, kind)->base.correlation;
 }

@@ -64,12 +64,14 @@ void scripted_store_plan(struct scripted_store *store, enum scripted_kind kind, 
 void scripted_store_end(struct scripted_store *store, enum scripted_kind kind, enum status status);
 
 /* The same, but it has its effect all the same. */
-void scripted_store_end_unheard(struct scripted_store *store, enum scripted_kind kind, enum status status);
+void scripted_store_end_unheard(struct scripted_store *store, enum scripted_kind kind,
+                                enum status status);
 
 /* How many of that kind are held. */
 int scripted_store_held(const struct scripted_store *store, enum scripted_kind kind);
 
 /* In whose name the one of that kind was started that has been held the longest; NULL: nobody's. */
-const struct correlation *scripted_store_correlation(const struct scripted_store *store, enum scripted_kind kind);
+const struct correlation *scripted_store_correlation(const struct scripted_store *store,
+                                                     enum scripted_kind kind);
 
 #endif

@@ -22,7 +22,8 @@ enum status settings_loader_load(struct settings_loader *loader, const char *con
         copies[count] = strdup(environment[count]);
     }
     app_settings_release(&loader->settings);
-    enum status status = app_settings_load(loader->folder.path, copies, &loader->settings, &loader->err);
+    enum status status =
+        app_settings_load(loader->folder.path, copies, &loader->settings, &loader->err);
     for (size_t i = 0; i < count; i++) {
         free(copies[i]);
     }
@@ -34,7 +35,8 @@ void settings_loader_expect_ok(struct settings_loader *loader, const char *const
     ck_assert_msg(status == STATUS_OK, "%s", loader->err.message);
 }
 
-void settings_loader_expect_refusal(struct settings_loader *loader, const char *line, const char *const *environment) {
+void settings_loader_expect_refusal(struct settings_loader *loader, const char *line,
+                                    const char *const *environment) {
     static const struct app_settings nothing;
     ck_assert_int_eq(settings_loader_load(loader, environment), STATUS_INVALID_ARGUMENT);
     ck_assert_str_eq(loader->err.message, line);

@@ -21,7 +21,8 @@ enum status settings_loader_load(struct settings_loader *loader, const char *con
 
 /* Fails the test unless that goes well; unless it is refused with exactly this line, with nothing filled. */
 void settings_loader_expect_ok(struct settings_loader *loader, const char *const *environment);
-void settings_loader_expect_refusal(struct settings_loader *loader, const char *line, const char *const *environment);
+void settings_loader_expect_refusal(struct settings_loader *loader, const char *line,
+                                    const char *const *environment);
 
 /* The environment: each argument a variable. */
 #define ENVIRONMENT(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -30,7 +31,8 @@ void settings_loader_expect_refusal(struct settings_loader *loader, const char *
 
 /* What settings of these kinds say to be allowed. */
 #define TEXT_ALLOWED "1 to 1024 characters, none of them a control"
-#define ADDRESS_ALLOWED "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), like "
+#define ADDRESS_ALLOWED \
+    "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), like "
 
 #define IDENTITY "DistributedLeasing:Authentication:ManagedIdentity:"
 #define WORKLOAD "DistributedLeasing:Authentication:WorkloadIdentity:"

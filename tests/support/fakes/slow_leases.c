@@ -101,7 +101,8 @@ static struct slow_answer create_container(struct slow_leases *leases, const cha
 static struct slow_answer put_blob(struct slow_leases *leases, const char *path, int64_t now_ms) {
     const struct stored *blob = find(leases, path, strlen(path));
     if (blob != NULL) {
-        return is_held(blob, now_ms) ? refusal(412, "LeaseIdMissing") : refusal(409, "BlobAlreadyExists");
+        return is_held(blob, now_ms) ? refusal(412, "LeaseIdMissing")
+                                     : refusal(409, "BlobAlreadyExists");
     }
     add(leases, path);
     return success(201, "");
@@ -113,8 +114,8 @@ static void hold(struct stored *blob, int64_t now_ms) {
     blob->expires_ms = blob->duration_ms == INT64_MAX ? INT64_MAX : now_ms + blob->duration_ms;
 }
 
-static struct slow_answer acquire(struct slow_leases *leases, struct stored *blob, const struct slow_request *request,
-                                  int64_t now_ms) {
+static struct slow_answer acquire(struct slow_leases *leases, struct stored *blob,
+                                  const struct slow_request *request, int64_t now_ms) {
     bool own = strcasecmp(blob->lease_id, request->lease_id) == 0;
     if (is_held(blob, now_ms) && !own) {
         return refusal(409, "LeaseAlreadyPresent");
@@ -146,7 +147,8 @@ static struct slow_answer release(struct slow_leases *leases, struct stored *blo
     return success(200, "");
 }
 
-static struct slow_answer act(struct slow_leases *leases, const struct slow_request *request, int64_t now_ms) {
+static struct slow_answer act(struct slow_leases *leases, const struct slow_request *request,
+                              int64_t now_ms) {
     struct stored *blob = find(leases, request->path, strlen(request->path));
     if (blob == NULL) {
         return refusal(404, "BlobNotFound");
@@ -167,7 +169,8 @@ static struct slow_answer act(struct slow_leases *leases, const struct slow_requ
     return renews ? renew(leases, blob, now_ms) : release(leases, blob, now_ms);
 }
 
-static struct slow_answer answer(struct slow_leases *leases, const struct slow_request *request, int64_t now_ms) {
+static struct slow_answer answer(struct slow_leases *leases, const struct slow_request *request,
+                                 int64_t now_ms) {
     size_t length = container_length(request->path);
     bool names_blob = request->path[length] == '/';
     if (strcmp(request->method, "PUT") != 0) {
@@ -183,10 +186,12 @@ static struct slow_answer answer(struct slow_leases *leases, const struct slow_r
     if (strcmp(request->query, "comp=lease") == 0) {
         return act(leases, request, now_ms);
     }
-    return request->query[0] == '\0' ? put_blob(leases, request->path, now_ms) : refusal(400, "InvalidUri");
+    return request->query[0] == '\0' ? put_blob(leases, request->path, now_ms)
+                                     : refusal(400, "InvalidUri");
 }
 
-struct slow_answer slow_leases_answer(struct slow_leases *leases, const struct slow_request *request, int64_t now_ms) {
+struct slow_answer slow_leases_answer(struct slow_leases *leases,
+                                      const struct slow_request *request, int64_t now_ms) {
     struct slow_answer given = answer(leases, request, now_ms);
     leases->counts.refused += given.status >= 400;
     return given;

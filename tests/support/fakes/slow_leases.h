@@ -45,7 +45,8 @@ struct slow_leases *slow_leases_new(void);
 void slow_leases_free(struct slow_leases *leases);
 
 /* `now_ms` is a clock that does not jump. */
-struct slow_answer slow_leases_answer(struct slow_leases *leases, const struct slow_request *request, int64_t now_ms);
+struct slow_answer slow_leases_answer(struct slow_leases *leases,
+                                      const struct slow_request *request, int64_t now_ms);
 
 struct slow_counts slow_leases_count(const struct slow_leases *leases, int64_t now_ms);
 

@@ -126,7 +126,8 @@ static int print_answer(char *out, const struct slow_answer *answer) {
     }
     return snprintf(
         out, ANSWER_BYTES,
-        "HTTP/1.1 %d Slow\r\nServer: slow_store\r\nx-ms-request-id: 1\r\nx-ms-version: 2021-12-02\r\nDate: %s\r\n"
+        "HTTP/1.1 %d Slow\r\nServer: slow_store\r\nx-ms-request-id: 1\r\nx-ms-version: "
+        "2021-12-02\r\nDate: %s\r\n"
         "ETag: \"0x8D0000000000000\"\r\nLast-Modified: %s\r\n%s%sContent-Length: 0\r\n\r\n",
         answer->status, date(), date(), code, lease_id);
 }
@@ -136,18 +137,22 @@ static int print_stats(const struct server *server, char *out) {
     const struct slow_store_stats *stats = &server->stats;
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    int64_t cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) + usage.ru_utime.tv_usec +
-                     usage.ru_stime.tv_usec;
+    int64_t cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+                     usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
     char body[ANSWER_BYTES / 2];
     int length =
         snprintf(body, sizeof body,
-                 "{\"acquired\":%jd,\"renewed\":%jd,\"released\":%jd,\"refused\":%jd,\"ranOut\":%jd,\"held\":%jd,"
+                 "{\"acquired\":%jd,\"renewed\":%jd,\"released\":%jd,\"refused\":%jd,\"ranOut\":%"
+                 "jd,\"held\":%jd,"
                  "\"requests\":%jd,\"connections\":%jd,\"requestsQueued\":%jd,\"cpuUs\":%jd}",
                  (intmax_t)leases.acquired, (intmax_t)leases.renewed, (intmax_t)leases.released,
-                 (intmax_t)leases.refused, (intmax_t)leases.ran_out, (intmax_t)leases.held, (intmax_t)stats->requests,
-                 (intmax_t)stats->connections, (intmax_t)stats->requests_queued, (intmax_t)cpu_us);
-    return snprintf(out, ANSWER_BYTES,
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length, body);
+                 (intmax_t)leases.refused, (intmax_t)leases.ran_out, (intmax_t)leases.held,
+                 (intmax_t)stats->requests, (intmax_t)stats->connections,
+                 (intmax_t)stats->requests_queued, (intmax_t)cpu_us);
+    return snprintf(
+        out, ANSWER_BYTES,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", length,
+        body);
 }
 
 /* --- one connection --- */
@@ -172,7 +177,8 @@ static void take_request(struct server *server, struct connection *connection) {
     }
     end[2] = '\0'; /* the last header's own line break stays */
     char length[32];
-    size_t whole = (size_t)(end + 4 - head) + strtoul(header(head, "Content-Length", length, sizeof length), NULL, 10);
+    size_t whole = (size_t)(end + 4 - head) +
+                   strtoul(header(head, "Content-Length", length, sizeof length), NULL, 10);
     if (connection->request_length < whole) {
         end[2] = '\r';
         return;
@@ -211,7 +217,8 @@ static void send_answer(struct server *server, struct connection *connection) {
     server->queue_length--;
     connection->answers = false;
     /* An answer is small and the client waits for it: it goes out in one piece, or the client has gone. */
-    ssize_t sent = send(connection->fd, connection->answer, connection->answer_length, MSG_NOSIGNAL);
+    ssize_t sent =
+        send(connection->fd, connection->answer, connection->answer_length, MSG_NOSIGNAL);
     if (sent != (ssize_t)connection->answer_length) {
         hang_up(server, connection);
         return;
@@ -266,7 +273,8 @@ static _Noreturn void serve(int listen_fd, int64_t delay_ms, pid_t parent) {
     if (getppid() != parent) {
         _exit(EXIT_FAILURE); /* it died before it was asked for */
     }
-    struct server server = {.listen_fd = listen_fd, .delay_ms = delay_ms, .leases = slow_leases_new()};
+    struct server server = {
+        .listen_fd = listen_fd, .delay_ms = delay_ms, .leases = slow_leases_new()};
     TAILQ_INIT(&server.queue);
     server.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     need(server.epoll_fd >= 0, "epoll_create1");

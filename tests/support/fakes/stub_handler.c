@@ -95,7 +95,8 @@ static bool read_chunks(struct input *input, char **body, size_t *length) {
 }
 
 /* The value of a header, copied into `out`; "" where there is none. Names compare without case. */
-static const char *header_of(const struct stub_request *request, const char *name, char *out, size_t size) {
+static const char *header_of(const struct stub_request *request, const char *name, char *out,
+                             size_t size) {
     out[0] = '\0';
     for (const char *line = strchr(request->head, '\n'); line != NULL && line[1] != '\0';
          line = strchr(line + 1, '\n')) {
@@ -128,10 +129,12 @@ static bool serve_request(struct input *input, char *head) {
     char *body = NULL;
     size_t body_length = 0;
     request.is_chunked = header_of(&request, "Transfer-Encoding", value, sizeof value)[0] != '\0';
-    bool whole = request.is_chunked
-                     ? read_bytes(input, &body, &body_length, 0) && read_chunks(input, &body, &body_length)
-                     : read_bytes(input, &body, &body_length,
-                                  strtoul(header_of(&request, "Content-Length", value, sizeof value), NULL, 10));
+    bool whole =
+        request.is_chunked
+            ? read_bytes(input, &body, &body_length, 0) && read_chunks(input, &body, &body_length)
+            : read_bytes(
+                  input, &body, &body_length,
+                  strtoul(header_of(&request, "Content-Length", value, sizeof value), NULL, 10));
     request.body = body;
     request.body_length = body_length;
     bool keep = whole && stub.serve(stub.context, &request);
@@ -174,7 +177,8 @@ static void take_connection(int fd) {
     }
     stub.fds[slot] = fd;
     stub.open++;
-    ck_assert_int_eq(pthread_create(&thread, &attributes, run_connection, (void *)(intptr_t)slot), 0);
+    ck_assert_int_eq(pthread_create(&thread, &attributes, run_connection, (void *)(intptr_t)slot),
+                     0);
     pthread_mutex_unlock(&stub.lock);
     pthread_attr_destroy(&attributes);
 }
@@ -188,8 +192,9 @@ static void *run(void *context) {
 }
 
 int stub_handler_start(int port, stub_handler_serve serve, void *context) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof address;
     const int on = 1;
     stub.serve = serve;
@@ -236,10 +241,11 @@ void stub_handler_await_open(int count) {
     pthread_mutex_unlock(&stub.lock);
 }
 
-bool stub_handler_answer(const struct stub_request *request, const char *status, const char *headers,
-                         const char *body) {
+bool stub_handler_answer(const struct stub_request *request, const char *status,
+                         const char *headers, const char *body) {
     char *text;
-    int length = asprintf(&text, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n%s", status, headers, strlen(body), body);
+    int length = asprintf(&text, "HTTP/1.1 %s\r\n%sContent-Length: %zu\r\n\r\n%s", status, headers,
+                          strlen(body), body);
     ck_assert_int_gt(length, 0);
     bool sent = send(request->fd, text, (size_t)length, MSG_NOSIGNAL) == length;
     free(text);

@@ -38,6 +38,7 @@ int stub_handler_count(void);
 void stub_handler_await_open(int count);
 
 /* Writes a whole answer: "200 OK", more header lines with CRLF (may be ""), a body. */
-bool stub_handler_answer(const struct stub_request *request, const char *status, const char *headers, const char *body);
+bool stub_handler_answer(const struct stub_request *request, const char *status,
+                         const char *headers, const char *body);
 
 #endif

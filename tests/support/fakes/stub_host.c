@@ -18,20 +18,22 @@ enum { DEADLINE_MS = 20000, POLL_MS = 5 };
 static void write_app(struct stub_host *host, const struct stub_host_options *options) {
     char text[512];
     temp_folder_make(&host->folder);
-    temp_folder_write(&host->folder, "host.json",
-                      "{\"customHandler\":{\"description\":{\"defaultExecutablePath\":\"handler\"}}}");
     temp_folder_write(
-        &host->folder, "handler",
-        "#!/bin/sh\necho $FUNCTIONS_CUSTOMHANDLER_PORT $$ > port.new; mv port.new port\nexec sleep 600\n");
+        &host->folder, "host.json",
+        "{\"customHandler\":{\"description\":{\"defaultExecutablePath\":\"handler\"}}}");
+    temp_folder_write(&host->folder, "handler",
+                      "#!/bin/sh\necho $FUNCTIONS_CUSTOMHANDLER_PORT $$ > port.new; mv port.new "
+                      "port\nexec sleep 600\n");
     snprintf(text, sizeof text, "%s/handler", host->folder.path);
     ck_assert_int_eq(chmod(text, 0700), 0);
     temp_folder_write_folder(&host->folder, "Get");
-    temp_folder_write(
-        &host->folder, "Get/function.json",
-        "{\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\",\"methods\":[\"get\",\"post\",\"put\"],"
-        "\"route\":\"things/{id}\"},{\"type\":\"http\",\"name\":\"res\"}]}");
+    temp_folder_write(&host->folder, "Get/function.json",
+                      "{\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\",\"methods\":["
+                      "\"get\",\"post\",\"put\"],"
+                      "\"route\":\"things/{id}\"},{\"type\":\"http\",\"name\":\"res\"}]}");
     temp_folder_write_folder(&host->folder, "Clean");
-    snprintf(text, sizeof text, "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"schedule\":\"%s\"}]}",
+    snprintf(text, sizeof text,
+             "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"schedule\":\"%s\"}]}",
              options->schedule != NULL ? options->schedule : "0 0 0 30 2 *");
     temp_folder_write(&host->folder, "Clean/function.json", text);
 }
@@ -65,8 +67,9 @@ int stub_host_pid(const struct stub_host *host, int other) {
 static void *keep(void *context) {
     struct stub_host *host = context;
     struct error err;
-    ck_assert_msg(handler_process_new(&host->process, &host->config, host->client, &err) == STATUS_OK, "%s",
-                  err.message);
+    ck_assert_msg(handler_process_new(&host->process, &host->config, host->client, &err) ==
+                      STATUS_OK,
+                  "%s", err.message);
     sem_post(&host->started);
     struct pollfd stop = {.fd = host->stop_event, .events = POLLIN};
     while (poll(&stop, 1, POLL_MS) == 0) {
@@ -85,7 +88,8 @@ void stub_host_start(struct stub_host *host, const struct stub_host_options *opt
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     struct error err;
     write_app(host, options);
-    ck_assert_msg(host_config_load(&host->config, host->folder.path, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(host_config_load(&host->config, host->folder.path, &err) == STATUS_OK, "%s",
+                  err.message);
     host->config.shape = options->shape;
     host->config.function_timeout_ms = options->timeout_ms;
     front_server_raise_limit();
@@ -96,9 +100,11 @@ void stub_host_start(struct stub_host *host, const struct stub_host_options *opt
     ck_assert_int_eq(pthread_create(&host->keeper, NULL, keep, host), 0);
     ck_assert_int_eq(sem_wait(&host->started), 0);
     invoker_init(&host->invoker, &host->config, host->process, host->client);
-    ck_assert_int_eq(timers_new(&host->timers, &host->config, &host->invoker, options->state, &err), STATUS_OK);
+    ck_assert_int_eq(timers_new(&host->timers, &host->config, &host->invoker, options->state, &err),
+                     STATUS_OK);
     host->front = (struct http_front){.invoker = &host->invoker, .timers = host->timers};
-    ck_assert_int_eq(front_server_start(&host->server, 0, http_front_answer, &host->front, &err), STATUS_OK);
+    ck_assert_int_eq(front_server_start(&host->server, 0, http_front_answer, &host->front, &err),
+                     STATUS_OK);
     int pid = stub_host_pid(host, 0);
     ck_assert(read_script(host, &host->handler_port, &pid));
 }

@@ -41,7 +41,8 @@ static inline void set_up(void) {
     fake = http_fake_new();
     const char *url = http_fake_url(fake);
     snprintf(connection_string, sizeof connection_string,
-             "AccountName=fake;AccountKey=c2VjcmV0;BlobEndpoint=%s/fake;TableEndpoint=%s/fake", url, url);
+             "AccountName=fake;AccountKey=c2VjcmV0;BlobEndpoint=%s/fake;TableEndpoint=%s/fake", url,
+             url);
     storage_connection_open(&connection, connection_string);
     inventory_store_table_init(&table, &connection.client, "inventory");
     product_state_init(&state);
@@ -53,9 +54,9 @@ static inline void set_up(void) {
     strcpy(state.product.commit_ids, OTHERS_ID);
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(
-        inventory_reserve(&state, "C1", 4, RESERVED_MS, EXPIRES_MS - RESERVED_MS, random_system(), &reserved, &row),
-        STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "C1", 4, RESERVED_MS, EXPIRES_MS - RESERVED_MS,
+                                       random_system(), &reserved, &row),
+                     STATUS_OK);
     commit.deadline_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
 }
 
@@ -67,7 +68,8 @@ static inline void tear_down(void) {
 }
 
 static inline void *run_commit(void *unused) {
-    commit.status = inventory_store_commit_and_wait(&table.base, &state, commit.deadline_ms, &commit.err);
+    commit.status =
+        inventory_store_commit_and_wait(&table.base, &state, commit.deadline_ms, &commit.err);
     return unused;
 }
 
@@ -88,16 +90,19 @@ static inline void sent_commit_id(char out[UUID_TEXT_BYTES]) {
 }
 
 static inline void push_answer(int status, const char *body) {
-    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = JSON_HEADERS, .body = body});
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = status, .headers = JSON_HEADERS, .body = body});
 }
 
 static inline void push_product_with_etag(int version, int etag, const char *commit_ids) {
     char body[2048];
-    snprintf(body, sizeof body,
-             "{\"odata.etag\":\"W/\\\"datetime'%d'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","
-             "\"total\":\"10\",\"available\":\"6\",\"version\":\"%d\",\"dueAt\":\"9999-12-31T23:59:59.999Z\","
-             "\"commitIds\":\"%s\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}",
-             etag, version, commit_ids);
+    snprintf(
+        body, sizeof body,
+        "{\"odata.etag\":\"W/\\\"datetime'%d'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","
+        "\"total\":\"10\",\"available\":\"6\",\"version\":\"%d\",\"dueAt\":\"9999-12-31T23:59:59."
+        "999Z\","
+        "\"commitIds\":\"%s\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}",
+        etag, version, commit_ids);
     push_answer(200, body);
 }
 
@@ -108,18 +113,21 @@ static inline void push_product(int version, const char *commit_ids) {
 /* A transaction that storage refused; held back until http_fake_let_go. */
 static inline void push_refusal(int status, const char *code, enum http_fake_behaviour behaviour) {
     char body[1024];
-    snprintf(body, sizeof body,
-             "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
-             "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
-             "HTTP/1.1 %d No\r\nContent-Type: application/json\r\n\r\n"
-             "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"lang\":\"en-US\",\"value\":\"0:x\"}}}\r\n"
-             "--changesetresponse_1--\r\n--batchresponse_1--\r\n",
-             status, code);
+    snprintf(
+        body, sizeof body,
+        "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n"
+        "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: "
+        "binary\r\n\r\n"
+        "HTTP/1.1 %d No\r\nContent-Type: application/json\r\n\r\n"
+        "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"lang\":\"en-US\",\"value\":\"0:x\"}}}\r\n"
+        "--changesetresponse_1--\r\n--batchresponse_1--\r\n",
+        status, code);
     http_fake_push(fake,
-                   &(struct http_fake_answer){.behaviour = behaviour,
-                                              .status = 202,
-                                              .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
-                                              .body = body});
+                   &(struct http_fake_answer){
+                       .behaviour = behaviour,
+                       .status = 202,
+                       .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
+                       .body = body});
 }
 
 static inline void push_refused(int status, const char *code) {
@@ -133,19 +141,22 @@ static inline void push_lost(void) {
 /* A transaction of so many operations that went through. */
 static inline void push_done(int parts) {
     char body[4096], *end = body;
-    end += sprintf(end, "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n");
+    end += sprintf(
+        end,
+        "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n");
     for (int i = 0; i < parts; i++) {
-        end +=
-            sprintf(end,
-                    "--changesetresponse_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
-                    "\r\nHTTP/1.1 204 No Content\r\nETag: W/\"datetime'8%s'\"\r\n\r\n\r\n",
-                    i == 0 ? "" : "r");
+        end += sprintf(end,
+                       "--changesetresponse_1\r\nContent-Type: "
+                       "application/http\r\nContent-Transfer-Encoding: binary\r\n"
+                       "\r\nHTTP/1.1 204 No Content\r\nETag: W/\"datetime'8%s'\"\r\n\r\n\r\n",
+                       i == 0 ? "" : "r");
     }
     sprintf(end, "--changesetresponse_1--\r\n--batchresponse_1--\r\n");
     http_fake_push(fake,
-                   &(struct http_fake_answer){.status = 202,
-                                              .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
-                                              .body = body});
+                   &(struct http_fake_answer){
+                       .status = 202,
+                       .headers = "Content-Type: multipart/mixed; boundary=batchresponse_1\r\n",
+                       .body = body});
 }
 
 static inline void push_committed(void) {
@@ -160,7 +171,8 @@ static inline void assert_committed(void) {
 }
 
 static inline void assert_not_committed(enum status expected) {
-    ck_assert_msg(commit.status == expected, "%s: %s", status_name(commit.status), commit.err.message);
+    ck_assert_msg(commit.status == expected, "%s: %s", status_name(commit.status),
+                  commit.err.message);
     ck_assert_int_eq(state.product.version, 7);
     ck_assert_int_eq(state.change_count, 1 + (int)state.record_count);
     ck_assert_str_eq(state.etag, "W/\"datetime'7'\"");
@@ -168,7 +180,8 @@ static inline void assert_not_committed(enum status expected) {
 }
 
 static inline void add_record(void) {
-    struct idempotency_record record = {.key_hash = "abc", .request_hash = "x", .keep_until_ms = RESERVED_MS};
+    struct idempotency_record record = {
+        .key_hash = "abc", .request_hash = "x", .keep_until_ms = RESERVED_MS};
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     state.product.indexed_keep_ms = RESERVED_MS - RESERVED_MS % (60 * MINUTE_MS) + 60 * MINUTE_MS;
 }

@@ -30,7 +30,8 @@ static void add(struct tls_server *server, int connections, int handshakes, size
 }
 
 static void answer(struct tls_server *server, SSL *ssl) {
-    static const char text[] = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    static const char text[] =
+        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     char head[HEAD_BYTES + 1] = "";
     size_t length = 0;
     while (strstr(head, "\r\n\r\n") == NULL && length < HEAD_BYTES) {
@@ -75,7 +76,8 @@ static void listen_somewhere(struct tls_server *server) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert(server->listen_fd >= 0 && bind(server->listen_fd, (struct sockaddr *)&address, size) == 0 &&
+    ck_assert(server->listen_fd >= 0 &&
+              bind(server->listen_fd, (struct sockaddr *)&address, size) == 0 &&
               listen(server->listen_fd, SOMAXCONN) == 0 &&
               getsockname(server->listen_fd, (struct sockaddr *)&address, &size) == 0);
     server->port = ntohs(address.sin_port);
@@ -83,7 +85,8 @@ static void listen_somewhere(struct tls_server *server) {
 
 static SSL_CTX *make_context(const struct certificate_files *files, bool only_tls_1_1) {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    ck_assert(context != NULL && SSL_CTX_use_certificate_file(context, files->certificate, SSL_FILETYPE_PEM) == 1 &&
+    ck_assert(context != NULL &&
+              SSL_CTX_use_certificate_file(context, files->certificate, SSL_FILETYPE_PEM) == 1 &&
               SSL_CTX_use_PrivateKey_file(context, files->key, SSL_FILETYPE_PEM) == 1);
     if (only_tls_1_1) {
         SSL_CTX_set_security_level(context, 0); /* OpenSSL itself calls this version insecure */

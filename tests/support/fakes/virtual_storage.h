@@ -117,7 +117,8 @@ struct virtual_call {
 static int virtual_calls;
 
 static void add_headers(const struct virtual_answer *answer, struct http_headers *headers) {
-    http_headers_add(headers, "Content-Type", answer->content_type != NULL ? answer->content_type : "application/json");
+    http_headers_add(headers, "Content-Type",
+                     answer->content_type != NULL ? answer->content_type : "application/json");
     for (size_t i = 0; i < 3 && answer->headers[i][0] != NULL; i++) {
         http_headers_add(headers, answer->headers[i][0], answer->headers[i][1]);
     }
@@ -138,7 +139,8 @@ static void end_call(void *context) {
     reply.body.max_bytes = sizeof call->answer.body;
     strbuf_append_string(&reply.body, call->answer.body);
     enum status status = call->answer.hangs ? STATUS_UNAVAILABLE : call->answer.lost;
-    if (status == STATUS_OK && (strbuf_status(&reply.body) != STATUS_OK || reply.headers.status != STATUS_OK)) {
+    if (status == STATUS_OK &&
+        (strbuf_status(&reply.body) != STATUS_OK || reply.headers.status != STATUS_OK)) {
         status = STATUS_NO_MEMORY;
     }
     if (status != STATUS_OK) {
@@ -184,7 +186,8 @@ static void abandon_call(struct http_client *client, struct http_exchange *excha
 
 /* ---- the client ---- */
 
-static enum status authorize(struct credential *credential, struct credential_request *request, struct error *err) {
+static enum status authorize(struct credential *credential, struct credential_request *request,
+                             struct error *err) {
     (void)credential, (void)request, (void)err;
     return STATUS_OK;
 }
@@ -194,15 +197,16 @@ static struct storage_client virtual_client;
 
 static void virtual_begin(void) {
     static const struct http_client_ops ops = {start_call, abandon_call};
-    static const struct storage_account account = {.blob_endpoint = "https://acme.blob.core.windows.net",
-                                                   .table_endpoint = "https://acme.table.core.windows.net"};
+    static const struct storage_account account = {
+        .blob_endpoint = "https://acme.blob.core.windows.net",
+        .table_endpoint = "https://acme.table.core.windows.net"};
     static struct credential credential = {authorize, NULL};
     static struct http_client http;
     http.ops = &ops;
     virtual_loop = (struct event_loop){.now_ms = VIRTUAL_START_MS};
     virtual_calls = virtual_looks = virtual_jump_at = 0;
-    virtual_platform =
-        (struct platform){.clock = &virtual_clock, .loop = &virtual_loop, .http = &http, .random = random_system()};
+    virtual_platform = (struct platform){
+        .clock = &virtual_clock, .loop = &virtual_loop, .http = &http, .random = random_system()};
     storage_client_init(&virtual_client, &virtual_platform, &account, &credential);
 }
 

@@ -21,13 +21,15 @@ void wall_clock_open(struct wall_clock *wall_clock) {
 
     strcpy(wall_clock->path, "/tmp/leasehold-clock-XXXXXX");
     int fd = mkstemp(wall_clock->path);
-    ck_assert_msg(fd >= 0 && ftruncate(fd, sizeof *wall_clock->offset_ms) == 0, "%s: %s", wall_clock->path,
-                  strerror(errno));
-    void *mapped = mmap(NULL, sizeof *wall_clock->offset_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    ck_assert_msg(fd >= 0 && ftruncate(fd, sizeof *wall_clock->offset_ms) == 0, "%s: %s",
+                  wall_clock->path, strerror(errno));
+    void *mapped =
+        mmap(NULL, sizeof *wall_clock->offset_ms, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ck_assert_msg(mapped != MAP_FAILED, "mmap: %s", strerror(errno));
     close(fd);
     wall_clock->offset_ms = mapped;
-    snprintf(wall_clock->offset_variable, sizeof wall_clock->offset_variable, "WALL_CLOCK_OFFSET=%s", wall_clock->path);
+    snprintf(wall_clock->offset_variable, sizeof wall_clock->offset_variable,
+             "WALL_CLOCK_OFFSET=%s", wall_clock->path);
 }
 
 void wall_clock_close(struct wall_clock *wall_clock) {

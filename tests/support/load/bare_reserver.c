@@ -28,7 +28,8 @@ static void create_product(struct bare_reserver *reserver) {
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
     product_entity_write_product(&reserver->state.product, &text);
-    enum status status = table_insert(reserver->client, reserver->table, text.data, deadline_ms(reserver), &err);
+    enum status status =
+        table_insert(reserver->client, reserver->table, text.data, deadline_ms(reserver), &err);
     strbuf_release(&text);
     cJSON *entity = NULL;
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
@@ -39,12 +40,13 @@ static void create_product(struct bare_reserver *reserver) {
     cJSON_Delete(entity);
 }
 
-void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *client, const char *table,
-                        const char *product_id) {
+void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *client,
+                        const char *table, const char *product_id) {
     *reserver = (struct bare_reserver){.client = client, .table = table};
     product_state_init(&reserver->state);
     struct product *product = &reserver->state.product;
-    *product = (struct product){.total = UNITS, .available = UNITS, .version = 1, .due_ms = INT64_MAX};
+    *product =
+        (struct product){.total = UNITS, .available = UNITS, .version = 1, .due_ms = INT64_MAX};
     ck_assert_uint_lt(strlen(product_id), sizeof product->id);
     strcpy(product->id, product_id);
     fill_commit_ids(product);
@@ -62,7 +64,8 @@ static void add_reservations(struct product_state *state, int64_t now_ms, int ro
     for (int i = 0; i < rows; i++) {
         bool reserved = false;
         const struct reservation *row = NULL;
-        ck_assert_int_eq(inventory_reserve(state, "CUST-1", 1, now_ms, LIFETIME_MS, random_system(), &reserved, &row),
+        ck_assert_int_eq(inventory_reserve(state, "CUST-1", 1, now_ms, LIFETIME_MS, random_system(),
+                                           &reserved, &row),
                          STATUS_OK);
         ck_assert(reserved);
     }
@@ -90,8 +93,8 @@ static void send_transaction(struct bare_reserver *reserver) {
     operations[0].if_match = state->etag;
     char etag[TABLE_ETAG_BYTES];
     struct error err = {0};
-    enum status status =
-        table_transaction(reserver->client, reserver->table, operations, count, deadline_ms(reserver), etag, &err);
+    enum status status = table_transaction(reserver->client, reserver->table, operations, count,
+                                           deadline_ms(reserver), etag, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     strcpy(state->etag, etag);
     for (size_t i = 0; i < count; i++) {

@@ -20,8 +20,8 @@ struct bare_reserver {
 };
 
 /* Creates the table where it is absent, and a product that nobody has heard of yet. */
-void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *client, const char *table,
-                        const char *product_id);
+void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *client,
+                        const char *table, const char *product_id);
 void bare_reserver_close(struct bare_reserver *reserver);
 
 /* One transaction: the product's row merged, under its ETag, and `rows` (1 to 99) reservations of one unit inserted. */

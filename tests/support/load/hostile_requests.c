@@ -4,20 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#define GET_NOTHING "GET /api/inventory/NONE HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
-#define RESERVE "POST /api/inventory/NONE/reserve HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
-#define RESERVE_NOTHING RESERVE "Content-Length: 38\r\n\r\n{\"quantity\":0,\"customerId\":\"CUST-001\"}"
-#define RESERVE_IN_CHUNKS         \
-    RESERVE "Transfer-Encoding: " \
-            "chunked\r\n\r\nA\r\n{\"quantity\r\n1C\r\n\":0,\"customerId\":\"CUST-001\"}\r\n0\r\n\r\n"
-#define INVOKE                                                   \
-    "POST /GetInventory HTTP/1.1\r\nHost: h\r\nContent-Length: " \
-    "77\r\n\r\n{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"NONE\"}}},\"Metadata\":{}}"
+#define GET_NOTHING \
+    "GET /api/inventory/NONE HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n"
+#define RESERVE \
+    "POST /api/inventory/NONE/reserve HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+#define RESERVE_NOTHING \
+    RESERVE "Content-Length: 38\r\n\r\n{\"quantity\":0,\"customerId\":\"CUST-001\"}"
+#define RESERVE_IN_CHUNKS     \
+    RESERVE                   \
+        "Transfer-Encoding: " \
+        "chunked\r\n\r\nA\r\n{\"quantity\r\n1C\r\n\":0,\"customerId\":\"CUST-001\"}\r\n0\r\n\r\n"
+#define INVOKE                                                                                \
+    "POST /GetInventory HTTP/1.1\r\nHost: h\r\nContent-Length: "                              \
+    "77\r\n\r\n{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"NONE\"}}}," \
+    "\"Metadata\":{}}"
 
 /* What must never be read as a request. */
 #define SMUGGLED "GET /api/inventory/" HOSTILE_PRODUCT " HTTP/1.1\r\nHost: h\r\n\r\n"
 
-static const char *const good[] = {GET_NOTHING, RESERVE_NOTHING, RESERVE_IN_CHUNKS, INVOKE, "GET / HTTP/1.0\r\n\r\n"};
+static const char *const good[] = {GET_NOTHING, RESERVE_NOTHING, RESERVE_IN_CHUNKS, INVOKE,
+                                   "GET / HTTP/1.0\r\n\r\n"};
 
 /* Heads behind "POST /api/inventory/NONE/reserve HTTP/1.1\r\n"; what follows them is a body, or nobody knows. */
 static const char *const smuggling_heads[] = {
@@ -154,25 +160,31 @@ static size_t blow_up(struct hostile_source *source) {
     size_t count = 1 + below(source, 60);
     switch (below(source, 4)) {
     case 0: /* the URL: 60 to 36,000 bytes */
-        return put(source, put_many(source, put(source, 0, "GET /"), "aaaaaaaaaa", 6 * count * count / 6),
+        return put(source,
+                   put_many(source, put(source, 0, "GET /"), "aaaaaaaaaa", 6 * count * count / 6),
                    " HTTP/1.1\r\nHost: h\r\n\r\n");
     case 1: /* the headers' number */
-        return put(source, put_many(source, put(source, 0, "GET / HTTP/1.1\r\n"), "X: y\r\n", 2 * count), "\r\n");
+        return put(source,
+                   put_many(source, put(source, 0, "GET / HTTP/1.1\r\n"), "X: y\r\n", 2 * count),
+                   "\r\n");
     case 2: /* one header: to 216,000 bytes */
-        return put(source, put_many(source, put(source, 0, "GET / HTTP/1.1\r\nX: "), "aaaaaaaaaa", 6 * count * count),
+        return put(source,
+                   put_many(source, put(source, 0, "GET / HTTP/1.1\r\nX: "), "aaaaaaaaaa",
+                            6 * count * count),
                    "\r\n\r\n");
     default: /* the body: over the API's limit and, told in chunks, under it */
-        return put_many(
-            source,
-            put(source, 0,
-                "POST /api/inventory/NONE/reserve HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            "A\r\naaaaaaaaaa\r\n", 10 * count);
+        return put_many(source,
+                        put(source, 0,
+                            "POST /api/inventory/NONE/reserve HTTP/1.1\r\nHost: "
+                            "h\r\nTransfer-Encoding: chunked\r\n\r\n"),
+                        "A\r\naaaaaaaaaa\r\n", 10 * count);
     }
 }
 
 static size_t odd_request_line(struct hostile_source *source) {
     size_t at = put(source, 0, request_lines[below(source, COUNT(request_lines))]);
-    return put(source, at, below(source, 3) == 0 ? "\r\n\r\n" : "\r\nHost: h\r\nConnection: close\r\n\r\n");
+    return put(source, at,
+               below(source, 3) == 0 ? "\r\n\r\n" : "\r\nHost: h\r\nConnection: close\r\n\r\n");
 }
 
 static size_t noise(struct hostile_source *source) {
@@ -193,8 +205,9 @@ struct hostile_request hostile_source_next(struct hostile_source *source) {
         smuggle, lead_with_white_space, blow_up,      odd_request_line,     noise};
     size_t length = kinds[below(source, COUNT(kinds))](source);
     bool splits = below(source, 2) == 0;
-    return (struct hostile_request){.bytes = source->bytes,
-                                    .length = length,
-                                    .split_at = splits ? below(source, length) : 0,
-                                    .pause_ms = splits && below(source, 50) == 0 ? 1 + (int)below(source, 30) : 0};
+    return (struct hostile_request){
+        .bytes = source->bytes,
+        .length = length,
+        .split_at = splits ? below(source, length) : 0,
+        .pause_ms = splits && below(source, 50) == 0 ? 1 + (int)below(source, 30) : 0};
 }

@@ -19,10 +19,11 @@
 
 enum {
     MAX_ACQUIRERS = 128,
-    LEASES_PER_ACQUIRER = 32, /* what a thread leaves behind, and its connection, should not be seen in a lease */
+    LEASES_PER_ACQUIRER =
+        32, /* what a thread leaves behind, and its connection, should not be seen in a lease */
     ACQUIRER_STACK_BYTES = 256 * 1024,
     LATE_BUCKETS = 60 * 1000, /* one for each millisecond; the last is for all that is later */
-    LOOK_MS = 250,            /* seldom: counting the heap takes its time, which is then a renewal's */
+    LOOK_MS = 250, /* seldom: counting the heap takes its time, which is then a renewal's */
     CLOSE_TIMEOUT_MS = 30000,
     NAME_BYTES = 32,
 };
@@ -87,7 +88,8 @@ static void note_late(struct load *load, int64_t late_ms) {
 }
 
 /* The manager's call goes on to the blob store as the record's own. Ends where `done` calls the manager's. */
-static struct lease_store_call *pass_on(struct record *record, struct lease_store_call *outer, lease_store_done done) {
+static struct lease_store_call *pass_on(struct record *record, struct lease_store_call *outer,
+                                        lease_store_done done) {
     record->outer = outer;
     outer->own = record;
     record->inner.done = done;
@@ -110,13 +112,14 @@ static void acquire_answered(void *context, enum status status, const struct err
     answer(record, status, err);
 }
 
-static enum status acquire(struct lease_store *base, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int duration_s, int64_t deadline_ms) {
+static enum status acquire(struct lease_store *base, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int duration_s,
+                           int64_t deadline_ms) {
     struct load *load = (struct load *)base;
     struct lease_store *inner = &load->blob_store.base;
     load->acquires_sent++;
-    return inner->ops->acquire(inner, pass_on(record_of(load, name), call, acquire_answered), name, lease_id,
-                               duration_s, deadline_ms);
+    return inner->ops->acquire(inner, pass_on(record_of(load, name), call, acquire_answered), name,
+                               lease_id, duration_s, deadline_ms);
 }
 
 static void renew_answered(void *context, enum status status, const struct error *err) {
@@ -140,11 +143,12 @@ static enum status renew(struct lease_store *base, struct lease_store_call *call
     struct record *record = record_of(load, name);
     record->sent_ms = now_ms();
     load->renewals_sent++;
-    return inner->ops->renew(inner, pass_on(record, call, renew_answered), name, lease_id, timeout_ms);
+    return inner->ops->renew(inner, pass_on(record, call, renew_answered), name, lease_id,
+                             timeout_ms);
 }
 
-static enum status release(struct lease_store *base, struct lease_store_call *call, const char *name,
-                           const char *lease_id, int64_t timeout_ms) {
+static enum status release(struct lease_store *base, struct lease_store_call *call,
+                           const char *name, const char *lease_id, int64_t timeout_ms) {
     struct load *load = (struct load *)base;
     struct lease_store *inner = &load->blob_store.base;
     load->releases_sent++;
@@ -186,7 +190,8 @@ static int64_t status_number(const char *name) {
 /* From now on VmHWM is the peak since now. */
 static void reset_peak_rss(void) {
     int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    ck_assert_msg(fd >= 0 && write(fd, "5", 1) == 1, "the peak of the resident set cannot be reset");
+    ck_assert_msg(fd >= 0 && write(fd, "5", 1) == 1,
+                  "the peak of the resident set cannot be reset");
     close(fd);
 }
 
@@ -223,7 +228,8 @@ static enum status acquire_one(struct load *load, int index, struct error *err) 
     char name[NAME_BYTES];
     name_lease(index, name);
     struct lease_request request = {
-        .name = name, .listener = {.renewal_failed = on_renewal_failed, .lost = on_lost, .context = load}};
+        .name = name,
+        .listener = {.renewal_failed = on_renewal_failed, .lost = on_lost, .context = load}};
     return lease_manager_acquire(load->manager, &request, &load->records[index].lease, err);
 }
 
@@ -253,7 +259,8 @@ static void acquire_rest(struct load *load) {
     pthread_attr_setstacksize(&attributes, ACQUIRER_STACK_BYTES);
     for (int i = 0; i < count; i++) {
         acquirers[i] = (struct acquirer){.load = load, .status = STATUS_OK};
-        ck_assert_int_eq(pthread_create(&acquirers[i].thread, &attributes, acquire_some, &acquirers[i]), 0);
+        ck_assert_int_eq(
+            pthread_create(&acquirers[i].thread, &attributes, acquire_some, &acquirers[i]), 0);
     }
     pthread_attr_destroy(&attributes);
     for (int i = 0; i < count; i++) {
@@ -289,7 +296,8 @@ static void renew_all(struct load *load, struct lease_load_figures *out, int64_t
     const struct lease_load_options *options = load->options;
     int64_t begun_ms = now_ms(), cpu_before_us = cpu_us();
     int64_t stop_at_ms = begun_ms + load->interval_ms;
-    int64_t deadline_ms = begun_ms + options->periods * load->interval_ms + INT64_C(1000) * options->duration_s;
+    int64_t deadline_ms =
+        begun_ms + options->periods * load->interval_ms + INT64_C(1000) * options->duration_s;
     pid_t stopper = 0;
     load->phase = RENEWING;
     while (load->complete < options->leases && now_ms() < deadline_ms) {
@@ -327,7 +335,8 @@ static void close_all(struct load *load, struct lease_load_figures *out) {
 /* --- all of it --- */
 
 static void open_load(struct load *load, const struct lease_load_options *options) {
-    static const struct lease_store_ops ops = {.acquire = acquire, .renew = renew, .release = release};
+    static const struct lease_store_ops ops = {
+        .acquire = acquire, .renew = renew, .release = release};
     *load = (struct load){.base = {&ops}, .options = options};
     load->delay_ms = options->store != NULL ? options->store->delay_ms : 0;
     load->lease_options = lease_options_default();
@@ -337,18 +346,22 @@ static void open_load(struct load *load, const struct lease_load_options *option
     load->records = calloc((size_t)options->leases, sizeof *load->records);
     load->late = calloc(LATE_BUCKETS, sizeof *load->late);
     ck_assert(load->records != NULL && load->late != NULL);
-    memset(load->late, 0, LATE_BUCKETS * sizeof *load->late); /* so that it is in memory before anything is measured */
+    memset(load->late, 0,
+           LATE_BUCKETS *
+               sizeof *load->late); /* so that it is in memory before anything is measured */
     for (int i = 0; i < options->leases; i++) {
         load->records[i].load = load;
     }
     storage_connection_open(&load->storage, options->connection_string);
-    load->blob_options = (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
+    load->blob_options =
+        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
     storage_unique_name(load->blob_options.container);
     http_headers_init(&load->blob_options.metadata);
     lease_store_blob_init(&load->blob_store, &load->storage.client, &load->blob_options);
     struct error err;
-    ck_assert_int_eq(
-        lease_manager_new(&load->manager, &load->lease_options, &load->base, &load->storage.platform, &err), STATUS_OK);
+    ck_assert_int_eq(lease_manager_new(&load->manager, &load->lease_options, &load->base,
+                                       &load->storage.platform, &err),
+                     STATUS_OK);
 }
 
 static void release_load(struct load *load) {
@@ -400,12 +413,14 @@ static void hear_store(const struct slow_store *store, struct lease_load_figures
 void lease_load_run(const struct lease_load_options *options, struct lease_load_figures *out) {
     static struct load load;
     *out = (struct lease_load_figures){.leases = options->leases, .periods = options->periods};
-    out->max_late_p99_ms = options->max_late_p99_ms > 0 ? options->max_late_p99_ms : LEASE_LOAD_MAX_LATE_P99_MS;
+    out->max_late_p99_ms =
+        options->max_late_p99_ms > 0 ? options->max_late_p99_ms : LEASE_LOAD_MAX_LATE_P99_MS;
     out->memory_is_measured = lease_load_measures_memory();
     open_load(&load, options);
     out->interval_ms = load.interval_ms;
     acquire_first(&load);
-    int64_t heap_before = heap_bytes(), rss_before_kib = status_number("VmRSS:"), begun_ms = now_ms();
+    int64_t heap_before = heap_bytes(), rss_before_kib = status_number("VmRSS:"),
+            begun_ms = now_ms();
     acquire_rest(&load);
     out->acquiring_ms = now_ms() - begun_ms;
     reset_peak_rss();
@@ -425,40 +440,45 @@ void lease_load_print(FILE *out, const char *title, const struct lease_load_figu
     fprintf(out, "%s\n", title);
     fprintf(out, "  leases                  %10d        acquired in %.1f s\n", f->leases,
             (double)f->acquiring_ms / 1000);
-    fprintf(out, "  renewing                %10.1f s      %d periods of %.1f s\n", (double)f->renewing_ms / 1000,
-            f->periods, (double)f->interval_ms / 1000);
+    fprintf(out, "  renewing                %10.1f s      %d periods of %.1f s\n",
+            (double)f->renewing_ms / 1000, f->periods, (double)f->interval_ms / 1000);
     fprintf(out, "  renewals                %10jd        %.0f/s\n", (intmax_t)f->renewals,
             (double)f->renewals * 1000 / (double)f->renewing_ms);
-    fprintf(out, "  lost, run out           %10d %6jd limit 0; attempts that failed: %jd\n", f->lost,
-            (intmax_t)f->ran_out, (intmax_t)f->failed);
-    fprintf(out, "  lateness p50 / p99 / max%10d %6d %6d ms; limit of p99: %d ms\n", f->late_p50_ms, f->late_p99_ms,
-            f->late_max_ms, f->max_late_p99_ms);
-    fprintf(out, "  threads                 %10d        limit %d\n", f->threads, LEASE_LOAD_MAX_THREADS);
-    fprintf(out, "  memory a lease, resident%10.0f bytes  limit %d; allocated: %.0f\n", f->rss_bytes,
-            LEASE_LOAD_MAX_BYTES_PER_LEASE, f->heap_bytes);
+    fprintf(out, "  lost, run out           %10d %6jd limit 0; attempts that failed: %jd\n",
+            f->lost, (intmax_t)f->ran_out, (intmax_t)f->failed);
+    fprintf(out, "  lateness p50 / p99 / max%10d %6d %6d ms; limit of p99: %d ms\n", f->late_p50_ms,
+            f->late_p99_ms, f->late_max_ms, f->max_late_p99_ms);
+    fprintf(out, "  threads                 %10d        limit %d\n", f->threads,
+            LEASE_LOAD_MAX_THREADS);
+    fprintf(out, "  memory a lease, resident%10.0f bytes  limit %d; allocated: %.0f\n",
+            f->rss_bytes, LEASE_LOAD_MAX_BYTES_PER_LEASE, f->heap_bytes);
     fprintf(out, "  processor time a renewal%10.0f us\n", f->cpu_us);
-    fprintf(
-        out,
-        "  closing                 %10.1f s      all given back at once, %d were not; resident: %.0f bytes a lease\n",
-        (double)f->closing_ms / 1000, f->unreleased, f->closing_rss_bytes);
-    fprintf(out, "  requests                             acquire %jd, renew %jd, release %jd; connections %jd\n",
+    fprintf(out,
+            "  closing                 %10.1f s      all given back at once, %d were not; "
+            "resident: %.0f bytes a lease\n",
+            (double)f->closing_ms / 1000, f->unreleased, f->closing_rss_bytes);
+    fprintf(out,
+            "  requests                             acquire %jd, renew %jd, release %jd; "
+            "connections %jd\n",
             (intmax_t)f->acquires_sent, (intmax_t)f->renewals_sent, (intmax_t)f->releases_sent,
             (intmax_t)f->connections);
 }
 
 void lease_load_complain(struct strbuf *out, const struct lease_load_figures *f) {
     if (f->lost > 0 || f->ran_out > 0) {
-        strbuf_appendf(out, "%d leases were lost and %jd ran out; none may be. ", f->lost, (intmax_t)f->ran_out);
+        strbuf_appendf(out, "%d leases were lost and %jd ran out; none may be. ", f->lost,
+                       (intmax_t)f->ran_out);
     }
     if (f->unrenewed > 0) {
         strbuf_appendf(out, "%d leases were not renewed %d times. ", f->unrenewed, f->periods);
     }
     if (f->late_p99_ms > f->max_late_p99_ms) {
-        strbuf_appendf(out, "The 99th percentile of lateness is %d ms; the limit is %d ms. ", f->late_p99_ms,
-                       f->max_late_p99_ms);
+        strbuf_appendf(out, "The 99th percentile of lateness is %d ms; the limit is %d ms. ",
+                       f->late_p99_ms, f->max_late_p99_ms);
     }
     if (f->threads > LEASE_LOAD_MAX_THREADS) {
-        strbuf_appendf(out, "There were %d threads; the limit is %d. ", f->threads, LEASE_LOAD_MAX_THREADS);
+        strbuf_appendf(out, "There were %d threads; the limit is %d. ", f->threads,
+                       LEASE_LOAD_MAX_THREADS);
     }
     if (f->memory_is_measured && f->rss_bytes > LEASE_LOAD_MAX_BYTES_PER_LEASE) {
         strbuf_appendf(out, "A lease takes %.0f bytes; the limit is %d. ", f->rss_bytes,

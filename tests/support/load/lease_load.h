@@ -32,7 +32,8 @@ enum {
 
 struct lease_load_options {
     const char *connection_string;
-    const struct slow_store *store; /* where the string leads, if it is one of ours; NULL: it is not */
+    const struct slow_store
+        *store; /* where the string leads, if it is one of ours; NULL: it is not */
     int leases;
     int periods;
     int duration_s;
@@ -49,18 +50,20 @@ struct lease_load_figures {
     int64_t renewals; /* in the renewing phase, as all that follows up to closing */
     int64_t failed;   /* attempts that the owners were told of; in all phases */
     int lost;         /* leases whose owners were told that they are lost; in all phases */
-    int64_t ran_out;  /* leases that came to their end at the store before the closing; 0 where it is not ours */
-    int unrenewed;    /* leases not renewed `periods` times in that many periods and the safety threshold */
-    int late_p50_ms;  /* lateness */
+    int64_t
+        ran_out; /* leases that came to their end at the store before the closing; 0 where it is not ours */
+    int unrenewed; /* leases not renewed `periods` times in that many periods and the safety threshold */
+    int late_p50_ms; /* lateness */
     int late_p99_ms;
     int late_max_ms;
     int max_late_p99_ms; /* what the 99th percentile may be */
     int threads;
-    bool memory_is_measured; /* false: the allocator is a checking tool's, and the figures mean nothing */
-    double heap_bytes;       /* peak of what is allocated, a lease */
-    double rss_bytes;        /* peak of the resident set, a lease */
-    double cpu_us;           /* of the process, a renewal */
-    int64_t connections;     /* at the store at once, in all phases; 0 where it is not ours */
+    bool
+        memory_is_measured; /* false: the allocator is a checking tool's, and the figures mean nothing */
+    double heap_bytes;      /* peak of what is allocated, a lease */
+    double rss_bytes;       /* peak of the resident set, a lease */
+    double cpu_us;          /* of the process, a renewal */
+    int64_t connections; /* at the store at once, in all phases; 0 where it is not ours */
 
     double closing_rss_bytes; /* as rss_bytes, while all leases are given back at once */
     int unreleased;           /* leases that could not be given back */

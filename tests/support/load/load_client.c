@@ -55,16 +55,17 @@ static void reopen_connection(struct load *load, struct load_client *client) {
 }
 
 static void write_request(struct load *load, const char *path, const char *body) {
-    int length = asprintf(&load->request,
-                          "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                          "Content-Length: %zu\r\n\r\n%s",
-                          path, strlen(body), body);
+    int length =
+        asprintf(&load->request,
+                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                 "Content-Length: %zu\r\n\r\n%s",
+                 path, strlen(body), body);
     ck_assert_int_gt(length, 0);
     load->request_length = (size_t)length;
 }
 
-void load_open(struct load *load, const int *ports, int target_count, int client_count, const char *path,
-               const char *body) {
+void load_open(struct load *load, const int *ports, int target_count, int client_count,
+               const char *path, const char *body) {
     ck_assert_int_le(target_count, LOAD_MAX_TARGETS);
     *load = (struct load){.target_count = target_count, .client_count = client_count};
     memcpy(load->ports, ports, (size_t)target_count * sizeof *ports);
@@ -95,7 +96,8 @@ static void send_request(struct load *load, struct load_client *client) {
     client->length = 0;
     client->sent_us = load_now_us();
     ssize_t sent = send(client->fd, load->request, load->request_length, MSG_NOSIGNAL);
-    if (sent != (ssize_t)load->request_length) { /* closed meanwhile, as it may be between two requests */
+    if (sent !=
+        (ssize_t)load->request_length) { /* closed meanwhile, as it may be between two requests */
         reopen_connection(load, client);
         client->sent_us = load_now_us();
         sent = send(client->fd, load->request, load->request_length, MSG_NOSIGNAL);
@@ -103,7 +105,8 @@ static void send_request(struct load *load, struct load_client *client) {
     }
 }
 
-static void add_answer(struct load_result *result, struct load_client *client, int status, int64_t version) {
+static void add_answer(struct load_result *result, struct load_client *client, int status,
+                       int64_t version) {
     if (result->count == result->capacity) {
         result->capacity = result->capacity == 0 ? 1024 : 2 * result->capacity;
         result->answers = realloc(result->answers, result->capacity * sizeof *result->answers);
@@ -135,8 +138,8 @@ static bool take_answer(struct load *load, struct load_client *client, struct lo
     int64_t body_length = header_number(client->answer, "\r\nContent-Length:", -1);
     int64_t version = header_number(client->answer, "\r\nETag: \"", 0);
     bool closes = strcasestr(client->answer, "\r\nConnection: close") != NULL;
-    ck_assert_msg(strncmp(client->answer, "HTTP/1.1 ", 9) == 0 && body_length >= 0, "not an answer: %s",
-                  client->answer);
+    ck_assert_msg(strncmp(client->answer, "HTTP/1.1 ", 9) == 0 && body_length >= 0,
+                  "not an answer: %s", client->answer);
     head_end[2] = '\r';
     size_t whole = (size_t)(head_end + 4 - client->answer) + (size_t)body_length;
     ck_assert_msg(whole <= LOAD_ANSWER_BYTES, "an answer of %zu bytes", whole);
@@ -153,7 +156,8 @@ static bool take_answer(struct load *load, struct load_client *client, struct lo
 
 /* Reads what is there. True: the client's request has come to an end, good or bad. */
 static bool receive(struct load *load, struct load_client *client, struct load_result *result) {
-    ssize_t got = recv(client->fd, client->answer + client->length, LOAD_ANSWER_BYTES - client->length, 0);
+    ssize_t got =
+        recv(client->fd, client->answer + client->length, LOAD_ANSWER_BYTES - client->length, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
@@ -181,7 +185,8 @@ static void give_up_waiting(struct load *load, struct load_result *result) {
     }
 }
 
-void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms, struct load_result *out) {
+void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms,
+              struct load_result *out) {
     int64_t cpu_before_us = clock_us(CLOCK_THREAD_CPUTIME_ID);
     *out = (struct load_result){.begun_us = load_now_us()};
     out->ended_us = out->begun_us + duration_ms * 1000;
@@ -192,7 +197,8 @@ void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms, struc
     int waiting = load->client_count;
     for (int64_t now_us; waiting > 0 && (now_us = load_now_us()) < give_up_us;) {
         struct epoll_event events[EVENTS];
-        int count = epoll_wait(load->epoll_fd, events, EVENTS, (int)((give_up_us - now_us) / 1000) + 1);
+        int count =
+            epoll_wait(load->epoll_fd, events, EVENTS, (int)((give_up_us - now_us) / 1000) + 1);
         for (int i = 0; i < count; i++) {
             struct load_client *client = events[i].data.ptr;
             if (!receive(load, client, out)) {

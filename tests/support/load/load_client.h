@@ -21,7 +21,7 @@ enum { LOAD_ANSWER_BYTES = 4096, LOAD_MAX_TARGETS = 8 };
 struct load_answer {
     int64_t sent_us; /* on load_now_us's clock */
     int64_t received_us;
-    int status;      /* 0: the connection ended, or the run's patience, before a whole answer was there */
+    int status; /* 0: the connection ended, or the run's patience, before a whole answer was there */
     int target;      /* 0, 1, ... */
     int64_t version; /* of the ETag "N"; 0: none */
 };
@@ -49,8 +49,8 @@ struct load_result {
 };
 
 /* Connects; client i goes to target i modulo `target_count`. POSTs `body`, JSON, to `path`. */
-void load_open(struct load *load, const int *ports, int target_count, int client_count, const char *path,
-               const char *body);
+void load_open(struct load *load, const int *ports, int target_count, int client_count,
+               const char *path, const char *body);
 void load_close(struct load *load);
 
 /*

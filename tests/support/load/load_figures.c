@@ -35,7 +35,8 @@ static double latency_ms(const struct load_answer *answer) {
     return (double)(answer->received_us - answer->sent_us) / 1000;
 }
 
-void load_add_latencies(const struct load_result *result, int64_t warm_up_ms, struct samples *out_ms) {
+void load_add_latencies(const struct load_result *result, int64_t warm_up_ms,
+                        struct samples *out_ms) {
     int64_t from_us = result->begun_us + warm_up_ms * 1000;
     for (size_t i = 0; i < result->count; i++) {
         if (result->answers[i].sent_us >= from_us) {
@@ -58,7 +59,8 @@ static int by_number(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-void load_add_commit_sizes(const struct load_result *result, int target, struct samples *out_sizes) {
+void load_add_commit_sizes(const struct load_result *result, int target,
+                           struct samples *out_sizes) {
     int64_t *versions = calloc(result->count + 1, sizeof *versions);
     ck_assert_ptr_nonnull(versions);
     size_t count = 0;

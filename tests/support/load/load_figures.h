@@ -25,7 +25,8 @@ int64_t load_refusals(const struct load_result *result);
 double load_per_second(const struct load_result *result, int64_t warm_up_ms);
 
 /* Adds how long each answer of requests sent after the warm-up took, in ms, whatever its status and however late it came. */
-void load_add_latencies(const struct load_result *result, int64_t warm_up_ms, struct samples *out_ms);
+void load_add_latencies(const struct load_result *result, int64_t warm_up_ms,
+                        struct samples *out_ms);
 
 /* How long the one that waited longest did. */
 double load_longest_ms(const struct load_result *result);

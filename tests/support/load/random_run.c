@@ -40,11 +40,12 @@ static bool chance(int percent) {
 
 /* That a record was not found would be an answer. */
 static enum status pick_failure(enum scripted_kind kind) {
-    static const enum status failures[] = {STATUS_UNAVAILABLE,   STATUS_PRECONDITION_FAILED, STATUS_MALFORMED,
-                                           STATUS_NO_MEMORY,     STATUS_CANCELLED,           STATUS_NOT_FOUND,
-                                           STATUS_ALREADY_EXISTS};
+    static const enum status failures[] = {
+        STATUS_UNAVAILABLE, STATUS_PRECONDITION_FAILED, STATUS_MALFORMED,     STATUS_NO_MEMORY,
+        STATUS_CANCELLED,   STATUS_NOT_FOUND,           STATUS_ALREADY_EXISTS};
     enum status failure = failures[pick(COUNT_OF(failures))];
-    return kind == SCRIPTED_FIND_RECORD && failure == STATUS_NOT_FOUND ? STATUS_UNAVAILABLE : failure;
+    return kind == SCRIPTED_FIND_RECORD && failure == STATUS_NOT_FOUND ? STATUS_UNAVAILABLE
+                                                                       : failure;
 }
 
 static enum scripted_kind pick_kind(void) {
@@ -103,8 +104,9 @@ static struct caller takes_snapshot(void) {
 static const struct {
     int weight;
     struct caller (*make)(void);
-} requests[] = {{30, reserves},      {20, reserves_with_key}, {22, releases},     {8, releases_with_key},
-                {8, caller_expires}, {8, sets_total},         {4, takes_snapshot}};
+} requests[] = {{30, reserves},         {20, reserves_with_key}, {22, releases},
+                {8, releases_with_key}, {8, caller_expires},     {8, sets_total},
+                {4, takes_snapshot}};
 
 /* NULL: there is no place left for another. */
 static struct caller *add_caller(const struct caller *like, int limit) {
@@ -196,7 +198,8 @@ static void clock_is_certain(void) {
 static void set_holder(const char *lease) {
     const struct product_pipeline *pipeline = fixture_pipeline();
     if (pipeline != NULL && pipeline->lease != NULL) {
-        snprintf(random_run.robbed_lease, sizeof random_run.robbed_lease, "%s", lease_id(pipeline->lease));
+        snprintf(random_run.robbed_lease, sizeof random_run.robbed_lease, "%s",
+                 lease_id(pipeline->lease));
     }
     fixture_set_holder(lease);
 }
@@ -235,9 +238,9 @@ static void lease_calls_hang_no_more(void) {
 static void others_commit(void) {
     struct product_state state;
     product_state_init(&state);
-    ck_assert_int_eq(
-        inventory_store_read_and_wait(&fixture.store.memory.base, "P", &(struct inventory_query){0}, &state, NULL),
-        STATUS_OK);
+    ck_assert_int_eq(inventory_store_read_and_wait(&fixture.store.memory.base, "P",
+                                                   &(struct inventory_query){0}, &state, NULL),
+                     STATUS_OK);
     if (state.product.available > 0) {
         fixture_others_reserve(1);
         random_run.units_of_others++;
@@ -314,8 +317,8 @@ static const char *find_fault_of_commit(int64_t deadline_ms) {
 }
 
 /* On the loop's thread, where nothing may fail. */
-static void watch_commit(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                         inventory_store_done done, void *context) {
+static void watch_commit(struct inventory_store *store, struct product_state *state,
+                         int64_t deadline_ms, inventory_store_done done, void *context) {
     if (random_run.fault_of_commit == NULL) {
         random_run.fault_of_commit = find_fault_of_commit(deadline_ms);
     }
@@ -333,7 +336,8 @@ static void watch_commits(void) {
 
 static void choose_surroundings(void) {
     static const int64_t timeouts_ms[] = {0, 50, 1000, PIPELINE_FIXTURE_TIMEOUT_MS};
-    static const int64_t lifetimes_ms[] = {500, 20000, PIPELINE_FIXTURE_LIFETIME_MS, PIPELINE_FIXTURE_LIFETIME_MS};
+    static const int64_t lifetimes_ms[] = {500, 20000, PIPELINE_FIXTURE_LIFETIME_MS,
+                                           PIPELINE_FIXTURE_LIFETIME_MS};
     struct pipeline_surroundings *around = &fixture.queues.around;
     around->acquire_timeout_ms = timeouts_ms[pick(COUNT_OF(timeouts_ms))];
     around->reservation_lifetime_ms = lifetimes_ms[pick(COUNT_OF(lifetimes_ms))];
@@ -368,7 +372,8 @@ void random_run_cleanup(void) {
 }
 
 void random_run_take_steps(void) {
-    for (random_run.step = 0; random_run.step < STEPS && random_run.fault_of_commit == NULL; random_run.step++) {
+    for (random_run.step = 0; random_run.step < STEPS && random_run.fault_of_commit == NULL;
+         random_run.step++) {
         if (random_run.step == random_run.close_at_step) {
             fixture_close();
         }
@@ -406,7 +411,8 @@ void random_run_end(void) {
 void random_run_ask_again(void) {
     int from = random_run.caller_count;
     for (int i = 0; i < RANDOM_RUN_LAST_CALLERS; i++) {
-        struct caller like = i % 3 == 0 ? make_caller() : reserves_with(random_run_keys[i / 3], USUAL_QUANTITY);
+        struct caller like =
+            i % 3 == 0 ? make_caller() : reserves_with(random_run_keys[i / 3], USUAL_QUANTITY);
         like.then = NULL;
         add_caller(&like, RANDOM_RUN_MAX_CALLERS);
     }

@@ -29,7 +29,7 @@ struct random_run {
     uint64_t random_state;
     struct caller callers[RANDOM_RUN_MAX_CALLERS];
     struct product_state snapshots[RANDOM_RUN_MAX_CALLERS]; /* of those callers who take one */
-    int served_before[RANDOM_RUN_MAX_CALLERS];              /* how many were served when this caller came */
+    int served_before[RANDOM_RUN_MAX_CALLERS]; /* how many were served when this caller came */
     int caller_count;
     int close_at_step; /* -1: it is not closed */
     bool may_lose_answers;

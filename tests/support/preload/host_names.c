@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved names */
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out) {
     int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     *(void **)&find = dlsym(RTLD_NEXT, "getaddrinfo");
     int is_here = name != NULL && strcmp(name, "storage.test") == 0;

@@ -26,9 +26,11 @@ static _Atomic int64_t *offset_ms; /* NULL until the library is set up */
 __attribute__((constructor)) static void map_offset(void) {
     const char *path = getenv("WALL_CLOCK_OFFSET");
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-    void *mapped = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *offset_ms, PROT_READ, MAP_SHARED, fd, 0);
+    void *mapped =
+        fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *offset_ms, PROT_READ, MAP_SHARED, fd, 0);
     if (mapped == MAP_FAILED) {
-        fprintf(stderr, "wall_clock: WALL_CLOCK_OFFSET=%s: %s\n", path == NULL ? "" : path, strerror(errno));
+        fprintf(stderr, "wall_clock: WALL_CLOCK_OFFSET=%s: %s\n", path == NULL ? "" : path,
+                strerror(errno));
         abort();
     }
     close(fd);
@@ -37,7 +39,8 @@ __attribute__((constructor)) static void map_offset(void) {
 
 static void shift(struct timespec *time) {
     int64_t ms = offset_ms == NULL ? 0 : atomic_load(offset_ms);
-    int64_t ns = time->tv_nsec + ms % 1000 * 1000000 + 1000000000; /* one second more, so that it is not negative */
+    int64_t ns = time->tv_nsec + ms % 1000 * 1000000 +
+                 1000000000; /* one second more, so that it is not negative */
     time->tv_sec += (time_t)(ms / 1000 + ns / 1000000000 - 1);
     time->tv_nsec = (long)(ns % 1000000000);
 }

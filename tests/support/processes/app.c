@@ -45,10 +45,13 @@ static void write_settings(const struct app *app, const struct app_options *opti
     cJSON *values = cJSON_AddObjectToObject(file, "Values");
     cJSON_AddStringToObject(values, "FUNCTIONS_WORKER_RUNTIME", "custom");
     if (options->connection_string != NULL) {
-        cJSON_AddStringToObject(values, "DistributedLeasing:ConnectionString", options->connection_string);
+        cJSON_AddStringToObject(values, "DistributedLeasing:ConnectionString",
+                                options->connection_string);
     }
-    cJSON_AddStringToObject(values, "Inventory:SeedProducts", "PROD-001=100;PROD-002=50;PROD-003=200");
-    for (const char *const *setting = options->settings; setting != NULL && *setting != NULL; setting++) {
+    cJSON_AddStringToObject(values, "Inventory:SeedProducts",
+                            "PROD-001=100;PROD-002=50;PROD-003=200");
+    for (const char *const *setting = options->settings; setting != NULL && *setting != NULL;
+         setting++) {
         char name[256];
         size_t length = strcspn(*setting, "=");
         snprintf(name, sizeof name, "%.*s", (int)length, *setting);
@@ -66,7 +69,8 @@ static void write_timer(const struct app *app, const char *schedule) {
     snprintf(path, sizeof path, "%s/ReconcileInventory", app->folder);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     snprintf(text, sizeof text,
-             "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"direction\":\"in\",\"schedule\":\"%s\"}]}",
+             "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"direction\":\"in\","
+             "\"schedule\":\"%s\"}]}",
              schedule);
     write_file(app, "ReconcileInventory/function.json", text);
 }
@@ -74,7 +78,8 @@ static void write_timer(const struct app *app, const char *schedule) {
 static void make_folder(struct app *app, const struct app_options *options) {
     strcpy(app->folder, "/tmp/leasehold-app-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(app->folder));
-    static const char *const files[] = {"host.json", "ReserveInventory", "ReleaseInventory", "GetInventory"};
+    static const char *const files[] = {"host.json", "ReserveInventory", "ReleaseInventory",
+                                        "GetInventory"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         link_from_root(app, files[i]);
     }
@@ -102,10 +107,12 @@ void app_start(struct app *app, const struct app_options *options) {
     make_folder(app, options);
     char devhost[PATH_BYTES];
     snprintf(devhost, sizeof devhost, "%s/devhost", required_env("LEASEHOLD_BIN"));
-    const char *const argv[] = {
-        devhost, "--app", app->folder, "--port", "0", options->shape == NULL ? NULL : "--shape", options->shape, NULL};
+    const char *const argv[] = {devhost,        "--app", app->folder,
+                                "--port",       "0",     options->shape == NULL ? NULL : "--shape",
+                                options->shape, NULL};
     process_start(&app->process, &(struct process_options){.argv = argv, .env = options->env});
-    bool serves = process_wait_for_output(&app->process, 0, "/api/inventory/{productId}/reserve", START_TIMEOUT_MS);
+    bool serves = process_wait_for_output(&app->process, 0, "/api/inventory/{productId}/reserve",
+                                          START_TIMEOUT_MS);
     if (!serves) {
         char *output = process_output_from(&app->process, 0);
         ck_abort_msg("devhost does not serve:\n%s", output);
@@ -123,23 +130,28 @@ void app_start_handler(struct app *app, const struct app_options *options) {
     snprintf(port, sizeof port, "FUNCTIONS_CUSTOMHANDLER_PORT=%d", app->port);
     /* A host passes every app setting in the environment; ':' is fine in a name there. */
     char connection[1024], seeds[] = "Inventory:SeedProducts=PROD-001=100;PROD-002=50;PROD-003=200";
-    const char *env[MAX_ENV] = {port, "CONTAINER_NAME="}; /* where the tests run in one, it would be everybody's name */
+    const char *env[MAX_ENV] = {
+        port, "CONTAINER_NAME="}; /* where the tests run in one, it would be everybody's name */
     size_t count = 2;
-    for (const char *const *setting = options->settings; setting != NULL && *setting != NULL; setting++) {
+    for (const char *const *setting = options->settings; setting != NULL && *setting != NULL;
+         setting++) {
         ck_assert_uint_lt(count, MAX_ENV - 3);
         env[count++] = *setting;
     }
-    for (const char *const *variable = options->env; variable != NULL && *variable != NULL; variable++) {
+    for (const char *const *variable = options->env; variable != NULL && *variable != NULL;
+         variable++) {
         ck_assert_uint_lt(count, MAX_ENV - 3);
         env[count++] = *variable;
     }
     if (options->connection_string != NULL) {
-        snprintf(connection, sizeof connection, "DistributedLeasing:ConnectionString=%s", options->connection_string);
+        snprintf(connection, sizeof connection, "DistributedLeasing:ConnectionString=%s",
+                 options->connection_string);
         env[count++] = connection;
     }
     env[count++] = seeds;
     const char *const argv[] = {options->handler == NULL ? handler : options->handler, NULL};
-    process_start(&app->process, &(struct process_options){.argv = argv, .env = env, .cwd = app->folder});
+    process_start(&app->process,
+                  &(struct process_options){.argv = argv, .env = env, .cwd = app->folder});
 }
 
 int app_stop(struct app *app, int signal) {

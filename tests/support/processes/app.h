@@ -16,9 +16,9 @@ struct app_options {
     const char *connection_string;
     const char *const *
         settings; /* "Inventory:ProcessingTime=00:00:02", ...; over PROD-001=100;PROD-002=50;PROD-003=200; may be NULL */
-    const char *const
-        *env;          /* "NAME=value", ...: what the programs find in their environment besides ours; may be NULL */
-    const char *shape; /* devhost's --shape; NULL: as host.json says */
+    const char *const *
+        env; /* "NAME=value", ...: what the programs find in their environment besides ours; may be NULL */
+    const char *shape;          /* devhost's --shape; NULL: as host.json says */
     const char *timer_schedule; /* reconciliation's; NULL: the repository's */
     const char *handler;        /* app_start_handler: the program's path; NULL: LEASEHOLD_BIN's */
 };

@@ -32,7 +32,9 @@ static const char *scheme_of(const struct azurite *azurite) {
 
 static void launch(struct azurite *azurite) {
     const char *program = getenv("LEASEHOLD_AZURITE");
-    ck_assert_msg(program != NULL, "LEASEHOLD_AZURITE does not name Azurite's program: run the tests with make test");
+    ck_assert_msg(
+        program != NULL,
+        "LEASEHOLD_AZURITE does not name Azurite's program: run the tests with make test");
     char blob_port[16], table_port[16];
     snprintf(blob_port, sizeof blob_port, "%d", azurite->blob_port);
     snprintf(table_port, sizeof table_port, "%d", azurite->table_port);
@@ -55,14 +57,15 @@ static void launch(struct azurite *azurite) {
         argv[count++] = "--inMemoryPersistence";
     }
     if (is_https(azurite)) {
-        const char *const more[] = {"--cert", azurite->https.certificate, "--key", azurite->https.key, "--oauth",
-                                    "basic"};
+        const char *const more[] = {
+            "--cert", azurite->https.certificate, "--key", azurite->https.key, "--oauth", "basic"};
         memcpy(&argv[count], more, sizeof more);
     }
     const struct wall_clock *clock = azurite->clock;
-    const char *const env[] = {clock != NULL ? clock->preload : NULL, clock != NULL ? clock->offset_variable : NULL,
-                               NULL};
-    process_start(&azurite->process, &(struct process_options){.argv = argv, .env = env, .cwd = azurite->folder});
+    const char *const env[] = {clock != NULL ? clock->preload : NULL,
+                               clock != NULL ? clock->offset_variable : NULL, NULL};
+    process_start(&azurite->process,
+                  &(struct process_options){.argv = argv, .env = env, .cwd = azurite->folder});
 }
 
 /*
@@ -70,7 +73,8 @@ static void launch(struct azurite *azurite) {
  */
 static int listening_port(struct azurite *azurite, const char *service) {
     char said[128];
-    snprintf(said, sizeof said, "Azurite %s service is successfully listening at %s://127.0.0.1:", service,
+    snprintf(said, sizeof said,
+             "Azurite %s service is successfully listening at %s://127.0.0.1:", service,
              scheme_of(azurite));
     if (!process_wait_for_output(&azurite->process, 0, said, START_TIMEOUT_MS)) {
         return 0;
@@ -114,11 +118,13 @@ static void write_connection_string(const char *scheme, int blob_port, int table
                                     char out[AZURITE_CONNECTION_STRING_BYTES]) {
     snprintf(out, AZURITE_CONNECTION_STRING_BYTES,
              "DefaultEndpointsProtocol=%s;AccountName=" AZURITE_ACCOUNT ";AccountKey=" AZURITE_KEY
-             ";BlobEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT,
+             ";BlobEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT
+             ";TableEndpoint=%s://127.0.0.1:%d/" AZURITE_ACCOUNT,
              scheme, scheme, blob_port, scheme, table_port);
 }
 
-void azurite_write_connection_string(int blob_port, int table_port, char out[AZURITE_CONNECTION_STRING_BYTES]) {
+void azurite_write_connection_string(int blob_port, int table_port,
+                                     char out[AZURITE_CONNECTION_STRING_BYTES]) {
     write_connection_string("http", blob_port, table_port, out);
 }
 
@@ -126,7 +132,8 @@ void azurite_write_connection_string(int blob_port, int table_port, char out[AZU
 static void start_new(struct azurite *azurite) {
     make_folder(azurite);
     start(azurite);
-    write_connection_string(scheme_of(azurite), azurite->blob_port, azurite->table_port, azurite->connection_string);
+    write_connection_string(scheme_of(azurite), azurite->blob_port, azurite->table_port,
+                            azurite->connection_string);
 }
 
 void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
@@ -208,7 +215,8 @@ static void wait_for_log(struct azurite *azurite) {
     static int count;
     char path[64], text[160];
     snprintf(path, sizeof path, "/log-fence-%d-%d", (int)getpid(), ++count);
-    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+             path);
     (is_https(azurite) ? send_fence_https : send_fence)(azurite->blob_port, text);
     ck_assert_msg(process_wait_for_output(&azurite->process, 0, path, FENCE_TIMEOUT_MS),
                   "Azurite does not log its requests");

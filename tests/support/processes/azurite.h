@@ -18,7 +18,8 @@
 
 /* Azurite's well-known account (its README, "Default Storage Account"): no secret. */
 #define AZURITE_ACCOUNT "devstoreaccount1"
-#define AZURITE_KEY "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+#define AZURITE_KEY \
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 enum { AZURITE_CONNECTION_STRING_BYTES = 512 };
 
@@ -56,7 +57,8 @@ void azurite_restart(struct azurite *azurite);
 void azurite_release(struct azurite *azurite);
 
 /* Writes a connection string for its account at other ports of this machine: those of proxies in front of it. */
-void azurite_write_connection_string(int blob_port, int table_port, char out[AZURITE_CONNECTION_STRING_BYTES]);
+void azurite_write_connection_string(int blob_port, int table_port,
+                                     char out[AZURITE_CONNECTION_STRING_BYTES]);
 
 /* A place in the access log. All requests that have been answered by now lie before it. */
 size_t azurite_mark(struct azurite *azurite);

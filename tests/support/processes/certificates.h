@@ -18,8 +18,10 @@ struct certificate_files {
 
 struct certificates {
     struct temp_folder folder;
-    char ca[CERTIFICATE_PATH_BYTES];   /* the authority's own certificate: what SSL_CERT_FILE is to name */
-    struct certificate_files server;   /* for localhost, storage.test and 127.0.0.1, by the authority */
+    char ca
+        [CERTIFICATE_PATH_BYTES]; /* the authority's own certificate: what SSL_CERT_FILE is to name */
+    struct certificate_files
+        server; /* for localhost, storage.test and 127.0.0.1, by the authority */
     struct certificate_files expired;  /* the same, over since yesterday */
     struct certificate_files stranger; /* by the authority, for storage.example.com alone */
     struct certificate_files

@@ -57,7 +57,8 @@ size_t instance_wait_for_log(struct app *app, size_t from, const char *text, int
 
 void instance_start(struct app *app, const char *const *settings) {
     app_start_handler(
-        app, &(struct app_options){.connection_string = instance_pair.azurite.connection_string, .settings = settings});
+        app, &(struct app_options){.connection_string = instance_pair.azurite.connection_string,
+                                   .settings = settings});
     instance_wait_for_log(app, 0, "listens on", INSTANCE_PATIENCE_MS);
     instance_available(app, "PROD-001");
 }
@@ -65,7 +66,8 @@ void instance_start(struct app *app, const char *const *settings) {
 static int count_lines_with(char *lines, const char *text) {
     int count = 0;
     char *place = NULL;
-    for (char *line = strtok_r(lines, "\n", &place); line != NULL; line = strtok_r(NULL, "\n", &place)) {
+    for (char *line = strtok_r(lines, "\n", &place); line != NULL;
+         line = strtok_r(NULL, "\n", &place)) {
         count += strcasestr(line, text) != NULL;
     }
     return count;
@@ -79,9 +81,11 @@ int instance_count_in_log(const struct app *app, size_t from, const char *text) 
 }
 
 void instance_assert_calm(const struct app *app) {
-    static const char *const words[] = {"warn", "error", "fail"}; /* what the host's rules look for */
+    static const char *const words[] = {"warn", "error",
+                                        "fail"}; /* what the host's rules look for */
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        ck_assert_msg(instance_count_in_log(app, 0, words[i]) == 0, "'%s' is in the log:\n%s", words[i], log_tail(app));
+        ck_assert_msg(instance_count_in_log(app, 0, words[i]) == 0, "'%s' is in the log:\n%s",
+                      words[i], log_tail(app));
     }
 }
 
@@ -92,7 +96,8 @@ void instance_stop(struct app *app) {
 
 /* ---- calls ---- */
 
-static int send_call(const struct app *app, const char *method, const char *path, const char *body) {
+static int send_call(const struct app *app, const char *method, const char *path,
+                     const char *body) {
     char request[REQUEST_BYTES];
     int length = snprintf(request, sizeof request,
                           "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -120,13 +125,13 @@ struct raw_response instance_answer(int call) {
 
 void instance_expect_answer(int call, int status, const char *text) {
     struct raw_response response = instance_answer(call);
-    ck_assert_msg(response.status == status && strstr(response.body, text) != NULL, "%d %s, not %d with %s",
-                  response.status, response.body, status, text);
+    ck_assert_msg(response.status == status && strstr(response.body, text) != NULL,
+                  "%d %s, not %d with %s", response.status, response.body, status, text);
     raw_response_release(&response);
 }
 
-void instance_expect_reserve(const struct app *app, const char *product_id, int quantity, int status,
-                             const char *text) {
+void instance_expect_reserve(const struct app *app, const char *product_id, int quantity,
+                             int status, const char *text) {
     instance_expect_answer(instance_send_reserve(app, product_id, quantity), status, text);
 }
 
@@ -143,7 +148,8 @@ int instance_available(const struct app *app, const char *product_id) {
     ck_assert_msg(response.status == 200, "%d %s", response.status, response.body);
     int available = number_after(response.body, "\"availableQuantity\":");
     int reserved = number_after(response.body, "\"reservedQuantity\":");
-    ck_assert_msg(available + reserved == number_after(response.body, "\"totalQuantity\":"), "%s", response.body);
+    ck_assert_msg(available + reserved == number_after(response.body, "\"totalQuantity\":"), "%s",
+                  response.body);
     raw_response_release(&response);
     return available;
 }
@@ -160,8 +166,8 @@ int instance_count_requests(size_t mark, const char *text) {
 void instance_wait_for_requests(size_t mark, const char *text, int count, int64_t timeout_ms) {
     int64_t deadline_ms = process_now_ms() + timeout_ms;
     while (instance_count_requests(mark, text) < count) {
-        ck_assert_msg(process_now_ms() < deadline_ms, "not %d requests with %s, but:\n%s", count, text,
-                      tail_of(azurite_requests_since(&instance_pair.azurite, mark)));
+        ck_assert_msg(process_now_ms() < deadline_ms, "not %d requests with %s, but:\n%s", count,
+                      text, tail_of(azurite_requests_since(&instance_pair.azurite, mark)));
         poll(NULL, 0, POLL_INTERVAL_MS);
     }
 }
@@ -196,9 +202,9 @@ void instance_break_lease(const char *product_id) {
     char blob[REQUEST_BYTES];
     struct error err = {0};
     name_blob(product_id, blob);
-    enum status status =
-        blob_lease_break(&instance_pair.operator.client, "leases", blob,
-                         storage_connection_deadline(&instance_pair.operator, OPERATOR_TIMEOUT_MS), &err);
+    enum status status = blob_lease_break(
+        &instance_pair.operator.client, "leases", blob,
+        storage_connection_deadline(&instance_pair.operator, OPERATOR_TIMEOUT_MS), &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
@@ -208,9 +214,10 @@ bool instance_lease_is_free(const char *product_id) {
     int64_t sent_ms;
     name_blob(product_id, blob);
     ck_assert_int_eq(uuid_v4(random_system(), id), STATUS_OK);
-    enum status status =
-        blob_lease_acquire(&instance_pair.operator.client, "leases", blob, id, OPERATOR_LEASE_S,
-                           storage_connection_deadline(&instance_pair.operator, OPERATOR_TIMEOUT_MS), &sent_ms, &err);
-    ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_CONFLICT, "%s: %s", blob, err.message);
+    enum status status = blob_lease_acquire(
+        &instance_pair.operator.client, "leases", blob, id, OPERATOR_LEASE_S,
+        storage_connection_deadline(&instance_pair.operator, OPERATOR_TIMEOUT_MS), &sent_ms, &err);
+    ck_assert_msg(status == STATUS_OK || status == STATUS_LEASE_CONFLICT, "%s: %s", blob,
+                  err.message);
     return status == STATUS_OK;
 }

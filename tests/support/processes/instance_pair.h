@@ -60,7 +60,8 @@ struct raw_response instance_answer(int call);
 void instance_expect_answer(int call, int status, const char *text);
 
 /* Sends and waits. */
-void instance_expect_reserve(const struct app *app, const char *product_id, int quantity, int status, const char *text);
+void instance_expect_reserve(const struct app *app, const char *product_id, int quantity,
+                             int status, const char *text);
 
 /* What GetInventory says to be available, checked to add up to the total. */
 int instance_available(const struct app *app, const char *product_id);

@@ -3,11 +3,14 @@
 #include <check.h>
 #include <stdio.h>
 
-void lease_handler_start(struct lease_handler *handler, const char *connection_string, const char *container) {
+void lease_handler_start(struct lease_handler *handler, const char *connection_string,
+                         const char *container) {
     struct error err;
     storage_connection_open(&handler->storage, connection_string);
-    handler->blob_options = (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s", container);
+    handler->blob_options =
+        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
+    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s",
+             container);
     http_headers_init(&handler->blob_options.metadata);
     http_headers_add(&handler->blob_options.metadata, "Site", "north");
     lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
@@ -16,9 +19,9 @@ void lease_handler_start(struct lease_handler *handler, const char *connection_s
     handler->options.renew_fraction = 0.02;
     handler->options.renew_retry_ms = 50;
     handler->options.safety_threshold = 0.5;
-    ck_assert_int_eq(
-        lease_manager_new(&handler->manager, &handler->options, &handler->store.base, &handler->storage.platform, &err),
-        STATUS_OK);
+    ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
+                                       &handler->storage.platform, &err),
+                     STATUS_OK);
 }
 
 void lease_handler_stop(struct lease_handler *handler) {
@@ -29,10 +32,12 @@ void lease_handler_stop(struct lease_handler *handler) {
     http_headers_release(&handler->blob_options.metadata);
 }
 
-struct lease *lease_handler_acquire(struct lease_handler *handler, const struct lease_request *request) {
+struct lease *lease_handler_acquire(struct lease_handler *handler,
+                                    const struct lease_request *request) {
     struct lease *lease = NULL;
     struct error err;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
-    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name, status == STATUS_OK ? "" : err.message);
+    ck_assert_msg(status == STATUS_OK, "%s: %s", request->name,
+                  status == STATUS_OK ? "" : err.message);
     return lease;
 }

@@ -23,12 +23,14 @@ struct lease_handler {
 };
 
 /* It must stay where it is started. */
-void lease_handler_start(struct lease_handler *handler, const char *connection_string, const char *container);
+void lease_handler_start(struct lease_handler *handler, const char *connection_string,
+                         const char *container);
 
 /* As main does it; every owner has released its lease by now. Fails the test when storage could not be told of all of them. */
 void lease_handler_stop(struct lease_handler *handler);
 
 /* Acquires or fails the test. */
-struct lease *lease_handler_acquire(struct lease_handler *handler, const struct lease_request *request);
+struct lease *lease_handler_acquire(struct lease_handler *handler,
+                                    const struct lease_request *request);
 
 #endif

@@ -46,13 +46,14 @@ static void make_secret(const char *prefix, char *out, size_t size) {
 
 static void write_connection_string(struct login *login, const struct azurite *azurite) {
     if (login->way == LOGIN_KEY) {
-        snprintf(login->connection_string, sizeof login->connection_string, "%s", azurite->connection_string);
+        snprintf(login->connection_string, sizeof login->connection_string, "%s",
+                 azurite->connection_string);
         return;
     }
     sas_write(LIFETIME_S, login->sas);
     snprintf(login->connection_string, sizeof login->connection_string,
-             "BlobEndpoint=https://127.0.0.1:%d/" AZURITE_ACCOUNT ";TableEndpoint=https://127.0.0.1:%d/" AZURITE_ACCOUNT
-             ";SharedAccessSignature=%s",
+             "BlobEndpoint=https://127.0.0.1:%d/" AZURITE_ACCOUNT
+             ";TableEndpoint=https://127.0.0.1:%d/" AZURITE_ACCOUNT ";SharedAccessSignature=%s",
              azurite->blob_port, azurite->table_port, login->sas);
 }
 
@@ -120,7 +121,8 @@ static void start_server(struct login *login, const struct certificates *certifi
 }
 
 /* What the platform or the user puts into the environment; for a configured way, only what has no setting. */
-static void set_environment(struct login *login, bool automatic, const struct certificates *certificates) {
+static void set_environment(struct login *login, bool automatic,
+                            const struct certificates *certificates) {
     struct login_texts *env = &login->env;
     const char *url = identity_server_url(login->server);
     add(env, "SSL_CERT_FILE=%s", certificates->ca);
@@ -149,21 +151,25 @@ static void set_environment(struct login *login, bool automatic, const struct ce
 }
 
 static void add_client(struct login *login, const char *section) {
-    add(&login->settings, "DistributedLeasing:Authentication:%s:TenantId=%s", section, IDENTITY_TENANT_ID);
-    add(&login->settings, "DistributedLeasing:Authentication:%s:ClientId=%s", section, IDENTITY_CLIENT_ID);
+    add(&login->settings, "DistributedLeasing:Authentication:%s:TenantId=%s", section,
+        IDENTITY_TENANT_ID);
+    add(&login->settings, "DistributedLeasing:Authentication:%s:ClientId=%s", section,
+        IDENTITY_CLIENT_ID);
 }
 
 static void configure(struct login *login, const struct certificates *certificates) {
     if (login->way == LOGIN_WORKLOAD) {
         add_authentication(login, "Mode", "WorkloadIdentity");
         add_client(login, "WorkloadIdentity");
-        add(&login->settings, "DistributedLeasing:Authentication:WorkloadIdentity:TokenFilePath=%s/token",
+        add(&login->settings,
+            "DistributedLeasing:Authentication:WorkloadIdentity:TokenFilePath=%s/token",
             login->folder.path);
     } else if (is_principal(login->way)) {
         add_authentication(login, "Mode", "ServicePrincipal");
         add_client(login, "ServicePrincipal");
     } else {
-        add_authentication(login, "Mode", login->way == LOGIN_CLI ? "Development" : "ManagedIdentity");
+        add_authentication(login, "Mode",
+                           login->way == LOGIN_CLI ? "Development" : "ManagedIdentity");
     }
     if (login->way == LOGIN_SECRET) {
         add_authentication(login, "ServicePrincipal:ClientSecret", login->client_secret);
@@ -172,8 +178,8 @@ static void configure(struct login *login, const struct certificates *certificat
     }
 }
 
-void login_prepare(struct login *login, enum login_way way, bool automatic, const struct azurite *azurite,
-                   const struct certificates *certificates) {
+void login_prepare(struct login *login, enum login_way way, bool automatic,
+                   const struct azurite *azurite, const struct certificates *certificates) {
     *login = (struct login){.way = way};
     az_stub_make(&login->az);
     temp_folder_make(&login->folder);
@@ -184,9 +190,11 @@ void login_prepare(struct login *login, enum login_way way, bool automatic, cons
         write_connection_string(login, azurite);
         return;
     }
-    add(&login->settings, "DistributedLeasing:StorageAccountUri=https://127.0.0.1:%d/" AZURITE_ACCOUNT,
+    add(&login->settings,
+        "DistributedLeasing:StorageAccountUri=https://127.0.0.1:%d/" AZURITE_ACCOUNT,
         azurite->blob_port);
-    add(&login->settings, "Inventory:TableServiceUri=https://127.0.0.1:%d/" AZURITE_ACCOUNT, azurite->table_port);
+    add(&login->settings, "Inventory:TableServiceUri=https://127.0.0.1:%d/" AZURITE_ACCOUNT,
+        azurite->table_port);
     if (!automatic) {
         configure(login, certificates);
     }
@@ -233,11 +241,12 @@ static struct http_reply ask(const struct app *app, const char *path, const char
     return http_ask((struct http_ask){.port = app->port, .path = path, .body = body});
 }
 
-static void assert_answer(const struct app *app, const char *path, const char *body, int status, const char *text) {
+static void assert_answer(const struct app *app, const char *path, const char *body, int status,
+                          const char *text) {
     struct http_reply reply = ask(app, path, body);
     if (reply.status != status || strstr(reply.body.data, text) == NULL) {
-        ck_abort_msg("%s: %d %s, instead of %d %s\n%s", path, reply.status, reply.body.data, status, text,
-                     process_output_from(&app->process, 0));
+        ck_abort_msg("%s: %d %s, instead of %d %s\n%s", path, reply.status, reply.body.data, status,
+                     text, process_output_from(&app->process, 0));
     }
     http_reply_release(&reply);
 }
@@ -245,11 +254,14 @@ static void assert_answer(const struct app *app, const char *path, const char *b
 void login_use_functions(struct app *app) {
     static const char two_units[] = "{\"quantity\":2,\"customerId\":\"CUST-123\"}";
     size_t from = process_output_length(&app->process);
-    assert_answer(app, "/api/inventory/PROD-001/reserve", two_units, 200, "Successfully reserved 2 units");
+    assert_answer(app, "/api/inventory/PROD-001/reserve", two_units, 200,
+                  "Successfully reserved 2 units");
     assert_answer(app, "/api/inventory/PROD-001", NULL, 200, "\"customerId\":\"CUST-123\"");
-    assert_answer(app, "/api/inventory/PROD-001/release", two_units, 200, "Successfully released 2 units");
+    assert_answer(app, "/api/inventory/PROD-001/release", two_units, 200,
+                  "Successfully released 2 units");
     assert_answer(app, "/admin/functions/ReconcileInventory", "{\"input\":\"\"}", 202, "");
-    ck_assert(app_wait_for_log(app, from, "Executed 'Functions.ReconcileInventory' (Succeeded", USE_TIMEOUT_MS));
+    ck_assert(app_wait_for_log(app, from, "Executed 'Functions.ReconcileInventory' (Succeeded",
+                               USE_TIMEOUT_MS));
 }
 
 /* --- secrets --- */

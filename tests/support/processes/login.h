@@ -46,16 +46,17 @@ struct login {
     enum login_way way;
     struct identity_server *server; /* for all but KEY, SAS and CLI, where nobody asks it */
     struct az_stub az;
-    struct temp_folder folder;                                     /* of the federated token's file, "token" */
+    struct temp_folder folder; /* of the federated token's file, "token" */
     char connection_string[AZURITE_CONNECTION_STRING_BYTES + 512]; /* "" for tokens */
     struct login_texts settings, env;
-    char header_secret[64], client_secret[64], federated_token[1024], sas[512]; /* "" where the way has none */
-    char *cli_token;                                                            /* what az answers; NULL */
+    char header_secret[64], client_secret[64], federated_token[1024],
+        sas[512];    /* "" where the way has none */
+    char *cli_token; /* what az answers; NULL */
 };
 
 /* For this account; its blobs' and tables' addresses become settings. `certificates` has the CA that is trusted. */
-void login_prepare(struct login *login, enum login_way way, bool automatic, const struct azurite *azurite,
-                   const struct certificates *certificates);
+void login_prepare(struct login *login, enum login_way way, bool automatic,
+                   const struct azurite *azurite, const struct certificates *certificates);
 void login_release(struct login *login);
 
 /* Adds "Name=value" to the app's settings. */

@@ -51,12 +51,14 @@ static inline void start_handler(void) {
 
 static inline void stop_handler(void) {
     if (app_stop(&app, SIGTERM) != 0) {
-        ck_abort_msg("exit code %d:\n%s", app.process.exit_code, process_output_from(&app.process, 0));
+        ck_abort_msg("exit code %d:\n%s", app.process.exit_code,
+                     process_output_from(&app.process, 0));
     }
 }
 
 static inline void assert_status(int status, const char *path, const char *body) {
-    struct http_reply reply = http_ask((struct http_ask){.port = app.port, .path = path, .body = body});
+    struct http_reply reply =
+        http_ask((struct http_ask){.port = app.port, .path = path, .body = body});
     if (reply.status != status) {
         ck_abort_msg("%s: %d %s instead of %d\n%s", path, reply.status, reply.body.data, status,
                      process_output_from(&app.process, 0));

@@ -42,7 +42,8 @@ static bool is_overridden(const char *const *additions, const char *inherited) {
 /* The array is the caller's; the strings are borrowed. */
 static const char **merge_environment(const char *const *additions) {
     size_t count = count_strings(additions);
-    const char **merged = calloc(count + count_strings((const char *const *)environ) + 1, sizeof *merged);
+    const char **merged =
+        calloc(count + count_strings((const char *const *)environ) + 1, sizeof *merged);
     ck_assert_ptr_nonnull(merged);
     if (count > 0) {
         memcpy(merged, additions, count * sizeof *merged);
@@ -59,8 +60,8 @@ static const char **merge_environment(const char *const *additions) {
  * In the child, between fork and exec: only what is safe there although the parent has threads. Signals are blocked
  * until none is ignored any more, so that one sent right after the start is not lost.
  */
-static _Noreturn void become(const struct process_options *options, const char **environment, int output_fd,
-                             pid_t parent) {
+static _Noreturn void become(const struct process_options *options, const char **environment,
+                             int output_fd, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
         _exit(EXIT_NOT_STARTED); /* it died before it was asked for */
@@ -74,7 +75,8 @@ static _Noreturn void become(const struct process_options *options, const char *
     if (dup2(output_fd, STDOUT_FILENO) >= 0 && dup2(output_fd, STDERR_FILENO) >= 0 &&
         (options->cwd == NULL || chdir(options->cwd) == 0)) {
         /* exec takes pointers to what it does not change. */
-        execvpe(options->argv[0], (char *const *)(uintptr_t)options->argv, (char *const *)(uintptr_t)environment);
+        execvpe(options->argv[0], (char *const *)(uintptr_t)options->argv,
+                (char *const *)(uintptr_t)environment);
     }
     _exit(EXIT_NOT_STARTED);
 }
@@ -132,11 +134,13 @@ static bool has_ended(const struct process *process, int64_t timeout_ms) {
 }
 
 int process_wait(struct process *process, int64_t timeout_ms) {
-    if (process->pid == 0 || process->exit_code != PROCESS_RUNNING || !has_ended(process, timeout_ms)) {
+    if (process->pid == 0 || process->exit_code != PROCESS_RUNNING ||
+        !has_ended(process, timeout_ms)) {
         return process->exit_code;
     }
     int status;
-    ck_assert_msg(waitpid(process->pid, &status, 0) == process->pid, "waitpid: %s", strerror(errno));
+    ck_assert_msg(waitpid(process->pid, &status, 0) == process->pid, "waitpid: %s",
+                  strerror(errno));
     process->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return process->exit_code;
 }
@@ -179,7 +183,8 @@ char *process_output_from(const struct process *process, size_t from) {
     return text;
 }
 
-bool process_wait_for_output(struct process *process, size_t from, const char *text, int64_t timeout_ms) {
+bool process_wait_for_output(struct process *process, size_t from, const char *text,
+                             int64_t timeout_ms) {
     int64_t deadline_ms = process_now_ms() + timeout_ms;
     for (;;) {
         bool is_last_look = has_ended(process, POLL_INTERVAL_MS) || process_now_ms() >= deadline_ms;

@@ -17,8 +17,9 @@
 
 struct process_options {
     const char *const *argv; /* argv[0] is looked up in PATH; ends with NULL */
-    const char *const *env; /* "NAME=value", besides our own environment or instead of it; ends with NULL; NULL: none */
-    const char *cwd;        /* NULL: ours */
+    const char *const *
+        env; /* "NAME=value", besides our own environment or instead of it; ends with NULL; NULL: none */
+    const char *cwd; /* NULL: ours */
 };
 
 enum { PROCESS_RUNNING = -1 };
@@ -59,7 +60,8 @@ char *process_output_from(const struct process *process, size_t from);
  * Polls until the output from byte `from` on contains `text`. False: it did not within `timeout_ms`, or the program
  * ended without.
  */
-bool process_wait_for_output(struct process *process, size_t from, const char *text, int64_t timeout_ms);
+bool process_wait_for_output(struct process *process, size_t from, const char *text,
+                             int64_t timeout_ms);
 
 /* Milliseconds on the monotonic clock, for deadlines in tests. */
 int64_t process_now_ms(void);

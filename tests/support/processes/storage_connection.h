@@ -30,7 +30,8 @@ void storage_connection_open(struct storage_connection *connection, const char *
 void storage_connection_close(struct storage_connection *connection);
 
 /* `timeout_ms` from now, on the client's clock. */
-int64_t storage_connection_deadline(const struct storage_connection *connection, int64_t timeout_ms);
+int64_t storage_connection_deadline(const struct storage_connection *connection,
+                                    int64_t timeout_ms);
 
 /* A name for a container or table that no other test has: small letters and digits. */
 enum { STORAGE_UNIQUE_NAME_BYTES = 40 };

@@ -18,7 +18,8 @@ void temp_folder_make(struct temp_folder *folder) {
     ck_assert_msg(mkdtemp(folder->path) != NULL, "mkdtemp: %s", strerror(errno));
 }
 
-void temp_folder_write_bytes(const struct temp_folder *folder, const char *name, const char *bytes, size_t length) {
+void temp_folder_write_bytes(const struct temp_folder *folder, const char *name, const char *bytes,
+                             size_t length) {
     char path[256];
     path_of(folder, name, path, sizeof path);
     FILE *file = fopen(path, "w");

@@ -15,7 +15,8 @@ struct temp_folder {
 void temp_folder_make(struct temp_folder *folder);
 
 /* Writes a file of `length` bytes, or of all of `text`; replaces one of that name. */
-void temp_folder_write_bytes(const struct temp_folder *folder, const char *name, const char *bytes, size_t length);
+void temp_folder_write_bytes(const struct temp_folder *folder, const char *name, const char *bytes,
+                             size_t length);
 void temp_folder_write(const struct temp_folder *folder, const char *name, const char *text);
 
 /* Makes a folder in it. */

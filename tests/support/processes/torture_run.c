@@ -10,12 +10,14 @@
 enum { PATH_BYTES = 4096, TIMEOUT_MS = 600000, OWN_ARGUMENTS = 5, MAX_ARGUMENTS = 16 };
 
 static void need_program(const char *path) {
-    ck_assert_msg(access(path, X_OK) == 0, "%s: %s: run the tests with make", path, strerror(errno));
+    ck_assert_msg(access(path, X_OK) == 0, "%s: %s: run the tests with make", path,
+                  strerror(errno));
 }
 
 void torture_run_start(struct torture_run *run) {
     const char *programs = getenv("LEASEHOLD_BIN"), *root = getenv("LEASEHOLD_ROOT");
-    ck_assert_msg(programs != NULL && root != NULL, "LEASEHOLD_BIN is not set: run the tests with make");
+    ck_assert_msg(programs != NULL && root != NULL,
+                  "LEASEHOLD_BIN is not set: run the tests with make");
     char torture[PATH_BYTES], handler[PATH_BYTES + 16], bin[PATH_BYTES];
     snprintf(torture, sizeof torture, "%s/../tests/torture/torture", programs);
     if (run->control == NULL) {
@@ -26,7 +28,8 @@ void torture_run_start(struct torture_run *run) {
     snprintf(handler, sizeof handler, "%s/handler", bin + strlen("LEASEHOLD_BIN="));
     need_program(torture);
     need_program(handler);
-    const char *argv[MAX_ARGUMENTS] = {torture, "--faults", run->faults, "--duration", run->duration_s};
+    const char *argv[MAX_ARGUMENTS] = {torture, "--faults", run->faults, "--duration",
+                                       run->duration_s};
     for (size_t i = 0; run->arguments != NULL && run->arguments[i] != NULL; i++) {
         ck_assert_uint_lt(i + OWN_ARGUMENTS, MAX_ARGUMENTS - 1);
         argv[i + OWN_ARGUMENTS] = run->arguments[i];

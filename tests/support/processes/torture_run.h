@@ -12,7 +12,7 @@ struct torture_run {
     const char *faults;           /* "none", "lost", "all" */
     const char *duration_s;       /* "8" */
     const char *const *arguments; /* more of them, with NULL at the end; NULL: there are none */
-    const char *control;          /* a name in tests/controls/: the handler with that fault; NULL: without */
+    const char *control; /* a name in tests/controls/: the handler with that fault; NULL: without */
 
     struct process process; /* from start to end */
 };

@@ -59,13 +59,15 @@ static enum status add_thread(struct worker_pool *pool, struct error *err) {
 static void add_thread_or_tell(struct worker_pool *pool, struct error *err) {
     if (add_thread(pool, err) != STATUS_OK && pool->thread_count > 0 && !pool->is_short_told) {
         pool->is_short_told = true;
-        log_event(LOG_WARNING, "Only %d of %d threads can be started, so requests wait for each other: %s",
+        log_event(LOG_WARNING,
+                  "Only %d of %d threads can be started, so requests wait for each other: %s",
                   pool->thread_count, pool->max_thread_count, err->message);
     }
 }
 
 enum status worker_pool_new(struct worker_pool **out, int max_thread_count, struct error *err) {
-    struct worker_pool *pool = calloc(1, sizeof *pool + (size_t)max_thread_count * sizeof pool->threads[0]);
+    struct worker_pool *pool =
+        calloc(1, sizeof *pool + (size_t)max_thread_count * sizeof pool->threads[0]);
     if (pool == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for %d threads", max_thread_count);
     }
@@ -93,7 +95,8 @@ void worker_pool_free(struct worker_pool *pool) {
     free(pool);
 }
 
-enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job, struct error *err) {
+enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job,
+                               struct error *err) {
     struct error failure = {0};
     pthread_mutex_lock(&pool->lock);
     if (pool->open_count >= pool->thread_count && pool->thread_count < pool->max_thread_count) {

@@ -25,7 +25,8 @@ struct worker_job {
 struct worker_pool;
 
 /* At most `max_thread_count` (> 0) threads; none at first. STATUS_NO_MEMORY. */
-enum status worker_pool_new(struct worker_pool **out, int max_thread_count, struct error *err) MUST_CHECK;
+enum status worker_pool_new(struct worker_pool **out, int max_thread_count,
+                            struct error *err) MUST_CHECK;
 
 /*
  * Waits until the calls under way have returned; jobs that nobody has begun are dropped. NULL is
@@ -37,6 +38,7 @@ void worker_pool_free(struct worker_pool *pool);
  * Hands over a job. STATUS_NO_THREAD: there is no thread, and none can be started; the job is the
  * caller's still.
  */
-enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job, struct error *err) MUST_CHECK;
+enum status worker_pool_submit(struct worker_pool *pool, struct worker_job *job,
+                               struct error *err) MUST_CHECK;
 
 #endif

@@ -54,8 +54,9 @@ static bool set_fd(struct fault_connection *connection, struct http_stream *stre
 }
 
 static struct sockaddr_in local_address(int port) {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((in_port_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((in_port_t)port),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 /* Closes a connection so that its other side is told of an error, not of an end. */
@@ -68,7 +69,8 @@ static void reset(struct fault_connection *connection) {
 /* Is the connection to storage open, with no word on it, and not about to be closed? */
 static bool upstream_is_fresh(const struct fault_connection *connection) {
     char byte;
-    return connection->upstream.fd >= 0 && now_ms() < connection->upstream_used_ms + UPSTREAM_FRESH_MS &&
+    return connection->upstream.fd >= 0 &&
+           now_ms() < connection->upstream_used_ms + UPSTREAM_FRESH_MS &&
            recv(connection->upstream.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
@@ -101,9 +103,11 @@ static const char *copy_word(const char *text, const char *ends, char *out, size
 static void choose_rule(struct exchange *exchange) {
     struct fault_hub *hub = exchange->connection->hub;
     struct fault_request *facts = &exchange->facts;
-    const char *target = copy_word(exchange->request.bytes.data, " \r", facts->method, sizeof facts->method);
+    const char *target =
+        copy_word(exchange->request.bytes.data, " \r", facts->method, sizeof facts->method);
     copy_word(target, " \r", facts->target, sizeof facts->target);
-    http_stream_header(&exchange->request, "x-ms-lease-action", facts->lease_action, sizeof facts->lease_action);
+    http_stream_header(&exchange->request, "x-ms-lease-action", facts->lease_action,
+                       sizeof facts->lease_action);
     facts->arrived_ms = now_ms();
     pthread_mutex_lock(&hub->lock);
     exchange->entry = fault_rules_choose(&hub->rules, facts, &exchange->number);
@@ -149,8 +153,10 @@ static bool pause_exchange(struct exchange *exchange) {
 static bool ask_storage(struct exchange *exchange) {
     struct fault_connection *connection = exchange->connection;
     const struct strbuf *bytes = &exchange->request.bytes;
-    return connect_upstream(connection) && http_stream_send(&connection->upstream, bytes->data, bytes->length) &&
-           http_stream_read_answer(&connection->upstream, exchange->facts.method, &exchange->answer);
+    return connect_upstream(connection) &&
+           http_stream_send(&connection->upstream, bytes->data, bytes->length) &&
+           http_stream_read_answer(&connection->upstream, exchange->facts.method,
+                                   &exchange->answer);
 }
 
 /*
@@ -202,7 +208,8 @@ static bool send_status(struct exchange *exchange) {
         strbuf_appendf(&text, "Retry-After: %d\r\n", rule->retry_after_s);
     }
     if (rule->error_code != NULL) {
-        strbuf_appendf(&text, "x-ms-request-id: fault\r\nx-ms-error-code: %s\r\n", rule->error_code);
+        strbuf_appendf(&text, "x-ms-request-id: fault\r\nx-ms-error-code: %s\r\n",
+                       rule->error_code);
         strbuf_appendf(&body,
                        "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code>"
                        "<Message>A fault was asked for.</Message></Error>",
@@ -217,7 +224,8 @@ static bool send_status(struct exchange *exchange) {
     if (strcmp(exchange->facts.method, "HEAD") != 0) {
         strbuf_append(&text, body.data, body.length);
     }
-    fault_need(strbuf_status(&text) == STATUS_OK && strbuf_status(&body) == STATUS_OK, "no memory for an answer");
+    fault_need(strbuf_status(&text) == STATUS_OK && strbuf_status(&body) == STATUS_OK,
+               "no memory for an answer");
     bool sent = http_stream_send(&exchange->connection->client, text.data, text.length);
     strbuf_release(&text);
     strbuf_release(&body);
@@ -237,7 +245,8 @@ static void change_date(struct exchange *exchange) {
         line[strlen("\r\n")] = 'X';
     } else {
         utc_format_http(date_ms + exchange->entry->rule.delay_ms, text);
-        memcpy(line + strlen("\r\nDate: "), text, strlen(text)); /* a date's text is always as long */
+        memcpy(line + strlen("\r\nDate: "), text,
+               strlen(text)); /* a date's text is always as long */
     }
 }
 
@@ -280,7 +289,8 @@ static bool carry_out(struct exchange *exchange) {
     enum fault_kind kind = kind_of(exchange);
     bool pauses_before = kind == FAULT_DELAY_REQUEST || kind == FAULT_HANG_BEFORE;
     bool pauses_after = kind == FAULT_DELAY_ANSWER || kind == FAULT_HANG_AFTER;
-    bool is_kept_from_storage = kind == FAULT_STATUS_BEFORE || kind == FAULT_RESET_BEFORE || kind == FAULT_CLOSE_BEFORE;
+    bool is_kept_from_storage =
+        kind == FAULT_STATUS_BEFORE || kind == FAULT_RESET_BEFORE || kind == FAULT_CLOSE_BEFORE;
     if (pauses_before && !pause_exchange(exchange)) {
         return false;
     }
@@ -353,7 +363,8 @@ struct fault_connection *fault_connection_open(struct fault_hub *hub, int fd) {
     http_stream_init(&connection->client);
     http_stream_init(&connection->upstream);
     connection->client.fd = fd;
-    fault_need(pthread_create(&connection->thread, NULL, connection_main, connection) == 0, "pthread_create");
+    fault_need(pthread_create(&connection->thread, NULL, connection_main, connection) == 0,
+               "pthread_create");
     return connection;
 }
 

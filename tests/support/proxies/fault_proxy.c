@@ -81,7 +81,8 @@ static void listen_somewhere(struct fault_proxy *proxy) {
     fault_need(proxy->listen_fd >= 0, "socket");
     fault_need(bind(proxy->listen_fd, (struct sockaddr *)&address, size) == 0, "bind");
     fault_need(listen(proxy->listen_fd, SOMAXCONN) == 0, "listen");
-    fault_need(getsockname(proxy->listen_fd, (struct sockaddr *)&address, &size) == 0, "getsockname");
+    fault_need(getsockname(proxy->listen_fd, (struct sockaddr *)&address, &size) == 0,
+               "getsockname");
     proxy->port = ntohs(address.sin_port);
 }
 
@@ -108,7 +109,8 @@ void fault_proxy_free(struct fault_proxy *proxy) {
     shutdown(proxy->listen_fd, SHUT_RDWR);
     pthread_join(proxy->thread, NULL);
     pthread_mutex_lock(&proxy->hub.lock);
-    for (struct fault_connection *connection = proxy->connections; connection != NULL; connection = connection->next) {
+    for (struct fault_connection *connection = proxy->connections; connection != NULL;
+         connection = connection->next) {
         fault_connection_end(connection);
     }
     pthread_mutex_unlock(&proxy->hub.lock);
@@ -148,7 +150,8 @@ void fault_proxy_let_go(struct fault_proxy *proxy) {
 int fault_proxy_close_idle(struct fault_proxy *proxy) {
     int count = 0;
     pthread_mutex_lock(&proxy->hub.lock);
-    for (struct fault_connection *connection = proxy->connections; connection != NULL; connection = connection->next) {
+    for (struct fault_connection *connection = proxy->connections; connection != NULL;
+         connection = connection->next) {
         count += fault_connection_close_idle(connection);
     }
     pthread_mutex_unlock(&proxy->hub.lock);
@@ -197,8 +200,8 @@ size_t fault_proxy_seen(struct fault_proxy *proxy) {
     return seen;
 }
 
-size_t fault_proxy_requests(struct fault_proxy *proxy, const struct fault_rule *like, struct fault_request *out,
-                            size_t max) {
+size_t fault_proxy_requests(struct fault_proxy *proxy, const struct fault_rule *like,
+                            struct fault_request *out, size_t max) {
     pthread_mutex_lock(&proxy->hub.lock);
     size_t count = fault_rules_requests(&proxy->hub.rules, like, out, max);
     pthread_mutex_unlock(&proxy->hub.lock);

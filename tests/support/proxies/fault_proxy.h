@@ -65,7 +65,7 @@ size_t fault_proxy_seen(struct fault_proxy *proxy);
  * Copies the requests, oldest first, that a rule with the method, path_contains, query_contains and lease_action of `like`
  * would match, `max` of them at most. How many there are (of the last FAULT_BOOK_REQUESTS of all).
  */
-size_t fault_proxy_requests(struct fault_proxy *proxy, const struct fault_rule *like, struct fault_request *out,
-                            size_t max);
+size_t fault_proxy_requests(struct fault_proxy *proxy, const struct fault_rule *like,
+                            struct fault_request *out, size_t max);
 
 #endif

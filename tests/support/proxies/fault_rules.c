@@ -78,7 +78,8 @@ static bool equals(const char *text, const char *wanted) {
 static bool matches(const struct fault_rule *rule, const struct fault_request *request) {
     size_t path_length = strcspn(request->target, "?");
     const char *query = request->target + path_length;
-    return equals(request->method, rule->method) && equals(request->lease_action, rule->lease_action) &&
+    return equals(request->method, rule->method) &&
+           equals(request->lease_action, rule->lease_action) &&
            contains(request->target, path_length, rule->path_contains) &&
            contains(query, strlen(query), rule->query_contains);
 }
@@ -111,9 +112,11 @@ static bool takes(struct fault_rules *rules, struct fault_entry *entry) {
     return true;
 }
 
-struct fault_entry *fault_rules_choose(struct fault_rules *rules, struct fault_request *request, size_t *out_number) {
+struct fault_entry *fault_rules_choose(struct fault_rules *rules, struct fault_request *request,
+                                       size_t *out_number) {
     struct fault_entry *entry = rules->first;
-    while (entry != NULL && (entry->cleared || !matches(&entry->rule, request) || !takes(rules, entry))) {
+    while (entry != NULL &&
+           (entry->cleared || !matches(&entry->rule, request) || !takes(rules, entry))) {
         entry = entry->next;
     }
     request->fault = entry != NULL ? entry->rule.kind : FAULT_NONE;
@@ -143,8 +146,8 @@ int fault_rules_applied(const struct fault_rules *rules, int id) {
     return entry != NULL ? entry->applied : -1;
 }
 
-size_t fault_rules_requests(const struct fault_rules *rules, const struct fault_rule *like, struct fault_request *out,
-                            size_t max) {
+size_t fault_rules_requests(const struct fault_rules *rules, const struct fault_rule *like,
+                            struct fault_request *out, size_t max) {
     size_t count = 0;
     size_t oldest = rules->seen > FAULT_BOOK_REQUESTS ? rules->seen - FAULT_BOOK_REQUESTS : 0;
     for (size_t i = oldest; i < rules->seen; i++) {

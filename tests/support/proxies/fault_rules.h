@@ -45,22 +45,26 @@ enum fault_kind {
 /* Zeroed but for what matters. Strings are copied. */
 struct fault_rule {
     /* Which requests; NULL: any. */
-    const char *method;         /* "PUT" */
-    const char *path_contains;  /* a part of the path, as it was sent: percent-encoded, with the account in front */
-    const char *query_contains; /* a part of the query, as it was sent: "comp=lease", "restype=container" */
-    const char *lease_action;   /* the value of x-ms-lease-action: "acquire", "renew", "release", "break" */
+    const char *method; /* "PUT" */
+    const char *
+        path_contains; /* a part of the path, as it was sent: percent-encoded, with the account in front */
+    const char *
+        query_contains; /* a part of the query, as it was sent: "comp=lease", "restype=container" */
+    const char
+        *lease_action; /* the value of x-ms-lease-action: "acquire", "renew", "release", "break" */
     int after; /* the id of another rule: until that has been chosen this one does not match; 0: none */
     int skip;  /* so many matches pass first */
     int times; /* how many it applies to after that; 0: all */
 
     /* What is done to them. */
     enum fault_kind kind;
-    double probability;     /* that it is done to a match after that: 0 < it <= 1; 0: always */
-    int64_t delay_ms;       /* DELAY_..., WRONG_DATE */
-    int status;             /* STATUS_...: 0: 503 */
-    int retry_after_s;      /* STATUS_...: 0: no Retry-After */
-    const char *error_code; /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */
-    const char *body;       /* STATUS_...: instead of that body */
+    double probability; /* that it is done to a match after that: 0 < it <= 1; 0: always */
+    int64_t delay_ms;   /* DELAY_..., WRONG_DATE */
+    int status;         /* STATUS_...: 0: 503 */
+    int retry_after_s;  /* STATUS_...: 0: no Retry-After */
+    const char *
+        error_code; /* STATUS_...: an answer as storage gives it, with this code; NULL: a gateway's */
+    const char *body; /* STATUS_...: instead of that body */
 };
 
 /* A request that came. What does not fit is cut off. */
@@ -106,7 +110,8 @@ int fault_rules_add(struct fault_rules *rules, const struct fault_rule *rule);
 void fault_rules_clear(struct fault_rules *rules);
 
 /* Writes a request into the book and chooses the rule for it; NULL: none. `out_number`: for fault_rules_note_status. */
-struct fault_entry *fault_rules_choose(struct fault_rules *rules, struct fault_request *request, size_t *out_number);
+struct fault_entry *fault_rules_choose(struct fault_rules *rules, struct fault_request *request,
+                                       size_t *out_number);
 
 /* A chosen rule takes effect; storage has answered. */
 void fault_rules_note_applied(struct fault_rules *rules, struct fault_entry *entry);
@@ -116,7 +121,7 @@ void fault_rules_note_status(struct fault_rules *rules, size_t number, int statu
 int fault_rules_applied(const struct fault_rules *rules, int id);
 
 /* As fault_proxy_requests. */
-size_t fault_rules_requests(const struct fault_rules *rules, const struct fault_rule *like, struct fault_request *out,
-                            size_t max);
+size_t fault_rules_requests(const struct fault_rules *rules, const struct fault_rule *like,
+                            struct fault_request *out, size_t max);
 
 #endif

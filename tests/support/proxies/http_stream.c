@@ -64,7 +64,8 @@ static bool receive_until(struct http_stream *stream, size_t length) {
 /* Moves `*end` behind the next `text` at or after it. */
 static bool receive_past(struct http_stream *stream, const char *text, size_t *end) {
     const char *found;
-    while ((found = memmem(stream->unread.data + *end, stream->unread.length - *end, text, strlen(text))) == NULL) {
+    while ((found = memmem(stream->unread.data + *end, stream->unread.length - *end, text,
+                           strlen(text))) == NULL) {
         if (!receive(stream)) {
             return false;
         }
@@ -114,15 +115,18 @@ static bool read_head(struct http_stream *stream, struct http_stream_message *ou
     }
     char connection[32];
     out->head_length = end;
-    out->last = strcasecmp(http_stream_header(out, "Connection", connection, sizeof connection), "close") == 0;
+    out->last = strcasecmp(http_stream_header(out, "Connection", connection, sizeof connection),
+                           "close") == 0;
     return true;
 }
 
-static bool read_body(struct http_stream *stream, bool until_close, struct http_stream_message *out) {
+static bool read_body(struct http_stream *stream, bool until_close,
+                      struct http_stream_message *out) {
     char coding[32], length[32];
     size_t end = 0;
     http_stream_header(out, "Content-Length", length, sizeof length);
-    if (strcasecmp(http_stream_header(out, "Transfer-Encoding", coding, sizeof coding), "chunked") == 0) {
+    if (strcasecmp(http_stream_header(out, "Transfer-Encoding", coding, sizeof coding),
+                   "chunked") == 0) {
         if (!receive_chunks(stream, &end)) {
             return false;
         }
@@ -149,7 +153,8 @@ bool http_stream_read_request(struct http_stream *stream, struct http_stream_mes
            read_body(stream, false, out);
 }
 
-bool http_stream_read_answer(struct http_stream *stream, const char *method, struct http_stream_message *out) {
+bool http_stream_read_answer(struct http_stream *stream, const char *method,
+                             struct http_stream_message *out) {
     long status;
     do {
         strbuf_clear(&out->bytes);
@@ -162,11 +167,13 @@ bool http_stream_read_answer(struct http_stream *stream, const char *method, str
     return bodiless || read_body(stream, true, out);
 }
 
-const char *http_stream_header(const struct http_stream_message *message, const char *name, char *out, size_t size) {
+const char *http_stream_header(const struct http_stream_message *message, const char *name,
+                               char *out, size_t size) {
     const char *end = message->bytes.data + message->head_length;
     size_t name_length = strlen(name);
     out[0] = '\0';
-    for (const char *line = message->bytes.data; (line = strstr(line, "\r\n")) != NULL && line + 2 < end;) {
+    for (const char *line = message->bytes.data;
+         (line = strstr(line, "\r\n")) != NULL && line + 2 < end;) {
         line += 2;
         if (strncasecmp(line, name, name_length) == 0 && line[name_length] == ':') {
             const char *value = line + name_length + 1 + strspn(line + name_length + 1, " ");

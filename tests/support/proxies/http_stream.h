@@ -36,10 +36,12 @@ bool http_stream_await(struct http_stream *stream);
 
 /* Reads one message into `out` (empty). `method`: of the request that is answered. */
 bool http_stream_read_request(struct http_stream *stream, struct http_stream_message *out);
-bool http_stream_read_answer(struct http_stream *stream, const char *method, struct http_stream_message *out);
+bool http_stream_read_answer(struct http_stream *stream, const char *method,
+                             struct http_stream_message *out);
 
 /* The value of a header, cut to `size`; "" where there is none. Names compare without case. */
-const char *http_stream_header(const struct http_stream_message *message, const char *name, char *out, size_t size);
+const char *http_stream_header(const struct http_stream_message *message, const char *name,
+                               char *out, size_t size);
 
 bool http_stream_send(struct http_stream *stream, const char *bytes, size_t length);
 

@@ -7,7 +7,8 @@
 
 #define SIGNATURE "5Fp3j/Yd2+0sSgT3GX4Zb1cQnLq9v7wVxkRmUeHiA8o="
 #define ENCODED "5Fp3j%2FYd2%2B0sSgT3GX4Zb1cQnLq9v7wVxkRmUeHiA8o%3D"
-#define KEY "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+#define KEY \
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 #define JWT "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 static char out[512];
@@ -24,11 +25,14 @@ static const char *const harmless[] = {
     "There is already a lease present.",
     "0:The update condition specified in the request was not satisfied.",
     "The value for one of the HTTP headers is not in the correct format.",
-    "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
+    "Server failed to authenticate the request. Make sure the value of Authorization header is "
+    "formed correctly "
     "including the signature.",
     "This request is not authorized to perform this operation using this permission.",
-    "AADSTS700016: Application with identifier '11111111-2222-4333-8444-555555555555' was not found",
-    "The lease ID specified did not match the lease ID for the blob: 01a20926-afc4-8504-a6dc-2b2239e0bd4d",
+    "AADSTS700016: Application with identifier '11111111-2222-4333-8444-555555555555' was not "
+    "found",
+    "The lease ID specified did not match the lease ID for the blob: "
+    "01a20926-afc4-8504-a6dc-2b2239e0bd4d",
     "Is it there? Or not?",
     "W/\"datetime'2025-01-19T14%3A45%3A30.1234567Z'\" (412) [x], a=b; c:d",
     "Gr\xc3\xbc\xc3\x9f"
@@ -44,7 +48,8 @@ static const struct {
     const char *text, *clean;
 } secrets[] = {
     {"Authorization: SharedKey acme:" SIGNATURE, "Authorization: *** ***"},
-    {"authorization: SharedKey acme:" SIGNATURE " x-ms-date: Sun", "authorization: *** *** x-ms-date: Sun"},
+    {"authorization: SharedKey acme:" SIGNATURE " x-ms-date: Sun",
+     "authorization: *** *** x-ms-date: Sun"},
     {"Authorization:SharedKey acme:" SIGNATURE " rest", "Authorization:*** *** rest"},
     {"Authorization: Bearer " JWT, "Authorization: *** ***"},
     {"Authorization: Other a-short-secret, more", "Authorization: *** *** more"},
@@ -112,8 +117,10 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("clean_text");
     TCase *tcase = tcase_create("clean_text");
-    tcase_add_loop_test(tcase, what_holds_no_secret_stays_as_it_is, 0, (int)(sizeof harmless / sizeof harmless[0]));
-    tcase_add_loop_test(tcase, what_may_be_a_secret_is_taken_away, 0, (int)(sizeof secrets / sizeof secrets[0]));
+    tcase_add_loop_test(tcase, what_holds_no_secret_stays_as_it_is, 0,
+                        (int)(sizeof harmless / sizeof harmless[0]));
+    tcase_add_loop_test(tcase, what_may_be_a_secret_is_taken_away, 0,
+                        (int)(sizeof secrets / sizeof secrets[0]));
     tcase_add_test(tcase, only_the_first_line_counts_and_control_characters_become_spaces);
     tcase_add_test(tcase, a_text_is_cut_after_it_is_clean);
     suite_add_tcase(suite, tcase);

@@ -16,7 +16,8 @@ START_TEST(a_wait_ends_when_its_time_is_over_and_not_before) {
     }
     pthread_mutex_unlock(&lock);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    ck_assert(now.tv_sec > until.tv_sec || (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
+    ck_assert(now.tv_sec > until.tv_sec ||
+              (now.tv_sec == until.tv_sec && now.tv_nsec >= until.tv_nsec));
     pthread_cond_destroy(&condition);
 }
 END_TEST

@@ -36,7 +36,8 @@ START_TEST(an_id_that_is_none_is_replaced_by_a_new_one) {
     ck_assert(uuid_is_valid(last.invocation_id));
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         struct correlation correlation = read_one("x-ms-invocation-id", ids[i]);
-        ck_assert_msg(uuid_is_valid(correlation.invocation_id), "%s: %s", ids[i], correlation.invocation_id);
+        ck_assert_msg(uuid_is_valid(correlation.invocation_id), "%s: %s", ids[i],
+                      correlation.invocation_id);
         ck_assert_str_ne(correlation.invocation_id, last.invocation_id);
         last = correlation;
     }

@@ -54,8 +54,8 @@ START_TEST(a_child_process_gets_other_bytes_than_its_parent) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
-        bool is_told =
-            crypto_random(mine, sizeof mine) == STATUS_OK && write(ends[1], mine, sizeof mine) == sizeof mine;
+        bool is_told = crypto_random(mine, sizeof mine) == STATUS_OK &&
+                       write(ends[1], mine, sizeof mine) == sizeof mine;
         _exit(is_told ? 0 : 1);
     }
     ck_assert_int_eq(crypto_random(mine, sizeof mine), STATUS_OK);
@@ -90,7 +90,8 @@ static int compare_ids(const void *a, const void *b) {
 START_TEST(no_two_threads_get_the_same_bytes) {
     pthread_t threads[RANDOM_THREADS];
     for (int i = 0; i < RANDOM_THREADS; i++) {
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, draw, drawn + (size_t)i * RANDOM_IDS), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, draw, drawn + (size_t)i * RANDOM_IDS),
+                         0);
     }
     for (int i = 0; i < RANDOM_THREADS; i++) {
         pthread_join(threads[i], NULL);
@@ -126,7 +127,8 @@ START_TEST(sha256_agrees_with_nist) {
 }
 END_TEST
 
-static void check_hmac(const void *key, size_t key_length, const void *data, size_t length, const char *expected) {
+static void check_hmac(const void *key, size_t key_length, const void *data, size_t length,
+                       const char *expected) {
     unsigned char digest[SHA256_BYTES];
     char hex[SHA256_BYTES * 2 + 1];
     struct crypto_hmac hmac;
@@ -143,7 +145,8 @@ static void check_hmac(const void *key, size_t key_length, const void *data, siz
 START_TEST(hmac_agrees_with_rfc_4231) {
     unsigned char key[131];
     memset(key, 0x0b, sizeof key);
-    check_hmac(key, 20, "Hi There", 8, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    check_hmac(key, 20, "Hi There", 8,
+               "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
     check_hmac("Jefe", 4, "what do ya want for nothing?", 28,
                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     memset(key, 0xaa, sizeof key);
@@ -186,18 +189,20 @@ START_TEST(base64_agrees_with_rfc_4648) {
 END_TEST
 
 static const char *const not_base64[] = {
-    "A",        "AA",         "AAA",          "AAAAA",    "A===",     "====",     "=",        "==",        "AA=A",
-    "A=AA",     "=AAA",       "AA==A",        "AA==AAAA", "AAA=AAAA", "AAAA====", "AA==AA==", "AAAA=",     "AAA==",
-    "AA===",    "Zg==\n",     "Zm9v ",        " Zm9v",    "Zm\n9v",   "Zm 9v",    "Zm9v\n",   "Zm9\nAAAA", "-_-_",
-    "Zm9\xC3",  "Zm9*",       "Zh==",         "Zm9=",     "ZZ==",     "AAB=",     "Zg=\n",    "\tAAA",     "   AAAA ",
-    "AAAA    ", "AAAA\r\nAA", "AA\r\n==AAAA",
+    "A",        "AA",       "AAA",        "AAAAA",        "A===",      "====",     "=",
+    "==",       "AA=A",     "A=AA",       "=AAA",         "AA==A",     "AA==AAAA", "AAA=AAAA",
+    "AAAA====", "AA==AA==", "AAAA=",      "AAA==",        "AA===",     "Zg==\n",   "Zm9v ",
+    " Zm9v",    "Zm\n9v",   "Zm 9v",      "Zm9v\n",       "Zm9\nAAAA", "-_-_",     "Zm9\xC3",
+    "Zm9*",     "Zh==",     "Zm9=",       "ZZ==",         "AAB=",      "Zg=\n",    "\tAAA",
+    "   AAAA ", "AAAA    ", "AAAA\r\nAA", "AA\r\n==AAAA",
 };
 
 START_TEST(what_is_not_base64_is_refused_and_leaves_no_trace) {
     struct strbuf out;
     strbuf_init(&out, MAX_TEXT_BYTES);
     strbuf_append_string(&out, "before");
-    ck_assert_msg(crypto_base64_decode(not_base64[_i], &out) == STATUS_MALFORMED, "%s", not_base64[_i]);
+    ck_assert_msg(crypto_base64_decode(not_base64[_i], &out) == STATUS_MALFORMED, "%s",
+                  not_base64[_i]);
     ck_assert_str_eq(out.data, "before");
     ck_assert_int_eq(strbuf_status(&out), STATUS_OK);
     strbuf_release(&out);
@@ -235,7 +240,8 @@ START_TEST(a_text_that_is_accepted_is_the_only_one_for_its_bytes) {
     size_t count = strlen(characters), accepted = 0;
     for (size_t n = 0; n < count * count * count * count; n++) {
         char candidate[5] = {characters[n % count], characters[n / count % count],
-                             characters[n / count / count % count], characters[n / count / count / count], '\0'};
+                             characters[n / count / count % count],
+                             characters[n / count / count / count], '\0'};
         strbuf_clear(&bytes);
         strbuf_clear(&text);
         if (crypto_base64_decode(candidate, &bytes) == STATUS_OK) {
@@ -267,8 +273,9 @@ END_TEST
 static const struct {
     const char *bytes;
     const char *text;
-} url_vectors[] = {{"", ""},           {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"\xfb\xff\xbe", "-_--"},
-                   {"\xff\xff", "__8"}};
+} url_vectors[] = {
+    {"", ""},           {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"\xfb\xff\xbe", "-_--"},
+    {"\xff\xff", "__8"}};
 
 START_TEST(base64url_has_no_padding_and_its_own_two_characters) {
     struct strbuf out;
@@ -329,7 +336,8 @@ START_TEST(the_thumbprint_is_what_openssl_says) {
     char expected[SHA256_TEXT_BYTES], text[SHA256_TEXT_BYTES];
     strbuf_init(&pem, 100000);
     add_file(&pem, certificates.app);
-    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s",
+                  err.message);
     openssl_fingerprint(certificates.app, expected);
     hex_encode(identity.thumbprint, SHA256_BYTES, text);
     ck_assert_str_eq(text, expected);
@@ -338,12 +346,15 @@ START_TEST(the_thumbprint_is_what_openssl_says) {
 }
 END_TEST
 
-static bool is_signature_of(const char *path, const char *data, const unsigned char *signature, size_t length) {
+static bool is_signature_of(const char *path, const char *data, const unsigned char *signature,
+                            size_t length) {
     FILE *file = fopen(path, "r");
     X509 *certificate = PEM_read_X509(file, NULL, NULL, NULL);
     EVP_MD_CTX *verifier = EVP_MD_CTX_new();
-    bool ok = EVP_DigestVerifyInit(verifier, NULL, EVP_sha256(), NULL, X509_get0_pubkey(certificate)) == 1 &&
-              EVP_DigestVerify(verifier, signature, length, (const unsigned char *)data, strlen(data)) == 1;
+    bool ok = EVP_DigestVerifyInit(verifier, NULL, EVP_sha256(), NULL,
+                                   X509_get0_pubkey(certificate)) == 1 &&
+              EVP_DigestVerify(verifier, signature, length, (const unsigned char *)data,
+                               strlen(data)) == 1;
     EVP_MD_CTX_free(verifier);
     X509_free(certificate);
     fclose(file);
@@ -357,8 +368,10 @@ START_TEST(what_the_key_signs_the_certificate_confirms) {
     strbuf_init(&pem, 100000);
     add_file(&pem, certificates.ca); /* another certificate first: the key's own is looked for */
     add_file(&pem, certificates.app);
-    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s", err.message);
-    ck_assert_int_eq(crypto_sign_rs256(&identity, "header.claims", 13, signature, &length), STATUS_OK);
+    ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s",
+                  err.message);
+    ck_assert_int_eq(crypto_sign_rs256(&identity, "header.claims", 13, signature, &length),
+                     STATUS_OK);
     ck_assert(is_signature_of(certificates.app, "header.claims", signature, length));
     ck_assert(!is_signature_of(certificates.app, "header.claimz", signature, length));
     crypto_identity_release(&identity);
@@ -376,8 +389,9 @@ static void add_new_key(struct strbuf *out, unsigned bits, const EVP_CIPHER *cip
     EVP_PKEY *key = EVP_RSA_gen(bits);
     BIO *text = BIO_new(BIO_s_mem());
     unsigned char passphrase[] = "hunter2";
-    ck_assert_int_eq(
-        PEM_write_bio_PrivateKey(text, key, cipher, cipher ? passphrase : NULL, cipher ? 7 : 0, NULL, NULL), 1);
+    ck_assert_int_eq(PEM_write_bio_PrivateKey(text, key, cipher, cipher ? passphrase : NULL,
+                                              cipher ? 7 : 0, NULL, NULL),
+                     1);
     char *data;
     long length = BIO_get_mem_data(text, &data);
     strbuf_append(out, data, (size_t)length);

@@ -16,8 +16,11 @@ END_TEST
 
 START_TEST(a_digit_of_either_case_has_its_value_and_nothing_else_has_one) {
     for (int c = 0; c < 256; c++) {
-        const char *lower = c == 0 ? NULL : strchr(HEX_LOWER, c), *upper = c == 0 ? NULL : strchr(HEX_UPPER, c);
-        int value = lower != NULL ? (int)(lower - HEX_LOWER) : upper != NULL ? (int)(upper - HEX_UPPER) : -1;
+        const char *lower = c == 0 ? NULL : strchr(HEX_LOWER, c),
+                   *upper = c == 0 ? NULL : strchr(HEX_UPPER, c);
+        int value = lower != NULL   ? (int)(lower - HEX_LOWER)
+                    : upper != NULL ? (int)(upper - HEX_UPPER)
+                                    : -1;
         ck_assert_int_eq(hex_digit((char)c), value);
     }
 }

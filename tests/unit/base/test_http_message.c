@@ -209,7 +209,8 @@ int main(void) {
     tcase_add_test(tcase, joining_in_the_middle_moves_what_stands_behind);
     tcase_add_test(tcase, a_cleared_list_is_wiped_and_takes_others);
     tcase_add_test(tcase, a_printed_header_that_is_refused_leaves_nothing_behind);
-    tcase_add_loop_test(tcase, a_line_break_is_refused_and_the_failure_remembered, 0, sizeof breaks / sizeof breaks[0]);
+    tcase_add_loop_test(tcase, a_line_break_is_refused_and_the_failure_remembered, 0,
+                        sizeof breaks / sizeof breaks[0]);
     tcase_add_test(tcase, a_response_starts_as_an_empty_200);
     tcase_add_test(tcase, headers_of_one_name_can_be_joined);
     tcase_add_test(tcase, a_reason_is_one_line_of_ascii_whatever_it_is_made_of);

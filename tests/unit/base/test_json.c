@@ -175,7 +175,8 @@ START_TEST(what_is_not_json_is_refused_with_the_reason) {
     cJSON *value = NULL;
     struct error err = {.message = "-"};
     const char *text = refused[_i].text;
-    ck_assert_msg(parse_bytes(text, refused[_i].length, &value, &err) == STATUS_MALFORMED, "%s", text);
+    ck_assert_msg(parse_bytes(text, refused[_i].length, &value, &err) == STATUS_MALFORMED, "%s",
+                  text);
     ck_assert_ptr_null(value);
     ck_assert_int_eq(err.status, STATUS_MALFORMED);
     ck_assert_msg(strstr(err.message, refused[_i].reason) != NULL, "%s: %s", text, err.message);
@@ -277,7 +278,8 @@ START_TEST(no_memory_is_told_apart_from_bad_json) {
         cJSON *value = NULL;
         allocations_left = granted;
         status = json_parse(text, strlen(text), &value, NULL);
-        ck_assert(status == STATUS_OK ? value != NULL : status == STATUS_NO_MEMORY && value == NULL);
+        ck_assert(status == STATUS_OK ? value != NULL
+                                      : status == STATUS_NO_MEMORY && value == NULL);
         cJSON_Delete(value);
     }
     cJSON_InitHooks(NULL);
@@ -293,7 +295,8 @@ static enum status parse_sent(const char *text, bool any_case, cJSON **out) {
 
 START_TEST(a_nul_in_what_was_sent_is_another_control_character) {
     cJSON *value = NULL;
-    ck_assert_int_eq(parse_sent("{\"a\\u0000b\":\"\\\\u0000\\u0000\\\\\\u0000c\"}", false, &value), STATUS_OK);
+    ck_assert_int_eq(parse_sent("{\"a\\u0000b\":\"\\\\u0000\\u0000\\\\\\u0000c\"}", false, &value),
+                     STATUS_OK);
     ck_assert_str_eq(json_string(value, "a\x01"
                                         "b"),
                      "\\u0000\x01\\\x01"
@@ -301,7 +304,8 @@ START_TEST(a_nul_in_what_was_sent_is_another_control_character) {
     cJSON_Delete(value);
     static const char text[] = "{\"a\":\"\\u0000";
     for (size_t length = 0; length < sizeof text; length++) {
-        char *copy = malloc(length > 0 ? length : 1); /* exactly as long, for the address sanitizer */
+        char *copy =
+            malloc(length > 0 ? length : 1); /* exactly as long, for the address sanitizer */
         memcpy(copy, text, length);
         ck_assert_int_eq(json_parse_sent(copy, length, false, &value, NULL), STATUS_MALFORMED);
         free(copy);
@@ -310,7 +314,8 @@ START_TEST(a_nul_in_what_was_sent_is_another_control_character) {
 END_TEST
 
 START_TEST(a_key_may_be_sent_once_in_any_case_where_that_is_asked_for) {
-    static const char *const twice[] = {"{\"a\":1,\"A\":2}", "{\"x\":[{\"key\":1,\"b\":0,\"\\u004bEY\":2}]}",
+    static const char *const twice[] = {"{\"a\":1,\"A\":2}",
+                                        "{\"x\":[{\"key\":1,\"b\":0,\"\\u004bEY\":2}]}",
                                         "{\"a\":1,\"b\":2,\"a\":3}"};
     cJSON *value = NULL;
     for (size_t i = 0; i < sizeof twice / sizeof twice[0]; i++) {
@@ -319,7 +324,8 @@ START_TEST(a_key_may_be_sent_once_in_any_case_where_that_is_asked_for) {
     ck_assert_int_eq(parse_sent(twice[0], false, &value), STATUS_OK);
     cJSON_Delete(value);
     /* Letters beyond ASCII compare by case. */
-    ck_assert_int_eq(parse_sent("{\"a\":1,\"B\":2,\"\xC3\xA4\":3,\"\xC3\x84\":4}", true, &value), STATUS_OK);
+    ck_assert_int_eq(parse_sent("{\"a\":1,\"B\":2,\"\xC3\xA4\":3,\"\xC3\x84\":4}", true, &value),
+                     STATUS_OK);
     cJSON_Delete(value);
 }
 END_TEST
@@ -364,7 +370,8 @@ static const struct {
     {",]", NULL},
     {"[1,/*x*/,]", NULL},
     {"{\"a\":1,\"a\":2}", "{\"a\":2}"},
-    {"{\"a\":{\"b\":1},\"c\":[{\"d\":1,\"d\":null}],\"a\":{\"e\":2}}", "{\"c\":[{\"d\":null}],\"a\":{\"e\":2}}"},
+    {"{\"a\":{\"b\":1},\"c\":[{\"d\":1,\"d\":null}],\"a\":{\"e\":2}}",
+     "{\"c\":[{\"d\":null}],\"a\":{\"e\":2}}"},
     {"{\"a\":1,\"b\":2,\"a\":\"x\",\"A\":3,\"a\":[4],}", "{\"b\":2,\"A\":3,\"a\":[4]}"},
     {"'a'", NULL},
 };
@@ -496,7 +503,8 @@ START_TEST(each_number_keeps_its_own_text) {
     cJSON *value = parse("{\"-1\":[\"\\\"7\",1.50,{\"3\":-2e0}],\"b\":\"9\",\"c\":0}");
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(value, "-1");
     ck_assert_str_eq(cJSON_GetArrayItem(array, 1)->valuestring, "1.50");
-    ck_assert_str_eq(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(array, 2), "3")->valuestring, "-2e0");
+    ck_assert_str_eq(
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(array, 2), "3")->valuestring, "-2e0");
     ck_assert_str_eq(cJSON_GetObjectItemCaseSensitive(value, "c")->valuestring, "0");
     cJSON_Delete(value);
     value = parse("-12");
@@ -556,15 +564,16 @@ END_TEST
 
 /* Whatever is done to a good text, what json_parse accepts is what cJSON prints and json_parse accepts again. */
 START_TEST(damaged_texts_are_refused_or_still_json) {
-    static const char good[] =
-        "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xC3\xA9\"],\"b\":{\"c\":null,\"d\":[true,false]}} ";
+    static const char good[] = "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xC3\xA9\"],\"b\":{\"c\":"
+                               "null,\"d\":[true,false]}} ";
     static const char damage[] = "\"\\{}[],:0-.eu \n\x01\x7F\xC3\xA9\xFFtx/*";
     uint64_t state = (uint64_t)_i + 1;
     for (int round = 0; round < 2000; round++) {
         char text[sizeof good];
         memcpy(text, good, sizeof good);
         for (uint64_t changes = next_random(&state) % 3 + 1; changes > 0; changes--) {
-            text[next_random(&state) % sizeof text] = damage[next_random(&state) % sizeof damage]; /* its NUL too */
+            text[next_random(&state) % sizeof text] =
+                damage[next_random(&state) % sizeof damage]; /* its NUL too */
         }
         cJSON *value = NULL, *again = NULL;
         size_t length = next_random(&state) % sizeof text + 1;
@@ -586,7 +595,8 @@ END_TEST
 static TCase *syntax_tests(void) {
     TCase *tcase = tcase_create("syntax");
     tcase_add_loop_test(tcase, json_is_accepted, 0, sizeof accepted / sizeof accepted[0]);
-    tcase_add_loop_test(tcase, what_is_not_json_is_refused_with_the_reason, 0, sizeof refused / sizeof refused[0]);
+    tcase_add_loop_test(tcase, what_is_not_json_is_refused_with_the_reason, 0,
+                        sizeof refused / sizeof refused[0]);
     tcase_add_test(tcase, what_follows_the_length_is_not_read);
     tcase_add_test(tcase, nesting_is_limited);
     tcase_add_test(tcase, depth_is_counted_and_not_the_number_of_values);
@@ -606,7 +616,8 @@ static TCase *sent_tests(void) {
 
 static TCase *config_tests(void) {
     TCase *tcase = tcase_create("configuration");
-    tcase_add_loop_test(tcase, a_configuration_file_may_hold_what_dotnet_allows, 0, sizeof configs / sizeof configs[0]);
+    tcase_add_loop_test(tcase, a_configuration_file_may_hold_what_dotnet_allows, 0,
+                        sizeof configs / sizeof configs[0]);
     tcase_add_test(tcase, positions_in_a_configuration_file_are_those_of_the_file);
     return tcase;
 }
@@ -635,7 +646,8 @@ START_TEST(a_string_is_written_as_cjson_reads_it) {
     for (int c = 1; c < 256; c++) {
         all[c - 1] = (char)c;
     }
-    const char *const texts[] = {"", "plain", "\"", "\\", "a\"b\\c\"", "\xC3\xA4 \xE2\x82\xAC", all};
+    const char *const texts[] = {"", "plain", "\"", "\\", "a\"b\\c\"", "\xC3\xA4 \xE2\x82\xAC",
+                                 all};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct strbuf out;
         strbuf_init(&out, SIZE_MAX);
@@ -653,7 +665,8 @@ START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
     static const struct {
         const char *text, *written;
     } cases[] = {
-        {"\xE2\x80\xA8\xE2\x80\xA8|\xE2\x80\xA9|\xE2\x80\xA6", "\"\\u2028\\u2028|\\u2029|\xE2\x80\xA6\""},
+        {"\xE2\x80\xA8\xE2\x80\xA8|\xE2\x80\xA9|\xE2\x80\xA6",
+         "\"\\u2028\\u2028|\\u2029|\xE2\x80\xA6\""},
         {"|\b\f\n\r\t|\x01\x1f\x7f|/", "\"|\\b\\f\\n\\r\\t|\\u0001\\u001f\x7f|/\""},
         {"\xE2\x82\xAC|\xE2\x80", "\"\xE2\x82\xAC|\xE2\x80\""},
         {"\xE2", "\"\xE2\""},
@@ -678,7 +691,8 @@ END_TEST
 static TCase *member_tests(void) {
     TCase *tcase = tcase_create("members");
     tcase_add_test(tcase, a_string_member_is_found_by_its_exact_key);
-    tcase_add_loop_test(tcase, whole_numbers_are_read_exactly_or_not_at_all, 0, sizeof numbers / sizeof numbers[0]);
+    tcase_add_loop_test(tcase, whole_numbers_are_read_exactly_or_not_at_all, 0,
+                        sizeof numbers / sizeof numbers[0]);
     tcase_add_test(tcase, each_number_keeps_its_own_text);
     tcase_add_loop_test(tcase, random_whole_numbers_are_written_exactly, 0, 4);
     tcase_add_test(tcase, adding_a_number_tells_when_there_is_no_memory);

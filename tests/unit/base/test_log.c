@@ -65,9 +65,11 @@ START_TEST(each_level_goes_where_the_host_reads_it_so) {
     capture_start();
     log_one_of_each();
     capture_stop();
-    ck_assert_str_eq(captured_stdout(), "[Instance 1] Trace: t 1\n[Instance 1] Debug: d 2\n[Instance 1] i 3\n");
-    ck_assert_str_eq(captured_stderr(),
-                     "[Instance 1] Warning: w 4\n[Instance 1] Error: e 5\n[Instance 1] Critical error: c 6\n");
+    ck_assert_str_eq(captured_stdout(),
+                     "[Instance 1] Trace: t 1\n[Instance 1] Debug: d 2\n[Instance 1] i 3\n");
+    ck_assert_str_eq(
+        captured_stderr(),
+        "[Instance 1] Warning: w 4\n[Instance 1] Error: e 5\n[Instance 1] Critical error: c 6\n");
 }
 END_TEST
 
@@ -78,7 +80,8 @@ static const struct {
 } thresholds[] = {
     {LOG_DEBUG, "[Instance x] Debug: d 2\n[Instance x] i 3\n",
      "[Instance x] Warning: w 4\n[Instance x] Error: e 5\n[Instance x] Critical error: c 6\n"},
-    {LOG_WARNING, "", "[Instance x] Warning: w 4\n[Instance x] Error: e 5\n[Instance x] Critical error: c 6\n"},
+    {LOG_WARNING, "",
+     "[Instance x] Warning: w 4\n[Instance x] Error: e 5\n[Instance x] Critical error: c 6\n"},
     {LOG_CRITICAL, "", "[Instance x] Critical error: c 6\n"},
     {LOG_NONE, "", ""},
 };
@@ -123,9 +126,11 @@ END_TEST
 START_TEST(utf8_passes_through_and_control_characters_do_not) {
     log_configure(LOG_INFORMATION, "1");
     capture_start();
-    log_event(LOG_INFORMATION, "\xE2\x9C\x93 Acquired lease %s", "abc\r\n[Instance 2] forged\x1B[0m\t\xC2\x85.");
+    log_event(LOG_INFORMATION, "\xE2\x9C\x93 Acquired lease %s",
+              "abc\r\n[Instance 2] forged\x1B[0m\t\xC2\x85.");
     capture_stop();
-    ck_assert_str_eq(captured_stdout(), "[Instance 1] \xE2\x9C\x93 Acquired lease abc  [Instance 2] forged [0m   .\n");
+    ck_assert_str_eq(captured_stdout(),
+                     "[Instance 1] \xE2\x9C\x93 Acquired lease abc  [Instance 2] forged [0m   .\n");
 }
 END_TEST
 
@@ -150,7 +155,8 @@ START_TEST(a_long_event_is_one_line_cut_between_characters) {
 END_TEST
 
 START_TEST(levels_are_named_in_any_case) {
-    static const char *const names[] = {"Trace", "debug", "INFORMATION", "Warning", "error", "CritiCal", "None"};
+    static const char *const names[] = {"Trace", "debug",    "INFORMATION", "Warning",
+                                        "error", "CritiCal", "None"};
     enum log_level level = LOG_NONE;
     for (int i = LOG_TRACE; i <= LOG_NONE; i++) {
         ck_assert(log_level_parse(names[i], &level));
@@ -197,9 +203,11 @@ START_TEST(lines_of_many_threads_stay_whole) {
     pthread_barrier_destroy(&barrier);
     int counts[THREADS] = {0};
     char *rest = NULL;
-    for (char *line = strtok_r(capture.text[0], "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(capture.text[0], "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         const char *text = line + strlen("[Instance 1] ");
-        if (strlen(line) != strlen("[Instance 1] ") + 100 || strspn(text, (char[]){*text, '\0'}) != 100) {
+        if (strlen(line) != strlen("[Instance 1] ") + 100 ||
+            strspn(text, (char[]){*text, '\0'}) != 100) {
             ck_abort_msg("%s", line);
         }
         counts[*text - 'a']++;
@@ -232,7 +240,8 @@ START_TEST(a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed) 
     ck_assert_int_gt(length, 0);
     rest[length] = '\0';
     ck_assert_str_eq(rest, "[Instance 1] third\n");
-    ck_assert_str_eq(captured_stderr(), "[Instance 1] Warning: 2 log lines were dropped: nobody read them\n");
+    ck_assert_str_eq(captured_stderr(),
+                     "[Instance 1] Warning: 2 log lines were dropped: nobody read them\n");
     close(ends[0]);
     close(ends[1]);
 }
@@ -267,7 +276,8 @@ int main(void) {
     Suite *suite = suite_create("log");
     TCase *tcase = tcase_create("log");
     tcase_add_test(tcase, each_level_goes_where_the_host_reads_it_so);
-    tcase_add_loop_test(tcase, events_below_the_level_are_dropped, 0, sizeof thresholds / sizeof thresholds[0]);
+    tcase_add_loop_test(tcase, events_below_the_level_are_dropped, 0,
+                        sizeof thresholds / sizeof thresholds[0]);
     tcase_add_test(tcase, an_instance_without_a_name_is_its_process);
     tcase_add_test(tcase, a_long_instance_name_is_cut_between_characters);
     tcase_add_test(tcase, utf8_passes_through_and_control_characters_do_not);

@@ -23,7 +23,8 @@ static enum status fill_nothing(const struct random_source *self, void *out, siz
     return STATUS_INTERNAL;
 }
 
-static const struct random_source zeros = {fill_zeros}, ones = {fill_ones}, nothing = {fill_nothing};
+static const struct random_source zeros = {fill_zeros}, ones = {fill_ones},
+                                  nothing = {fill_nothing};
 
 START_TEST(the_system_gives_other_bytes_each_time) {
     unsigned char first[16], second[16];

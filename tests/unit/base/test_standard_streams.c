@@ -23,7 +23,8 @@ static int look(unsigned closed, int free_before) {
         if (fcntl(file, F_GETFD) != 0) {
             return 20 + file; /* closed, or closed in children */
         }
-        if (was_closed && (read(file, &byte, 1) != 0 || write(file, "x", 1) != -1 || errno != EBADF)) {
+        if (was_closed &&
+            (read(file, &byte, 1) != 0 || write(file, "x", 1) != -1 || errno != EBADF)) {
             return 30 + file;
         }
     }
@@ -49,7 +50,8 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("standard_streams");
     TCase *tests = tcase_create("opening");
-    tcase_add_loop_test(tests, those_that_are_closed_are_opened_and_no_other, 0, 8); /* each bit: a closed one */
+    tcase_add_loop_test(tests, those_that_are_closed_are_opened_and_no_other, 0,
+                        8); /* each bit: a closed one */
     suite_add_tcase(suite, tests);
     return check_main(suite);
 }

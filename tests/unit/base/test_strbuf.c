@@ -195,7 +195,9 @@ START_TEST(percent_encoding_leaves_only_the_unreserved) {
     struct strbuf buf;
     strbuf_init(&buf, 1000);
     strbuf_append_percent_encoded(&buf, "AZaz09-._~ /?#[]@!$&'()*+,;=%\x01\x7F\xC3\xA9\xFF");
-    ck_assert_str_eq(buf.data, "AZaz09-._~%20%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D%25%01%7F%C3%A9%FF");
+    ck_assert_str_eq(
+        buf.data,
+        "AZaz09-._~%20%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D%25%01%7F%C3%A9%FF");
     strbuf_release(&buf);
 }
 END_TEST
@@ -208,7 +210,8 @@ static uint32_t next_random(uint32_t *state) {
 
 enum { MODEL_BYTES = 700 };
 
-static void append_randomly(struct strbuf *buf, char *model, size_t *model_length, uint32_t *state) {
+static void append_randomly(struct strbuf *buf, char *model, size_t *model_length,
+                            uint32_t *state) {
     char piece[100];
     size_t length = next_random(state) % sizeof piece;
     for (size_t i = 0; i < length; i++) {

@@ -34,7 +34,10 @@ static int start_beyond_the_limit(void) {
     if (thread_start(&thread, answer, NULL, &err) != STATUS_NO_THREAD) {
         return 20;
     }
-    return strstr(err.message, "no thread can be started") != NULL && strstr(err.message, "ulimit -u") != NULL ? 0 : 30;
+    return strstr(err.message, "no thread can be started") != NULL &&
+                   strstr(err.message, "ulimit -u") != NULL
+               ? 0
+               : 30;
 }
 
 START_TEST(a_thread_that_cannot_be_had_is_told_with_what_to_do) {

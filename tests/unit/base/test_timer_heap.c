@@ -107,7 +107,8 @@ START_TEST(random_changes_agree_with_a_list) {
         check_heap(&heap);
         ck_assert_int_eq(entries[chosen].is_set, is_in[chosen]);
         ck_assert_uint_eq(heap.count, count);
-        ck_assert(count == 0 ? timer_heap_first(&heap) == NULL : timer_heap_first(&heap)->due_ms == first_due);
+        ck_assert(count == 0 ? timer_heap_first(&heap) == NULL
+                             : timer_heap_first(&heap)->due_ms == first_due);
     }
 }
 END_TEST

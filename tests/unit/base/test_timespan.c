@@ -108,7 +108,8 @@ int main(void) {
     Suite *suite = suite_create("timespan");
     TCase *tcase = tcase_create("timespan");
     tcase_add_loop_test(tcase, timespans_are_read, 0, sizeof readable / sizeof readable[0]);
-    tcase_add_loop_test(tcase, what_is_no_timespan_is_refused, 0, sizeof unreadable / sizeof unreadable[0]);
+    tcase_add_loop_test(tcase, what_is_no_timespan_is_refused, 0,
+                        sizeof unreadable / sizeof unreadable[0]);
     tcase_add_loop_test(tcase, timespans_are_written, 0, sizeof written / sizeof written[0]);
     tcase_add_test(tcase, what_is_written_reads_back);
     suite_add_tcase(suite, tcase);

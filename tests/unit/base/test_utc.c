@@ -12,11 +12,16 @@ static const struct {
 } times[] = {
     {0, "1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"},
     {1, "1970-01-01T00:00:00.001Z", "1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"},
-    {951782399999, "2000-02-28T23:59:59.999Z", "2000-02-28T23:59:59Z", "Mon, 28 Feb 2000 23:59:59 GMT"},
-    {951782400000, "2000-02-29T00:00:00.000Z", "2000-02-29T00:00:00Z", "Tue, 29 Feb 2000 00:00:00 GMT"},
-    {1737297930123, "2025-01-19T14:45:30.123Z", "2025-01-19T14:45:30Z", "Sun, 19 Jan 2025 14:45:30 GMT"},
-    {4107542400000, "2100-03-01T00:00:00.000Z", "2100-03-01T00:00:00Z", "Mon, 01 Mar 2100 00:00:00 GMT"},
-    {253402300799999, "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59Z", "Fri, 31 Dec 9999 23:59:59 GMT"},
+    {951782399999, "2000-02-28T23:59:59.999Z", "2000-02-28T23:59:59Z",
+     "Mon, 28 Feb 2000 23:59:59 GMT"},
+    {951782400000, "2000-02-29T00:00:00.000Z", "2000-02-29T00:00:00Z",
+     "Tue, 29 Feb 2000 00:00:00 GMT"},
+    {1737297930123, "2025-01-19T14:45:30.123Z", "2025-01-19T14:45:30Z",
+     "Sun, 19 Jan 2025 14:45:30 GMT"},
+    {4107542400000, "2100-03-01T00:00:00.000Z", "2100-03-01T00:00:00Z",
+     "Mon, 01 Mar 2100 00:00:00 GMT"},
+    {253402300799999, "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59Z",
+     "Fri, 31 Dec 9999 23:59:59 GMT"},
 };
 
 START_TEST(times_are_written_and_read_back) {
@@ -52,9 +57,12 @@ static const struct {
     const char *text;
     int64_t ms;
 } fractions[] = {
-    {"2025-01-19T14:45:30.1Z", 1737297930100},       {"2025-01-19T14:45:30.02Z", 1737297930020},
-    {"2025-01-19T14:45:30.123Z", 1737297930123},     {"2025-01-19T14:45:30.1239Z", 1737297930123},
-    {"2025-01-19T14:45:30.9999999Z", 1737297930999}, {"2025-01-19T14:45:30.0000000Z", 1737297930000},
+    {"2025-01-19T14:45:30.1Z", 1737297930100},
+    {"2025-01-19T14:45:30.02Z", 1737297930020},
+    {"2025-01-19T14:45:30.123Z", 1737297930123},
+    {"2025-01-19T14:45:30.1239Z", 1737297930123},
+    {"2025-01-19T14:45:30.9999999Z", 1737297930999},
+    {"2025-01-19T14:45:30.0000000Z", 1737297930000},
 };
 
 START_TEST(a_fraction_is_cut_to_milliseconds) {
@@ -163,9 +171,12 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, times_are_written_and_read_back, 0, sizeof times / sizeof times[0]);
     tcase_add_test(tcase, times_outside_the_calendar_are_written_as_its_ends);
-    tcase_add_loop_test(tcase, a_fraction_is_cut_to_milliseconds, 0, sizeof fractions / sizeof fractions[0]);
-    tcase_add_loop_test(tcase, what_is_not_iso8601_is_refused, 0, sizeof not_iso8601 / sizeof not_iso8601[0]);
-    tcase_add_loop_test(tcase, what_is_not_an_http_date_is_refused, 0, sizeof not_http / sizeof not_http[0]);
+    tcase_add_loop_test(tcase, a_fraction_is_cut_to_milliseconds, 0,
+                        sizeof fractions / sizeof fractions[0]);
+    tcase_add_loop_test(tcase, what_is_not_iso8601_is_refused, 0,
+                        sizeof not_iso8601 / sizeof not_iso8601[0]);
+    tcase_add_loop_test(tcase, what_is_not_an_http_date_is_refused, 0,
+                        sizeof not_http / sizeof not_http[0]);
     tcase_add_test(tcase, the_machines_time_zone_does_not_matter);
     tcase_add_test(tcase, every_day_of_four_centuries_comes_back);
     suite_add_tcase(suite, tcase);

@@ -29,7 +29,8 @@ START_TEST(every_code_point_but_the_surrogates_is_valid) {
         uint32_t decoded = 0;
         size_t taken = utf8_decode(text, size, &decoded);
         bool right = valid ? taken == size && decoded == code_point : taken == 0;
-        if (!right || utf8_decode(text, size - 1, &decoded) != 0) { /* a million assertions would take a minute */
+        if (!right || utf8_decode(text, size - 1, &decoded) !=
+                          0) { /* a million assertions would take a minute */
             ck_abort_msg("U+%04X", code_point);
         }
     }
@@ -114,7 +115,8 @@ int main(void) {
     tcase_add_loop_test(tcase, what_is_not_utf8_is_refused, 0, sizeof invalid / sizeof invalid[0]);
     tcase_add_test(tcase, validity_stops_at_the_length_and_not_at_a_nul);
     tcase_add_test(tcase, printable_code_points_are_counted_and_controls_refused);
-    tcase_add_loop_test(tcase, a_line_has_no_controls_and_no_cut_character, 0, sizeof lines / sizeof lines[0]);
+    tcase_add_loop_test(tcase, a_line_has_no_controls_and_no_cut_character, 0,
+                        sizeof lines / sizeof lines[0]);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -90,12 +90,18 @@ static const struct {
     const char *text;
     bool valid;
 } texts[] = {
-    {"0194b0a1-2345-8abc-9def-0123456789ab", true},   {"0194B0A1-2345-8ABC-9DEF-0123456789AB", true},
-    {"00000000-0000-0000-0000-000000000000", true},   {"", false},
-    {"0194b0a1-2345-8abc-9def-0123456789a", false},   {"0194b0a1-2345-8abc-9def-0123456789abc", false},
-    {"0194b0a1-2345-8abc-9def-0123456789ag", false},  {"0194b0a1-2345-8abc-9def-0123456789a ", false},
-    {"0194b0a112345-8abc-9def-0123456789ab", false},  {"0194b0a-12345-8abc-9def-0123456789ab", false},
-    {"{0194b0a1-2345-8abc-9def-0123456789a}", false}, {"0194b0a123458abc9def0123456789ab", false},
+    {"0194b0a1-2345-8abc-9def-0123456789ab", true},
+    {"0194B0A1-2345-8ABC-9DEF-0123456789AB", true},
+    {"00000000-0000-0000-0000-000000000000", true},
+    {"", false},
+    {"0194b0a1-2345-8abc-9def-0123456789a", false},
+    {"0194b0a1-2345-8abc-9def-0123456789abc", false},
+    {"0194b0a1-2345-8abc-9def-0123456789ag", false},
+    {"0194b0a1-2345-8abc-9def-0123456789a ", false},
+    {"0194b0a112345-8abc-9def-0123456789ab", false},
+    {"0194b0a-12345-8abc-9def-0123456789ab", false},
+    {"{0194b0a1-2345-8abc-9def-0123456789a}", false},
+    {"0194b0a123458abc9def0123456789ab", false},
     {"0194b0a1-2345-8abc-9def-01234567-9ab", false},
 };
 
@@ -111,7 +117,8 @@ int main(void) {
     tcase_add_test(tcase, a_version_8_uuid_starts_with_its_time);
     tcase_add_test(tcase, the_prefix_is_that_of_every_id_of_its_time);
     tcase_add_test(tcase, ids_sort_as_text_by_their_time);
-    tcase_add_loop_test(tcase, a_uuid_is_hexadecimal_digits_and_four_dashes, 0, sizeof texts / sizeof texts[0]);
+    tcase_add_loop_test(tcase, a_uuid_is_hexadecimal_digits_and_four_dashes, 0,
+                        sizeof texts / sizeof texts[0]);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

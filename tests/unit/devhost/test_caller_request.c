@@ -45,7 +45,8 @@ static int status_of(const char *bytes) {
 static int read_body(char out[BODY_BYTES]) {
     int length = 0;
     ssize_t got;
-    while ((got = wire_body_read(&request.body, out + length, BODY_BYTES - 1 - (size_t)length)) > 0) {
+    while ((got = wire_body_read(&request.body, out + length, BODY_BYTES - 1 - (size_t)length)) >
+           0) {
         length += (int)got;
     }
     out[length] = '\0';
@@ -121,7 +122,8 @@ static const char *const malformed[] = {
 };
 
 START_TEST(kestrel_answers_400) {
-    ck_assert_msg(status_of(malformed[_i]) == 400, "%s: %d", malformed[_i], status_of(malformed[_i]));
+    ck_assert_msg(status_of(malformed[_i]) == 400, "%s: %d", malformed[_i],
+                  status_of(malformed[_i]));
 }
 END_TEST
 
@@ -148,7 +150,8 @@ START_TEST(an_asterisk_is_for_options_alone) {
 END_TEST
 
 START_TEST(a_length_beside_chunked_is_set_aside) {
-    const char *text = "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const char *text =
+        "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n";
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert(!request.has_length && !request.keeps_alive);
     ck_assert_str_eq(http_headers_get(&request.headers, "X-Content-Length"), "9");
@@ -207,7 +210,8 @@ END_TEST
 
 START_TEST(path_and_query_are_told_apart) {
     ck_assert_int_eq(status_of("GET http://localhost:7071 HTTP/1.1\r\n" HOST "\r\n"), 0);
-    const char *text = "GET http://other.test/a/../b%20c?x=/../%41?y HTTP/1.1\r\nHost: other.test:80\r\n\r\n";
+    const char *text =
+        "GET http://other.test/a/../b%20c?x=/../%41?y HTTP/1.1\r\nHost: other.test:80\r\n\r\n";
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_str_eq(request.path.data, "/b%20c");
     ck_assert_str_eq(request.query.data, "x=/../%41?y");
@@ -219,9 +223,12 @@ START_TEST(bodies_end_where_their_framing_says) {
     assert_body("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabcd", "abc");
     assert_body("POST / HTTP/1.1\r\n" HOST "\r\nabc", "");
     assert_body("POST / HTTP/1.1\r\n" HOST
-                "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\nA;e=\"v\"\r\n0123456789\r\n0;x\r\nT: t\r\n\r\n",
+                "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\nA;e=\"v\"\r\n0123456789\r\n0;x\r\nT: "
+                "t\r\n\r\n",
                 "ab0123456789");
-    assert_body("POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\nContent-Length: 1\n\n2\nab\n0\n\n", "ab");
+    assert_body(
+        "POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\nContent-Length: 1\n\n2\nab\n0\n\n",
+        "ab");
 }
 END_TEST
 
@@ -261,7 +268,8 @@ static const struct {
 
 START_TEST(connections_are_kept_unless_the_caller_says_otherwise) {
     char text[256];
-    snprintf(text, sizeof text, "GET / HTTP/%s\r\nHost: h\r\n%s\r\n", kept[_i].version, kept[_i].header);
+    snprintf(text, sizeof text, "GET / HTTP/%s\r\nHost: h\r\n%s\r\n", kept[_i].version,
+             kept[_i].header);
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_msg(request.keeps_alive == kept[_i].kept, "%s", text);
     caller_request_release(&request);
@@ -285,7 +293,8 @@ int main(void) {
     tcase_add_test(tcase, path_and_query_are_told_apart);
     tcase_add_test(tcase, bodies_end_where_their_framing_says);
     tcase_add_loop_test(tcase, a_bad_body_has_no_end, 0, COUNT(bad_bodies));
-    tcase_add_loop_test(tcase, connections_are_kept_unless_the_caller_says_otherwise, 0, COUNT(kept));
+    tcase_add_loop_test(tcase, connections_are_kept_unless_the_caller_says_otherwise, 0,
+                        COUNT(kept));
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

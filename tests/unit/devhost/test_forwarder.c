@@ -16,7 +16,13 @@
 #include "support/fakes/stub_host.h"
 #include "support/processes/check_main.h"
 
-enum { TEXT_BYTES = 64 * 1024, RETRIES_MS = 1850, AT_ONCE_MS = 1500, CROWD = 600, BIG_BYTES = 8 * 1024 * 1024 };
+enum {
+    TEXT_BYTES = 64 * 1024,
+    RETRIES_MS = 1850,
+    AT_ONCE_MS = 1500,
+    CROWD = 600,
+    BIG_BYTES = 8 * 1024 * 1024
+};
 enum { LONGER_THAN_ANY_RETRY_MS = 2200 };
 
 #define GET "GET /api/things/x HTTP/1.1\r\nHost: h:1\r\n\r\n"
@@ -67,12 +73,13 @@ static void await_end(int fd) {
 }
 
 static bool answer(const struct stub_request *request) {
-    static const char told[] =
-        "{\"Outputs\":{\"res\":{\"statusCode\":\"409\",\"headers\":{\"ETag\":\"7\"},\"body\":\"no\"}},"
-        "\"Logs\":[],\"ReturnValue\":null}";
+    static const char told[] = "{\"Outputs\":{\"res\":{\"statusCode\":\"409\",\"headers\":{"
+                               "\"ETag\":\"7\"},\"body\":\"no\"}},"
+                               "\"Logs\":[],\"ReturnValue\":null}";
     return strncmp(request->head, "POST /Get ", 10) == 0
                ? stub_handler_answer(request, "200 OK", "Content-Type: application/json\r\n", told)
-               : stub_handler_answer(request, "409 Not Now", "ETag: 7\r\nConnection: keep-alive\r\n", "no");
+               : stub_handler_answer(request, "409 Not Now",
+                                     "ETag: 7\r\nConnection: keep-alive\r\n", "no");
 }
 
 static bool serve(void *context, const struct stub_request *request) {
@@ -134,15 +141,18 @@ START_TEST(a_proxied_request_is_the_caller_s_own) {
     start(HOST_SHAPE_PROXY, ANSWER);
     stub_host_ask(
         &host,
-        "POST /api/./x/../things/a%2Fb%20c%41?x=%41&y HTTP/1.1\r\nHost: shop.test:7071\r\nKey: k1\r\nkey: k2\r\n"
+        "POST /api/./x/../things/a%2Fb%20c%41?x=%41&y HTTP/1.1\r\nHost: shop.test:7071\r\nKey: "
+        "k1\r\nkey: k2\r\n"
         "Cookie: a=1\r\nCookie: b=2\r\nTE: trailers\r\nX-Forwarded-For: 9.9.9.9\r\nX-Tab: a\tb\r\n"
         "Content-Type: text/x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
         &response);
     ck_assert_int_eq(response.status, 409);
     ck_assert(saw("POST /api/things/a%252Fb%20cA?x=A&y HTTP/1.1\n"));
     ck_assert(saw("\nKey: k1, k2\n") && saw("\nCookie: a=1; b=2\n") && saw("\nX-Tab: a\tb\n"));
-    ck_assert(saw("\nx-ms-invocation-id: ") && saw("\ntraceparent: 00-") && saw("\nContent-Type: text/x\n"));
-    ck_assert(saw("\nX-Forwarded-For: 127.0.0.1\n") && !saw("9.9.9.9") && saw("\nX-Forwarded-Host: shop.test:7071\n"));
+    ck_assert(saw("\nx-ms-invocation-id: ") && saw("\ntraceparent: 00-") &&
+              saw("\nContent-Type: text/x\n"));
+    ck_assert(saw("\nX-Forwarded-For: 127.0.0.1\n") && !saw("9.9.9.9") &&
+              saw("\nX-Forwarded-Host: shop.test:7071\n"));
     ck_assert(!saw("\nTE:") && !saw("\nConnection:") && !saw("\nHost: shop.test"));
     ck_assert(!saw("X-Azure-Functions") && !saw("User-Agent"));
     ck_assert_str_eq(seen.body, "body");
@@ -178,7 +188,8 @@ END_TEST
 START_TEST(a_caller_s_trace_is_passed_on_and_its_invocation_id_replaced) {
     start(HOST_SHAPE_PROXY, ANSWER);
     stub_host_ask(&host,
-                  "GET /api/things/x HTTP/1.1\r\nHost: h\r\nx-ms-invocation-id: mine\r\ntraceparent: 00-t\r\n\r\n",
+                  "GET /api/things/x HTTP/1.1\r\nHost: h\r\nx-ms-invocation-id: "
+                  "mine\r\ntraceparent: 00-t\r\n\r\n",
                   &response);
     ck_assert(saw("\nx-ms-invocation-id: ") && !saw("mine") && saw("\ntraceparent: 00-t\n"));
 }
@@ -186,20 +197,26 @@ END_TEST
 
 START_TEST(a_forwarded_request_is_built_anew) {
     start(HOST_SHAPE_FORWARD, ANSWER);
-    stub_host_ask(
-        &host,
-        "POST /api/things/a%2541b%25%20c?x=%41+b&x=2&y HTTP/1.1\r\nHost: shop.test:7071\r\nUser-Agent: mine\r\n"
-        "Content-Type: text/x\r\nContent-Encoding: gzip\r\nTE: trailers\r\nContent-Length: 4\r\n\r\nbody",
-        &response);
+    stub_host_ask(&host,
+                  "POST /api/things/a%2541b%25%20c?x=%41+b&x=2&y HTTP/1.1\r\nHost: "
+                  "shop.test:7071\r\nUser-Agent: mine\r\n"
+                  "Content-Type: text/x\r\nContent-Encoding: gzip\r\nTE: "
+                  "trailers\r\nContent-Length: 4\r\n\r\nbody",
+                  &response);
     ck_assert(saw("POST /api/things/a%41b%25%20c?x=A%20b,2&y= HTTP/1.1\n"));
     ck_assert(saw("\nHost: shop.test:7071\n") && saw("\nX-Azure-Functions-InvocationId: "));
-    ck_assert(saw("\nX-Azure-Functions-HostVersion: 4.") && saw("\nUser-Agent: mine Azure-Functions-Host/4."));
-    ck_assert(saw("\nContent-Type: text/x\n") && saw("\nTE: trailers\n") && !saw("Content-Encoding"));
+    ck_assert(saw("\nX-Azure-Functions-HostVersion: 4.") &&
+              saw("\nUser-Agent: mine Azure-Functions-Host/4."));
+    ck_assert(saw("\nContent-Type: text/x\n") && saw("\nTE: trailers\n") &&
+              !saw("Content-Encoding"));
     raw_response_release(&response);
-    ck_assert_int_eq(stub_host_status(&host, "GET /api/things/a%23b?q HTTP/1.1\r\nHost: h\r\nContent-Type: t\r\n\r\n"),
-                     409);
+    ck_assert_int_eq(
+        stub_host_status(&host,
+                         "GET /api/things/a%23b?q HTTP/1.1\r\nHost: h\r\nContent-Type: t\r\n\r\n"),
+        409);
     ck_assert(saw("GET /api/things/a?q= HTTP/1.1\n") && !saw("Content-"));
-    ck_assert_int_eq(stub_host_status(&host, "GET /api/things/a%3Fb HTTP/1.1\r\nHost: h\r\n\r\n"), 409);
+    ck_assert_int_eq(stub_host_status(&host, "GET /api/things/a%3Fb HTTP/1.1\r\nHost: h\r\n\r\n"),
+                     409);
     ck_assert(saw("GET /api/things/a HTTP/1.1\n"));
 }
 END_TEST
@@ -217,7 +234,8 @@ START_TEST(a_forwarded_body_has_one_media_type) {
     start(HOST_SHAPE_FORWARD, ANSWER);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char text[256];
-        snprintf(text, sizeof text, "POST /api/things/x HTTP/1.1\r\nHost: h\r\n%sContent-Length: 2\r\n\r\n{}",
+        snprintf(text, sizeof text,
+                 "POST /api/things/x HTTP/1.1\r\nHost: h\r\n%sContent-Length: 2\r\n\r\n{}",
                  rows[i].headers);
         ck_assert_msg(stub_host_status(&host, text) == rows[i].status, "%s", rows[i].headers);
     }
@@ -226,10 +244,14 @@ END_TEST
 
 START_TEST(an_invocation_is_told_in_chunks) {
     start(HOST_SHAPE_INVOCATION, ANSWER);
-    stub_host_ask(&host, "POST /api/things/x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 5\r\n\r\n\xef\xbb\xbf{}",
-                  &response);
-    ck_assert(saw("POST /Get HTTP/1.1\n") && saw("\nContent-Type: application/json; charset=utf-8\n"));
-    ck_assert(saw("\nX-Azure-Functions-InvocationId: ") && saw("\nUser-Agent: Azure-Functions-Host/4."));
+    stub_host_ask(
+        &host,
+        "POST /api/things/x HTTP/1.1\r\nHost: h:1\r\nContent-Length: 5\r\n\r\n\xef\xbb\xbf{}",
+        &response);
+    ck_assert(saw("POST /Get HTTP/1.1\n") &&
+              saw("\nContent-Type: application/json; charset=utf-8\n"));
+    ck_assert(saw("\nX-Azure-Functions-InvocationId: ") &&
+              saw("\nUser-Agent: Azure-Functions-Host/4."));
     ck_assert(seen.is_chunked);
     ck_assert_ptr_nonnull(strstr(seen.body, "\"Params\":{\"id\":\"x\"}"));
     ck_assert_ptr_nonnull(strstr(seen.body, "\"Body\":\"{}\""));
@@ -237,9 +259,9 @@ START_TEST(an_invocation_is_told_in_chunks) {
 END_TEST
 
 START_TEST(a_chunked_body_arrives_in_the_proxied_shape_alone) {
-    static const char chunked[] =
-        "POST /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n"
-        "3;name=value\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
+    static const char chunked[] = "POST /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: "
+                                  "99\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                  "3;name=value\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
     start((enum host_shape)_i, ANSWER);
     int status = stub_host_status(&host, chunked);
     if (_i == HOST_SHAPE_PROXY) {
@@ -289,10 +311,11 @@ static const struct {
     const char *request;
     int sends;
     bool waits;
-} unanswered[] = {{HOST_SHAPE_PROXY, POST, 1, true},          {HOST_SHAPE_PROXY, EMPTY_POST, 10, true},
-                  {HOST_SHAPE_PROXY, GET, 40, true},          {HOST_SHAPE_FORWARD, POST, 1, false},
-                  {HOST_SHAPE_FORWARD, EMPTY_POST, 1, false}, {HOST_SHAPE_FORWARD, GET, 4, false},
-                  {HOST_SHAPE_INVOCATION, POST, 1, false},    {HOST_SHAPE_INVOCATION, GET, 1, false}};
+} unanswered[] = {
+    {HOST_SHAPE_PROXY, POST, 1, true},          {HOST_SHAPE_PROXY, EMPTY_POST, 10, true},
+    {HOST_SHAPE_PROXY, GET, 40, true},          {HOST_SHAPE_FORWARD, POST, 1, false},
+    {HOST_SHAPE_FORWARD, EMPTY_POST, 1, false}, {HOST_SHAPE_FORWARD, GET, 4, false},
+    {HOST_SHAPE_INVOCATION, POST, 1, false},    {HOST_SHAPE_INVOCATION, GET, 1, false}};
 
 START_TEST(an_unanswered_request_with_a_body_is_sent_once_and_others_more_often) {
     start(unanswered[_i].shape, END);
@@ -382,9 +405,11 @@ END_TEST
 
 START_TEST(header_bytes_beyond_ascii_are_500_and_no_utf_8_is_400) {
     start((enum host_shape)_i, ANSWER);
-    ck_assert_int_eq(stub_host_status(&host, "GET /api/things/x HTTP/1.1\r\nHost: h\r\nA: \xff\r\n\r\n"), 400);
-    ck_assert_int_eq(stub_host_status(&host, "GET /api/things/x HTTP/1.1\r\nHost: h\r\nA: \xc3\xa9\r\n\r\n"),
-                     _i == HOST_SHAPE_INVOCATION ? 409 : 500);
+    ck_assert_int_eq(
+        stub_host_status(&host, "GET /api/things/x HTTP/1.1\r\nHost: h\r\nA: \xff\r\n\r\n"), 400);
+    ck_assert_int_eq(
+        stub_host_status(&host, "GET /api/things/x HTTP/1.1\r\nHost: h\r\nA: \xc3\xa9\r\n\r\n"),
+        _i == HOST_SHAPE_INVOCATION ? 409 : 500);
 }
 END_TEST
 
@@ -393,7 +418,8 @@ START_TEST(a_body_of_up_to_100_mb_arrives_and_a_larger_one_is_a_500) {
     char *bytes = calloc(1, BIG_BYTES);
     ck_assert_ptr_nonnull(bytes);
     char head[128];
-    snprintf(head, sizeof head, "PUT /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", BIG_BYTES);
+    snprintf(head, sizeof head,
+             "PUT /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n", BIG_BYTES);
     int fd = raw_http_connect(front_server_port(host.server));
     ck_assert(raw_http_send(fd, head) && raw_http_send_bytes(fd, bytes, BIG_BYTES));
     raw_http_read(fd, &response, false);
@@ -402,7 +428,9 @@ START_TEST(a_body_of_up_to_100_mb_arrives_and_a_larger_one_is_a_500) {
     raw_response_release(&response);
     close(fd);
     free(bytes);
-    stub_host_ask(&host, "PUT /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: 104857601\r\n\r\n", &response);
+    stub_host_ask(&host,
+                  "PUT /api/things/x HTTP/1.1\r\nHost: h\r\nContent-Length: 104857601\r\n\r\n",
+                  &response);
     assert_empty_500();
     ck_assert_int_eq(stub_handler_count(), 1);
 }
@@ -445,13 +473,16 @@ int main(void) {
     tcase_add_test(tcase, a_forwarded_body_has_one_media_type);
     tcase_add_test(tcase, an_invocation_is_told_in_chunks);
     tcase_add_loop_test(tcase, a_chunked_body_arrives_in_the_proxied_shape_alone, 0, 3);
-    tcase_add_loop_test(tcase, where_nothing_listens_a_proxied_request_is_tried_for_2_s_and_others_once, 0, 3);
+    tcase_add_loop_test(
+        tcase, where_nothing_listens_a_proxied_request_is_tried_for_2_s_and_others_once, 0, 3);
     tcase_add_test(tcase, a_handler_that_comes_back_in_time_is_reached);
-    tcase_add_loop_test(tcase, an_unanswered_request_with_a_body_is_sent_once_and_others_more_often, 0,
-                        sizeof unanswered / sizeof unanswered[0]);
+    tcase_add_loop_test(tcase, an_unanswered_request_with_a_body_is_sent_once_and_others_more_often,
+                        0, sizeof unanswered / sizeof unanswered[0]);
     tcase_add_test(tcase, a_connection_whose_end_has_come_is_not_used_again);
-    tcase_add_loop_test(tcase, a_proxied_answer_that_is_cut_off_is_a_reset_and_another_an_empty_500, 0, 3);
-    tcase_add_loop_test(tcase, a_silent_handler_is_killed_after_the_function_timeout_and_started_again, 0, 3);
+    tcase_add_loop_test(tcase, a_proxied_answer_that_is_cut_off_is_a_reset_and_another_an_empty_500,
+                        0, 3);
+    tcase_add_loop_test(
+        tcase, a_silent_handler_is_killed_after_the_function_timeout_and_started_again, 0, 3);
     tcase_add_test(tcase, a_caller_who_leaves_ends_the_call);
     tcase_add_loop_test(tcase, callers_who_come_while_the_handler_restarts_are_held, 0, 3);
     tcase_add_loop_test(tcase, header_bytes_beyond_ascii_are_500_and_no_utf_8_is_400, 0, 3);

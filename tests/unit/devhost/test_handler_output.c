@@ -58,7 +58,8 @@ static void assert_lines(const char *expected, size_t length) {
         const char *newline = memchr(expected, '\n', length);
         ck_assert_ptr_nonnull(newline);
         size_t line = (size_t)(newline + 1 - expected);
-        ck_assert_msg((size_t)(end - at) >= TIME_BYTES + line && at[0] == '[', "too little: %.*s", (int)(end - at), at);
+        ck_assert_msg((size_t)(end - at) >= TIME_BYTES + line && at[0] == '[', "too little: %.*s",
+                      (int)(end - at), at);
         ck_assert_mem_eq(at + TIME_BYTES, expected, line);
         at += TIME_BYTES + line;
         expected += line;

@@ -80,7 +80,8 @@ static void start(const char *body) {
 static void step_until(enum handler_state state) {
     int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
     while (handler_process_step(process) != state) {
-        ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "the handler does not come into state %d", (int)state);
+        ck_assert_msg(clock_now_ms(clock_system()) < until_ms,
+                      "the handler does not come into state %d", (int)state);
         usleep(POLL_US);
     }
 }
@@ -170,9 +171,11 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     signal(SIGQUIT, SIG_DFL);
     ck_assert_int_eq(dup2(STDERR_FILENO, 50), 50); /* a file without close-on-exec */
     start("signals=0; leaked=no; [ ! -e /proc/$$/fd/50 ] || leaked=yes\n"
-          "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$((signals | 0x$value)) ;; esac; done < "
+          "while read -r key value; do case $key in SigIgn:|SigBlk:) signals=$((signals | "
+          "0x$value)) ;; esac; done < "
           "/proc/$$/status\n"
-          "echo \"$PWD|$1|$2|$#|$A_SETTING|$FUNCTIONS_APP_ROOT_PATH|$((signals & 0x7fffffff))|$leaked\" > "
+          "echo \"$PWD|$1|$2|$#|$A_SETTING|$FUNCTIONS_APP_ROOT_PATH|$((signals & "
+          "0x7fffffff))|$leaked\" > "
           "told.new\n"
           "mv told.new told\nexec sleep 60\n");
     char told[1024];
@@ -180,8 +183,8 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     read_line("told", told, sizeof told);
     close(50);
     /* No signal is blocked, and SIGPIPE alone is ignored; those from 32 on are libc's own and not ours to set. */
-    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|%d|no", folder_path, folder_path,
-             1 << (SIGPIPE - 1));
+    snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|%d|no", folder_path,
+             folder_path, 1 << (SIGPIPE - 1));
     ck_assert_str_eq(told, expected);
 }
 END_TEST
@@ -191,7 +194,8 @@ static const int uncounted[] = {0, 200};
 
 START_TEST(some_exit_codes_are_restarted_without_end) {
     char script[128];
-    snprintf(script, sizeof script, "[ $(wc -l < runs) -lt 8 ] && exit %d\nexec sleep 60\n", uncounted[_i]);
+    snprintf(script, sizeof script, "[ $(wc -l < runs) -lt 8 ] && exit %d\nexec sleep 60\n",
+             uncounted[_i]);
     start(script);
     int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
     while (count_runs() < 8) {
@@ -300,7 +304,8 @@ START_TEST(stopping_asks_again_until_the_handler_exits) {
 END_TEST
 
 START_TEST(a_child_that_keeps_the_handler_s_pipes_open_holds_nothing_up) {
-    start("[ -e child ] && exec sleep 60\nsleep 60 &\necho $! > child.new; mv child.new child\nexit 0\n");
+    start("[ -e child ] && exec sleep 60\nsleep 60 &\necho $! > child.new; mv child.new "
+          "child\nexit 0\n");
     int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
     while (count_runs() < 2) {
         handler_process_step(process);
@@ -360,8 +365,10 @@ int main(int argc, char **argv) {
     tcase_set_timeout(tcase, 2.0 * DEADLINE_MS / 1000);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_handler_is_ready_once_it_answers);
-    tcase_add_test(tcase, a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open_ears);
-    tcase_add_loop_test(tcase, some_exit_codes_are_restarted_without_end, 0, sizeof uncounted / sizeof uncounted[0]);
+    tcase_add_test(tcase,
+                   a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open_ears);
+    tcase_add_loop_test(tcase, some_exit_codes_are_restarted_without_end, 0,
+                        sizeof uncounted / sizeof uncounted[0]);
     tcase_add_test(tcase, another_exit_code_is_restarted_twice_on_the_same_port);
     tcase_add_test(tcase, a_restart_that_was_asked_for_kills_and_is_not_counted);
     tcase_add_test(tcase, stopping_asks_again_until_the_handler_exits);

@@ -12,10 +12,12 @@
 #include "support/processes/check_main.h"
 #include "support/processes/temp_folder.h"
 
-#define HOST_JSON \
-    "{\"version\":\"2.0\",\"customHandler\":{\"description\":{\"defaultExecutablePath\":\"bin/handler\"}%s}%s}"
-#define HTTP_JSON                                                                                                      \
-    "{\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\",%s},{\"type\":\"http\",\"direction\":\"out\",\"name\":" \
+#define HOST_JSON                                                                               \
+    "{\"version\":\"2.0\",\"customHandler\":{\"description\":{\"defaultExecutablePath\":\"bin/" \
+    "handler\"}%s}%s}"
+#define HTTP_JSON                                                                       \
+    "{\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\",%s},{\"type\":\"http\"," \
+    "\"direction\":\"out\",\"name\":"                                                   \
     "\"res\"}]}"
 
 static struct temp_folder folder;
@@ -70,9 +72,10 @@ static void assert_fails(enum status expected, const char *part) {
 
 START_TEST(an_app_is_read_as_the_host_reads_it) {
     write_http("Get", "\"methods\":[\"get\",\"Head\"],\"route\":\"inventory/{productId}\"");
-    write_function("Clean",
-                   "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\",\"schedule\":\"0 */5 * * * *\"}]}");
-    temp_folder_write(&folder, "local.settings.json", "{\"IsEncrypted\":false,\"Values\":{\"A:B\":\"1\",\"C\":\"\"}}");
+    write_function("Clean", "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"timer\","
+                            "\"schedule\":\"0 */5 * * * *\"}]}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"IsEncrypted\":false,\"Values\":{\"A:B\":\"1\",\"C\":\"\"}}");
     load();
     char executable[PATH_MAX];
     snprintf(executable, sizeof executable, "%s/bin/handler", config.folder);
@@ -100,7 +103,8 @@ END_TEST
 
 START_TEST(comments_and_a_byte_order_mark_are_fine) {
     write_http("Get", "\"route\":\"x\"");
-    temp_folder_write(&folder, "local.settings.json", "\xef\xbb\xbf{ // comment\n\"Values\":{\"A\":\"http://x\"}}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "\xef\xbb\xbf{ // comment\n\"Values\":{\"A\":\"http://x\"}}");
     load();
     ck_assert_str_eq(config.settings[0].value, "http://x");
 }
@@ -178,7 +182,8 @@ START_TEST(a_request_finds_its_function_by_route_and_method) {
     struct route_values params;
     ck_assert_str_eq(http_front_find(&config, "GET", "/api/inventory/a", &params)->name, "Get");
     ck_assert_str_eq(http_front_find(&config, "PUT", "/api/inventory/a", &params)->name, "Put");
-    ck_assert_str_eq(http_front_find(&config, "POST", "/api/inventory/a/reserve", &params)->name, "Reserve");
+    ck_assert_str_eq(http_front_find(&config, "POST", "/api/inventory/a/reserve", &params)->name,
+                     "Reserve");
     ck_assert_str_eq(params.items[0].value, "a");
     ck_assert_str_eq(http_front_find(&config, "PATCH", "/api/any", &params)->name, "Any");
     ck_assert_ptr_null(http_front_find(&config, "GET", "/api/inventory/a/reserve", &params));
@@ -188,10 +193,12 @@ END_TEST
 
 START_TEST(values_that_are_no_strings_become_text) {
     write_http("Get", "\"route\":\"x\"");
-    temp_folder_write(&folder, "local.settings.json",
-                      "{\"Values\":{\"A\":true,\"B\":false,\"C\":12,\"D\":1.5,\"E\":null,\"F\":\"x\"}}");
+    temp_folder_write(
+        &folder, "local.settings.json",
+        "{\"Values\":{\"A\":true,\"B\":false,\"C\":12,\"D\":1.5,\"E\":null,\"F\":\"x\"}}");
     load();
-    static const char *const expected[][2] = {{"A", "true"}, {"B", "false"}, {"C", "12"}, {"D", "1.5"}, {"F", "x"}};
+    static const char *const expected[][2] = {
+        {"A", "true"}, {"B", "false"}, {"C", "12"}, {"D", "1.5"}, {"F", "x"}};
     ck_assert_uint_eq(config.setting_count, 5);
     for (size_t i = 0; i < 5; i++) {
         ck_assert_str_eq(config.settings[i].name, expected[i][0]);
@@ -207,13 +214,16 @@ START_TEST(functions_are_switched_off_by_setting_and_by_file) {
     } values[] = {{"true", true}, {"True", true}, {"1", true}, {"false", false},
                   {"0", false},   {"yes", false}, {"", false}};
     write_http("Get", "\"route\":\"x\"");
-    write_function("Off", "{\"disabled\":true,\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\"}]}");
+    write_function(
+        "Off", "{\"disabled\":true,\"bindings\":[{\"type\":\"httpTrigger\",\"name\":\"req\"}]}");
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char text[128];
-        snprintf(text, sizeof text, "{\"Values\":{\"AzureWebJobs.get.disabled\":\"%s\"}}", values[i].value);
+        snprintf(text, sizeof text, "{\"Values\":{\"AzureWebJobs.get.disabled\":\"%s\"}}",
+                 values[i].value);
         temp_folder_write(&folder, "local.settings.json", text);
         load();
-        ck_assert_msg(config.functions[0].is_disabled == values[i].is_disabled, "%s", values[i].value);
+        ck_assert_msg(config.functions[0].is_disabled == values[i].is_disabled, "%s",
+                      values[i].value);
         ck_assert(config.functions[1].is_disabled);
     }
     setenv("AzureWebJobs.Get.Disabled", "true", 1); /* the environment wins */
@@ -225,14 +235,17 @@ END_TEST
 
 START_TEST(settings_stand_for_members_of_host_json) {
     write_http("Get", "\"route\":\"x\"");
-    write_host(",\"enableProxyingHttpRequest\":true", ",\"extensions\":{\"http\":{\"routePrefix\":\"v1\"}}");
+    write_host(",\"enableProxyingHttpRequest\":true",
+               ",\"extensions\":{\"http\":{\"routePrefix\":\"v1\"}}");
     load();
     ck_assert_int_eq(config.function_timeout_ms, 30 * 60 * 1000);
-    temp_folder_write(&folder, "local.settings.json",
-                      "{\"Values\":{\"AzureFunctionsJobHost__extensions__http__routePrefix\":\"v2\","
-                      "\"azurefunctionsjobhost:customHandler:enableProxyingHttpRequest\":false,"
-                      "\"AzureFunctionsJobHost__customhandler__enableForwardingHttpRequest\":\"True\","
-                      "\"AzureFunctionsJobHost__functionTimeout\":\"00:10:00\",\"AzureFunctionsJobHostess\":\"x\"}}");
+    temp_folder_write(
+        &folder, "local.settings.json",
+        "{\"Values\":{\"AzureFunctionsJobHost__extensions__http__routePrefix\":\"v2\","
+        "\"azurefunctionsjobhost:customHandler:enableProxyingHttpRequest\":false,"
+        "\"AzureFunctionsJobHost__customhandler__enableForwardingHttpRequest\":\"True\","
+        "\"AzureFunctionsJobHost__functionTimeout\":\"00:10:00\",\"AzureFunctionsJobHostess\":"
+        "\"x\"}}");
     load();
     ck_assert_str_eq(config.functions[0].route, "v2/x");
     ck_assert_int_eq(config.shape, HOST_SHAPE_FORWARD);
@@ -250,20 +263,23 @@ END_TEST
 START_TEST(a_schedule_may_be_a_setting_and_a_bad_one_disables_its_function_alone) {
     static const char *const schedules[] = {"* * * *", "%NOT_SET%", "61 * * * * *", "%", "%%"};
     write_http("Get", "\"route\":\"x\"");
-    write_function("Clean",
-                   "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"%Clean:When%\"}]}");
-    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"Clean__When\":\"00:05:00\"}}");
+    write_function("Clean", "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":"
+                            "\"%Clean:When%\"}]}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"Clean__When\":\"00:05:00\"}}");
     load();
     ck_assert_int_eq(config.functions[0].schedule.interval_ms, 5 * 60 * 1000);
     ck_assert_str_eq(config.functions[0].schedule_text, "00:05:00");
     ck_assert(!config.functions[0].is_disabled);
     for (size_t i = 0; i < sizeof schedules / sizeof schedules[0]; i++) {
         char text[256];
-        snprintf(text, sizeof text, "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"%s\"}]}",
+        snprintf(text, sizeof text,
+                 "{\"bindings\":[{\"type\":\"timerTrigger\",\"name\":\"t\",\"schedule\":\"%s\"}]}",
                  schedules[i]);
         write_function("Clean", text);
         load();
-        ck_assert_msg(config.functions[0].is_disabled && !config.functions[1].is_disabled, "%s", schedules[i]);
+        ck_assert_msg(config.functions[0].is_disabled && !config.functions[1].is_disabled, "%s",
+                      schedules[i]);
     }
 }
 END_TEST
@@ -296,7 +312,8 @@ START_TEST(the_environment_wins_over_the_settings_and_the_host_over_both) {
                                            "FUNCTIONS_HTTPWORKER_ID=id",
                                            "FUNCTIONS_APP_ROOT_PATH=/app"};
     enum { EXPECTED = sizeof expected / sizeof expected[0] };
-    const struct host_config app = {.folder = (char[]){"/app"}, .settings = settings, .setting_count = 5};
+    const struct host_config app = {
+        .folder = (char[]){"/app"}, .settings = settings, .setting_count = 5};
     char **environment = handler_environment_new(&app, own, 4711, "id");
     ck_assert_ptr_nonnull(environment);
     size_t count = 0;

@@ -14,7 +14,8 @@ static char last_line[256];
 static bool serve(void *context, const struct stub_request *request) {
     (void)context;
     snprintf(last_line, sizeof last_line, "%.*s", (int)strcspn(request->head, "\n"), request->head);
-    return stub_handler_answer(request, "200 OK", "Content-Type: application/json\r\n", "{\"Outputs\":{}}");
+    return stub_handler_answer(request, "200 OK", "Content-Type: application/json\r\n",
+                               "{\"Outputs\":{}}");
 }
 
 static void set_up(void) {
@@ -29,8 +30,8 @@ static void tear_down(void) {
 
 static int ask(const char *method, const char *path, const char *body) {
     char text[512];
-    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-             strlen(body), body);
+    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s",
+             method, path, strlen(body), body);
     return stub_host_status(&host, text);
 }
 

@@ -28,14 +28,15 @@ static void assert_next(const char *expression, const char *after, const char *e
         utc_format_iso8601(next_ms, found);
         ck_assert_int_eq(next_ms % 1000, 0);
     }
-    ck_assert_msg(strcmp(found, expected) == 0, "%s after %s: %s instead of %s", expression, after, found, expected);
+    ck_assert_msg(strcmp(found, expected) == 0, "%s after %s: %s instead of %s", expression, after,
+                  found, expected);
 }
 
 static void assert_refused(const char *expression) {
     struct ncrontab schedule = {.seconds = 42};
     struct error err = {.message = ""};
-    ck_assert_msg(ncrontab_parse(expression, &schedule, &err) == STATUS_INVALID_ARGUMENT, "\"%s\" was taken",
-                  expression);
+    ck_assert_msg(ncrontab_parse(expression, &schedule, &err) == STATUS_INVALID_ARGUMENT,
+                  "\"%s\" was taken", expression);
     ck_assert_uint_eq(schedule.seconds, 42);
     ck_assert(err.message[0] != '\0');
 }
@@ -59,7 +60,8 @@ START_TEST(values_lists_ranges_and_steps_are_understood) {
     ck_assert_uint_eq(schedule.days, 1U << 1 | 1U << 11 | 1U << 21 | 1U << 31);
     ck_assert_uint_eq(schedule.months, 1 << 2 | 1 << 6 | 1 << 10);
     ck_assert_uint_eq(schedule.weekdays, 1 << 1);
-    ck_assert_uint_eq(parse("0 50/5 1-2,22-23/1 * * *").minutes, UINT64_C(1) << 50 | UINT64_C(1) << 55);
+    ck_assert_uint_eq(parse("0 50/5 1-2,22-23/1 * * *").minutes, UINT64_C(1) << 50 | UINT64_C(1)
+                                                                                         << 55);
     ck_assert_uint_eq(parse("0 0 1-2,22-23 * * *").hours, 1 << 1 | 1 << 2 | 1 << 22 | 1 << 23);
 }
 END_TEST
@@ -145,7 +147,8 @@ START_TEST(a_refusal_names_the_field) {
     struct ncrontab schedule;
     struct error err;
     ck_assert_int_eq(ncrontab_parse("0 0 25 * * *", &schedule, &err), STATUS_INVALID_ARGUMENT);
-    ck_assert_msg(strstr(err.message, "hour") != NULL && strstr(err.message, "0 to 23") != NULL, "%s", err.message);
+    ck_assert_msg(strstr(err.message, "hour") != NULL && strstr(err.message, "0 to 23") != NULL,
+                  "%s", err.message);
 }
 END_TEST
 

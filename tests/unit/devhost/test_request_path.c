@@ -20,7 +20,8 @@ static void tear_down(void) {
 static void assert_canonical(const char *path, const char *expected) {
     strbuf_clear(&text);
     ck_assert_msg(request_path_canonical(&text, path, strlen(path)), "%s is refused", path);
-    ck_assert_msg(strcmp(text.data, expected) == 0, "%s becomes %s, not %s", path, text.data, expected);
+    ck_assert_msg(strcmp(text.data, expected) == 0, "%s becomes %s, not %s", path, text.data,
+                  expected);
 }
 
 static void assert_decoded(const char *path, const char *expected) {

@@ -92,11 +92,13 @@ END_TEST
 
 START_TEST(templates_with_more_than_names_are_refused) {
     static const char *const templates[] = {
-        "a/{id:int}", "a/{id?}", "a/{*rest}", "a/x{id}", "a/{id}x", "a/{}",
-        "a//b",       "",        "a/",        "{",       "a}",      "{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}"};
+        "a/{id:int}", "a/{id?}", "a/{*rest}", "a/x{id}",
+        "a/{id}x",    "a/{}",    "a//b",      "",
+        "a/",         "{",       "a}",        "{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}/{9}"};
     struct error err;
     for (size_t i = 0; i < sizeof templates / sizeof templates[0]; i++) {
-        ck_assert_msg(route_check(templates[i], &err) == STATUS_INVALID_ARGUMENT, "%s was taken", templates[i]);
+        ck_assert_msg(route_check(templates[i], &err) == STATUS_INVALID_ARGUMENT, "%s was taken",
+                      templates[i]);
     }
     ck_assert_int_eq(route_check(RESERVE, &err), STATUS_OK);
     ck_assert_int_eq(route_check("{1}/{2}/{3}/{4}/{5}/{6}/{7}/{8}", &err), STATUS_OK);

@@ -29,7 +29,8 @@ static void assert_next(const char *text, const char *after, const char *expecte
     char next[UTC_TEXT_BYTES];
     ck_assert(utc_parse_iso8601(after, &after_ms));
     utc_format_iso8601(schedule_next_ms(&schedule, after_ms), next);
-    ck_assert_msg(strcmp(next, expected) == 0, "%s after %s: %s instead of %s", text, after, next, expected);
+    ck_assert_msg(strcmp(next, expected) == 0, "%s after %s: %s instead of %s", text, after, next,
+                  expected);
 }
 
 START_TEST(timespans_are_read_as_dotnet_reads_them) {
@@ -42,7 +43,8 @@ START_TEST(timespans_are_read_as_dotnet_reads_them) {
                  {"23:59:59", DAY - 1000}, {"25:01:00", 25 * DAY + 60 * MINUTE}};
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
         struct schedule schedule = parse(spans[i].text);
-        ck_assert_msg(schedule.interval_ms == spans[i].ms, "%s: %lld", spans[i].text, (long long)schedule.interval_ms);
+        ck_assert_msg(schedule.interval_ms == spans[i].ms, "%s: %lld", spans[i].text,
+                      (long long)schedule.interval_ms);
         ck_assert_int_eq(schedule_next_ms(&schedule, 42), 42 + spans[i].ms);
     }
 }
@@ -55,8 +57,8 @@ START_TEST(anything_else_is_refused) {
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct schedule schedule = {.interval_ms = 42};
         struct error err = {.message = ""};
-        ck_assert_msg(schedule_parse(texts[i], &schedule, &err) == STATUS_INVALID_ARGUMENT, "\"%s\" was taken",
-                      texts[i]);
+        ck_assert_msg(schedule_parse(texts[i], &schedule, &err) == STATUS_INVALID_ARGUMENT,
+                      "\"%s\" was taken", texts[i]);
         ck_assert_int_eq(schedule.interval_ms, 42);
         ck_assert(err.message[0] != '\0');
     }
@@ -93,7 +95,8 @@ START_TEST(a_change_of_the_clock_neither_stops_nor_repeats_a_schedule) {
     struct schedule schedule = parse("0 */30 * * * *");
     int64_t now_ms = 0;
     int64_t end_ms = 0;
-    ck_assert(utc_parse_iso8601("2025-10-25T20:00:00Z", &now_ms) && utc_parse_iso8601("2025-10-26T06:00:00Z", &end_ms));
+    ck_assert(utc_parse_iso8601("2025-10-25T20:00:00Z", &now_ms) &&
+              utc_parse_iso8601("2025-10-26T06:00:00Z", &end_ms));
     while (now_ms < end_ms) {
         int64_t next_ms = schedule_next_ms(&schedule, now_ms);
         ck_assert_int_gt(next_ms, now_ms);

@@ -47,7 +47,8 @@ END_TEST
 START_TEST(what_another_schedule_has_left_is_no_missed_run) {
     const struct timer_status other = {1000, 1000 + 30 * MINUTE, 1000};
     ck_assert(!timer_status_begin(&status, &other, &hourly, 1000 + 40 * MINUTE));
-    ck_assert_int_eq(status.next_ms, 1000 + 60 * MINUTE); /* by the new schedule, from the last run */
+    ck_assert_int_eq(status.next_ms,
+                     1000 + 60 * MINUTE); /* by the new schedule, from the last run */
     ck_assert_int_eq(status.last_ms, TIMER_STATUS_NEVER);
     ck_assert(!timer_status_begin(&status, &other, &hourly, 1000 + 70 * MINUTE));
     ck_assert_int_eq(status.next_ms, 1000 + 130 * MINUTE); /* that has passed as well: from now */

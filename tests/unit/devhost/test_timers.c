@@ -68,9 +68,10 @@ static void tear_down(void) {
 }
 
 static void start(const char *schedule) {
-    stub_host_start(&host,
-                    &(struct stub_host_options){
-                        .shape = HOST_SHAPE_PROXY, .schedule = schedule, .state = state.path, .timeout_ms = 60000});
+    stub_host_start(&host, &(struct stub_host_options){.shape = HOST_SHAPE_PROXY,
+                                                       .schedule = schedule,
+                                                       .state = state.path,
+                                                       .timeout_ms = 60000});
     stub_host_handle(&host, serve, NULL);
     struct error err;
     ck_assert_int_eq(timers_start(host.timers, &err), STATUS_OK);
@@ -83,8 +84,8 @@ static void wait_for_runs(int count) {
     until.tv_sec += DEADLINE_MS / 1000;
     pthread_mutex_lock(&seen.lock);
     while (seen.count < count) {
-        ck_assert_msg(pthread_cond_timedwait(&seen.changed, &seen.lock, &until) == 0, "%d runs, not %d", seen.count,
-                      count);
+        ck_assert_msg(pthread_cond_timedwait(&seen.changed, &seen.lock, &until) == 0,
+                      "%d runs, not %d", seen.count, count);
     }
     pthread_mutex_unlock(&seen.lock);
 }
@@ -101,7 +102,8 @@ static void wait_for_output(const char *text) {
     static char printed[OUTPUT_BYTES];
     int64_t until_ms = clock_now_ms(clock_system()) + DEADLINE_MS;
     do {
-        ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "\"%s\" is not in: %s", text, printed);
+        ck_assert_msg(clock_now_ms(clock_system()) < until_ms, "\"%s\" is not in: %s", text,
+                      printed);
         usleep(1000);
         stdout_capture_read(printed, sizeof printed);
     } while (strstr(printed, text) == NULL);
@@ -117,7 +119,8 @@ static cJSON *told(void) {
 }
 
 static const cJSON *timer_of(const cJSON *root) {
-    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Data"), "timer");
+    return cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Data"),
+                                            "timer");
 }
 
 static bool is_past_due(void) {
@@ -255,9 +258,11 @@ int main(void) {
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, a_run_is_told_in_chunks_and_its_answer_is_printed);
-    tcase_add_loop_test(tcase, a_failed_run_tells_the_reason_phrase_and_drops_the_body, 0, COUNT(failures));
-    tcase_add_loop_test(tcase, an_answer_that_says_nothing_hangs_until_the_timeout_which_restarts_the_handler, 0,
-                        COUNT(nothings));
+    tcase_add_loop_test(tcase, a_failed_run_tells_the_reason_phrase_and_drops_the_body, 0,
+                        COUNT(failures));
+    tcase_add_loop_test(
+        tcase, an_answer_that_says_nothing_hangs_until_the_timeout_which_restarts_the_handler, 0,
+        COUNT(nothings));
     tcase_add_test(tcase, a_schedule_faster_than_a_minute_has_no_status);
     tcase_add_test(tcase, a_first_run_never_had_a_last_and_times_are_local);
     tcase_add_test(tcase, a_run_that_outlasts_its_period_is_followed_by_one);

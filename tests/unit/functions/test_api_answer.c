@@ -71,8 +71,9 @@ START_TEST(an_error_has_azures_shape_and_keeps_headers) {
     http_headers_add(&response.headers, "Allow", "POST");
     api_answer_error(&response, 405, "MethodNotAllowed", "Only %s, \"%d\".", "POST", 7);
     ck_assert_int_eq(response.status, 405);
-    ck_assert_str_eq(response.body.data,
-                     "{\"error\":{\"code\":\"MethodNotAllowed\",\"message\":\"Only POST, \\\"7\\\".\"}}");
+    ck_assert_str_eq(
+        response.body.data,
+        "{\"error\":{\"code\":\"MethodNotAllowed\",\"message\":\"Only POST, \\\"7\\\".\"}}");
     ck_assert_str_eq(header("Content-Type"), "application/json");
     ck_assert_str_eq(header("Allow"), "POST");
     ck_assert_ptr_null(header("ETag"));
@@ -120,12 +121,14 @@ static const struct failure_row failure_rows[] = {
 
 START_TEST(each_status_has_its_answer) {
     const struct failure_row *row = &failure_rows[_i];
-    struct error err = failure_of(STATUS_PRECONDITION_FAILED); /* what it was before somebody gave it another meaning */
+    struct error err = failure_of(
+        STATUS_PRECONDITION_FAILED); /* what it was before somebody gave it another meaning */
     answer_failure(row->status, &err, "PROD-001");
     char expected[64];
     snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", row->code);
     ck_assert_int_eq(response.status, row->http_status);
-    ck_assert_msg(strncmp(response.body.data, expected, strlen(expected)) == 0, "%s", response.body.data);
+    ck_assert_msg(strncmp(response.body.data, expected, strlen(expected)) == 0, "%s",
+                  response.body.data);
     ck_assert_int_eq(header("Retry-After") != NULL, row->http_status == 503);
     ck_assert_ptr_null(header("ETag"));
     if (row->log[0] == '\0') {
@@ -141,8 +144,9 @@ START_TEST(the_log_has_the_detail_and_the_client_does_not) {
     answer_failure(STATUS_UNAVAILABLE, &err, "PROD-001");
     ck_assert_ptr_null(strstr(response.body.data, "secret"));
     ck_assert_ptr_null(strstr(response.body.data, "req-7"));
-    ck_assert_ptr_nonnull(strstr(logged, "Reserving PROD-001: reading 10.1.2.3:10002: secret detail "
-                                         "(UNAVAILABLE, OperationTimedOut, request req-7)\n"));
+    ck_assert_ptr_nonnull(strstr(logged,
+                                 "Reserving PROD-001: reading 10.1.2.3:10002: secret detail "
+                                 "(UNAVAILABLE, OperationTimedOut, request req-7)\n"));
 }
 END_TEST
 
@@ -150,9 +154,10 @@ START_TEST(the_host_is_told_what_the_log_is) {
     struct error err = failure_of(STATUS_UNAVAILABLE);
     api_answer_failure_to_host(&response, STATUS_MALFORMED, "Reconciling", &err);
     ck_assert_int_eq(response.status, 500);
-    ck_assert_str_eq(response.body.data,
-                     "{\"error\":{\"code\":\"InternalError\",\"message\":\"Reconciling: reading "
-                     "10.1.2.3:10002: secret detail (MALFORMED, OperationTimedOut, request req-7)\"}}");
+    ck_assert_str_eq(
+        response.body.data,
+        "{\"error\":{\"code\":\"InternalError\",\"message\":\"Reconciling: reading "
+        "10.1.2.3:10002: secret detail (MALFORMED, OperationTimedOut, request req-7)\"}}");
 }
 END_TEST
 
@@ -168,7 +173,13 @@ START_TEST(retry_after_is_storages_own_in_whole_seconds) {
     static const struct {
         int retry_after_ms;
         const char *seconds;
-    } rows[] = {{0, "1"}, {1, "1"}, {999, "1"}, {1000, "1"}, {1001, "2"}, {30000, "30"}, {2147483647, "2147484"}};
+    } rows[] = {{0, "1"},
+                {1, "1"},
+                {999, "1"},
+                {1000, "1"},
+                {1001, "2"},
+                {30000, "30"},
+                {2147483647, "2147484"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct error err = failure_of(STATUS_UNAVAILABLE);
         err.retry_after_ms = rows[i].retry_after_ms;
@@ -185,8 +196,9 @@ END_TEST
 START_TEST(an_answer_that_cannot_be_made_is_a_500) {
     api_answer_json(&response, 200, NULL, 3);
     ck_assert_int_eq(response.status, 500);
-    ck_assert_str_eq(response.body.data,
-                     "{\"error\":{\"code\":\"InternalError\",\"message\":\"An unexpected error occurred.\"}}");
+    ck_assert_str_eq(
+        response.body.data,
+        "{\"error\":{\"code\":\"InternalError\",\"message\":\"An unexpected error occurred.\"}}");
     ck_assert_str_eq(header("Content-Type"), "application/json");
     ck_assert_ptr_null(header("ETag"));
 }
@@ -226,7 +238,8 @@ int main(void) {
     suite_add_tcase(suite, answers);
     TCase *failures = tcase_create("failures");
     tcase_add_checked_fixture(failures, set_up, tear_down);
-    tcase_add_loop_test(failures, each_status_has_its_answer, 0, sizeof failure_rows / sizeof failure_rows[0]);
+    tcase_add_loop_test(failures, each_status_has_its_answer, 0,
+                        sizeof failure_rows / sizeof failure_rows[0]);
     tcase_add_test(failures, the_log_has_the_detail_and_the_client_does_not);
     tcase_add_test(failures, the_host_is_told_what_the_log_is);
     tcase_add_test(failures, a_failure_without_product_or_storage_detail_is_logged_cleanly);

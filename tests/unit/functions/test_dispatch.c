@@ -35,7 +35,8 @@ static void assert_error(int status, const char *code, const char *what) {
     char expected[64];
     snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
     ck_assert_msg(answer.status == status, "%s: %d %s", what, answer.status, answer.body.data);
-    ck_assert_msg(strncmp(answer.body.data, expected, strlen(expected)) == 0, "%s: %s", what, answer.body.data);
+    ck_assert_msg(strncmp(answer.body.data, expected, strlen(expected)) == 0, "%s: %s", what,
+                  answer.body.data);
 }
 
 static const char *header(const char *name) {
@@ -153,7 +154,8 @@ START_TEST(the_route_prefix_may_be_empty) {
     assert_error(404, "NotFound", "the old prefix");
     ask("GET", "/inventory/ReserveInventory", NULL);
     assert_error(404, "ProductNotFound", "a product called as a function");
-    ask("POST", "/GetInventory", "{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"PROD-001\"}}}}");
+    ask("POST", "/GetInventory",
+        "{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"PROD-001\"}}}}");
     ck_assert_int_eq(answer.status, 200);
     ask("GET", "/", NULL);
     ck_assert_int_eq(answer.status, 200);
@@ -183,22 +185,30 @@ END_TEST
 static void assert_wrapped(int status, const char *code, const char *what) {
     char expected[64];
     snprintf(expected, sizeof expected, "{\"Outputs\":{\"res\":{\"statusCode\":\"%d\",", status);
-    ck_assert_msg(answer.status == 200 && strncmp(answer.body.data, expected, strlen(expected)) == 0, "%s: %d %s", what,
-                  answer.status, answer.body.data);
+    ck_assert_msg(answer.status == 200 &&
+                      strncmp(answer.body.data, expected, strlen(expected)) == 0,
+                  "%s: %d %s", what, answer.status, answer.body.data);
     ck_assert_msg(strstr(answer.body.data, code) != NULL, "%s: %s", what, answer.body.data);
     ck_assert_str_eq(answer.reason, "");
 }
 
 /* A timer has no caller; the host logs the reason phrase. */
 static void assert_reason(int status, const char *reason, const char *what) {
-    ck_assert_msg(answer.status == status && strcmp(answer.reason, reason) == 0, "%s: %d %s", what, answer.status,
-                  answer.reason);
+    ck_assert_msg(answer.status == status && strcmp(answer.reason, reason) == 0, "%s: %d %s", what,
+                  answer.status, answer.reason);
 }
 
 START_TEST(what_is_no_payload_is_told_to_the_caller_or_fails_the_timer) {
-    static const char *const callers[] = {"/ReserveInventory", "/ReleaseInventory", "/GetInventory"};
-    static const char *const payloads[] = {
-        "", "{", "[]", "null", "{}", "{\"Data\":1}", "{\"Data\":{},\"Data\":{}}", "{\"Data\":{\"x\":\"\xFF\"}}"};
+    static const char *const callers[] = {"/ReserveInventory", "/ReleaseInventory",
+                                          "/GetInventory"};
+    static const char *const payloads[] = {"",
+                                           "{",
+                                           "[]",
+                                           "null",
+                                           "{}",
+                                           "{\"Data\":1}",
+                                           "{\"Data\":{},\"Data\":{}}",
+                                           "{\"Data\":{\"x\":\"\xFF\"}}"};
     for (size_t p = 0; p < COUNT(payloads); p++) {
         for (size_t f = 0; f < COUNT(callers); f++) {
             ask("POST", callers[f], payloads[p]);
@@ -229,7 +239,8 @@ static void refuse(const char *method, const char *path) {
     struct http_headers headers;
     http_headers_init(&headers);
     http_headers_add(&headers, "X-Azure-Functions-InvocationId", "id-1");
-    struct http_request request = {.method = method, .path = path, .query = "", .headers = &headers, .body = ""};
+    struct http_request request = {
+        .method = method, .path = path, .query = "", .headers = &headers, .body = ""};
     http_response_release(&answer);
     http_answer_refuse(&answer, HTTP_REFUSAL_STOPPING);
     http_headers_add(&answer.headers, "X-Kept", "yes");
@@ -246,8 +257,10 @@ START_TEST(the_server_s_refusals_take_the_request_s_shape) {
     refuse("POST", "/ReconcileInventory");
     assert_error(503, "Stopping", "timer");
     assert_reason(503, "Stopping: The server is stopping. Please retry the request.", "timer");
-    static const char *const others[][2] = {
-        {"POST", "/api/inventory/PROD-001/reserve"}, {"GET", "/"}, {"", ""}, {"GET", "/ReserveInventory"}};
+    static const char *const others[][2] = {{"POST", "/api/inventory/PROD-001/reserve"},
+                                            {"GET", "/"},
+                                            {"", ""},
+                                            {"GET", "/ReserveInventory"}};
     for (size_t i = 0; i < COUNT(others); i++) {
         refuse(others[i][0], others[i][1]);
         assert_error(503, "Stopping", others[i][1]);
@@ -279,8 +292,12 @@ END_TEST
 static void ask_too_large(const char *path) {
     struct http_headers headers;
     http_headers_init(&headers);
-    struct http_request request = {
-        .method = "POST", .path = path, .query = "", .headers = &headers, .body = "", .body_too_large = 1};
+    struct http_request request = {.method = "POST",
+                                   .path = path,
+                                   .query = "",
+                                   .headers = &headers,
+                                   .body = "",
+                                   .body_too_large = 1};
     http_response_release(&answer);
     http_response_init(&answer, 4096);
     function_app_dispatch(&app, &request, &answer);
@@ -302,12 +319,13 @@ END_TEST
 /* --- every error, in both shapes --- */
 
 /* A call that must be refused the same way whatever the shape. */
-static void assert_refused(const struct function_call *function_call, int status, const char *code, const char *what) {
+static void assert_refused(const struct function_call *function_call, int status, const char *code,
+                           const char *what) {
     struct http_response proxied = function_app_call(&app, CALL_PROXIED, function_call);
     call(CALL_INVOCATION, function_call);
     assert_error(status, code, what);
-    ck_assert_msg(strcmp(proxied.body.data, answer.body.data) == 0, "%s: %s %s", what, proxied.body.data,
-                  answer.body.data);
+    ck_assert_msg(strcmp(proxied.body.data, answer.body.data) == 0, "%s: %s %s", what,
+                  proxied.body.data, answer.body.data);
     ck_assert_int_eq(proxied.status, answer.status);
     ck_assert_uint_eq(proxied.headers.count, answer.headers.count);
     for (size_t i = 0; i < proxied.headers.count; i++) {
@@ -324,15 +342,18 @@ START_TEST(a_bad_product_id_is_refused) {
     char too_long[130];
     memset(too_long, 'a', 129);
     too_long[129] = '\0';
-    const char *const ids[] = {"A%2FB",    "%2F",    "A%00",  "%00",    "A%",  "A%4",  "A%zz", "%",
-                               "A%20B",    "A%2541", "A%0AB", "%C3%A4", "A+B", "A:B",  "A%25", "A*",
-                               "\xC3\xA4", ".",      "..",    "A.",     "%2E", "A%2e", "A..",  too_long};
+    const char *const ids[] = {"A%2FB", "%2F", "A%00",  "%00",    "A%",       "A%4",
+                               "A%zz",  "%",   "A%20B", "A%2541", "A%0AB",    "%C3%A4",
+                               "A+B",   "A:B", "A%25",  "A*",     "\xC3\xA4", ".",
+                               "..",    "A.",  "%2E",   "A%2e",   "A..",      too_long};
     for (size_t i = 0; i < COUNT(ids); i++) {
         for (size_t a = 0; a < COUNT(actions); a++) {
-            assert_refused(&(struct function_call){.product = ids[i], .action = actions[a], .body = good_body}, 400,
-                           "InvalidProductId", ids[i]);
+            assert_refused(
+                &(struct function_call){.product = ids[i], .action = actions[a], .body = good_body},
+                400, "InvalidProductId", ids[i]);
         }
-        assert_refused(&(struct function_call){.product = ids[i], .action = ""}, 400, "InvalidProductId", ids[i]);
+        assert_refused(&(struct function_call){.product = ids[i], .action = ""}, 400,
+                       "InvalidProductId", ids[i]);
     }
 }
 END_TEST
@@ -357,7 +378,8 @@ START_TEST(a_bad_body_is_refused) {
         {"{\"quantity\":5,\"customerId\":\"\\u0000\"}", "InvalidCustomerId"},
         {"{\"quantity\":5,\"customerId\":\"a\\u0000b\"}", "InvalidCustomerId"},
         {"{\"quantity\":5,\"customerId\":\"\\ud800\"}", "InvalidJson"},
-        {"{\"quantity\":5,\"customerId\":\"C\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]"
+        {"{\"quantity\":5,\"customerId\":\"C\",\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+         "[[]]]]]]]]]]]]]]]]]]"
          "]"
          "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
          "InvalidJson"},
@@ -381,21 +403,28 @@ START_TEST(a_bad_body_is_refused) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         for (size_t a = 0; a < COUNT(actions); a++) {
-            assert_refused(&(struct function_call){.action = actions[a], .body = rows[i].body}, 400, rows[i].code,
-                           rows[i].body == NULL ? "no body" : rows[i].body);
+            assert_refused(&(struct function_call){.action = actions[a], .body = rows[i].body}, 400,
+                           rows[i].code, rows[i].body == NULL ? "no body" : rows[i].body);
         }
     }
 }
 END_TEST
 
 START_TEST(a_nul_in_the_body_is_refused) {
-    static const char in_string[] = "{\"quantity\":5,\"customerId\":\"C\0D\"}", outside[] = "{\"quantity\":5\0}",
+    static const char in_string[] = "{\"quantity\":5,\"customerId\":\"C\0D\"}",
+                      outside[] = "{\"quantity\":5\0}",
                       escaped[] = "{\"quantity\":5,\"customerId\":\"C\\\0\"}";
-    assert_refused(&(struct function_call){.action = "reserve", .body = in_string, .body_length = sizeof in_string - 1},
+    assert_refused(&(struct function_call){.action = "reserve",
+                                           .body = in_string,
+                                           .body_length = sizeof in_string - 1},
                    400, "InvalidJson", "in a string");
-    assert_refused(&(struct function_call){.action = "reserve", .body = outside, .body_length = sizeof outside - 1},
+    assert_refused(&(struct function_call){.action = "reserve",
+                                           .body = outside,
+                                           .body_length = sizeof outside - 1},
                    400, "InvalidJson", "outside");
-    assert_refused(&(struct function_call){.action = "reserve", .body = escaped, .body_length = sizeof escaped - 1},
+    assert_refused(&(struct function_call){.action = "reserve",
+                                           .body = escaped,
+                                           .body_length = sizeof escaped - 1},
                    400, "InvalidJson", "behind a backslash");
 }
 END_TEST
@@ -403,14 +432,16 @@ END_TEST
 /* The host replaces such bytes with U+FFFD before a payload shows them to us: proxied alone can this be seen. */
 START_TEST(a_proxied_body_that_is_not_utf_8_is_refused) {
     call(CALL_PROXIED,
-         &(struct function_call){.action = "reserve", .body = "{\"quantity\":5,\"customerId\":\"C\xFF\"}"});
+         &(struct function_call){.action = "reserve",
+                                 .body = "{\"quantity\":5,\"customerId\":\"C\xFF\"}"});
     assert_error(400, "InvalidJson", "not UTF-8");
 }
 END_TEST
 
 START_TEST(a_bad_reservation_id_is_refused_where_it_matters) {
-    struct function_call with_id = {.action = "release",
-                                    .body = "{\"quantity\":5,\"customerId\":\"C\",\"reservationId\":\"R-1\"}"};
+    struct function_call with_id = {
+        .action = "release",
+        .body = "{\"quantity\":5,\"customerId\":\"C\",\"reservationId\":\"R-1\"}"};
     assert_refused(&with_id, 400, "InvalidReservationId", "release");
     with_id.action = "reserve";
     call(CALL_PROXIED, &with_id);
@@ -425,27 +456,32 @@ START_TEST(a_body_over_64_kib_is_refused) {
     memset(body, ' ', LIMIT + 1);
     memcpy(body, good_body, sizeof good_body - 1);
     for (size_t a = 0; a < COUNT(actions); a++) {
-        assert_refused(&(struct function_call){.action = actions[a], .body = body, .body_length = LIMIT + 1}, 413,
-                       "PayloadTooLarge", "64 KiB and a byte");
+        assert_refused(
+            &(struct function_call){.action = actions[a], .body = body, .body_length = LIMIT + 1},
+            413, "PayloadTooLarge", "64 KiB and a byte");
     }
     for (int shape = 0; shape < CALL_SHAPES; shape++) {
-        call(shape, &(struct function_call){.action = "reserve", .body = body, .body_length = LIMIT});
+        call(shape,
+             &(struct function_call){.action = "reserve", .body = body, .body_length = LIMIT});
         ck_assert_int_eq(answer.status, 200);
     }
     /* As many bytes as a body of the largest size may take in a payload. */
     memset(body, 1, LIMIT);
-    assert_refused(&(struct function_call){.action = "reserve", .body = body, .body_length = LIMIT}, 400, "InvalidJson",
-                   "64 KiB to be escaped");
+    assert_refused(&(struct function_call){.action = "reserve", .body = body, .body_length = LIMIT},
+                   400, "InvalidJson", "64 KiB to be escaped");
     free(body);
 }
 END_TEST
 
 START_TEST(another_media_type_is_refused) {
-    static const char *const types[] = {"text/plain", "application/octet-stream", "multipart/form-data; boundary=\"x\"",
+    static const char *const types[] = {"text/plain", "application/octet-stream",
+                                        "multipart/form-data; boundary=\"x\"",
                                         "application/json; charset=latin1"};
     for (size_t i = 0; i < COUNT(types); i++) {
         for (size_t a = 0; a < COUNT(actions); a++) {
-            assert_refused(&(struct function_call){.action = actions[a], .content_type = types[i], .body = good_body},
+            assert_refused(&(struct function_call){.action = actions[a],
+                                                   .content_type = types[i],
+                                                   .body = good_body},
                            415, "UnsupportedMediaType", types[i]);
         }
     }
@@ -478,9 +514,11 @@ START_TEST(a_header_that_was_sent_twice_is_refused) {
 END_TEST
 
 START_TEST(an_encoded_body_is_refused) {
-    static const char *const encodings[][3] = {{"gzip"}, {"identity, br"}, {"identity", "gzip"}, {"gzip", "identity"}};
+    static const char *const encodings[][3] = {
+        {"gzip"}, {"identity, br"}, {"identity", "gzip"}, {"gzip", "identity"}};
     for (size_t i = 0; i < COUNT(encodings); i++) {
-        struct function_call encoded = {.action = "reserve", .body = good_body, .header.name = "Content-Encoding"};
+        struct function_call encoded = {
+            .action = "reserve", .body = good_body, .header.name = "Content-Encoding"};
         memcpy(encoded.header.values, encodings[i], sizeof encodings[i]);
         assert_refused(&encoded, 415, "UnsupportedMediaType", encodings[i][0]);
     }
@@ -499,25 +537,29 @@ END_TEST
 
 START_TEST(an_unknown_product_is_not_found) {
     for (size_t a = 0; a < COUNT(actions); a++) {
-        assert_refused(&(struct function_call){.product = "PROD-404", .action = actions[a], .body = good_body}, 404,
-                       "ProductNotFound", actions[a]);
+        assert_refused(
+            &(struct function_call){.product = "PROD-404", .action = actions[a], .body = good_body},
+            404, "ProductNotFound", actions[a]);
     }
-    assert_refused(&(struct function_call){.product = "PROD-404", .action = ""}, 404, "ProductNotFound", "get");
+    assert_refused(&(struct function_call){.product = "PROD-404", .action = ""}, 404,
+                   "ProductNotFound", "get");
 }
 END_TEST
 
 START_TEST(other_names_of_json_are_taken_in_both_shapes) {
-    static const char *const types[] = {"application/json", "Application/JSON; charset=UTF-8", "text/json",
-                                        "application/vnd.api+json"};
+    static const char *const types[] = {"application/json", "Application/JSON; charset=UTF-8",
+                                        "text/json", "application/vnd.api+json"};
     for (size_t i = 0; i < COUNT(types); i++) {
-        call(_i, &(struct function_call){.action = "reserve", .content_type = types[i], .body = good_body});
+        call(_i, &(struct function_call){
+                     .action = "reserve", .content_type = types[i], .body = good_body});
         ck_assert_msg(answer.status == 200, "%s: %s", types[i], answer.body.data);
     }
 }
 END_TEST
 
 START_TEST(a_get_does_not_look_at_a_body) {
-    call(_i, &(struct function_call){.action = "", .content_type = "text/plain", .body = "nonsense"});
+    call(_i,
+         &(struct function_call){.action = "", .content_type = "text/plain", .body = "nonsense"});
     ck_assert_int_eq(answer.status, 200);
 }
 END_TEST
@@ -541,7 +583,8 @@ int main(void) {
     tcase_add_test(invocations, the_server_s_refusals_take_the_request_s_shape);
     tcase_add_test(invocations, the_method_of_the_caller_is_checked_in_a_payload_too);
     tcase_add_test(invocations, a_payload_without_a_product_is_of_no_valid_one);
-    tcase_add_test(invocations, a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes);
+    tcase_add_test(invocations,
+                   a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes);
     suite_add_tcase(suite, invocations);
     TCase *errors = tcase_create("errors in both shapes");
     tcase_add_checked_fixture(errors, set_up, tear_down);
@@ -554,7 +597,8 @@ int main(void) {
     tcase_add_test(errors, another_media_type_is_refused);
     tcase_add_test(errors, a_header_that_was_sent_twice_is_refused);
     tcase_add_test(errors, an_encoded_body_is_refused);
-    tcase_add_loop_test(errors, a_body_may_begin_with_a_byte_order_mark_and_have_names_in_any_case, 0, CALL_SHAPES);
+    tcase_add_loop_test(errors, a_body_may_begin_with_a_byte_order_mark_and_have_names_in_any_case,
+                        0, CALL_SHAPES);
     tcase_add_test(errors, an_unknown_product_is_not_found);
     tcase_add_loop_test(errors, other_names_of_json_are_taken_in_both_shapes, 0, CALL_SHAPES);
     tcase_add_loop_test(errors, a_get_does_not_look_at_a_body, 0, CALL_SHAPES);

@@ -57,7 +57,8 @@ static bool is_zero(const char *bytes, size_t length) {
 /* Answers with what it was given. */
 static void end_run(struct function_run *run) {
     cJSON *body = cJSON_CreateObject();
-    cJSON_AddStringToObject(body, "product", run->request.product_id == NULL ? "" : run->request.product_id);
+    cJSON_AddStringToObject(body, "product",
+                            run->request.product_id == NULL ? "" : run->request.product_id);
     cJSON_AddStringToObject(body, "body", run->request.body == NULL ? "" : run->request.body);
     cJSON_AddStringToObject(body, "id", run->correlation.invocation_id);
     api_answer_json(run->response, 200, body, 0);
@@ -98,24 +99,37 @@ static void start_in_vain(struct function_run *run) {
     function_run_end(run);
 }
 
-static const struct function later_function = {
-    .name = "Later", .method = "POST", .action = "later", .start = start_later, .run_bytes = sizeof(struct later)};
-static const struct function soon_function = {
-    .name = "Soon", .method = "POST", .action = "soon", .start = start_soon, .run_bytes = sizeof(struct later)};
-static const struct function now_function = {
-    .name = "Now", .method = "POST", .action = "now", .start = start_now, .run_bytes = sizeof(struct function_run)};
+static const struct function later_function = {.name = "Later",
+                                               .method = "POST",
+                                               .action = "later",
+                                               .start = start_later,
+                                               .run_bytes = sizeof(struct later)};
+static const struct function soon_function = {.name = "Soon",
+                                              .method = "POST",
+                                              .action = "soon",
+                                              .start = start_soon,
+                                              .run_bytes = sizeof(struct later)};
+static const struct function now_function = {.name = "Now",
+                                             .method = "POST",
+                                             .action = "now",
+                                             .start = start_now,
+                                             .run_bytes = sizeof(struct function_run)};
 static const struct function vain_function = {.name = "InVain",
                                               .method = "POST",
                                               .action = "in-vain",
                                               .start = start_in_vain,
                                               .run_bytes = sizeof(struct function_run)};
-static const struct function huge_function = {
-    .name = "Huge", .method = "POST", .action = "huge", .start = start_now, .run_bytes = SIZE_MAX / 4};
+static const struct function huge_function = {.name = "Huge",
+                                              .method = "POST",
+                                              .action = "huge",
+                                              .start = start_now,
+                                              .run_bytes = SIZE_MAX / 4};
 static const struct function timer_function = {
     .name = "Timer", .start = start_in_vain, .run_bytes = sizeof(struct function_run)};
 
-static const struct function *const table[] = {&later_function, &soon_function,  &now_function, &vain_function,
-                                               &huge_function,  &timer_function, NULL};
+static const struct function *const table[] = {
+    &later_function, &soon_function,  &now_function, &vain_function,
+    &huge_function,  &timer_function, NULL};
 
 /* ---- calls ---- */
 
@@ -134,7 +148,8 @@ static sem_t answered;
 static void set_up(void) {
     ck_assert_int_eq(event_loop_new(&loop, clock_system(), NULL), STATUS_OK);
     ck_assert_int_eq(event_loop_start(loop, NULL), STATUS_OK);
-    dispatch = (struct dispatch){.functions = table, .random = random_system(), .route_prefix = "api"};
+    dispatch =
+        (struct dispatch){.functions = table, .random = random_system(), .route_prefix = "api"};
     sem_init(&started, 0, 0), sem_init(&answered, 0, 0);
     caller.is_answered = false;
     atomic_store(&start_count, 0);
@@ -201,7 +216,8 @@ static void assert_answer(int status, const char *what) {
 }
 
 #define GIVEN "{\"product\":\"P-1\",\"body\":\"hi\",\"id\":\"" ID "\"}"
-#define GIVEN_IN_ENVELOPE "\"body\":\"{\\\"product\\\":\\\"P-1\\\",\\\"body\\\":\\\"hi\\\",\\\"id\\\":\\\"" ID "\\\"}\""
+#define GIVEN_IN_ENVELOPE \
+    "\"body\":\"{\\\"product\\\":\\\"P-1\\\",\\\"body\\\":\\\"hi\\\",\\\"id\\\":\\\"" ID "\\\"}\""
 
 /* ---- asynchronous functions ---- */
 
@@ -219,13 +235,15 @@ END_TEST
 START_TEST(an_invocation_gets_it_in_its_envelope) {
     call(quick[_i].name, PAYLOAD("POST"));
     assert_answer(200, GIVEN_IN_ENVELOPE);
-    ck_assert_ptr_nonnull(strstr(caller.inbound.response.body.data, "\"x-ms-request-id\":\"" ID "\""));
+    ck_assert_ptr_nonnull(
+        strstr(caller.inbound.response.body.data, "\"x-ms-request-id\":\"" ID "\""));
 }
 END_TEST
 
 static const struct {
     const char *path, *body, *answer;
-} shapes[] = {{"/api/inventory/%50-1/later", "hi", GIVEN}, {"/Later", PAYLOAD("POST"), GIVEN_IN_ENVELOPE}};
+} shapes[] = {{"/api/inventory/%50-1/later", "hi", GIVEN},
+              {"/Later", PAYLOAD("POST"), GIVEN_IN_ENVELOPE}};
 
 START_TEST(a_run_keeps_its_request_until_it_ends) {
     call(shapes[_i].path, shapes[_i].body);
@@ -291,7 +309,8 @@ static void set_up_server(void) {
                                           .max_body_bytes = ANSWER_BYTES,
                                           .max_response_bytes = ANSWER_BYTES,
                                           .on_refusal = dispatch_refusal};
-    ck_assert_int_eq(http_server_start(&server, loop, &options, dispatch_request, &dispatch, NULL), STATUS_OK);
+    ck_assert_int_eq(http_server_start(&server, loop, &options, dispatch_request, &dispatch, NULL),
+                     STATUS_OK);
 }
 
 static void tear_down_server(void) {
@@ -353,7 +372,8 @@ START_TEST(a_run_under_way_is_answered_while_the_server_drains) {
     assert_idle();
     assert_served(fd);
     char connection[16];
-    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection), "close");
+    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection),
+                     "close");
     close(fd);
 }
 END_TEST

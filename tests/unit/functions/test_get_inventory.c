@@ -51,14 +51,16 @@ START_TEST(a_product_is_shown_with_its_reservations_by_expiry) {
     reserve(_i, 3, "\\\"\xC3\xA4\\\\", second);
     get(_i);
     char expected[1024];
-    snprintf(expected, sizeof expected,
-             "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":92,\"reservedQuantity\":8,"
-             "\"activeReservations\":["
-             "{\"reservationId\":\"%s\",\"customerId\":\"CUST-123\",\"quantity\":5,"
-             "\"reservedAt\":\"2025-01-19T14:45:30.000Z\",\"expiresAt\":\"2025-01-19T15:15:30.000Z\"},"
-             "{\"reservationId\":\"%s\",\"customerId\":\"\\\"\xC3\xA4\\\\\",\"quantity\":3,"
-             "\"reservedAt\":\"2025-01-19T14:55:30.007Z\",\"expiresAt\":\"2025-01-19T15:25:30.007Z\"}]}",
-             first, second);
+    snprintf(
+        expected, sizeof expected,
+        "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":92,"
+        "\"reservedQuantity\":8,"
+        "\"activeReservations\":["
+        "{\"reservationId\":\"%s\",\"customerId\":\"CUST-123\",\"quantity\":5,"
+        "\"reservedAt\":\"2025-01-19T14:45:30.000Z\",\"expiresAt\":\"2025-01-19T15:15:30.000Z\"},"
+        "{\"reservationId\":\"%s\",\"customerId\":\"\\\"\xC3\xA4\\\\\",\"quantity\":3,"
+        "\"reservedAt\":\"2025-01-19T14:55:30.007Z\",\"expiresAt\":\"2025-01-19T15:25:30.007Z\"}]}",
+        first, second);
     ck_assert_int_eq(answer.status, 200);
     ck_assert_str_eq(answer.body.data, expected);
     ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"), "\"3\"");
@@ -69,20 +71,24 @@ START_TEST(a_reservation_is_gone_from_the_moment_it_expires) {
     reserve(_i, 5, "CUST-123", first);
     clock_fake_advance(&app.store_clock, LIFETIME_MS - 1);
     get(_i);
-    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"availableQuantity\":95,\"reservedQuantity\":5,"));
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"availableQuantity\":95,\"reservedQuantity\":5,"));
     ck_assert_ptr_nonnull(strstr(answer.body.data, first));
     clock_fake_advance(&app.store_clock, 1);
     get(_i);
-    ck_assert_str_eq(answer.body.data, "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":100,"
-                                       "\"reservedQuantity\":0,\"activeReservations\":[]}");
-    ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"), "\"2\""); /* its row is still there */
+    ck_assert_str_eq(answer.body.data,
+                     "{\"productId\":\"PROD-001\",\"totalQuantity\":100,\"availableQuantity\":100,"
+                     "\"reservedQuantity\":0,\"activeReservations\":[]}");
+    ck_assert_str_eq(http_headers_get(&answer.headers, "ETag"),
+                     "\"2\""); /* its row is still there */
 }
 END_TEST
 
 /* More than are written at once. */
 START_TEST(many_reservations_are_all_shown) {
     enum { MANY = 600 };
-    struct inventory_request request = {.operation = &operation_set_total, .product_id = "PROD-001", .quantity = MANY};
+    struct inventory_request request = {
+        .operation = &operation_set_total, .product_id = "PROD-001", .quantity = MANY};
     ck_assert_int_eq(inventory_service_run(&app.service, &request, NULL), STATUS_OK);
     for (int i = 0; i < MANY; i++) {
         reserve(_i, 1, "CUST-123", first);
@@ -118,8 +124,11 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
     reserve(CALL_PROXIED, 3, "CUST-123", second);
     struct http_headers headers;
     http_headers_init(&headers);
-    struct http_request request = {
-        .method = "GET", .path = "/api/inventory/PROD-001", .query = "", .headers = &headers, .body = ""};
+    struct http_request request = {.method = "GET",
+                                   .path = "/api/inventory/PROD-001",
+                                   .query = "",
+                                   .headers = &headers,
+                                   .body = ""};
     bool failed = true;
     for (int count = 0; failed; count++) {
         http_response_release(&answer);
@@ -138,7 +147,8 @@ int main(void) {
     Suite *suite = suite_create("get_inventory");
     TCase *answers = tcase_create("answers");
     tcase_add_checked_fixture(answers, set_up, tear_down);
-    tcase_add_loop_test(answers, a_product_is_shown_with_its_reservations_by_expiry, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, a_product_is_shown_with_its_reservations_by_expiry, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, a_reservation_is_gone_from_the_moment_it_expires, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, many_reservations_are_all_shown, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, it_needs_no_lease, 0, CALL_SHAPES);

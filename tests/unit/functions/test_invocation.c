@@ -27,13 +27,16 @@ static enum status parse(const char *payload, bool expects_request) {
 
 START_TEST(an_http_payload_is_read) {
     ck_assert_int_eq(
-        parse("{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/api/inventory/PROD-001/reserve?x=1\","
-              "\"Method\":\"POST\",\"Query\":{\"x\":\"1\"},"
-              "\"Headers\":{\"Accept\":[\"*/*\"],\"content-TYPE\":[\"application/json\",\"x\"],"
-              "\"idempotency-Key\":[\"k\"],\"Content-Encoding\":[\"gzip\"]},"
-              "\"Params\":{\"productId\":\"PROD-001\"},\"Identities\":[{\"IsAuthenticated\":false}],"
-              "\"Body\":\"{\\\"quantity\\\":5}\"}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReserveInventory\"}}}",
-              true),
+        parse(
+            "{\"Data\":{\"req\":{\"Url\":\"http://localhost:7071/api/inventory/PROD-001/"
+            "reserve?x=1\","
+            "\"Method\":\"POST\",\"Query\":{\"x\":\"1\"},"
+            "\"Headers\":{\"Accept\":[\"*/*\"],\"content-TYPE\":[\"application/json\",\"x\"],"
+            "\"idempotency-Key\":[\"k\"],\"Content-Encoding\":[\"gzip\"]},"
+            "\"Params\":{\"productId\":\"PROD-001\"},\"Identities\":[{\"IsAuthenticated\":false}],"
+            "\"Body\":\"{\\\"quantity\\\":5}\"}},\"Metadata\":{\"sys\":{\"MethodName\":"
+            "\"ReserveInventory\"}}}",
+            true),
         STATUS_OK);
     ck_assert_str_eq(invocation.method, "POST");
     ck_assert_str_eq(invocation.product_id, "PROD-001");
@@ -53,10 +56,11 @@ START_TEST(what_a_request_need_not_have_may_be_absent) {
     ck_assert_ptr_null(invocation.content_type.text);
     ck_assert_str_eq(invocation.body, "");
     invocation_release(&invocation);
-    ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Query\":\"{}\",\"Body\":null,\"Params\":{},"
-                           "\"Headers\":{\"Content-Type\":[]}}}}",
-                           true),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Query\":\"{}\",\"Body\":null,\"Params\":{},"
+              "\"Headers\":{\"Content-Type\":[]}}}}",
+              true),
+        STATUS_OK);
     ck_assert_str_eq(invocation.body, "");
     ck_assert_ptr_null(invocation.content_type.text);
     invocation_release(&invocation);
@@ -64,19 +68,21 @@ START_TEST(what_a_request_need_not_have_may_be_absent) {
 END_TEST
 
 START_TEST(a_header_may_be_a_plain_string) {
-    ck_assert_int_eq(
-        parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Headers\":{\"Content-Type\":\"text/json\"}}}}", true),
-        STATUS_OK);
+    ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Headers\":{\"Content-Type\":"
+                           "\"text/json\"}}}}",
+                           true),
+                     STATUS_OK);
     ck_assert_str_eq(invocation.content_type.text, "text/json");
     invocation_release(&invocation);
 }
 END_TEST
 
 START_TEST(a_timers_payload_needs_no_request) {
-    ck_assert_int_eq(parse("{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
-                           "\"IsPastDue\":false}},\"Metadata\":{}}",
-                           false),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        parse("{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
+              "\"IsPastDue\":false}},\"Metadata\":{}}",
+              false),
+        STATUS_OK);
     ck_assert_ptr_null(invocation.method);
     invocation_release(&invocation);
 }
@@ -110,11 +116,12 @@ START_TEST(what_is_no_payload_is_malformed) {
 END_TEST
 
 START_TEST(a_nul_of_the_callers_becomes_another_control_character) {
-    ck_assert_int_eq(parse("{\"Data\":{\"req\":{\"Method\":\"POST\",\"Query\":{\"\\u0000\":\"\\u0000\"},"
-                           "\"Params\":{\"productId\":\"A\\u0000\\\\u0000\"},"
-                           "\"Body\":\"\\\\\\u0000\\\\u0000\\u00001\"}},\"Metadata\":{\"x\":\"\\u0000\"}}",
-                           true),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        parse("{\"Data\":{\"req\":{\"Method\":\"POST\",\"Query\":{\"\\u0000\":\"\\u0000\"},"
+              "\"Params\":{\"productId\":\"A\\u0000\\\\u0000\"},"
+              "\"Body\":\"\\\\\\u0000\\\\u0000\\u00001\"}},\"Metadata\":{\"x\":\"\\u0000\"}}",
+              true),
+        STATUS_OK);
     ck_assert_str_eq(invocation.product_id, "A\x01\\u0000");
     ck_assert_str_eq(invocation.body, "\\\x01\\u0000\x01"
                                       "1");
@@ -125,7 +132,8 @@ END_TEST
 START_TEST(a_payload_that_ends_in_an_escape_is_malformed) {
     static const char text[] = "{\"Data\":\"\\u0000";
     for (size_t length = 0; length < sizeof text; length++) {
-        char *copy = malloc(length > 0 ? length : 1); /* exactly as long, for the address sanitizer */
+        char *copy =
+            malloc(length > 0 ? length : 1); /* exactly as long, for the address sanitizer */
         memcpy(copy, text, length);
         ck_assert_int_eq(invocation_parse(copy, length, true, &invocation, &err), STATUS_MALFORMED);
         free(copy);
@@ -147,10 +155,12 @@ START_TEST(an_answer_is_wrapped_whole) {
     invocation_wrap_response(&answer, &out);
     ck_assert_int_eq(out.status, 200);
     ck_assert_str_eq(http_headers_get(&out.headers, "Content-Type"), "application/json");
-    ck_assert_str_eq(out.body.data,
-                     "{\"Outputs\":{\"res\":{\"statusCode\":\"409\",\"headers\":{\"Content-Type\":\"application/json\","
-                     "\"ETag\":\"\\\"12\\\"\"},\"body\":\"{\\\"a\\\":\\\"\\\\\\\"\xC3\xA4\\\\n\\\"}\"}},"
-                     "\"Logs\":[],\"ReturnValue\":null}");
+    ck_assert_str_eq(
+        out.body.data,
+        "{\"Outputs\":{\"res\":{\"statusCode\":\"409\",\"headers\":{\"Content-Type\":\"application/"
+        "json\","
+        "\"ETag\":\"\\\"12\\\"\"},\"body\":\"{\\\"a\\\":\\\"\\\\\\\"\xC3\xA4\\\\n\\\"}\"}},"
+        "\"Logs\":[],\"ReturnValue\":null}");
 }
 END_TEST
 
@@ -174,7 +184,8 @@ END_TEST
 START_TEST(a_return_value_is_wrapped_with_its_log) {
     invocation_wrap_return_value(cJSON_CreateTrue(), "a \"line\"", &out);
     ck_assert_int_eq(out.status, 200);
-    ck_assert_str_eq(out.body.data, "{\"Outputs\":{},\"Logs\":[\"a \\\"line\\\"\"],\"ReturnValue\":true}");
+    ck_assert_str_eq(out.body.data,
+                     "{\"Outputs\":{},\"Logs\":[\"a \\\"line\\\"\"],\"ReturnValue\":true}");
 }
 END_TEST
 
@@ -206,7 +217,8 @@ START_TEST(a_wrapped_answer_is_whole_or_a_500_whichever_allocation_fails) {
 END_TEST
 
 START_TEST(a_payload_is_read_or_there_was_no_memory_whichever_allocation_fails) {
-    static const char payload[] = "{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"A\"}}}}";
+    static const char payload[] =
+        "{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"A\"}}}}";
     enum status status = STATUS_NO_MEMORY;
     for (int count = 0; status != STATUS_OK; count++) {
         json_memory_limit(count);
@@ -237,7 +249,8 @@ int main(void) {
     tcase_add_test(answers, headers_that_had_no_memory_fail_the_invocation);
     tcase_add_test(answers, a_return_value_is_wrapped_with_its_log);
     tcase_add_test(answers, no_return_value_fails_the_invocation);
-    tcase_add_loop_test(answers, a_wrapped_answer_is_whole_or_a_500_whichever_allocation_fails, 0, 2);
+    tcase_add_loop_test(answers, a_wrapped_answer_is_whole_or_a_500_whichever_allocation_fails, 0,
+                        2);
     suite_add_tcase(suite, answers);
     return check_main(suite);
 }

@@ -25,8 +25,9 @@ static void tear_down(void) {
     function_app_stop(&app);
 }
 
-static const char timer[] = "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
-                            "\"IsPastDue\":false}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReconcileInventory\"}}}";
+static const char timer[] =
+    "{\"Data\":{\"timer\":{\"Schedule\":{\"AdjustForDST\":true},\"ScheduleStatus\":null,"
+    "\"IsPastDue\":false}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReconcileInventory\"}}}";
 
 static void fire(void) {
     http_response_release(&answer);
@@ -35,10 +36,11 @@ static void fire(void) {
 
 static void reserve(const char *product) {
     http_response_release(&answer);
-    answer = function_app_call(&app, CALL_PROXIED,
-                               &(struct function_call){.product = product,
-                                                       .action = "reserve",
-                                                       .body = "{\"quantity\":5,\"customerId\":\"C\"}"});
+    answer =
+        function_app_call(&app, CALL_PROXIED,
+                          &(struct function_call){.product = product,
+                                                  .action = "reserve",
+                                                  .body = "{\"quantity\":5,\"customerId\":\"C\"}"});
     ck_assert_int_eq(answer.status, 200);
 }
 
@@ -47,8 +49,8 @@ static const char *returned(const char *member) {
     static char text[128];
     cJSON *root = NULL;
     ck_assert_int_eq(json_parse(answer.body.data, answer.body.length, &root, NULL), STATUS_OK);
-    char *printed = cJSON_PrintUnformatted(
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "ReturnValue"), member));
+    char *printed = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(root, "ReturnValue"), member));
     snprintf(text, sizeof text, "%s", printed == NULL ? "absent" : printed);
     cJSON_free(printed);
     cJSON_Delete(root);
@@ -83,9 +85,10 @@ END_TEST
 
 START_TEST(the_answer_is_what_the_host_expects_of_a_timer) {
     fire();
-    static const char start[] = "{\"Outputs\":{},\"Logs\":[\"Reconciled 0 products, released 0 expired reservations\"],"
-                                "\"ReturnValue\":{\"wasProcessed\":true,\"productsReconciled\":0,"
-                                "\"expiredReservationsReleased\":0,\"duration\":\"00:00:0";
+    static const char start[] =
+        "{\"Outputs\":{},\"Logs\":[\"Reconciled 0 products, released 0 expired reservations\"],"
+        "\"ReturnValue\":{\"wasProcessed\":true,\"productsReconciled\":0,"
+        "\"expiredReservationsReleased\":0,\"duration\":\"00:00:0";
     ck_assert_int_eq(answer.status, 200);
     ck_assert_msg(strncmp(answer.body.data, start, sizeof start - 1) == 0, "%s", answer.body.data);
     ck_assert_ptr_null(http_headers_get(&answer.headers, "ETag"));
@@ -97,10 +100,11 @@ START_TEST(another_instance_that_is_at_it_is_no_failure) {
                                 "6c8e5a31-0000-4000-8000-000000000000");
     fire();
     ck_assert_int_eq(answer.status, 200);
-    ck_assert_str_eq(answer.body.data,
-                     "{\"Outputs\":{},\"Logs\":[\"Another instance is reconciling\"],\"ReturnValue\":{"
-                     "\"wasProcessed\":false,\"productsReconciled\":0,\"expiredReservationsReleased\":0,"
-                     "\"duration\":\"00:00:00.0000000\",\"leaseId\":null}}");
+    ck_assert_str_eq(
+        answer.body.data,
+        "{\"Outputs\":{},\"Logs\":[\"Another instance is reconciling\"],\"ReturnValue\":{"
+        "\"wasProcessed\":false,\"productsReconciled\":0,\"expiredReservationsReleased\":0,"
+        "\"duration\":\"00:00:00.0000000\",\"leaseId\":null}}");
 }
 END_TEST
 
@@ -116,17 +120,19 @@ START_TEST(a_failure_fails_the_invocation_with_its_reason) {
                 {STORE_FIND_DUE, STATUS_MALFORMED, 500, "InternalError"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         /* Its lease is tried for once: the last round's must have been given back. */
-        lease_store_fake_wait(app.lease_service, FAKE_RELEASE, lease_store_fake_count(app.lease_service, FAKE_ACQUIRE));
+        lease_store_fake_wait(app.lease_service, FAKE_RELEASE,
+                              lease_store_fake_count(app.lease_service, FAKE_ACQUIRE));
         lease_store_fake_drain(app.lease_service);
         app.store.next[rows[i].operation] = rows[i].status;
         fire();
         ck_assert_int_eq(answer.status, rows[i].http_status);
         ck_assert_ptr_nonnull(strstr(answer.body.data, rows[i].code));
-        ck_assert_ptr_nonnull(strstr(answer.body.data, "Reconciling: the store was told to fail with a secret detail"));
+        ck_assert_ptr_nonnull(strstr(
+            answer.body.data, "Reconciling: the store was told to fail with a secret detail"));
         ck_assert_ptr_null(strstr(answer.body.data, "Outputs"));
         char reason[128]; /* all of it that reaches the host's log */
-        snprintf(reason, sizeof reason, "%s: Reconciling: the store was told to fail with a secret detail",
-                 rows[i].code);
+        snprintf(reason, sizeof reason,
+                 "%s: Reconciling: the store was told to fail with a secret detail", rows[i].code);
         ck_assert_msg(strncmp(answer.reason, reason, strlen(reason)) == 0, "%s", answer.reason);
     }
 }
@@ -155,8 +161,8 @@ static void search_once_lost(void *context) {
 }
 
 /* The job's lease is found to be lost while the products are looked for. */
-static void find_due_and_lose(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
-                              inventory_store_done done, void *context) {
+static void find_due_and_lose(struct inventory_store *store, int64_t now_ms,
+                              struct product_ids *out, inventory_store_done done, void *context) {
     search.store = store;
     search.now_ms = now_ms;
     search.out = out;
@@ -177,9 +183,9 @@ START_TEST(a_job_whose_lease_is_lost_ends_and_says_so) {
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
     fire();
     ck_assert_int_eq(answer.status, 409);
-    ck_assert_str_eq(answer.body.data,
-                     "{\"error\":{\"code\":\"LeaseLost\",\"message\":\"Reconciling: the job's lease was lost before "
-                     "product PROD-001 (LEASE_LOST)\"}}");
+    ck_assert_str_eq(answer.body.data, "{\"error\":{\"code\":\"LeaseLost\",\"message\":"
+                                       "\"Reconciling: the job's lease was lost before "
+                                       "product PROD-001 (LEASE_LOST)\"}}");
 }
 END_TEST
 

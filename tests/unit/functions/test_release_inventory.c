@@ -32,7 +32,8 @@ static void tear_down(void) {
 
 static void call(int shape, const char *action, const char *body) {
     http_response_release(&answer);
-    answer = function_app_call(&app, shape, &(struct function_call){.action = action, .body = body});
+    answer =
+        function_app_call(&app, shape, &(struct function_call){.action = action, .body = body});
 }
 
 static const char *header(const char *name) {
@@ -65,7 +66,8 @@ START_TEST(a_release_is_answered) {
     reserve(_i, 7, "CUST-123", id);
     call(_i, "release", five);
     assert_answer(200,
-                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":5,\"newAvailableQuantity\":98,"
+                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":5,"
+                  "\"newAvailableQuantity\":98,"
                   "\"message\":\"Successfully released 5 units\"}",
                   "\"3\"");
 }
@@ -75,7 +77,8 @@ START_TEST(no_more_is_released_than_there_is) {
     reserve(_i, 3, "CUST-123", id);
     call(_i, "release", five);
     assert_answer(200,
-                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":3,\"newAvailableQuantity\":100,"
+                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":3,"
+                  "\"newAvailableQuantity\":100,"
                   "\"message\":\"Successfully released 3 units\"}",
                   "\"3\"");
 }
@@ -85,7 +88,8 @@ START_TEST(a_customer_without_reservations_is_not_found) {
     reserve(_i, 7, "CUST-999", id);
     call(_i, "release", five);
     assert_answer(404,
-                  "{\"success\":false,\"productId\":\"PROD-001\",\"releasedQuantity\":0,\"newAvailableQuantity\":93,"
+                  "{\"success\":false,\"productId\":\"PROD-001\",\"releasedQuantity\":0,"
+                  "\"newAvailableQuantity\":93,"
                   "\"message\":\"No active reservations found for this customer\"}",
                   "\"2\"");
 }
@@ -98,10 +102,12 @@ START_TEST(one_reservation_can_be_named_in_either_case) {
         *c = (char)toupper((unsigned char)*c);
     }
     char body[160];
-    snprintf(body, sizeof body, "{\"quantity\":5,\"customerId\":\"CUST-123\",\"reservationId\":\"%s\"}", other_id);
+    snprintf(body, sizeof body,
+             "{\"quantity\":5,\"customerId\":\"CUST-123\",\"reservationId\":\"%s\"}", other_id);
     call(_i, "release", body);
     assert_answer(200,
-                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":2,\"newAvailableQuantity\":95,"
+                  "{\"success\":true,\"productId\":\"PROD-001\",\"releasedQuantity\":2,"
+                  "\"newAvailableQuantity\":95,"
                   "\"message\":\"Successfully released 2 units\"}",
                   "\"4\"");
 }
@@ -117,10 +123,12 @@ END_TEST
 START_TEST(somebody_elses_reservation_is_not_found) {
     reserve(_i, 5, "CUST-999", id);
     char body[160];
-    snprintf(body, sizeof body, "{\"quantity\":5,\"customerId\":\"CUST-123\",\"reservationId\":\"%s\"}", id);
+    snprintf(body, sizeof body,
+             "{\"quantity\":5,\"customerId\":\"CUST-123\",\"reservationId\":\"%s\"}", id);
     call(_i, "release", body);
     ck_assert_int_eq(answer.status, 404);
-    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"releasedQuantity\":0,\"newAvailableQuantity\":95,"));
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"releasedQuantity\":0,\"newAvailableQuantity\":95,"));
 }
 END_TEST
 
@@ -129,18 +137,19 @@ START_TEST(an_expired_reservation_is_not_there_to_be_released) {
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
     call(_i, "release", five);
     ck_assert_int_eq(answer.status, 404);
-    ck_assert_ptr_nonnull(strstr(answer.body.data, "\"releasedQuantity\":0,\"newAvailableQuantity\":100,"));
+    ck_assert_ptr_nonnull(
+        strstr(answer.body.data, "\"releasedQuantity\":0,\"newAvailableQuantity\":100,"));
 }
 END_TEST
 
 START_TEST(a_lease_that_is_not_had_is_a_conflict_to_be_retried) {
-    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001", "6c8e5a31-0000-4000-8000-000000000000");
+    lease_store_fake_set_holder(app.lease_service, "inventory-PROD-001",
+                                "6c8e5a31-0000-4000-8000-000000000000");
     call(_i, "release", five);
     ck_assert_int_eq(answer.status, 409);
-    ck_assert_str_eq(
-        answer.body.data,
-        "{\"success\":false,\"productId\":\"PROD-001\",\"releasedQuantity\":0,\"newAvailableQuantity\":100,"
-        "\"message\":\"Could not acquire lease. Please retry.\"}");
+    ck_assert_str_eq(answer.body.data, "{\"success\":false,\"productId\":\"PROD-001\","
+                                       "\"releasedQuantity\":0,\"newAvailableQuantity\":100,"
+                                       "\"message\":\"Could not acquire lease. Please retry.\"}");
     ck_assert_str_eq(header("Retry-After"), "1");
     ck_assert_str_eq(header("ETag"), "\"1\"");
 }
@@ -179,12 +188,14 @@ int main(void) {
     tcase_add_loop_test(answers, one_reservation_can_be_named_in_either_case, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, a_null_reservation_id_is_none, 0, CALL_SHAPES);
     tcase_add_loop_test(answers, somebody_elses_reservation_is_not_found, 0, CALL_SHAPES);
-    tcase_add_loop_test(answers, an_expired_reservation_is_not_there_to_be_released, 0, CALL_SHAPES);
+    tcase_add_loop_test(answers, an_expired_reservation_is_not_there_to_be_released, 0,
+                        CALL_SHAPES);
     tcase_add_loop_test(answers, a_failure_is_answered_as_its_status_says, 0, CALL_SHAPES);
     suite_add_tcase(suite, answers);
     TCase *impatient = tcase_create("no waiting");
     tcase_add_checked_fixture(impatient, set_up_impatient, tear_down);
-    tcase_add_loop_test(impatient, a_lease_that_is_not_had_is_a_conflict_to_be_retried, 0, CALL_SHAPES);
+    tcase_add_loop_test(impatient, a_lease_that_is_not_had_is_a_conflict_to_be_retried, 0,
+                        CALL_SHAPES);
     suite_add_tcase(suite, impatient);
     return check_main(suite);
 }

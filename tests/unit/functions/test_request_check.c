@@ -42,7 +42,8 @@ static void assert_answer(int status, const char *code, const char *what) {
     char expected[64];
     snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
     ck_assert_msg(response.status == status, "%s: %d instead of %d", what, response.status, status);
-    ck_assert_msg(strncmp(response.body.data, expected, strlen(expected)) == 0, "%s: %s", what, response.body.data);
+    ck_assert_msg(strncmp(response.body.data, expected, strlen(expected)) == 0, "%s: %s", what,
+                  response.body.data);
     ck_assert_str_eq(http_headers_get(&response.headers, "Content-Type"), "application/json");
     ck_assert(utf8_is_valid(response.body.data, response.body.length));
 }
@@ -99,8 +100,8 @@ START_TEST(whole_numbers_may_be_written_as_json_allows) {
 END_TEST
 
 START_TEST(unknown_members_and_the_order_of_members_do_not_matter) {
-    assert_accepted(
-        " {\"x\":{\"quantity\":[1]},\"customerId\":\"C\",\"quantit\":\"no\",\"quantity\":7,\"y\":\"\\u0000\"}\r\n");
+    assert_accepted(" {\"x\":{\"quantity\":[1]},\"customerId\":\"C\",\"quantit\":\"no\","
+                    "\"quantity\":7,\"y\":\"\\u0000\"}\r\n");
     ck_assert_int_eq(change.quantity, 7);
 }
 END_TEST
@@ -111,7 +112,8 @@ START_TEST(names_match_in_any_case) {
                                            {"\\u0051uantity", "customer\\u0069d", "reservationID"}};
     for (size_t i = 0; i < COUNT(names); i++) {
         static char body[256];
-        snprintf(body, sizeof body, "{\"%s\":5,\"%s\":\"C\",\"%s\":\"0194b0a1-2345-8abc-9def-0123456789ab\"}",
+        snprintf(body, sizeof body,
+                 "{\"%s\":5,\"%s\":\"C\",\"%s\":\"0194b0a1-2345-8abc-9def-0123456789ab\"}",
                  names[i][0], names[i][1], names[i][2]);
         assert_accepted(body);
         ck_assert_int_eq(change.quantity, 5);
@@ -141,7 +143,8 @@ START_TEST(a_customer_may_be_128_characters_of_any_script) {
 END_TEST
 
 START_TEST(a_reservation_id_is_read_in_lower_case) {
-    assert_accepted("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"0194B0A1-2345-8ABC-9DEF-0123456789aF\"}");
+    assert_accepted("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":\"0194B0A1-2345-8ABC-"
+                    "9DEF-0123456789aF\"}");
     ck_assert_str_eq(change.reservation_id, "0194b0a1-2345-8abc-9def-0123456789af");
 }
 END_TEST
@@ -161,16 +164,17 @@ START_TEST(a_reservation_id_is_an_unknown_member_where_none_is_asked_for) {
 END_TEST
 
 START_TEST(json_goes_by_several_names) {
-    static const char *const types[] = {"application/json",
-                                        "APPLICATION/Json",
-                                        " application/json ",
-                                        "application/json; charset=utf-8",
-                                        "application/json;charset=\"UTF-8\"",
-                                        "application/json ; a=\"x; charset=latin1\" ; Charset=Utf-8;",
-                                        "application/json; odata=verbose; q",
-                                        "text/json",
-                                        "application/vnd.api+json",
-                                        "application/problem+JSON; charset=utf-8"};
+    static const char *const types[] = {
+        "application/json",
+        "APPLICATION/Json",
+        " application/json ",
+        "application/json; charset=utf-8",
+        "application/json;charset=\"UTF-8\"",
+        "application/json ; a=\"x; charset=latin1\" ; Charset=Utf-8;",
+        "application/json; odata=verbose; q",
+        "text/json",
+        "application/vnd.api+json",
+        "application/problem+JSON; charset=utf-8"};
     for (size_t i = 0; i < COUNT(types); i++) {
         request.content_type.text = types[i];
         assert_accepted("{\"quantity\":1,\"customerId\":\"C\"}");
@@ -188,7 +192,8 @@ START_TEST(a_product_id_is_of_few_characters) {
     too_long[129] = '\0';
     request.product_id = longest;
     ck_assert(request_check_product_id(&request, &response));
-    const char *const wrong[] = {"", "A/B", "A B", "A%", "A\x01", "\xC3\xA4", "A'B", "A,B", "A#", "A\nB", too_long};
+    const char *const wrong[] = {"",    "A/B", "A B", "A%",   "A\x01", "\xC3\xA4",
+                                 "A'B", "A,B", "A#",  "A\nB", too_long};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         request.product_id = wrong[i];
         assert_refused("{\"quantity\":1,\"customerId\":\"C\"}", 400, "InvalidProductId");
@@ -224,13 +229,15 @@ START_TEST(other_media_types_are_refused) {
 END_TEST
 
 START_TEST(two_content_types_are_refused_however_they_arrive) {
-    static const char *const joined[] = {"application/json, text/plain", "application/json,application/json", ",",
+    static const char *const joined[] = {"application/json, text/plain",
+                                         "application/json,application/json", ",",
                                          "application/json; a=\"x, y\", text/json"};
     for (size_t i = 0; i < COUNT(joined); i++) {
         request.content_type.text = joined[i];
         assert_refused(good_body, 400, "BadRequest");
     }
-    request.content_type = (struct http_header_value){.text = "application/json", .is_repeated = true};
+    request.content_type =
+        (struct http_header_value){.text = "application/json", .is_repeated = true};
     assert_refused(good_body, 400, "BadRequest");
     request.content_type = (struct http_header_value){.text = "application/json; a=\"x, y\""};
     assert_accepted(good_body);
@@ -238,7 +245,8 @@ START_TEST(two_content_types_are_refused_however_they_arrive) {
 END_TEST
 
 START_TEST(a_body_may_not_be_encoded) {
-    static const char *const encodings[] = {"gzip", "br", "GZIP", "identity, gzip", "identity, identity", "", "x"};
+    static const char *const encodings[] = {
+        "gzip", "br", "GZIP", "identity, gzip", "identity, identity", "", "x"};
     for (size_t i = 0; i < COUNT(encodings); i++) {
         request.content_encoding.text = encodings[i];
         assert_refused(good_body, 415, "UnsupportedMediaType");
@@ -259,7 +267,8 @@ START_TEST(a_key_is_one_key_of_1_to_128_printable_characters_without_a_comma) {
         request.idempotency_key.text = right[i];
         assert_accepted(good_body);
     }
-    const char *const wrong[] = {"", ",", "k1, k2", "k1,k2", "k, k", "a\tb", "\xC3\xA4", "a\x7f", too_long};
+    const char *const wrong[] = {"",     ",",        "k1, k2", "k1,k2", "k, k",
+                                 "a\tb", "\xC3\xA4", "a\x7f",  too_long};
     for (size_t i = 0; i < COUNT(wrong); i++) {
         request.idempotency_key.text = wrong[i];
         assert_refused(good_body, 400, "InvalidIdempotencyKey");
@@ -293,32 +302,33 @@ END_TEST
 START_TEST(what_is_not_a_json_object_is_refused) {
     char deep[200] = "{\"quantity\":1,\"customerId\":\"C\",\"x\":";
     memset(deep + strlen(deep), '[', 60);
-    static const char *const bodies[] = {"",
-                                         " ",
-                                         "null",
-                                         "[]",
-                                         "5",
-                                         "\"text\"",
-                                         "{",
-                                         "{\"quantity\":5,}",
-                                         "{'quantity':5}",
-                                         "{\"quantity\":5,\"customerId\":\"C\"} x",
-                                         "{\"quantity\":5,\"customerId\":\"C\"}{}",
-                                         "{\"quantity\":5,\"quantity\":5,\"customerId\":\"C\"}",
-                                         "{\"quantity\":NaN,\"customerId\":\"C\"}",
-                                         "{\"quantity\":Infinity,\"customerId\":\"C\"}",
-                                         "{\"quantity\":05,\"customerId\":\"C\"}",
-                                         "{\"quantity\":+5,\"customerId\":\"C\"}",
-                                         "{\"quantity\":1,\"customerId\":\"\xC3\"}",
-                                         "{\"quantity\":1,\"customerId\":\"\xED\xA0\x80\"}",
-                                         "{\"quantity\":1,\"customerId\":\"\xC0\x80\"}",
-                                         "{\"quantity\":1,\"customerId\":\"\\ud800\"}",
-                                         "{\"quantity\":1,\"customerId\":\"a\tb\"}",
-                                         "{\"quantity\":1,\"customerId\":\"C\",\"x\":{\"a\":1,\"a\":1}}",
-                                         "{\"quantity\":5,\"Quantity\":5,\"customerId\":\"C\"}",
-                                         "{\"quantity\":5,\"customerId\":\"C\",\"CUSTOMERID\":\"C\"}",
-                                         "{\"quantity\":5,\"customerId\":\"C\",\"x\":1,\"\\u0058\":2}",
-                                         "\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}"};
+    static const char *const bodies[] = {
+        "",
+        " ",
+        "null",
+        "[]",
+        "5",
+        "\"text\"",
+        "{",
+        "{\"quantity\":5,}",
+        "{'quantity':5}",
+        "{\"quantity\":5,\"customerId\":\"C\"} x",
+        "{\"quantity\":5,\"customerId\":\"C\"}{}",
+        "{\"quantity\":5,\"quantity\":5,\"customerId\":\"C\"}",
+        "{\"quantity\":NaN,\"customerId\":\"C\"}",
+        "{\"quantity\":Infinity,\"customerId\":\"C\"}",
+        "{\"quantity\":05,\"customerId\":\"C\"}",
+        "{\"quantity\":+5,\"customerId\":\"C\"}",
+        "{\"quantity\":1,\"customerId\":\"\xC3\"}",
+        "{\"quantity\":1,\"customerId\":\"\xED\xA0\x80\"}",
+        "{\"quantity\":1,\"customerId\":\"\xC0\x80\"}",
+        "{\"quantity\":1,\"customerId\":\"\\ud800\"}",
+        "{\"quantity\":1,\"customerId\":\"a\tb\"}",
+        "{\"quantity\":1,\"customerId\":\"C\",\"x\":{\"a\":1,\"a\":1}}",
+        "{\"quantity\":5,\"Quantity\":5,\"customerId\":\"C\"}",
+        "{\"quantity\":5,\"customerId\":\"C\",\"CUSTOMERID\":\"C\"}",
+        "{\"quantity\":5,\"customerId\":\"C\",\"x\":1,\"\\u0058\":2}",
+        "\xEF\xBB\xBF{\"quantity\":1,\"customerId\":\"C\"}"};
     for (size_t i = 0; i < COUNT(bodies); i++) {
         assert_refused(bodies[i], 400, "InvalidJson");
     }
@@ -391,8 +401,9 @@ START_TEST(a_customer_is_a_string_of_1_to_128_characters) {
     repeat(too_long + 1, "\xC3\xA4", 129);
     memcpy(too_long + strlen(too_long), "\"", 2);
     const char *const values[] = {
-        "\"\"",    "5",           "null",          "true",          "[\"C\"]",     "{}",    "\"a\\u0001\"",
-        "\"\\n\"", "\"\\u007f\"", "\"a\\u0085b\"", "\"a\\u0000b\"", "\"\\u0000\"", too_long};
+        "\"\"",         "5",       "null",        "true",          "[\"C\"]",       "{}",
+        "\"a\\u0001\"", "\"\\n\"", "\"\\u007f\"", "\"a\\u0085b\"", "\"a\\u0000b\"", "\"\\u0000\"",
+        too_long};
     for (size_t i = 0; i < COUNT(values); i++) {
         char body[512];
         snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":%s}", values[i]);
@@ -417,14 +428,16 @@ START_TEST(a_reservation_id_is_a_uuid) {
                                          "\"{0194b0a1-2345-8abc-9def-0123456789ab}\""};
     for (size_t i = 0; i < COUNT(values); i++) {
         char body[160];
-        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":%s}", values[i]);
+        snprintf(body, sizeof body, "{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":%s}",
+                 values[i]);
         assert_refused(body, 400, "InvalidReservationId");
     }
 }
 END_TEST
 
 START_TEST(the_first_thing_wrong_is_named) {
-    request = (struct function_request){.product_id = "A B", .content_type.text = "text/plain", .body_too_large = true};
+    request = (struct function_request){
+        .product_id = "A B", .content_type.text = "text/plain", .body_too_large = true};
     assert_refused("", 400, "InvalidProductId");
     request.product_id = "A";
     assert_refused("", 415, "UnsupportedMediaType");
@@ -433,8 +446,10 @@ START_TEST(the_first_thing_wrong_is_named) {
     request.body_too_large = false;
     assert_refused("{", 400, "InvalidJson");
     assert_refused("{\"quantity\":0,\"customerId\":0,\"reservationId\":0}", 400, "InvalidQuantity");
-    assert_refused("{\"quantity\":1,\"customerId\":0,\"reservationId\":0}", 400, "InvalidCustomerId");
-    assert_refused("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":0}", 400, "InvalidReservationId");
+    assert_refused("{\"quantity\":1,\"customerId\":0,\"reservationId\":0}", 400,
+                   "InvalidCustomerId");
+    assert_refused("{\"quantity\":1,\"customerId\":\"C\",\"reservationId\":0}", 400,
+                   "InvalidReservationId");
 }
 END_TEST
 

@@ -118,7 +118,8 @@ START_TEST(a_timer_fires_at_its_time_and_not_a_millisecond_before) {
     event_loop_set_timer(loop, &soon, 1005);
     start();
     clock_fake_advance(&the_clock, 4);
-    wait_for_tasks(), wait_for_tasks(); /* the timers of the first round come before the tasks of the second */
+    wait_for_tasks(),
+        wait_for_tasks(); /* the timers of the first round come before the tasks of the second */
     ck_assert_str_eq(ran, "");
     clock_fake_advance(&the_clock, 1);
     wait_for_tasks(), wait_for_tasks();
@@ -264,7 +265,8 @@ START_TEST(a_source_that_was_taken_away_in_the_same_round_is_not_told) {
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pipe(ends[i]), 0);
         ck_assert_int_eq(write(ends[i][1], "x", 1), 1);
-        pair[i] = (struct loop_source){.fd = ends[i][0], .ready = take_other_away, .context = &pair[i]};
+        pair[i] =
+            (struct loop_source){.fd = ends[i][0], .ready = take_other_away, .context = &pair[i]};
         ck_assert(event_loop_watch(loop, &pair[i], LOOP_READABLE));
     }
     start();
@@ -278,7 +280,9 @@ END_TEST
 
 static void tell_what(void *context, unsigned events) {
     (void)context;
-    const char *letter = (events & LOOP_PEER_ENDED) != 0 ? "e" : (events & LOOP_WRITABLE) != 0 ? "w" : "?";
+    const char *letter = (events & LOOP_PEER_ENDED) != 0 ? "e"
+                         : (events & LOOP_WRITABLE) != 0 ? "w"
+                                                         : "?";
     note_letter(*letter);
     end(NULL);
 }
@@ -293,7 +297,8 @@ START_TEST(a_change_is_told_once_where_that_is_asked_for) {
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     struct loop_source source = {.fd = ends[0], .ready = tell_what};
     struct loop_task ending = {.run = end_peer, .context = &ends[1]};
-    ck_assert(event_loop_watch(loop, &source, LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED));
+    ck_assert(
+        event_loop_watch(loop, &source, LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED));
     start();
     await_end();
     wait_for_tasks(), wait_for_tasks();

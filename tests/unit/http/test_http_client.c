@@ -58,7 +58,8 @@ int main(void) {
     Suite *suite = suite_create("http_client");
     TCase *tcase = tcase_create("http_client");
     tcase_add_test(tcase, a_cleared_reply_keeps_its_memory_and_nothing_in_it);
-    tcase_add_loop_test(tcase, a_cleared_reply_gives_much_memory_back, 0, sizeof much / sizeof much[0]);
+    tcase_add_loop_test(tcase, a_cleared_reply_gives_much_memory_back, 0,
+                        sizeof much / sizeof much[0]);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

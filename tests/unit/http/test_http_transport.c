@@ -40,7 +40,8 @@ static void tear_down(void) {
 
 static struct http_call call_to(const char *method, const char *path) {
     snprintf(url, sizeof url, "%s%s", http_fake_url(fake), path);
-    return (struct http_call){.method = method, .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    return (struct http_call){
+        .method = method, .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
 }
 
 static enum status send_call(const struct http_call *call) {
@@ -60,8 +61,8 @@ static const char *sent_header(size_t index, const char *name) {
 /* --- what is sent, what comes back --- */
 
 START_TEST(an_answer_brings_its_status_headers_and_body) {
-    http_fake_push(fake,
-                   &(struct http_fake_answer){.status = 404, .headers = "X-One: 1 \r\nEmpty:\r\n", .body = "gone"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 404, .headers = "X-One: 1 \r\nEmpty:\r\n", .body = "gone"});
     ck_assert_int_eq(get("/a?b=c"), STATUS_OK);
     ck_assert_int_eq(reply.status, 404);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-one"), "1");
@@ -106,7 +107,9 @@ END_TEST
 
 /* _i 1: over a kept connection, of which the loop has watched only what comes in. */
 START_TEST(a_body_arrives_whole_with_its_headers) {
-    enum { BYTES = 3 * 1024 * 1024 }; /* more than one write, and more than where libcurl would ask with Expect */
+    enum {
+        BYTES = 3 * 1024 * 1024
+    }; /* more than one write, and more than where libcurl would ask with Expect */
     size_t index = (size_t)_i;
     if (index > 0) {
         ck_assert_int_eq(get("/"), STATUS_OK);
@@ -153,8 +156,9 @@ START_TEST(the_path_is_sent_as_it_is) {
 END_TEST
 
 START_TEST(headers_of_an_interim_answer_are_not_kept) {
-    http_fake_push(fake, &(struct http_fake_answer){.interim = "HTTP/1.1 100 Continue\r\nX-Which: interim\r\n\r\n",
-                                                    .headers = "X-Final: yes\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .interim = "HTTP/1.1 100 Continue\r\nX-Which: interim\r\n\r\n",
+                             .headers = "X-Final: yes\r\n"});
     ck_assert_int_eq(get("/"), STATUS_OK);
     ck_assert_int_eq(reply.status, 200);
     ck_assert_ptr_null(http_headers_get(&reply.headers, "X-Which"));
@@ -163,7 +167,8 @@ START_TEST(headers_of_an_interim_answer_are_not_kept) {
 END_TEST
 
 START_TEST(a_redirect_is_an_answer) {
-    http_fake_push(fake, &(struct http_fake_answer){.status = 302, .headers = "Location: /elsewhere\r\n"});
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = 302, .headers = "Location: /elsewhere\r\n"});
     ck_assert_int_eq(get("/"), STATUS_OK);
     ck_assert_int_eq(reply.status, 302);
     ck_assert_uint_eq(http_fake_count(fake), 1);
@@ -235,7 +240,8 @@ struct late {
 
 static sem_t late_answered;
 
-static void note_status(void *context, enum status status, struct http_reply *late_reply, const struct error *late) {
+static void note_status(void *context, enum status status, struct http_reply *late_reply,
+                        const struct error *late) {
     (void)late_reply, (void)late;
     *(enum status *)context = status;
     sem_post(&late_answered);
@@ -246,10 +252,11 @@ static void start_and_be_late(void *context) {
     for (int i = 0; i < 2; i++) {
         struct http_call call = call_to("GET", i == 0 ? "/late" : "/in-time");
         call.timeout_ms = TIMEOUT_MS + i;
-        late->exchanges[i] = (struct http_exchange){.done = note_status, .context = &late->statuses[i]};
-        ck_assert_int_eq(
-            http_client_start(http_transport_platform(late->transport, NULL).http, &call, &late->exchanges[i]),
-            STATUS_OK);
+        late->exchanges[i] =
+            (struct http_exchange){.done = note_status, .context = &late->statuses[i]};
+        ck_assert_int_eq(http_client_start(http_transport_platform(late->transport, NULL).http,
+                                           &call, &late->exchanges[i]),
+                         STATUS_OK);
     }
     clock_fake_advance(&late->clock, TIMEOUT_MS);
 }
@@ -284,15 +291,18 @@ START_TEST(an_answer_that_does_not_come_in_time_is_unavailable) {
 END_TEST
 
 START_TEST(an_answer_cut_short_is_unavailable) {
-    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "only half of this comes"});
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT,
+                                                    .body = "only half of this comes"});
     ck_assert_int_eq(get("/"), STATUS_UNAVAILABLE);
 }
 END_TEST
 
 /* libcurl takes the end of the connection for the end of the headers, and so for a good answer without a body. */
 START_TEST(an_answer_cut_short_in_its_headers_is_unavailable) {
-    static const char *const headers[] = {"", "ETag: \"1\"\r\n", "ETag: \"1\"\r\nServer: some\r\nDate: today\r\n"};
-    struct fault_proxy *proxy = fault_proxy_new((int)strtol(strrchr(http_fake_url(fake), ':') + 1, NULL, 10), 1);
+    static const char *const headers[] = {"", "ETag: \"1\"\r\n",
+                                          "ETag: \"1\"\r\nServer: some\r\nDate: today\r\n"};
+    struct fault_proxy *proxy =
+        fault_proxy_new((int)strtol(strrchr(http_fake_url(fake), ':') + 1, NULL, 10), 1);
     struct http_call call = call_to("GET", "/");
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", fault_proxy_port(proxy));
     fault_proxy_add(proxy, &(struct fault_rule){.times = 1, .kind = FAULT_TRUNCATE});
@@ -378,7 +388,8 @@ static void tally_init(void) {
     pthread_cond_init(&tally.changed, NULL);
 }
 
-static void count_answer(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+static void count_answer(void *context, enum status status, struct http_reply *got,
+                         const struct error *failure) {
     struct tally *counts = context;
     pthread_mutex_lock(&counts->lock);
     if (counts->closed || (got == NULL) == (status == STATUS_OK) || failure->status != status) {
@@ -424,7 +435,8 @@ static pthread_barrier_t barrier;
 
 static void *send_fifty(void *user) {
     (void)user;
-    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    struct http_call call = {
+        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
     pthread_barrier_wait(&barrier);
     for (int i = 0; i < 50; i++) {
         struct http_reply mine;
@@ -466,13 +478,16 @@ struct chain {
 
 static void start_next(void *context) {
     struct chain *chain = context;
-    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
-    if (http_client_start(http_transport_platform(transport, NULL).http, &call, &chain->exchange) != STATUS_OK) {
+    struct http_call call = {
+        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    if (http_client_start(http_transport_platform(transport, NULL).http, &call, &chain->exchange) !=
+        STATUS_OK) {
         abort();
     }
 }
 
-static void end_link(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+static void end_link(void *context, enum status status, struct http_reply *got,
+                     const struct error *failure) {
     (void)got, (void)failure;
     struct chain *chain = context;
     if (status != STATUS_OK || --chain->left == 0) {
@@ -508,11 +523,13 @@ struct hanging {
 
 static void start_hanging(void *context) {
     struct hanging *hanging = context;
-    struct http_call call = {.method = "PUT", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    struct http_call call = {
+        .method = "PUT", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
     for (int i = 0; i < HANGING; i++) {
         hanging->exchanges[i] = (struct http_exchange){.done = count_answer, .context = &tally};
-        ck_assert_int_eq(
-            http_client_start(http_transport_platform(transport, NULL).http, &call, &hanging->exchanges[i]), STATUS_OK);
+        ck_assert_int_eq(http_client_start(http_transport_platform(transport, NULL).http, &call,
+                                           &hanging->exchanges[i]),
+                         STATUS_OK);
     }
 }
 
@@ -573,14 +590,17 @@ struct refused {
     struct http_exchange exchange;
 };
 
-static void start_while_freed(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+static void start_while_freed(void *context, enum status status, struct http_reply *got,
+                              const struct error *failure) {
     (void)got, (void)failure;
     struct refused *refused = context;
-    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    struct http_call call = {
+        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
     ck_assert_int_eq(status, STATUS_CANCELLED);
     refused->answers++;
     refused->exchange = (struct http_exchange){.done = start_while_freed, .context = context};
-    refused->on_start = http_client_start(http_transport_platform(transport, NULL).http, &call, &refused->exchange);
+    refused->on_start =
+        http_client_start(http_transport_platform(transport, NULL).http, &call, &refused->exchange);
 }
 
 START_TEST(a_call_started_while_freeing_is_refused) {
@@ -602,8 +622,9 @@ START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
     struct http_exchange exchange = {.done = count_answer, .context = &tally};
     tally_init();
     http_transport_stop(transport);
-    ck_assert_int_eq(http_client_start(http_transport_platform(transport, NULL).http, &call, &exchange),
-                     STATUS_CANCELLED);
+    ck_assert_int_eq(
+        http_client_start(http_transport_platform(transport, NULL).http, &call, &exchange),
+        STATUS_CANCELLED);
     http_transport_stop(transport);
     ck_assert_int_eq(tally.all, 0);
 }
@@ -627,10 +648,12 @@ static void remove_certificates(void) {
 static enum status ask_over_tls(const struct certificate_files *files, bool only_tls_1_1) {
     struct tls_server *server = tls_server_start(files, only_tls_1_1);
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
-    struct http_call call = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
+    struct http_call call = {
+        .method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .max_response_bytes = MAX_BYTES};
     enum status status = send_call(&call);
     struct tls_server_counts counts = tls_server_count(server);
-    ck_assert_int_le(counts.connections, 1); /* 0: given up before the server's thread had seen it */
+    ck_assert_int_le(counts.connections,
+                     1); /* 0: given up before the server's thread had seen it */
     ck_assert_int_eq(counts.bytes > 0, status == STATUS_OK);
     tls_server_stop(server);
     return status;
@@ -644,8 +667,8 @@ START_TEST(a_server_is_trusted_through_the_given_authorities) {
 END_TEST
 
 /* Trusts the authorities in `ca` (NULL: the system's). A transport's authorities are set before its first call. */
-static void assert_distrusted(const char *ca, const struct certificate_files *files, bool only_tls_1_1,
-                              const char *says) {
+static void assert_distrusted(const char *ca, const struct certificate_files *files,
+                              bool only_tls_1_1, const char *says) {
     http_transport_free(transport);
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
     ck_assert_int_eq(ca == NULL ? STATUS_OK : http_transport_set_ca_file(transport, ca), STATUS_OK);
@@ -658,7 +681,8 @@ START_TEST(a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_
     assert_distrusted(NULL, &certificates.server, false, "unable to get local issuer certificate");
     assert_distrusted(ca, &certificates.impostor, false, "not signed by whom it names");
     assert_distrusted(ca, &certificates.expired, false, "certificate has expired");
-    assert_distrusted(ca, &certificates.stranger, false, "subject name matches target host name '127.0.0.1'");
+    assert_distrusted(ca, &certificates.stranger, false,
+                      "subject name matches target host name '127.0.0.1'");
     assert_distrusted(ca, &certificates.server, true, "speaks no TLS 1.2");
     assert_distrusted("/nowhere/ca.pem", &certificates.server, false, "/nowhere/ca.pem");
 }
@@ -702,14 +726,16 @@ static void add_threads(Suite *suite) {
 
 /* In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing else has an address. */
 /* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved names */
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out) {
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **out) {
     static int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     if (find == NULL) {
         *(void **)&find = dlsym(RTLD_NEXT, "getaddrinfo");
     }
     bool is_here = name != NULL && strcmp(name, "here.test") == 0;
     bool is_address = name == NULL || strspn(name, "0123456789.") == strlen(name);
-    return is_here || is_address ? find(is_here ? "127.0.0.1" : name, service, hints, out) : EAI_NONAME;
+    return is_here || is_address ? find(is_here ? "127.0.0.1" : name, service, hints, out)
+                                 : EAI_NONAME;
 }
 
 static enum status get_from(const char *host) {
@@ -737,7 +763,8 @@ int main(void) {
     tcase_add_test(messages, hosts_are_found_by_name_again_and_again);
     tcase_add_test(messages, no_connection_is_inherited_by_a_child);
     tcase_add_test(messages, an_answer_brings_its_status_headers_and_body);
-    tcase_add_test(messages, a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making);
+    tcase_add_test(messages,
+                   a_put_without_a_body_has_length_zero_and_no_header_of_libcurls_own_making);
     tcase_add_test(messages, a_get_has_no_content_length);
     tcase_add_loop_test(messages, a_body_arrives_whole_with_its_headers, 0, 2);
     tcase_add_test(messages, a_head_request_does_not_wait_for_the_body_that_is_announced);

@@ -111,7 +111,8 @@ START_TEST(so_many_headers_are_sent_and_no_more) {
     for (int i = 0; i < HTTP_CALL_MAX_HEADERS; i++) {
         http_headers_addf(&headers, "X-Header", "%d", i);
     }
-    const struct http_call wanted = {.method = "PUT", .url = "http://a/", .headers = &headers, .timeout_ms = 10000};
+    const struct http_call wanted = {
+        .method = "PUT", .url = "http://a/", .headers = &headers, .timeout_ms = 10000};
     ck_assert_int_eq(http_transport_call_new(&call, transport, NULL), STATUS_OK);
     ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_OK);
     int lines = 0;

@@ -18,9 +18,11 @@
 enum { CALLS = 3, REFUSED_ACQUIRES = 3, ANSWER_BYTES = 64 * 1024, CLOSE_MS = 60000, SEED = 7 };
 #define VIRTUAL_DAY "Sun, 19 Jan 2025"
 #define RESERVE_BODY "{\"quantity\":2,\"customerId\":\"C\"}"
-#define PRODUCT                                                                                       \
-    "{\"odata.etag\":\"W/\\\"1\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"," \
-    "\"available\":\"10\",\"version\":\"1\",\"commitIds\":\"00000000-0000-4000-8000-000000000007\","  \
+#define PRODUCT                                                                       \
+    "{\"odata.etag\":\"W/"                                                            \
+    "\\\"1\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\","     \
+    "\"available\":\"10\",\"version\":\"1\",\"commitIds\":\"00000000-0000-4000-8000-" \
+    "000000000007\","                                                                 \
     "\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}"
 
 /* ---- storage: all succeeds but the first acquires and the first read ---- */
@@ -35,7 +37,8 @@ static void write_down(const struct http_call *call) {
     ck_assert_msg(date != NULL && strncmp(date, VIRTUAL_DAY, strlen(VIRTUAL_DAY)) == 0, "%s", date);
     strbuf_appendf(&trace, "%lld %s %s\n", (long long)virtual_loop.now_ms, call->method, call->url);
     for (size_t i = 0; i < call->headers->count; i++) {
-        strbuf_appendf(&trace, "%s: %s\n", call->headers->items[i].name, call->headers->items[i].value);
+        strbuf_appendf(&trace, "%s: %s\n", call->headers->items[i].name,
+                       call->headers->items[i].value);
     }
     strbuf_append(&trace, call->body == NULL ? "" : call->body, call->body_length);
     strbuf_append_string(&trace, "\n\n");
@@ -59,10 +62,11 @@ static void answer_transaction(const struct http_call *call, struct virtual_answ
     size_t at = 0;
     out->http_status = 202;
     out->content_type = "multipart/mixed; boundary=b";
-    for (const char *part = call->body; (part = strstr(part, "application/http\r\n")) != NULL; part++) {
-        at += (size_t)snprintf(
-            out->body + at, sizeof out->body - at,
-            "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 X\r\nETag: W/\"8\"\r\n\r\n\r\n");
+    for (const char *part = call->body; (part = strstr(part, "application/http\r\n")) != NULL;
+         part++) {
+        at += (size_t)snprintf(out->body + at, sizeof out->body - at,
+                               "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 204 "
+                               "X\r\nETag: W/\"8\"\r\n\r\n\r\n");
     }
     snprintf(out->body + at, sizeof out->body - at, "--b--\r\n");
 }
@@ -92,7 +96,8 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
 
 static struct random_seeded seeded;
 static uint64_t random_state;
-static struct lease_store_blob_options blob_options = {.container = "leases", .blob_prefix = "lease-"};
+static struct lease_store_blob_options blob_options = {.container = "leases",
+                                                       .blob_prefix = "lease-"};
 static struct lease_store_blob lease_store;
 static struct lease_options lease_options;
 static struct lease_manager *leases;
@@ -110,11 +115,15 @@ static void start_instance(uint64_t seed) {
     virtual_platform.random = &seeded.base;
     lease_options = lease_options_default();
     lease_store_blob_init(&lease_store, &virtual_client, &blob_options);
-    ck_assert_int_eq(lease_manager_new(&leases, &lease_options, &lease_store.base, &virtual_platform, NULL), STATUS_OK);
+    ck_assert_int_eq(
+        lease_manager_new(&leases, &lease_options, &lease_store.base, &virtual_platform, NULL),
+        STATUS_OK);
     inventory_store_table_init(&store, &virtual_client, "inventory");
     inventory_service_init(&service, &virtual_platform, &store.base, leases, &options, 5000);
-    dispatch = (struct dispatch){
-        .functions = function_table, .service = &service, .random = virtual_platform.random, .route_prefix = "api"};
+    dispatch = (struct dispatch){.functions = function_table,
+                                 .service = &service,
+                                 .random = virtual_platform.random,
+                                 .route_prefix = "api"};
     acquires = reads = answered = 0;
     is_product_there = false;
 }
@@ -139,7 +148,8 @@ static void stop_instance(void) {
 
 static void count_answer(struct http_inbound *inbound) {
     ck_assert_int_eq(inbound->response.status, 200);
-    strbuf_appendf(&trace, "%.*s\n\n", (int)inbound->response.body.length, inbound->response.body.data);
+    strbuf_appendf(&trace, "%.*s\n\n", (int)inbound->response.body.length,
+                   inbound->response.body.data);
     answered++;
 }
 

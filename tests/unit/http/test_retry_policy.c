@@ -43,8 +43,10 @@ static const struct retry_outcome token_refused = {.was_sent = true, .renews_tok
 static const struct retry_outcome said_no = {.was_sent = true};
 
 /* One attempt more, at time 0 with a deadline far away. */
-static enum retry_verdict decide(struct retry_state *state, const struct retry_outcome *outcome, int max_attempts) {
-    static const struct retry_policy short_policy = {.first_backoff_ms = 100, .max_backoff_ms = 400};
+static enum retry_verdict decide(struct retry_state *state, const struct retry_outcome *outcome,
+                                 int max_attempts) {
+    static const struct retry_policy short_policy = {.first_backoff_ms = 100,
+                                                     .max_backoff_ms = 400};
     int64_t delay_ms = 0;
     return retry_policy_decide(&short_policy, state, outcome, max_attempts, 1, 0, 60000, &delay_ms);
 }
@@ -94,16 +96,21 @@ START_TEST(a_token_is_renewed_once) {
 END_TEST
 
 START_TEST(the_wait_grows_and_ends_at_the_deadline) {
-    static const struct retry_policy short_policy = {.first_backoff_ms = 100, .max_backoff_ms = 400};
+    static const struct retry_policy short_policy = {.first_backoff_ms = 100,
+                                                     .max_backoff_ms = 400};
     struct retry_state state = {0};
     static const int64_t waits_ms[] = {100, 200, 400, 400};
     for (size_t i = 0; i < sizeof waits_ms / sizeof waits_ms[0]; i++) {
         int64_t delay_ms = 0;
-        ck_assert_int_eq(retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 401, &delay_ms), RETRY_WAIT);
+        ck_assert_int_eq(
+            retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 401, &delay_ms),
+            RETRY_WAIT);
         ck_assert_int_eq(delay_ms, waits_ms[i]);
     }
     int64_t delay_ms = -7;
-    ck_assert_int_eq(retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 400, &delay_ms), RETRY_NO_TIME);
+    ck_assert_int_eq(
+        retry_policy_decide(&short_policy, &state, &no_answer, 0, 1, 0, 400, &delay_ms),
+        RETRY_NO_TIME);
     ck_assert_int_eq(delay_ms, -7);
 }
 END_TEST
@@ -125,8 +132,10 @@ START_TEST(retry_after_is_seconds_or_a_date) {
     ck_assert(utc_parse_http("Sun, 19 Jan 2025 14:45:30 GMT", &wall_ms));
     ck_assert_int_eq(retry_policy_parse_retry_after_ms("2", wall_ms), 2000);
     ck_assert_int_eq(retry_policy_parse_retry_after_ms("0", wall_ms), 0);
-    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:40 GMT", wall_ms), 10000);
-    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:20 GMT", wall_ms), 0);
+    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:40 GMT", wall_ms),
+                     10000);
+    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:20 GMT", wall_ms),
+                     0);
 }
 END_TEST
 
@@ -134,12 +143,14 @@ START_TEST(retry_after_is_an_hour_at_most) {
     ck_assert_int_eq(retry_policy_parse_retry_after_ms("3599", 0), 3599000);
     ck_assert_int_eq(retry_policy_parse_retry_after_ms("3601", 0), 3600000);
     ck_assert_int_eq(retry_policy_parse_retry_after_ms("99999999999999999999999999", 0), 3600000);
-    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:30 GMT", 0), 3600000);
+    ck_assert_int_eq(retry_policy_parse_retry_after_ms("Sun, 19 Jan 2025 14:45:30 GMT", 0),
+                     3600000);
 }
 END_TEST
 
 START_TEST(any_other_retry_after_is_none) {
-    static const char *const texts[] = {"", " 1", "1 ", "-1", "+1", "1.5", "1s", "soon", "Sun, 19 Jan 2025"};
+    static const char *const texts[] = {
+        "", " 1", "1 ", "-1", "+1", "1.5", "1s", "soon", "Sun, 19 Jan 2025"};
     ck_assert_int_eq(retry_policy_parse_retry_after_ms(NULL, 0), 0);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         ck_assert_msg(retry_policy_parse_retry_after_ms(texts[i], 0) == 0, "\"%s\"", texts[i]);

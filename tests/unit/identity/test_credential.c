@@ -118,12 +118,14 @@ static void golden_release(struct golden *golden) {
 static void check_intermediates(const struct golden *golden, const char *path) {
     size_t length = strlen(golden->string_to_sign), end = golden->canonicalized.length;
     ck_assert_msg(end > 0 && end < length &&
-                      strcmp(golden->string_to_sign + length - end, golden->canonicalized.data) == 0,
+                      strcmp(golden->string_to_sign + length - end, golden->canonicalized.data) ==
+                          0,
                   "%s: the canonicalized parts are\n%s", path, golden->canonicalized.data);
     unsigned char mac[SHA256_BYTES];
     char digits[SHA256_TEXT_BYTES];
     struct crypto_hmac hmac;
-    ck_assert_int_eq(crypto_hmac_init(&hmac, golden->account.key, golden->account.key_length), STATUS_OK);
+    ck_assert_int_eq(crypto_hmac_init(&hmac, golden->account.key, golden->account.key_length),
+                     STATUS_OK);
     ck_assert_int_eq(crypto_hmac_sign(&hmac, golden->string_to_sign, length, mac), STATUS_OK);
     crypto_hmac_cleanup(&hmac);
     hex_encode(mac, sizeof mac, digits);
@@ -136,7 +138,8 @@ static void check_sent_headers(struct golden *golden, const char *path) {
     while ((line = strsep(&rest, "\n")) != NULL && line[0] != '/') {
         const char *name = strsep(&line, ":");
         const char *sent = http_headers_get(&golden->headers, name);
-        ck_assert_msg(sent != NULL && strcmp(sent, line) == 0, "%s: %s is sent as '%s'", path, name, sent);
+        ck_assert_msg(sent != NULL && strcmp(sent, line) == 0, "%s: %s is sent as '%s'", path, name,
+                      sent);
     }
 }
 
@@ -146,8 +149,8 @@ static void check_golden(const char *path) {
     struct strbuf text;
     strbuf_init(&text, 4096);
     credential_shared_key_string_to_sign(&golden.account, &golden.request, &text);
-    ck_assert_msg(strcmp(text.data, golden.string_to_sign) == 0, "%s: signed is\n%s\nand should be\n%s", path,
-                  text.data, golden.string_to_sign);
+    ck_assert_msg(strcmp(text.data, golden.string_to_sign) == 0,
+                  "%s: signed is\n%s\nand should be\n%s", path, text.data, golden.string_to_sign);
     strbuf_release(&text);
     check_intermediates(&golden, path);
 
@@ -155,7 +158,8 @@ static void check_golden(const char *path) {
     ck_assert_int_eq(credential_shared_key_init(&credential, &golden.account, NULL), STATUS_OK);
     ck_assert_int_eq(credential.base.authorize(&credential.base, &golden.request, NULL), STATUS_OK);
     const char *authorization = http_headers_get(&golden.headers, "Authorization");
-    ck_assert_msg(strcmp(authorization, golden.authorization) == 0, "%s: Authorization is\n%s", path, authorization);
+    ck_assert_msg(strcmp(authorization, golden.authorization) == 0, "%s: Authorization is\n%s",
+                  path, authorization);
     check_sent_headers(&golden, path);
     credential_shared_key_cleanup(&credential);
     golden_release(&golden);
@@ -214,16 +218,19 @@ START_TEST(as_many_headers_are_signed_as_a_call_carries) {
 END_TEST
 
 /* As portals and tools hand it out: with what a query escapes escaped once, in either case, and a name without a value. */
-#define SAS                                                                                                           \
-    "sv=2021-12-02&ss=bt&srt=sco&se=2025-01-20T00%3A00%3a00Z&st=&spr=https,http&sip=10.0.0.0-10.0.0.9&sig=a%2Bb%2fc%" \
+#define SAS                                                                                       \
+    "sv=2021-12-02&ss=bt&srt=sco&se=2025-01-20T00%3A00%3a00Z&st=&spr=https,http&sip=10.0.0.0-10." \
+    "0.0.9&sig=a%2Bb%2fc%"                                                                        \
     "3D"
 
 static const char *const sas_cases[][2] = {
     {"https://a.blob.core.windows.net/c/b", "https://a.blob.core.windows.net/c/b?" SAS},
-    {"https://a.blob.core.windows.net/c/b?comp=lease", "https://a.blob.core.windows.net/c/b?comp=lease&" SAS},
+    {"https://a.blob.core.windows.net/c/b?comp=lease",
+     "https://a.blob.core.windows.net/c/b?comp=lease&" SAS},
     {"https://a.blob.core.windows.net/c?restype=container&prefix=a%3Fb%26c&include=",
      "https://a.blob.core.windows.net/c?restype=container&prefix=a%3Fb%26c&include=&" SAS},
-    {"https://a.blob.core.windows.net/c%2Fd%3Fe/%C3%BC", "https://a.blob.core.windows.net/c%2Fd%3Fe/%C3%BC?" SAS},
+    {"https://a.blob.core.windows.net/c%2Fd%3Fe/%C3%BC",
+     "https://a.blob.core.windows.net/c%2Fd%3Fe/%C3%BC?" SAS},
     {"http://127.0.0.1:10002/a/inventory()?$filter=PartitionKey%20eq%20%27%2B%27",
      "http://127.0.0.1:10002/a/inventory()?$filter=PartitionKey%20eq%20%27%2B%27&" SAS},
 };
@@ -267,7 +274,8 @@ int main(void) {
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, every_golden_request_is_signed_as_documented);
     tcase_add_test(tcase, as_many_headers_are_signed_as_a_call_carries);
-    tcase_add_loop_test(tcase, a_sas_is_appended_to_the_url_as_it_is, 0, sizeof sas_cases / sizeof sas_cases[0]);
+    tcase_add_loop_test(tcase, a_sas_is_appended_to_the_url_as_it_is, 0,
+                        sizeof sas_cases / sizeof sas_cases[0]);
     tcase_add_test(tcase, a_url_without_room_for_the_sas_is_an_error);
     return check_main(suite);
 }

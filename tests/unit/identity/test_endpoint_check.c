@@ -53,8 +53,8 @@ static void assert_mistake(const char *address, const char *service, const char 
     if (expected == NULL) {
         ck_assert_msg(mistake == NULL, "%s as %s: %s", address, service, mistake);
     } else {
-        ck_assert_msg(mistake != NULL && strstr(mistake, expected) != NULL, "%s as %s: %s", address, service,
-                      mistake == NULL ? "nothing" : mistake);
+        ck_assert_msg(mistake != NULL && strstr(mistake, expected) != NULL, "%s as %s: %s", address,
+                      service, mistake == NULL ? "nothing" : mistake);
     }
 }
 
@@ -85,7 +85,8 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("endpoint_check");
     TCase *tcase = tcase_create("endpoint_check");
-    tcase_add_loop_test(tcase, a_mistaken_endpoint_is_recognised, 0, (int)(sizeof examples / sizeof examples[0]));
+    tcase_add_loop_test(tcase, a_mistaken_endpoint_is_recognised, 0,
+                        (int)(sizeof examples / sizeof examples[0]));
     tcase_add_test(tcase, only_what_is_no_secret_is_shown);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

@@ -107,7 +107,8 @@ struct read_wait {
 
 static struct read_wait wait;
 
-static void on_read(void *context, enum status status, struct strbuf *text, const struct error *failure) {
+static void on_read(void *context, enum status status, struct strbuf *text,
+                    const struct error *failure) {
     ck_assert_ptr_eq(context, &wait);
     ck_assert_int_eq(text != NULL, status == STATUS_OK);
     ck_assert_int_eq(failure->status, status);
@@ -121,7 +122,8 @@ static void on_read(void *context, enum status status, struct strbuf *text, cons
 
 static void start_read(void) {
     const struct file_read_options options = {path, sizeof wait.text, 60000};
-    ck_assert_int_eq(file_read_start(&wait.read, &platform, &options, on_read, &wait, &err), STATUS_OK);
+    ck_assert_int_eq(file_read_start(&wait.read, &platform, &options, on_read, &wait, &err),
+                     STATUS_OK);
     ck_assert_int_eq(wait.ends, 0);
 }
 

@@ -21,7 +21,8 @@ static char tenant[] = "tenant", id[] = "client", azure_id[] = "azure client", s
 static void set_up(void) {
     fake = http_fake_new();
     memset(&account, 0, sizeof account);
-    options = (struct sign_in_options){.imds_host = "http://127.0.0.1:1", .authority = "http://127.0.0.1:1"};
+    options = (struct sign_in_options){.imds_host = "http://127.0.0.1:1",
+                                       .authority = "http://127.0.0.1:1"};
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
 }
 

@@ -53,12 +53,15 @@ static const struct {
     int64_t refresh_s;
 } good[] = {
     {"{" TOKEN ",\"expires_in\":3600,\"token_type\":\"Bearer\"}", 3600, 3300},
-    {"{" TOKEN ",\"expires_in\":\"3600\",\"token_type\":\"bearer\",\"ext_expires_in\":0}", 3600, 3300},
+    {"{" TOKEN ",\"expires_in\":\"3600\",\"token_type\":\"bearer\",\"ext_expires_in\":0}", 3600,
+     3300},
     {"{" TOKEN ",\"expires_on\":\"" IN_AN_HOUR "\",\"not_before\":\"" NOON "\"}", 3600, 3300},
     {"{" TOKEN ",\"expires_on\":" IN_AN_HOUR "}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":60,\"expires_on\":\"" IN_AN_HOUR "\"}", 60, 30},
-    {"{" TOKEN ",\"expires_in\":86400,\"expires_on\":\"" IN_AN_HOUR "\"}", 3600, 3300}, /* issued 23 hours ago */
-    {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"" NOON "\"}", 3600, 3300},        /* a clock is wrong */
+    {"{" TOKEN ",\"expires_in\":86400,\"expires_on\":\"" IN_AN_HOUR "\"}", 3600,
+     3300}, /* issued 23 hours ago */
+    {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"" NOON "\"}", 3600,
+     3300}, /* a clock is wrong */
     {"{" TOKEN ",\"expires_in\":3600,\"expires_on\":\"later\"}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":601}", 601, 301},
     {"{" TOKEN ",\"expires_in\":600}", 600, 300},
@@ -66,7 +69,8 @@ static const struct {
     {"{" TOKEN ",\"expires_in\":86400,\"refresh_in\":43200}", 86400, 43200},
     {"{" TOKEN ",\"expires_in\":86400,\"refresh_in\":\"43200\"}", 86400, 43200},
     {"{" TOKEN ",\"expires_in\":3600,\"refresh_in\":3599}", 3600, 3599},
-    {"{" TOKEN ",\"expires_in\":3600,\"refresh_in\":3600}", 3600, 3300}, /* that would be too late */
+    {"{" TOKEN ",\"expires_in\":3600,\"refresh_in\":3600}", 3600,
+     3300}, /* that would be too late */
     {"{" TOKEN ",\"expires_in\":3600,\"refresh_in\":0}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":3600,\"refresh_in\":-5}", 3600, 3300},
     {"{" TOKEN ",\"expires_in\":604800}", 604800, 604500},
@@ -152,7 +156,8 @@ static const struct {
     {"", "not JSON"},
     {"<html>" SECRET "</html>", "not JSON"},
     {"{" TOKEN ",\"expires_in\":3600", "not JSON"},
-    {"{\"access_token\":\"" SECRET "\",\"access_token\":\"" SECRET "\",\"expires_in\":1}", "not JSON"},
+    {"{\"access_token\":\"" SECRET "\",\"access_token\":\"" SECRET "\",\"expires_in\":1}",
+     "not JSON"},
     {"[\"" SECRET "\"]", "not a JSON object"},
     {"\"" SECRET "\"", "not a JSON object"},
     {"{\"expires_in\":3600}", "no token"},
@@ -184,7 +189,8 @@ START_TEST(a_token_has_at_most_16_kib) {
             strbuf_append_char(&body, 'x');
         }
         strbuf_append_string(&body, "\"}");
-        ck_assert_int_eq(token_answer_read(&body, &at, &token, &err), extra ? STATUS_MALFORMED : STATUS_OK);
+        ck_assert_int_eq(token_answer_read(&body, &at, &token, &err),
+                         extra ? STATUS_MALFORMED : STATUS_OK);
     }
     ck_assert_uint_eq(token.text.length, TOKEN_MAX_BYTES);
     strbuf_release(&body);
@@ -201,10 +207,10 @@ END_TEST
 /* --- az --- */
 
 START_TEST(az_tells_the_expiry_in_seconds) {
-    ck_assert_int_eq(
-        read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"1999-01-01 00:00:00.000000\",\"expires_on\":" IN_AN_HOUR
-                 ",\"tenant\":\"t\",\"tokenType\":\"Bearer\"}"),
-        STATUS_OK);
+    ck_assert_int_eq(read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"1999-01-01 "
+                              "00:00:00.000000\",\"expires_on\":" IN_AN_HOUR
+                              ",\"tenant\":\"t\",\"tokenType\":\"Bearer\"}"),
+                     STATUS_OK);
     ck_assert_str_eq(token.text.data, "ey");
     ck_assert_int_eq(token.expires_ms, at.now_ms + 3600 * 1000);
 }
@@ -213,9 +219,12 @@ END_TEST
 START_TEST(an_older_az_tells_it_in_local_time) {
     setenv("TZ", "EET-2", 1); /* two hours east of Greenwich */
     tzset();
-    ck_assert_int_eq(read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19 15:00:00.123456\"}"), STATUS_OK);
+    ck_assert_int_eq(
+        read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19 15:00:00.123456\"}"),
+        STATUS_OK);
     ck_assert_int_eq(token.expires_ms, at.now_ms + 3600 * 1000);
-    ck_assert_int_eq(read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19 14:00:01\"}"), STATUS_OK);
+    ck_assert_int_eq(read_cli("{\"accessToken\":\"ey\",\"expiresOn\":\"2025-01-19 14:00:01\"}"),
+                     STATUS_OK);
     ck_assert_int_eq(token.expires_ms, at.now_ms + 1000);
 }
 END_TEST
@@ -267,7 +276,8 @@ static const struct {
     const char *body;
     const char *code;
 } errors[] = {
-    {"{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client secret " SECRET "\"}",
+    {"{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client "
+     "secret " SECRET "\"}",
      "invalid_client AADSTS7000215"},
     {"{\"error\":\"unauthorized_client\"}", "unauthorized_client"},
     {"{\"error\":\"" SECRET "\",\"error_description\":\"AADSTS1: x\"}", "AADSTS1"},
@@ -298,14 +308,17 @@ int main(void) {
     tcase_add_loop_test(tcase, a_token_lasts_as_long_as_its_answer_says, 0, COUNT(good));
     tcase_add_test(tcase, a_token_of_one_second_is_renewed_half_way);
     tcase_add_loop_test(tcase, a_date_of_expiry_is_read_in_every_known_form, 0, COUNT(dated));
-    tcase_add_loop_test(tcase, a_token_without_a_date_that_can_be_believed_is_taken_for_a_short_time, 0,
+    tcase_add_loop_test(tcase,
+                        a_token_without_a_date_that_can_be_believed_is_taken_for_a_short_time, 0,
                         COUNT(undated));
-    tcase_add_loop_test(tcase, an_answer_that_cannot_be_is_refused_without_repeating_it, 0, COUNT(bad));
+    tcase_add_loop_test(tcase, an_answer_that_cannot_be_is_refused_without_repeating_it, 0,
+                        COUNT(bad));
     tcase_add_test(tcase, a_token_has_at_most_16_kib);
     tcase_add_test(tcase, a_new_token_takes_the_place_of_the_old);
     tcase_add_test(tcase, az_tells_the_expiry_in_seconds);
     tcase_add_test(tcase, an_older_az_tells_it_in_local_time);
-    tcase_add_loop_test(tcase, az_may_tell_the_expiry_in_any_form_or_not_at_all, 0, COUNT(cli_dates));
+    tcase_add_loop_test(tcase, az_may_tell_the_expiry_in_any_form_or_not_at_all, 0,
+                        COUNT(cli_dates));
     tcase_add_loop_test(tcase, az_output_that_cannot_be_is_refused, 0, COUNT(bad_cli));
     tcase_add_loop_test(tcase, of_an_error_only_its_codes_are_shown, 0, COUNT(errors));
     suite_add_tcase(suite, tcase);

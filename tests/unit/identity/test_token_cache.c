@@ -7,7 +7,12 @@
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
-enum { HOUR_MS = 3600 * 1000, REFRESH_MS = HOUR_MS - TOKEN_REFRESH_AHEAD_MS, CROWD = 16, MIN_INTERVAL_MS = 1000 };
+enum {
+    HOUR_MS = 3600 * 1000,
+    REFRESH_MS = HOUR_MS - TOKEN_REFRESH_AHEAD_MS,
+    CROWD = 16,
+    MIN_INTERVAL_MS = 1000
+};
 
 #define URL "https://a.blob.core.windows.net/c/b"
 
@@ -60,7 +65,8 @@ static void end_fetch(enum status status) {
     } else {
         say_no(&failure, status);
     }
-    source.base.done(source.base.done_context, status, status == STATUS_OK ? &token : NULL, &failure);
+    source.base.done(source.base.done_context, status, status == STATUS_OK ? &token : NULL,
+                     &failure);
     token_release(&token);
 }
 
@@ -69,7 +75,8 @@ static void answer_now(void *unused) {
     end_fetch(source.answer);
 }
 
-static enum status start_fetch(struct token_source *base, const struct platform *platform, struct error *failure) {
+static enum status start_fetch(struct token_source *base, const struct platform *platform,
+                               struct error *failure) {
     ck_assert_ptr_eq(base, &source.base);
     ck_assert_ptr_eq(platform->loop, &virtual_loop);
     ck_assert_msg(!source.is_under_way, "a second fetch at the same time");
@@ -168,8 +175,9 @@ static void stop(void) {
 static void set_up(void) {
     virtual_begin();
     stops = 0;
-    source = (struct source_fake){.base = {.name = "a fake", .start = start_fetch, .cancel = cancel_fetch},
-                                  .lifetime_ms = HOUR_MS};
+    source = (struct source_fake){
+        .base = {.name = "a fake", .start = start_fetch, .cancel = cancel_fetch},
+        .lifetime_ms = HOUR_MS};
     http_headers_init(&headers);
     strbuf_init(&url, 4096);
     token_cache_init(&cache, &source.base, virtual_client.platform);

@@ -57,7 +57,8 @@ START_TEST(only_without_an_offset_is_a_local_date_local) {
     use_zone("EET-2EEST,M3.5.0/3,M10.5.0/4");
     ck_assert(token_date_read("2025-01-19 17:00:00.123456", true, &seconds));
     ck_assert_int_eq(seconds, MOMENT_S);
-    ck_assert(token_date_read("2025-07-19 03:00:00", true, &seconds)); /* summer: three hours east */
+    ck_assert(
+        token_date_read("2025-07-19 03:00:00", true, &seconds)); /* summer: three hours east */
     ck_assert_int_eq(seconds, 1752883200);
     ck_assert(token_date_read("2025-01-19T15:00:00Z", true, &seconds));
     ck_assert_int_eq(seconds, MOMENT_S);
@@ -94,7 +95,8 @@ static const char *const others[] = {
 
 START_TEST(what_is_no_date_is_told_apart) {
     int64_t seconds = 7;
-    ck_assert_msg(!token_date_read(others[_i], false, &seconds), "%s: %lld", others[_i], (long long)seconds);
+    ck_assert_msg(!token_date_read(others[_i], false, &seconds), "%s: %lld", others[_i],
+                  (long long)seconds);
     ck_assert_int_eq(seconds, 7);
 }
 END_TEST

@@ -58,7 +58,8 @@ static void *read_file(void *unused) {
     return NULL;
 }
 
-enum status thread_start(pthread_t *out, void *(*run_thread)(void *context), void *context, struct error *err) {
+enum status thread_start(pthread_t *out, void *(*run_thread)(void *context), void *context,
+                         struct error *err) {
     if (reader.is_refused) {
         return error_set(err, STATUS_NO_THREAD, "none to spare");
     }
@@ -91,7 +92,8 @@ struct fetch {
 
 static struct fetch fetch;
 
-static void on_fetched(void *user, enum status status, struct token *token, const struct error *err) {
+static void on_fetched(void *user, enum status status, struct token *token,
+                       const struct error *err) {
     ck_assert_ptr_eq(user, &fetch);
     ck_assert(!fetch.is_starting);
     ck_assert_int_eq(token != NULL, status == STATUS_OK);
@@ -132,7 +134,8 @@ static int64_t fetch_ms(void) {
 }
 
 static void assert_said(const char *text) {
-    ck_assert_msg(strstr(fetch.err.message, text) != NULL, "'%s' is not in '%s'", text, fetch.err.message);
+    ck_assert_msg(strstr(fetch.err.message, text) != NULL, "'%s' is not in '%s'", text,
+                  fetch.err.message);
 }
 
 /* --- the sources --- */
@@ -147,9 +150,11 @@ static const struct {
     int questions;
     const char *endpoint;
 } sources[] = {
-    {&app_service.http.base, 1, "the identity endpoint of App Service, http://127.0.0.1:4141/msi/token: "},
+    {&app_service.http.base, 1,
+     "the identity endpoint of App Service, http://127.0.0.1:4141/msi/token: "},
     {&imds.http.base, 1, "IMDS at http://169.254.169.254: "},
-    {&principal.http.base, 1, "the token endpoint https://login.example/tenant/oauth2/v2.0/token: "},
+    {&principal.http.base, 1,
+     "the token endpoint https://login.example/tenant/oauth2/v2.0/token: "},
     {&workload.http.base, 1, "the token endpoint https://login.example/tenant/oauth2/v2.0/token: "},
     {&probed_imds.http.base, 2, "IMDS at http://169.254.169.254: "},
 };
@@ -250,7 +255,8 @@ START_TEST(a_question_that_cannot_be_asked_ends_the_fetch) {
     int question = question_at(_i);
     script[0].http_status = 400;
     script[question].refused = STATUS_NO_MEMORY;
-    ck_assert_int_eq(start(source), question > 0 || source == &workload.http.base); /* its file comes first */
+    ck_assert_int_eq(start(source),
+                     question > 0 || source == &workload.http.base); /* its file comes first */
     run();
     ck_assert_int_eq(fetch.ends, 1);
     ck_assert_int_eq(fetch.status, STATUS_NO_MEMORY);
@@ -403,7 +409,8 @@ static void answer_fake(void *user) {
     end_fake(self, self->answer);
 }
 
-static enum status start_fake(struct token_source *base, const struct platform *given, struct error *err) {
+static enum status start_fake(struct token_source *base, const struct platform *given,
+                              struct error *err) {
     struct source_fake *self = (struct source_fake *)base;
     ck_assert_ptr_eq(given, &platform);
     self->asked++;
@@ -426,14 +433,18 @@ static void cancel_fake(struct token_source *base) {
 
 /* `how`, one bit for each: it fails at once, or later. */
 static void use_auto(int how, enum status of_first, enum status of_second) {
-    static const struct token_source one = {.name = "one", .start = start_fake, .cancel = cancel_fake};
-    static const struct token_source two = {.name = "two", .start = start_fake, .cancel = cancel_fake};
+    static const struct token_source one = {
+        .name = "one", .start = start_fake, .cancel = cancel_fake};
+    static const struct token_source two = {
+        .name = "two", .start = start_fake, .cancel = cancel_fake};
     token_source_auto_init(&automatic);
     first = (struct source_fake){.base = one, .answer = of_first, .fails_at_once = (how & 1) != 0};
-    second = (struct source_fake){.base = two, .answer = of_second, .fails_at_once = (how & 2) != 0};
+    second =
+        (struct source_fake){.base = two, .answer = of_second, .fails_at_once = (how & 2) != 0};
     automatic.choices[automatic.count++] = (struct token_source_choice){"none", NULL, "not set"};
     automatic.choices[automatic.count++] = (struct token_source_choice){"first", &first.base, NULL};
-    automatic.choices[automatic.count++] = (struct token_source_choice){"second", &second.base, NULL};
+    automatic.choices[automatic.count++] =
+        (struct token_source_choice){"second", &second.base, NULL};
 }
 
 enum { HOWS = 4 };
@@ -447,7 +458,8 @@ START_TEST(the_first_that_serves_is_taken_and_kept) {
     ck_assert_int_eq(run_fetch(&automatic.base), STATUS_OK);
     ck_assert_str_eq(fetch.token, "two");
     ck_assert_int_eq(first.asked, 1);
-    second.answer = STATUS_NOT_FOUND; /* it was there: its trouble is no reason to be somebody else */
+    second.answer =
+        STATUS_NOT_FOUND; /* it was there: its trouble is no reason to be somebody else */
     ck_assert_int_eq(run_fetch(&automatic.base), STATUS_NOT_FOUND);
     ck_assert_int_eq(first.asked, 1);
 }
@@ -457,7 +469,8 @@ START_TEST(where_none_serves_the_list_says_why_and_all_are_asked_again) {
     use_auto(_i, STATUS_NOT_FOUND, STATUS_NOT_FOUND);
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(run_fetch(&automatic.base), STATUS_NOT_FOUND);
-        ck_assert_str_eq(fetch.err.message, "no way to sign in; tried none: not set; first: one; second: two");
+        ck_assert_str_eq(fetch.err.message,
+                         "no way to sign in; tried none: not set; first: one; second: two");
     }
     first.answer = STATUS_OK;
     ck_assert_int_eq(run_fetch(&automatic.base), STATUS_OK);
@@ -516,7 +529,8 @@ int main(void) {
     tcase_add_test(tcase, a_fetch_is_cancelled_when_its_file_has_just_been_read);
     tcase_add_test(tcase, without_a_thread_for_its_file_a_fetch_fails);
     tcase_add_loop_test(tcase, the_first_that_serves_is_taken_and_kept, 0, HOWS);
-    tcase_add_loop_test(tcase, where_none_serves_the_list_says_why_and_all_are_asked_again, 0, HOWS);
+    tcase_add_loop_test(tcase, where_none_serves_the_list_says_why_and_all_are_asked_again, 0,
+                        HOWS);
     tcase_add_loop_test(tcase, one_that_is_there_and_fails_is_not_passed_over, 0, HOWS);
     tcase_add_loop_test(tcase, a_choice_is_cancelled_with_whichever_is_asked, 0, 3);
     tcase_add_test(tcase, a_choice_that_was_never_asked_may_be_cancelled);

@@ -100,7 +100,8 @@ START_TEST(app_service_is_asked_as_documented) {
     ck_assert_str_eq(last_header("X-IDENTITY-HEADER"), SECRET);
     use_app_service("/msi/token", "the client");
     fetch_well(&app_service.http.base);
-    assert_asked("GET", "/msi/token?api-version=2019-08-01&" RESOURCE "&client_id=the%20client", "");
+    assert_asked("GET", "/msi/token?api-version=2019-08-01&" RESOURCE "&client_id=the%20client",
+                 "");
     use_app_service("/msi/token?x=1", NULL);
     fetch_well(&app_service.http.base);
     assert_asked("GET", "/msi/token?x=1&api-version=2019-08-01&" RESOURCE, "");
@@ -119,7 +120,8 @@ static const struct {
     {204, STATUS_UNAUTHORIZED, "", "it answered 204"},
     {302, STATUS_UNAUTHORIZED, "", "it answered 302"},
     {400, STATUS_UNAUTHORIZED, "{\"error\":\"" SECRET "\"}", "it answered 400"},
-    {401, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " SECRET "\"}",
+    {401, STATUS_UNAUTHORIZED,
+     "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: " SECRET "\"}",
      "it answered 401 invalid_client AADSTS7000215"},
     {403, STATUS_UNAUTHORIZED, SECRET, "it answered 403"},
     {408, STATUS_UNAVAILABLE, SECRET, "it answered 408"},
@@ -133,8 +135,8 @@ START_TEST(a_bad_answer_is_told_without_repeating_it) {
     answer(bad[_i].status, bad[_i].body);
     ck_assert_int_eq(fetch(&app_service.http.base), bad[_i].made);
     char expected[256];
-    snprintf(expected, sizeof expected, "the identity endpoint of App Service, %s/msi/token: %s", http_fake_url(fake),
-             bad[_i].says);
+    snprintf(expected, sizeof expected, "the identity endpoint of App Service, %s/msi/token: %s",
+             http_fake_url(fake), bad[_i].says);
     ck_assert_str_eq(err.message, expected);
     ck_assert_uint_eq(token.text.length, 0);
 }
@@ -156,7 +158,8 @@ END_TEST
 
 START_TEST(an_endpoint_that_asks_for_patience_is_heard) {
     use_app_service("/msi/token", NULL);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 429, .headers = "Retry-After: 7\r\n"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 429, .headers = "Retry-After: 7\r\n"});
     ck_assert_int_eq(fetch(&app_service.http.base), STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.retry_after_ms, 7000);
 }
@@ -209,9 +212,10 @@ static const struct {
     int status;
     enum status made;
 } imds_answers[] = {
-    {400, STATUS_NOT_FOUND},    {401, STATUS_UNAUTHORIZED}, {403, STATUS_UNAUTHORIZED}, {404, STATUS_UNAVAILABLE},
-    {405, STATUS_UNAUTHORIZED}, {410, STATUS_UNAVAILABLE},  {429, STATUS_UNAVAILABLE},  {500, STATUS_UNAVAILABLE},
-    {502, STATUS_UNAVAILABLE},  {599, STATUS_UNAVAILABLE},
+    {400, STATUS_NOT_FOUND},   {401, STATUS_UNAUTHORIZED}, {403, STATUS_UNAUTHORIZED},
+    {404, STATUS_UNAVAILABLE}, {405, STATUS_UNAUTHORIZED}, {410, STATUS_UNAVAILABLE},
+    {429, STATUS_UNAVAILABLE}, {500, STATUS_UNAVAILABLE},  {502, STATUS_UNAVAILABLE},
+    {599, STATUS_UNAVAILABLE},
 };
 
 START_TEST(imds_is_asked_again_after_what_its_rules_name) {
@@ -257,7 +261,8 @@ START_TEST(what_gives_no_token_though_it_answers_a_probe_is_not_imds) {
     answer(200, "<html>Sign in to the airport's network</html>");
     answer(200, "<html>Sign in to the airport's network</html>");
     ck_assert_int_eq(fetch(&imds.http.base), STATUS_NOT_FOUND);
-    ck_assert_msg(strstr(err.message, "is not IMDS: the answer is not JSON") != NULL, "%s", err.message);
+    ck_assert_msg(strstr(err.message, "is not IMDS: the answer is not JSON") != NULL, "%s",
+                  err.message);
     answer(400, "");
     fetch_well(&imds.http.base);
     answer(200, "<html>"); /* now it is known: its trouble is its own */
@@ -271,9 +276,12 @@ static struct token_source_workload workload;
 static struct token_source_principal principal;
 
 #define TOKEN_TARGET "/the%2Ftenant/oauth2/v2.0/token"
-#define FORM "grant_type=client_credentials&client_id=the%20client&scope=https%3A%2F%2Fstorage.azure.com%2F.default"
-#define ASSERTION_FORM \
-    FORM "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion="
+#define FORM                                                                                      \
+    "grant_type=client_credentials&client_id=the%20client&scope=https%3A%2F%2Fstorage.azure.com%" \
+    "2F.default"
+#define ASSERTION_FORM                                                                       \
+    FORM "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-" \
+         "bearer&client_assertion="
 
 START_TEST(a_workload_shows_its_federated_token) {
     token_source_workload_init(&workload, &client, path);
@@ -321,10 +329,11 @@ END_TEST
 START_TEST(a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown) {
     char expected[256];
     token_source_principal_init(&principal, &client, SECRET, NULL);
-    answer(401,
-           "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid client secret " SECRET "\"}");
+    answer(401, "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS7000215: Invalid "
+                "client secret " SECRET "\"}");
     ck_assert_int_eq(fetch(&principal.http.base), STATUS_UNAUTHORIZED);
-    snprintf(expected, sizeof expected, "the token endpoint %s%s: it answered 401 invalid_client AADSTS7000215",
+    snprintf(expected, sizeof expected,
+             "the token endpoint %s%s: it answered 401 invalid_client AADSTS7000215",
              http_fake_url(fake), TOKEN_TARGET);
     ck_assert_str_eq(err.message, expected);
 }
@@ -337,20 +346,25 @@ static const struct {
     const char *body;
     const char *says;
 } principals[] = {
-    {400, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_request\"}", "it answered 400 invalid_request"},
+    {400, STATUS_UNAUTHORIZED, "{\"error\":\"invalid_request\"}",
+     "it answered 400 invalid_request"},
     {400, STATUS_UNAUTHORIZED, "{\"error_description\":\"AADSTS90002: no such tenant\"}",
      "it answered 400 AADSTS90002"},
-    {403, STATUS_UNAUTHORIZED, "{\"error\":\"unauthorized_client\"}", "it answered 403 unauthorized_client"},
+    {403, STATUS_UNAUTHORIZED, "{\"error\":\"unauthorized_client\"}",
+     "it answered 403 unauthorized_client"},
     {403, STATUS_UNAVAILABLE, "<html>" SECRET "</html>",
      "it answered 403 without naming an error, as a proxy on the way would"},
-    {404, STATUS_UNAVAILABLE, "", "it answered 404 without naming an error, as a proxy on the way would"},
+    {404, STATUS_UNAVAILABLE, "",
+     "it answered 404 without naming an error, as a proxy on the way would"},
     {401, STATUS_UNAVAILABLE, "{\"error\":{\"code\":\"Forbidden\"}}",
      "it answered 401 without naming an error, as a proxy on the way would"},
     {407, STATUS_UNAVAILABLE, "{\"error\":\"Proxy Authentication Required\"}",
      "it answered 407 without naming an error, as a proxy on the way would"},
-    {302, STATUS_UNAVAILABLE, "", "it answered 302 without naming an error, as a proxy on the way would"},
+    {302, STATUS_UNAVAILABLE, "",
+     "it answered 302 without naming an error, as a proxy on the way would"},
     {503, STATUS_UNAVAILABLE, "<html>", "it answered 503"},
-    {503, STATUS_UNAVAILABLE, "{\"error\":\"temporarily_unavailable\"}", "it answered 503 temporarily_unavailable"},
+    {503, STATUS_UNAVAILABLE, "{\"error\":\"temporarily_unavailable\"}",
+     "it answered 503 temporarily_unavailable"},
 };
 
 START_TEST(the_token_endpoint_is_believed_where_it_names_its_error) {
@@ -359,8 +373,8 @@ START_TEST(the_token_endpoint_is_believed_where_it_names_its_error) {
     token_source_principal_init(&principal, &client, SECRET, NULL);
     token_source_workload_init(&workload, &client, path);
     struct token_source *const sources[] = {&principal.http.base, &workload.http.base};
-    snprintf(expected, sizeof expected, "the token endpoint %s%s: %s", http_fake_url(fake), TOKEN_TARGET,
-             principals[_i].says);
+    snprintf(expected, sizeof expected, "the token endpoint %s%s: %s", http_fake_url(fake),
+             TOKEN_TARGET, principals[_i].says);
     for (size_t i = 0; i < 2; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.status = principals[_i].status,
                                                         .body = principals[_i].body,
@@ -426,7 +440,8 @@ int main(void) {
     tcase_add_test(tcase, an_endpoint_that_is_cut_off_or_gone_may_come_back);
     tcase_add_test(tcase, a_date_of_expiry_is_reckoned_from_the_answers_own_date);
     tcase_add_test(tcase, imds_is_asked_as_documented);
-    tcase_add_loop_test(tcase, imds_is_asked_again_after_what_its_rules_name, 0, COUNT(imds_answers));
+    tcase_add_loop_test(tcase, imds_is_asked_again_after_what_its_rules_name, 0,
+                        COUNT(imds_answers));
     tcase_add_test(tcase, imds_is_probed_once_where_it_may_not_be);
     tcase_add_test(tcase, where_nothing_of_imds_answers_a_probe_there_is_no_imds);
     tcase_add_test(tcase, what_gives_no_token_though_it_answers_a_probe_is_not_imds);
@@ -435,7 +450,8 @@ int main(void) {
     tcase_add_test(tcase, a_pipe_for_a_file_is_not_waited_for);
     tcase_add_test(tcase, a_principal_shows_its_secret);
     tcase_add_test(tcase, a_principal_that_is_refused_learns_why_and_its_secret_is_not_shown);
-    tcase_add_loop_test(tcase, the_token_endpoint_is_believed_where_it_names_its_error, 0, COUNT(principals));
+    tcase_add_loop_test(tcase, the_token_endpoint_is_believed_where_it_names_its_error, 0,
+                        COUNT(principals));
     tcase_add_test(tcase, a_slash_at_the_end_of_the_authority_does_not_count);
     tcase_add_test(tcase, a_principal_signs_with_its_certificate);
     tcase_add_test(tcase, a_certificate_that_cannot_be_used_is_named);

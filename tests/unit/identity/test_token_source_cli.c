@@ -64,7 +64,8 @@ int failing_kill(pid_t pid, int signal) __asm__("__wrap_kill");
 int system_kill(pid_t pid, int signal) __asm__("__real_kill");
 
 int failing_kill(pid_t pid, int signal) {
-    if (signal == SIGKILL && (kill_fails == FAILS_ALWAYS || (kill_fails == FAILS_FOR_GROUPS && pid < 0))) {
+    if (signal == SIGKILL &&
+        (kill_fails == FAILS_ALWAYS || (kill_fails == FAILS_FOR_GROUPS && pid < 0))) {
         errno = pid < 0 ? ESRCH : EPERM;
         return -1;
     }
@@ -129,7 +130,8 @@ START_TEST(az_is_asked_as_documented) {
     ck_assert_int_ge(token.expires_ms, before_ms + 3590 * 1000);
     ck_assert_int_le(token.expires_ms, now_ms(&the_clock) + 3610 * 1000);
     char *calls = az_stub_calls(&az);
-    ck_assert_str_eq(calls, "account get-access-token --output json --resource https://storage.azure.com/\n");
+    ck_assert_str_eq(
+        calls, "account get-access-token --output json --resource https://storage.azure.com/\n");
     free(calls);
 }
 END_TEST
@@ -155,7 +157,8 @@ static const struct {
     {"echo '{\"access_token\":\"hunter2\"}'", STATUS_MALFORMED},
     {"head -c 65537 /dev/zero", STATUS_TOO_LARGE},
     {"cat /dev/zero", STATUS_TOO_LARGE},
-    {"echo '{\"accessToken\":\"hunter2\",\"expires_on\":99999999999}'; kill -9 $$", STATUS_NOT_FOUND},
+    {"echo '{\"accessToken\":\"hunter2\",\"expires_on\":99999999999}'; kill -9 $$",
+     STATUS_NOT_FOUND},
 };
 
 START_TEST(what_az_should_not_say_is_refused_without_repeating_it) {
@@ -173,10 +176,12 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     sigaddset(&blocked, SIGINT);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
-    az_stub_do(&az, "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
-                    "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
-                    "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
-                    "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
+    az_stub_do(
+        &az,
+        "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
+        "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
+        "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
+        "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");
     enum status status = fetch();
     pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
@@ -188,7 +193,8 @@ END_TEST
  * Whoever sees the file `child` finds both numbers written. The child has az's output, or that of
  * `output`.
  */
-#define HANG_WITH(output) "cd \"${0%/*}\"; echo $$ >pid; sleep 1000 " output "& echo $! >new; mv new child; "
+#define HANG_WITH(output) \
+    "cd \"${0%/*}\"; echo $$ >pid; sleep 1000 " output "& echo $! >new; mv new child; "
 #define HANG HANG_WITH("")
 
 /*
@@ -261,7 +267,9 @@ START_TEST(az_is_ended_with_its_children_when_it_is_cancelled) {
 END_TEST
 
 /* Runs until the file `end` is there, or its folder is not. */
-#define ALONE "cd \"${0%/*}\"; echo $$ >new; mv new child; while [ -e child ] && [ ! -e end ]; do sleep 0.01; done"
+#define ALONE                                                                                   \
+    "cd \"${0%/*}\"; echo $$ >new; mv new child; while [ -e child ] && [ ! -e end ]; do sleep " \
+    "0.01; done"
 
 START_TEST(an_az_that_has_left_its_group_is_ended) {
     kill_fails = FAILS_FOR_GROUPS;
@@ -277,7 +285,8 @@ START_TEST(an_az_that_cannot_be_killed_is_given_up_and_reaped_once_it_has_ended)
     az_stub_do(&az, ALONE);
     assert_is_cancelled();
     char message[128];
-    snprintf(message, sizeof message, "az: an earlier run, process %d, cannot be killed and has not ended",
+    snprintf(message, sizeof message,
+             "az: an earlier run, process %d, cannot be killed and has not ended",
              (int)written_pid("child"));
     az_stub_answer(&az, "ey.az", 3600);
     ck_assert_int_eq(fetch(), STATUS_UNAVAILABLE);

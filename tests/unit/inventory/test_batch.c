@@ -21,7 +21,8 @@ static uint64_t next_sequence;
 
 static void set_up(void) {
     product_state_init(&state);
-    state.product = (struct product){.id = "P", .total = TOTAL, .available = TOTAL, .version = 1, .due_ms = INT64_MAX};
+    state.product = (struct product){
+        .id = "P", .total = TOTAL, .available = TOTAL, .version = 1, .due_ms = INT64_MAX};
     state.complete_until_ms = INT64_MAX;
     snprintf(state.etag, sizeof state.etag, "etag-1");
     batch = (struct batch){.product_id = state.product.id,
@@ -40,7 +41,8 @@ static void tear_down(void) {
 
 /* A stored reservation of the product. */
 static void add_row(const char *customer, int units, int64_t expires_ms) {
-    struct reservation row = {.quantity = units, .reserved_ms = expires_ms - LIFETIME_MS, .expires_ms = expires_ms};
+    struct reservation row = {
+        .quantity = units, .reserved_ms = expires_ms - LIFETIME_MS, .expires_ms = expires_ms};
     ck_assert_int_eq(uuid_v8_from_time(random_system(), expires_ms, row.id), STATUS_OK);
     ck_assert_int_eq(product_state_add(&state, &row, customer), STATUS_OK);
     state.product.available -= units;
@@ -61,12 +63,15 @@ static void set_total(int64_t total) {
 /* ---- requests ---- */
 
 static struct inventory_request reserve_of(const char *customer, int64_t quantity) {
-    return (struct inventory_request){.operation = &operation_reserve, .customer_id = customer, .quantity = quantity};
+    return (struct inventory_request){
+        .operation = &operation_reserve, .customer_id = customer, .quantity = quantity};
 }
 
 static struct inventory_request release_of(const char *customer, int64_t quantity) {
-    return (struct inventory_request){
-        .operation = &operation_release, .customer_id = customer, .quantity = quantity, .has_rows = true};
+    return (struct inventory_request){.operation = &operation_release,
+                                      .customer_id = customer,
+                                      .quantity = quantity,
+                                      .has_rows = true};
 }
 
 static struct inventory_request total_of(int64_t total) {
@@ -78,7 +83,8 @@ static struct inventory_request expiry(void) {
 }
 
 /* The hashes need not be any: they are compared, and kept. */
-static struct inventory_request with_key(struct inventory_request request, const char *key, const char *asked) {
+static struct inventory_request with_key(struct inventory_request request, const char *key,
+                                         const char *asked) {
     snprintf(request.key_hash, sizeof request.key_hash, "%s", key);
     snprintf(request.request_hash, sizeof request.request_hash, "%s", asked);
     return request;
@@ -159,8 +165,8 @@ END_TEST
 
 START_TEST(each_is_decided_after_those_who_came_before_it) {
     add_row("OLD", 95, NOW_MS + 1);
-    struct inventory_request requests[] = {reserve_of("A", 6), release_of("OLD", 90), reserve_of("B", 95),
-                                           reserve_of("C", 1)};
+    struct inventory_request requests[] = {reserve_of("A", 6), release_of("OLD", 90),
+                                           reserve_of("B", 95), reserve_of("C", 1)};
     for (int i = 0; i < 4; i++) {
         add(&requests[i]);
     }
@@ -264,7 +270,8 @@ START_TEST(a_release_finds_only_its_customers_active_reservations) {
 END_TEST
 
 START_TEST(a_reservation_may_be_released_in_the_batch_that_makes_it) {
-    struct inventory_request reserve = reserve_of("A", 5), release = release_of("A", 5), other = reserve_of("B", 1);
+    struct inventory_request reserve = reserve_of("A", 5), release = release_of("A", 5),
+                             other = reserve_of("B", 1);
     add(&reserve);
     add(&release);
     add(&other);
@@ -323,7 +330,8 @@ END_TEST
 START_TEST(a_reserve_that_needs_many_expired_rows_stays_in_front) {
     set_total(3 * INVENTORY_MAX_CHANGES);
     add_expired_rows(3 * INVENTORY_MAX_CHANGES, 1);
-    struct inventory_request first = reserve_of("A", 3 * INVENTORY_MAX_CHANGES), behind = reserve_of("B", 1);
+    struct inventory_request first = reserve_of("A", 3 * INVENTORY_MAX_CHANGES),
+                             behind = reserve_of("B", 1);
     add(&first);
     add(&behind);
     int commits = 0;
@@ -455,7 +463,8 @@ START_TEST(what_was_granted_under_a_key_is_recorded) {
 }
 END_TEST
 
-static void assert_same_answer(const struct inventory_request *first, const struct inventory_request *again) {
+static void assert_same_answer(const struct inventory_request *first,
+                               const struct inventory_request *again) {
     ck_assert_int_eq(again->status, STATUS_OK);
     ck_assert(again->is_repeat);
     ck_assert_int_eq(again->units, first->units);
@@ -500,7 +509,8 @@ static void look_up(struct inventory_request *request, const struct inventory_re
 
 /* It needs no product as it is: that answer was right once. */
 START_TEST(a_repeat_gets_the_answer_of_its_record_and_changes_nothing) {
-    struct inventory_request first = with_key(reserve_of("A", 5), "key-1", "5"), again = first, between;
+    struct inventory_request first = with_key(reserve_of("A", 5), "key-1", "5"), again = first,
+                             between;
     add(&first);
     commit();
     between = reserve_of("B", 95);
@@ -543,7 +553,8 @@ START_TEST(a_key_is_looked_up_before_its_request_is_refused) {
 END_TEST
 
 START_TEST(what_was_refused_before_a_look_up_speaks_of_the_version_that_it_was_refused_at) {
-    struct inventory_request keyed = with_key(reserve_of("A", TOTAL), "key-1", "100"), refused = reserve_of("B", TOTAL);
+    struct inventory_request keyed = with_key(reserve_of("A", TOTAL), "key-1", "100"),
+                             refused = reserve_of("B", TOTAL);
     add_row("C", 1, NOW_MS + 10);
     add(&keyed);
     add(&refused);
@@ -568,7 +579,8 @@ START_TEST(nobody_waits_for_the_look_up_of_another) {
     ck_assert_int_eq(good.units, 1);
     assert_stage(&refused, REQUEST_NEEDS_RECORD);
     keep_undecided();
-    ck_assert(batch_lacks_record(&refused)); /* which comes first now, or there would always be another commit */
+    ck_assert(batch_lacks_record(
+        &refused)); /* which comes first now, or there would always be another commit */
     refused.stage = REQUEST_LOOKED_UP;
     answer();
     ck_assert_int_eq(refused.units, 0);
@@ -604,7 +616,8 @@ END_TEST
 
 /* _i: which operation */
 START_TEST(an_answer_that_changes_nothing_rests_on_the_product_as_it_was_after_the_request_came) {
-    struct inventory_request requests[] = {reserve_of("A", TOTAL + 1), release_of("A", 1), total_of(TOTAL), expiry(),
+    struct inventory_request requests[] = {reserve_of("A", TOTAL + 1), release_of("A", 1),
+                                           total_of(TOTAL), expiry(),
                                            with_key(reserve_of("A", TOTAL + 1), "key-1", "101")};
     struct inventory_request *request = &requests[_i];
     next_sequence = 7;
@@ -612,7 +625,8 @@ START_TEST(an_answer_that_changes_nothing_rests_on_the_product_as_it_was_after_t
     ck_assert_int_eq(batch_decide(&batch, 7), BATCH_VALIDATE);
     batch_reset(&batch);
     request->has_rows = true;
-    ck_assert_int_eq(batch_decide(&batch, 8), request->key_hash[0] == '\0' ? BATCH_ANSWER : BATCH_LOOK_UP);
+    ck_assert_int_eq(batch_decide(&batch, 8),
+                     request->key_hash[0] == '\0' ? BATCH_ANSWER : BATCH_LOOK_UP);
 }
 END_TEST
 
@@ -677,7 +691,8 @@ START_TEST(when_the_product_is_read_again_everything_is_decided_anew_but_records
 END_TEST
 
 START_TEST(only_a_release_that_is_no_repeat_needs_its_customers_rows) {
-    struct inventory_request release = release_of("A", 1), reserve = reserve_of("A", 1), repeat = release;
+    struct inventory_request release = release_of("A", 1), reserve = reserve_of("A", 1),
+                             repeat = release;
     release.has_rows = repeat.has_rows = false;
     repeat = with_key(repeat, "key-1", "1");
     look_up(&repeat, &repeat);
@@ -697,7 +712,8 @@ static void add_tests_of_keys(Suite *suite) {
     tcase_add_test(keys, a_repeat_gets_the_answer_of_its_record_and_changes_nothing);
     tcase_add_test(keys, a_record_of_another_request_is_no_answer);
     tcase_add_test(keys, a_key_is_looked_up_before_its_request_is_refused);
-    tcase_add_test(keys, what_was_refused_before_a_look_up_speaks_of_the_version_that_it_was_refused_at);
+    tcase_add_test(keys,
+                   what_was_refused_before_a_look_up_speaks_of_the_version_that_it_was_refused_at);
     tcase_add_test(keys, nobody_waits_for_the_look_up_of_another);
     tcase_add_test(keys, once_a_key_was_used_before_all_are_looked_up_that_are_not_known);
     tcase_add_test(keys, an_operation_without_a_change_needs_no_record);
@@ -707,13 +723,16 @@ static void add_tests_of_keys(Suite *suite) {
 static void add_tests_of_validation(Suite *suite) {
     TCase *validation = tcase_create("validation");
     tcase_add_checked_fixture(validation, set_up, tear_down);
-    tcase_add_loop_test(validation,
-                        an_answer_that_changes_nothing_rests_on_the_product_as_it_was_after_the_request_came, 0, 5);
-    tcase_add_test(validation, one_that_came_later_than_the_others_has_the_product_read_again_for_all);
+    tcase_add_loop_test(
+        validation,
+        an_answer_that_changes_nothing_rests_on_the_product_as_it_was_after_the_request_came, 0, 5);
+    tcase_add_test(validation,
+                   one_that_came_later_than_the_others_has_the_product_read_again_for_all);
     tcase_add_test(validation, a_commit_proves_what_a_refusal_beside_it_rests_on);
     tcase_add_test(validation, a_snapshot_was_read_for_its_request);
     tcase_add_test(validation, a_request_that_has_failed_alone_stays_failed);
-    tcase_add_test(validation, when_the_product_is_read_again_everything_is_decided_anew_but_records_stay);
+    tcase_add_test(validation,
+                   when_the_product_is_read_again_everything_is_decided_anew_but_records_stay);
     tcase_add_test(validation, only_a_release_that_is_no_repeat_needs_its_customers_rows);
     suite_add_tcase(suite, validation);
 }
@@ -726,18 +745,21 @@ int main(void) {
     tcase_add_test(together, each_is_decided_after_those_who_came_before_it);
     tcase_add_test(together, what_a_transaction_has_no_room_for_waits);
     tcase_add_test(together, nobody_overtakes_a_request_that_has_no_room);
-    tcase_add_loop_test(together, a_release_takes_as_many_reservations_as_a_transaction_holds_and_says_so, 0, 2);
+    tcase_add_loop_test(
+        together, a_release_takes_as_many_reservations_as_a_transaction_holds_and_says_so, 0, 2);
     tcase_add_test(together, a_release_that_does_not_fit_behind_others_is_not_cut_short);
     tcase_add_test(together, a_release_finds_only_its_customers_active_reservations);
     tcase_add_test(together, a_reservation_may_be_released_in_the_batch_that_makes_it);
     tcase_add_test(together, a_total_is_set_unless_more_is_reserved);
-    tcase_add_test(together, a_total_that_expired_reservations_are_in_the_way_of_waits_until_they_are_removed);
+    tcase_add_test(
+        together, a_total_that_expired_reservations_are_in_the_way_of_waits_until_they_are_removed);
     tcase_add_test(together, expired_units_are_for_sale_and_as_many_rows_as_that_needs_are_removed);
     tcase_add_test(together, a_reserve_that_needs_many_expired_rows_stays_in_front);
     tcase_add_test(together, a_reserve_that_cannot_be_met_is_refused_whatever_has_expired);
     tcase_add_loop_test(together, expired_rows_leave_with_the_changes_of_others, 0, 3);
     tcase_add_test(together, expiring_goes_on_over_several_commits_and_counts_what_it_removed);
-    tcase_add_test(together, of_two_that_expire_many_reservations_one_waits_and_each_counts_its_own);
+    tcase_add_test(together,
+                   of_two_that_expire_many_reservations_one_waits_and_each_counts_its_own);
     tcase_add_test(together, what_has_expired_by_an_uncertain_time_is_for_sale_but_not_removed);
     suite_add_tcase(suite, together);
     add_tests_of_keys(suite);

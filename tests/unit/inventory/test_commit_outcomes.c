@@ -59,22 +59,26 @@ static void write_ids(char *out, size_t out_bytes) {
     if (ours == NULL) {
         snprintf(out, out_bytes, "%s", row.commit_ids);
     } else {
-        snprintf(out, out_bytes, "%.*s%s%s", (int)(ours - row.commit_ids), row.commit_ids, our_id, ours + 4);
+        snprintf(out, out_bytes, "%.*s%s%s", (int)(ours - row.commit_ids), row.commit_ids, our_id,
+                 ours + 4);
     }
 }
 
 /* ---- storage ---- */
 
-static void answer_transaction(struct virtual_answer *out, int parts, int http_status, const char *code) {
+static void answer_transaction(struct virtual_answer *out, int parts, int http_status,
+                               const char *code) {
     size_t at = 0;
     out->http_status = 202;
     out->content_type = "multipart/mixed; boundary=b";
     for (int i = 0; i < parts; i++) {
+        at += (size_t)snprintf(
+            out->body + at, sizeof out->body - at,
+            "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 %d X\r\nETag: W/\"%d\"\r\n\r\n",
+            http_status, row.etag);
         at += (size_t)snprintf(out->body + at, sizeof out->body - at,
-                               "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 %d X\r\nETag: W/\"%d\"\r\n\r\n",
-                               http_status, row.etag);
-        at += (size_t)snprintf(out->body + at, sizeof out->body - at,
-                               code == NULL ? "\r\n" : "{\"odata.error\":{\"code\":\"%s\"}}\r\n", code);
+                               code == NULL ? "\r\n" : "{\"odata.error\":{\"code\":\"%s\"}}\r\n",
+                               code);
     }
     snprintf(out->body + at, sizeof out->body - at, "--b--\r\n");
 }
@@ -97,8 +101,10 @@ static void answer_row(struct virtual_answer *out) {
     write_ids(ids, sizeof ids);
     out->http_status = 200;
     snprintf(out->body, sizeof out->body,
-             "{\"odata.etag\":\"W/\\\"%d\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\","
-             "\"available\":\"6\",\"version\":\"%d\",\"commitIds\":\"%s\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}",
+             "{\"odata.etag\":\"W/"
+             "\\\"%d\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\","
+             "\"available\":\"6\",\"version\":\"%d\",\"commitIds\":\"%s\",\"indexedDue\":\"0\","
+             "\"indexedKeep\":\"0\"}",
              row.etag, row.version, ids);
 }
 
@@ -165,11 +171,13 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
         out->lost = STATUS_UNAVAILABLE;
         break;
     case GATEWAY:
-        *out = (struct virtual_answer){.http_status = 404, .is_foreign = true, .body = "<html>not storage</html>"};
+        *out = (struct virtual_answer){
+            .http_status = 404, .is_foreign = true, .body = "<html>not storage</html>"};
         break;
     case FORBIDDEN:
         out->http_status = 403;
-        snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
+        snprintf(out->body, sizeof out->body,
+                 "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
         break;
     case ANSWERED:
     case EVENTS:
@@ -207,7 +215,8 @@ static void begin(void) {
     state.product = (struct product){.id = "P", .total = 10, .available = 10, .version = 7};
     snprintf(state.etag, sizeof state.etag, "W/\"7\"");
     memcpy(state.product.commit_ids, row.commit_ids, sizeof state.product.commit_ids);
-    struct idempotency_record record = {.key_hash = "abc", .request_hash = "x", .keep_until_ms = VIRTUAL_WALL_MS};
+    struct idempotency_record record = {
+        .key_hash = "abc", .request_hash = "x", .keep_until_ms = VIRTUAL_WALL_MS};
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     record.key_hash[0] = 'b';
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
@@ -227,15 +236,16 @@ static void assert_truth(void) {
         ck_assert_int_eq(row.applied, 1);
         ck_assert_int_eq(state.product.version, 8);
         ck_assert_int_eq(state.change_count, 0);
-        ck_assert_msg(state.etag[0] == '\0' || strcmp(state.etag, "W/\"8\"") == 0, "%s", state.etag);
+        ck_assert_msg(state.etag[0] == '\0' || strcmp(state.etag, "W/\"8\"") == 0, "%s",
+                      state.etag);
         return;
     }
     ck_assert_int_eq(state.product.version, 7);
     ck_assert_int_eq(state.change_count, 2);
     if (ended_with != STATUS_UNAVAILABLE) {
         ck_assert_msg(row.applied == 0, "%s, but it happened", what);
-        ck_assert_msg(ended_with == STATUS_PRECONDITION_FAILED || ended_with == STATUS_ALREADY_EXISTS ||
-                          ended_with == STATUS_UNAUTHORIZED,
+        ck_assert_msg(ended_with == STATUS_PRECONDITION_FAILED ||
+                          ended_with == STATUS_ALREADY_EXISTS || ended_with == STATUS_UNAUTHORIZED,
                       "%s: %s", what, ended_err.message);
     }
 }

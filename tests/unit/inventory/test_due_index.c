@@ -8,7 +8,8 @@
 #include "support/fakes/table_script.h"
 #include "support/processes/check_main.h"
 
-#define DUE_ROW(time, kind) "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\",\"format\":2}"
+#define DUE_ROW(time, kind) \
+    "{\"PartitionKey\":\"!due\",\"RowKey\":\"" time "-" kind "-P\",\"format\":2}"
 
 START_TEST(a_reservation_in_another_minute_is_noted_before_its_commit_is_sent) {
     state.product.indexed_due_ms = BUCKET_MS - MINUTE_MS;
@@ -20,7 +21,8 @@ START_TEST(a_reservation_in_another_minute_is_noted_before_its_commit_is_sent) {
     ck_assert_int_eq(state.product.indexed_due_ms, BUCKET_MS);
     ck_assert_uint_eq(http_fake_count(fake), 2);
     ck_assert_str_eq(http_fake_request(fake, 0)->body, DUE_ROW("001737297900000", "r"));
-    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 1)->body, "\"indexedDue\":\"1737297900000\""));
+    ck_assert_ptr_nonnull(
+        strstr(http_fake_request(fake, 1)->body, "\"indexedDue\":\"1737297900000\""));
 }
 END_TEST
 
@@ -29,7 +31,8 @@ START_TEST(each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records) {
     const struct reservation *row = NULL;
     add_record();
     state.product.indexed_keep_ms = 0;
-    ck_assert_int_eq(inventory_reserve(&state, "C1", 1, RESERVED_MS, MINUTE_MS, random_system(), &reserved, &row),
+    ck_assert_int_eq(inventory_reserve(&state, "C1", 1, RESERVED_MS, MINUTE_MS, random_system(),
+                                       &reserved, &row),
                      STATUS_OK);
     push_answer(204, "");
     push_answer(204, "");
@@ -40,7 +43,8 @@ START_TEST(each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records) {
     ck_assert_uint_eq(http_fake_count(fake), 3);
     ck_assert_str_eq(http_fake_request(fake, 0)->body, DUE_ROW("001737297960000", "r"));
     ck_assert_str_eq(http_fake_request(fake, 1)->body, DUE_ROW("001737298800000", "k"));
-    ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 2)->body, "\"indexedKeep\":\"1737298800000\""));
+    ck_assert_ptr_nonnull(
+        strstr(http_fake_request(fake, 2)->body, "\"indexedKeep\":\"1737298800000\""));
 }
 END_TEST
 
@@ -87,11 +91,12 @@ START_TEST(rows_whose_deletion_was_not_answered_are_deleted_one_by_one) {
     int purged = -1;
     push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
     push_answer(200, "{\"value\":[" RECORD("1") "," RECORD("2") "]}");
-    push_lost();                                      /* this one happened ... */
-    push_refused(404, "ResourceNotFound");            /* ... as the repeat finds: */
-    push_refused(404, "ResourceNotFound");            /* the first is gone, */
-    push_refused(412, "UpdateConditionNotSatisfied"); /* and under the second key there is a new record */
-    push_done(1);                                     /* the index's row */
+    push_lost();                           /* this one happened ... */
+    push_refused(404, "ResourceNotFound"); /* ... as the repeat finds: */
+    push_refused(404, "ResourceNotFound"); /* the first is gone, */
+    push_refused(
+        412, "UpdateConditionNotSatisfied"); /* and under the second key there is a new record */
+    push_done(1);                            /* the index's row */
     find_product();
     ck_assert_int_eq(finish_due(&purged), STATUS_OK);
     ck_assert_int_eq(purged, 0);
@@ -121,10 +126,11 @@ START_TEST(what_no_search_has_met_is_left_to_the_next_one) {
 END_TEST
 
 START_TEST(a_row_that_this_program_did_not_write_does_not_keep_the_others_from_being_found) {
-    static const char *const keys[] = {"1737200000000-k-P", "001737200000000-x-P", "001737200000000-r-", "x",
-                                       "001737200000000-r-a/b"};
+    static const char *const keys[] = {"1737200000000-k-P", "001737200000000-x-P",
+                                       "001737200000000-r-", "x", "001737200000000-r-a/b"};
     char body[256];
-    snprintf(body, sizeof body, "{\"value\":[{\"RowKey\":\"%s\"}," DUE_ROW("001737200000000", "r") "]}", keys[_i]);
+    snprintf(body, sizeof body,
+             "{\"value\":[{\"RowKey\":\"%s\"}," DUE_ROW("001737200000000", "r") "]}", keys[_i]);
     push_answer(200, body);
     find_product();
 }
@@ -134,13 +140,16 @@ int main(void) {
     Suite *suite = suite_create("due_index");
     TCase *tcase = tcase_create("against a script");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_loop_test(tcase, a_reservation_in_another_minute_is_noted_before_its_commit_is_sent, 0, 2);
+    tcase_add_loop_test(tcase, a_reservation_in_another_minute_is_noted_before_its_commit_is_sent,
+                        0, 2);
     tcase_add_test(tcase, each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records);
     tcase_add_test(tcase, a_commit_that_cannot_be_noted_is_not_sent);
     tcase_add_test(tcase, rows_whose_deletion_was_not_answered_are_deleted_one_by_one);
     tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_purged);
     tcase_add_test(tcase, what_no_search_has_met_is_left_to_the_next_one);
-    tcase_add_loop_test(tcase, a_row_that_this_program_did_not_write_does_not_keep_the_others_from_being_found, 0, 5);
+    tcase_add_loop_test(
+        tcase, a_row_that_this_program_did_not_write_does_not_keep_the_others_from_being_found, 0,
+        5);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -23,8 +23,9 @@ static void tear_down(void) {
 
 /* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
 static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
-    struct reservation row = {
-        .quantity = (int)quantity, .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS, .expires_ms = NOW_MS + in_ms};
+    struct reservation row = {.quantity = (int)quantity,
+                              .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS,
+                              .expires_ms = NOW_MS + in_ms};
     ck_assert_int_eq(uuid_v8_from_time(random_system(), row.expires_ms, row.id), STATUS_OK);
     ck_assert_int_eq(product_state_add(&state, &row, customer), STATUS_OK);
     state.product.available -= quantity;
@@ -33,9 +34,9 @@ static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
 static bool reserve(int64_t quantity, const struct reservation **out) {
     bool reserved = false;
     const struct reservation *row = NULL;
-    ck_assert_int_eq(
-        inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS, random_system(), &reserved, &row),
-        STATUS_OK);
+    ck_assert_int_eq(inventory_reserve(&state, "CUST-123", quantity, NOW_MS, 30 * MINUTE_MS,
+                                       random_system(), &reserved, &row),
+                     STATUS_OK);
     if (out != NULL) {
         *out = row;
     }
@@ -103,7 +104,8 @@ START_TEST(expiry_leaves_room_for_the_row_that_follows) {
     }
     state.product.total = 120;
     state.product.available = 0;
-    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1, INVENTORY_MAX_CHANGES), INVENTORY_MAX_CHANGES - 1);
+    ck_assert_int_eq(inventory_expire(&state, NOW_MS, 1, INVENTORY_MAX_CHANGES),
+                     INVENTORY_MAX_CHANGES - 1);
     ck_assert(inventory_has_expired(&state, NOW_MS));
     ck_assert(reserve(50, NULL));
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
@@ -121,7 +123,9 @@ static void expired_rows(int count) {
 }
 
 START_TEST(requests_leave_room_for_what_has_expired_up_to_half_of_a_commit) {
-    static const struct { int expired, room; } rows[] = {{0, 99}, {1, 98}, {25, 74}, {50, 49}, {51, 49}, {5000, 49}};
+    static const struct {
+        int expired, room;
+    } rows[] = {{0, 99}, {1, 98}, {25, 74}, {50, 49}, {51, 49}, {5000, 49}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         product_state_cleanup(&state);
         expired_rows(rows[i].expired);
@@ -175,7 +179,8 @@ START_TEST(who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_e
         bool reserved = false;
         const struct reservation *row = NULL;
         while (served < CALLERS && inventory_room(&state, now_ms) >= 1) {
-            ck_assert_int_eq(inventory_reserve(&state, "C", 1, now_ms, LASTS_MS, random_system(), &reserved, &row),
+            ck_assert_int_eq(inventory_reserve(&state, "C", 1, now_ms, LASTS_MS, random_system(),
+                                               &reserved, &row),
                              STATUS_OK);
             ck_assert(reserved);
             served++;
@@ -241,7 +246,8 @@ START_TEST(release_stops_at_what_one_transaction_can_hold) {
     for (int i = 0; i < 150; i++) {
         stored_row("CUST-123", 1, MINUTE_MS + i);
     }
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 0), INVENTORY_MAX_CHANGES);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 0),
+                     INVENTORY_MAX_CHANGES);
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES);
     ck_assert(inventory_adds_up(&state));
 }
@@ -252,7 +258,8 @@ START_TEST(release_leaves_the_changes_that_it_is_told_to_spare) {
     for (int i = 0; i < 150; i++) {
         stored_row("CUST-123", 1, MINUTE_MS + i);
     }
-    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 1), INVENTORY_MAX_CHANGES - 1);
+    ck_assert_int_eq(inventory_release(&state, "CUST-123", NULL, 150, NOW_MS, 1),
+                     INVENTORY_MAX_CHANGES - 1);
     ck_assert_int_eq(state.change_count, INVENTORY_MAX_CHANGES - 1);
 }
 END_TEST
@@ -332,12 +339,13 @@ START_TEST(random_operations_keep_the_sum) {
         switch (rand() % 4) {
         case 0:
         case 1:
-            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50, random_system(),
-                                               &reserved, &row),
+            ck_assert_int_eq(inventory_reserve(&state, customer, quantity, now_ms, 1 + rand() % 50,
+                                               random_system(), &reserved, &row),
                              STATUS_OK);
             break;
         case 2:
-            ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms, 0), quantity);
+            ck_assert_int_le(inventory_release(&state, customer, NULL, quantity, now_ms, 0),
+                             quantity);
             break;
         default:
             inventory_expire(&state, now_ms, 0, INVENTORY_MAX_CHANGES);
@@ -345,7 +353,8 @@ START_TEST(random_operations_keep_the_sum) {
         }
         ck_assert(inventory_adds_up(&state));
         ck_assert_int_ge(state.product.available, 0);
-        ck_assert_int_eq(inventory_available(&state, now_ms) + inventory_reserved(&state, now_ms), state.product.total);
+        ck_assert_int_eq(inventory_available(&state, now_ms) + inventory_reserved(&state, now_ms),
+                         state.product.total);
         ck_assert_int_le(state.change_count, INVENTORY_MAX_CHANGES);
         if (rand() % 10 == 0) {
             product_state_committed(&state);
@@ -369,7 +378,8 @@ START_TEST(product_ids_are_url_safe_words) {
     for (int i = 0; bad[i] != NULL; i++) {
         ck_assert_msg(!inventory_is_product_id(bad[i]), "%s", bad[i]);
     }
-    ck_assert(inventory_is_stored_product_id("A.") && !inventory_is_stored_product_id("a/b")); /* of older releases */
+    ck_assert(inventory_is_stored_product_id("A.") &&
+              !inventory_is_stored_product_id("a/b")); /* of older releases */
     ck_assert(inventory_is_product_id(longest));
     longest[128] = 'a';
     longest[129] = '\0';
@@ -459,7 +469,9 @@ START_TEST(a_state_is_checked_against_its_rows) {
             struct reservation row = {.quantity = (int)rows[i].units};
             ck_assert_int_eq(product_state_add(&read, &row, "C"), STATUS_OK);
         }
-        ck_assert_msg(inventory_check(&read, &err) == (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED), "row %zu", i);
+        ck_assert_msg(inventory_check(&read, &err) ==
+                          (rows[i].is_right ? STATUS_OK : STATUS_MALFORMED),
+                      "row %zu", i);
         ck_assert_msg(strstr(err.message, rows[i].said) != NULL, "row %zu: %s", i, err.message);
         product_state_cleanup(&read);
     }
@@ -479,7 +491,8 @@ int main(void) {
     tcase_add_test(rules, requests_leave_room_for_what_has_expired_up_to_half_of_a_commit);
     tcase_add_test(rules, what_a_request_has_expired_is_part_of_the_share);
     tcase_add_test(rules, as_many_go_along_as_requests_change_and_a_few_in_any_case);
-    tcase_add_test(rules, who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_each_commit);
+    tcase_add_test(rules,
+                   who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_each_commit);
     tcase_add_test(rules, release_begins_with_what_expires_first_and_splits_the_last);
     tcase_add_test(rules, release_frees_no_more_than_that_customer_holds);
     tcase_add_test(rules, release_by_id_touches_that_reservation_alone_and_only_for_its_customer);

@@ -43,12 +43,13 @@ static int seed, step;
         }                                                                    \
     } while (0)
 
-#define CHECK_EQ(found, expected)                                                                          \
-    do {                                                                                                   \
-        long long found_ = (long long)(found), expected_ = (long long)(expected);                          \
-        if (found_ != expected_) {                                                                         \
-            ck_abort_msg("seed %d, step %d: " #found " is %lld, not %lld", seed, step, found_, expected_); \
-        }                                                                                                  \
+#define CHECK_EQ(found, expected)                                                              \
+    do {                                                                                       \
+        long long found_ = (long long)(found), expected_ = (long long)(expected);              \
+        if (found_ != expected_) {                                                             \
+            ck_abort_msg("seed %d, step %d: " #found " is %lld, not %lld", seed, step, found_, \
+                         expected_);                                                           \
+        }                                                                                      \
     } while (0)
 
 /* xorshift64*: the same numbers everywhere. 0 to n - 1. */
@@ -86,7 +87,8 @@ static bool is_there(const struct model_row *row) {
 }
 
 static void model_drop(int at) {
-    memmove(&model.rows[at], &model.rows[at + 1], (size_t)(--model.count - at) * sizeof model.rows[0]);
+    memmove(&model.rows[at], &model.rows[at + 1],
+            (size_t)(--model.count - at) * sizeof model.rows[0]);
 }
 
 static bool model_stands_before(const struct model_row *left, const struct model_row *right) {
@@ -136,7 +138,8 @@ static int model_first(void) {
 
 static bool model_expire_first(int64_t at_ms, int spare) {
     int first = model_first();
-    if (first == model.count || model.rows[first].expires_ms > at_ms || !model_may_change(&model.rows[first], spare)) {
+    if (first == model.count || model.rows[first].expires_ms > at_ms ||
+        !model_may_change(&model.rows[first], spare)) {
         return false;
     }
     model.expired_changes += model.rows[first].mark == RESERVATION_STORED;
@@ -198,7 +201,9 @@ static void model_commit(void) {
 static int64_t model_expired_units(int64_t at_ms) {
     int64_t units = 0;
     for (int i = 0; i < model.count; i++) {
-        units += is_there(&model.rows[i]) && model.rows[i].expires_ms <= at_ms ? model.rows[i].quantity : 0;
+        units += is_there(&model.rows[i]) && model.rows[i].expires_ms <= at_ms
+                     ? model.rows[i].quantity
+                     : 0;
     }
     return units;
 }
@@ -211,7 +216,8 @@ static int64_t model_due_ms(void) {
     if (model.available == model.total) {
         return INT64_MAX;
     }
-    int64_t due_ms = model.due_ms > model.complete_until_ms ? model.due_ms : model.complete_until_ms + 1;
+    int64_t due_ms =
+        model.due_ms > model.complete_until_ms ? model.due_ms : model.complete_until_ms + 1;
     for (int i = 0; i < model.count; i++) {
         if (is_there(&model.rows[i]) && model.rows[i].expires_ms < due_ms) {
             due_ms = model.rows[i].expires_ms;
@@ -252,7 +258,8 @@ static void compare_rows(void) {
 
 static void compare_customers(void) {
     for (int customer = 0; customer < CUSTOMERS; customer++) {
-        const struct reservation *row = reservation_list_first_of(&state.reservations, customers[customer]);
+        const struct reservation *row =
+            reservation_list_first_of(&state.reservations, customers[customer]);
         for (int i = 0; i < model.count; i++) {
             if (model.rows[i].customer == customer) {
                 CHECK(row == state.reservations.rows[i]);
@@ -268,7 +275,8 @@ static void compare_times(int64_t at_ms) {
     int first = model_first();
     CHECK_EQ(inventory_available(&state, at_ms), model.available + model_expired_units(at_ms));
     CHECK_EQ(inventory_reserved(&state, at_ms), model_held_units() - model_expired_units(at_ms));
-    CHECK_EQ(inventory_has_expired(&state, at_ms), first < model.count && model.rows[first].expires_ms <= at_ms);
+    CHECK_EQ(inventory_has_expired(&state, at_ms),
+             first < model.count && model.rows[first].expires_ms <= at_ms);
 }
 
 static void compare(void) {
@@ -295,11 +303,13 @@ static void compare(void) {
 
 static void reserve(void) {
     int customer = chance(50) ? 2 : pick(CUSTOMERS);
-    int64_t quantity = 1 + pick(20), lifetime_ms = chance(70) ? 10 * SECOND_MS : 1 + pick(10 * SECOND_MS);
-    bool reserved = false, expected = quantity <= model.available && model.change_count < INVENTORY_MAX_CHANGES;
+    int64_t quantity = 1 + pick(20),
+            lifetime_ms = chance(70) ? 10 * SECOND_MS : 1 + pick(10 * SECOND_MS);
+    bool reserved = false,
+         expected = quantity <= model.available && model.change_count < INVENTORY_MAX_CHANGES;
     const struct reservation *row = NULL;
-    enum status status =
-        inventory_reserve(&state, customers[customer], quantity, now_ms, lifetime_ms, random_system(), &reserved, &row);
+    enum status status = inventory_reserve(&state, customers[customer], quantity, now_ms,
+                                           lifetime_ms, random_system(), &reserved, &row);
     CHECK_EQ(status, STATUS_OK);
     CHECK_EQ(reserved, expected);
     if (reserved) {
@@ -352,13 +362,15 @@ static void expire_for(void) {
 
 static void expire_along(void) {
     int others = model.change_count - model.expired_changes;
-    int limit = (others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW) - model.expired_changes;
+    int limit =
+        (others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW) - model.expired_changes;
     CHECK_EQ(inventory_expire_along(&state, now_ms), model_expire(now_ms, 0, limit));
 }
 
 static void set_total(void) {
     int64_t more = pick(200) - 100, total = model.total + more;
-    bool expected = total >= 0 && model.available + more >= 0 && model.change_count < INVENTORY_MAX_CHANGES;
+    bool expected =
+        total >= 0 && model.available + more >= 0 && model.change_count < INVENTORY_MAX_CHANGES;
     if (total < 0) {
         return;
     }
@@ -380,15 +392,17 @@ static void add_record(void) {
 }
 
 static struct model_row stored_row(void) {
-    struct model_row row = {.customer = pick(CUSTOMERS), .quantity = 1 + pick(20), .reserved_ms = now_ms - SECOND_MS};
+    struct model_row row = {
+        .customer = pick(CUSTOMERS), .quantity = 1 + pick(20), .reserved_ms = now_ms - SECOND_MS};
     row.expires_ms = now_ms + pick(20 * SECOND_MS) - 2 * SECOND_MS;
     CHECK_EQ(uuid_v8_from_time(random_system(), row.expires_ms, row.id), STATUS_OK);
     return row;
 }
 
 static void add_to(struct product_state *target, const struct model_row *row) {
-    struct reservation like = {
-        .quantity = (int)row->quantity, .reserved_ms = row->reserved_ms, .expires_ms = row->expires_ms};
+    struct reservation like = {.quantity = (int)row->quantity,
+                               .reserved_ms = row->reserved_ms,
+                               .expires_ms = row->expires_ms};
     strcpy(like.id, row->id);
     CHECK_EQ(product_state_add(target, &like, customers[row->customer]), STATUS_OK);
 }
@@ -461,8 +475,9 @@ START_TEST(the_rules_do_what_simple_loops_would_do) {
     static const struct {
         int weight;
         void (*operation)(void);
-    } table[] = {{30, reserve},   {12, release},   {8, expire}, {6, expire_for}, {4, expire_along}, {3, set_total},
-                 {3, add_record}, {6, add_stored}, {6, merge},  {6, commit},     {2, trim},         {14, move_time}};
+    } table[] = {{30, reserve},     {12, release},  {8, expire},     {6, expire_for},
+                 {4, expire_along}, {3, set_total}, {3, add_record}, {6, add_stored},
+                 {6, merge},        {6, commit},    {2, trim},       {14, move_time}};
     now_ms = START_MS;
     seed = _i + 1;
     random_state = (uint64_t)seed * UINT64_C(0x9E3779B97F4A7C15);

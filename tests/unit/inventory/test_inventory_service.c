@@ -31,12 +31,14 @@ static enum status run(struct inventory_request wanted) {
 }
 
 static enum status reserve(const char *product, const char *customer, int64_t quantity) {
-    return run((struct inventory_request){
-        .operation = &operation_reserve, .product_id = product, .customer_id = customer, .quantity = quantity});
+    return run((struct inventory_request){.operation = &operation_reserve,
+                                          .product_id = product,
+                                          .customer_id = customer,
+                                          .quantity = quantity});
 }
 
-static enum status release_one(const char *product, const char *customer, const char *reservation_id,
-                               int64_t quantity) {
+static enum status release_one(const char *product, const char *customer,
+                               const char *reservation_id, int64_t quantity) {
     return run((struct inventory_request){.operation = &operation_release,
                                           .product_id = product,
                                           .customer_id = customer,
@@ -50,7 +52,8 @@ static enum status release(const char *product, const char *customer, int64_t qu
 
 static void get(const char *product, struct product_state *state, int64_t *now_ms) {
     product_state_init(state);
-    ck_assert_msg(inventory_service_get(&app.service, product, state, now_ms, &err) == STATUS_OK, "%s", err.message);
+    ck_assert_msg(inventory_service_get(&app.service, product, state, now_ms, &err) == STATUS_OK,
+                  "%s", err.message);
 }
 
 static void assert_product(const char *product, int64_t available, int64_t version, size_t rows) {
@@ -117,7 +120,8 @@ static void begin_batch(void *context) {
                                             .customer_id = "C1",
                                             .quantity = 1,
                                             .done = note_end}};
-        snprintf(named->correlation.invocation_id, sizeof named->correlation.invocation_id, "invocation-%d", i);
+        snprintf(named->correlation.invocation_id, sizeof named->correlation.invocation_id,
+                 "invocation-%d", i);
         inventory_service_submit(&app.service, &named->request);
     }
 }
@@ -166,7 +170,8 @@ END_TEST
 START_TEST(release_has_its_own_lease_duration) {
     ck_assert_int_eq(release("PROD-001", "C1", 1), STATUS_OK);
     ck_assert_int_eq(request.units, 0);
-    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s, RELEASE_LEASE_S);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s,
+                     RELEASE_LEASE_S);
     ck_assert_int_eq(reserve("PROD-002", "C1", 1), STATUS_OK);
     ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 1).duration_s,
                      app.lease_options.duration_s);
@@ -239,8 +244,9 @@ static struct {
     struct loop_timer timer;
 } own_read;
 
-static void start_own_read(const char *product_id, const struct inventory_query *query, struct product_state *out,
-                           inventory_store_done done, void *context, inventory_store_done own_done) {
+static void start_own_read(const char *product_id, const struct inventory_query *query,
+                           struct product_state *out, inventory_store_done done, void *context,
+                           inventory_store_done own_done) {
     struct inventory_store *memory = &app.store.memory.base;
     own_read.out = out;
     own_read.done = done;
@@ -263,12 +269,14 @@ static void end_too_late(void *unused, enum status status, const struct error *f
     (void)unused, (void)failure;
     ck_assert_int_eq(status, STATUS_OK);
     own_read.timer = (struct loop_timer){.fired = end_read};
-    event_loop_set_timer(app.service.platform->loop, &own_read.timer, clock_now_ms(clock_system()) + 600);
+    event_loop_set_timer(app.service.platform->loop, &own_read.timer,
+                         clock_now_ms(clock_system()) + 600);
 }
 
 /* A read that takes longer than the lease is good for. */
-static void read_too_long(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                          struct product_state *out, inventory_store_done done, void *context) {
+static void read_too_long(struct inventory_store *store, const char *product_id,
+                          const struct inventory_query *query, struct product_state *out,
+                          inventory_store_done done, void *context) {
     (void)store;
     start_own_read(product_id, query, out, done, context, end_too_late);
 }
@@ -313,8 +321,9 @@ static void end_slowly(void *unused, enum status status, const struct error *fai
 }
 
 /* A read behind which time goes on. */
-static void read_slowly(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                        struct product_state *out, inventory_store_done done, void *context) {
+static void read_slowly(struct inventory_store *store, const char *product_id,
+                        const struct inventory_query *query, struct product_state *out,
+                        inventory_store_done done, void *context) {
     (void)store;
     start_own_read(product_id, query, out, done, context, end_slowly);
 }
@@ -363,18 +372,20 @@ static struct {
 static void begin_commit(void *unused) {
     struct inventory_store *memory = &app.store.memory.base;
     (void)unused;
-    memory->ops->commit(memory, own_commit.state, own_commit.deadline_ms, own_commit.done, own_commit.context);
+    memory->ops->commit(memory, own_commit.state, own_commit.deadline_ms, own_commit.done,
+                        own_commit.context);
 }
 
-static void commit_slowly(struct inventory_store *store, struct product_state *state, int64_t deadline_ms,
-                          inventory_store_done done, void *context) {
+static void commit_slowly(struct inventory_store *store, struct product_state *state,
+                          int64_t deadline_ms, inventory_store_done done, void *context) {
     (void)store;
     own_commit.state = state;
     own_commit.deadline_ms = deadline_ms;
     own_commit.done = done;
     own_commit.context = context;
     own_commit.timer = (struct loop_timer){.fired = begin_commit};
-    event_loop_set_timer(app.service.platform->loop, &own_commit.timer, clock_now_ms(clock_system()) + 200);
+    event_loop_set_timer(app.service.platform->loop, &own_commit.timer,
+                         clock_now_ms(clock_system()) + 200);
 }
 
 START_TEST(stopping_does_not_wait_for_callers_to_come_back) {
@@ -416,18 +427,20 @@ static void assert_lost(enum status status) {
  * should it come back.
  */
 START_TEST(a_store_that_disappears_is_not_prepared_again) {
-    static const enum store_operation_kind noticed_by[] = {STORE_READ, STORE_COMMIT, STORE_FIND_DUE, STORE_FINISH_DUE,
-                                                           STORE_PREPARE};
+    static const enum store_operation_kind noticed_by[] = {STORE_READ, STORE_COMMIT, STORE_FIND_DUE,
+                                                           STORE_FINISH_DUE, STORE_PREPARE};
     enum store_operation_kind operation = noticed_by[_i];
     if (operation == STORE_PREPARE) {
-        atomic_store(&app.service.preparation.is_ready, false); /* it disappears while this instance starts */
+        atomic_store(&app.service.preparation.is_ready,
+                     false); /* it disappears while this instance starts */
     } else {
         ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_OK);
         clock_fake_advance(&app.store_clock, LIFETIME_MS);
     }
     app.store.next[operation] = STATUS_CONTAINER_NOT_FOUND;
     bool in_reconciliation = operation == STORE_FIND_DUE || operation == STORE_FINISH_DUE;
-    assert_lost(in_reconciliation ? reconcile_and_wait(&app.service, &reconciled, &err) : reserve("PROD-002", "C1", 1));
+    assert_lost(in_reconciliation ? reconcile_and_wait(&app.service, &reconciled, &err)
+                                  : reserve("PROD-002", "C1", 1));
     app.store.next[STORE_PREPARE] = STATUS_INTERNAL; /* not asked for */
     assert_lost(reserve("PROD-001", "C1", 1));
     assert_lost(release("PROD-001", "C1", 1));
@@ -447,8 +460,9 @@ static void end_torn(void *unused, enum status status, const struct error *failu
     own_read.done(own_read.context, status, failure);
 }
 
-static void read_torn(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                      struct product_state *out, inventory_store_done done, void *context) {
+static void read_torn(struct inventory_store *store, const char *product_id,
+                      const struct inventory_query *query, struct product_state *out,
+                      inventory_store_done done, void *context) {
     (void)store;
     start_own_read(product_id, query, out, done, context, end_torn);
 }
@@ -537,7 +551,8 @@ START_TEST(reconciliation_that_fails_says_so_and_gives_its_lease_back) {
     app.store.next[STORE_FIND_DUE] = STATUS_UNAVAILABLE;
     ck_assert_int_eq(reconcile(), STATUS_UNAVAILABLE);
     lease_store_fake_wait(app.lease_service, FAKE_RELEASE, 1);
-    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s, RECONCILIATION_LEASE_S);
+    ck_assert_int_eq(lease_store_fake_call(app.lease_service, FAKE_ACQUIRE, 0).duration_s,
+                     RECONCILIATION_LEASE_S);
 }
 END_TEST
 
@@ -555,7 +570,8 @@ int main(void) {
     tcase_add_test(service, expired_units_are_for_sale_however_many_rows_they_stand_in);
     tcase_add_test(service, release_takes_expired_rows_along);
     tcase_add_test(service, a_product_that_moved_on_under_the_lease_means_that_it_was_lost);
-    tcase_add_test(service, a_product_that_does_not_stand_still_under_the_lease_means_that_it_was_lost);
+    tcase_add_test(service,
+                   a_product_that_does_not_stand_still_under_the_lease_means_that_it_was_lost);
     tcase_add_test(service, a_lease_lost_during_the_work_commits_nothing);
     tcase_add_test(service, no_commit_starts_on_a_lease_that_is_not_held_any_more);
     tcase_add_test(service, with_less_of_the_lease_left_than_a_commit_may_take_it_is_renewed_first);

@@ -19,7 +19,8 @@ static struct error err;
 
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
-    inventory_service_init(&other, &app.platform, &app.store.base, app.leases, &app.options, TIMEOUT_MS);
+    inventory_service_init(&other, &app.platform, &app.store.base, app.leases, &app.options,
+                           TIMEOUT_MS);
 }
 
 static void tear_down(void) {
@@ -28,7 +29,8 @@ static void tear_down(void) {
     inventory_service_cleanup(&other);
 }
 
-static struct inventory_request reserve_of(const char *customer, int64_t quantity, const char *key) {
+static struct inventory_request reserve_of(const char *customer, int64_t quantity,
+                                           const char *key) {
     return (struct inventory_request){.operation = &operation_reserve,
                                       .product_id = "PROD-001",
                                       .customer_id = customer,
@@ -36,7 +38,8 @@ static struct inventory_request reserve_of(const char *customer, int64_t quantit
                                       .idempotency_key = key};
 }
 
-static struct inventory_request release_of(const char *customer, int64_t quantity, const char *reservation_id) {
+static struct inventory_request release_of(const char *customer, int64_t quantity,
+                                           const char *reservation_id) {
     return (struct inventory_request){.operation = &operation_release,
                                       .product_id = "PROD-001",
                                       .customer_id = customer,
@@ -57,7 +60,8 @@ static void assert_reused(struct inventory_request *request) {
     ck_assert_int_eq(inventory_service_run(&app.service, request, &err), STATUS_KEY_REUSED);
 }
 
-static void assert_same_answer(const struct inventory_request *first, const struct inventory_request *again) {
+static void assert_same_answer(const struct inventory_request *first,
+                               const struct inventory_request *again) {
     ck_assert_int_eq(again->units, first->units);
     ck_assert_int_eq(again->available, first->available);
     ck_assert_int_eq(again->version, first->version);
@@ -69,7 +73,8 @@ static void assert_product(int64_t available, int64_t version, size_t rows) {
     struct product_state state;
     int64_t now_ms = 0;
     product_state_init(&state);
-    ck_assert_int_eq(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err),
+                     STATUS_OK);
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
     ck_assert_uint_eq(state.reservations.count, rows);
@@ -105,8 +110,10 @@ START_TEST(so_it_does_after_a_release_and_expiry_and_when_all_is_sold) {
 END_TEST
 
 START_TEST(a_key_used_for_another_request_is_refused) {
-    struct inventory_request first = reserve_of("A", 5, "key-1"), other_quantity = reserve_of("A", 6, "key-1"),
-                             other_customer = reserve_of("B", 5, "key-1"), other_operation = release_of("A", 5, NULL);
+    struct inventory_request first = reserve_of("A", 5, "key-1"),
+                             other_quantity = reserve_of("A", 6, "key-1"),
+                             other_customer = reserve_of("B", 5, "key-1"),
+                             other_operation = release_of("A", 5, NULL);
     other_operation.idempotency_key = "key-1";
     run(&first);
     assert_reused(&other_quantity);
@@ -127,7 +134,8 @@ START_TEST(a_key_belongs_to_its_product) {
 END_TEST
 
 START_TEST(a_key_whose_request_was_refused_may_succeed_later) {
-    struct inventory_request all = reserve_of("OLD", 100, NULL), keyed = reserve_of("A", 5, "key-1"),
+    struct inventory_request all = reserve_of("OLD", 100, NULL),
+                             keyed = reserve_of("A", 5, "key-1"),
                              release = release_of("OLD", 100, NULL);
     run(&all);
     run(&keyed);
@@ -165,7 +173,8 @@ START_TEST(a_release_of_one_reservation_sent_again_frees_nothing_more) {
 END_TEST
 
 START_TEST(a_release_of_any_reservation_sent_again_is_another_release) {
-    struct inventory_request reserve = reserve_of("A", 10, NULL), release = release_of("A", 4, NULL);
+    struct inventory_request reserve = reserve_of("A", 10, NULL),
+                             release = release_of("A", 4, NULL);
     run(&reserve);
     run(&release);
     run(&release);

@@ -30,8 +30,9 @@ static void name_current(char out[INVOCATION_ID_BYTES]) {
 }
 
 /* The scripted store ends a read in the name that it is started in. */
-static void read_as_stranger(struct inventory_store *store, const char *product_id, const struct inventory_query *query,
-                             struct product_state *out, inventory_store_done done, void *context) {
+static void read_as_stranger(struct inventory_store *store, const char *product_id,
+                             const struct inventory_query *query, struct product_state *out,
+                             inventory_store_done done, void *context) {
     static const struct correlation stranger = {.invocation_id = "stranger"};
     ck_assert_int_lt(read_count, READS);
     name_current(read_for[read_count++]);
@@ -41,9 +42,11 @@ static void read_as_stranger(struct inventory_store *store, const char *product_
 }
 
 static void set_up(void) {
-    static const struct inventory_options options = {.reservation_lifetime_ms = PIPELINE_FIXTURE_LIFETIME_MS};
+    static const struct inventory_options options = {.reservation_lifetime_ms =
+                                                         PIPELINE_FIXTURE_LIFETIME_MS};
     pipeline_fixture_set_up();
-    inventory_service_init(&service, &fixture.platform, &fixture.store.base, fixture.leases, &options, 0);
+    inventory_service_init(&service, &fixture.platform, &fixture.store.base, fixture.leases,
+                           &options, 0);
     atomic_store(&service.preparation.is_ready, true); /* the fixture has made it so */
     scripted = fixture.store.base.ops;
     ops = *scripted;
@@ -98,7 +101,8 @@ static void submit_all(void *unused) {
     (void)unused;
     name_callers();
     for (int i = 0; i < CALLERS; i++) {
-        callers[i].request = (struct inventory_request){.operation = i == 0 ? &operation_reserve : &operation_release,
+        callers[i].request = (struct inventory_request){.operation = i == 0 ? &operation_reserve
+                                                                            : &operation_release,
                                                         .correlation = &callers[i].correlation,
                                                         .product_id = "P",
                                                         .customer_id = "alice",
@@ -240,11 +244,14 @@ int main(void) {
     Suite *suite = suite_create("inventory_service_names");
     TCase *tcase = tcase_create("names");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_loop_test(tcase, whoever_is_told_what_is_available_without_the_lease_is_told_in_his_own_name, 0,
-                        sizeof late_looks / sizeof late_looks[0]);
-    tcase_add_loop_test(tcase, requests_of_one_batch_end_in_their_own_names_whatever_a_look_up_of_one_ends_with, 0,
-                        sizeof row_reads / sizeof row_reads[0]);
-    tcase_add_loop_test(tcase, a_snapshot_is_taken_and_ends_in_its_own_name, 0, sizeof snapshots / sizeof snapshots[0]);
+    tcase_add_loop_test(tcase,
+                        whoever_is_told_what_is_available_without_the_lease_is_told_in_his_own_name,
+                        0, sizeof late_looks / sizeof late_looks[0]);
+    tcase_add_loop_test(
+        tcase, requests_of_one_batch_end_in_their_own_names_whatever_a_look_up_of_one_ends_with, 0,
+        sizeof row_reads / sizeof row_reads[0]);
+    tcase_add_loop_test(tcase, a_snapshot_is_taken_and_ends_in_its_own_name, 0,
+                        sizeof snapshots / sizeof snapshots[0]);
     tcase_add_loop_test(tcase, the_loop_does_not_go_on_in_the_name_of_one_that_has_ended, 0, 2);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

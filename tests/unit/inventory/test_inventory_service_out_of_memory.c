@@ -25,8 +25,10 @@ static void tear_down_app(void) {
 }
 
 static enum status reserve(struct inventory_request *request, struct error *err) {
-    *request = (struct inventory_request){
-        .operation = &operation_reserve, .product_id = "PROD-001", .customer_id = "alice", .quantity = 1};
+    *request = (struct inventory_request){.operation = &operation_reserve,
+                                          .product_id = "PROD-001",
+                                          .customer_id = "alice",
+                                          .quantity = 1};
     return inventory_service_run(&app.service, request, err);
 }
 
@@ -34,12 +36,14 @@ START_TEST(without_memory_to_tell_what_is_available_a_caller_is_told_so) {
     struct inventory_request request;
     struct error err;
     int failed = 1, looks_failed = 0;
-    ck_assert_int_eq(reserve(&request, &err), STATUS_LEASE_CONFLICT); /* from now on each one allocates the same */
+    ck_assert_int_eq(reserve(&request, &err),
+                     STATUS_LEASE_CONFLICT); /* from now on each one allocates the same */
     for (int first = 1; failed > 0; first++) {
         memory_limit_begin(first, 1);
         enum status status = reserve(&request, &err);
         failed = memory_limit_end();
-        looks_failed += status == STATUS_NO_MEMORY && strstr(err.message, "to read what is available") != NULL;
+        looks_failed +=
+            status == STATUS_NO_MEMORY && strstr(err.message, "to read what is available") != NULL;
         ck_assert_int_eq(status, failed > 0 ? STATUS_NO_MEMORY : STATUS_LEASE_CONFLICT);
     }
     ck_assert_int_eq(looks_failed, 1);
@@ -60,7 +64,8 @@ static void on_answer(void *context, bool is_wanted) {
 static void ask(void *is_wanted_at_once) {
     struct inventory_service service = {.store = &fixture.store.base};
     answer_count = 0;
-    *(bool *)is_wanted_at_once = inventory_service_wants_lease(&service, "inventory-NONE", on_answer, NULL);
+    *(bool *)is_wanted_at_once =
+        inventory_service_wants_lease(&service, "inventory-NONE", on_answer, NULL);
 }
 
 START_TEST(a_lease_is_wanted_where_there_is_no_memory_to_search_for_its_product) {

@@ -19,7 +19,8 @@ static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
     options = app.options;
     options.is_prepared = true;
-    inventory_service_init(&operator, & app.platform, &app.store.base, app.leases, &options, TIMEOUT_MS);
+    inventory_service_init(&operator, & app.platform, &app.store.base, app.leases, &options,
+                           TIMEOUT_MS);
     ck_assert_int_eq(prepare_and_wait(&app.service, &err), STATUS_OK);
 }
 
@@ -36,9 +37,10 @@ static enum status run(struct inventory_service *service, struct inventory_reque
 
 static bool reserves(int64_t quantity) {
     enum status status =
-        run(&app.service,
-            (struct inventory_request){
-                .operation = &operation_reserve, .product_id = "PROD-001", .customer_id = "C1", .quantity = quantity});
+        run(&app.service, (struct inventory_request){.operation = &operation_reserve,
+                                                     .product_id = "PROD-001",
+                                                     .customer_id = "C1",
+                                                     .quantity = quantity});
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     return request.units == quantity;
 }
@@ -64,7 +66,8 @@ static void assert_stored(int64_t total, int64_t available, int64_t version) {
     struct product_state state;
     int64_t now_ms;
     product_state_init(&state);
-    ck_assert_int_eq(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_get(&app.service, "PROD-001", &state, &now_ms, &err),
+                     STATUS_OK);
     ck_assert_int_eq(state.product.total, total);
     ck_assert_int_eq(inventory_available(&state, now_ms), available);
     ck_assert_int_eq(state.product.version, version);
@@ -94,8 +97,10 @@ END_TEST
 START_TEST(a_refusal_rests_on_the_product_as_it_is) {
     ck_assert(reserves(30));
     expect_set(90, 60, 3);
-    struct inventory_request release = {
-        .operation = &operation_release, .product_id = "PROD-001", .customer_id = "C1", .quantity = 30};
+    struct inventory_request release = {.operation = &operation_release,
+                                        .product_id = "PROD-001",
+                                        .customer_id = "C1",
+                                        .quantity = 30};
     ck_assert_int_eq(run(&app.service, release), STATUS_OK);
     expect_set(10, 10, 5); /* known with 30 reserved */
 }
@@ -162,8 +167,10 @@ START_TEST(a_store_that_others_prepare_is_left_as_it_is) {
     product_state_init(&state);
     app.store.next[STORE_PREPARE] = STATUS_INTERNAL; /* not asked for */
     app.store.next[STORE_READ] = STATUS_CONTAINER_NOT_FOUND;
-    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_CONTAINER_NOT_FOUND);
-    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err), STATUS_OK);
+    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err),
+                     STATUS_CONTAINER_NOT_FOUND);
+    ck_assert_int_eq(inventory_service_get(&operator, "PROD-001", &state, &now_ms, &err),
+                     STATUS_OK);
     product_state_cleanup(&state);
 }
 END_TEST

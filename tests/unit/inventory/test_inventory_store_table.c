@@ -9,16 +9,19 @@
 #include "support/fakes/table_script.h"
 #include "support/processes/check_main.h"
 
-#define PRODUCT_ENTITY(version)                                                                                 \
-    "{\"odata.etag\":\"W/\\\"datetime'" version "'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","        \
-    "\"total\":\"10\",\"available\":\"10\",\"version\":\"" version "\",\"dueAt\":\"9999-12-31T23:59:59.999Z\"," \
+#define PRODUCT_ENTITY(version)                                    \
+    "{\"odata.etag\":\"W/\\\"datetime'" version                    \
+    "'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","       \
+    "\"total\":\"10\",\"available\":\"10\",\"version\":\"" version \
+    "\",\"dueAt\":\"9999-12-31T23:59:59.999Z\","                   \
     "\"commitIds\":\"" OTHERS_ID "\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}"
 
 static void push_two_pages(void) {
-    http_fake_push(fake, &(struct http_fake_answer){
-                             .headers = JSON_HEADERS
-                             "x-ms-continuation-NextPartitionKey: P\r\nx-ms-continuation-NextRowKey: r-1\r\n",
-                             .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
+    http_fake_push(
+        fake, &(struct http_fake_answer){
+                  .headers = JSON_HEADERS
+                  "x-ms-continuation-NextPartitionKey: P\r\nx-ms-continuation-NextRowKey: r-1\r\n",
+                  .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
     push_answer(200, "{\"value\":[]}");
 }
 
@@ -54,7 +57,8 @@ START_TEST(a_record_that_this_program_did_not_write_is_refused) {
     struct error err;
     struct idempotency_record record;
     push_answer(200, "{\"PartitionKey\":\"P\",\"RowKey\":\"i-abc\",\"quantity\":\"1\"}");
-    ck_assert_int_eq(inventory_store_find_record_and_wait(&table.base, "P", "abc", &record, &err), STATUS_MALFORMED);
+    ck_assert_int_eq(inventory_store_find_record_and_wait(&table.base, "P", "abc", &record, &err),
+                     STATUS_MALFORMED);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "RowKey='i-abc'"));
 }
 END_TEST
@@ -64,7 +68,8 @@ START_TEST(rows_that_this_program_did_not_write_are_refused) {
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"}]}",
         "{\"value\":[{\"PartitionKey\":\"P\",\"total\":\"10\"}]}",
         "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-not-a-uuid\"}]}",
-        ("{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"customerId\":"
+        ("{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-"
+         "def012345678\",\"customerId\":"
          "\"C\",\"quantity\":\"0\","
          "\"reservedAt\":\"2025-01-19T14:45:30Z\",\"expiresAt\":\"2025-01-19T14:45:30Z\"}]}"),
     };
@@ -87,13 +92,17 @@ static void push_dated(int64_t later_ms) {
     char date[UTC_TEXT_BYTES], headers[256];
     utc_format_http(wall_ms() + later_ms, date);
     snprintf(headers, sizeof headers, JSON_HEADERS "Date: %s\r\n", date);
-    http_fake_push(fake, &(struct http_fake_answer){
-                             .status = 200, .headers = headers, .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 200,
+                                              .headers = headers,
+                                              .body = "{\"value\":[" PRODUCT_ENTITY("7") "]}"});
 }
 
 static void assert_time_is(int64_t later_ms) {
-    ck_assert_int_lt(llabs(table.base.ops->now_ms(&table.base) - wall_ms() - later_ms), DAY_MS / 24);
-    ck_assert_int_lt(llabs(table.base.ops->certain_ms(&table.base) - wall_ms() - later_ms), DAY_MS / 24);
+    ck_assert_int_lt(llabs(table.base.ops->now_ms(&table.base) - wall_ms() - later_ms),
+                     DAY_MS / 24);
+    ck_assert_int_lt(llabs(table.base.ops->certain_ms(&table.base) - wall_ms() - later_ms),
+                     DAY_MS / 24);
 }
 
 /* Decisions follow a read: it may not leave open what the time is. */
@@ -131,7 +140,8 @@ START_TEST(a_read_that_cannot_settle_the_time_is_still_read) {
 END_TEST
 
 START_TEST(rows_of_a_kind_that_is_not_known_are_passed_over) {
-    push_answer(200, "{\"value\":[" PRODUCT_ENTITY("7") ",{\"PartitionKey\":\"P\",\"RowKey\":\"q-new\"}]}");
+    push_answer(
+        200, "{\"value\":[" PRODUCT_ENTITY("7") ",{\"PartitionKey\":\"P\",\"RowKey\":\"q-new\"}]}");
     ck_assert_int_eq(read_all(), STATUS_OK);
     ck_assert_uint_eq(state.reservations.count, 0);
 }

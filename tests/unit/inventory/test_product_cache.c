@@ -70,8 +70,9 @@ END_TEST
 
 /* _i 1: of one reservation, which says whose rows are needed by itself. */
 START_TEST(a_releases_rows_come_along_as_many_as_a_transaction_holds) {
-    struct inventory_request request = {
-        .operation = &operation_release, .customer_id = "C", .reservation_id = _i == 1 ? "r-1" : NULL};
+    struct inventory_request request = {.operation = &operation_release,
+                                        .customer_id = "C",
+                                        .reservation_id = _i == 1 ? "r-1" : NULL};
     query = product_cache_query(&cache, NOW_MS, &request);
     ck_assert(_i == 1 ? query.customer_id == NULL : query.customer_id == request.customer_id);
     ck_assert_ptr_eq(query.reservation_id, request.reservation_id);
@@ -145,7 +146,8 @@ START_TEST(a_product_is_usable_until_rows_expire_that_are_not_known) {
     read_and_use(7);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         cache.state.product.due_ms = rows[i].due_ms;
-        ck_assert_msg(product_cache_is_usable(&cache, rows[i].now_ms) == rows[i].is_usable, "row %zu", i);
+        ck_assert_msg(product_cache_is_usable(&cache, rows[i].now_ms) == rows[i].is_usable,
+                      "row %zu", i);
     }
 }
 END_TEST

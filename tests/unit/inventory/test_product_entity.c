@@ -7,16 +7,16 @@
 #include "inventory/inventory.h"
 #include "support/processes/check_main.h"
 
-static const struct product product = {.id = "PROD-001",
-                                       .total = 9007199254740993,
-                                       .available = 7,
-                                       .version = 12,
-                                       .due_ms = 1737299730123,
-                                       .format = PRODUCT_ENTITY_FORMAT,
-                                       .commit_ids =
-                                           "a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-000000000001",
-                                       .indexed_due_ms = 1737299700000,
-                                       .indexed_keep_ms = 1737385200000};
+static const struct product product = {
+    .id = "PROD-001",
+    .total = 9007199254740993,
+    .available = 7,
+    .version = 12,
+    .due_ms = 1737299730123,
+    .format = PRODUCT_ENTITY_FORMAT,
+    .commit_ids = "a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-000000000001",
+    .indexed_due_ms = 1737299700000,
+    .indexed_keep_ms = 1737385200000};
 static const struct reservation reservation = {.id = "0194a0b1-2345-8678-9abc-def012345678",
                                                .quantity = 3,
                                                .reserved_ms = 1737297930123,
@@ -73,26 +73,31 @@ static void assert_text(cJSON *entity, const char *expected) {
 
 START_TEST(a_product_is_written_exactly) {
     cJSON *entity = entity_of_product(&product);
-    assert_text(entity,
-                "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"product\",\"format\":2,\"total@odata.type\":\"Edm.Int64\","
-                "\"total\":\"9007199254740993\",\"available@odata.type\":\"Edm.Int64\",\"available\":\"7\","
-                "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
-                "\"dueAt@odata.type\":\"Edm.DateTime\",\"dueAt\":\"2025-01-19T15:15:30.123Z\","
-                "\"commitIds\":\"a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-000000000001\","
-                "\"commitId\":\"a2b1c4d6-0000-4000-8000-000000000002\","
-                "\"indexedDue@odata.type\":\"Edm.Int64\",\"indexedDue\":\"1737299700000\","
-                "\"indexedKeep@odata.type\":\"Edm.Int64\",\"indexedKeep\":\"1737385200000\"}");
+    assert_text(
+        entity,
+        "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"product\",\"format\":2,\"total@odata.type\":"
+        "\"Edm.Int64\","
+        "\"total\":\"9007199254740993\",\"available@odata.type\":\"Edm.Int64\",\"available\":\"7\","
+        "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
+        "\"dueAt@odata.type\":\"Edm.DateTime\",\"dueAt\":\"2025-01-19T15:15:30.123Z\","
+        "\"commitIds\":\"a2b1c4d6-0000-4000-8000-000000000002,a2b1c4d6-0000-4000-8000-"
+        "000000000001\","
+        "\"commitId\":\"a2b1c4d6-0000-4000-8000-000000000002\","
+        "\"indexedDue@odata.type\":\"Edm.Int64\",\"indexedDue\":\"1737299700000\","
+        "\"indexedKeep@odata.type\":\"Edm.Int64\",\"indexedKeep\":\"1737385200000\"}");
     cJSON_Delete(entity);
 }
 END_TEST
 
 START_TEST(a_reservation_is_written_exactly) {
     cJSON *entity = entity_of(&reservation);
-    assert_text(entity,
-                "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\",\"format\":2,"
-                "\"customerId\":\"O'Brien\",\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
-                "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
-                "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\"}");
+    assert_text(
+        entity,
+        "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"r-0194a0b1-2345-8678-9abc-def012345678\","
+        "\"format\":2,"
+        "\"customerId\":\"O'Brien\",\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
+        "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
+        "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\"}");
     cJSON_Delete(entity);
 }
 END_TEST
@@ -110,17 +115,19 @@ static const struct idempotency_record record = {
 
 START_TEST(a_record_is_written_exactly) {
     cJSON *entity = entity_of_record(&record);
-    assert_text(entity,
-                "{\"PartitionKey\":\"PROD-001\","
-                "\"RowKey\":\"i-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\",\"format\":2,"
-                "\"requestHash\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
-                "\"reservationId\":\"0194a0b1-2345-8678-9abc-def012345678\","
-                "\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
-                "\"available@odata.type\":\"Edm.Int64\",\"available\":\"97\","
-                "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
-                "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
-                "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\","
-                "\"keepUntil@odata.type\":\"Edm.DateTime\",\"keepUntil\":\"2025-01-20T14:45:30.123Z\"}");
+    assert_text(
+        entity,
+        "{\"PartitionKey\":\"PROD-001\","
+        "\"RowKey\":\"i-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\","
+        "\"format\":2,"
+        "\"requestHash\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+        "\"reservationId\":\"0194a0b1-2345-8678-9abc-def012345678\","
+        "\"quantity@odata.type\":\"Edm.Int64\",\"quantity\":\"3\","
+        "\"available@odata.type\":\"Edm.Int64\",\"available\":\"97\","
+        "\"version@odata.type\":\"Edm.Int64\",\"version\":\"12\","
+        "\"reservedAt@odata.type\":\"Edm.DateTime\",\"reservedAt\":\"2025-01-19T14:45:30.123Z\","
+        "\"expiresAt@odata.type\":\"Edm.DateTime\",\"expiresAt\":\"2025-01-19T15:15:30.123Z\","
+        "\"keepUntil@odata.type\":\"Edm.DateTime\",\"keepUntil\":\"2025-01-20T14:45:30.123Z\"}");
     cJSON_Delete(entity);
 }
 END_TEST
@@ -136,8 +143,9 @@ START_TEST(a_record_is_read_back) {
 END_TEST
 
 START_TEST(each_property_of_a_record_must_be_there) {
-    static const char *const properties[] = {"requestHash", "reservationId", "quantity",  "available",
-                                             "version",     "reservedAt",    "expiresAt", "keepUntil"};
+    static const char *const properties[] = {"requestHash", "reservationId", "quantity",
+                                             "available",   "version",       "reservedAt",
+                                             "expiresAt",   "keepUntil"};
     struct idempotency_record read = {.quantity = 77};
     cJSON *entity = entity_of_record(&record);
     cJSON_DeleteItemFromObjectCaseSensitive(entity, properties[_i]);
@@ -148,7 +156,8 @@ START_TEST(each_property_of_a_record_must_be_there) {
 END_TEST
 
 START_TEST(what_every_release_writes_of_a_product_must_be_there) {
-    static const char *const properties[] = {"PartitionKey", "total", "available", "version", "odata.etag"};
+    static const char *const properties[] = {"PartitionKey", "total", "available", "version",
+                                             "odata.etag"};
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = entity_of_product(&product);
@@ -161,7 +170,8 @@ START_TEST(what_every_release_writes_of_a_product_must_be_there) {
 END_TEST
 
 START_TEST(what_is_there_of_a_product_must_be_of_its_kind) {
-    static const char *const properties[] = {"dueAt", "commitIds", "indexedDue", "indexedKeep", "format"};
+    static const char *const properties[] = {"dueAt", "commitIds", "indexedDue", "indexedKeep",
+                                             "format"};
     struct product read;
     char etag[INVENTORY_ETAG_BYTES];
     cJSON *entity = entity_of_product(&product);
@@ -237,9 +247,11 @@ START_TEST(what_the_release_before_needs_is_written) {
     const cJSON *entity, *property;
     cJSON_ArrayForEach(entity, rows) {
         bool is_product = strcmp(json_string(entity, "RowKey"), PRODUCT_ROW) == 0;
-        for (property = is_product ? entity->child : NULL; property != NULL; property = property->next) {
+        for (property = is_product ? entity->child : NULL; property != NULL;
+             property = property->next) {
             const cJSON *ours = cJSON_GetObjectItemCaseSensitive(written, property->string);
-            if (strcmp(property->string, "Timestamp") == 0 || strcmp(property->string, "odata.etag") == 0) {
+            if (strcmp(property->string, "Timestamp") == 0 ||
+                strcmp(property->string, "odata.etag") == 0) {
                 continue; /* storage's */
             }
             ck_assert_msg(ours != NULL && ours->type == property->type, "%s", property->string);
@@ -265,8 +277,8 @@ START_TEST(a_due_time_that_an_older_release_has_not_kept_up_is_not_known) {
     cJSON *entity = with_etag(entity_of_product(&product));
     ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, product.due_ms);
-    cJSON_ReplaceItemInObjectCaseSensitive(entity, "commitId",
-                                           cJSON_CreateString("a2b1c4d6-0000-4000-8000-000000000003"));
+    cJSON_ReplaceItemInObjectCaseSensitive(
+        entity, "commitId", cJSON_CreateString("a2b1c4d6-0000-4000-8000-000000000003"));
     ck_assert(product_entity_read_product(entity, &read, etag));
     ck_assert_int_eq(read.due_ms, 0);
     ck_assert_str_eq(read.commit_ids, product.commit_ids);
@@ -331,9 +343,11 @@ START_TEST(a_reservation_has_one_to_a_million_units) {
     cJSON *entity = entity_of(&reservation);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reservation row;
-        cJSON_ReplaceItemInObjectCaseSensitive(entity, "quantity", cJSON_CreateString(rows[i].quantity));
-        ck_assert_msg(read_reservation(entity, json_string(entity, "RowKey"), &row) == rows[i].is_read, "%s",
-                      rows[i].quantity);
+        cJSON_ReplaceItemInObjectCaseSensitive(entity, "quantity",
+                                               cJSON_CreateString(rows[i].quantity));
+        ck_assert_msg(read_reservation(entity, json_string(entity, "RowKey"), &row) ==
+                          rows[i].is_read,
+                      "%s", rows[i].quantity);
     }
     cJSON_Delete(entity);
 }
@@ -353,12 +367,17 @@ START_TEST(a_product_of_which_nothing_is_due_says_so_with_the_last_moment) {
 END_TEST
 
 START_TEST(a_due_row_is_written_exactly_and_read_back) {
-    struct due_row row = {.time_ms = 1737299700000, .kind = DUE_RESERVATION, .product_id = "a~b-r-C._1"}, read = {0};
+    struct due_row row = {.time_ms = 1737299700000,
+                          .kind = DUE_RESERVATION,
+                          .product_id = "a~b-r-C._1"},
+                   read = {0};
     struct strbuf text;
     strbuf_init(&text, SIZE_MAX);
     product_entity_write_due(&row, &text);
     cJSON *entity = parse(&text);
-    assert_text(entity, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737299700000-r-a~b-r-C._1\",\"format\":2}");
+    assert_text(
+        entity,
+        "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737299700000-r-a~b-r-C._1\",\"format\":2}");
     ck_assert(product_entity_read_due_key(json_string(entity, "RowKey"), &read));
     ck_assert_int_eq(read.time_ms, row.time_ms);
     ck_assert_int_eq(read.kind, DUE_RESERVATION);
@@ -366,7 +385,8 @@ START_TEST(a_due_row_is_written_exactly_and_read_back) {
     cJSON_Delete(entity);
     ck_assert(product_entity_read_due_key("001737299700000-k-P", &read));
     ck_assert_int_eq(read.kind, DUE_RECORD);
-    ck_assert(product_entity_read_due_key("001737299700000-r-A.", &read)); /* an older release took such ids */
+    ck_assert(product_entity_read_due_key("001737299700000-r-A.",
+                                          &read)); /* an older release took such ids */
     ck_assert(!inventory_is_stored_product_id(DUE_PARTITION));
 }
 END_TEST
@@ -395,7 +415,8 @@ START_TEST(what_is_written_is_read_back) {
     cJSON_Delete(entity);
     entity = entity_of(&reservation);
     const char *customer_id = NULL;
-    ck_assert(product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row, &customer_id));
+    ck_assert(
+        product_entity_read_reservation(entity, json_string(entity, "RowKey"), &row, &customer_id));
     ck_assert_str_eq(row.id, reservation.id);
     ck_assert_str_eq(customer_id, "O'Brien");
     ck_assert_int_eq(row.quantity, 3);
@@ -413,7 +434,8 @@ START_TEST(a_customer_id_is_read_up_to_its_longest) {
         id[length] = '\0';
         cJSON *entity = entity_of(&reservation);
         cJSON_ReplaceItemInObjectCaseSensitive(entity, "customerId", cJSON_CreateString(id));
-        ck_assert(read_reservation(entity, json_string(entity, "RowKey"), &row) == (length < CUSTOMER_ID_BYTES));
+        ck_assert(read_reservation(entity, json_string(entity, "RowKey"), &row) ==
+                  (length < CUSTOMER_ID_BYTES));
         cJSON_Delete(entity);
         id[length] = 'x';
     }

@@ -163,7 +163,8 @@ START_TEST(the_index_row_of_a_known_product_is_written_while_the_lease_is_acquir
     fixture_end(SCRIPTED_INDEX, STATUS_OK);
     caller_assert_granted(&caller);
     int64_t expires_ms = caller.request.reservation.expires_ms;
-    ck_assert_int_eq(fixture_pipeline()->cache.state.product.indexed_due_ms, due_index_expiry_ms(expires_ms));
+    ck_assert_int_eq(fixture_pipeline()->cache.state.product.indexed_due_ms,
+                     due_index_expiry_ms(expires_ms));
 }
 END_TEST
 
@@ -226,7 +227,8 @@ END_TEST
 START_TEST(a_release_does_not_wait_for_a_row_of_the_index) {
     pipeline_warm_up();
     fixture_advance(MINUTE_MS);
-    struct caller refused = caller_reserves(PIPELINE_FIXTURE_UNITS + 1), release = caller_releases("alice", 1);
+    struct caller refused = caller_reserves(PIPELINE_FIXTURE_UNITS + 1),
+                  release = caller_releases("alice", 1);
     fixture_hold(SCRIPTED_INDEX);
     caller_submit(&refused);
     caller_assert_served(&refused, STATUS_OK);
@@ -325,7 +327,8 @@ START_TEST(who_needs_several_batches_goes_to_the_end_of_the_queue_after_each) {
     ck_assert_int_lt(callers[0].place, expires.place);
     ck_assert_int_le(expires.request.committed_units, EXPIRED);
     ck_assert_int_ge(expires.request.committed_units, 2 * INVENTORY_MAX_CHANGES);
-    fixture_assert_stored(PIPELINE_FIXTURE_UNITS - 3, fixture_pipeline()->cache.state.product.version, 3);
+    fixture_assert_stored(PIPELINE_FIXTURE_UNITS - 3,
+                          fixture_pipeline()->cache.state.product.version, 3);
 }
 END_TEST
 
@@ -395,7 +398,8 @@ END_TEST
  * released.
  */
 START_TEST(closing_cancels_those_who_wait_and_finishes_the_batch) {
-    enum pipeline_state state = _i == PIPELINE_DECIDING ? PIPELINE_READING : (enum pipeline_state)_i;
+    enum pipeline_state state =
+        _i == PIPELINE_DECIDING ? PIPELINE_READING : (enum pipeline_state)_i;
     struct caller caller = {.place = 0}, waiting = caller_reserves(1);
     pipeline_drive_to(state, &caller);
     bool is_batch = state >= PIPELINE_READING && state <= PIPELINE_COMMITTING;
@@ -451,20 +455,24 @@ int main(void) {
     tcase_add_test(way, processing_time_goes_by_once_for_a_batch_between_the_read_and_the_commit);
     tcase_add_test(way, processing_time_is_not_for_what_no_customer_waits_for);
     tcase_add_test(way, processing_time_goes_by_once_although_the_product_has_to_be_read_again);
-    tcase_add_test(way, the_rows_of_the_first_release_come_with_the_product_and_those_of_others_beside_it);
+    tcase_add_test(
+        way, the_rows_of_the_first_release_come_with_the_product_and_those_of_others_beside_it);
     tcase_add_test(way, what_single_requests_need_is_looked_up_at_once);
-    tcase_add_loop_test(way, a_known_product_is_not_read_again_and_a_lease_in_hand_not_acquired_again, 0, 2);
+    tcase_add_loop_test(
+        way, a_known_product_is_not_read_again_and_a_lease_in_hand_not_acquired_again, 0, 2);
     tcase_add_test(way, a_snapshot_is_taken_in_its_batch);
     tcase_add_test(way, the_index_row_of_a_known_product_is_written_while_the_lease_is_acquired);
     tcase_add_test(way, an_index_row_that_was_ready_first_is_not_waited_for);
     tcase_add_test(way, an_index_row_that_failed_is_left_to_the_commit);
-    tcase_add_test(way, an_index_row_is_not_written_again_in_the_same_minute_or_for_what_adds_no_reservation);
+    tcase_add_test(
+        way, an_index_row_is_not_written_again_in_the_same_minute_or_for_what_adds_no_reservation);
     tcase_add_test(way, a_pipeline_is_not_idle_before_its_late_index_row_has_ended);
     tcase_add_test(way, a_release_does_not_wait_for_a_row_of_the_index);
     suite_add_tcase(suite, way);
     TCase *together = tcase_create("together");
     tcase_add_checked_fixture(together, pipeline_fixture_set_up, pipeline_fixture_tear_down);
-    tcase_add_test(together, those_who_wait_together_are_one_commit_in_order_of_arrival_under_the_same_lease);
+    tcase_add_test(together,
+                   those_who_wait_together_are_one_commit_in_order_of_arrival_under_the_same_lease);
     tcase_add_test(together, more_than_a_transaction_holds_goes_into_the_next);
     tcase_add_test(together, who_does_not_fit_into_a_batch_stands_at_the_front_of_the_next);
     tcase_add_test(together, who_needs_several_batches_goes_to_the_end_of_the_queue_after_each);
@@ -474,8 +482,8 @@ int main(void) {
     suite_add_tcase(suite, together);
     TCase *closed = tcase_create("closed");
     tcase_add_checked_fixture(closed, pipeline_fixture_set_up, pipeline_fixture_tear_down);
-    tcase_add_loop_test(closed, closing_cancels_those_who_wait_and_finishes_the_batch, PIPELINE_IDLE,
-                        PIPELINE_LINGERING + 1);
+    tcase_add_loop_test(closed, closing_cancels_those_who_wait_and_finishes_the_batch,
+                        PIPELINE_IDLE, PIPELINE_LINGERING + 1);
     tcase_add_test(closed, after_closing_the_rest_of_a_long_work_is_cancelled);
     suite_add_tcase(suite, closed);
     return check_main(suite);

@@ -24,8 +24,8 @@ static void assert_serves_next(void) {
 
 /* ---- the lease is acquired ---- */
 
-static const enum status acquire_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_UNAUTHORIZED,
-                                               STATUS_NOT_FOUND, STATUS_NO_MEMORY};
+static const enum status acquire_failures[] = {
+    STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_UNAUTHORIZED, STATUS_NOT_FOUND, STATUS_NO_MEMORY};
 
 START_TEST(a_failure_of_the_acquire_is_of_all_who_wait) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1)};
@@ -201,14 +201,15 @@ END_TEST
 
 /* ---- what single requests need is looked up ---- */
 
-static const enum status look_up_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY,
-                                               STATUS_CONTAINER_NOT_FOUND};
+static const enum status look_up_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED,
+                                               STATUS_NO_MEMORY, STATUS_CONTAINER_NOT_FOUND};
 
 /* All at once: the first of them decides, and the batch ends with the last. */
 START_TEST(a_look_up_that_fails_fails_the_batch_once_the_others_have_ended) {
     fixture_add_reservations("alice", 1, MINUTE_MS);
     fixture_add_reservations("bob", 1, MINUTE_MS);
-    struct caller callers[] = {caller_releases("alice", 1), caller_reserves(1), caller_releases("bob", 1)};
+    struct caller callers[] = {caller_releases("alice", 1), caller_reserves(1),
+                               caller_releases("bob", 1)};
     pipeline_warm_up();
     fixture_hold(SCRIPTED_READ);
     caller_submit_all(callers, 3);
@@ -243,7 +244,8 @@ START_TEST(what_cannot_be_read_for_one_request_fails_it_alone) {
                                        : caller_reserves_with_key(PIPELINE_FIXTURE_UNITS, "key"),
                                caller_reserves(PIPELINE_FIXTURE_UNITS)};
     pipeline_warm_up();
-    for (int i = 0; i < 4; i++) { /* by itself, then with the product, which can be read without it, then by itself */
+    for (int i = 0; i < 4;
+         i++) { /* by itself, then with the product, which can be read without it, then by itself */
         fixture_plan(SCRIPTED_READ, _i == 0 && i != 2 ? STATUS_MALFORMED : STATUS_OK);
     }
     fixture_plan(SCRIPTED_FIND_RECORD, STATUS_MALFORMED);
@@ -291,14 +293,16 @@ START_TEST(an_etag_that_changed_while_rows_were_looked_up_is_a_change_by_others)
     for (int i = 0; i < 2; i++) {
         caller_assert_served(&callers[i], _i == 0 ? STATUS_OK : STATUS_LEASE_LOST);
     }
-    fixture_assert_stored(PIPELINE_FIXTURE_UNITS - (_i == 0 ? 6 : 7), _i == 0 ? 6 : 4, _i == 0 ? 2 : 3);
+    fixture_assert_stored(PIPELINE_FIXTURE_UNITS - (_i == 0 ? 6 : 7), _i == 0 ? 6 : 4,
+                          _i == 0 ? 2 : 3);
 }
 END_TEST
 
 /* ---- the commit ---- */
 
-static const enum status commit_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_NO_MEMORY,
-                                              STATUS_CONTAINER_NOT_FOUND, STATUS_UNAUTHORIZED};
+static const enum status commit_failures[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED,
+                                              STATUS_NO_MEMORY, STATUS_CONTAINER_NOT_FOUND,
+                                              STATUS_UNAUTHORIZED};
 
 START_TEST(a_failure_of_the_commit_is_of_the_batch_and_what_is_known_is_forgotten) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(PIPELINE_FIXTURE_UNITS)};
@@ -411,20 +415,25 @@ int main(void) {
     tcase_add_test(tcase, a_product_that_cannot_be_read_alone_either_is_malformed);
     tcase_add_test(tcase, a_product_that_was_malformed_is_checked_anew_with_all_rows);
     tcase_add_test(tcase, a_product_is_read_with_all_rows_once_and_after_that_followed);
-    tcase_add_test(tcase, a_product_that_does_not_follow_from_the_one_that_was_checked_is_read_with_all_rows);
+    tcase_add_test(
+        tcase, a_product_that_does_not_follow_from_the_one_that_was_checked_is_read_with_all_rows);
     tcase_add_test(tcase, processing_time_ends_early_when_the_program_stops);
     tcase_add_loop_test(tcase, a_look_up_that_fails_fails_the_batch_once_the_others_have_ended, 0,
                         sizeof look_up_failures / sizeof look_up_failures[0]);
-    tcase_add_test(tcase, rows_that_keep_changing_while_they_are_looked_up_mean_that_the_lease_is_lost);
+    tcase_add_test(tcase,
+                   rows_that_keep_changing_while_they_are_looked_up_mean_that_the_lease_is_lost);
     tcase_add_loop_test(tcase, what_cannot_be_read_for_one_request_fails_it_alone, 0, 2);
     tcase_add_loop_test(tcase, a_snapshot_that_cannot_be_taken_fails_alone, 0,
                         sizeof read_failures / sizeof read_failures[0]);
-    tcase_add_loop_test(tcase, an_etag_that_changed_while_rows_were_looked_up_is_a_change_by_others, 0, 2);
-    tcase_add_loop_test(tcase, a_failure_of_the_commit_is_of_the_batch_and_what_is_known_is_forgotten, 0,
+    tcase_add_loop_test(tcase, an_etag_that_changed_while_rows_were_looked_up_is_a_change_by_others,
+                        0, 2);
+    tcase_add_loop_test(tcase,
+                        a_failure_of_the_commit_is_of_the_batch_and_what_is_known_is_forgotten, 0,
                         sizeof commit_failures / sizeof commit_failures[0]);
     tcase_add_test(tcase, a_commit_whose_answer_was_lost_is_not_counted_on);
     tcase_add_test(tcase, a_product_known_from_before_that_others_have_changed_is_read_again);
-    tcase_add_test(tcase, after_others_were_met_the_next_lease_begins_with_a_read_and_no_commit_in_vain);
+    tcase_add_test(tcase,
+                   after_others_were_met_the_next_lease_begins_with_a_read_and_no_commit_in_vain);
     tcase_add_test(tcase, a_product_that_others_change_under_our_lease_means_that_it_is_lost);
     tcase_add_test(tcase, a_batch_is_not_tried_for_ever);
     tcase_add_test(tcase, a_commit_may_take_5_s_but_not_beyond_the_lease);

@@ -10,7 +10,13 @@
 #include "support/fakes/pipeline_states.h"
 #include "support/processes/check_main.h"
 
-enum { UNITS = PIPELINE_FIXTURE_UNITS, MINUTE_MS = 60000, SECOND_MS = 1000, EXPIRED = 250, MAX_READS = 5 };
+enum {
+    UNITS = PIPELINE_FIXTURE_UNITS,
+    MINUTE_MS = 60000,
+    SECOND_MS = 1000,
+    EXPIRED = 250,
+    MAX_READS = 5
+};
 
 static void assert_repeat(const struct caller *caller, const struct caller *first) {
     caller_assert_served(caller, STATUS_OK);
@@ -28,7 +34,8 @@ static void assert_repeat(const struct caller *caller, const struct caller *firs
  * committed meanwhile
  */
 START_TEST(a_repeat_gets_the_answer_of_the_first_time_and_changes_nothing) {
-    struct caller callers[] = {caller_reserves_with_key(3, "key"), caller_reserves_with_key(3, "key")};
+    struct caller callers[] = {caller_reserves_with_key(3, "key"),
+                               caller_reserves_with_key(3, "key")};
     struct caller beside = caller_reserves(1);
     if (_i == 0) {
         caller_submit_all(callers, 2);
@@ -50,7 +57,8 @@ START_TEST(a_repeat_gets_the_answer_of_the_first_time_and_changes_nothing) {
 END_TEST
 
 START_TEST(a_repeat_that_comes_while_the_first_is_committed_is_a_repeat) {
-    struct caller callers[] = {caller_reserves_with_key(3, "key"), caller_reserves_with_key(3, "key")};
+    struct caller callers[] = {caller_reserves_with_key(3, "key"),
+                               caller_reserves_with_key(3, "key")};
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&callers[0]);
     caller_submit(&callers[1]);
@@ -63,7 +71,8 @@ START_TEST(a_repeat_that_comes_while_the_first_is_committed_is_a_repeat) {
 END_TEST
 
 START_TEST(a_repeat_after_a_commit_whose_answer_was_lost_is_a_repeat_if_it_happened) {
-    struct caller first = caller_reserves_with_key(3, "key"), again = caller_reserves_with_key(3, "key");
+    struct caller first = caller_reserves_with_key(3, "key"),
+                  again = caller_reserves_with_key(3, "key");
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     fixture_let_go(SCRIPTED_COMMIT);
@@ -81,7 +90,8 @@ START_TEST(a_repeat_after_a_commit_whose_answer_was_lost_is_a_repeat_if_it_happe
 END_TEST
 
 START_TEST(a_key_used_for_another_request_is_refused) {
-    struct caller callers[] = {caller_reserves_with_key(3, "key"), caller_reserves_with_key(4, "key")};
+    struct caller callers[] = {caller_reserves_with_key(3, "key"),
+                               caller_reserves_with_key(4, "key")};
     if (_i == 0) {
         caller_submit_all(callers, 2);
     } else {
@@ -148,7 +158,8 @@ START_TEST(keys_that_would_be_refused_are_looked_up_together_and_once) {
 END_TEST
 
 START_TEST(a_key_whose_request_was_refused_may_succeed_later) {
-    struct caller first = caller_reserves_with_key(UNITS + 1, "key"), more = caller_sets_total(UNITS + 1);
+    struct caller first = caller_reserves_with_key(UNITS + 1, "key"),
+                  more = caller_sets_total(UNITS + 1);
     struct caller again = caller_reserves_with_key(UNITS + 1, "key");
     caller_submit(&first);
     caller_assert_refused(&first, UNITS);
@@ -225,7 +236,8 @@ END_TEST
 
 /* The one in the batch is proved by its commit; the one that came meanwhile is not. */
 START_TEST(a_commit_proves_the_refusals_of_its_batch_but_not_those_of_whoever_came_meanwhile) {
-    struct caller callers[] = {caller_reserves(1), caller_reserves(UNITS)}, late = caller_reserves(UNITS);
+    struct caller callers[] = {caller_reserves(1), caller_reserves(UNITS)},
+                  late = caller_reserves(UNITS);
     pipeline_warm_up();
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit_all(callers, 2);
@@ -381,29 +393,35 @@ int main(void) {
     Suite *suite = suite_create("product_pipeline_keys");
     TCase *tcase = tcase_create("keys");
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, pipeline_fixture_tear_down);
-    tcase_add_loop_test(tcase, a_repeat_gets_the_answer_of_the_first_time_and_changes_nothing, 0, 4);
+    tcase_add_loop_test(tcase, a_repeat_gets_the_answer_of_the_first_time_and_changes_nothing, 0,
+                        4);
     tcase_add_test(tcase, a_repeat_that_comes_while_the_first_is_committed_is_a_repeat);
-    tcase_add_loop_test(tcase, a_repeat_after_a_commit_whose_answer_was_lost_is_a_repeat_if_it_happened, 0, 2);
+    tcase_add_loop_test(
+        tcase, a_repeat_after_a_commit_whose_answer_was_lost_is_a_repeat_if_it_happened, 0, 2);
     tcase_add_loop_test(tcase, a_key_used_for_another_request_is_refused, 0, 2);
     tcase_add_test(tcase, a_key_that_was_used_does_not_harm_those_it_is_served_with);
     tcase_add_test(tcase, a_repeat_is_answered_also_when_all_is_sold);
     tcase_add_test(tcase, keys_that_would_be_refused_are_looked_up_together_and_once);
     tcase_add_test(tcase, a_key_whose_request_was_refused_may_succeed_later);
     tcase_add_test(tcase, a_key_that_would_be_refused_is_looked_up_however_much_others_commit);
-    tcase_add_loop_test(tcase, a_refusal_does_not_rest_on_what_was_read_before_the_request_came, 0, 2);
+    tcase_add_loop_test(tcase, a_refusal_does_not_rest_on_what_was_read_before_the_request_came, 0,
+                        2);
     tcase_add_test(tcase, a_refusal_may_rest_on_a_read_for_which_the_request_was_there);
     tcase_add_test(tcase, a_refusal_does_not_rest_on_a_read_in_which_the_request_came);
-    tcase_add_test(tcase, a_commit_proves_the_refusals_of_its_batch_but_not_those_of_whoever_came_meanwhile);
+    tcase_add_test(
+        tcase, a_commit_proves_the_refusals_of_its_batch_but_not_those_of_whoever_came_meanwhile);
     tcase_add_test(tcase, a_commit_proves_the_refusal_of_whoever_was_there_before_it);
     tcase_add_test(tcase, a_release_is_not_refused_by_rows_of_another_version_than_the_known_one);
     tcase_add_test(tcase, a_release_of_nothing_costs_one_read);
     tcase_add_loop_test(tcase, what_operators_are_told_is_what_is_stored, 0, 3);
     tcase_add_test(tcase, units_that_have_expired_are_sold_again);
     tcase_add_test(tcase, what_expires_of_a_known_product_is_read_when_it_is_due);
-    tcase_add_loop_test(tcase, while_the_time_is_in_doubt_nothing_is_removed_by_the_later_one, 0, 2);
+    tcase_add_loop_test(tcase, while_the_time_is_in_doubt_nothing_is_removed_by_the_later_one, 0,
+                        2);
     tcase_add_test(tcase, what_a_long_work_has_committed_is_counted_although_a_later_commit_fails);
     tcase_add_test(tcase, two_that_expire_many_reservations_take_turns_and_each_counts_its_own);
-    tcase_add_test(tcase, a_release_that_waits_for_the_next_batch_keeps_the_rows_that_were_read_for_it);
+    tcase_add_test(tcase,
+                   a_release_that_waits_for_the_next_batch_keeps_the_rows_that_were_read_for_it);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

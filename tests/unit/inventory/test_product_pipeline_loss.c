@@ -24,10 +24,12 @@ START_TEST(a_lease_that_would_end_before_the_commit_can_is_renewed_first) {
 END_TEST
 
 static void assert_lost(const struct caller *caller, enum pipeline_state state) {
-    if (state == PIPELINE_COMMITTING || state >= PIPELINE_LINGERING || state == PIPELINE_COLLECTING) {
+    if (state == PIPELINE_COMMITTING || state >= PIPELINE_LINGERING ||
+        state == PIPELINE_COLLECTING) {
         caller_assert_granted(caller); /* storage has carried it out */
     } else if (state == PIPELINE_LOOKING_UP) {
-        caller_assert_refused(caller, PIPELINE_FIXTURE_UNITS); /* what it was read to be, after the request came */
+        caller_assert_refused(
+            caller, PIPELINE_FIXTURE_UNITS); /* what it was read to be, after the request came */
     } else {
         caller_assert_served(caller, STATUS_LEASE_LOST);
         ck_assert_int_eq(fixture_count(SCRIPTED_COMMIT), state == PIPELINE_INDEXING ? 1 : 0);
@@ -98,8 +100,8 @@ int main(void) {
     TCase *tcase = tcase_create("loss");
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, pipeline_fixture_tear_down);
     tcase_add_test(tcase, a_lease_that_would_end_before_the_commit_can_is_renewed_first);
-    tcase_add_loop_test(tcase, a_lost_lease_commits_nothing_and_others_are_served_under_the_next, PIPELINE_READING,
-                        PIPELINE_COMMITTING + 1);
+    tcase_add_loop_test(tcase, a_lost_lease_commits_nothing_and_others_are_served_under_the_next,
+                        PIPELINE_READING, PIPELINE_COMMITTING + 1);
     tcase_add_loop_test(tcase, a_lease_lost_between_two_batches_is_not_used_for_the_next, 0, 2);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

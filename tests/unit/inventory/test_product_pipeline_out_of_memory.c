@@ -68,7 +68,8 @@ static void assert_stored(const struct scenario *scenario) {
     struct product_state state;
     product_state_init(&state);
     ck_assert_int_eq(inventory_store_read_and_wait(&fixture.store.memory.base, "P",
-                                                   &(struct inventory_query){.all = true}, &state, NULL),
+                                                   &(struct inventory_query){.all = true}, &state,
+                                                   NULL),
                      STATUS_OK);
     int64_t now_ms = fixture.store.base.ops->now_ms(&fixture.store.base);
     ck_assert_int_eq(inventory_available(&state, now_ms), scenario->available);
@@ -115,8 +116,8 @@ static void check_answers(void) {
         const struct inventory_request *request = &callers[i].request;
         ck_assert_int_eq(callers[i].served, 1);
         if (request->status != STATUS_OK) {
-            ck_assert_msg(request->status == STATUS_NO_MEMORY, "%s: %s", status_name(request->status),
-                          request->failure.message);
+            ck_assert_msg(request->status == STATUS_NO_MEMORY, "%s: %s",
+                          status_name(request->status), request->failure.message);
             note_message(request->failure.message);
         }
     }
@@ -153,7 +154,8 @@ static void run_with_every_failure(const struct scenario *scenario, int count) {
         first++;
     }
     for (int i = 0; count == ONE && scenario->expected_messages[i] != NULL; i++) {
-        ck_assert_msg(has_message(scenario->expected_messages[i]), "not met: %s", scenario->expected_messages[i]);
+        ck_assert_msg(has_message(scenario->expected_messages[i]), "not met: %s",
+                      scenario->expected_messages[i]);
     }
 }
 
@@ -186,10 +188,11 @@ static const struct scenario first_requests = {
     .make_callers = make_one_of_each,
     .available = PIPELINE_FIXTURE_UNITS - 6 - 6 + 3 + 1,
     .rows = 5,
-    .expected_messages = {"queueing up at product P", "out of memory", "no memory for an operation on the store",
-                          "no memory to look something up", "making a reservation", "no memory to decide in",
-                          "no memory for the rows of a request", "no memory to read product P",
-                          "committing product P: no memory"}};
+    .expected_messages = {"queueing up at product P", "out of memory",
+                          "no memory for an operation on the store",
+                          "no memory to look something up", "making a reservation",
+                          "no memory to decide in", "no memory for the rows of a request",
+                          "no memory to read product P", "committing product P: no memory"}};
 
 static void prepare_nothing(void) {
 }
@@ -217,12 +220,13 @@ static void prepare_known_product(void) {
     fixture_advance(NEXT_MINUTE_MS);
 }
 
-static const struct scenario known_product = {.prepare = prepare_known_product,
-                                              .make_callers = make_one_of_each,
-                                              .available = PIPELINE_FIXTURE_UNITS - 7 - 6 + 3 + 1,
-                                              .rows = 6,
-                                              .expected_messages = {"out of memory", "no memory to look something up",
-                                                                    "making a reservation", "no memory to decide in"}};
+static const struct scenario known_product = {
+    .prepare = prepare_known_product,
+    .make_callers = make_one_of_each,
+    .available = PIPELINE_FIXTURE_UNITS - 7 - 6 + 3 + 1,
+    .rows = 6,
+    .expected_messages = {"out of memory", "no memory to look something up", "making a reservation",
+                          "no memory to decide in"}};
 
 /* Others hold the lease: waiting is announced, and later looked for. */
 static void prepare_others(void) {
@@ -260,8 +264,8 @@ static const struct scenario expired_rows = {.prepare = prepare_expired_rows,
                                              .rows = 1,
                                              .expected_messages = {"no memory to read product P"}};
 
-static const struct scenario *const scenarios[] = {&first_requests, &product_without_rows, &known_product,
-                                                   &contended_product, &expired_rows};
+static const struct scenario *const scenarios[] = {
+    &first_requests, &product_without_rows, &known_product, &contended_product, &expired_rows};
 enum { SCENARIOS = sizeof scenarios / sizeof scenarios[0] };
 
 START_TEST(an_allocation_that_fails_fails_those_whom_it_concerns) {
@@ -291,12 +295,13 @@ static void check_that_a_snapshot_fails_alone(void) {
     }
 }
 
-static const struct scenario snapshot_beside_reserve = {.prepare = prepare_known_product,
-                                                        .make_callers = make_snapshot_beside_reserve,
-                                                        .go_on = check_that_a_snapshot_fails_alone,
-                                                        .available = PIPELINE_FIXTURE_UNITS - 8,
-                                                        .rows = 8,
-                                                        .expected_messages = {"no memory to look something up"}};
+static const struct scenario snapshot_beside_reserve = {
+    .prepare = prepare_known_product,
+    .make_callers = make_snapshot_beside_reserve,
+    .go_on = check_that_a_snapshot_fails_alone,
+    .available = PIPELINE_FIXTURE_UNITS - 8,
+    .rows = 8,
+    .expected_messages = {"no memory to look something up"}};
 
 START_TEST(a_snapshot_that_cannot_be_looked_up_is_nobody_elses_trouble) {
     run_with_every_failure(&snapshot_beside_reserve, ONE);
@@ -311,7 +316,8 @@ static bool is_second_look_up_refused(int first) {
     fixture_hold(SCRIPTED_READ);
     memory_limit_begin(first, ONE);
     caller_submit_all(all, 2);
-    bool is_refused = memory_limit_end() > 0 && fixture_held(SCRIPTED_READ) == 1 && all[0].served == 0;
+    bool is_refused =
+        memory_limit_end() > 0 && fixture_held(SCRIPTED_READ) == 1 && all[0].served == 0;
     if (is_refused) {
         caller_assert_waits(&all[1]);
         fixture_end(SCRIPTED_READ, STATUS_OK);
@@ -336,7 +342,8 @@ int main(void) {
     TCase *tests = tcase_create("failures");
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, an_allocation_that_fails_fails_those_whom_it_concerns, 0, SCENARIOS);
-    tcase_add_loop_test(tests, without_memory_from_some_moment_on_everybody_is_answered, 0, SCENARIOS);
+    tcase_add_loop_test(tests, without_memory_from_some_moment_on_everybody_is_answered, 0,
+                        SCENARIOS);
     tcase_add_test(tests, a_snapshot_that_cannot_be_looked_up_is_nobody_elses_trouble);
     tcase_add_test(tests, a_batch_without_memory_for_a_look_up_waits_for_those_under_way);
     suite_add_tcase(suite, tests);

@@ -20,9 +20,9 @@
 
 enum { SEEDS = 60 };
 
-#define FAIL(format, ...)                                                                                            \
-    ck_abort_msg("seed %d, step %d: " format ". To run it again: SEED=%d SEEDS=1", random_run.seed, random_run.step, \
-                 __VA_ARGS__, random_run.seed)
+#define FAIL(format, ...)                                                          \
+    ck_abort_msg("seed %d, step %d: " format ". To run it again: SEED=%d SEEDS=1", \
+                 random_run.seed, random_run.step, __VA_ARGS__, random_run.seed)
 
 /* ---- commits ---- */
 
@@ -38,19 +38,21 @@ static void check_commits(void) {
 static void check_everybody_was_served_once(void) {
     for (int i = 0; i < random_run.caller_count; i++) {
         if (random_run.callers[i].served != 1) {
-            FAIL("caller %d was served %d times, and the pipeline is in state %d", i, random_run.callers[i].served,
-                 (int)fixture_state());
+            FAIL("caller %d was served %d times, and the pipeline is in state %d", i,
+                 random_run.callers[i].served, (int)fixture_state());
         }
     }
 }
 
 /* When everything was well again. */
 static void check_last_callers(void) {
-    for (int i = random_run.caller_count - RANDOM_RUN_LAST_CALLERS; i < random_run.caller_count; i++) {
+    for (int i = random_run.caller_count - RANDOM_RUN_LAST_CALLERS; i < random_run.caller_count;
+         i++) {
         enum status status = random_run.callers[i].request.status;
-        if (fixture.is_closed ? status != STATUS_CANCELLED : status != STATUS_OK && status != STATUS_KEY_REUSED) {
-            FAIL("caller %d, who came when everything was well, ended with %s: %s", i, status_name(status),
-                 random_run.callers[i].request.failure.message);
+        if (fixture.is_closed ? status != STATUS_CANCELLED
+                              : status != STATUS_OK && status != STATUS_KEY_REUSED) {
+            FAIL("caller %d, who came when everything was well, ended with %s: %s", i,
+                 status_name(status), random_run.callers[i].request.failure.message);
         }
     }
 }
@@ -61,14 +63,17 @@ static void check_answer(int i) {
         return;
     }
     if (request->units < 0 || request->available < 0) {
-        FAIL("caller %d was answered with %lld units, and %lld available", i, (long long)request->units,
-             (long long)request->available);
+        FAIL("caller %d was answered with %lld units, and %lld available", i,
+             (long long)request->units, (long long)request->available);
     }
-    if (request->operation == &operation_reserve && request->units != 0 && request->units != request->quantity) {
-        FAIL("caller %d reserved %lld units, not %lld", i, (long long)request->units, (long long)request->quantity);
+    if (request->operation == &operation_reserve && request->units != 0 &&
+        request->units != request->quantity) {
+        FAIL("caller %d reserved %lld units, not %lld", i, (long long)request->units,
+             (long long)request->quantity);
     }
     if (request->operation == &operation_release && request->units > request->quantity) {
-        FAIL("caller %d released %lld units, not %lld", i, (long long)request->units, (long long)request->quantity);
+        FAIL("caller %d released %lld units, not %lld", i, (long long)request->units,
+             (long long)request->quantity);
     }
     if (request->operation == &operation_snapshot && !inventory_adds_up(request->snapshot)) {
         FAIL("the snapshot of caller %d does not add up", i);
@@ -85,8 +90,10 @@ static bool was_carried_out(const struct inventory_request *request) {
     return request->key_hash[0] != '\0' && request->status == STATUS_OK && request->units > 0;
 }
 
-static bool are_same_request(const struct inventory_request *left, const struct inventory_request *right) {
-    return strcmp(left->key_hash, right->key_hash) == 0 && strcmp(left->request_hash, right->request_hash) == 0;
+static bool are_same_request(const struct inventory_request *left,
+                             const struct inventory_request *right) {
+    return strcmp(left->key_hash, right->key_hash) == 0 &&
+           strcmp(left->request_hash, right->request_hash) == 0;
 }
 
 static bool was_refused(const struct inventory_request *request) {
@@ -99,22 +106,25 @@ static void check_no_refused_repeat(int first, int later) {
                                    *right = &random_run.callers[later].request;
     if (was_carried_out(left) && was_refused(right) && are_same_request(left, right) &&
         random_run.callers[first].place <= random_run.served_before[later]) {
-        FAIL("the request of key %s was carried out for caller %d, and then refused for caller %d", left->key_hash,
-             first, later);
+        FAIL("the request of key %s was carried out for caller %d, and then refused for caller %d",
+             left->key_hash, first, later);
     }
 }
 
 /* What a key was used for is carried out once. */
 static void check_pair(int i, int j) {
-    const struct inventory_request *left = &random_run.callers[i].request, *right = &random_run.callers[j].request;
-    if (!was_carried_out(left) || !was_carried_out(right) || strcmp(left->key_hash, right->key_hash) != 0) {
+    const struct inventory_request *left = &random_run.callers[i].request,
+                                   *right = &random_run.callers[j].request;
+    if (!was_carried_out(left) || !was_carried_out(right) ||
+        strcmp(left->key_hash, right->key_hash) != 0) {
         return;
     }
     if (!are_same_request(left, right)) {
         FAIL("callers %d and %d have used the key %s for two requests", i, j, left->key_hash);
     }
     if (!left->is_repeat && !right->is_repeat) {
-        FAIL("the request of key %s was carried out for caller %d and for caller %d", left->key_hash, i, j);
+        FAIL("the request of key %s was carried out for caller %d and for caller %d",
+             left->key_hash, i, j);
     }
     if (strcmp(left->reservation.id, right->reservation.id) != 0 || left->units != right->units) {
         FAIL("callers %d and %d have got two answers for the key %s", i, j, left->key_hash);
@@ -134,8 +144,9 @@ static void check_keys(void) {
 
 static void check_sums(const struct product_state *state) {
     if (!inventory_adds_up(state) || state->product.available < 0) {
-        FAIL("%lld available and %lld reserved are not the total of %lld", (long long)state->product.available,
-             (long long)state->reservations.units, (long long)state->product.total);
+        FAIL("%lld available and %lld reserved are not the total of %lld",
+             (long long)state->product.available, (long long)state->reservations.units,
+             (long long)state->product.total);
     }
     for (size_t i = 0; i < state->reservations.count; i++) {
         if (state->reservations.rows[i]->quantity <= 0) {
@@ -185,7 +196,8 @@ static void check_store(void) {
     struct product_state state;
     product_state_init(&state);
     ck_assert_int_eq(inventory_store_read_and_wait(&fixture.store.memory.base, "P",
-                                                   &(struct inventory_query){.all = true}, &state, NULL),
+                                                   &(struct inventory_query){.all = true}, &state,
+                                                   NULL),
                      STATUS_OK);
     check_sums(&state);
     check_one_reservation_for_each_key(&state);
@@ -198,8 +210,8 @@ static void check_store(void) {
 static void check_is_at_rest(void) {
     const struct product_pipeline *pipeline = fixture_pipeline();
     if (pipeline != NULL && !product_pipeline_is_idle(pipeline)) {
-        FAIL("the pipeline stays in state %d with %d operations in the background", (int)pipeline->state,
-             pipeline->background_count);
+        FAIL("the pipeline stays in state %d with %d operations in the background",
+             (int)pipeline->state, pipeline->background_count);
     }
     if ((pipeline != NULL && pipeline->lease != NULL) || fixture_is_leased()) {
         FAIL("the lease is not released, and the pipeline in state %d", (int)fixture_state());
@@ -242,8 +254,8 @@ int main(void) {
     Suite *suite = suite_create("product_pipeline_random");
     TCase *tcase = tcase_create("random");
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, tear_down);
-    tcase_add_loop_test(tcase, whatever_happens_everybody_is_served_once_and_the_sums_are_right, first,
-                        first + number_from("SEEDS", SEEDS));
+    tcase_add_loop_test(tcase, whatever_happens_everybody_is_served_once_and_the_sums_are_right,
+                        first, first + number_from("SEEDS", SEEDS));
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -23,7 +23,8 @@ static bool has_yielded(void) {
 /* ---- yielding ---- */
 
 /* _i 0: a millisecond before the end of the tenure; 1: at its end */
-START_TEST(where_others_are_expected_the_lease_is_yielded_after_a_tenure_and_left_to_them_for_a_pause) {
+START_TEST(
+    where_others_are_expected_the_lease_is_yielded_after_a_tenure_and_left_to_them_for_a_pause) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
     pipeline_meet_others();
     fixture_hold(SCRIPTED_COMMIT);
@@ -49,7 +50,8 @@ START_TEST(where_others_are_expected_the_lease_is_yielded_after_a_tenure_and_lef
 END_TEST
 
 START_TEST(who_comes_in_the_pause_waits_for_its_end_and_is_no_conflict_even_without_a_timeout) {
-    struct caller before = caller_reserves(1), caller = caller_reserves(1), late = caller_reserves(1);
+    struct caller before = caller_reserves(1), caller = caller_reserves(1),
+                  late = caller_reserves(1);
     pipeline_meet_others();
     fixture.queues.around.acquire_timeout_ms = 0;
     fixture_hold(SCRIPTED_COMMIT);
@@ -165,7 +167,8 @@ END_TEST
 
 static void announce_there(void *context) {
     (void)context;
-    fixture.store.memory.products[0]->announced_ms = fixture.store.base.ops->now_ms(&fixture.store.base);
+    fixture.store.memory.products[0]->announced_ms =
+        fixture.store.base.ops->now_ms(&fixture.store.base);
 }
 
 /*
@@ -235,7 +238,8 @@ static void submit_again(struct caller *caller) {
 }
 
 START_TEST(a_batch_waits_for_the_callers_of_the_last_one_and_no_longer_than_for_them) {
-    struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1), caller_reserves(1)};
+    struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1),
+                               caller_reserves(1)};
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit_all(callers, 2);
     fixture_end_commit_after(COMMIT_MS);
@@ -323,7 +327,8 @@ END_TEST
 
 /* Four are answered, and none of them comes back in time: is there a window for them after all? */
 static bool opens_window(void) {
-    struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1), caller_reserves(1)};
+    struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1),
+                               caller_reserves(1)};
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit_all(callers, 4);
     fixture_end_commit_after(COMMIT_MS);
@@ -348,17 +353,22 @@ int main(void) {
     TCase *tcase = tcase_create("tenure");
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, pipeline_fixture_tear_down);
     tcase_add_loop_test(
-        tcase, where_others_are_expected_the_lease_is_yielded_after_a_tenure_and_left_to_them_for_a_pause, 0, 2);
-    tcase_add_test(tcase, who_comes_in_the_pause_waits_for_its_end_and_is_no_conflict_even_without_a_timeout);
+        tcase,
+        where_others_are_expected_the_lease_is_yielded_after_a_tenure_and_left_to_them_for_a_pause,
+        0, 2);
+    tcase_add_test(
+        tcase, who_comes_in_the_pause_waits_for_its_end_and_is_no_conflict_even_without_a_timeout);
     tcase_add_test(tcase, a_tenure_goes_on_over_moments_in_which_the_lease_was_free);
     tcase_add_loop_test(tcase, a_handler_that_is_alone_yields_once_in_a_long_while, 0, 3);
     tcase_add_test(tcase, others_are_forgotten_10_s_after_the_last_sign_of_them);
     tcase_add_test(tcase, who_waits_for_others_says_so_after_150_ms_and_every_second);
     tcase_add_test(tcase, who_waits_for_slow_storage_alone_says_nothing);
     tcase_add_test(tcase, a_pipeline_is_not_idle_before_its_announcement_has_ended);
-    tcase_add_loop_test(tcase, a_holder_looks_for_announcements_once_a_second_and_yields_to_fresh_ones, 0, 4);
+    tcase_add_loop_test(
+        tcase, a_holder_looks_for_announcements_once_a_second_and_yields_to_fresh_ones, 0, 4);
     tcase_add_test(tcase, a_lease_lingers_only_where_somebody_comes_back_in_time_now_and_then);
-    tcase_add_loop_test(tcase, a_batch_waits_for_the_callers_of_the_last_one_and_no_longer_than_for_them, 0, 2);
+    tcase_add_loop_test(
+        tcase, a_batch_waits_for_the_callers_of_the_last_one_and_no_longer_than_for_them, 0, 2);
     tcase_add_test(tcase, a_window_is_50_ms_at_most);
     tcase_add_test(tcase, a_window_goes_on_while_callers_return_for_three_times_its_length_at_most);
     tcase_add_test(tcase, a_lone_caller_waits_for_nobody);

@@ -7,7 +7,12 @@
 #include "support/fakes/pipeline_states.h"
 #include "support/processes/check_main.h"
 
-enum { EXPIRED = 250, SECOND_MS = 1000, STEP_MS = PIPELINE_FIXTURE_STEP_MS, TIMEOUT_MS = PIPELINE_FIXTURE_TIMEOUT_MS };
+enum {
+    EXPIRED = 250,
+    SECOND_MS = 1000,
+    STEP_MS = PIPELINE_FIXTURE_STEP_MS,
+    TIMEOUT_MS = PIPELINE_FIXTURE_TIMEOUT_MS
+};
 
 /* ---- others hold the lease ---- */
 
@@ -126,7 +131,8 @@ END_TEST
 
 /* ---- this handler holds the lease itself ---- */
 
-START_TEST(who_waits_behind_a_batch_of_this_handler_is_served_with_the_next_also_after_the_timeout) {
+START_TEST(
+    who_waits_behind_a_batch_of_this_handler_is_served_with_the_next_also_after_the_timeout) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
@@ -183,7 +189,8 @@ END_TEST
  * arrival on.
  */
 START_TEST(when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does) {
-    struct caller first = caller_reserves(1), second = caller_reserves(1), third = caller_reserves(1);
+    struct caller first = caller_reserves(1), second = caller_reserves(1),
+                  third = caller_reserves(1);
     fixture.lease_options.renew_fraction = 0.1;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
@@ -273,17 +280,24 @@ int main(void) {
     Suite *suite = suite_create("product_pipeline_waits");
     TCase *tcase = tcase_create("waits");
     tcase_add_checked_fixture(tcase, pipeline_fixture_set_up, pipeline_fixture_tear_down);
-    tcase_add_test(tcase, a_lease_that_others_hold_is_waited_for_until_the_timeout_and_then_is_a_conflict);
-    tcase_add_loop_test(tcase, without_a_timeout_the_lease_is_tried_once_however_long_storage_takes, 0, 2);
+    tcase_add_test(tcase,
+                   a_lease_that_others_hold_is_waited_for_until_the_timeout_and_then_is_a_conflict);
+    tcase_add_loop_test(tcase, without_a_timeout_the_lease_is_tried_once_however_long_storage_takes,
+                        0, 2);
     tcase_add_test(tcase, storage_that_has_not_answered_by_the_timeout_may_still_grant);
-    tcase_add_loop_test(tcase, each_waits_as_long_as_the_timeout_however_long_those_before_it_have_waited, 0, 2);
+    tcase_add_loop_test(
+        tcase, each_waits_as_long_as_the_timeout_however_long_those_before_it_have_waited, 0, 2);
     tcase_add_loop_test(tcase, a_try_that_is_on_its_way_when_the_time_is_over_decides, 0, 2);
     tcase_add_test(tcase, a_lease_that_becomes_free_is_had_within_a_fifth_of_a_second);
     tcase_add_test(tcase, who_comes_back_inside_a_conflict_waits_anew_even_without_a_timeout);
-    tcase_add_test(tcase, who_waits_behind_a_batch_of_this_handler_is_served_with_the_next_also_after_the_timeout);
+    tcase_add_test(
+        tcase,
+        who_waits_behind_a_batch_of_this_handler_is_served_with_the_next_also_after_the_timeout);
     tcase_add_loop_test(tcase, behind_a_batch_of_this_handler_one_waits_10_s_at_least, 0, 2);
-    tcase_add_loop_test(tcase, when_the_lease_is_lost_those_behind_the_batch_try_once_at_least, 0, 2);
-    tcase_add_test(tcase, when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does);
+    tcase_add_loop_test(tcase, when_the_lease_is_lost_those_behind_the_batch_try_once_at_least, 0,
+                        2);
+    tcase_add_test(tcase,
+                   when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does);
     tcase_add_test(tcase, the_wait_of_a_long_work_begins_anew_with_each_of_its_batches);
     tcase_add_loop_test(tcase, nothing_is_acquired_any_more_once_all_have_given_up, 0, 2);
     tcase_add_test(tcase, a_missing_container_of_leases_is_storage_that_cannot_be_had);

@@ -171,12 +171,14 @@ START_TEST(a_conflict_is_logged_in_the_name_of_each_who_waited) {
 }
 END_TEST
 
-static const enum scripted_kind kinds[] = {SCRIPTED_READ, SCRIPTED_FIND_RECORD, SCRIPTED_COMMIT, SCRIPTED_INDEX};
+static const enum scripted_kind kinds[] = {SCRIPTED_READ, SCRIPTED_FIND_RECORD, SCRIPTED_COMMIT,
+                                           SCRIPTED_INDEX};
 
 /* Also of what outlives the request that it was begun for. */
 START_TEST(storage_is_asked_in_the_name_of_the_first_of_the_batch) {
     enum scripted_kind kind = kinds[_i];
-    struct caller callers[] = {caller_reserves(1), caller_reserves_with_key(PIPELINE_FIXTURE_UNITS + 1, "key")};
+    struct caller callers[] = {caller_reserves(1),
+                               caller_reserves_with_key(PIPELINE_FIXTURE_UNITS + 1, "key")};
     if (kind == SCRIPTED_INDEX) {
         pipeline_warm_up();
         fixture_advance(60000);
@@ -268,7 +270,8 @@ int main(void) {
     tcase_add_test(tcase, a_pipeline_in_use_is_not_idle);
     tcase_add_test(tcase, whoever_comes_after_closing_is_cancelled_though_not_inside_the_call);
     tcase_add_test(tcase, whoever_comes_back_inside_the_cancellation_is_cancelled_again);
-    tcase_add_test(tcase, lines_are_written_in_the_name_of_the_first_of_the_batch_and_successes_in_their_own);
+    tcase_add_test(
+        tcase, lines_are_written_in_the_name_of_the_first_of_the_batch_and_successes_in_their_own);
     tcase_add_test(tcase, a_conflict_is_logged_in_the_name_of_each_who_waited);
     tcase_add_loop_test(tcase, storage_is_asked_in_the_name_of_the_first_of_the_batch, 0,
                         sizeof kinds / sizeof kinds[0]);

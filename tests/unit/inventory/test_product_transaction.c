@@ -28,7 +28,8 @@ START_TEST(a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was
     finish_commit();
     assert_committed();
     ck_assert_uint_eq(http_fake_count(fake), 3);
-    const char *first = http_fake_request(fake, 0)->body, *second = http_fake_request(fake, 2)->body;
+    const char *first = http_fake_request(fake, 0)->body,
+               *second = http_fake_request(fake, 2)->body;
     ck_assert_ptr_nonnull(strstr(first, "If-Match: W/\"datetime'7'\""));
     const char *id = strstr(first, "\"commitIds\"");
     char same[64];
@@ -44,8 +45,10 @@ END_TEST
 static const struct {
     int status;
     const char *code;
-} refusals[] = {
-    {412, "UpdateConditionNotSatisfied"}, {409, "EntityAlreadyExists"}, {404, "ResourceNotFound"}, {403, "Forbidden"}};
+} refusals[] = {{412, "UpdateConditionNotSatisfied"},
+                {409, "EntityAlreadyExists"},
+                {404, "ResourceNotFound"},
+                {403, "Forbidden"}};
 
 static void lose_and_refuse(int i) {
     push_lost();
@@ -70,7 +73,8 @@ END_TEST
 
 /* A row that is in the way, or missing, stops the first attempt, too. */
 START_TEST(a_repeat_that_is_refused_while_the_first_has_not_happened_is_refused_for_both) {
-    static const enum status expected[] = {STATUS_OK, STATUS_ALREADY_EXISTS, STATUS_PRECONDITION_FAILED};
+    static const enum status expected[] = {STATUS_OK, STATUS_ALREADY_EXISTS,
+                                           STATUS_PRECONDITION_FAILED};
     add_record();
     lose_and_refuse(_i);
     push_product(7, OTHERS_ID);
@@ -138,8 +142,8 @@ START_TEST(an_answer_that_is_no_transactions_does_not_hide_that_the_commit_happe
 END_TEST
 
 START_TEST(a_first_refusal_is_believed_when_the_row_is_as_it_was) {
-    static const enum status expected[] = {STATUS_OK, STATUS_ALREADY_EXISTS, STATUS_PRECONDITION_FAILED,
-                                           STATUS_UNAUTHORIZED};
+    static const enum status expected[] = {STATUS_OK, STATUS_ALREADY_EXISTS,
+                                           STATUS_PRECONDITION_FAILED, STATUS_UNAUTHORIZED};
     add_record();
     push_refused(refusals[_i].status, refusals[_i].code);
     push_product(7, OTHERS_ID);
@@ -194,7 +198,8 @@ START_TEST(what_commit_and_probe_are_both_told_is_believed) {
                 {404, "TableNotFound", STATUS_CONTAINER_NOT_FOUND},
                 {403, "AuthorizationPermissionMismatch", STATUS_UNAUTHORIZED}};
     char body[256];
-    snprintf(body, sizeof body, "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"x\"}}}", both[_i].code);
+    snprintf(body, sizeof body, "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"x\"}}}",
+             both[_i].code);
     push_refused(both[_i].status, both[_i].code);
     push_answer(both[_i].status, body);
     start_commit();
@@ -206,7 +211,8 @@ END_TEST
 
 START_TEST(a_lost_answer_is_unknown_when_the_product_is_gone) {
     push_lost();
-    push_answer(404, "{\"odata.error\":{\"code\":\"ResourceNotFound\",\"message\":{\"value\":\"x\"}}}");
+    push_answer(404,
+                "{\"odata.error\":{\"code\":\"ResourceNotFound\",\"message\":{\"value\":\"x\"}}}");
     start_commit();
     finish_commit();
     assert_not_committed(STATUS_UNAVAILABLE);
@@ -247,7 +253,8 @@ START_TEST(behind_later_commits_their_list_of_ids_tells_that_it_happened) {
     start_commit();
     char id[UUID_TEXT_BYTES], ids[INVENTORY_COMMIT_IDS_BYTES];
     sent_commit_id(id);
-    snprintf(ids, sizeof ids, "00000000-0000-4000-8000-000000000010,00000000-0000-4000-8000-000000000009,%s", id);
+    snprintf(ids, sizeof ids,
+             "00000000-0000-4000-8000-000000000010,00000000-0000-4000-8000-000000000009,%s", id);
     push_product(10, ids);
     http_fake_let_go(fake);
     finish_commit();
@@ -265,7 +272,8 @@ END_TEST
 static void write_ids(char out[INVENTORY_COMMIT_IDS_BYTES], int newest, int oldest) {
     out[0] = '\0';
     for (int i = newest; i >= oldest; i--) {
-        sprintf(out + strlen(out), "%s00000000-0000-4000-8%03d-000000000000", i == newest ? "" : ",", i);
+        sprintf(out + strlen(out), "%s00000000-0000-4000-8%03d-000000000000",
+                i == newest ? "" : ",", i);
     }
 }
 
@@ -325,7 +333,8 @@ END_TEST
 
 START_TEST(the_new_id_pushes_the_oldest_out_of_the_row) {
     write_ids(state.product.commit_ids, INVENTORY_COMMIT_IDS, 1);
-    char before[INVENTORY_COMMIT_IDS_BYTES], expected[2 * INVENTORY_COMMIT_IDS_BYTES], id[UUID_TEXT_BYTES];
+    char before[INVENTORY_COMMIT_IDS_BYTES], expected[2 * INVENTORY_COMMIT_IDS_BYTES],
+        id[UUID_TEXT_BYTES];
     strcpy(before, state.product.commit_ids);
     push_committed();
     start_commit();
@@ -410,19 +419,24 @@ int main(void) {
     tcase_add_test(tcase, a_lost_answer_to_a_commit_that_happened_is_a_success);
     tcase_add_test(tcase, a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was);
     tcase_add_loop_test(tcase, a_repeat_that_meets_its_own_first_success_is_a_success, 0, 4);
-    tcase_add_loop_test(tcase, a_repeat_that_is_refused_while_the_first_has_not_happened_is_refused_for_both, 1, 3);
+    tcase_add_loop_test(
+        tcase, a_repeat_that_is_refused_while_the_first_has_not_happened_is_refused_for_both, 1, 3);
     tcase_add_test(tcase, a_repeat_that_is_refused_for_another_reason_does_not_tell_of_the_first);
     tcase_add_loop_test(tcase, a_repeat_that_is_refused_behind_another_commit_is_no_commit, 0, 4);
     tcase_add_loop_test(tcase, a_first_refusal_of_a_commit_that_happened_is_a_success, 0, 4);
-    tcase_add_loop_test(tcase, an_answer_that_is_no_transactions_does_not_hide_that_the_commit_happened, 0, 6);
+    tcase_add_loop_test(
+        tcase, an_answer_that_is_no_transactions_does_not_hide_that_the_commit_happened, 0, 6);
     tcase_add_loop_test(tcase, a_first_refusal_is_believed_when_the_row_is_as_it_was, 1, 4);
     tcase_add_test(tcase, that_the_etag_has_changed_is_not_believed_while_the_row_has_it);
     tcase_add_loop_test(tcase, a_first_refusal_behind_another_commit_is_no_commit, 0, 4);
     tcase_add_loop_test(tcase, a_first_refusal_that_cannot_be_looked_into_is_unknown, 0, 4);
     tcase_add_loop_test(tcase, what_commit_and_probe_are_both_told_is_believed, 0, 3);
     tcase_add_test(tcase, a_lost_answer_is_unknown_when_the_product_is_gone);
-    tcase_add_loop_test(tcase, another_etag_at_the_same_or_an_older_version_is_another_product, 0, 2);
-    tcase_add_test(tcase, a_row_that_is_there_though_no_record_was_to_be_written_means_that_the_product_moved_on);
+    tcase_add_loop_test(tcase, another_etag_at_the_same_or_an_older_version_is_another_product, 0,
+                        2);
+    tcase_add_test(
+        tcase,
+        a_row_that_is_there_though_no_record_was_to_be_written_means_that_the_product_moved_on);
     tcase_add_test(tcase, a_lost_answer_behind_another_commit_is_no_commit);
     tcase_add_test(tcase, behind_later_commits_their_list_of_ids_tells_that_it_happened);
     tcase_add_test(tcase, behind_fifteen_later_commits_the_list_tells_that_it_never_happened);
@@ -430,7 +444,8 @@ int main(void) {
     tcase_add_test(tcase, behind_sixteen_later_commits_of_others_nobody_knows);
     tcase_add_test(tcase, what_happened_is_still_asked_when_the_commits_time_is_over);
     tcase_add_test(tcase, the_new_id_pushes_the_oldest_out_of_the_row);
-    tcase_add_loop_test(tcase, a_new_id_takes_the_place_of_the_same_stores_last_one, 0, INVENTORY_COMMIT_IDS);
+    tcase_add_loop_test(tcase, a_new_id_takes_the_place_of_the_same_stores_last_one, 0,
+                        INVENTORY_COMMIT_IDS);
     tcase_add_test(tcase, two_stores_begin_their_ids_differently);
     tcase_add_test(tcase, a_commit_that_cannot_be_made_in_time_is_unknown_not_failed);
     tcase_add_test(tcase, stopping_in_mid_commit_is_unknown_not_cancelled);

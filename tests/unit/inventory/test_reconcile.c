@@ -93,13 +93,14 @@ static void read_product(const char *id, struct product_state *out) {
 /* A reservation that has expired, and a record that need not be kept any longer. */
 static void make_due(const char *id) {
     struct inventory_store *memory = &store.memory.base;
-    const struct idempotency_record record = {.key_hash = "1", .keep_until_ms = VIRTUAL_WALL_MS - RECORD_MS};
+    const struct idempotency_record record = {.key_hash = "1",
+                                              .keep_until_ms = VIRTUAL_WALL_MS - RECORD_MS};
     const struct reservation *row;
     struct product_state state;
     bool reserved, is_committed = false;
     read_product(id, &state);
-    ck_assert_int_eq(inventory_reserve(&state, "C", 1, VIRTUAL_WALL_MS - 2 * LIFETIME_MS, LIFETIME_MS, random_system(),
-                                       &reserved, &row),
+    ck_assert_int_eq(inventory_reserve(&state, "C", 1, VIRTUAL_WALL_MS - 2 * LIFETIME_MS,
+                                       LIFETIME_MS, random_system(), &reserved, &row),
                      STATUS_OK);
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     memory->ops->commit(memory, &state, INT64_MAX, note, &is_committed);
@@ -134,9 +135,10 @@ static void set_up_with(int due_count) {
     virtual_begin();
     lease_options = lease_options_default();
     lease_service = lease_store_fake_new(&virtual_loop, &virtual_clock);
-    ck_assert_int_eq(
-        lease_manager_new(&leases, &lease_options, lease_store_fake_store(lease_service), &virtual_platform, NULL),
-        STATUS_OK);
+    ck_assert_int_eq(lease_manager_new(&leases, &lease_options,
+                                       lease_store_fake_store(lease_service), &virtual_platform,
+                                       NULL),
+                     STATUS_OK);
     scripted_store_init(&store, &virtual_platform);
     for (int i = 0; i < MANY; i++) {
         seeds[i].total = 10;
@@ -183,7 +185,8 @@ static void tear_down(void) {
 
 /* ---- a round ---- */
 
-static void note_end(void *context, enum status status, const struct reconcile_result *of, const struct error *err) {
+static void note_end(void *context, enum status status, const struct reconcile_result *of,
+                     const struct error *err) {
     ck_assert_ptr_eq(context, &job);
     ck_assert(!is_starting);
     ck_assert_ptr_null(correlation_current()); /* the invocation may be over */
@@ -272,9 +275,12 @@ START_TEST(all_that_is_due_is_taken_away_a_few_products_at_a_time) {
     ck_assert_int_eq(result.reservations_released, MANY);
     ck_assert_int_eq(most_visits, RECONCILE_VISITS);
     ck_assert_int_eq(products_left(), 0);
-    ck_assert_str_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).name, RECONCILIATION_LEASE_NAME);
-    ck_assert_int_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).duration_s, RECONCILIATION_LEASE_S);
-    ck_assert_str_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).lease_id, result.lease_id);
+    ck_assert_str_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).name,
+                     RECONCILIATION_LEASE_NAME);
+    ck_assert_int_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).duration_s,
+                     RECONCILIATION_LEASE_S);
+    ck_assert_str_eq(lease_store_fake_call(lease_service, FAKE_ACQUIRE, 0).lease_id,
+                     result.lease_id);
     assert_all_released();
     ck_assert_int_eq(store.counts[SCRIPTED_FINISH_DUE], MANY);
 }
@@ -320,7 +326,8 @@ START_TEST(the_duration_is_that_of_the_whole_round) {
 END_TEST
 
 START_TEST(everything_is_asked_in_the_name_of_the_invocation) {
-    static const enum scripted_kind kinds[] = {SCRIPTED_FIND_DUE, SCRIPTED_READ, SCRIPTED_COMMIT, SCRIPTED_FINISH_DUE};
+    static const enum scripted_kind kinds[] = {SCRIPTED_FIND_DUE, SCRIPTED_READ, SCRIPTED_COMMIT,
+                                               SCRIPTED_FINISH_DUE};
     begin();
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         hold(kinds[i]);
@@ -647,7 +654,8 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("reconcile");
-    TCase *tests = tcase_create("a round"), *own = tcase_create("rounds that set up their world themselves");
+    TCase *tests = tcase_create("a round"),
+          *own = tcase_create("rounds that set up their world themselves");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, all_that_is_due_is_taken_away_a_few_products_at_a_time);
     tcase_add_test(tests, one_round_after_the_other_can_be_made_with_the_same_struct);
@@ -655,17 +663,20 @@ int main(void) {
     tcase_add_test(tests, everything_is_asked_in_the_name_of_the_invocation);
     tcase_add_test(tests, a_round_is_logged_in_the_name_of_the_invocation);
     tcase_add_test(tests, a_round_elsewhere_is_logged_in_the_name_of_the_invocation);
-    tcase_add_loop_test(tests, what_fails_fails_the_round_and_the_others_go_on_where_that_may_help, 0, FAILURES);
+    tcase_add_loop_test(tests, what_fails_fails_the_round_and_the_others_go_on_where_that_may_help,
+                        0, FAILURES);
     tcase_add_test(tests, the_first_failure_that_counts_is_told);
     tcase_add_test(tests, a_store_that_is_gone_is_noted);
     tcase_add_test(tests, a_busy_product_is_left_and_keeps_no_other_waiting);
-    tcase_add_loop_test(tests, a_job_whose_lease_is_lost_in_the_middle_begins_no_other_product, 0, 2);
+    tcase_add_loop_test(tests, a_job_whose_lease_is_lost_in_the_middle_begins_no_other_product, 0,
+                        2);
     tcase_add_test(tests, a_job_whose_lease_is_lost_while_it_searches_begins_none);
     tcase_add_test(tests, a_lease_without_memory_fails_the_round);
     tcase_add_test(tests, a_round_that_is_started_while_the_program_stops_ends_at_once);
     tcase_add_test(own, a_round_with_nothing_to_do_ends_well);
     tcase_add_test(own, a_lease_that_is_lost_after_the_last_product_was_begun_does_not_matter);
-    tcase_add_loop_test(own, a_round_ends_at_once_when_the_program_stops_wherever_it_stands, 0, OBSTACLES);
+    tcase_add_loop_test(own, a_round_ends_at_once_when_the_program_stops_wherever_it_stands, 0,
+                        OBSTACLES);
     tcase_add_test(own, a_round_without_memory_ends_and_says_so);
     suite_add_tcase(suite, tests);
     suite_add_tcase(suite, own);

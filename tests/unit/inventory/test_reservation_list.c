@@ -18,8 +18,10 @@ static void tear_down(void) {
     reservation_list_cleanup(&list);
 }
 
-static struct reservation *add(struct reservation_list *to, const char *id, int64_t expires_ms, const char *customer) {
-    struct reservation like = {.quantity = 5, .expires_ms = expires_ms, .mark = RESERVATION_REMOVED};
+static struct reservation *add(struct reservation_list *to, const char *id, int64_t expires_ms,
+                               const char *customer) {
+    struct reservation like = {
+        .quantity = 5, .expires_ms = expires_ms, .mark = RESERVATION_REMOVED};
     snprintf(like.id, sizeof like.id, "%s", id);
     struct reservation *row = reservation_list_add(to, &like, customer);
     ck_assert_ptr_nonnull(row);
@@ -186,7 +188,8 @@ static double cost_with(int count, void (*use)(int64_t)) {
 
 START_TEST(what_goes_on_all_the_time_costs_the_same_with_a_thousand_times_as_many) {
     double few = cost_with(FEW, live_on), many = cost_with(MANY, live_on);
-    ck_assert_msg(many < few * MOST_RATIO, "%.3f ms with few, %.3f ms with many", few * 1e3, many * 1e3);
+    ck_assert_msg(many < few * MOST_RATIO, "%.3f ms with few, %.3f ms with many", few * 1e3,
+                  many * 1e3);
 }
 END_TEST
 
@@ -208,7 +211,8 @@ static void merge_some(int64_t first_ms) {
 
 START_TEST(a_merge_at_the_end_costs_the_same_with_a_thousand_times_as_many) {
     double few = cost_with(FEW, merge_some), many = cost_with(MANY, merge_some);
-    ck_assert_msg(many < few * MOST_RATIO, "%.3f ms with few, %.3f ms with many", few * 1e3, many * 1e3);
+    ck_assert_msg(many < few * MOST_RATIO, "%.3f ms with few, %.3f ms with many", few * 1e3,
+                  many * 1e3);
 }
 END_TEST
 
@@ -230,7 +234,8 @@ START_TEST(a_merge_in_between_is_linear) {
         took_s[i] = now_s() - before_s;
         ck_assert_uint_eq(list.count, (size_t)(2 * count - (count + 2) / 3));
     }
-    ck_assert_msg(took_s[1] < took_s[0] * 32 * 12, "%.3f ms and %.3f ms", took_s[0] * 1e3, took_s[1] * 1e3);
+    ck_assert_msg(took_s[1] < took_s[0] * 32 * 12, "%.3f ms and %.3f ms", took_s[0] * 1e3,
+                  took_s[1] * 1e3);
 }
 END_TEST
 

@@ -58,16 +58,25 @@ static void *realloc_but_one(void *memory, size_t bytes) {
 #undef malloc
 #undef calloc
 
-enum { COMMIT_MS = 5000, LONGEST_MS = 60000, LONGEST_SEARCH_MS = 301000, MOST_REQUESTS = 6, DAY_MS = 24 * 3600 * 1000 };
+enum {
+    COMMIT_MS = 5000,
+    LONGEST_MS = 60000,
+    LONGEST_SEARCH_MS = 301000,
+    MOST_REQUESTS = 6,
+    DAY_MS = 24 * 3600 * 1000
+};
 #define EXPIRES_MS (VIRTUAL_WALL_MS + 60000)
 #define BUCKET_MS (EXPIRES_MS - 30000)
-#define ROW                                                                                            \
-    "{\"odata.etag\":\"W/\\\"%d\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\"," \
-    "\"available\":\"10\",\"version\":\"%d\",\"commitIds\":\"00000000-0000-4000-8000-000000000007\","  \
+#define ROW                                                                            \
+    "{\"odata.etag\":\"W/"                                                             \
+    "\\\"%d\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\",\"total\":\"10\","     \
+    "\"available\":\"10\",\"version\":\"%d\",\"commitIds\":\"00000000-0000-4000-8000-" \
+    "000000000007\","                                                                  \
     "\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}"
-#define RECORD                                                                                                      \
-    "{\"PartitionKey\":\"P\",\"RowKey\":\"i-abc\",\"requestHash\":\"x\",\"reservationId\":\"\",\"quantity\":\"1\"," \
-    "\"available\":\"1\",\"version\":\"1\",\"reservedAt\":\"2025-01-19T14:45:30Z\","                                \
+#define RECORD                                                                                   \
+    "{\"PartitionKey\":\"P\",\"RowKey\":\"i-abc\",\"requestHash\":\"x\",\"reservationId\":\"\"," \
+    "\"quantity\":\"1\","                                                                        \
+    "\"available\":\"1\",\"version\":\"1\",\"reservedAt\":\"2025-01-19T14:45:30Z\","             \
     "\"expiresAt\":\"2025-01-19T14:45:30Z\",\"keepUntil\":\"2025-01-19T14:45:30Z\"}"
 
 /* ---- the operations, and the requests that each costs when all goes well ---- */
@@ -108,7 +117,8 @@ static void start_find_record(void) {
 
 /* With a row of either index, and a record that is new. */
 static void start_commit(void) {
-    const struct idempotency_record new_record = {.key_hash = "abc", .keep_until_ms = VIRTUAL_WALL_MS};
+    const struct idempotency_record new_record = {.key_hash = "abc",
+                                                  .keep_until_ms = VIRTUAL_WALL_MS};
     const struct reservation like = {.id = "0194a0b1-2345-8678-9abc-def012345678",
                                      .quantity = 1,
                                      .reserved_ms = VIRTUAL_WALL_MS,
@@ -212,7 +222,18 @@ enum scene {
 };
 
 /* What an operation asks for in one of its requests. */
-enum request { READ, READ_WAIT, READ_TIME, INDEX, INDEX_FIRST, UPSERT, TRANSACTION, QUERY, DELETION, REQUESTS };
+enum request {
+    READ,
+    READ_WAIT,
+    READ_TIME,
+    INDEX,
+    INDEX_FIRST,
+    UPSERT,
+    TRANSACTION,
+    QUERY,
+    DELETION,
+    REQUESTS
+};
 
 static const struct operation {
     void (*start)(void);
@@ -265,7 +286,8 @@ static void write_row(char *out, size_t out_bytes, int index) {
 
 /* One row of the index, and one record, on each page. */
 static void write_due_row(char *out, size_t out_bytes, bool is_first) {
-    snprintf(out, out_bytes, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737297%s00000-r-P\"}", is_first ? "8" : "9");
+    snprintf(out, out_bytes, "{\"PartitionKey\":\"!due\",\"RowKey\":\"001737297%s00000-r-P\"}",
+             is_first ? "8" : "9");
 }
 
 static void write_record(char *out, size_t out_bytes, bool is_first) {
@@ -320,7 +342,21 @@ static void refuse(struct virtual_answer *out, int http_status, const char *code
     snprintf(out->body, sizeof out->body, "{\"odata.error\":{\"code\":\"%s\"}}", code);
 }
 
-enum fault { LOST, HANGS, UNSENT, CLOSED, BUSY, FORBIDDEN, NO_ROW, NO_TABLE, CHANGED, GARBAGE, FOREIGN, THERE, FAULTS };
+enum fault {
+    LOST,
+    HANGS,
+    UNSENT,
+    CLOSED,
+    BUSY,
+    FORBIDDEN,
+    NO_ROW,
+    NO_TABLE,
+    CHANGED,
+    GARBAGE,
+    FOREIGN,
+    THERE,
+    FAULTS
+};
 
 static void answer_badly(enum fault fault, struct virtual_answer *out) {
     static const struct {
@@ -385,7 +421,8 @@ static void assert_ended(void) {
         ck_assert_ptr_null(due.ids);
         ck_assert_int_eq(purged, -1);
         ck_assert_str_eq(record.key_hash, "");
-        ck_assert(running->start == start_commit ? state.product.version == 7 : state.etag[0] == '\0');
+        ck_assert(running->start == start_commit ? state.product.version == 7
+                                                 : state.etag[0] == '\0');
     }
 }
 
@@ -490,13 +527,15 @@ static void start_commit_of_unread(void) {
 
 static void start_read_for_long_name(void) {
     static char name[16384];
-    static const struct inventory_query for_name = {.customer_id = name, .until_ms = VIRTUAL_WALL_MS};
+    static const struct inventory_query for_name = {.customer_id = name,
+                                                    .until_ms = VIRTUAL_WALL_MS};
     memset(name, 'x', sizeof name - 1);
     store.base.ops->read(&store.base, "P", &for_name, &state, note_end, &store);
 }
 
 START_TEST(what_fails_before_its_first_request_does_not_end_inside_its_start) {
-    static const struct operation early[] = {{.start = start_commit_of_unread}, {.start = start_read_for_long_name}};
+    static const struct operation early[] = {{.start = start_commit_of_unread},
+                                             {.start = start_read_for_long_name}};
     static const enum status expected[] = {STATUS_PRECONDITION_FAILED, STATUS_TOO_LARGE};
     begin(&early[_i], LOST, INT32_MAX, INT32_MAX);
     ck_assert_int_eq(ended, 0);
@@ -530,7 +569,8 @@ static void close_client(bool is_under_way_still) {
 
 /* A commit that may have been sent is unknown. A read that has all but the right time is read. */
 static bool is_end_of_stopped(enum status status) {
-    return status == STATUS_CANCELLED || (status == STATUS_UNAVAILABLE && running->start == start_commit) ||
+    return status == STATUS_CANCELLED ||
+           (status == STATUS_UNAVAILABLE && running->start == start_commit) ||
            (status == STATUS_OK && running->scene == STRANGE_DATE);
 }
 
@@ -557,7 +597,8 @@ static void end_everywhere(const struct operation *operation, enum fault what, i
     }
 }
 
-static void end_in_all_ways(const struct operation *operation, void (*end)(bool is_under_way_still)) {
+static void end_in_all_ways(const struct operation *operation,
+                            void (*end)(bool is_under_way_still)) {
     for (int what = 0; what < FAULTS; what++) {
         for (int from = 0; from < operation->count; from++) {
             end_everywhere(operation, (enum fault)what, from, from, end);
@@ -580,9 +621,10 @@ END_TEST
 
 /* With half of its filter a query would find, and a purge delete, what it must not. */
 START_TEST(an_operation_that_cannot_write_its_query_asks_for_nothing) {
-    static const struct operation asking[] = {{.start = start_find_due, .assert_done = assert_found_due},
-                                              {.start = start_finish_due, .assert_done = assert_purged},
-                                              {.start = start_read, .assert_done = assert_read}};
+    static const struct operation asking[] = {
+        {.start = start_find_due, .assert_done = assert_found_due},
+        {.start = start_finish_due, .assert_done = assert_purged},
+        {.start = start_read, .assert_done = assert_read}};
     int failed = 0;
     do {
         text_without_memory = failed;
@@ -599,8 +641,9 @@ START_TEST(an_operation_that_cannot_write_its_query_asks_for_nothing) {
 END_TEST
 
 START_TEST(a_search_or_a_purge_that_finds_no_memory_says_so) {
-    static const struct operation listing[] = {{.start = start_find_due, .assert_done = assert_found_due},
-                                               {.start = start_finish_due, .assert_done = assert_purged}};
+    static const struct operation listing[] = {
+        {.start = start_find_due, .assert_done = assert_found_due},
+        {.start = start_finish_due, .assert_done = assert_purged}};
     int failed = 0;
     do {
         list_without_memory = failed;
@@ -610,7 +653,8 @@ START_TEST(a_search_or_a_purge_that_finds_no_memory_says_so) {
         failed++;
     } while (ended_with != STATUS_OK);
     list_without_memory = INT32_MAX;
-    ck_assert_int_eq(failed, 3); /* two lists each: what was found, and what is made of it or goes */
+    ck_assert_int_eq(failed,
+                     3); /* two lists each: what was found, and what is made of it or goes */
 }
 END_TEST
 
@@ -662,12 +706,17 @@ int main(void) {
     Suite *suite = suite_create("store_failures");
     TCase *tcase = tcase_create("virtual");
     tcase_set_timeout(tcase, 100);
-    tcase_add_loop_test(tcase, an_operation_that_nothing_disturbs_costs_what_it_must, 0, OPERATIONS);
-    tcase_add_loop_test(tcase, an_operation_tells_what_has_failed_at_each_of_its_requests, 0, OPERATIONS);
-    tcase_add_loop_test(tcase, a_failure_says_what_was_being_done, 0, sizeof failures / sizeof failures[0]);
-    tcase_add_loop_test(tcase, what_fails_before_its_first_request_does_not_end_inside_its_start, 0, 2);
+    tcase_add_loop_test(tcase, an_operation_that_nothing_disturbs_costs_what_it_must, 0,
+                        OPERATIONS);
+    tcase_add_loop_test(tcase, an_operation_tells_what_has_failed_at_each_of_its_requests, 0,
+                        OPERATIONS);
+    tcase_add_loop_test(tcase, a_failure_says_what_was_being_done, 0,
+                        sizeof failures / sizeof failures[0]);
+    tcase_add_loop_test(tcase, what_fails_before_its_first_request_does_not_end_inside_its_start, 0,
+                        2);
     tcase_add_loop_test(tcase, an_operation_ends_with_its_client_wherever_it_stands, 0, OPERATIONS);
-    tcase_add_loop_test(tcase, an_operation_ends_when_the_program_stops_wherever_it_stands, 0, OPERATIONS);
+    tcase_add_loop_test(tcase, an_operation_ends_when_the_program_stops_wherever_it_stands, 0,
+                        OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_without_memory_ends_in_the_next_round, 0, OPERATIONS);
     tcase_add_loop_test(tcase, an_operation_that_cannot_write_its_query_asks_for_nothing, 0, 3);
     tcase_add_loop_test(tcase, a_search_or_a_purge_that_finds_no_memory_says_so, 0, 2);

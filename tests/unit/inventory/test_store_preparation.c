@@ -37,8 +37,8 @@ static void end_prepare(void *unused) {
     script.done(script.context, status, &err);
 }
 
-static void prepare(struct inventory_store *asked, const struct seed_product *products, size_t count,
-                    inventory_store_done done, void *context) {
+static void prepare(struct inventory_store *asked, const struct seed_product *products,
+                    size_t count, inventory_store_done done, void *context) {
     ck_assert_ptr_eq(asked, &store);
     ck_assert_ptr_eq(products, seeds);
     ck_assert_uint_eq(count, 2);
@@ -100,7 +100,8 @@ static void on_told(void *context, enum status status, const struct error *err) 
     ck_assert_int_eq(err->status, status);
     waiter->told_count++;
     waiter->status = status;
-    snprintf(waiter->message, sizeof waiter->message, "%s", status == STATUS_OK ? "" : err->message);
+    snprintf(waiter->message, sizeof waiter->message, "%s",
+             status == STATUS_OK ? "" : err->message);
     if (waiter->comes_again) {
         waiter->comes_again = false;
         begin(waiter);
@@ -129,7 +130,8 @@ static void on_loop(void (*act)(int number), int number) {
 static void come(int number) {
     struct waiter *waiter = &waiters[number];
     bool comes_again = waiter->comes_again;
-    *waiter = (struct waiter){.base = {.done = on_told, .context = waiter}, .comes_again = comes_again};
+    *waiter =
+        (struct waiter){.base = {.done = on_told, .context = waiter}, .comes_again = comes_again};
     sem_init(&waiter->told, 0, 0);
     begin(waiter);
 }
@@ -155,7 +157,8 @@ static enum status await(int number) {
 static void note(int status) {
     struct error err;
     error_set(&err, (enum status)status, "storage has said so");
-    ck_assert_int_eq(store_preparation_note_status(&preparation, (enum status)status, &err), status);
+    ck_assert_int_eq(store_preparation_note_status(&preparation, (enum status)status, &err),
+                     status);
     bool is_loss = status == STATUS_CONTAINER_NOT_FOUND && !preparation.is_others;
     ck_assert_int_eq(strstr(err.message, "the stock has disappeared") != NULL, is_loss);
 }
@@ -278,7 +281,8 @@ int main(void) {
     tcase_add_loop_test(tests, those_who_come_meanwhile_wait_for_the_same_outcome, 0, 3);
     tcase_add_test(tests, who_comes_again_when_he_is_told_waits_for_the_next_run);
     tcase_add_test(tests, a_store_that_disappears_is_never_made_again);
-    tcase_add_test(tests, a_store_that_has_disappeared_while_it_is_made_ready_is_not_made_again_either);
+    tcase_add_test(tests,
+                   a_store_that_has_disappeared_while_it_is_made_ready_is_not_made_again_either);
     tcase_add_loop_test(tests, a_loss_outlives_a_run_that_is_under_way, 0, 2);
     tcase_add_test(tests, other_failures_of_operations_leave_it_ready);
     tcase_add_test(tests, a_store_that_others_make_ready_is_used_as_it_is);

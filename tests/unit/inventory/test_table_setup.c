@@ -77,8 +77,10 @@ static int product_of(const char *text) {
 
 static void write_row(const struct partition *partition, int product, char *out, size_t out_bytes) {
     snprintf(out, out_bytes,
-             "{\"odata.etag\":\"W/\\\"1\\\"\",\"PartitionKey\":\"%s\",\"RowKey\":\"product\",\"total\":\"10\","
-             "\"available\":\"10\",\"version\":\"%d\",\"commitIds\":\"%s\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}",
+             "{\"odata.etag\":\"W/"
+             "\\\"1\\\"\",\"PartitionKey\":\"%s\",\"RowKey\":\"product\",\"total\":\"10\","
+             "\"available\":\"10\",\"version\":\"%d\",\"commitIds\":\"%s\",\"indexedDue\":\"0\","
+             "\"indexedKeep\":\"0\"}",
              seeds[product].id, partition->version, partition->commit_ids);
 }
 
@@ -98,11 +100,13 @@ static void answer_query(const struct partition *partition, struct virtual_answe
     if (row_key == NULL) {
         snprintf(out->body, sizeof out->body, "{\"value\":[]}");
     } else {
-        snprintf(out->body, sizeof out->body, "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"%s\"}]}", row_key);
+        snprintf(out->body, sizeof out->body,
+                 "{\"value\":[{\"PartitionKey\":\"P\",\"RowKey\":\"%s\"}]}", row_key);
     }
 }
 
-static void answer_insert(struct partition *partition, const char *body, struct virtual_answer *out) {
+static void answer_insert(struct partition *partition, const char *body,
+                          struct virtual_answer *out) {
     static const char key[] = "\"commitIds\":\"";
     if (partition->has_row) {
         refuse(out, 409, "EntityAlreadyExists");
@@ -134,7 +138,8 @@ static const char *listed; /* the answer to a query for all products; NULL: nobo
 
 static void answer_well(const struct http_call *call, struct virtual_answer *out) {
     char body[BODY_BYTES];
-    snprintf(body, sizeof body, "%.*s", (int)call->body_length, call->body == NULL ? "" : (const char *)call->body);
+    snprintf(body, sizeof body, "%.*s", (int)call->body_length,
+             call->body == NULL ? "" : (const char *)call->body);
     bool is_post = strcmp(call->method, "POST") == 0;
     int product = product_of(is_post ? body : call->url);
     if (strstr(call->url, "/Tables") != NULL) {
@@ -148,7 +153,8 @@ static void answer_well(const struct http_call *call, struct virtual_answer *out
     } else if (is_post) {
         answer_insert(&world.partitions[product], body, out);
     } else if (strstr(call->url, "()?") != NULL) {
-        ck_assert_ptr_nonnull(strstr(call->url, "/inventory()?%24filter=PartitionKey%20eq%20%27PROD-"));
+        ck_assert_ptr_nonnull(
+            strstr(call->url, "/inventory()?%24filter=PartitionKey%20eq%20%27PROD-"));
         answer_query(&world.partitions[product], out);
     } else {
         answer_look(&world.partitions[product], product, out);
@@ -175,25 +181,31 @@ static void answer_badly(const struct http_call *call, struct virtual_answer *ou
     }
     out->is_foreign = fault == FOREIGN;
     out->hangs = fault == HANGS;
-    out->lost = fault == LOST || fault == UNHEARD ? STATUS_UNAVAILABLE : fault == CLOSED ? STATUS_CANCELLED : STATUS_OK;
+    out->lost = fault == LOST || fault == UNHEARD ? STATUS_UNAVAILABLE
+                : fault == CLOSED                 ? STATUS_CANCELLED
+                                                  : STATUS_OK;
     out->refused = fault == UNSENT ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
 static bool is_about(const struct http_call *call, const char *product) {
-    return strstr(call->url, product) != NULL || (call->body_length > 0 && strstr(call->body, product) != NULL);
+    return strstr(call->url, product) != NULL ||
+           (call->body_length > 0 && strstr(call->body, product) != NULL);
 }
 
 static void answer_call(int index, const struct http_call *call, struct virtual_answer *out) {
-    int under_way = (int)virtual_loop.timers.count + 1; /* each seed has one timer, but for the one that sends now */
+    int under_way = (int)virtual_loop.timers.count +
+                    1; /* each seed has one timer, but for the one that sends now */
     world.most_at_once = under_way > world.most_at_once ? under_way : world.most_at_once;
     if (index >= vanishes_at && world.is_there) {
         world.is_there = false;
         memset(world.partitions, 0, sizeof world.partitions);
     }
     if (index == others_at) {
-        world.partitions[0] = (struct partition){.has_row = true, .commit_ids = OTHERS_ID, .version = others_version};
+        world.partitions[0] =
+            (struct partition){.has_row = true, .commit_ids = OTHERS_ID, .version = others_version};
     }
-    bool is_bad = index >= first_bad && index <= last_bad && (bad_product == NULL || is_about(call, bad_product));
+    bool is_bad = index >= first_bad && index <= last_bad &&
+                  (bad_product == NULL || is_about(call, bad_product));
     if (is_bad) {
         answer_badly(call, out);
     } else {
@@ -409,7 +421,8 @@ static char letter_of(enum status status) {
 static const struct {
     const char *once, *for_ever;
 } ends_of_seed[REQUESTS_OF_A_SEED] = {
-    {"...NC.FT.PU.A", "UUUNCUFRTPUUA"}, /* no row: there is a table, and then it is gone; no table: it is created */
+    {"...NC.FT.PU.A",
+     "UUUNCUFRTPUUA"}, /* no row: there is a table, and then it is gone; no table: it is created */
     {"...NC.FRTP..T", "UUUNCUFRTPUUA"}, /* the table that is there is not */
     {"...NC.FRTPU.A", "UUUNCUFRTPUUA"},
     {"...NC.FRTP...", "UUUNCUFRTPUU."}, /* a row that is there is as good */
@@ -436,7 +449,8 @@ static void assert_ends(int from, int to, const char *expected) {
         ck_assert_int_gt(virtual_calls, from);
         ck_assert_int_le(virtual_loop.now_ms, VIRTUAL_START_MS + LONGEST_MS);
         ck_assert(ended_with == STATUS_OK || strstr(message, "preparing table inventory") != NULL);
-        ck_assert(ended_with != STATUS_OK || world.partitions[0].has_row || (what == THERE && from == 3));
+        ck_assert(ended_with != STATUS_OK || world.partitions[0].has_row ||
+                  (what == THERE && from == 3));
         assert_seeded_in_the_end(1);
         tear_down();
     }
@@ -461,7 +475,8 @@ START_TEST(a_seed_that_was_created_is_not_created_again_by_the_next_try) {
     ck_assert_int_eq(prepare(MANY), STATUS_UNAUTHORIZED);
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_le(world.partitions[i].looks, i < place + AT_ONCE);
-        ck_assert_int_eq(world.partitions[i].inserts, world.partitions[i].looks); /* what was begun is finished */
+        ck_assert_int_eq(world.partitions[i].inserts,
+                         world.partitions[i].looks); /* what was begun is finished */
     }
     bad_product = NULL;
     plan(LOST, INT32_MAX, INT32_MAX);
@@ -573,7 +588,8 @@ static void close_client(bool is_under_way_still) {
     inventory_store_table_release(&store);
 }
 
-static void end_everywhere(enum fault what, int from, int to, void (*end)(bool is_under_way_still)) {
+static void end_everywhere(enum fault what, int from, int to,
+                           void (*end)(bool is_under_way_still)) {
     bool more = true;
     for (int steps = 0; more; steps++) {
         begin_few(what, from, to);
@@ -685,7 +701,8 @@ START_TEST(a_product_that_somebody_else_adds_meanwhile_is_not_ours) {
     others_version = cases[_i].version;
     ck_assert_int_eq(add(), cases[_i].expected);
     ck_assert_int_eq(virtual_calls, 4);
-    ck_assert_int_eq(strstr(message, "nobody knows who added it") != NULL, cases[_i].expected == STATUS_UNAVAILABLE);
+    ck_assert_int_eq(strstr(message, "nobody knows who added it") != NULL,
+                     cases[_i].expected == STATUS_UNAVAILABLE);
 }
 END_TEST
 
@@ -704,9 +721,10 @@ END_TEST
 
 /* ---- for operators: listing ---- */
 
-#define ROW(id)                                                                                            \
-    "{\"odata.etag\":\"W/\\\"1\\\"\",\"PartitionKey\":\"" id "\",\"RowKey\":\"product\",\"total\":\"10\"," \
-    "\"available\":\"9\",\"version\":\"3\",\"commitIds\":\"" OTHERS_ID "\",\"indexedDue\":\"0\","          \
+#define ROW(id)                                                                                   \
+    "{\"odata.etag\":\"W/\\\"1\\\"\",\"PartitionKey\":\"" id                                      \
+    "\",\"RowKey\":\"product\",\"total\":\"10\","                                                 \
+    "\"available\":\"9\",\"version\":\"3\",\"commitIds\":\"" OTHERS_ID "\",\"indexedDue\":\"0\"," \
     "\"indexedKeep\":\"0\"}"
 
 static char visited[64];
@@ -716,7 +734,8 @@ static enum status visit(void *context, const struct product *product, struct er
     ck_assert_ptr_eq(context, &store);
     ck_assert_int_eq(product->available, 9);
     strcat(visited, product->id);
-    return visit_status == STATUS_OK ? STATUS_OK : error_set(err, visit_status, "the visitor has enough");
+    return visit_status == STATUS_OK ? STATUS_OK
+                                     : error_set(err, visit_status, "the visitor has enough");
 }
 
 static enum status list(const char *answer) {
@@ -732,7 +751,8 @@ static enum status list(const char *answer) {
 START_TEST(a_list_visits_the_products_that_can_be_read) {
     make_table();
     visit_status = STATUS_OK;
-    ck_assert_int_eq(list("{\"value\":[" ROW("A") ",{\"PartitionKey\":\"B\",\"RowKey\":\"product\"}," ROW("C") "]}"),
+    ck_assert_int_eq(list("{\"value\":[" ROW(
+                         "A") ",{\"PartitionKey\":\"B\",\"RowKey\":\"product\"}," ROW("C") "]}"),
                      STATUS_OK);
     ck_assert_str_eq(visited, "AC");
     ck_assert_int_eq(virtual_calls, 1);
@@ -786,12 +806,14 @@ int main(void) {
     suite_add_tcase(suite, tcase);
     TCase *many = tcase_create("one world after the other");
     tcase_set_timeout(many, 100);
-    tcase_add_loop_test(many, a_preparation_tells_what_has_failed_at_each_of_its_requests, 0, REQUESTS_OF_A_SEED);
+    tcase_add_loop_test(many, a_preparation_tells_what_has_failed_at_each_of_its_requests, 0,
+                        REQUESTS_OF_A_SEED);
     tcase_add_loop_test(many, a_seed_that_was_created_is_not_created_again_by_the_next_try, 0, 10);
     tcase_add_loop_test(many, a_table_that_disappears_while_it_is_prepared_is_not_created, 0, 2);
     tcase_add_test(many, a_preparation_ends_when_the_program_stops_wherever_it_stands);
     tcase_add_test(many, a_preparation_ends_with_its_client_wherever_it_stands);
-    tcase_add_loop_test(many, a_preparation_without_memory_fails_and_the_next_succeeds, 0, SHORTAGES);
+    tcase_add_loop_test(many, a_preparation_without_memory_fails_and_the_next_succeeds, 0,
+                        SHORTAGES);
     tcase_add_test(many, who_added_a_product_is_unknown_if_its_row_cannot_be_read);
     suite_add_tcase(suite, many);
     return check_main(suite);

@@ -40,7 +40,8 @@ static void ask_there(void *context) {
     memcpy(name, question->name, sizeof name);
     asked_service.store = &fixture.store.base;
     question->is_asking = true;
-    question->is_wanted_at_once = inventory_service_wants_lease(&asked_service, name, on_answer, question);
+    question->is_wanted_at_once =
+        inventory_service_wants_lease(&asked_service, name, on_answer, question);
     question->is_asking = false;
     memset(name, 'x', sizeof name - 1);
 }
@@ -58,7 +59,8 @@ static void assert_answered_later(const struct question *question, bool is_wante
 }
 
 START_TEST(a_name_that_is_no_products_is_wanted_at_once) {
-    static const char *const names[] = {RECONCILIATION_LEASE_NAME, "jobs", "inventory", "Inventory-NONE", ""};
+    static const char *const names[] = {RECONCILIATION_LEASE_NAME, "jobs", "inventory",
+                                        "Inventory-NONE", ""};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct question question;
         ask(&question, names[i]);
@@ -84,7 +86,8 @@ START_TEST(a_products_lease_is_wanted_once_the_product_is_found) {
 END_TEST
 
 START_TEST(the_lease_of_a_product_that_does_not_exist_is_not_wanted) {
-    static const char *const names[] = {"inventory-NONE", "inventory-p", "inventory-P2", "inventory-inventory-P"};
+    static const char *const names[] = {"inventory-NONE", "inventory-p", "inventory-P2",
+                                        "inventory-inventory-P"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct question question;
         ask(&question, names[i]);
@@ -94,8 +97,9 @@ START_TEST(the_lease_of_a_product_that_does_not_exist_is_not_wanted) {
 END_TEST
 
 START_TEST(a_lease_is_wanted_where_the_store_does_not_tell) {
-    static const enum status failures[] = {STATUS_UNAVAILABLE,         STATUS_CANCELLED, STATUS_NO_MEMORY,
-                                           STATUS_CONTAINER_NOT_FOUND, STATUS_MALFORMED, STATUS_UNAUTHORIZED,
+    static const enum status failures[] = {STATUS_UNAVAILABLE,        STATUS_CANCELLED,
+                                           STATUS_NO_MEMORY,          STATUS_CONTAINER_NOT_FOUND,
+                                           STATUS_MALFORMED,          STATUS_UNAUTHORIZED,
                                            STATUS_PRECONDITION_FAILED};
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         struct question question;
@@ -123,9 +127,11 @@ END_TEST
 
 enum { TIMEOUT_MS = 10000, RANDOM_IDS = 5, LOOK_REQUESTS = 2 };
 
-#define PRODUCT_ROWS                                                                                       \
-    "{\"value\":[{\"odata.etag\":\"W/\\\"datetime'7'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\"," \
-    "\"total\":\"10\",\"available\":\"10\",\"version\":\"7\",\"dueAt\":\"9999-12-31T23:59:59.999Z\","      \
+#define PRODUCT_ROWS                                                                           \
+    "{\"value\":[{\"odata.etag\":\"W/"                                                         \
+    "\\\"datetime'7'\\\"\",\"PartitionKey\":\"P\",\"RowKey\":\"product\","                     \
+    "\"total\":\"10\",\"available\":\"10\",\"version\":\"7\",\"dueAt\":\"9999-12-31T23:59:59." \
+    "999Z\","                                                                                  \
     "\"commitIds\":\"" OTHERS_ID "\",\"indexedDue\":\"0\",\"indexedKeep\":\"0\"}]}"
 
 #define NOT_FOUND "{\"odata.error\":{\"code\":\"ResourceNotFound\"}}"
@@ -140,17 +146,19 @@ static struct {
 } app;
 
 static void start_app(void) {
-    static const struct inventory_options inventory_options = {.reservation_lifetime_ms = 60000, .is_prepared = true};
+    static const struct inventory_options inventory_options = {.reservation_lifetime_ms = 60000,
+                                                               .is_prepared = true};
     set_up();
-    app.blob_options =
-        (struct lease_store_blob_options){.container = "leases", .blob_prefix = "lease-", .create_container = true};
+    app.blob_options = (struct lease_store_blob_options){
+        .container = "leases", .blob_prefix = "lease-", .create_container = true};
     http_headers_init(&app.blob_options.metadata);
     lease_store_blob_init(&app.lease_store, &connection.client, &app.blob_options);
     app.lease_options = lease_options_default();
-    ck_assert_int_eq(
-        lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base, &connection.platform, NULL),
-        STATUS_OK);
-    inventory_service_init(&app.service, &connection.platform, &table.base, app.leases, &inventory_options, TIMEOUT_MS);
+    ck_assert_int_eq(lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base,
+                                       &connection.platform, NULL),
+                     STATUS_OK);
+    inventory_service_init(&app.service, &connection.platform, &table.base, app.leases,
+                           &inventory_options, TIMEOUT_MS);
     app.lease_store.is_wanted = inventory_service_wants_lease;
     app.lease_store.context = &app.service;
     app.is_running = true;
@@ -193,8 +201,10 @@ static void assert_blobs_created(int expected) {
 
 static enum status reserve(const char *product_id) {
     struct error err;
-    struct inventory_request request = {
-        .operation = &operation_reserve, .product_id = product_id, .customer_id = "alice", .quantity = 1};
+    struct inventory_request request = {.operation = &operation_reserve,
+                                        .product_id = product_id,
+                                        .customer_id = "alice",
+                                        .quantity = 1};
     return inventory_service_run(&app.service, &request, &err);
 }
 
@@ -202,8 +212,8 @@ static enum status reserve(const char *product_id) {
 static enum status acquire(void) {
     struct error err;
     struct lease *lease;
-    enum status status =
-        lease_manager_acquire(app.leases, &(struct lease_request){.name = "inventory-P"}, &lease, &err);
+    enum status status = lease_manager_acquire(
+        app.leases, &(struct lease_request){.name = "inventory-P"}, &lease, &err);
     if (status == STATUS_OK) {
         lease_manager_release(app.leases, lease);
     }
@@ -228,7 +238,8 @@ START_TEST(the_blob_of_a_product_that_exists_is_created) {
     push_answer(200, PRODUCT_ROWS);
     ck_assert_int_eq(acquire(), STATUS_OK);
     assert_blobs_created(1);
-    ck_assert_str_eq(http_fake_request(fake, LOOK_REQUESTS)->target, "/fake/leases/lease-inventory-P");
+    ck_assert_str_eq(http_fake_request(fake, LOOK_REQUESTS)->target,
+                     "/fake/leases/lease-inventory-P");
 }
 END_TEST
 
@@ -253,8 +264,10 @@ static pthread_t reserve_until_asked(const char *product_id, int status, const c
     pthread_t thread;
     snprintf(id, sizeof id, "%s", product_id);
     push_missing_blob();
-    http_fake_push(fake, &(struct http_fake_answer){
-                             .behaviour = HTTP_FAKE_HANG, .status = status, .headers = JSON_HEADERS, .body = body});
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_HANG,
+                                                    .status = status,
+                                                    .headers = JSON_HEADERS,
+                                                    .body = body});
     ck_assert_int_eq(pthread_create(&thread, NULL, reserve_in_thread, id), 0);
     http_fake_wait(fake, LOOK_REQUESTS);
     return thread;
@@ -284,8 +297,9 @@ START_TEST(a_question_ends_when_storage_is_cancelled) {
     stop_app();
     assert_blobs_created(1);
     ck_assert(is_lease_action(http_fake_count(fake) - 1));
-    ck_assert_str_eq(
-        http_headers_get(&http_fake_request(fake, http_fake_count(fake) - 1)->headers, "x-ms-lease-action"), "release");
+    ck_assert_str_eq(http_headers_get(&http_fake_request(fake, http_fake_count(fake) - 1)->headers,
+                                      "x-ms-lease-action"),
+                     "release");
 }
 END_TEST
 

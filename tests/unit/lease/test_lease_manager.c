@@ -34,7 +34,8 @@ START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
     ck_assert_int_eq(heard.last.expiry_ms, LEASE_FIXTURE_START_WALL_MS + 20000 + 30000);
     ck_assert_int_eq(heard.last.renewal_count, 1);
     ck_assert_int_eq(lease_manager_renewal_count(lease_fixture.manager, lease), 1);
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), LEASE_FIXTURE_START_MS + 20000 + 27000);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
+                     LEASE_FIXTURE_START_MS + 20000 + 27000);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -82,7 +83,8 @@ START_TEST(a_renewal_that_cannot_even_be_submitted_is_a_failed_one) {
 END_TEST
 
 START_TEST(an_infinite_lease_is_held_without_renewals) {
-    struct lease *lease = lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease =
+        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     struct lease *mark = lease_fixture_acquire_named("b");
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -100,7 +102,8 @@ START_TEST(a_jump_of_the_wall_clock_changes_nothing) {
     clock_fake_jump_wall(&lease_fixture.fake_clock, 86400000);
     ck_assert(lease_manager_is_held(lease_fixture.manager, lease));
     clock_fake_jump_wall(&lease_fixture.fake_clock, -2 * INT64_C(86400000));
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), LEASE_FIXTURE_START_MS + 27000);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
+                     LEASE_FIXTURE_START_MS + 27000);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -176,7 +179,8 @@ START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
-    lease_fixture_run(answer_too_late, NULL); /* or else the loop may notice first, and names another reason */
+    lease_fixture_run(answer_too_late,
+                      NULL); /* or else the loop may notice first, and names another reason */
     lease_heard_assert(&heard, 0, 0, 1);
     ck_assert_str_eq(heard.reason, "the answer to its renewal came after its safety threshold");
     lease_manager_release(lease_fixture.manager, lease);
@@ -194,7 +198,8 @@ START_TEST(release_returns_at_once_and_is_repeated_until_storage_has_heard) {
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_OK);
     ck_assert(!lease_store_fake_is_leased(lease_fixture.store, "a"));
-    ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0).limit_ms, LEASE_RELEASE_TIMEOUT_MS);
+    ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0).limit_ms,
+                     LEASE_RELEASE_TIMEOUT_MS);
 }
 END_TEST
 
@@ -299,7 +304,8 @@ struct waiting {
 static void *wait_there(void *context) {
     struct waiting *waiting = context;
     atomic_store(&waiting->begun, true);
-    waiting->status = lease_manager_wait(lease_fixture.manager, waiting->lease, waiting->duration_ms, NULL);
+    waiting->status =
+        lease_manager_wait(lease_fixture.manager, waiting->lease, waiting->duration_ms, NULL);
     return NULL;
 }
 
@@ -316,10 +322,12 @@ static enum status end_wait(struct waiting *waiting) {
 }
 
 START_TEST(a_wait_ends_when_its_time_is_over) {
-    struct lease *lease = lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease =
+        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     struct waiting waiting;
     begin_wait(&waiting, lease, 5000);
-    while (pthread_tryjoin_np(waiting.thread, NULL) != 0) { /* it reads the clock when it gets to it */
+    while (pthread_tryjoin_np(waiting.thread, NULL) !=
+           0) { /* it reads the clock when it gets to it */
         clock_fake_advance(&lease_fixture.fake_clock, 1000);
     }
     ck_assert_int_eq(waiting.status, STATUS_OK);
@@ -345,7 +353,8 @@ START_TEST(a_wait_ends_when_the_lease_is_lost) {
     lease_fixture_advance(20000);
     ck_assert_int_eq(end_wait(&waiting), STATUS_LEASE_LOST);
     ck_assert_int_eq(lease_fixture_now_ms(), LEASE_FIXTURE_START_MS + 20000);
-    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 1000, NULL), STATUS_LEASE_LOST);
+    ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, lease, 1000, NULL),
+                     STATUS_LEASE_LOST);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -396,7 +405,9 @@ static void add_keeping(Suite *suite) {
     tcase_add_test(tests, release_returns_at_once_and_is_repeated_until_storage_has_heard);
     tcase_add_test(tests, a_release_that_cannot_be_submitted_is_repeated);
     tcase_add_test(tests, releasing_nothing_is_fine);
-    tcase_add_test(tests, a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing);
+    tcase_add_test(
+        tests,
+        a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing);
     tcase_add_loop_test(tests, a_loss_that_its_owner_notices_first_is_told_when_it_lets_go, 0, 2);
     tcase_add_test(tests, a_lease_released_in_time_is_not_told_lost);
     tcase_add_loop_test(tests, a_lease_may_be_released_from_inside_each_of_its_events, 0, 3);

@@ -15,7 +15,8 @@ enum { THREADS = 8, ROUNDS = 150, TURNS = THREADS * ROUNDS, NAMES = 3 };
 
 /* Steps the clock by at most `ms`, until storage has been asked `count` times. */
 static void advance_until_asked(size_t count, int64_t ms) {
-    for (int64_t stepped_ms = 0; stepped_ms < ms && lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE) < count;
+    for (int64_t stepped_ms = 0;
+         stepped_ms < ms && lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE) < count;
          stepped_ms += 10) {
         lease_fixture_advance(10);
         lease_fixture_settle();
@@ -32,7 +33,8 @@ START_TEST(a_free_lease_is_had_with_one_request_that_proposes_its_id) {
     ck_assert_int_eq(call.duration_s, 30);
     ck_assert_int_eq(call.limit_ms, LEASE_FIXTURE_START_MS + STORAGE_DEADLINE_MS);
     ck_assert(lease_manager_is_held(lease_fixture.manager, lease));
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), LEASE_FIXTURE_START_MS + 27000);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
+                     LEASE_FIXTURE_START_MS + 27000);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -46,16 +48,19 @@ START_TEST(a_long_acquire_timeout_is_a_long_deadline_for_storage_too) {
 END_TEST
 
 START_TEST(a_request_may_ask_for_its_own_duration) {
-    struct lease *lease = lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = 60});
+    struct lease *lease =
+        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = 60});
     ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).duration_s, 60);
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), LEASE_FIXTURE_START_MS + 54000);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
+                     LEASE_FIXTURE_START_MS + 54000);
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
 
 START_TEST(one_try_is_made_when_the_timeout_is_zero_or_the_request_says_so) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true}, STATUS_LEASE_CONFLICT);
+    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+                                  STATUS_LEASE_CONFLICT);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 1);
     lease_fixture.options.acquire_timeout_ms = 0;
     lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, STATUS_LEASE_CONFLICT);
@@ -76,8 +81,10 @@ START_TEST(a_held_lease_is_waited_for_and_had_when_it_is_free) {
     lease_acquiring_end(&acquiring, STATUS_OK);
     struct fake_call second = lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1);
     ck_assert_int_ge(second.at_ms, LEASE_FIXTURE_START_MS + lease_fixture.options.acquire_retry_ms);
-    ck_assert_str_eq(second.lease_id, lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, acquiring.lease), second.at_ms + 27000);
+    ck_assert_str_eq(second.lease_id,
+                     lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, acquiring.lease),
+                     second.at_ms + 27000);
     lease_manager_release(lease_fixture.manager, acquiring.lease);
 }
 END_TEST
@@ -145,7 +152,8 @@ START_TEST(a_request_may_say_until_when_it_waits) {
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 200);
     ck_assert_int_lt(lease_fixture_now_ms(), begun_ms + lease_fixture.options.acquire_timeout_ms);
     size_t tries = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
-    lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT); /* that time has passed: one try */
+    lease_fixture_fail_to_acquire(&request,
+                                  STATUS_LEASE_CONFLICT); /* that time has passed: one try */
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), tries + 1);
 }
 END_TEST
@@ -182,15 +190,17 @@ START_TEST(a_lease_that_may_have_been_granted_all_the_same_is_given_back) {
     lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, open[_i]);
     struct fake_call release = lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0);
     ck_assert_str_eq(release.name, "a");
-    ck_assert_str_eq(release.lease_id, lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
+    ck_assert_str_eq(release.lease_id,
+                     lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
 }
 END_TEST
 
 START_TEST(a_lease_that_was_refused_is_not_given_back) {
-    static const enum status refused[] = {STATUS_LEASE_CONFLICT, STATUS_UNAUTHORIZED, STATUS_CONTAINER_NOT_FOUND,
-                                          STATUS_NO_MEMORY};
+    static const enum status refused[] = {STATUS_LEASE_CONFLICT, STATUS_UNAUTHORIZED,
+                                          STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY};
     lease_store_fake_script(lease_fixture.store, FAKE_ACQUIRE, refused[_i]);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true}, refused[_i]);
+    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+                                  refused[_i]);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 0);
 }
@@ -268,8 +278,8 @@ START_TEST(closing_ends_at_its_deadline_and_says_how_many_are_left) {
     lease_manager_release(lease_fixture.manager, lease);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms()), 2);
-    size_t sent = lease_store_fake_count(lease_fixture.store,
-                                         FAKE_RELEASE); /* the second may have gone out just before the end */
+    size_t sent = lease_store_fake_count(
+        lease_fixture.store, FAKE_RELEASE); /* the second may have gone out just before the end */
     for (size_t i = 0; i < sent; i++) {
         lease_store_fake_answer(lease_fixture.store, FAKE_RELEASE, STATUS_UNAVAILABLE);
     }
@@ -309,8 +319,9 @@ END_TEST
 static void *answer_acquire_when_cancelled(void *context) {
     (void)context;
     struct lease *lease;
-    while (lease_manager_acquire(lease_fixture.manager, &(struct lease_request){.name = "mark", .try_once = true},
-                                 &lease, NULL) != STATUS_CANCELLED) {
+    while (lease_manager_acquire(lease_fixture.manager,
+                                 &(struct lease_request){.name = "mark", .try_once = true}, &lease,
+                                 NULL) != STATUS_CANCELLED) {
         lease_manager_release(lease_fixture.manager, lease);
     }
     lease_store_fake_answer(lease_fixture.store, FAKE_ACQUIRE, STATUS_OK);
@@ -370,7 +381,8 @@ static void *contend(void *context) {
         if (atomic_fetch_add(&holders[which], 1) == 0) {
             atomic_fetch_add(&had, 1);
         }
-        bool kept = round % 16 == 0 ? watch(lease) : lease_manager_is_held(lease_fixture.manager, lease);
+        bool kept =
+            round % 16 == 0 ? watch(lease) : lease_manager_is_held(lease_fixture.manager, lease);
         atomic_fetch_sub(&holders[which], 1);
         lease_manager_release(lease_fixture.manager, lease);
         if (!kept) {
@@ -398,7 +410,9 @@ START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn)
     pthread_barrier_destroy(&barrier);
     ck_assert_int_eq(atomic_load(&had), TURNS);
     ck_assert_uint_gt(lease_store_fake_count(lease_fixture.store, FAKE_RENEW), 0);
-    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager,
+                                         lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS),
+                     0);
     for (int i = 0; i < NAMES; i++) {
         char name[32];
         snprintf(name, sizeof name, "name-%d", i);
@@ -432,7 +446,9 @@ START_TEST(closing_under_load_leaves_nothing_leased) {
     }
     pthread_barrier_wait(&barrier);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 50);
-    ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS), 0);
+    ck_assert_int_eq(lease_manager_close(lease_fixture.manager,
+                                         lease_fixture_now_ms() + LEASE_FIXTURE_PATIENCE_MS),
+                     0);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         ck_assert(!lease_store_fake_is_leased(lease_fixture.store, names[i]));
@@ -456,8 +472,10 @@ static void add_acquiring(Suite *suite) {
     tcase_add_test(tests, a_request_may_ask_for_its_own_duration);
     tcase_add_test(tests, one_try_is_made_when_the_timeout_is_zero_or_the_request_says_so);
     tcase_add_test(tests, a_held_lease_is_waited_for_and_had_when_it_is_free);
-    tcase_add_test(tests, a_lease_of_our_own_that_is_on_its_way_back_is_waited_for_without_asking_storage);
-    tcase_add_test(tests, the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_attempt);
+    tcase_add_test(tests,
+                   a_lease_of_our_own_that_is_on_its_way_back_is_waited_for_without_asking_storage);
+    tcase_add_test(tests,
+                   the_last_try_is_made_when_the_timeout_is_over_and_has_time_for_an_attempt);
     tcase_add_test(tests, an_acquire_that_waits_is_cancelled_at_once_and_so_is_every_later_one);
     tcase_add_test(tests, cancelling_acquires_leaves_leases_in_hand_alone);
     tcase_add_loop_test(tests, a_lease_that_may_have_been_granted_all_the_same_is_given_back, 0, 3);

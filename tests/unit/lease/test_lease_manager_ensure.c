@@ -26,8 +26,8 @@ static struct gate gate;
 
 static void *enter_there(void *context) {
     struct gate *entered = context;
-    entered->status =
-        lease_manager_ensure(lease_fixture.manager, entered->lease, entered->needed_ms, &entered->safe_until_ms, NULL);
+    entered->status = lease_manager_ensure(lease_fixture.manager, entered->lease,
+                                           entered->needed_ms, &entered->safe_until_ms, NULL);
     return NULL;
 }
 
@@ -150,7 +150,8 @@ START_TEST(an_infinite_lease_always_has_enough_left) {
     struct lease *infinite =
         lease_fixture_acquire(&(struct lease_request){.name = "b", .duration_s = LEASE_INFINITE_S});
     int64_t safe_until_ms = 0;
-    ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, infinite, INT64_C(1) << 40, &safe_until_ms, NULL),
+    ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, infinite, INT64_C(1) << 40,
+                                          &safe_until_ms, NULL),
                      STATUS_OK);
     ck_assert_int_eq(safe_until_ms, INT64_MAX);
     lease_manager_release(lease_fixture.manager, infinite);
@@ -166,7 +167,8 @@ int main(void) {
     tcase_add_test(tests, with_one_millisecond_too_little_it_is_renewed_first);
     tcase_add_test(tests, a_failed_attempt_is_repeated_while_the_gate_waits);
     tcase_add_test(tests, a_lease_that_storage_says_is_not_ours_is_lost);
-    tcase_add_test(tests, when_the_attempts_are_used_up_the_step_does_not_begin_although_the_lease_is_held);
+    tcase_add_test(
+        tests, when_the_attempts_are_used_up_the_step_does_not_begin_although_the_lease_is_held);
     tcase_add_test(tests, a_renewal_that_took_too_long_does_not_let_the_step_begin);
     tcase_add_test(tests, the_gate_opens_at_safety_at_the_latest_while_the_renewal_hangs);
     tcase_add_test(tests, stopping_opens_the_gate);

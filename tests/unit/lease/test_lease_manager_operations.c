@@ -23,7 +23,8 @@ static struct acquired {
     struct error err;
 } acquired;
 
-static void on_acquired(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void on_acquired(void *context, enum status status, struct lease *lease,
+                        const struct error *err) {
     struct acquired *own = context;
     ck_assert(event_loop_is_current(lease_fixture.loop));
     ck_assert_int_eq(own->operation.state, LEASE_ACQUIRE_IDLE);
@@ -188,7 +189,8 @@ START_TEST(the_next_try_is_made_to_the_millisecond) {
     lease_fixture_advance(1);
     assert_ended(STATUS_OK);
     ck_assert_int_eq(acquired.operation.conflict_count, 1);
-    ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).at_ms, LEASE_FIXTURE_START_MS + 70);
+    ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).at_ms,
+                     LEASE_FIXTURE_START_MS + 70);
     lease_manager_release(lease_fixture.manager, acquired.lease);
 }
 END_TEST
@@ -198,10 +200,11 @@ END_TEST
 static const struct {
     enum status status;
     bool is_given_back;
-} doubtful[] = {{STATUS_NO_MEMORY, true},           {STATUS_MALFORMED, true},    {STATUS_TOO_LARGE, true},
-                {STATUS_NOT_FOUND, true},           {STATUS_UNAUTHORIZED, true}, {STATUS_INTERNAL, true},
-                {STATUS_CONTAINER_NOT_FOUND, true}, {STATUS_UNAVAILABLE, true},  {STATUS_CANCELLED, true},
-                {STATUS_LEASE_CONFLICT, false}};
+} doubtful[] = {{STATUS_NO_MEMORY, true},           {STATUS_MALFORMED, true},
+                {STATUS_TOO_LARGE, true},           {STATUS_NOT_FOUND, true},
+                {STATUS_UNAUTHORIZED, true},        {STATUS_INTERNAL, true},
+                {STATUS_CONTAINER_NOT_FOUND, true}, {STATUS_UNAVAILABLE, true},
+                {STATUS_CANCELLED, true},           {STATUS_LEASE_CONFLICT, false}};
 enum { DOUBTFUL = sizeof doubtful / sizeof doubtful[0] };
 
 /* After a conflict the lease is somebody else's, whatever was asked before. */
@@ -358,7 +361,8 @@ START_TEST(abandoned_it_may_be_started_again_while_its_first_call_is_under_way) 
     assert_not_ended();
     answer(FAKE_ACQUIRE, STATUS_OK);
     assert_ended(STATUS_OK);
-    ck_assert_str_eq(lease_id(acquired.lease), lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).lease_id);
+    ck_assert_str_eq(lease_id(acquired.lease),
+                     lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).lease_id);
     ck_assert_str_eq(lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0).lease_id,
                      lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).lease_id);
     lease_manager_release(lease_fixture.manager, acquired.lease);
@@ -396,7 +400,8 @@ START_TEST(cancelled_while_a_lease_is_on_its_way_back_it_ends) {
 END_TEST
 
 START_TEST(cancelled_while_storage_is_asked_it_gets_what_storage_says_and_asks_no_more) {
-    static const enum status answers[] = {STATUS_OK, STATUS_LEASE_CONFLICT}, ends[] = {STATUS_OK, STATUS_CANCELLED};
+    static const enum status answers[] = {STATUS_OK, STATUS_LEASE_CONFLICT},
+                             ends[] = {STATUS_OK, STATUS_CANCELLED};
     come_to_asking();
     lease_manager_cancel_acquires(lease_fixture.manager);
     assert_not_ended();
@@ -407,7 +412,8 @@ START_TEST(cancelled_while_storage_is_asked_it_gets_what_storage_says_and_asks_n
 }
 END_TEST
 
-START_TEST(cancelled_for_good_while_storage_is_asked_it_ends_and_is_released_although_nobody_knows) {
+START_TEST(
+    cancelled_for_good_while_storage_is_asked_it_ends_and_is_released_although_nobody_knows) {
     come_to_asking();
     lease_manager_cancel_acquires(lease_fixture.manager);
     lease_manager_cancel_waits(lease_fixture.manager);
@@ -436,7 +442,8 @@ END_TEST
 
 /* --- its last act --- */
 
-static void start_again(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void start_again(void *context, enum status status, struct lease *lease,
+                        const struct error *err) {
     struct acquired *own = context;
     ck_assert_int_eq(status, STATUS_OK);
     (void)err;
@@ -459,7 +466,8 @@ START_TEST(it_may_be_started_again_in_its_completion_after_the_release_of_what_i
 }
 END_TEST
 
-static void free_it(void *context, enum status status, struct lease *lease, const struct error *err) {
+static void free_it(void *context, enum status status, struct lease *lease,
+                    const struct error *err) {
     (void)status, (void)lease, (void)err;
     acquired.end_count++;
     free(context);
@@ -637,14 +645,18 @@ static void add_ends(Suite *suite) {
     tcase_add_test(tests, a_lease_on_its_way_back_that_arrives_lets_the_acquire_go_on_at_once);
     tcase_add_test(tests, a_release_that_is_tried_again_is_waited_for_but_not_for_ever);
     tcase_add_test(tests, a_lease_on_its_way_back_holds_up_no_other_name);
-    tcase_add_test(tests, it_may_be_started_again_in_its_completion_after_the_release_of_what_it_got);
+    tcase_add_test(tests,
+                   it_may_be_started_again_in_its_completion_after_the_release_of_what_it_got);
     tcase_add_loop_test(tests, it_may_be_freed_in_its_completion, 0, 3);
 }
 
 static void add_doubtful(Suite *suite) {
     TCase *tests = new_case(suite, "in doubt", lease_fixture_tear_down);
-    tcase_add_loop_test(tests, a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0, DOUBTFUL);
-    tcase_add_loop_test(tests, abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0, DOUBTFUL);
+    tcase_add_loop_test(tests, a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0,
+                        DOUBTFUL);
+    tcase_add_loop_test(tests,
+                        abandoned_too_a_lease_that_an_earlier_attempt_may_have_got_is_given_back, 0,
+                        DOUBTFUL);
 }
 
 static void add_abandoned(Suite *suite) {
@@ -661,8 +673,11 @@ static void add_cancelled(Suite *suite) {
     TCase *tests = new_case(suite, "cancelled", lease_fixture_tear_down);
     tcase_add_test(tests, cancelled_while_it_backs_off_it_ends);
     tcase_add_test(tests, cancelled_while_a_lease_is_on_its_way_back_it_ends);
-    tcase_add_loop_test(tests, cancelled_while_storage_is_asked_it_gets_what_storage_says_and_asks_no_more, 0, 2);
-    tcase_add_test(tests, cancelled_for_good_while_storage_is_asked_it_ends_and_is_released_although_nobody_knows);
+    tcase_add_loop_test(
+        tests, cancelled_while_storage_is_asked_it_gets_what_storage_says_and_asks_no_more, 0, 2);
+    tcase_add_test(
+        tests,
+        cancelled_for_good_while_storage_is_asked_it_ends_and_is_released_although_nobody_knows);
     tcase_add_test(tests, a_cancelled_acquire_may_be_abandoned_before_it_ends);
 }
 

@@ -36,7 +36,8 @@ static void note_end(enum status status, const struct error *err) {
     }
 }
 
-static void on_extended(void *context, enum status status, int64_t safe_until_ms, const struct error *err) {
+static void on_extended(void *context, enum status status, int64_t safe_until_ms,
+                        const struct error *err) {
     ck_assert_ptr_eq(context, &watched);
     watched.safe_until_ms = safe_until_ms;
     note_end(status, err);
@@ -51,9 +52,11 @@ static void start(void *context) {
     int ended_before = watched.end_count;
     (void)context;
     if (watched.is_extend) {
-        lease_extend_start(&watched.extend, lease_fixture.manager, watched.lease, NEEDED_MS, on_extended, &watched);
+        lease_extend_start(&watched.extend, lease_fixture.manager, watched.lease, NEEDED_MS,
+                           on_extended, &watched);
     } else {
-        lease_hold_start(&watched.hold, lease_fixture.manager, watched.lease, HOLD_MS, on_held, &watched);
+        lease_hold_start(&watched.hold, lease_fixture.manager, watched.lease, HOLD_MS, on_held,
+                         &watched);
     }
     ck_assert_int_eq(watched.end_count, ended_before); /* never inside start */
 }
@@ -132,7 +135,8 @@ START_TEST(a_renewal_extends_the_lease_from_when_it_was_sent) {
     answer_renewals(STATUS_OK);
     assert_ended(STATUS_OK);
     ck_assert_int_eq(watched.safe_until_ms, LEASE_FIXTURE_START_MS + LATE_MS + SAFE_MS);
-    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, watched.lease), watched.safe_until_ms);
+    ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, watched.lease),
+                     watched.safe_until_ms);
     ck_assert_int_eq(lease_manager_renewal_count(lease_fixture.manager, watched.lease), 1);
     release_there();
 }
@@ -177,7 +181,8 @@ START_TEST(lost_at_storage_they_end_at_once) {
         int64_t safe_until_ms;
         lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, false);
         lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
-        ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, hold.lease, NEEDED_MS, &safe_until_ms, NULL),
+        ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, hold.lease, NEEDED_MS,
+                                              &safe_until_ms, NULL),
                          STATUS_LEASE_LOST);
     } else {
         answer_renewals(STATUS_LEASE_LOST);
@@ -195,7 +200,8 @@ START_TEST(a_renewal_that_cannot_be_started_and_not_be_repeated_ends_an_extend) 
     lease_fixture_advance(LATE_MS);
     lease_fixture_run(start, NULL);
     assert_ended(STATUS_LEASE_LOST);
-    ck_assert(lease_manager_is_held(lease_fixture.manager, watched.lease)); /* until its threshold */
+    ck_assert(
+        lease_manager_is_held(lease_fixture.manager, watched.lease)); /* until its threshold */
     release_there();
 }
 END_TEST
@@ -286,7 +292,8 @@ static void set_up_races(void) {
  */
 START_TEST(a_loss_is_told_once_whoever_notices_it_first) {
     for (int i = 0; i < RACES; i++) {
-        struct lease_request request = {.name = "a", .try_once = true, .listener = {.lost = on_lost}};
+        struct lease_request request = {
+            .name = "a", .try_once = true, .listener = {.lost = on_lost}};
         struct lease *lease = NULL;
         atomic_store(&told_count, 0);
         if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK) {
@@ -320,7 +327,8 @@ START_TEST(after_a_release_no_answer_to_a_renewal_is_told) {
     static enum status statuses[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
     struct loop_task answering = {.run = answer_renewal, .context = &statuses[_i]};
     struct lease_request request = {
-        .name = "b", .listener = {.renewed = count_event, .renewal_failed = count_event, .lost = count_event}};
+        .name = "b",
+        .listener = {.renewed = count_event, .renewal_failed = count_event, .lost = count_event}};
     lease_manager_release(lease_fixture.manager, watched.lease);
     watched.lease = lease_fixture_acquire(&request);
     event_count = 0;

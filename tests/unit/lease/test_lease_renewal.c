@@ -52,8 +52,10 @@ static struct lease_action due_exactly(enum lease_action_kind kind, int64_t now_
     return due(kind, now_ms);
 }
 
-static enum lease_outcome settle_asked_to_wait(enum status status, int retry_after_ms, int64_t now_ms) {
-    enum lease_outcome outcome = lease_renewal_on_renew_reply(&renewal, &lease, status, retry_after_ms, now_ms);
+static enum lease_outcome settle_asked_to_wait(enum status status, int retry_after_ms,
+                                               int64_t now_ms) {
+    enum lease_outcome outcome =
+        lease_renewal_on_renew_reply(&renewal, &lease, status, retry_after_ms, now_ms);
     if (outcome != LEASE_OUTCOME_NONE) {
         lease_renewal_notified(&lease);
     }
@@ -163,7 +165,8 @@ START_TEST(an_attempts_timeout_is_never_zero_and_never_past_safety) {
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1).timeout_ms, 1);
     settle(STATUS_OK, SAFETY - 1);
-    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1 + 26997).timeout_ms, 1); /* 3 ms for 4 attempts */
+    ck_assert_int_eq(due(LEASE_ACTION_RENEW, SAFETY - 1 + 26997).timeout_ms,
+                     1); /* 3 ms for 4 attempts */
 }
 END_TEST
 
@@ -243,9 +246,11 @@ END_TEST
 
 START_TEST(retry_after_is_waited_for_when_it_is_longer_than_the_backoff) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL + 10), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 3000, RENEWAL + 10),
+                     LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 3010);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 1000, RENEWAL + 3020), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 1000, RENEWAL + 3020),
+                     LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 5020);
 }
 END_TEST
@@ -259,7 +264,8 @@ END_TEST
 
 START_TEST(retry_after_past_safety_does_not_give_the_lease_up_untried) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 7000 + 3600000 * _i, RENEWAL),
+                     LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, SAFETY - LEASE_LAST_ATTEMPT_MS);
     ck_assert_int_eq(settle(STATUS_OK, SAFETY - LEASE_LAST_ATTEMPT_MS + 50), LEASE_OUTCOME_RENEWED);
 }
@@ -267,16 +273,18 @@ END_TEST
 
 START_TEST(retry_after_past_safety_does_not_hurry_the_backoff) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 1500), LEASE_OUTCOME_RETRY);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 1500),
+                     LEASE_OUTCOME_RETRY);
     due_exactly(LEASE_ACTION_RENEW, SAFETY - 500);
-    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 400), LEASE_OUTCOME_NO_RETRY);
+    ck_assert_int_eq(settle_asked_to_wait(STATUS_UNAVAILABLE, 60000, SAFETY - 400),
+                     LEASE_OUTCOME_NO_RETRY);
 }
 END_TEST
 
 START_TEST(refusals_and_surprises_of_storage_are_repeated_like_failures) {
-    static const enum status unknown[] = {STATUS_UNAVAILABLE,   STATUS_UNAUTHORIZED, STATUS_INTERNAL,
-                                          STATUS_CANCELLED,     STATUS_NO_MEMORY,    STATUS_TOO_LARGE,
-                                          STATUS_LEASE_CONFLICT};
+    static const enum status unknown[] = {
+        STATUS_UNAVAILABLE, STATUS_UNAUTHORIZED, STATUS_INTERNAL,      STATUS_CANCELLED,
+        STATUS_NO_MEMORY,   STATUS_TOO_LARGE,    STATUS_LEASE_CONFLICT};
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle(unknown[_i], RENEWAL), LEASE_OUTCOME_RETRY);
 }
@@ -357,8 +365,8 @@ END_TEST
 /* --- being lost --- */
 
 START_TEST(a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_released) {
-    static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND,
-                                           STATUS_PRECONDITION_FAILED};
+    static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND,
+                                           STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED};
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle(not_ours[_i], RENEWAL + 5), LEASE_OUTCOME_LOST);
     ck_assert(!safe(RENEWAL + 5));
@@ -442,7 +450,8 @@ END_TEST
 
 START_TEST(a_lease_whose_owner_is_being_told_is_not_finished) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL), LEASE_OUTCOME_LOST);
+    ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, &lease, STATUS_LEASE_LOST, 0, RENEWAL),
+                     LEASE_OUTCOME_LOST);
     lease_renewal_release(&renewal, &lease, RENEWAL);
     ck_assert_int_eq(lease.state, LEASE_ENDED);
     ck_assert(!lease_is_finished(&lease));
@@ -477,7 +486,8 @@ START_TEST(a_lease_given_up_twice_is_released_once) {
 }
 END_TEST
 
-START_TEST(a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored) {
+START_TEST(
+    a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored) {
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
@@ -507,7 +517,8 @@ START_TEST(a_release_waits_for_retry_after) {
     due_exactly(LEASE_ACTION_RELEASE, T + 4010);
     ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 100, T + 4010));
     due_exactly(LEASE_ACTION_RELEASE, T + 4010 + 2 * LEASE_RELEASE_RETRY_MS);
-    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 25000, T + 5000));
+    ck_assert(
+        !lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 25000, T + 5000));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
@@ -516,7 +527,8 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_a
     due(LEASE_ACTION_RENEW, RENEWAL);
     lease_renewal_release(&renewal, &lease, RENEWAL + 10);
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
-    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
+    ck_assert(
+        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 20));
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
@@ -529,14 +541,15 @@ START_TEST(a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answe
     due(LEASE_ACTION_RELEASE, RENEWAL + 10);
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, RENEWAL + 30), LEASE_OUTCOME_NONE);
     ck_assert(!lease_is_finished(&lease));
-    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
+    ck_assert(
+        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, RENEWAL + 40));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 START_TEST(what_storage_says_of_a_lease_that_is_not_ours_ends_its_release) {
-    static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND,
-                                           STATUS_PRECONDITION_FAILED};
+    static const enum status not_ours[] = {STATUS_LEASE_LOST, STATUS_NOT_FOUND,
+                                           STATUS_CONTAINER_NOT_FOUND, STATUS_PRECONDITION_FAILED};
     lease_renewal_release(&renewal, &lease, T);
     due(LEASE_ACTION_RELEASE, T);
     ck_assert(lease_renewal_on_release_reply(&renewal, &lease, not_ours[_i], 0, T + 1));
@@ -547,9 +560,11 @@ END_TEST
 START_TEST(a_release_is_repeated_after_waits_that_double) {
     lease_renewal_release(&renewal, &lease, T);
     int64_t now_ms = T;
-    for (int64_t wait_ms = LEASE_RELEASE_RETRY_MS; wait_ms <= INT64_C(8) * LEASE_RELEASE_RETRY_MS; wait_ms *= 2) {
+    for (int64_t wait_ms = LEASE_RELEASE_RETRY_MS; wait_ms <= INT64_C(8) * LEASE_RELEASE_RETRY_MS;
+         wait_ms *= 2) {
         due_exactly(LEASE_ACTION_RELEASE, now_ms);
-        ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, now_ms + 3));
+        ck_assert(
+            lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, now_ms + 3));
         now_ms += 3 + wait_ms;
     }
     due_exactly(LEASE_ACTION_RELEASE, now_ms);
@@ -561,8 +576,8 @@ END_TEST
 START_TEST(a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out) {
     lease_renewal_release(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
-    ck_assert(
-        !lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS));
+    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0,
+                                              EXPIRY - LEASE_RELEASE_RETRY_MS));
     ck_assert(lease_is_finished(&lease));
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -571,8 +586,8 @@ END_TEST
 START_TEST(a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease) {
     lease_renewal_release(&renewal, &lease, T + 10);
     due(LEASE_ACTION_RELEASE, T + 10);
-    ck_assert(
-        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0,
+                                             EXPIRY - LEASE_RELEASE_RETRY_MS - 1));
     ck_assert_int_eq(due_exactly(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
 }
 END_TEST
@@ -582,8 +597,8 @@ START_TEST(the_release_of_an_infinite_lease_is_tried_for_a_minute) {
     lease_renewal_release(&renewal, &lease, T + 7);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 7).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     int64_t end_ms = T + 7 + LEASE_RELEASE_INFINITE_MS;
-    ck_assert(
-        lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - LEASE_RELEASE_RETRY_MS - 1));
+    ck_assert(lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0,
+                                             end_ms - LEASE_RELEASE_RETRY_MS - 1));
     due_exactly(LEASE_ACTION_RELEASE, end_ms - 1);
     ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, end_ms - 1));
     ck_assert(lease_is_finished(&lease));
@@ -593,14 +608,16 @@ END_TEST
 START_TEST(a_release_that_wakes_up_late_is_still_sent_once) {
     lease_renewal_release(&renewal, &lease, T + 10);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY + 5000).timeout_ms, 1);
-    ck_assert(!lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY + 5001));
+    ck_assert(
+        !lease_renewal_on_release_reply(&renewal, &lease, STATUS_UNAVAILABLE, 0, EXPIRY + 5001));
     ck_assert(lease_is_finished(&lease));
 }
 END_TEST
 
 /* --- many --- */
 
-START_TEST(many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in) {
+START_TEST(
+    many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in) {
     static struct lease many[MANY];
     for (int i = 0; i < MANY; i++) {
         start_with(&many[i], 30, T + 1 + (i * 7919) % MANY);
@@ -612,8 +629,9 @@ START_TEST(many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_
         struct lease_action action = lease_renewal_due(&renewal, RENEWAL + i);
         ck_assert_int_eq(action.kind, LEASE_ACTION_RENEW);
         ck_assert_int_eq(action.lease->renewed_ms, T + i);
-        ck_assert_int_eq(lease_renewal_on_renew_reply(&renewal, action.lease, STATUS_OK, 0, RENEWAL + i),
-                         LEASE_OUTCOME_RENEWED);
+        ck_assert_int_eq(
+            lease_renewal_on_renew_reply(&renewal, action.lease, STATUS_OK, 0, RENEWAL + i),
+            LEASE_OUTCOME_RENEWED);
     }
 }
 END_TEST
@@ -635,20 +653,25 @@ static TCase *new_case(Suite *suite, const char *name) {
 
 static void add_held_and_renewing(Suite *suite) {
     TCase *held = new_case(suite, "held");
-    tcase_add_test(held, a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_it_was_asked_for);
+    tcase_add_test(
+        held,
+        a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_it_was_asked_for);
     tcase_add_test(held, an_infinite_lease_is_always_safe_and_nothing_is_ever_due);
-    tcase_add_test(held, without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_before);
+    tcase_add_test(held,
+                   without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_before);
     tcase_add_test(held, a_lease_is_small);
     TCase *renewing = new_case(suite, "renewing");
     tcase_add_test(renewing, a_renewal_is_due_at_the_interval);
     tcase_add_test(renewing, interval_and_safety_are_parts_of_the_leases_own_duration);
     tcase_add_test(renewing, a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent);
-    tcase_add_test(renewing, while_a_renewal_is_under_way_the_old_one_decides_whether_the_lease_is_safe);
+    tcase_add_test(renewing,
+                   while_a_renewal_is_under_way_the_old_one_decides_whether_the_lease_is_safe);
     tcase_add_test(renewing, the_attempts_share_the_time_that_is_left_before_safety);
     tcase_add_test(renewing, an_attempts_timeout_is_never_zero_and_never_past_safety);
     tcase_add_test(renewing, a_failed_attempt_is_repeated_after_waits_that_double);
     tcase_add_test(renewing, after_a_good_attempt_retries_and_waits_begin_anew);
-    tcase_add_test(renewing, when_the_retries_are_used_up_the_lease_is_held_until_safety_and_then_lost);
+    tcase_add_test(renewing,
+                   when_the_retries_are_used_up_the_lease_is_held_until_safety_and_then_lost);
     tcase_add_test(renewing, without_retries_the_first_failure_is_the_last);
     tcase_add_test(renewing, an_attempt_that_would_start_at_safety_is_not_made);
     tcase_add_test(renewing, an_attempt_that_can_start_just_before_safety_is_made);
@@ -658,7 +681,8 @@ static void add_held_and_renewing(Suite *suite) {
     tcase_add_test(renewing, retry_after_that_ends_just_before_safety_is_waited_for);
     tcase_add_loop_test(renewing, retry_after_past_safety_does_not_give_the_lease_up_untried, 0, 2);
     tcase_add_test(renewing, retry_after_past_safety_does_not_hurry_the_backoff);
-    tcase_add_loop_test(renewing, refusals_and_surprises_of_storage_are_repeated_like_failures, 0, 7);
+    tcase_add_loop_test(renewing, refusals_and_surprises_of_storage_are_repeated_like_failures, 0,
+                        7);
 }
 
 static void add_hastened(Suite *suite) {
@@ -667,14 +691,16 @@ static void add_hastened(Suite *suite) {
     tcase_add_test(hastened, without_auto_renewal_too_but_that_once_only);
     tcase_add_test(hastened, a_renewal_in_flight_is_not_sent_twice);
     tcase_add_test(hastened, a_retry_that_waits_is_not_hurried);
-    tcase_add_test(hastened, when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
+    tcase_add_test(hastened,
+                   when_the_retries_are_used_up_it_is_a_new_renewal_with_retries_of_its_own);
     tcase_add_test(hastened, at_safety_it_is_lost_instead);
     tcase_add_test(hastened, an_infinite_lease_and_one_given_up_are_not_renewed);
 }
 
 static void add_lost_and_given_up(Suite *suite) {
     TCase *lost = new_case(suite, "lost");
-    tcase_add_loop_test(lost, a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_released, 0, 4);
+    tcase_add_loop_test(
+        lost, a_lease_that_storage_says_is_not_ours_is_lost_at_once_and_not_released, 0, 4);
     tcase_add_test(lost, the_loss_is_told_at_safety_while_a_renewal_hangs);
     tcase_add_test(lost, a_good_answer_after_the_loss_changes_nothing);
     tcase_add_test(lost, a_good_answer_that_comes_at_safety_before_the_loss_was_told_is_too_late);
@@ -687,15 +713,20 @@ static void add_lost_and_given_up(Suite *suite) {
     TCase *given_up = new_case(suite, "given up");
     tcase_add_test(given_up, a_lease_given_up_is_released_at_once_and_not_renewed_again);
     tcase_add_test(given_up, a_lease_given_up_twice_is_released_once);
-    tcase_add_test(given_up,
-                   a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored);
+    tcase_add_test(
+        given_up,
+        a_lease_given_up_while_its_renewal_is_in_flight_is_released_at_once_and_the_answer_is_ignored);
     tcase_add_test(given_up, a_lease_is_not_finished_while_its_renewal_hangs);
     tcase_add_test(given_up, a_release_waits_for_retry_after);
-    tcase_add_test(given_up, a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_again);
-    tcase_add_test(given_up, a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answer);
-    tcase_add_loop_test(given_up, what_storage_says_of_a_lease_that_is_not_ours_ends_its_release, 0, 4);
+    tcase_add_test(given_up,
+                   a_late_renewal_that_says_gone_ends_a_release_that_waits_to_be_tried_again);
+    tcase_add_test(given_up,
+                   a_late_renewal_that_says_gone_ends_a_release_in_flight_with_its_answer);
+    tcase_add_loop_test(given_up, what_storage_says_of_a_lease_that_is_not_ours_ends_its_release, 0,
+                        4);
     tcase_add_test(given_up, a_release_is_repeated_after_waits_that_double);
-    tcase_add_test(given_up, a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out);
+    tcase_add_test(given_up,
+                   a_release_is_given_up_when_its_next_attempt_would_find_the_lease_run_out);
     tcase_add_test(given_up, a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease);
     tcase_add_test(given_up, the_release_of_an_infinite_lease_is_tried_for_a_minute);
     tcase_add_test(given_up, a_release_that_wakes_up_late_is_still_sent_once);
@@ -707,7 +738,9 @@ int main(void) {
     add_hastened(suite);
     add_lost_and_given_up(suite);
     TCase *many = new_case(suite, "many");
-    tcase_add_test(many, many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in);
+    tcase_add_test(
+        many,
+        many_leases_are_renewed_in_the_order_of_their_due_times_whatever_the_order_they_came_in);
     tcase_add_test(many, a_place_given_back_is_free_again);
     return check_main(suite);
 }

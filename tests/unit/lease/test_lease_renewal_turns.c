@@ -8,7 +8,13 @@
 #include "lease/lease_renewal.h"
 #include "support/processes/check_main.h"
 
-enum { T = 5000000, MAX = LEASE_MAX_SENDING, MANY = MAX + 100, ALL_DUE = T + MANY + 20000, SAFETY = T + 27000 };
+enum {
+    T = 5000000,
+    MAX = LEASE_MAX_SENDING,
+    MANY = MAX + 100,
+    ALL_DUE = T + MANY + 20000,
+    SAFETY = T + 27000
+};
 
 static struct lease_options options;
 static struct lease_renewal renewal;
@@ -30,7 +36,8 @@ static void assert_nothing_due(int64_t now_ms) {
     ck_assert_int_eq(lease_renewal_due(&renewal, now_ms).kind, LEASE_ACTION_NONE);
 }
 
-static struct lease_action due(enum lease_action_kind kind, const struct lease *lease, int64_t now_ms) {
+static struct lease_action due(enum lease_action_kind kind, const struct lease *lease,
+                               int64_t now_ms) {
     struct lease_action action = lease_renewal_due(&renewal, now_ms);
     ck_assert_int_eq(action.kind, kind);
     ck_assert_ptr_eq(action.lease, lease);
@@ -53,7 +60,8 @@ static void fill(void) {
 
 START_TEST(no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through) {
     fill();
-    ck_assert_int_eq(lease_renewal_next_ms(&renewal), SAFETY); /* what can happen without an answer */
+    ck_assert_int_eq(lease_renewal_next_ms(&renewal),
+                     SAFETY); /* what can happen without an answer */
     for (int i = MAX; i < MANY; i++) {
         settle(&leases[i - MAX], i % 2 != 0 ? STATUS_OK : STATUS_UNAVAILABLE, ALL_DUE + 50);
         ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MIN);
@@ -100,7 +108,8 @@ START_TEST(a_turn_that_comes_past_safety_is_the_loss) {
 }
 END_TEST
 
-START_TEST(a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent) {
+START_TEST(
+    a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent) {
     fill();
     lease_renewal_release(&renewal, &leases[MAX], ALL_DUE);
     assert_nothing_due(ALL_DUE);
@@ -125,7 +134,8 @@ START_TEST(all_that_is_given_up_at_once_is_released_in_turns) {
     for (int i = 0; i < MANY; i++) {
         if (i >= MAX) {
             assert_nothing_due(T + MANY);
-            ck_assert(lease_renewal_on_release_reply(&renewal, released[i - MAX], STATUS_OK, 0, T + MANY));
+            ck_assert(lease_renewal_on_release_reply(&renewal, released[i - MAX], STATUS_OK, 0,
+                                                     T + MANY));
         }
         struct lease_action action = lease_renewal_due(&renewal, T + MANY);
         ck_assert_int_eq(action.kind, LEASE_ACTION_RELEASE);
@@ -154,7 +164,8 @@ END_TEST
 START_TEST(a_renewal_that_waits_for_its_turn_is_coming) {
     fill();
     ck_assert(lease_renewal_is_coming(&renewal, &leases[MAX]));
-    lease_renewal_renew_now(&renewal, &leases[MANY - 1], ALL_DUE); /* its owner's need does not go before the others' */
+    lease_renewal_renew_now(&renewal, &leases[MANY - 1],
+                            ALL_DUE); /* its owner's need does not go before the others' */
     assert_nothing_due(ALL_DUE);
     settle(&leases[0], STATUS_OK, ALL_DUE);
     due(LEASE_ACTION_RENEW, &leases[MAX], ALL_DUE);
@@ -166,12 +177,14 @@ int main(void) {
     Suite *suite = suite_create("lease_renewal_turns");
     TCase *turns = tcase_create("turns");
     tcase_add_checked_fixture(turns, set_up, NULL);
-    tcase_add_test(turns, no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through);
+    tcase_add_test(turns,
+                   no_more_than_the_limit_is_in_flight_and_each_answer_lets_the_next_one_through);
     tcase_add_test(turns, the_time_of_an_attempt_begins_with_its_turn);
     tcase_add_test(turns, the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety);
     tcase_add_test(turns, a_turn_that_comes_past_safety_is_the_loss);
-    tcase_add_test(turns,
-                   a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent);
+    tcase_add_test(
+        turns,
+        a_lease_given_up_while_it_waits_is_not_renewed_and_its_release_waits_behind_what_is_more_urgent);
     tcase_add_test(turns, all_that_is_given_up_at_once_is_released_in_turns);
     tcase_add_test(turns, a_late_renewal_that_says_gone_ends_a_release_that_waits_for_its_turn);
     tcase_add_test(turns, a_renewal_that_waits_for_its_turn_is_coming);

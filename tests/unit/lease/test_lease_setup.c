@@ -43,7 +43,8 @@ static void assert_accepted(const struct leasehold_options *options) {
             verdict;                                                      \
         }                                                                 \
     } while (0)
-#define REFUSED(member, type, ...) EACH(assert_refused(&options, #member), member, type, __VA_ARGS__)
+#define REFUSED(member, type, ...) \
+    EACH(assert_refused(&options, #member), member, type, __VA_ARGS__)
 #define ACCEPTED(member, type, ...) EACH(assert_accepted(&options), member, type, __VA_ARGS__)
 
 START_TEST(numbers_outside_their_range_are_refused_and_those_at_its_ends_are_not) {
@@ -68,8 +69,8 @@ START_TEST(names_that_azure_would_not_take_are_refused) {
     REFUSED(container, char *const, NULL, "", "ab", "Leases", "a--b", "-abc", "abc-", "a_b",
             "a123456789012345678901234567890123456789012345678901234567890123");
     ACCEPTED(container, char *const, "abc", "a-b-c", "123");
-    REFUSED(blob_prefix, char *const, NULL, "a b", "a%", "\xc3\xa9", "../other/", "./", "x./", "a//b/", "a/./b", "/",
-            "/a", "//");
+    REFUSED(blob_prefix, char *const, NULL, "a b", "a%", "\xc3\xa9", "../other/", "./", "x./",
+            "a//b/", "a/./b", "/", "/a", "//");
     ACCEPTED(blob_prefix, char *const, "", "locks/a.b_c~d-", "locks/", "a.", "..");
     REFUSED(connection_string, char *const, NULL);
 }
@@ -83,7 +84,8 @@ START_TEST(a_message_about_a_connection_string_does_not_repeat_its_key) {
 }
 END_TEST
 
-static void assert_metadata(size_t count, const struct leasehold_metadata *metadata, bool is_allowed) {
+static void assert_metadata(size_t count, const struct leasehold_metadata *metadata,
+                            bool is_allowed) {
     struct leasehold_options options = options_for_development();
     options.metadata = metadata;
     options.metadata_count = count;
@@ -95,7 +97,8 @@ static void assert_metadata(size_t count, const struct leasehold_metadata *metad
 }
 
 START_TEST(metadata_that_no_header_carries_is_refused) {
-    assert_metadata(2, (const struct leasehold_metadata[]){{"Site", "north 1"}, {"_b2", "x"}}, true);
+    assert_metadata(2, (const struct leasehold_metadata[]){{"Site", "north 1"}, {"_b2", "x"}},
+                    true);
     assert_metadata(2, (const struct leasehold_metadata[]){{"Site", "a"}, {"site", "b"}}, false);
     static const struct leasehold_metadata refused[] = {
         {NULL, "a"}, {"a", NULL}, {"", "a"},   {"a-b", "a"},  {"1a", "a"},
@@ -178,8 +181,9 @@ START_TEST(the_defaults_are_those_of_the_settings) {
 END_TEST
 
 START_TEST(lease_names_that_could_change_on_their_way_are_refused) {
-    static const char *const refused[] = {NULL,     "",   "/",    "a/",  "/a",  "a//b", ".",     "..",
-                                          "a/../b", "a.", "a./b", "a b", "a:b", "a\nb", "a%2Fb", "\xc3\xa9"};
+    static const char *const refused[] = {NULL,  "",     "/",      "a/",      "/a",   "a//b",
+                                          ".",   "..",   "a/../b", "a.",      "a./b", "a b",
+                                          "a:b", "a\nb", "a%2Fb",  "\xc3\xa9"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         ck_assert_int_eq(lease_setup_check_name(refused[i], &err), STATUS_INVALID_ARGUMENT);
         ck_assert_ptr_nonnull(strstr(err.message, "name"));

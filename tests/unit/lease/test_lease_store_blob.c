@@ -32,11 +32,12 @@ static int64_t sent_ms;
 static void set_up(void) {
     char text[512];
     fake = http_fake_new();
-    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+    snprintf(text, sizeof text,
+             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
-    options =
-        (struct lease_store_blob_options){.container = "leases", .blob_prefix = "lease-", .create_container = true};
+    options = (struct lease_store_blob_options){
+        .container = "leases", .blob_prefix = "lease-", .create_container = true};
     http_headers_init(&options.metadata);
     lease_store_blob_init(&store, &storage.client, &options);
     sent_ms = -1;
@@ -55,7 +56,8 @@ static int64_t deadline(void) {
 static void answer(int status, const char *code) {
     char header[128];
     snprintf(header, sizeof header, "x-ms-error-code: %s\r\n", code);
-    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = code[0] ? header : NULL});
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = status, .headers = code[0] ? header : NULL});
 }
 
 /* --- calls, each waited for --- */
@@ -90,11 +92,13 @@ static void start(struct waited *own) {
     struct lease_store_call *call = &own->call;
     own->call = (struct lease_store_call){.done = on_end, .context = own};
     own->end_count = 0;
-    enum status status = own->kind == ACQUIRE
-                             ? ops->acquire(&store.base, call, own->name, own->lease_id, 30, deadline())
-                         : own->kind == RENEW   ? ops->renew(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
-                         : own->kind == RELEASE ? ops->release(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
-                                                : ops->break_lease(&store.base, call, own->name, deadline());
+    enum status status =
+        own->kind == ACQUIRE
+            ? ops->acquire(&store.base, call, own->name, own->lease_id, 30, deadline())
+        : own->kind == RENEW ? ops->renew(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
+        : own->kind == RELEASE
+            ? ops->release(&store.base, call, own->name, own->lease_id, TIMEOUT_MS)
+            : ops->break_lease(&store.base, call, own->name, deadline());
     ck_assert_int_eq(status, STATUS_OK);
     ck_assert_int_eq(own->end_count, 0); /* never inside start */
     ck_assert_ptr_nonnull(call->own);
@@ -186,7 +190,8 @@ static void refuse(void *context) {
 }
 
 /* Knows at once of all names but "a", which it refuses in the loop's next round. */
-static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done, void *done_context) {
+static bool is_not_wanted(void *context, const char *name, lease_store_blob_wanted_done done,
+                          void *done_context) {
     ck_assert_ptr_eq(context, &store);
     if (strcmp(name, "a") != 0) {
         return true;
@@ -419,7 +424,8 @@ static lease_store_blob_wanted_done asked_done;
 static void *asked_context;
 static sem_t asked;
 
-static bool ask_later(void *context, const char *name, lease_store_blob_wanted_done done, void *done_context) {
+static bool ask_later(void *context, const char *name, lease_store_blob_wanted_done done,
+                      void *done_context) {
     (void)context, (void)name;
     asked_done = done;
     asked_context = done_context;
@@ -556,11 +562,15 @@ int main(void) {
     tcase_add_test(tests, a_missing_container_that_may_not_be_created_is_named);
     tcase_add_test(tests, a_container_that_cannot_be_created_is_named);
     tcase_add_test(tests, a_blob_that_cannot_be_created_is_named);
-    tcase_add_loop_test(tests, a_refused_acquire_tells_whether_an_attempt_before_had_no_answer, 0, 2);
+    tcase_add_loop_test(tests, a_refused_acquire_tells_whether_an_attempt_before_had_no_answer, 0,
+                        2);
     tcase_add_test(tests, metadata_that_no_header_can_hold_is_refused);
-    tcase_add_test(tests, the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones);
+    tcase_add_test(
+        tests,
+        the_lease_is_reckoned_from_before_the_request_that_was_granted_not_from_earlier_ones);
     tcase_add_test(tests, renewals_and_releases_are_one_request_each_and_answered_once);
-    tcase_add_loop_test(tests, to_a_holder_a_conflict_of_any_code_means_that_the_lease_is_lost, RENEW, RELEASE + 1);
+    tcase_add_loop_test(tests, to_a_holder_a_conflict_of_any_code_means_that_the_lease_is_lost,
+                        RENEW, RELEASE + 1);
     tcase_add_test(tests, what_cannot_be_sent_is_answered_with_why);
     tcase_add_test(tests, breaking_ends_the_lease_at_once);
     tcase_add_test(tests, an_acquire_is_made_in_the_name_of_whoever_started_it_in_every_step);

@@ -25,8 +25,8 @@ static struct leasehold_error err;
 
 static void start_fake(void) {
     fake = http_fake_new();
-    snprintf(connection_string, sizeof connection_string, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct",
-             http_fake_url(fake));
+    snprintf(connection_string, sizeof connection_string,
+             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct", http_fake_url(fake));
 }
 
 static void open_with(struct leasehold_options *options) {
@@ -61,14 +61,15 @@ static void hang(void) {
 }
 
 static enum leasehold_result try_once(struct leasehold_lease **lease) {
-    return leasehold_acquire(client, &(struct leasehold_request){.name = "a", .try_once = true}, lease, &err);
+    return leasehold_acquire(client, &(struct leasehold_request){.name = "a", .try_once = true},
+                             lease, &err);
 }
 
 static struct leasehold_lease *acquire(const char *name) {
     struct leasehold_lease *lease = NULL;
     answer(201, NULL);
-    enum leasehold_result result =
-        leasehold_acquire(client, &(struct leasehold_request){.name = name, .try_once = true}, &lease, &err);
+    enum leasehold_result result = leasehold_acquire(
+        client, &(struct leasehold_request){.name = name, .try_once = true}, &lease, &err);
     ck_assert_msg(result == LEASEHOLD_OK, "%s", result == LEASEHOLD_OK ? "" : err.message);
     return lease;
 }
@@ -81,15 +82,18 @@ static const char *sent(size_t index, const char *name) {
 
 START_TEST(what_is_not_allowed_is_invalid_and_storage_is_not_asked) {
     struct leasehold_lease *lease = NULL;
-    ck_assert_int_eq(leasehold_acquire(client, &(struct leasehold_request){.name = "a//b"}, &lease, &err),
-                     LEASEHOLD_INVALID);
+    ck_assert_int_eq(
+        leasehold_acquire(client, &(struct leasehold_request){.name = "a//b"}, &lease, &err),
+        LEASEHOLD_INVALID);
     ck_assert_int_eq(err.result, LEASEHOLD_INVALID);
     ck_assert_ptr_nonnull(strstr(err.message, "a//b"));
     ck_assert_ptr_null(lease);
-    ck_assert_int_eq(leasehold_acquire(client, &(struct leasehold_request){.name = NULL}, &lease, NULL),
-                     LEASEHOLD_INVALID);
+    ck_assert_int_eq(
+        leasehold_acquire(client, &(struct leasehold_request){.name = NULL}, &lease, NULL),
+        LEASEHOLD_INVALID);
     ck_assert_int_eq(leasehold_break(client, "a//b", NULL, &err), LEASEHOLD_INVALID);
-    struct leasehold_options options = leasehold_options_default(); /* without a connection string */
+    struct leasehold_options options =
+        leasehold_options_default(); /* without a connection string */
     struct leasehold *unopened = NULL;
     ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
     ck_assert_ptr_null(unopened);
@@ -139,17 +143,21 @@ START_TEST(a_request_says_itself_whether_and_how_long_it_waits_for_a_holder) {
     struct leasehold_lease *lease = NULL;
     struct leasehold_options options = leasehold_options_default();
     answer(409, held);
-    ck_assert_int_eq(try_once(&lease), LEASEHOLD_HELD_ELSEWHERE); /* although the client would wait */
+    ck_assert_int_eq(try_once(&lease),
+                     LEASEHOLD_HELD_ELSEWHERE); /* although the client would wait */
     ck_assert_uint_eq(http_fake_count(fake), 1);
     options.acquire_timeout_ms = 0;
     reopen_with(&options);
     answer(409, held);
-    ck_assert_int_eq(leasehold_acquire(client, &(struct leasehold_request){.name = "a"}, &lease, &err),
-                     LEASEHOLD_HELD_ELSEWHERE);
+    ck_assert_int_eq(
+        leasehold_acquire(client, &(struct leasehold_request){.name = "a"}, &lease, &err),
+        LEASEHOLD_HELD_ELSEWHERE);
     answer(409, held);
     answer(201, NULL);
     ck_assert_int_eq(
-        leasehold_acquire(client, &(struct leasehold_request){.name = "a", .timeout_ms = PATIENCE_MS}, &lease, &err),
+        leasehold_acquire(client,
+                          &(struct leasehold_request){.name = "a", .timeout_ms = PATIENCE_MS},
+                          &lease, &err),
         LEASEHOLD_OK);
     ck_assert_uint_eq(http_fake_count(fake), 4);
     leasehold_release(lease);
@@ -186,9 +194,10 @@ enum { FOREIGN_STATUSES = sizeof foreign_statuses / sizeof foreign_statuses[0] }
 /* Whatever something on the way answers: no lease was granted, and none was refused. */
 START_TEST(what_answers_in_storages_place_grants_and_refuses_nothing) {
     struct leasehold_lease *lease = NULL;
-    http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true,
-                                                    .status = foreign_statuses[_i],
-                                                    .headers = "Retry-After: 3600\r\nContent-Type: text/html\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .is_foreign = true,
+                             .status = foreign_statuses[_i],
+                             .headers = "Retry-After: 3600\r\nContent-Type: text/html\r\n"});
     ck_assert_int_eq(try_once(&lease), LEASEHOLD_UNAVAILABLE);
     ck_assert_int_eq(err.http_status, 0);
     ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake)));
@@ -244,7 +253,8 @@ struct heard {
     struct leasehold_lease *release; /* to be released from inside the next event */
 };
 
-static struct heard heard = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+static struct heard heard = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                             .changed = PTHREAD_COND_INITIALIZER};
 
 static void hear(int *count, const struct leasehold_event *event) {
     pthread_mutex_lock(&heard.lock);
@@ -289,7 +299,8 @@ static void await(const int *count, int wanted) {
 /* Leases are renewed after 100 ms, and again 50 ms after a failure. */
 static void listen_closely(void) {
     pthread_mutex_lock(&heard.lock);
-    heard.renewed = heard.failed = heard.lost = 0; /* an earlier test may have run in this process */
+    heard.renewed = heard.failed = heard.lost =
+        0; /* an earlier test may have run in this process */
     pthread_mutex_unlock(&heard.lock);
     struct leasehold_options options = leasehold_options_default();
     options.duration_s = 15;
@@ -462,7 +473,8 @@ static int count_released(void) {
     for (size_t i = 0; i < http_fake_count(fake); i++) {
         bool is_first = is_release(i);
         for (size_t j = 0; is_first && j < i; j++) {
-            is_first = !is_release(j) || strcmp(sent(i, "x-ms-lease-id"), sent(j, "x-ms-lease-id")) != 0;
+            is_first =
+                !is_release(j) || strcmp(sent(i, "x-ms-lease-id"), sent(j, "x-ms-lease-id")) != 0;
         }
         count += is_first;
     }
@@ -484,7 +496,8 @@ START_TEST(close_says_how_many_leases_storage_has_not_taken_back) {
     (void)acquire("b");
     hang(), hang();
     int64_t begun_ms = process_now_ms();
-    ck_assert_int_eq(leasehold_close(client, 1000), 2); /* shorter than a release's timeout: none is repeated */
+    ck_assert_int_eq(leasehold_close(client, 1000),
+                     2); /* shorter than a release's timeout: none is repeated */
     ck_assert_int_ge(process_now_ms() - begun_ms, 1000);
     ck_assert_int_eq(leasehold_close(NULL, 0), 0);
     client = NULL;
@@ -544,7 +557,8 @@ int main(void) {
     tcase_add_loop_test(tests, what_storage_answers_is_the_result_that_a_caller_branches_on, 0,
                         sizeof answers / sizeof answers[0]);
     tcase_add_test(tests, every_result_has_a_text_of_its_own);
-    tcase_add_loop_test(tests, what_answers_in_storages_place_grants_and_refuses_nothing, 0, FOREIGN_STATUSES);
+    tcase_add_loop_test(tests, what_answers_in_storages_place_grants_and_refuses_nothing, 0,
+                        FOREIGN_STATUSES);
     tcase_add_test(tests, breaking_says_whether_there_was_anything_to_break);
     tcase_add_test(tests, the_listener_hears_of_renewals_with_all_there_is_to_say);
     tcase_add_test(tests, the_listener_hears_of_a_failed_renewal_and_of_the_loss);

@@ -25,7 +25,8 @@ static enum status parse(const char *const *words) {
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static void expect(const char *const *words, enum command command, const char *name, int64_t total) {
+static void expect(const char *const *words, enum command command, const char *name,
+                   int64_t total) {
     ck_assert_msg(parse(words) == STATUS_OK, "%s", err.message);
     ck_assert_int_eq(arguments.command, command);
     ck_assert_pstr_eq(arguments.name, name);
@@ -45,7 +46,8 @@ START_TEST(every_command_is_understood) {
     expect(WORDS("products", "add", "list", "0"), COMMAND_PRODUCTS_ADD, "list", 0);
     expect(WORDS("show", "PROD-001"), COMMAND_SHOW, "PROD-001", 0);
     expect(WORDS("leases", "list"), COMMAND_LEASES_LIST, NULL, 0);
-    expect(WORDS("leases", "break", "inventory-PROD-001"), COMMAND_LEASES_BREAK, "inventory-PROD-001", 0);
+    expect(WORDS("leases", "break", "inventory-PROD-001"), COMMAND_LEASES_BREAK,
+           "inventory-PROD-001", 0);
     expect(WORDS("watch"), COMMAND_WATCH, NULL, 0);
     expect(WORDS("help"), COMMAND_HELP, NULL, 0);
 }
@@ -71,9 +73,10 @@ START_TEST(help_is_given_whatever_else_is_asked) {
 END_TEST
 
 START_TEST(the_help_names_every_command_and_exit_code) {
-    static const char *const words[] = {"products list", "products set", "products add", "show",   "leases list",
-                                        "leases break",  "watch",        "--json",       "--help", "0 done",
-                                        "1 it failed",   "2 there is",   "64 a command"};
+    static const char *const words[] = {
+        "products list", "products set", "products add", "show",   "leases list",
+        "leases break",  "watch",        "--json",       "--help", "0 done",
+        "1 it failed",   "2 there is",   "64 a command"};
     ck_assert_ptr_nonnull(strstr(arguments_help(), words[_i]));
 }
 END_TEST

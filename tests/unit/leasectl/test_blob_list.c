@@ -9,15 +9,19 @@
 
 enum { TIMEOUT_MS = 20000, MAX_BLOBS = 4 };
 
-#define PAGE(blobs, marker)                                                                                    \
-    "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://x/\" " \
-    "ContainerName=\"leases\"><Prefix>lease-</Prefix><Blobs>" blobs "</Blobs>" marker "</EnumerationResults>"
-#define BLOB(name, properties, metadata) \
-    "<Blob><Name>" name "</Name><Properties><Etag>0x1</Etag>" properties "</Properties>" metadata "</Blob>"
-#define LEASED                                                                                                   \
-    BLOB("lease-a",                                                                                              \
-         "<LeaseStatus>locked</LeaseStatus><LeaseState>leased</LeaseState><LeaseDuration>fixed</LeaseDuration>", \
-         "<Metadata><leaseName>a</leaseName><createdAt>2025-01-19T14:45:30.123Z</createdAt>"                     \
+#define PAGE(blobs, marker)                                                           \
+    "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults "      \
+    "ServiceEndpoint=\"http://x/\" "                                                  \
+    "ContainerName=\"leases\"><Prefix>lease-</Prefix><Blobs>" blobs "</Blobs>" marker \
+    "</EnumerationResults>"
+#define BLOB(name, properties, metadata)                                                          \
+    "<Blob><Name>" name "</Name><Properties><Etag>0x1</Etag>" properties "</Properties>" metadata \
+    "</Blob>"
+#define LEASED                                                                                    \
+    BLOB("lease-a",                                                                               \
+         "<LeaseStatus>locked</LeaseStatus><LeaseState>leased</LeaseState><LeaseDuration>fixed</" \
+         "LeaseDuration>",                                                                        \
+         "<Metadata><leaseName>a</leaseName><createdAt>2025-01-19T14:45:30.123Z</createdAt>"      \
          "<LeaseState>a lie</LeaseState></Metadata>")
 #define FREE BLOB("lease-b", "<LeaseState>available</LeaseState>", "")
 
@@ -30,7 +34,8 @@ static int count;
 static void set_up(void) {
     char text[512];
     fake = http_fake_new();
-    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+    snprintf(text, sizeof text,
+             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
     count = 0;
@@ -52,12 +57,13 @@ static enum status take(void *context, const struct blob_item *item, struct erro
 }
 
 static enum status list(void) {
-    return blob_list(&storage.client, "leases", "lease-", storage_connection_deadline(&storage, TIMEOUT_MS), take, NULL,
-                     &err);
+    return blob_list(&storage.client, "leases", "lease-",
+                     storage_connection_deadline(&storage, TIMEOUT_MS), take, NULL, &err);
 }
 
 static void push(const char *body) {
-    http_fake_push(fake, &(struct http_fake_answer){.headers = "Content-Type: application/xml\r\n", .body = body});
+    http_fake_push(fake, &(struct http_fake_answer){.headers = "Content-Type: application/xml\r\n",
+                                                    .body = body});
 }
 
 START_TEST(a_blob_comes_with_its_lease_and_its_age) {
@@ -99,7 +105,8 @@ END_TEST
 
 START_TEST(an_answer_that_is_no_such_list_is_malformed) {
     static const char *const bodies[] = {"", "{\"value\":[]}", "<EnumerationResults><Blobs>",
-                                         "<Error><Code>x</Code></Error>", "<EnumerationResults></Blobs>"};
+                                         "<Error><Code>x</Code></Error>",
+                                         "<EnumerationResults></Blobs>"};
     push(bodies[_i]);
     ck_assert_int_eq(list(), STATUS_MALFORMED);
     ck_assert_int_eq(count, 0);
@@ -125,7 +132,8 @@ END_TEST
 
 START_TEST(a_member_that_is_too_long_is_not_there_rather_than_cut) {
     push(PAGE(BLOB("lease-a", "<LeaseState>leased</LeaseState>",
-                   "<Metadata><createdAt>0123456789012345678901234567890123456789012345678901234567890123</createdAt>"
+                   "<Metadata><createdAt>"
+                   "0123456789012345678901234567890123456789012345678901234567890123</createdAt>"
                    "</Metadata>"),
               ""));
     ck_assert_int_eq(list(), STATUS_OK);
@@ -139,7 +147,8 @@ START_TEST(a_visitor_that_fails_ends_the_list) {
     int most = 1;
     strbuf_init(&marker, 100);
     static const char page[] = PAGE(LEASED FREE FREE, "<NextMarker>x</NextMarker>");
-    ck_assert_int_eq(blob_list_read_page(page, strlen(page), take, &most, &marker, &err), STATUS_NO_MEMORY);
+    ck_assert_int_eq(blob_list_read_page(page, strlen(page), take, &most, &marker, &err),
+                     STATUS_NO_MEMORY);
     ck_assert_int_eq(count, 1);
     ck_assert_ptr_nonnull(strstr(err.message, "no more"));
     strbuf_release(&marker);
@@ -147,8 +156,8 @@ START_TEST(a_visitor_that_fails_ends_the_list) {
 END_TEST
 
 START_TEST(a_container_that_is_missing_is_told) {
-    http_fake_push(fake,
-                   &(struct http_fake_answer){.status = 404, .headers = "x-ms-error-code: ContainerNotFound\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 404, .headers = "x-ms-error-code: ContainerNotFound\r\n"});
     ck_assert_int_eq(list(), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "leases"));
 }
@@ -162,7 +171,8 @@ int main(void) {
     tcase_add_test(listing, markers_are_followed_to_the_end);
     tcase_add_test(listing, characters_that_xml_escapes_are_read_as_they_are);
     tcase_add_loop_test(listing, an_answer_that_is_no_such_list_is_malformed, 0, 5);
-    tcase_add_loop_test(listing, a_name_or_marker_that_is_too_long_is_malformed_rather_than_cut, 0, 2);
+    tcase_add_loop_test(listing, a_name_or_marker_that_is_too_long_is_malformed_rather_than_cut, 0,
+                        2);
     tcase_add_test(listing, a_member_that_is_too_long_is_not_there_rather_than_cut);
     tcase_add_test(listing, a_visitor_that_fails_ends_the_list);
     tcase_add_test(listing, a_container_that_is_missing_is_told);

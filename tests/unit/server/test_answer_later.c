@@ -178,7 +178,8 @@ START_TEST(answers_at_once_and_later_take_turns_on_one_connection) {
 END_TEST
 
 START_TEST(pipelined_requests_reach_the_handler_one_by_one) {
-    int fd = send_on_new(GET("/1") GET("/now") "POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo" GET("/3"));
+    int fd = send_on_new(GET("/1") GET(
+        "/now") "POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\ntwo" GET("/3"));
     await_kept();
     assert_silent(fd);
     assert_no_other_is_kept();
@@ -306,7 +307,8 @@ static void await_loop(void) {
 
 START_TEST(the_answer_to_a_caller_who_has_gone_is_dropped) {
     static void (*const go[])(int fd) = {reset, end_politely};
-    static const char *const requests[] = {GET("/gone"), GET("/large"), GET("/gone") GET("/now") GET("/gone")};
+    static const char *const requests[] = {GET("/gone"), GET("/large"),
+                                           GET("/gone") GET("/now") GET("/gone")};
     int fd = send_on_new(requests[_i % 3]);
     await_kept();
     go[_i / 3](fd);
@@ -371,7 +373,8 @@ START_TEST(draining_lets_requests_in_hand_be_answered_later) {
         answer_number(i);
     }
     assert_idle();
-    for (int i = 0; i < 2; i++) { /* what was pipelined behind the second is not answered: the answer says so */
+    for (int i = 0; i < 2;
+         i++) { /* what was pipelined behind the second is not answered: the answer says so */
         raw_http_read(fds[i], &answer, false);
         ck_assert_int_eq(answer.status, 200);
         assert_connection("close");

@@ -74,7 +74,8 @@ static void assert_refused(int status, const char *code) {
     snprintf(expected, sizeof expected, "{\"error\":{\"code\":\"%s\",\"message\":\"", code);
     ck_assert_int_eq(answer.status, status);
     ck_assert_msg(strncmp(answer.body, expected, strlen(expected)) == 0, "%s", answer.body);
-    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection), "close");
+    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection),
+                     "close");
 }
 
 static void assert_busy(void) {
@@ -273,7 +274,8 @@ START_TEST(a_request_in_the_handler_s_hands_has_no_limit) {
     read_answer(held);
     ck_assert_str_eq(answer.body, "GET /wait||");
     char connection[16];
-    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection), "keep-alive");
+    ck_assert_str_eq(raw_response_header(&answer, "Connection", connection, sizeof connection),
+                     "keep-alive");
     close(held);
 }
 END_TEST
@@ -365,7 +367,8 @@ START_TEST(of_a_thousand_callers_at_once_everybody_gets_an_answer) {
     hold(held, THREAD_COUNT / 2);
     open_crowd(CROWD);
     for (int i = 0; i < crowd_count; i++) {
-        ck_assert(raw_http_send(crowd[i], "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"));
+        ck_assert(
+            raw_http_send(crowd[i], "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"));
     }
     for (int i = 0; i < crowd_count; i++) {
         ck_assert(raw_http_send(crowd[i], "hi"));
@@ -411,10 +414,12 @@ int main(void) {
     tcase_add_checked_fixture(slow, set_up_impatient, tear_down);
     tcase_add_test(slow, a_head_that_trickles_in_is_ended_at_the_limit);
     tcase_add_loop_test(slow, a_body_that_trickles_in_is_ended_at_the_limit, 0, 2);
-    tcase_add_test(slow, head_and_body_have_one_limit_together_and_a_kept_connection_s_body_its_own);
+    tcase_add_test(slow,
+                   head_and_body_have_one_limit_together_and_a_kept_connection_s_body_its_own);
     tcase_add_test(slow, a_connection_that_says_nothing_stays);
     tcase_add_test(slow, who_has_been_refused_and_falls_silent_is_closed_in_the_end);
-    tcase_add_loop_test(slow, who_has_been_refused_may_go_on_sending_and_reads_the_answer_then, 0, 4);
+    tcase_add_loop_test(slow, who_has_been_refused_may_go_on_sending_and_reads_the_answer_then, 0,
+                        4);
     tcase_add_test(slow, an_answer_that_nobody_takes_is_given_up_at_the_limit);
     tcase_add_test(slow, an_answer_that_is_taken_too_slowly_is_given_up_at_the_limit);
     tcase_add_test(slow, a_request_in_the_handler_s_hands_has_no_limit);

@@ -35,8 +35,8 @@ static char *exchange(const void *bytes, size_t length) {
     ck_assert(raw_http_send_bytes(fd, bytes, length));
     shutdown(fd, SHUT_WR);
     size_t used = 0;
-    for (ssize_t got;
-         used < sizeof answers - 1 && (got = recv(fd, answers + used, sizeof answers - 1 - used, 0)) > 0;) {
+    for (ssize_t got; used < sizeof answers - 1 &&
+                      (got = recv(fd, answers + used, sizeof answers - 1 - used, 0)) > 0;) {
         used += (size_t)got;
     }
     answers[used] = '\0';
@@ -60,7 +60,8 @@ static const struct {
     size_t length;
 } ambiguous[] = {
     BYTES(POST "Content-Length: 40\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED),
-    BYTES(POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n23\r\n" SMUGGLED "\r\n0\r\n\r\n"),
+    BYTES(POST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n23\r\n" SMUGGLED
+               "\r\n0\r\n\r\n"),
     BYTES(POST "Content-Length: 0\r\nContent-Length: 35\r\n\r\n" SMUGGLED),
     BYTES(POST "Content-Length: 35\r\nContent-Length: 0\r\n\r\n" SMUGGLED),
     BYTES(POST "Content-Length: 0\r\nContent-Length: 0\r\n\r\n" SMUGGLED),
@@ -98,8 +99,10 @@ static const struct {
     BYTES(POST "Transfer-Encoding: identity\r\n\r\n" SMUGGLED),
     BYTES(POST "Transfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n" SMUGGLED),
     BYTES(POST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" SMUGGLED),
-    BYTES(POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" SMUGGLED),
-    BYTES(POST "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED),
+    BYTES(POST
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" SMUGGLED),
+    BYTES(POST
+          "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SMUGGLED),
     BYTES(POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" SMUGGLED),
     BYTES("\r\n\r\n" POST "Content-Length: 0\r\n\r\n" SMUGGLED),
     BYTES("\r\n" POST "Content-Length: 0\r\n\r\n" SMUGGLED),
@@ -108,8 +111,8 @@ static const struct {
 
 START_TEST(what_can_be_read_in_two_ways_is_refused_with_all_that_follows) {
     const char *answers = exchange(ambiguous[_i].bytes, ambiguous[_i].length);
-    ck_assert_msg(strncmp(answers, "HTTP/1.1 4", 10) == 0 && answer_count(answers) == 1, "%s answered\n%s",
-                  ambiguous[_i].bytes, answers);
+    ck_assert_msg(strncmp(answers, "HTTP/1.1 4", 10) == 0 && answer_count(answers) == 1,
+                  "%s answered\n%s", ambiguous[_i].bytes, answers);
     ck_assert_ptr_nonnull(strstr(answers, "{\"error\":{\"code\":\"BadRequest\",\"message\":\""));
     ck_assert_int_eq(echo_server_calls(), 0);
 }
@@ -132,15 +135,17 @@ static const char *const bad_chunks[] = {
     "8000000000000000\r\nhello\r\n0\r\n\r\n",
     "7FFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n",
     "FFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n",
-    "00000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n0\r\n\r\n",
+    "00000000000000000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n0"
+    "\r\n\r\n",
 };
 
 START_TEST(a_chunk_whose_size_is_no_plain_number_ends_the_connection) {
     char request[512];
-    snprintf(request, sizeof request, POST "Transfer-Encoding: chunked\r\n\r\n%s" SMUGGLED, bad_chunks[_i]);
+    snprintf(request, sizeof request, POST "Transfer-Encoding: chunked\r\n\r\n%s" SMUGGLED,
+             bad_chunks[_i]);
     const char *answers = exchange(request, strlen(request));
-    ck_assert_msg(strncmp(answers, "HTTP/1.1 4", 10) == 0 && answer_count(answers) == 1, "%s answered\n%s", request,
-                  answers);
+    ck_assert_msg(strncmp(answers, "HTTP/1.1 4", 10) == 0 && answer_count(answers) == 1,
+                  "%s answered\n%s", request, answers);
     ck_assert_int_eq(echo_server_calls(), 0);
 }
 END_TEST
@@ -163,7 +168,8 @@ END_TEST
 
 START_TEST(a_body_is_read_to_its_end_whatever_it_looks_like) {
     char request[512];
-    snprintf(request, sizeof request, POST "Content-Length: %zu\r\n\r\n%sGET /next HTTP/1.1\r\nHost: h\r\n\r\n",
+    snprintf(request, sizeof request,
+             POST "Content-Length: %zu\r\n\r\n%sGET /next HTTP/1.1\r\nHost: h\r\n\r\n",
              strlen(SMUGGLED), SMUGGLED);
     const char *answers = exchange(request, strlen(request));
     ck_assert_int_eq(answer_count(answers), 2);
@@ -193,7 +199,8 @@ static const char *const plain[] = {
     POST "X: a\tb\r\nContent-Length: 2\r\n\r\nhiGET /next HTTP/1.1\r\n\r\n",
     POST "X:\r\nContent-Length: 2\r\n\r\nhiGET /next HTTP/1.1\r\n\r\n",
     POST "!#$%&'*+-.^_`|~09azAZ: y\r\nContent-Length: 2\r\n\r\nhiGET /next HTTP/1.1\r\n\r\n",
-    POST "Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n01\r\ni\r\n0\r\nTrailer: t\r\n\r\nGET /next HTTP/1.1\r\n\r\n",
+    POST "Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n01\r\ni\r\n0\r\nTrailer: t\r\n\r\nGET /next "
+         "HTTP/1.1\r\n\r\n",
 };
 
 START_TEST(a_plain_request_is_read_whole_and_the_next_behind_it) {
@@ -217,7 +224,8 @@ START_TEST(a_request_that_comes_byte_by_byte_is_read_as_in_one_piece) {
         }
         struct http_head_reader whole;
         http_head_reader_init(&whole, false);
-        ck_assert_int_eq(http_head_feed(&whole, plain[i], strlen(plain[i]), &used), HTTP_HEAD_COMPLETE);
+        ck_assert_int_eq(http_head_feed(&whole, plain[i], strlen(plain[i]), &used),
+                         HTTP_HEAD_COMPLETE);
         ck_assert_ptr_eq(plain[i] + used, at + 1);
         ck_assert_str_eq(reader.text.data, whole.text.data);
         http_head_reader_cleanup(&reader);
@@ -242,7 +250,8 @@ START_TEST(a_tolerant_reader_takes_what_the_host_s_own_server_takes) {
     size_t used = 0;
     http_headers_init(&headers);
     http_head_reader_init(&reader, true);
-    ck_assert_int_eq(http_head_feed(&reader, tolerated[_i], strlen(tolerated[_i]), &used), HTTP_HEAD_COMPLETE);
+    ck_assert_int_eq(http_head_feed(&reader, tolerated[_i], strlen(tolerated[_i]), &used),
+                     HTTP_HEAD_COMPLETE);
     ck_assert(http_head_parse(&reader, &head, &headers, &why));
     struct http_body framing;
     struct strbuf body;
@@ -263,7 +272,8 @@ START_TEST(a_tolerant_reader_takes_what_the_host_s_own_server_takes) {
 END_TEST
 
 START_TEST(headers_of_one_name_are_joined) {
-    static const char text[] = "GET / HTTP/1.1\r\nKey: k1\r\nOther: o\r\nkey:  k2\r\nKEY: k3 \r\n\r\n";
+    static const char text[] =
+        "GET / HTTP/1.1\r\nKey: k1\r\nOther: o\r\nkey:  k2\r\nKEY: k3 \r\n\r\n";
     struct http_head_reader reader;
     struct http_headers headers;
     struct http_head head;
@@ -293,7 +303,8 @@ int main(void) {
                         sizeof refused_bodies / sizeof *refused_bodies);
     tcase_add_test(tcase, a_body_is_read_to_its_end_whatever_it_looks_like);
     tcase_add_test(tcase, nothing_that_came_before_is_read_again_behind_white_space);
-    tcase_add_loop_test(tcase, a_plain_request_is_read_whole_and_the_next_behind_it, 0, sizeof plain / sizeof *plain);
+    tcase_add_loop_test(tcase, a_plain_request_is_read_whole_and_the_next_behind_it, 0,
+                        sizeof plain / sizeof *plain);
     tcase_add_test(tcase, a_request_that_comes_byte_by_byte_is_read_as_in_one_piece);
     tcase_add_loop_test(tcase, a_tolerant_reader_takes_what_the_host_s_own_server_takes, 0,
                         sizeof tolerated / sizeof *tolerated);

@@ -39,7 +39,8 @@ static sem_t go_on;   /* awaited by it */
 static atomic_int call_count;
 
 /* Sends back all that it was given: "METHOD PATH|QUERY|BODY". */
-static void echo(void *context, const struct http_request *request, struct http_response *response) {
+static void echo(void *context, const struct http_request *request,
+                 struct http_response *response) {
     (void)context;
     atomic_fetch_add(&call_count, 1);
     if (strcmp(request->path, "/wait") == 0) {
@@ -64,7 +65,9 @@ static void echo(void *context, const struct http_request *request, struct http_
     if (strcmp(request->path, "/split") == 0) {
         http_headers_add(&response->headers, "X-Split", "one\r\nX-Injected: two");
     }
-    response->status = strcmp(request->path, "/created") == 0 ? 201 : strcmp(request->path, "/empty") == 0 ? 204 : 200;
+    response->status = strcmp(request->path, "/created") == 0 ? 201
+                       : strcmp(request->path, "/empty") == 0 ? 204
+                                                              : 200;
     strbuf_appendf(&response->body, "%s %s|%s|", request->method, request->path, request->query);
     strbuf_append(&response->body, request->body, request->body_length);
 }
@@ -154,8 +157,10 @@ START_TEST(every_method_reaches_the_handler) {
     char request[128];
     char expected[64];
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        snprintf(request, sizeof request,
-                 "%s /x HTTP/1.1\r\nHost: h\r\nOrigin: o\r\nAccess-Control-Request-Method: GET\r\n\r\n", methods[i]);
+        snprintf(
+            request, sizeof request,
+            "%s /x HTTP/1.1\r\nHost: h\r\nOrigin: o\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+            methods[i]);
         snprintf(expected, sizeof expected, "%s /x||", methods[i]);
         ask_once(request);
         ck_assert_str_eq(answer.body, expected);
@@ -164,7 +169,8 @@ START_TEST(every_method_reaches_the_handler) {
 END_TEST
 
 START_TEST(a_websocket_handshake_is_a_request_like_any_other) {
-    ask_once("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    ask_once("GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
+             "websocket\r\nSec-WebSocket-Version: 13\r\n"
              "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
     ck_assert_str_eq(answer.body, "GET /ws||");
 }
@@ -183,7 +189,8 @@ END_TEST
 
 START_TEST(a_body_may_come_in_chunks_and_pieces) {
     int fd = raw_http_connect(http_server_port(server));
-    ck_assert(raw_http_send(fd, "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"));
+    ck_assert(raw_http_send(
+        fd, "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"));
     ck_assert(raw_http_send(fd, "llo\r\nA\r\n, chunks! \r\n0\r\n\r\n"));
     raw_http_read(fd, &answer, false);
     ck_assert_str_eq(answer.body, "POST /b||hello, chunks! ");
@@ -196,7 +203,8 @@ END_TEST
 
 START_TEST(a_body_that_waits_to_be_invited_is_invited) {
     int fd = raw_http_connect(http_server_port(server));
-    ck_assert(raw_http_send(fd, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+    ck_assert(raw_http_send(
+        fd, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
     raw_http_read(fd, &answer, true);
     ck_assert_int_eq(answer.status, 100);
     ck_assert(raw_http_send(fd, "hi"));
@@ -208,12 +216,14 @@ END_TEST
 
 START_TEST(pipelined_requests_are_answered_in_order_on_one_connection) {
     int fd = raw_http_connect(http_server_port(server));
-    ck_assert(raw_http_send(fd,
-                            "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
-                            "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
-                            "POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n"
-                            "GET /4 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
-    static const char *const expected[] = {"POST /1||one", "GET /2||", "POST /3||three", "GET /4||"};
+    ck_assert(raw_http_send(
+        fd,
+        "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
+        "GET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
+        "POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nthree\r\n0\r\n\r\n"
+        "GET /4 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+    static const char *const expected[] = {"POST /1||one", "GET /2||", "POST /3||three",
+                                           "GET /4||"};
     for (size_t i = 0; i < 4; i++) {
         raw_http_read(fd, &answer, false);
         ck_assert_str_eq(answer.body, expected[i]);
@@ -228,12 +238,16 @@ END_TEST
 
 static void post_body(size_t length, bool chunked) {
     char request[MAX_BODY_BYTES + 512];
-    int used = chunked ? snprintf(request, sizeof request,
-                                  "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n", length)
-                       : snprintf(request, sizeof request, "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n",
-                                  length);
+    int used =
+        chunked
+            ? snprintf(request, sizeof request,
+                       "POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                       length)
+            : snprintf(request, sizeof request,
+                       "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", length);
     memset(request + used, 'x', length);
-    snprintf(request + used + length, sizeof request - (size_t)used - length, "%s", chunked ? "\r\n0\r\n\r\n" : "");
+    snprintf(request + used + length, sizeof request - (size_t)used - length, "%s",
+             chunked ? "\r\n0\r\n\r\n" : "");
     ask_once(request);
 }
 
@@ -262,7 +276,8 @@ START_TEST(who_sends_far_too_much_can_finish_and_read_the_answer) {
     memset(block, 'x', sizeof block);
     int fd = ask("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 921600\r\n\r\n");
     for (int i = 0; i < 9; i++) {
-        ck_assert_msg(raw_http_send_bytes(fd, block, sizeof block), "the connection was reset at block %d", i);
+        ck_assert_msg(raw_http_send_bytes(fd, block, sizeof block),
+                      "the connection was reset at block %d", i);
     }
     ck_assert_int_eq(answer.status, 413);
     assert_is_listened_to(fd);
@@ -271,7 +286,8 @@ START_TEST(who_sends_far_too_much_can_finish_and_read_the_answer) {
 END_TEST
 
 START_TEST(an_uninvited_body_over_the_limit_is_not_invited) {
-    int fd = ask("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\nExpect: 100-continue\r\n\r\n");
+    int fd =
+        ask("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\nExpect: 100-continue\r\n\r\n");
     ck_assert_int_eq(answer.status, 413);
     close(fd);
 }
@@ -344,7 +360,8 @@ START_TEST(a_url_over_8_kib_is_refused) {
 END_TEST
 
 START_TEST(two_hundred_headers_pass_and_one_more_does_not) {
-    ask_with_headers("POST /x HTTP/1.1\r\n", HTTP_SERVER_MAX_HEADERS - 1, 1, "Content-Length: 2\r\n\r\nhi");
+    ask_with_headers("POST /x HTTP/1.1\r\n", HTTP_SERVER_MAX_HEADERS - 1, 1,
+                     "Content-Length: 2\r\n\r\nhi");
     ck_assert_str_eq(answer.body, "POST /x||hi");
     ask_with_headers("POST /x HTTP/1.1\r\n", HTTP_SERVER_MAX_HEADERS, 1,
                      "Content-Length: 27\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n");
@@ -486,8 +503,9 @@ static void *run_client(void *context) {
         char expected[64];
         char body[16];
         snprintf(body, sizeof body, "%d", client->number * REQUESTS_PER_CLIENT + i);
-        snprintf(request, sizeof request, "POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s",
-                 client->number, strlen(body), body);
+        snprintf(request, sizeof request,
+                 "POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", client->number,
+                 strlen(body), body);
         snprintf(expected, sizeof expected, "POST /%d||%s", client->number, body);
         ck_assert(raw_http_send(fd, request));
         raw_http_read(fd, &response, false);
@@ -517,16 +535,19 @@ END_TEST
 /* Starting and stopping */
 
 START_TEST(a_port_in_use_is_a_clear_error) {
-    struct http_server_options options = {
-        .port = http_server_port(server), .max_in_hand = 1, .max_body_bytes = 1, .max_response_bytes = 1};
+    struct http_server_options options = {.port = http_server_port(server),
+                                          .max_in_hand = 1,
+                                          .max_body_bytes = 1,
+                                          .max_response_bytes = 1};
     struct http_server *second = NULL;
     struct error err;
     ck_assert_int_eq(blocking_server_start(&host, &second, &options, &err), STATUS_UNAVAILABLE);
     ck_assert_ptr_null(second);
     char address[64];
     snprintf(address, sizeof address, "127.0.0.1:%d", options.port);
-    ck_assert_msg(strstr(err.message, address) != NULL && strstr(err.message, "Address already in use") != NULL, "%s",
-                  err.message);
+    ck_assert_msg(strstr(err.message, address) != NULL &&
+                      strstr(err.message, "Address already in use") != NULL,
+                  "%s", err.message);
 }
 END_TEST
 
@@ -549,7 +570,8 @@ START_TEST(only_the_loopback_address_listens) {
     int found = 0;
     while (fgets(line, sizeof line, sockets) != NULL) {
         char listening[64];
-        snprintf(listening, sizeof listening, ":%04X 00000000:0000 0A", (unsigned)http_server_port(server));
+        snprintf(listening, sizeof listening, ":%04X 00000000:0000 0A",
+                 (unsigned)http_server_port(server));
         const char *entry = strstr(line, listening);
         if (entry != NULL) {
             ck_assert_mem_eq(entry - strlen(LOOPBACK), LOOPBACK, strlen(LOOPBACK));
@@ -627,9 +649,11 @@ START_TEST(no_descriptor_of_the_server_is_inherited) {
     struct descriptors before;
     descriptors_list(&before);
     struct http_server *other = start(0, 2);
-    int fds[2] = {raw_http_connect(http_server_port(other)), raw_http_connect(http_server_port(other))};
+    int fds[2] = {raw_http_connect(http_server_port(other)),
+                  raw_http_connect(http_server_port(other))};
     for (int i = 0; i < 2; i++) {
-        ck_assert(raw_http_send(fds[i], i == 0 ? "GET /x HTTP/1.1\r\n\r\n" : "GET /wait HTTP/1.1\r\n\r\n"));
+        ck_assert(raw_http_send(fds[i],
+                                i == 0 ? "GET /x HTTP/1.1\r\n\r\n" : "GET /wait HTTP/1.1\r\n\r\n"));
     }
     raw_http_read(fds[0], &answer, false);
     sem_wait(&entered);
@@ -667,7 +691,8 @@ int main(void) {
     tcase_add_test(tcase, a_body_that_waits_to_be_invited_is_invited);
     tcase_add_test(tcase, pipelined_requests_are_answered_in_order_on_one_connection);
     tcase_add_test(tcase, a_body_at_the_limit_arrives_whole);
-    tcase_add_test(tcase, a_body_one_byte_over_the_limit_is_told_to_the_handler_and_ends_the_connection);
+    tcase_add_test(tcase,
+                   a_body_one_byte_over_the_limit_is_told_to_the_handler_and_ends_the_connection);
     tcase_add_test(tcase, who_sends_far_too_much_can_finish_and_read_the_answer);
     tcase_add_test(tcase, an_uninvited_body_over_the_limit_is_not_invited);
     tcase_add_test(tcase, what_is_no_request_is_answered_in_the_api_s_shape);

@@ -9,8 +9,9 @@
 #include "support/processes/check_main.h"
 
 #define KEY "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
-#define ACCOUNT_SIGN_IN \
-    "DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY ";EndpointSuffix=core.windows.net"
+#define ACCOUNT_SIGN_IN                                                    \
+    "DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY \
+    ";EndpointSuffix=core.windows.net"
 
 #define ADDRESS "DistributedLeasing:StorageAccountUri=https://shop.blob.core.windows.net"
 
@@ -26,22 +27,26 @@ static void tear_down(void) {
 
 #define load(...) settings_loader_load(&loader, ENVIRONMENT(__VA_ARGS__))
 #define load_ok(...) settings_loader_expect_ok(&loader, ENVIRONMENT(__VA_ARGS__))
-#define assert_refused(line, ...) settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
+#define assert_refused(line, ...) \
+    settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
 
 /* --- secrets --- */
 
 START_TEST(a_client_secret_is_never_shown) {
-    assert_refused(PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
-                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", PRINCIPAL "ClientSecret=hunt\ner2");
+    assert_refused(
+        PRINCIPAL "ClientSecret has a value that is not shown here; allowed: " TEXT_ALLOWED,
+        ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", PRINCIPAL "ClientSecret=hunt\ner2");
 }
 END_TEST
 
 START_TEST(a_connection_string_is_never_shown) {
-    ck_assert_int_eq(load("DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY "!"),
-                     STATUS_INVALID_ARGUMENT);
-    ck_assert_str_eq(loader.err.message,
-                     "DistributedLeasing:ConnectionString: AccountKey is not a key in base64; allowed: "
-                     "an Azure Storage connection string or UseDevelopmentStorage=true");
+    ck_assert_int_eq(
+        load("DistributedLeasing:ConnectionString=AccountName=shop;AccountKey=" KEY "!"),
+        STATUS_INVALID_ARGUMENT);
+    ck_assert_str_eq(
+        loader.err.message,
+        "DistributedLeasing:ConnectionString: AccountKey is not a key in base64; allowed: "
+        "an Azure Storage connection string or UseDevelopmentStorage=true");
 }
 END_TEST
 
@@ -56,8 +61,8 @@ START_TEST(a_secret_in_the_wrong_place_is_not_shown) {
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char entry[200];
         snprintf(entry, sizeof entry, "DistributedLeasing__Endpoint=%s", values[i]);
-        assert_refused("DistributedLeasing__Endpoint has a value that is not shown here; allowed: " ADDRESS_ALLOWED
-                       "https://ACCOUNT.blob.core.windows.net",
+        assert_refused("DistributedLeasing__Endpoint has a value that is not shown here; "
+                       "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net",
                        SIGN_IN, entry);
         snprintf(entry, sizeof entry, "DistributedLeasing__ContainerName=%s", values[i]);
         ck_assert_int_eq(load(SIGN_IN, entry), STATUS_INVALID_ARGUMENT);
@@ -84,8 +89,9 @@ END_TEST
 
 /* --- signing in and endpoints --- */
 
-#define NOT_SIGNED_IN                                                                                 \
-    "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string or " \
+#define NOT_SIGNED_IN                                                                              \
+    "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string " \
+    "or "                                                                                          \
     "UseDevelopmentStorage=true"
 #define OR_AN_ADDRESS ", or DistributedLeasing:StorageAccountUri to sign in without a key"
 #define WITH_TOKENS "DistributedLeasing:UseManagedIdentity=true"
@@ -107,55 +113,71 @@ static void assert_signs_in_with_tokens(const char *blob_endpoint, const char *t
 
 START_TEST(an_address_alone_signs_in_with_tokens) {
     load_ok(ADDRESS);
-    assert_signs_in_with_tokens("https://shop.blob.core.windows.net", "https://shop.table.core.windows.net");
+    assert_signs_in_with_tokens("https://shop.blob.core.windows.net",
+                                "https://shop.table.core.windows.net");
     ck_assert_int_eq(loader.settings.authentication.mode, SIGN_IN_AUTO);
     load_ok("DistributedLeasing__Endpoint=https://127.0.0.1:10000/devstoreaccount1",
             "Inventory__TableServiceUri=https://127.0.0.1:10002/devstoreaccount1");
-    assert_signs_in_with_tokens("https://127.0.0.1:10000/devstoreaccount1", "https://127.0.0.1:10002/devstoreaccount1");
+    assert_signs_in_with_tokens("https://127.0.0.1:10000/devstoreaccount1",
+                                "https://127.0.0.1:10002/devstoreaccount1");
     assert_refused(NOT_SIGNED_IN ", since DistributedLeasing:UseManagedIdentity is false", ADDRESS,
                    "DistributedLeasing:UseManagedIdentity=false");
 }
 END_TEST
 
 START_TEST(a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for) {
-    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net");
+    load_ok(ACCOUNT_SIGN_IN,
+            "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net");
     ck_assert(!loader.settings.use_managed_identity);
     ck_assert_uint_gt(loader.settings.account.key_length, 0);
-    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net", WITH_TOKENS);
-    assert_signs_in_with_tokens("https://other.blob.core.windows.net", "https://other.table.core.windows.net");
-    assert_refused("DistributedLeasing:StorageAccountUri is not set, and DistributedLeasing:UseManagedIdentity=true "
+    load_ok(ACCOUNT_SIGN_IN,
+            "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net",
+            WITH_TOKENS);
+    assert_signs_in_with_tokens("https://other.blob.core.windows.net",
+                                "https://other.table.core.windows.net");
+    assert_refused("DistributedLeasing:StorageAccountUri is not set, and "
+                   "DistributedLeasing:UseManagedIdentity=true "
                    "needs it; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net",
                    ACCOUNT_SIGN_IN, WITH_TOKENS);
 }
 END_TEST
 
 START_TEST(a_key_is_not_sent_over_http_to_another_machine) {
-    ck_assert_int_eq(load(ACCOUNT_SIGN_IN ";DefaultEndpointsProtocol=http"), STATUS_INVALID_ARGUMENT);
-    ck_assert_str_eq(loader.err.message,
-                     "DistributedLeasing:ConnectionString: it would sign in to http://shop.blob.core.windows.net over "
-                     "http; http is for localhost, 127.0.0.0/8 and [::1] alone; allowed: an Azure Storage connection "
-                     "string or UseDevelopmentStorage=true");
+    ck_assert_int_eq(load(ACCOUNT_SIGN_IN ";DefaultEndpointsProtocol=http"),
+                     STATUS_INVALID_ARGUMENT);
+    ck_assert_str_eq(loader.err.message, "DistributedLeasing:ConnectionString: it would sign in to "
+                                         "http://shop.blob.core.windows.net over "
+                                         "http; http is for localhost, 127.0.0.0/8 and [::1] "
+                                         "alone; allowed: an Azure Storage connection "
+                                         "string or UseDevelopmentStorage=true");
 }
 END_TEST
 
-#define NEEDED_BY(mode) " is not set; allowed: a text, which DistributedLeasing:Authentication:Mode=" mode " needs"
+#define NEEDED_BY(mode) \
+    " is not set; allowed: a text, which DistributedLeasing:Authentication:Mode=" mode " needs"
 
 START_TEST(a_mode_chosen_by_name_must_have_all_that_it_needs) {
     static const char workload[] = MODE "WorkloadIdentity", principal[] = MODE "ServicePrincipal";
-    assert_refused(WORKLOAD "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS, workload);
-    assert_refused(WORKLOAD "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS, workload,
-                   "AZURE_TENANT_ID=t");
-    assert_refused(WORKLOAD "TokenFilePath (or AZURE_FEDERATED_TOKEN_FILE)" NEEDED_BY("WorkloadIdentity"), ADDRESS,
-                   workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c");
-    load_ok(ADDRESS, workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_FEDERATED_TOKEN_FILE=/f");
-    assert_refused(PRINCIPAL "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS, principal);
-    assert_refused(PRINCIPAL "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS, principal,
-                   PRINCIPAL "TenantId=t");
+    assert_refused(WORKLOAD "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS,
+                   workload);
+    assert_refused(WORKLOAD "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("WorkloadIdentity"), ADDRESS,
+                   workload, "AZURE_TENANT_ID=t");
+    assert_refused(WORKLOAD
+                   "TokenFilePath (or AZURE_FEDERATED_TOKEN_FILE)" NEEDED_BY("WorkloadIdentity"),
+                   ADDRESS, workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c");
+    load_ok(ADDRESS, workload, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
+            "AZURE_FEDERATED_TOKEN_FILE=/f");
+    assert_refused(PRINCIPAL "TenantId (or AZURE_TENANT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS,
+                   principal);
+    assert_refused(PRINCIPAL "ClientId (or AZURE_CLIENT_ID)" NEEDED_BY("ServicePrincipal"), ADDRESS,
+                   principal, PRINCIPAL "TenantId=t");
     assert_refused(PRINCIPAL "ClientSecret (or AZURE_CLIENT_SECRET) or CertificatePath (or "
                              "AZURE_CLIENT_CERTIFICATE_PATH)" NEEDED_BY("ServicePrincipal"),
                    ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c");
-    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c", PRINCIPAL "ClientSecret=s");
-    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c", PRINCIPAL "CertificatePath=/p");
+    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c",
+            PRINCIPAL "ClientSecret=s");
+    load_ok(ADDRESS, principal, PRINCIPAL "TenantId=t", PRINCIPAL "ClientId=c",
+            PRINCIPAL "CertificatePath=/p");
     load_ok(ADDRESS, MODE "ManagedIdentity");
     load_ok(ADDRESS, MODE "Development");
     load_ok(SIGN_IN, workload); /* a connection string signs in: the mode does not matter */
@@ -175,19 +197,22 @@ START_TEST(an_address_replaces_the_endpoints_of_the_connection_string) {
     load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:Endpoint=https://shop.blob.storage.azure.net/");
     ck_assert_str_eq(loader.settings.account.name, "shop");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://shop.blob.storage.azure.net");
-    ck_assert_str_eq(loader.settings.account.table_endpoint, "https://shop.table.storage.azure.net");
+    ck_assert_str_eq(loader.settings.account.table_endpoint,
+                     "https://shop.table.storage.azure.net");
 }
 END_TEST
 
 START_TEST(an_address_that_does_not_tell_the_table_endpoint_leaves_it) {
-    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://proxy.example.com/a.blob.b");
+    load_ok(ACCOUNT_SIGN_IN,
+            "DistributedLeasing:StorageAccountUri=https://proxy.example.com/a.blob.b");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://proxy.example.com/a.blob.b");
     ck_assert_str_eq(loader.settings.account.table_endpoint, "https://shop.table.core.windows.net");
 }
 END_TEST
 
 START_TEST(a_table_address_wins_over_the_one_that_follows_from_the_blobs) {
-    load_ok(ACCOUNT_SIGN_IN, "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net",
+    load_ok(ACCOUNT_SIGN_IN,
+            "DistributedLeasing:StorageAccountUri=https://other.blob.core.windows.net",
             "Inventory:TableServiceUri=https://tables.example.com");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://other.blob.core.windows.net");
     ck_assert_str_eq(loader.settings.account.table_endpoint, "https://tables.example.com");
@@ -195,12 +220,12 @@ START_TEST(a_table_address_wins_over_the_one_that_follows_from_the_blobs) {
 END_TEST
 
 START_TEST(a_table_store_needs_a_table_endpoint) {
-    static const char sas[] =
-        "DistributedLeasing:ConnectionString=BlobEndpoint=https://proxy.example.com;SharedAccessSignature=sv=1&sig=2";
-    assert_refused(
-        "Inventory:TableServiceUri is not set, and the blob endpoint https://proxy.example.com does not tell it; "
-        "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net",
-        sas);
+    static const char sas[] = "DistributedLeasing:ConnectionString=BlobEndpoint=https://"
+                              "proxy.example.com;SharedAccessSignature=sv=1&sig=2";
+    assert_refused("Inventory:TableServiceUri is not set, and the blob endpoint "
+                   "https://proxy.example.com does not tell it; "
+                   "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net",
+                   sas);
     load_ok(sas, "Inventory:Store=Memory");
     load_ok(sas, "Inventory:TableServiceUri=https://tables.example.com");
     ck_assert_str_eq(loader.settings.account.table_endpoint, "https://tables.example.com");
@@ -211,8 +236,8 @@ START_TEST(an_address_is_taken_only_as_long_as_its_table_address_fits) {
     static const char start[] = "https://a.blob."; /* and a long name of a host */
     for (int length = 510; length <= 511; length++) {
         char entry[1024];
-        snprintf(entry, sizeof entry, "DistributedLeasing:StorageAccountUri=%s%0*d", start, length - (int)strlen(start),
-                 0);
+        snprintf(entry, sizeof entry, "DistributedLeasing:StorageAccountUri=%s%0*d", start,
+                 length - (int)strlen(start), 0);
         ck_assert_int_eq(load(SIGN_IN, entry), length == 510 ? STATUS_OK : STATUS_INVALID_ARGUMENT);
         ck_assert_uint_eq(strlen(loader.settings.account.table_endpoint), length == 510 ? 511 : 0);
     }
@@ -246,15 +271,19 @@ enum { RENEWAL_COUNT = sizeof renewals / sizeof renewals[0] };
 START_TEST(only_an_interval_that_is_set_can_be_at_odds_with_the_threshold) {
     const struct renewal *renewal = &renewals[_i];
     char duration[80], threshold[80], interval[80], line[300];
-    snprintf(duration, sizeof duration, "DistributedLeasing:DefaultLeaseDuration=%s", renewal->duration);
-    snprintf(threshold, sizeof threshold, "DistributedLeasing:AutoRenewSafetyThreshold=%s", renewal->threshold);
-    snprintf(interval, sizeof interval, "DistributedLeasing:AutoRenewInterval=%s", renewal->interval);
+    snprintf(duration, sizeof duration, "DistributedLeasing:DefaultLeaseDuration=%s",
+             renewal->duration);
+    snprintf(threshold, sizeof threshold, "DistributedLeasing:AutoRenewSafetyThreshold=%s",
+             renewal->threshold);
+    snprintf(interval, sizeof interval, "DistributedLeasing:AutoRenewInterval=%s",
+             renewal->interval);
     if (renewal->limit == NULL) {
         load_ok(SIGN_IN, duration, threshold, interval);
         ck_assert_double_eq_tol(loader.settings.lease.renew_fraction, renewal->fraction, 1e-9);
     } else {
         snprintf(line, sizeof line,
-                 "DistributedLeasing:AutoRenewInterval is '%s'; allowed: a time span from 00:00:00.001, below %s "
+                 "DistributedLeasing:AutoRenewInterval is '%s'; allowed: a time span from "
+                 "00:00:00.001, below %s "
                  "(AutoRenewSafetyThreshold of DefaultLeaseDuration)",
                  renewal->interval, renewal->limit);
         assert_refused(line, SIGN_IN, duration, threshold, interval);
@@ -269,9 +298,11 @@ START_TEST(aliases_are_read_and_the_setting_itself_wins) {
     ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "alias-");
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-", "DistributedLeasing:BlobPrefix=main-");
     ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "main-");
-    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias", "DistributedLeasing:StorageAccountUri=https://main");
+    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias",
+            "DistributedLeasing:StorageAccountUri=https://main");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://main");
-    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias", "DistributedLeasing:StorageAccountUri=");
+    load_ok(SIGN_IN, "DistributedLeasing:Endpoint=https://alias",
+            "DistributedLeasing:StorageAccountUri=");
     ck_assert_str_eq(loader.settings.account.blob_endpoint, "https://alias");
 }
 END_TEST
@@ -290,7 +321,8 @@ START_TEST(workload_identity_falls_back_to_the_variables_of_azure) {
 END_TEST
 
 START_TEST(a_service_principal_falls_back_to_the_variables_of_azure) {
-    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s", PRINCIPAL "ClientId=main");
+    load_ok(ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s",
+            PRINCIPAL "ClientId=main");
     ck_assert_str_eq(loader.settings.authentication.principal_tenant_id, "t");
     ck_assert_str_eq(loader.settings.authentication.principal_client_id, "main");
     ck_assert_str_eq(loader.settings.authentication.principal_client_secret, "s");
@@ -301,10 +333,11 @@ START_TEST(a_service_principal_falls_back_to_the_variables_of_azure) {
 END_TEST
 
 START_TEST(the_secrets_of_azures_variables_are_never_shown) {
-    assert_refused("AZURE_CLIENT_SECRET has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
-                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=hunt\ter2");
-    assert_refused("IDENTITY_HEADER has a value that is not shown here; allowed: " TEXT_ALLOWED, ADDRESS,
-                   "IDENTITY_ENDPOINT=http://localhost", "IDENTITY_HEADER=hunt\ter2");
+    assert_refused("AZURE_CLIENT_SECRET has a value that is not shown here; allowed: " TEXT_ALLOWED,
+                   ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
+                   "AZURE_CLIENT_SECRET=hunt\ter2");
+    assert_refused("IDENTITY_HEADER has a value that is not shown here; allowed: " TEXT_ALLOWED,
+                   ADDRESS, "IDENTITY_ENDPOINT=http://localhost", "IDENTITY_HEADER=hunt\ter2");
 }
 END_TEST
 
@@ -316,14 +349,17 @@ START_TEST(a_refusal_has_the_name_as_the_user_wrote_it) {
     assert_refused(line, SIGN_IN, "distributedleasing__BLOBPREFIX=?");
     snprintf(line, sizeof line, "DistributedLeasing:KeyPrefix%s", rest);
     assert_refused(line, SIGN_IN, "DistributedLeasing:KeyPrefix=?");
-    temp_folder_write(&loader.folder, "appsettings.json", "{\"distributedLeasing\":{\"keyPrefix\":\"?\"}}");
+    temp_folder_write(&loader.folder, "appsettings.json",
+                      "{\"distributedLeasing\":{\"keyPrefix\":\"?\"}}");
     snprintf(line, sizeof line, "distributedLeasing:keyPrefix%s", rest);
     assert_refused(line, SIGN_IN);
     temp_folder_write(&loader.folder, "appsettings.json", "{}");
-    assert_refused("distributedLeasing__connectionString: AccountName is missing; allowed: an Azure Storage connection "
+    assert_refused("distributedLeasing__connectionString: AccountName is missing; allowed: an "
+                   "Azure Storage connection "
                    "string or UseDevelopmentStorage=true",
                    "distributedLeasing__connectionString=AccountKey=" KEY);
-    assert_refused("DISTRIBUTEDLEASING__AUTORENEWINTERVAL is '00:00:30'; allowed: a time span from 00:00:00.001, below "
+    assert_refused("DISTRIBUTEDLEASING__AUTORENEWINTERVAL is '00:00:30'; allowed: a time span from "
+                   "00:00:00.001, below "
                    "00:00:27.000 (AutoRenewSafetyThreshold of DefaultLeaseDuration)",
                    SIGN_IN, "DISTRIBUTEDLEASING__AUTORENEWINTERVAL=00:00:30");
 }
@@ -335,7 +371,8 @@ START_TEST(underscores_win_for_a_setting_and_for_its_alias) {
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=x", "DistributedLeasing__KeyPrefix=winner");
     ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
     load_ok(SIGN_IN, "DistributedLeasing__KeyPrefix=x", "DistributedLeasing:BlobPrefix=winner");
-    ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner"); /* no alias wins over the setting */
+    ck_assert_str_eq(loader.settings.lease_store.blob_prefix,
+                     "winner"); /* no alias wins over the setting */
     load_ok(SIGN_IN, "DistributedLeasing:Metadata:a=x", "DistributedLeasing__Metadata__A=winner");
     ck_assert_uint_eq(loader.settings.lease_store.metadata.count, 1);
     ck_assert_str_eq(loader.settings.lease_store.metadata.items[0].value, "winner");
@@ -357,7 +394,8 @@ static const char *const unused[][3] = {
     {SIGN_IN, "SSL_CERT_FILE=/nowhere"},
     {SIGN_IN, "Inventory:Store=Memory", "Inventory:TableServiceUri=nowhere"},
     {SIGN_IN, "Inventory:Store=Memory", "Inventory:TableName=?"},
-    {ADDRESS, "DistributedLeasing:UseManagedIdentity=true", "DistributedLeasing:ConnectionString=nonsense"},
+    {ADDRESS, "DistributedLeasing:UseManagedIdentity=true",
+     "DistributedLeasing:ConnectionString=nonsense"},
     {ADDRESS, "AZURE_CLIENT_SECRET=a\nb"},
     {ADDRESS, "AZURE_CLIENT_SECRET=\"quoted\"", "AZURE_TENANT_ID=t"},
     {ADDRESS, "AZURE_FEDERATED_TOKEN_FILE=a\nb", "AZURE_TENANT_ID=t"},
@@ -371,7 +409,8 @@ enum { UNUSED_COUNT = sizeof unused / sizeof unused[0] };
 
 START_TEST(what_is_not_used_stops_nothing) {
     const char *environment[4] = {unused[_i][0], unused[_i][1], unused[_i][2], NULL};
-    ck_assert_msg(settings_loader_load(&loader, environment) == STATUS_OK, "%s", loader.err.message);
+    ck_assert_msg(settings_loader_load(&loader, environment) == STATUS_OK, "%s",
+                  loader.err.message);
 }
 END_TEST
 
@@ -398,39 +437,48 @@ END_TEST
 /* --- mistakes that are often made --- */
 
 #define REFERENCE "@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/s/)"
-#define UNRESOLVED                                                                                                  \
-    " is a Key Vault reference that was not resolved; Azure's portal says why beside the setting (often the app's " \
+#define UNRESOLVED                                                                                 \
+    " is a Key Vault reference that was not resolved; Azure's portal says why beside the setting " \
+    "(often the app's "                                                                            \
     "identity may not read it); allowed: "
 
 START_TEST(a_key_vault_reference_that_was_not_resolved_is_named_in_any_setting) {
     assert_refused("DistributedLeasing__ConnectionString" UNRESOLVED
                    "an Azure Storage connection string or UseDevelopmentStorage=true",
                    "DistributedLeasing__ConnectionString=" REFERENCE);
-    assert_refused("AZURE_CLIENT_SECRET" UNRESOLVED TEXT_ALLOWED, ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
-                   "AZURE_CLIENT_SECRET=" REFERENCE);
-    assert_refused("DistributedLeasing:StorageAccountUri" UNRESOLVED ADDRESS_ALLOWED
-                   "https://ACCOUNT.blob.core.windows.net",
-                   "DistributedLeasing:StorageAccountUri= @microsoft.keyvault(VaultName=v;SecretName=s)");
+    assert_refused("AZURE_CLIENT_SECRET" UNRESOLVED TEXT_ALLOWED, ADDRESS, "AZURE_TENANT_ID=t",
+                   "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=" REFERENCE);
+    assert_refused(
+        "DistributedLeasing:StorageAccountUri" UNRESOLVED ADDRESS_ALLOWED
+        "https://ACCOUNT.blob.core.windows.net",
+        "DistributedLeasing:StorageAccountUri= @microsoft.keyvault(VaultName=v;SecretName=s)");
     ck_assert_int_eq(load(SIGN_IN, "Inventory__SeedProducts=" REFERENCE), STATUS_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(loader.err.message, "Inventory__SeedProducts" UNRESOLVED));
-    ck_assert_int_eq(load(SIGN_IN, "DistributedLeasing__Metadata__a=" REFERENCE), STATUS_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(loader.err.message, "DistributedLeasing__Metadata__a is a Key Vault reference"));
+    ck_assert_int_eq(load(SIGN_IN, "DistributedLeasing__Metadata__a=" REFERENCE),
+                     STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(
+        strstr(loader.err.message, "DistributedLeasing__Metadata__a is a Key Vault reference"));
     ck_assert_int_eq(load(SIGN_IN, "SSL_CERT_FILE=" REFERENCE), STATUS_OK); /* not used */
     ck_assert_int_eq(load(ADDRESS, "SSL_CERT_FILE=" REFERENCE), STATUS_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(loader.err.message, "SSL_CERT_FILE is a Key Vault reference"));
-    ck_assert_int_eq(load(SIGN_IN, "Logging__LogLevel__Default=@Microsoft.AppConfiguration(Endpoint=https://x)"),
-                     STATUS_INVALID_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(loader.err.message, "is an App Configuration reference that was not resolved"));
+    ck_assert_int_eq(
+        load(SIGN_IN, "Logging__LogLevel__Default=@Microsoft.AppConfiguration(Endpoint=https://x)"),
+        STATUS_INVALID_ARGUMENT);
+    ck_assert_ptr_nonnull(
+        strstr(loader.err.message, "is an App Configuration reference that was not resolved"));
 }
 END_TEST
 
 START_TEST(a_value_in_quotes_is_named) {
-    assert_refused("DistributedLeasing__ConnectionString stands in quotes; leave them out; allowed: an Azure Storage "
+    assert_refused("DistributedLeasing__ConnectionString stands in quotes; leave them out; "
+                   "allowed: an Azure Storage "
                    "connection string or UseDevelopmentStorage=true",
                    "DistributedLeasing__ConnectionString=\"AccountName=shop;AccountKey=" KEY "\"");
-    assert_refused("AZURE_CLIENT_SECRET stands in quotes; leave them out; allowed: " TEXT_ALLOWED, ADDRESS,
-                   "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET='hunter2'");
-    assert_refused("DistributedLeasing:ContainerName stands in quotes; leave them out; allowed: 3 to 63 lower-case "
+    assert_refused("AZURE_CLIENT_SECRET stands in quotes; leave them out; allowed: " TEXT_ALLOWED,
+                   ADDRESS, "AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c",
+                   "AZURE_CLIENT_SECRET='hunter2'");
+    assert_refused("DistributedLeasing:ContainerName stands in quotes; leave them out; allowed: 3 "
+                   "to 63 lower-case "
                    "letters, digits and single hyphens, a letter or digit first and last",
                    SIGN_IN, "DistributedLeasing:ContainerName=\"leases\"");
 }
@@ -442,19 +490,24 @@ static const struct {
     const char *says;
 } addresses[] = {
     {"DistributedLeasing__StorageAccountUri=https://shop.table.core.windows.net",
-     "DistributedLeasing__StorageAccountUri is 'https://shop.table.core.windows.net': it is the address of tables, not "
+     "DistributedLeasing__StorageAccountUri is 'https://shop.table.core.windows.net': it is the "
+     "address of tables, not "
      "of "
      "blobs; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
     {"DistributedLeasing__Endpoint=https://shop.blob.core.windows.net/leases",
-     "DistributedLeasing__Endpoint is 'https://shop.blob.core.windows.net/leases': a container follows in it, which "
+     "DistributedLeasing__Endpoint is 'https://shop.blob.core.windows.net/leases': a container "
+     "follows in it, which "
      "has a "
      "setting of its own; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
     {"Inventory__TableServiceUri=https://shop.blob.core.windows.net",
-     "Inventory__TableServiceUri is 'https://shop.blob.core.windows.net': it is the address of blobs, not of tables; "
+     "Inventory__TableServiceUri is 'https://shop.blob.core.windows.net': it is the address of "
+     "blobs, not of tables; "
      "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net"},
     {"DistributedLeasing__Endpoint=https://shop.blob.core.windows.net/leases?sv=1&sig=hunter2",
-     "DistributedLeasing__Endpoint has a value that is not shown here: a SAS follows in it; in a connection string it "
-     "stands as SharedAccessSignature=...; allowed: " ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"},
+     "DistributedLeasing__Endpoint has a value that is not shown here: a SAS follows in it; in a "
+     "connection string it "
+     "stands as SharedAccessSignature=...; allowed: " ADDRESS_ALLOWED
+     "https://ACCOUNT.blob.core.windows.net"},
 };
 enum { ADDRESS_COUNT = sizeof addresses / sizeof addresses[0] };
 
@@ -464,14 +517,16 @@ START_TEST(a_mistaken_address_is_named) {
 END_TEST
 
 START_TEST(settings_come_from_the_files_too) {
-    temp_folder_write(&loader.folder, "local.settings.json",
-                      "{\"Values\":{\"DistributedLeasing:ConnectionString\":\"UseDevelopmentStorage=true\","
-                      "\"DistributedLeasing__ContainerName\":\"local\"}}");
     temp_folder_write(
-        &loader.folder, "appsettings.json",
-        "{\"DistributedLeasing\":{\"ContainerName\":\"app\",\"AutoRenewMaxRetries\":7,\"AutoRenew\":false,"
-        "\"AutoRenewSafetyThreshold\":0.8,\"Metadata\":{\"team\":\"shop\"}}}");
-    temp_folder_write(&loader.folder, "host.json", "{\"extensions\":{\"http\":{\"routePrefix\":\"v2\"}}}");
+        &loader.folder, "local.settings.json",
+        "{\"Values\":{\"DistributedLeasing:ConnectionString\":\"UseDevelopmentStorage=true\","
+        "\"DistributedLeasing__ContainerName\":\"local\"}}");
+    temp_folder_write(&loader.folder, "appsettings.json",
+                      "{\"DistributedLeasing\":{\"ContainerName\":\"app\",\"AutoRenewMaxRetries\":"
+                      "7,\"AutoRenew\":false,"
+                      "\"AutoRenewSafetyThreshold\":0.8,\"Metadata\":{\"team\":\"shop\"}}}");
+    temp_folder_write(&loader.folder, "host.json",
+                      "{\"extensions\":{\"http\":{\"routePrefix\":\"v2\"}}}");
     load_ok("HANDLER_INSTANCE=x");
     ck_assert_str_eq(loader.settings.lease_store.container, "local");
     ck_assert_int_eq(loader.settings.lease.renew_max_retries, 7);
@@ -485,28 +540,32 @@ END_TEST
 START_TEST(a_file_that_is_not_json_is_refused_by_name) {
     temp_folder_write(&loader.folder, "appsettings.json", "oops");
     ck_assert_int_eq(load(SIGN_IN), STATUS_INVALID_ARGUMENT);
-    ck_assert_msg(strstr(loader.err.message, "appsettings.json: not valid JSON") != NULL, "%s", loader.err.message);
+    ck_assert_msg(strstr(loader.err.message, "appsettings.json: not valid JSON") != NULL, "%s",
+                  loader.err.message);
 }
 END_TEST
 
 START_TEST(the_message_is_optional) {
     char *none[] = {NULL};
-    ck_assert_int_eq(app_settings_load(loader.folder.path, none, &loader.settings, NULL), STATUS_INVALID_ARGUMENT);
+    ck_assert_int_eq(app_settings_load(loader.folder.path, none, &loader.settings, NULL),
+                     STATUS_INVALID_ARGUMENT);
 }
 END_TEST
 
 /* --- metadata, seeds, instance --- */
 
-#define METADATA_ALLOWED                                                                                             \
-    "allowed: a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable ASCII characters, no " \
-    "space "                                                                                                         \
+#define METADATA_ALLOWED                                                                        \
+    "allowed: a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable " \
+    "ASCII characters, no "                                                                     \
+    "space "                                                                                    \
     "first or last; 7 KiB in all"
 
 START_TEST(metadata_is_collected_and_a_higher_place_wins) {
-    temp_folder_write(
-        &loader.folder, "appsettings.json",
-        "{\"DistributedLeasing\":{\"Metadata\":{\"OWNER\":\"app\",\"_b2\":\"two words\",\"gone\":\"x\"}}}");
-    load_ok(SIGN_IN, "DistributedLeasing__Metadata__owner=environment", "DistributedLeasing__Metadata__gone=");
+    temp_folder_write(&loader.folder, "appsettings.json",
+                      "{\"DistributedLeasing\":{\"Metadata\":{\"OWNER\":\"app\",\"_b2\":\"two "
+                      "words\",\"gone\":\"x\"}}}");
+    load_ok(SIGN_IN, "DistributedLeasing__Metadata__owner=environment",
+            "DistributedLeasing__Metadata__gone=");
     const struct http_headers *metadata = &loader.settings.lease_store.metadata;
     ck_assert_uint_eq(metadata->count, 2);
     ck_assert_str_eq(metadata->items[0].name, "owner");
@@ -527,9 +586,10 @@ START_TEST(metadata_that_blobs_cannot_have_is_refused) {
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         char entry[100], line[512];
-        snprintf(entry, sizeof entry, "distributedleasing__Metadata__%s=%s", refused[i].name, refused[i].value);
-        snprintf(line, sizeof line, "distributedleasing__Metadata__%s is '%s'; " METADATA_ALLOWED, refused[i].name,
-                 refused[i].shown);
+        snprintf(entry, sizeof entry, "distributedleasing__Metadata__%s=%s", refused[i].name,
+                 refused[i].value);
+        snprintf(line, sizeof line, "distributedleasing__Metadata__%s is '%s'; " METADATA_ALLOWED,
+                 refused[i].name, refused[i].shown);
         assert_refused(line, SIGN_IN, entry);
     }
 }
@@ -583,11 +643,11 @@ END_TEST
 START_TEST(the_instance_has_a_name_from_azure_from_the_user_or_from_the_process) {
     char pid[20];
     snprintf(pid, sizeof pid, "%d", (int)getpid());
-    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=0123456789abcdef", "WEBSITE_POD_NAME=p", "CONTAINER_NAME=c",
-            "HANDLER_INSTANCE=2");
+    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=0123456789abcdef", "WEBSITE_POD_NAME=p",
+            "CONTAINER_NAME=c", "HANDLER_INSTANCE=2");
     ck_assert_str_eq(loader.settings.instance, "89abcdef");
-    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=", "WEBSITE_POD_NAME=a1b2-7f8e9d-x4z9q", "CONTAINER_NAME=c",
-            "HANDLER_INSTANCE=2");
+    load_ok(SIGN_IN, "WEBSITE_INSTANCE_ID=", "WEBSITE_POD_NAME=a1b2-7f8e9d-x4z9q",
+            "CONTAINER_NAME=c", "HANDLER_INSTANCE=2");
     ck_assert_str_eq(loader.settings.instance, "9d-x4z9q");
     load_ok(SIGN_IN, "CONTAINER_NAME=5FE24C73-638412345678901234", "HANDLER_INSTANCE=2");
     ck_assert_str_eq(loader.settings.instance, "78901234");
@@ -612,7 +672,8 @@ int main(void) {
     tcase_add_test(tests, no_line_of_an_error_holds_the_word_that_makes_it_less);
     tcase_add_test(tests, without_a_connection_string_and_an_address_nothing_loads);
     tcase_add_test(tests, an_address_alone_signs_in_with_tokens);
-    tcase_add_test(tests, a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for);
+    tcase_add_test(tests,
+                   a_connection_string_signs_in_beside_an_address_unless_tokens_are_asked_for);
     tcase_add_test(tests, a_key_is_not_sent_over_http_to_another_machine);
     tcase_add_test(tests, a_mode_chosen_by_name_must_have_all_that_it_needs);
     tcase_add_test(tests, a_service_principal_falls_back_to_the_variables_of_azure);
@@ -623,7 +684,8 @@ int main(void) {
     tcase_add_test(tests, a_table_address_wins_over_the_one_that_follows_from_the_blobs);
     tcase_add_test(tests, a_table_store_needs_a_table_endpoint);
     tcase_add_test(tests, an_address_is_taken_only_as_long_as_its_table_address_fits);
-    tcase_add_loop_test(tests, only_an_interval_that_is_set_can_be_at_odds_with_the_threshold, 0, RENEWAL_COUNT);
+    tcase_add_loop_test(tests, only_an_interval_that_is_set_can_be_at_odds_with_the_threshold, 0,
+                        RENEWAL_COUNT);
     tcase_add_test(tests, aliases_are_read_and_the_setting_itself_wins);
     tcase_add_test(tests, workload_identity_falls_back_to_the_variables_of_azure);
     tcase_add_test(tests, a_refusal_has_the_name_as_the_user_wrote_it);

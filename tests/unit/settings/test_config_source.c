@@ -57,7 +57,8 @@ static void assert_refused(const char *name, const char *why) {
 #define assert_value(name, expected) ck_assert_pstr_eq(config_source_get(&source, name), expected)
 
 START_TEST(the_environment_wins_over_local_settings_and_those_over_appsettings) {
-    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"A\":\"local\",\"B\":\"local\"}}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"A\":\"local\",\"B\":\"local\"}}");
     temp_folder_write(&folder, "appsettings.json", "{\"A\":\"app\",\"B\":\"app\",\"C\":\"app\"}");
     load_ok("A=environment", NULL, NULL);
     assert_value("A", "environment");
@@ -76,7 +77,8 @@ START_TEST(local_settings_are_not_even_opened_when_a_host_has_started_us) {
 END_TEST
 
 START_TEST(two_underscores_are_a_colon_everywhere_and_case_does_not_count) {
-    temp_folder_write(&folder, "local.settings.json", "{\"Values\":{\"Local__One\":\"1\",\"Local:Two\":\"2\"}}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"Values\":{\"Local__One\":\"1\",\"Local:Two\":\"2\"}}");
     temp_folder_write(&folder, "appsettings.json", "{\"App\":{\"One\":\"3\"},\"App:Two\":\"4\"}");
     load_ok("ENV__ONE__x=5", "Env:Two=6", "A___B_C=7");
     assert_value("local:ONE", "1");
@@ -112,10 +114,11 @@ END_TEST
 
 START_TEST(underscores_win_over_a_colon_in_each_file) {
     temp_folder_write(&folder, "local.settings.json",
-                      "{\"Values\":{\"L__One\":\"winner\",\"L:One\":\"x\",\"L:Two\":\"x\",\"L__Two\":\"winner\"}}");
-    temp_folder_write(
-        &folder, "appsettings.json",
-        "{\"A__One\":\"winner\",\"A\":{\"One\":\"x\",\"Two\":\"x\"},\"A__Two\":\"winner\",\"L__One\":\"x\"}");
+                      "{\"Values\":{\"L__One\":\"winner\",\"L:One\":\"x\",\"L:Two\":\"x\",\"L__"
+                      "Two\":\"winner\"}}");
+    temp_folder_write(&folder, "appsettings.json",
+                      "{\"A__One\":\"winner\",\"A\":{\"One\":\"x\",\"Two\":\"x\"},\"A__Two\":"
+                      "\"winner\",\"L__One\":\"x\"}");
     load_ok("A:Two=environment", NULL, NULL);
     assert_value("L:One", "winner");
     assert_value("L:Two", "winner");
@@ -127,8 +130,9 @@ END_TEST
 START_TEST(of_one_name_that_stands_twice_in_a_file_the_last_wins) {
     temp_folder_write(&folder, "local.settings.json",
                       "{\"Values\":{\"A\":\"x\"},\"Values\":{\"B\":\"x\",\"B\":\"last\"}}");
-    temp_folder_write(&folder, "appsettings.json",
-                      "{\"C\":{\"D\":\"x\"},\"C:D\":\"x\",\"c\":{\"d\":\"last\"},\"E\":\"x\",\"E\":null}");
+    temp_folder_write(
+        &folder, "appsettings.json",
+        "{\"C\":{\"D\":\"x\"},\"C:D\":\"x\",\"c\":{\"d\":\"last\"},\"E\":\"x\",\"E\":null}");
     load_ok(NULL, NULL, NULL);
     assert_value("A", NULL);
     assert_value("B", "last");
@@ -174,9 +178,11 @@ START_TEST(an_empty_value_hides_the_lower_places) {
 END_TEST
 
 START_TEST(json_is_flattened_as_dotnet_does_it) {
-    temp_folder_write(&folder, "appsettings.json",
-                      "{\"Deep\":{\"Er\":{\"Est\":\"text\"}},\"List\":[\"zero\",1,[true],{\"Name\":false}],"
-                      "\"Number\":-12,\"Half\":0.95,\"Large\":12345678901,\"Null\":null,\"None\":{},\"Empty\":[]}");
+    temp_folder_write(
+        &folder, "appsettings.json",
+        "{\"Deep\":{\"Er\":{\"Est\":\"text\"}},\"List\":[\"zero\",1,[true],{\"Name\":false}],"
+        "\"Number\":-12,\"Half\":0.95,\"Large\":12345678901,\"Null\":null,\"None\":{},\"Empty\":[]"
+        "}");
     load_ok(NULL, NULL, NULL);
     assert_value("Deep:Er:Est", "text");
     assert_value("List:0", "zero");
@@ -191,16 +197,17 @@ START_TEST(json_is_flattened_as_dotnet_does_it) {
 END_TEST
 
 START_TEST(comments_a_last_comma_and_a_byte_order_mark_are_allowed) {
-    temp_folder_write(&folder, "appsettings.json", "\xEF\xBB\xBF{ // one\n \"A\": \"a//b\", /* two */ }");
+    temp_folder_write(&folder, "appsettings.json",
+                      "\xEF\xBB\xBF{ // one\n \"A\": \"a//b\", /* two */ }");
     load_ok(NULL, NULL, NULL);
     assert_value("A", "a//b");
 }
 END_TEST
 
 START_TEST(of_local_settings_only_the_values_are_app_settings) {
-    temp_folder_write(
-        &folder, "local.settings.json",
-        "{\"IsEncrypted\":false,\"values\":{\"A\":\"1\"},\"Host\":{\"CORS\":\"*\"},\"ConnectionStrings\":{}}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"IsEncrypted\":false,\"values\":{\"A\":\"1\"},\"Host\":{\"CORS\":\"*\"},"
+                      "\"ConnectionStrings\":{}}");
     load_ok(NULL, NULL, NULL);
     assert_value("A", "1");
     ck_assert_uint_eq(source.count, 1);
@@ -232,14 +239,21 @@ static const struct {
     const char *text;
     const char *prefix;
 } host_files[] = {
-    {"{\"version\":\"2.0\",\"version\":\"2.0\",\"extensions\":{\"http\":{\"routePrefix\":\"a\",\"routePrefix\":\"b\"}}"
+    {"{\"version\":\"2.0\",\"version\":\"2.0\",\"extensions\":{\"http\":{\"routePrefix\":\"a\","
+     "\"routePrefix\":\"b\"}}"
      "}",
      "b"},
     {"{\"extensions\":{\"http\":{\"routePrefix\":\"a\"}},\"extensions\":{\"queues\":{}}}", NULL},
-    {"{\"extensions\":{\"http\":{\"routePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":\"b\"}}}", "b"},
-    {"{\"Extensions\":{\"HTTP\":{\"RoutePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":\"b\"}}}", "b"},
-    {"\xEF\xBB\xBF// the host's\n{\"extensions\":{/* http */\"http\":{\"routePrefix\":\"b\",},},}", "b"},
-    {"{\"logging\":{\"logLevel\":[1e999,{}]},\"functionTimeout\":-1,\"extensions\":{\"http\":{\"routePrefix\":\"\"}}}",
+    {"{\"extensions\":{\"http\":{\"routePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":"
+     "\"b\"}}}",
+     "b"},
+    {"{\"Extensions\":{\"HTTP\":{\"RoutePrefix\":\"a\"}},\"extensions\":{\"http\":{\"routePrefix\":"
+     "\"b\"}}}",
+     "b"},
+    {"\xEF\xBB\xBF// the host's\n{\"extensions\":{/* http */\"http\":{\"routePrefix\":\"b\",},},}",
+     "b"},
+    {"{\"logging\":{\"logLevel\":[1e999,{}]},\"functionTimeout\":-1,\"extensions\":{\"http\":{"
+     "\"routePrefix\":\"\"}}}",
      ""},
     {"{\"extensions\":[],\"customHandler\":7}", NULL},
 };
@@ -252,8 +266,8 @@ START_TEST(what_the_host_takes_in_host_json_stops_nothing) {
 }
 END_TEST
 
-static const char *const broken[] = {"",   "{", "[]", "{'extensions':{}}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}",
-                                     "NaN"};
+static const char *const broken[] = {
+    "", "{", "[]", "{'extensions':{}}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\xff\"}", "NaN"};
 enum { BROKEN_COUNT = sizeof broken / sizeof broken[0] };
 
 START_TEST(a_host_json_that_is_beyond_us_stops_nothing) {
@@ -291,7 +305,8 @@ START_TEST(a_file_that_is_not_a_json_object_is_refused_by_name) {
 END_TEST
 
 START_TEST(a_file_that_cannot_be_read_is_refused_by_name) {
-    temp_folder_write_folder(&folder, file_names[_i]); /* root may read every file, but no folder as one */
+    temp_folder_write_folder(&folder,
+                             file_names[_i]); /* root may read every file, but no folder as one */
     assert_refused(file_names[_i], "cannot be read: Is a directory");
 }
 END_TEST
@@ -319,7 +334,8 @@ START_TEST(a_file_of_one_mebibyte_is_read_and_one_byte_more_refused) {
 END_TEST
 
 START_TEST(a_broken_file_is_not_quoted) {
-    temp_folder_write(&folder, "appsettings.json", "{\"ConnectionString\":\"AccountKey=c2VjcmV0\" oops}");
+    temp_folder_write(&folder, "appsettings.json",
+                      "{\"ConnectionString\":\"AccountKey=c2VjcmV0\" oops}");
     assert_refused("appsettings.json", "at byte");
     ck_assert_ptr_null(strstr(err.message, "c2VjcmV0"));
 }
@@ -332,7 +348,8 @@ START_TEST(values_that_are_no_object_are_refused) {
 END_TEST
 
 START_TEST(encrypted_local_settings_are_refused) {
-    temp_folder_write(&folder, "local.settings.json", "{\"IsEncrypted\":true,\"Values\":{\"A\":\"CfDJ8\"}}");
+    temp_folder_write(&folder, "local.settings.json",
+                      "{\"IsEncrypted\":true,\"Values\":{\"A\":\"CfDJ8\"}}");
     assert_refused("local.settings.json", "encrypted");
 }
 END_TEST

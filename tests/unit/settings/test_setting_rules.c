@@ -21,7 +21,8 @@ static void tear_down(void) {
 }
 
 #define load_ok(...) settings_loader_expect_ok(&loader, ENVIRONMENT(__VA_ARGS__))
-#define assert_refused(line, ...) settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
+#define assert_refused(line, ...) \
+    settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
 
 enum kind { INT, INT64, BOOL, DOUBLE, CHARS, STRING };
 
@@ -40,55 +41,73 @@ static const struct field {
     FIELD("AzureFunctionsJobHost:extensions:http:routePrefix", CHARS, route_prefix, "api",
           "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)"),
     FIELD("Logging:LogLevel:Default", INT, log_level, "2",
-          "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or Critical, 6 or None"),
+          "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or Critical, 6 or "
+          "None"),
     FIELD("DistributedLeasing:StorageAccountUri", CHARS, account.blob_endpoint,
-          "http://127.0.0.1:10000/devstoreaccount1", ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
-    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, use_managed_identity, "false", "true or false"),
+          "http://127.0.0.1:10000/devstoreaccount1",
+          ADDRESS_ALLOWED "https://ACCOUNT.blob.core.windows.net"),
+    FIELD("DistributedLeasing:UseManagedIdentity", BOOL, use_managed_identity, "false",
+          "true or false"),
     FIELD("DistributedLeasing:Authentication:Mode", INT, authentication.mode, "0",
-          "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"),
-    FIELD(IDENTITY "ClientId", STRING, authentication.managed_identity_client_id, NULL, TEXT_ALLOWED),
+          "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
+          "Development"),
+    FIELD(IDENTITY "ClientId", STRING, authentication.managed_identity_client_id, NULL,
+          TEXT_ALLOWED),
     FIELD(WORKLOAD "TenantId", STRING, authentication.workload_tenant_id, NULL, TEXT_ALLOWED),
     FIELD(WORKLOAD "ClientId", STRING, authentication.workload_client_id, NULL, TEXT_ALLOWED),
-    FIELD(WORKLOAD "TokenFilePath", STRING, authentication.workload_token_file_path, NULL, TEXT_ALLOWED),
+    FIELD(WORKLOAD "TokenFilePath", STRING, authentication.workload_token_file_path, NULL,
+          TEXT_ALLOWED),
     FIELD(PRINCIPAL "TenantId", STRING, authentication.principal_tenant_id, NULL, TEXT_ALLOWED),
     FIELD(PRINCIPAL "ClientId", STRING, authentication.principal_client_id, NULL, TEXT_ALLOWED),
-    FIELD(PRINCIPAL "ClientSecret", STRING, authentication.principal_client_secret, NULL, TEXT_ALLOWED),
-    FIELD(PRINCIPAL "CertificatePath", STRING, authentication.principal_certificate_path, NULL, TEXT_ALLOWED),
+    FIELD(PRINCIPAL "ClientSecret", STRING, authentication.principal_client_secret, NULL,
+          TEXT_ALLOWED),
+    FIELD(PRINCIPAL "CertificatePath", STRING, authentication.principal_certificate_path, NULL,
+          TEXT_ALLOWED),
     FIELD("AZURE_CLIENT_ID", STRING, authentication.azure_client_id, NULL, TEXT_ALLOWED),
-    FIELD("AZURE_AUTHORITY_HOST", CHARS, authentication.authority, "https://login.microsoftonline.com",
-          ADDRESS_ALLOWED "https://login.microsoftonline.com"),
-    FIELD("AZURE_POD_IDENTITY_AUTHORITY_HOST", CHARS, authentication.imds_host, "http://169.254.169.254",
+    FIELD("AZURE_AUTHORITY_HOST", CHARS, authentication.authority,
+          "https://login.microsoftonline.com", ADDRESS_ALLOWED "https://login.microsoftonline.com"),
+    FIELD("AZURE_POD_IDENTITY_AUTHORITY_HOST", CHARS, authentication.imds_host,
+          "http://169.254.169.254",
           "an http or https address without a query, like http://169.254.169.254"),
     FIELD("IDENTITY_ENDPOINT", STRING, authentication.identity_endpoint, NULL, TEXT_ALLOWED),
     FIELD("IDENTITY_HEADER", STRING, authentication.identity_header, NULL, TEXT_ALLOWED),
-    FIELD("SSL_CERT_FILE", STRING, ca_file, NULL, "a file that can be read, with certificates in PEM form"),
-    FIELD("DistributedLeasing:ContainerName", CHARS, lease_store.container, "leases",
-          "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"),
-    FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease_store.create_container, "true", "true or false"),
+    FIELD("SSL_CERT_FILE", STRING, ca_file, NULL,
+          "a file that can be read, with certificates in PEM form"),
+    FIELD(
+        "DistributedLeasing:ContainerName", CHARS, lease_store.container, "leases",
+        "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"),
+    FIELD("DistributedLeasing:CreateContainerIfNotExists", BOOL, lease_store.create_container,
+          "true", "true or false"),
     FIELD("DistributedLeasing:BlobPrefix", CHARS, lease_store.blob_prefix, "lease-",
-          "up to 100 of A-Z a-z 0-9 . _ ~ - /, no part in front of a slash empty or ending with a dot"),
+          "up to 100 of A-Z a-z 0-9 . _ ~ - /, no part in front of a slash empty or ending with a "
+          "dot"),
     FIELD("DistributedLeasing:AutoRenew", BOOL, lease.auto_renew, "true", "true or false"),
     FIELD("DistributedLeasing:DefaultLeaseDuration", INT, lease.duration_s, "30",
           "whole seconds from 00:00:15 to 00:01:00, or Infinite"),
     FIELD("DistributedLeasing:AutoRenewInterval", DOUBLE, lease.renew_fraction, "0.666667",
           "a time span from 00:00:00.001, below the safety threshold"),
-    FIELD("DistributedLeasing:AutoRenewMaxRetries", INT, lease.renew_max_retries, "3", "a whole number from 0 to 100"),
-    FIELD("DistributedLeasing:AutoRenewRetryInterval", INT64, lease.renew_retry_ms, "1000", WAIT_ALLOWED),
+    FIELD("DistributedLeasing:AutoRenewMaxRetries", INT, lease.renew_max_retries, "3",
+          "a whole number from 0 to 100"),
+    FIELD("DistributedLeasing:AutoRenewRetryInterval", INT64, lease.renew_retry_ms, "1000",
+          WAIT_ALLOWED),
     FIELD("DistributedLeasing:AutoRenewSafetyThreshold", DOUBLE, lease.safety_threshold, "0.9",
           "a decimal number from 0.5 to 0.95"),
     FIELD("DistributedLeasing:AcquireTimeout", INT64, lease.acquire_timeout_ms, "10000",
           "a time span from 00:00:00 to 00:10:00"),
-    FIELD("DistributedLeasing:AcquireRetryInterval", INT64, lease.acquire_retry_ms, "50", WAIT_ALLOWED),
+    FIELD("DistributedLeasing:AcquireRetryInterval", INT64, lease.acquire_retry_ms, "50",
+          WAIT_ALLOWED),
     FIELD("Inventory:Store", INT, store_kind, "0", "Table, Memory"),
-    FIELD("Inventory:TableServiceUri", CHARS, account.table_endpoint, "http://127.0.0.1:10002/devstoreaccount1",
+    FIELD("Inventory:TableServiceUri", CHARS, account.table_endpoint,
+          "http://127.0.0.1:10002/devstoreaccount1",
           ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net"),
     FIELD("Inventory:TableName", CHARS, table_name, "inventory",
           "3 to 63 letters and digits, a letter first, not \"tables\""),
     FIELD("Inventory:ReservationLifetime", INT64, inventory.reservation_lifetime_ms, "1800000",
           "a time span from 00:00:00.001 to 3650.00:00:00"),
-    FIELD("Inventory:SeedProducts", INT64, inventory.seed_count, "0",
-          "ID=N;ID=N with different IDs (1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not "
-          "reconciliation-job) and N from 0 to 1000000000"),
+    FIELD(
+        "Inventory:SeedProducts", INT64, inventory.seed_count, "0",
+        "ID=N;ID=N with different IDs (1 to 128 of A-Z a-z 0-9 . _ ~ -, no dot at the end, and not "
+        "reconciliation-job) and N from 0 to 1000000000"),
     FIELD("Inventory:ProcessingTime", INT64, inventory.processing_time_ms, "0",
           "a time span from 00:00:00 to 01:00:00"),
 };
@@ -145,14 +164,20 @@ static const struct context {
     const char *beside[8];
 } contexts[] = {
     {MODE,
-     {ADDRESS, "azure_tenant_id=t", "azure_client_id=c", "azure_client_secret=s", "azure_federated_token_file=/f"}},
+     {ADDRESS, "azure_tenant_id=t", "azure_client_id=c", "azure_client_secret=s",
+      "azure_federated_token_file=/f"}},
     {IDENTITY, {ADDRESS, MODE "ManagedIdentity"}},
     {WORKLOAD,
-     {ADDRESS, MODE "WorkloadIdentity", "azure_tenant_id=t", "azure_client_id=c", "azure_federated_token_file=/f"}},
-    {PRINCIPAL "Certificate", {ADDRESS, MODE "ServicePrincipal", "azure_tenant_id=t", "azure_client_id=c"}},
-    {PRINCIPAL, {ADDRESS, MODE "ServicePrincipal", "azure_tenant_id=t", "azure_client_id=c", "azure_client_secret=s"}},
+     {ADDRESS, MODE "WorkloadIdentity", "azure_tenant_id=t", "azure_client_id=c",
+      "azure_federated_token_file=/f"}},
+    {PRINCIPAL "Certificate",
+     {ADDRESS, MODE "ServicePrincipal", "azure_tenant_id=t", "azure_client_id=c"}},
+    {PRINCIPAL,
+     {ADDRESS, MODE "ServicePrincipal", "azure_tenant_id=t", "azure_client_id=c",
+      "azure_client_secret=s"}},
     {"AZURE_CLIENT_ID", {ADDRESS}},
-    {"AZURE_AUTHORITY_HOST", {ADDRESS, "azure_tenant_id=t", "azure_client_id=c", "azure_client_secret=s"}},
+    {"AZURE_AUTHORITY_HOST",
+     {ADDRESS, "azure_tenant_id=t", "azure_client_id=c", "azure_client_secret=s"}},
     {"AZURE_POD_IDENTITY", {ADDRESS}},
     {"IDENTITY_ENDPOINT", {ADDRESS, "identity_header=h"}},
     {"IDENTITY_HEADER", {ADDRESS, "identity_endpoint=http://localhost"}},
@@ -189,7 +214,8 @@ static const struct example {
     {"Logging:LogLevel:Default", "0", "0"},
     {"Logging:LogLevel:Default", "3", "3"},
     {"Logging:LogLevel:Default", " 6\n", "6"},
-    {"DistributedLeasing:StorageAccountUri", "https://a.blob.core.windows.net/", "https://a.blob.core.windows.net"},
+    {"DistributedLeasing:StorageAccountUri", "https://a.blob.core.windows.net/",
+     "https://a.blob.core.windows.net"},
     {"DistributedLeasing:StorageAccountUri", "http://localhost:10000/devstoreaccount1",
      "http://localhost:10000/devstoreaccount1"},
     {"DistributedLeasing:StorageAccountUri", "http://127.0.0.1", "http://127.0.0.1"},
@@ -214,8 +240,10 @@ static const struct example {
     {"AZURE_AUTHORITY_HOST", "https://login.chinacloudapi.cn/", "https://login.chinacloudapi.cn"},
     {"AZURE_AUTHORITY_HOST", "http://127.3.2.1:8080", "http://127.3.2.1:8080"},
     {"AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://10.0.0.1:80/", "http://10.0.0.1:80"},
-    {"IDENTITY_ENDPOINT", "http://169.254.129.2:8081/msi/token", "http://169.254.129.2:8081/msi/token"},
-    {"IDENTITY_HEADER", "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a", "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a"},
+    {"IDENTITY_ENDPOINT", "http://169.254.129.2:8081/msi/token",
+     "http://169.254.129.2:8081/msi/token"},
+    {"IDENTITY_HEADER", "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a",
+     "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a"},
     {"SSL_CERT_FILE", "/dev/null", "/dev/null"},
     {"DistributedLeasing:ContainerName", "abc", "abc"},
     {"DistributedLeasing:ContainerName", "1-b-3", "1-b-3"},
@@ -245,7 +273,8 @@ static const struct example {
     {"DistributedLeasing:AcquireRetryInterval", "00:01:00", "60000"},
     {"Inventory:Store", "table", "0"},
     {"Inventory:Store", "MEMORY", "1"},
-    {"Inventory:TableServiceUri", "https://a.table.core.windows.net", "https://a.table.core.windows.net"},
+    {"Inventory:TableServiceUri", "https://a.table.core.windows.net",
+     "https://a.table.core.windows.net"},
     {"Inventory:TableServiceUri", "HTTP://LOCALHOST/a", "HTTP://LOCALHOST/a"},
     {"Inventory:TableName", "a12", "a12"},
     {"Inventory:TableName", X60 "ABC", X60 "ABC"},
@@ -275,7 +304,8 @@ static const struct example bad[] = {
     {"FUNCTIONS_CUSTOMHANDLER_PORT", "8 0", NULL},
     {"FUNCTIONS_CUSTOMHANDLER_PORT", "18446744073709551617", NULL},
     {"AzureFunctionsJobHost:extensions:http:routePrefix", "a b", NULL},
-    {"AzureFunctionsJobHost:extensions:http:routePrefix", X60 X60 "12345678", X60 X10 X10 X10 X10 "..."},
+    {"AzureFunctionsJobHost:extensions:http:routePrefix", X60 X60 "12345678",
+     X60 X10 X10 X10 X10 "..."},
     {"Logging:LogLevel:Default", "Verbose", NULL},
     {"Logging:LogLevel:Default", "7", NULL},
     {"Logging:LogLevel:Default", "-1", NULL},
@@ -304,7 +334,8 @@ static const struct example bad[] = {
     {"SSL_CERT_FILE", "/nowhere/ca.pem", NULL},
     {"DistributedLeasing:ContainerName", "ab", NULL},
     {"DistributedLeasing:ContainerName", X60 "abcd", NULL},
-    {"DistributedLeasing:ContainerName", X60 X10 X10 X10 "123456789\u00E4x", X60 X10 X10 X10 "123456789..."},
+    {"DistributedLeasing:ContainerName", X60 X10 X10 X10 "123456789\u00E4x",
+     X60 X10 X10 X10 "123456789..."},
     {"DistributedLeasing:ContainerName", "Leases", NULL},
     {"DistributedLeasing:ContainerName", "a--b", NULL},
     {"DistributedLeasing:ContainerName", "-ab", NULL},
@@ -381,7 +412,8 @@ START_TEST(a_setting_refuses_what_is_not_allowed_and_says_what_is) {
     char entry[400], line[512];
     snprintf(entry, sizeof entry, "%s=%s", bad[_i].name, bad[_i].value);
     snprintf(line, sizeof line, "%s is '%s'; allowed: %s", bad[_i].name,
-             bad[_i].expected != NULL ? bad[_i].expected : bad[_i].value, field_of(bad[_i].name)->allowed);
+             bad[_i].expected != NULL ? bad[_i].expected : bad[_i].value,
+             field_of(bad[_i].name)->allowed);
     ck_assert_int_eq(load_entry(entry), STATUS_INVALID_ARGUMENT);
     ck_assert_str_eq(loader.err.message, line);
 }
@@ -399,7 +431,8 @@ static bool is_among(const char *name, const struct example *examples, size_t co
 START_TEST(every_setting_is_tested_with_good_and_bad_values) {
     const char *name = fields[_i].name;
     ck_assert_msg(is_among(name, good, GOOD_COUNT), "%s", name);
-    bool is_secret = strstr(name, "Secret") != NULL || strstr(name, "HEADER") != NULL; /* has a test of its own */
+    bool is_secret = strstr(name, "Secret") != NULL ||
+                     strstr(name, "HEADER") != NULL; /* has a test of its own */
     ck_assert_msg(is_secret || is_among(name, bad, BAD_COUNT), "%s", name);
 }
 END_TEST
@@ -409,7 +442,8 @@ START_TEST(a_text_has_at_most_1024_characters) {
     snprintf(entry, sizeof entry, "%s=%01022d\u00E4\u00E4", IDENTITY "ClientId", 0);
     load_ok(ADDRESS, entry);
     snprintf(entry, sizeof entry, "%s=%01025d", IDENTITY "ClientId", 0);
-    snprintf(line, sizeof line, "%s is '%0100d...'; allowed: %s", IDENTITY "ClientId", 0, TEXT_ALLOWED);
+    snprintf(line, sizeof line, "%s is '%0100d...'; allowed: %s", IDENTITY "ClientId", 0,
+             TEXT_ALLOWED);
     assert_refused(line, ADDRESS, entry);
 }
 END_TEST
@@ -418,9 +452,11 @@ int main(void) {
     Suite *suite = suite_create("setting_rules");
     TCase *tests = tcase_create("setting_rules");
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_loop_test(tests, a_setting_has_its_default_when_it_is_absent_and_when_it_is_empty, 0, FIELD_COUNT);
+    tcase_add_loop_test(tests, a_setting_has_its_default_when_it_is_absent_and_when_it_is_empty, 0,
+                        FIELD_COUNT);
     tcase_add_loop_test(tests, a_setting_takes_what_is_allowed, 0, GOOD_COUNT);
-    tcase_add_loop_test(tests, a_setting_refuses_what_is_not_allowed_and_says_what_is, 0, BAD_COUNT);
+    tcase_add_loop_test(tests, a_setting_refuses_what_is_not_allowed_and_says_what_is, 0,
+                        BAD_COUNT);
     tcase_add_loop_test(tests, every_setting_is_tested_with_good_and_bad_values, 0, FIELD_COUNT);
     tcase_add_test(tests, a_text_has_at_most_1024_characters);
     suite_add_tcase(suite, tests);

@@ -17,10 +17,12 @@ static struct lease_state_of lease;
 
 /* A lease A of 30 s in a state, 20 s of which are left where any are. */
 static void put_into(enum lease_state state) {
-    static const int64_t ends_ms[] = {
-        [LEASE_LEASED] = LEFT_MS, [LEASE_EXPIRED] = -1, [LEASE_BREAKING] = LEFT_MS, [LEASE_BROKEN] = -1};
-    static const enum lease_state entered[] = {LEASE_AVAILABLE, LEASE_LEASED, LEASE_LEASED, LEASE_BREAKING,
-                                               LEASE_BREAKING};
+    static const int64_t ends_ms[] = {[LEASE_LEASED] = LEFT_MS,
+                                      [LEASE_EXPIRED] = -1,
+                                      [LEASE_BREAKING] = LEFT_MS,
+                                      [LEASE_BROKEN] = -1};
+    static const enum lease_state entered[] = {LEASE_AVAILABLE, LEASE_LEASED, LEASE_LEASED,
+                                               LEASE_BREAKING, LEASE_BREAKING};
     lease = (struct lease_state_of){.state = entered[state], .duration_s = DURATION_S};
     if (state != LEASE_AVAILABLE) {
         memcpy(lease.id, ID_A, sizeof ID_A);
@@ -50,17 +52,22 @@ static struct simulated_refusal act(struct lease_state_call call) {
 
 static const struct {
     struct lease_state_call call;
-    const char *outcomes[LEASE_STATES]; /* available, leased, expired, breaking, broken; the last four under A */
+    const char *outcomes
+        [LEASE_STATES]; /* available, leased, expired, breaking, broken; the last four under A */
 } outcomes[] = {
-    {{LEASE_ACQUIRE, ID_A, NULL, 60, 0}, {LEASED(ID_A), LEASED(ID_A), LEASED(ID_A), IS_BREAKING, LEASED(ID_A)}},
-    {{LEASE_ACQUIRE, ID_B, NULL, 60, 0}, {LEASED(ID_B), PRESENT, LEASED(ID_B), PRESENT, LEASED(ID_B)}},
+    {{LEASE_ACQUIRE, ID_A, NULL, 60, 0},
+     {LEASED(ID_A), LEASED(ID_A), LEASED(ID_A), IS_BREAKING, LEASED(ID_A)}},
+    {{LEASE_ACQUIRE, ID_B, NULL, 60, 0},
+     {LEASED(ID_B), PRESENT, LEASED(ID_B), PRESENT, LEASED(ID_B)}},
     {{LEASE_BREAK, NULL, NULL, 0, 0}, {ABSENT, BROKEN, BROKEN, BROKEN, BROKEN}},
     {{LEASE_BREAK, NULL, NULL, 0, 10}, {ABSENT, BREAKING, BROKEN, BREAKING, BROKEN}},
-    {{LEASE_BREAK, NULL, NULL, 0, LEASE_STATE_NO_PERIOD}, {ABSENT, BREAKING, BROKEN, BREAKING, BROKEN}},
+    {{LEASE_BREAK, NULL, NULL, 0, LEASE_STATE_NO_PERIOD},
+     {ABSENT, BREAKING, BROKEN, BREAKING, BROKEN}},
     {{LEASE_CHANGE, ID_A, ID_B, 0, 0}, {ABSENT, LEASED(ID_B), ABSENT, UNCHANGEABLE, ABSENT}},
     {{LEASE_CHANGE, ID_B, ID_A, 0, 0}, {ABSENT, LEASED(ID_A), ABSENT, MISMATCH, ABSENT}},
     {{LEASE_CHANGE, ID_B, ID_C, 0, 0}, {ABSENT, MISMATCH, ABSENT, MISMATCH, ABSENT}},
-    {{LEASE_RENEW, ID_A, NULL, 0, 0}, {MISMATCH, LEASED(ID_A), LEASED(ID_A), UNRENEWABLE, UNRENEWABLE}},
+    {{LEASE_RENEW, ID_A, NULL, 0, 0},
+     {MISMATCH, LEASED(ID_A), LEASED(ID_A), UNRENEWABLE, UNRENEWABLE}},
     {{LEASE_RENEW, ID_B, NULL, 0, 0}, {MISMATCH, MISMATCH, MISMATCH, MISMATCH, MISMATCH}},
     {{LEASE_RELEASE, ID_A, NULL, 0, 0}, {MISMATCH, AVAILABLE, AVAILABLE, AVAILABLE, AVAILABLE}},
     {{LEASE_RELEASE, ID_B, NULL, 0, 0}, {MISMATCH, MISMATCH, MISMATCH, MISMATCH, MISMATCH}},
@@ -78,8 +85,9 @@ START_TEST(each_action_does_in_each_state_what_azure_documents) {
         } else {
             snprintf(came, sizeof came, "%s %s", lease_state_name(lease.state), lease.id);
         }
-        ck_assert_msg(strcmp(came, outcomes[_i].outcomes[state]) == 0, "action %d while %s: %s, not %s",
-                      outcomes[_i].call.action, lease_state_name((enum lease_state)state), came,
+        ck_assert_msg(strcmp(came, outcomes[_i].outcomes[state]) == 0,
+                      "action %d while %s: %s, not %s", outcomes[_i].call.action,
+                      lease_state_name((enum lease_state)state), came,
                       outcomes[_i].outcomes[state]);
     }
 }
@@ -96,16 +104,20 @@ static const struct {
     const char *id;
     const char *codes[LEASE_STATES]; /* all of them 412 */
 } uses[] = {
-    {true, "", {NULL, MISSING, NULL, MISSING, NULL}}, {true, ID_A, {LOST, NULL, LOST, NULL, LOST}},
-    {true, ID_B, {LOST, OTHERS, LOST, OTHERS, LOST}}, {false, "", {NULL, NULL, NULL, NULL, NULL}},
-    {false, ID_A, {LOST, NULL, LOST, NULL, LOST}},    {false, ID_B, {LOST, OTHERS, LOST, OTHERS, LOST}},
+    {true, "", {NULL, MISSING, NULL, MISSING, NULL}},
+    {true, ID_A, {LOST, NULL, LOST, NULL, LOST}},
+    {true, ID_B, {LOST, OTHERS, LOST, OTHERS, LOST}},
+    {false, "", {NULL, NULL, NULL, NULL, NULL}},
+    {false, ID_A, {LOST, NULL, LOST, NULL, LOST}},
+    {false, ID_B, {LOST, OTHERS, LOST, OTHERS, LOST}},
 };
 
 START_TEST(a_blob_is_used_in_each_state_as_azure_documents) {
     for (int state = 0; state < LEASE_STATES; state++) {
         put_into((enum lease_state)state);
-        struct simulated_refusal refusal = uses[_i].is_write ? lease_state_check_write(&lease, uses[_i].id, NOW_MS)
-                                                             : lease_state_check_read(&lease, uses[_i].id, NOW_MS);
+        struct simulated_refusal refusal =
+            uses[_i].is_write ? lease_state_check_write(&lease, uses[_i].id, NOW_MS)
+                              : lease_state_check_read(&lease, uses[_i].id, NOW_MS);
         ck_assert_pstr_eq(refusal.code, uses[_i].codes[state]);
         ck_assert_int_eq(refusal.http_status, refusal.code == NULL ? 0 : 412);
     }
@@ -113,8 +125,8 @@ START_TEST(a_blob_is_used_in_each_state_as_azure_documents) {
 END_TEST
 
 START_TEST(a_write_makes_what_has_ended_available) {
-    static const enum lease_state after[] = {LEASE_AVAILABLE, LEASE_LEASED, LEASE_AVAILABLE, LEASE_BREAKING,
-                                             LEASE_AVAILABLE};
+    static const enum lease_state after[] = {LEASE_AVAILABLE, LEASE_LEASED, LEASE_AVAILABLE,
+                                             LEASE_BREAKING, LEASE_AVAILABLE};
     for (int state = 0; state < LEASE_STATES; state++) {
         put_into((enum lease_state)state);
         lease_state_note_write(&lease, NOW_MS);
@@ -192,7 +204,8 @@ int main(void) {
     TCase *tests = tcase_create("states");
     tcase_add_loop_test(tests, each_action_does_in_each_state_what_azure_documents, 0,
                         (int)(sizeof outcomes / sizeof outcomes[0]));
-    tcase_add_loop_test(tests, a_blob_is_used_in_each_state_as_azure_documents, 0, (int)(sizeof uses / sizeof uses[0]));
+    tcase_add_loop_test(tests, a_blob_is_used_in_each_state_as_azure_documents, 0,
+                        (int)(sizeof uses / sizeof uses[0]));
     tcase_add_test(tests, a_write_makes_what_has_ended_available);
     tcase_add_test(tests, a_lease_ends_with_its_duration_and_not_before);
     tcase_add_test(tests, an_infinite_lease_never_ends);

@@ -16,24 +16,28 @@
 
 enum { KEY_BYTES = 64 };
 
-#define ASSERT_SAYS(text) ck_assert_msg(simulated_says(text), "\"%s\" is not in: %s", text, simulated_calls.answer.data)
+#define ASSERT_SAYS(text) \
+    ck_assert_msg(simulated_says(text), "\"%s\" is not in: %s", text, simulated_calls.answer.data)
 
 static void make_blob(void) {
     ck_assert_int_eq(simulated_ask_blob("PUT /leases?restype=container", ""), 201);
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b", PUT_EMPTY "x-ms-meta-leaseName: b\r\n"), 201);
+    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b", PUT_EMPTY "x-ms-meta-leaseName: b\r\n"),
+                     201);
 }
 
 static int acquire(void) {
-    return simulated_ask_blob("PUT /leases/b?comp=lease", "x-ms-lease-action: acquire\r\nx-ms-lease-duration: 15\r\n"
-                                                          "x-ms-proposed-lease-id: " LEASE "\r\n");
+    return simulated_ask_blob("PUT /leases/b?comp=lease",
+                              "x-ms-lease-action: acquire\r\nx-ms-lease-duration: 15\r\n"
+                              "x-ms-proposed-lease-id: " LEASE "\r\n");
 }
 
 /* ---- what every answer has ---- */
 
 START_TEST(an_answer_carries_ids_date_version_and_length) {
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases?restype=container",
-                                        "x-ms-client-request-id: abc\r\nx-ms-version: 2021-12-02\r\n"),
-                     201);
+    ck_assert_int_eq(
+        simulated_ask_blob("PUT /leases?restype=container",
+                           "x-ms-client-request-id: abc\r\nx-ms-version: 2021-12-02\r\n"),
+        201);
     ASSERT_SAYS("\r\nx-ms-client-request-id: abc\r\n");
     ASSERT_SAYS("\r\nx-ms-version: 2021-12-02\r\n");
     ASSERT_SAYS("\r\nDate: " START_DATE "\r\n");
@@ -65,8 +69,8 @@ START_TEST(what_is_no_whole_request_is_refused) {
                                       "GET / HTTP/1.1\r\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         strbuf_clear(&simulated_calls.answer);
-        simulated_storage_answer(&simulated_calls.storage, SIMULATED_TABLE_SERVICE, bad[i], strlen(bad[i]),
-                                 &simulated_calls.answer);
+        simulated_storage_answer(&simulated_calls.storage, SIMULATED_TABLE_SERVICE, bad[i],
+                                 strlen(bad[i]), &simulated_calls.answer);
         ASSERT_SAYS("HTTP/1.1 400 ");
     }
 }
@@ -108,7 +112,9 @@ static int ask_signed(bool is_table, const char *sent_method, int64_t late_ms) {
     owner = *simulated_calls.storage.account;
     owner.key_length = KEY_BYTES;
     simulated_storage_cleanup(&simulated_calls.storage);
-    ck_assert_int_eq(simulated_storage_init(&simulated_calls.storage, &simulated_calls.clock, &owner), STATUS_OK);
+    ck_assert_int_eq(
+        simulated_storage_init(&simulated_calls.storage, &simulated_calls.clock, &owner),
+        STATUS_OK);
     ck_assert_int_eq(credential_shared_key_init(&credential, &owner, &err), STATUS_OK);
     char date[UTC_TEXT_BYTES];
     utc_format_http(simulated_calls.now_ms - late_ms, date);
@@ -137,8 +143,9 @@ static int ask_signed(bool is_table, const char *sent_method, int64_t late_ms) {
     }
     strbuf_append_string(&text, "\r\n");
     strbuf_clear(&simulated_calls.answer);
-    simulated_storage_answer(&simulated_calls.storage, is_table ? SIMULATED_TABLE_SERVICE : SIMULATED_BLOB_SERVICE,
-                             text.data, text.length, &simulated_calls.answer);
+    simulated_storage_answer(&simulated_calls.storage,
+                             is_table ? SIMULATED_TABLE_SERVICE : SIMULATED_BLOB_SERVICE, text.data,
+                             text.length, &simulated_calls.answer);
     credential_shared_key_cleanup(&credential);
     http_headers_release(&headers);
     http_headers_release(&query);
@@ -202,9 +209,12 @@ START_TEST(metadata_is_written_under_a_lease_only_with_its_id) {
     make_blob();
     ck_assert_int_eq(acquire(), 201);
     ASSERT_SAYS("\r\nx-ms-lease-id: " LEASE "\r\n");
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=metadata", "x-ms-meta-holder: me\r\n"), 412);
+    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=metadata", "x-ms-meta-holder: me\r\n"),
+                     412);
     ASSERT_SAYS("LeaseIdMissing");
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=metadata", OWN_LEASE "x-ms-meta-holder: me\r\n"), 200);
+    ck_assert_int_eq(
+        simulated_ask_blob("PUT /leases/b?comp=metadata", OWN_LEASE "x-ms-meta-holder: me\r\n"),
+        200);
     ck_assert_int_eq(simulated_ask_blob("HEAD /leases/b", ""), 200);
     ASSERT_SAYS("\r\nx-ms-meta-holder: me\r\n");
     ASSERT_SAYS("\r\nx-ms-lease-state: leased\r\n");
@@ -217,7 +227,9 @@ START_TEST(a_write_takes_an_expired_lease_from_its_holder) {
     acquire();
     simulated_calls.now_ms += 15000;
     ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=metadata", ""), 200);
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=lease", "x-ms-lease-action: renew\r\n" OWN_LEASE), 409);
+    ck_assert_int_eq(
+        simulated_ask_blob("PUT /leases/b?comp=lease", "x-ms-lease-action: renew\r\n" OWN_LEASE),
+        409);
     ASSERT_SAYS("LeaseIdMismatchWithLeaseOperation");
 }
 END_TEST
@@ -241,7 +253,8 @@ static const struct {
     {"x-ms-lease-action: acquire\r\nx-ms-lease-duration: 14\r\n", "InvalidHeaderValue"},
     {"x-ms-lease-action: acquire\r\nx-ms-lease-duration: 61\r\n", "InvalidHeaderValue"},
     {"x-ms-lease-action: acquire\r\nx-ms-lease-duration: soon\r\n", "InvalidHeaderValue"},
-    {"x-ms-lease-action: acquire\r\nx-ms-lease-duration: 15\r\nx-ms-proposed-lease-id: me\r\n", "InvalidHeaderValue"},
+    {"x-ms-lease-action: acquire\r\nx-ms-lease-duration: 15\r\nx-ms-proposed-lease-id: me\r\n",
+     "InvalidHeaderValue"},
     {"x-ms-lease-action: renew\r\n", "MissingRequiredHeader"},
     {"x-ms-lease-action: release\r\nx-ms-lease-id: me\r\n", "InvalidHeaderValue"},
     {"x-ms-lease-action: change\r\n" OWN_LEASE, "MissingRequiredHeader"},
@@ -252,7 +265,8 @@ static const struct {
 START_TEST(a_lease_request_that_makes_no_sense_is_refused) {
     make_blob();
     acquire();
-    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=lease", bad_lease_requests[_i].headers), 400);
+    ck_assert_int_eq(simulated_ask_blob("PUT /leases/b?comp=lease", bad_lease_requests[_i].headers),
+                     400);
     ASSERT_SAYS(bad_lease_requests[_i].code);
     ck_assert(blobs_is_leased(&simulated_calls.storage.blobs, "leases", "b"));
 }
@@ -263,13 +277,16 @@ START_TEST(blobs_are_listed_by_name_with_lease_and_metadata) {
     simulated_ask_blob("PUT /leases/a", PUT_EMPTY "x-ms-meta-note: 1 < 2\r\n");
     simulated_ask_blob("PUT /leases/other", PUT_EMPTY);
     acquire();
-    ck_assert_int_eq(simulated_ask_blob("GET /leases?restype=container&comp=list&include=metadata", ""), 200);
+    ck_assert_int_eq(
+        simulated_ask_blob("GET /leases?restype=container&comp=list&include=metadata", ""), 200);
     const char *a = strstr(simulated_calls.answer.data, "<Name>a</Name>"),
                *b = strstr(simulated_calls.answer.data, "<Name>b</Name>");
     ck_assert(a != NULL && b != NULL && a < b && simulated_says("<note>1 &lt; 2</note>") &&
               simulated_says("<LeaseState>leased</LeaseState>"));
-    ck_assert_int_eq(simulated_ask_blob("GET /leases?restype=container&comp=list&prefix=o", ""), 200);
-    ck_assert(!simulated_says("<Name>a<") && simulated_says("<Name>other<") && !simulated_says("<Metadata>"));
+    ck_assert_int_eq(simulated_ask_blob("GET /leases?restype=container&comp=list&prefix=o", ""),
+                     200);
+    ck_assert(!simulated_says("<Name>a<") && simulated_says("<Name>other<") &&
+              !simulated_says("<Metadata>"));
 }
 END_TEST
 

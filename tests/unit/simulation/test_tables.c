@@ -11,7 +11,8 @@
 
 enum { PATH_BYTES = 1024, MANY_ROWS = 2500 };
 
-#define ASSERT_SAYS(text) ck_assert_msg(simulated_says(text), "\"%s\" is not in: %s", text, simulated_calls.answer.data)
+#define ASSERT_SAYS(text) \
+    ck_assert_msg(simulated_says(text), "\"%s\" is not in: %s", text, simulated_calls.answer.data)
 
 /* ---- tables ---- */
 
@@ -27,7 +28,8 @@ START_TEST(a_table_that_was_deleted_is_being_deleted_for_40_s) {
     simulated_calls.now_ms += 1;
     ck_assert_int_eq(simulated_insert("p", 1, 1), 404);
     simulated_make_table();
-    ck_assert_int_eq(simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", ""), 404);
+    ck_assert_int_eq(
+        simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", ""), 404);
     ASSERT_SAYS("ResourceNotFound");
 }
 END_TEST
@@ -48,7 +50,8 @@ START_TEST(a_change_succeeds_only_on_the_version_that_it_names) {
     ck_assert_int_eq(simulated_ask_table(row, first, "{\"quantity\":2}"), 204);
     ck_assert_int_eq(simulated_ask_table(row, first, "{\"quantity\":3}"), 412);
     ASSERT_SAYS("UpdateConditionNotSatisfied");
-    ck_assert_int_eq(simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", ""), 200);
+    ck_assert_int_eq(
+        simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", ""), 200);
     ASSERT_SAYS("\"quantity\":2");
 }
 END_TEST
@@ -58,7 +61,8 @@ START_TEST(a_row_written_again_after_its_deletion_has_a_new_etag) {
     simulated_make_table();
     simulated_insert("p", 1, 1);
     take_etag(first);
-    ck_assert_int_eq(simulated_ask_table("DELETE /inventory(PartitionKey='p',RowKey='r00001')", first, ""), 204);
+    ck_assert_int_eq(
+        simulated_ask_table("DELETE /inventory(PartitionKey='p',RowKey='r00001')", first, ""), 204);
     simulated_insert("p", 1, 1);
     take_etag(second);
     ck_assert_str_ne(first, second);
@@ -68,11 +72,14 @@ END_TEST
 START_TEST(a_merge_keeps_what_it_does_not_name_and_a_replacement_does_not) {
     simulated_make_table();
     simulated_insert("p", 1, 7);
-    ck_assert_int_eq(
-        simulated_ask_table("MERGE /inventory(PartitionKey='p',RowKey='r00001')", "", "{\"a\":1,\"b\":null}"), 204);
+    ck_assert_int_eq(simulated_ask_table("MERGE /inventory(PartitionKey='p',RowKey='r00001')", "",
+                                         "{\"a\":1,\"b\":null}"),
+                     204);
     simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", "");
     ck_assert(simulated_says("\"quantity\":7,\"a\":1}"));
-    ck_assert_int_eq(simulated_ask_table("PUT /inventory(PartitionKey='p',RowKey='r00001')", "", "{\"b\":2}"), 204);
+    ck_assert_int_eq(
+        simulated_ask_table("PUT /inventory(PartitionKey='p',RowKey='r00001')", "", "{\"b\":2}"),
+        204);
     simulated_ask_table("GET /inventory(PartitionKey='p',RowKey='r00001')", "", "");
     ck_assert(simulated_says("\"b\":2}") && !simulated_says("quantity"));
 }
@@ -80,11 +87,12 @@ END_TEST
 
 START_TEST(strings_are_compared_by_what_they_mean) {
     simulated_make_table();
-    ck_assert_int_eq(
-        simulated_ask_table("POST /inventory", NO_CONTENT,
-                            "{\"PartitionKey\":\"p\",\"RowKey\":\"\\u0072\",\"customer\":\"O'\\u0042 \\\"\\u20ac\"}"),
-        204);
-    ck_assert_int_eq(simulated_ask_table("GET /inventory()?$filter=customer%20eq%20'O''B%20%22%E2%82%AC'", "", ""),
+    ck_assert_int_eq(simulated_ask_table("POST /inventory", NO_CONTENT,
+                                         "{\"PartitionKey\":\"p\",\"RowKey\":\"\\u0072\","
+                                         "\"customer\":\"O'\\u0042 \\\"\\u20ac\"}"),
+                     204);
+    ck_assert_int_eq(simulated_ask_table(
+                         "GET /inventory()?$filter=customer%20eq%20'O''B%20%22%E2%82%AC'", "", ""),
                      200);
     ASSERT_SAYS("\"RowKey\":\"r\"");
 }
@@ -94,22 +102,24 @@ END_TEST
 
 /* The next page's path, from the last answer's headers; false: there is none. */
 static bool next_page(const char *path, char out[PATH_BYTES]) {
-    const char *partition = strstr(simulated_calls.answer.data, "x-ms-continuation-NextPartitionKey: ");
+    const char *partition =
+        strstr(simulated_calls.answer.data, "x-ms-continuation-NextPartitionKey: ");
     const char *row = strstr(simulated_calls.answer.data, "x-ms-continuation-NextRowKey: ");
     if (partition == NULL || row == NULL) {
         return false;
     }
     partition = strchr(partition, ' ') + 1;
     row = strchr(row, ' ') + 1;
-    snprintf(out, PATH_BYTES, "%s&NextPartitionKey=%.*s&NextRowKey=%.*s", path, (int)strcspn(partition, "\r"),
-             partition, (int)strcspn(row, "\r"), row);
+    snprintf(out, PATH_BYTES, "%s&NextPartitionKey=%.*s&NextRowKey=%.*s", path,
+             (int)strcspn(partition, "\r"), partition, (int)strcspn(row, "\r"), row);
     return true;
 }
 
 /* How many rows the last answer has; each must come right after the one before. */
 static int count_rows(int *io_row) {
     int count = 0;
-    for (const char *at = simulated_calls.answer.data; (at = strstr(at, "\"RowKey\":\"r")) != NULL; count++) {
+    for (const char *at = simulated_calls.answer.data; (at = strstr(at, "\"RowKey\":\"r")) != NULL;
+         count++) {
         at += strlen("\"RowKey\":\"r");
         ck_assert_int_eq(strtol(at, NULL, 10), (*io_row)++);
     }
@@ -133,7 +143,11 @@ static void assert_pages(const char *path, int rows, int page_rows) {
 static void insert_many(int rows) {
     simulated_make_table();
     for (int row = 0; row < rows; row++) { /* into three partitions, one after the other */
-        ck_assert_int_eq(simulated_insert(row < 900 ? "it''s" : row < 1800 ? "p" : "p%20q", row, row), 204);
+        ck_assert_int_eq(simulated_insert(row < 900    ? "it''s"
+                                          : row < 1800 ? "p"
+                                                       : "p%20q",
+                                          row, row),
+                         204);
     }
 }
 
@@ -165,24 +179,28 @@ static struct strbuf parts;
 
 static void begin_transaction(void) {
     strbuf_init(&parts, SIZE_MAX);
-    strbuf_append_string(&parts, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
+    strbuf_append_string(
+        &parts, "--batch_1\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n");
 }
 
 static void add_part(const char *request_line, const char *headers, const char *body) {
     strbuf_appendf(&parts,
-                   "--changeset_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+                   "--changeset_1\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: "
+                   "binary\r\n\r\n"
                    "%s HTTP/1.1\r\n%s\r\n%s\r\n",
                    request_line, headers, body);
 }
 
 static void add_insert(const char *partition_key, int row) {
     char body[128];
-    snprintf(body, sizeof body, "{\"PartitionKey\":\"%s\",\"RowKey\":\"r%05d\"}", partition_key, row);
+    snprintf(body, sizeof body, "{\"PartitionKey\":\"%s\",\"RowKey\":\"r%05d\"}", partition_key,
+             row);
     add_part("POST https://acme.table.core.windows.net/inventory", NO_CONTENT, body);
 }
 
 static int send_parts(void) {
-    int status = simulated_ask_table("POST /$batch", "Content-Type: multipart/mixed; boundary=batch_1\r\n", parts.data);
+    int status = simulated_ask_table(
+        "POST /$batch", "Content-Type: multipart/mixed; boundary=batch_1\r\n", parts.data);
     strbuf_release(&parts);
     return status;
 }
@@ -205,7 +223,8 @@ static int count_parts(const char *status) {
 static int count_stored(void) {
     int count = 0;
     simulated_ask_table("GET /inventory()", "", "");
-    for (const char *at = simulated_calls.answer.data; (at = strstr(at, "\"RowKey\"")) != NULL; at++) {
+    for (const char *at = simulated_calls.answer.data; (at = strstr(at, "\"RowKey\"")) != NULL;
+         at++) {
         count++;
     }
     return count;
@@ -249,14 +268,15 @@ static void add_a_row_that_is_there(void) {
 
 static void add_a_row_that_is_missing(void) {
     add_insert("p", 1);
-    add_part("MERGE https://acme.table.core.windows.net/inventory(PartitionKey='p',RowKey='none')", "If-Match: *\r\n",
-             "{\"a\":1}");
+    add_part("MERGE https://acme.table.core.windows.net/inventory(PartitionKey='p',RowKey='none')",
+             "If-Match: *\r\n", "{\"a\":1}");
 }
 
 static void add_a_wrong_etag(void) {
     add_insert("p", 1);
-    add_part("DELETE https://acme.table.core.windows.net/inventory(PartitionKey='p',RowKey='r00007')",
-             "If-Match: W/\"datetime'2026'\"\r\n", "");
+    add_part(
+        "DELETE https://acme.table.core.windows.net/inventory(PartitionKey='p',RowKey='r00007')",
+        "If-Match: W/\"datetime'2026'\"\r\n", "");
 }
 
 static void add_nothing(void) {
@@ -319,7 +339,8 @@ int main(void) {
     tcase_add_test(tests, pages_may_be_smaller);
     tcase_add_test(tests, a_last_page_that_is_full_has_no_next);
     tcase_add_test(tests, a_transaction_of_100_operations_is_made);
-    tcase_add_loop_test(tests, a_transaction_is_made_whole_or_not_at_all, 0, (int)(sizeof refused / sizeof refused[0]));
+    tcase_add_loop_test(tests, a_transaction_is_made_whole_or_not_at_all, 0,
+                        (int)(sizeof refused / sizeof refused[0]));
     tcase_add_test(tests, a_transaction_over_4_mib_is_refused);
     suite_add_tcase(suite, tests);
     return check_main(suite);

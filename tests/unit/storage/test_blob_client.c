@@ -18,7 +18,8 @@ static struct error err;
 static void open_fake(void) {
     char text[512];
     fake = http_fake_new();
-    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+    snprintf(text, sizeof text,
+             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
 }
@@ -63,8 +64,9 @@ START_TEST(creating_a_blob_sends_its_metadata_and_never_overwrites) {
     http_headers_add(&metadata, "leaseName", "inventory-PROD-001");
     http_headers_add(&metadata, "lease_site", "north 1");
     answer(201, NULL);
-    ck_assert_int_eq(blob_create_empty(&storage.client, "leases", "lease-a b/c", &metadata, deadline(), &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        blob_create_empty(&storage.client, "leases", "lease-a b/c", &metadata, deadline(), &err),
+        STATUS_OK);
     http_headers_release(&metadata);
     assert_request(0, "/acct/leases/lease-a%20b/c");
     ck_assert_str_eq(sent(0, "x-ms-blob-type"), "BlockBlob");
@@ -84,12 +86,14 @@ START_TEST(whatever_says_that_a_blob_is_there_is_one_status) {
                    {409, "x-ms-error-code: LeaseAlreadyPresent\r\n"}};
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         answer(answers[i].status, answers[i].headers);
-        ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), &err), STATUS_ALREADY_EXISTS);
+        ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), &err),
+                         STATUS_ALREADY_EXISTS);
         ck_assert_int_eq(err.status, STATUS_ALREADY_EXISTS);
         ck_assert_int_eq(err.http_status, answers[i].status);
     }
     answer(412, "x-ms-error-code: LeaseIdMissing\r\n");
-    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), NULL), STATUS_ALREADY_EXISTS);
+    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", NULL, deadline(), NULL),
+                     STATUS_ALREADY_EXISTS);
 }
 END_TEST
 
@@ -100,7 +104,8 @@ START_TEST(metadata_that_no_header_can_hold_is_refused_before_anything_is_sent) 
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
     http_headers_add(&metadata, name, "v");
-    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", &metadata, deadline(), &err), STATUS_TOO_LARGE);
+    ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", &metadata, deadline(), &err),
+                     STATUS_TOO_LARGE);
     http_headers_release(&metadata);
     ck_assert_uint_eq(http_fake_count(fake), 0);
 }
@@ -109,16 +114,17 @@ END_TEST
 START_TEST(acquiring_proposes_the_callers_id_and_duration) {
     int64_t sent_ms;
     answer(201, NULL);
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 60, deadline(), &sent_ms, &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        blob_lease_acquire(&storage.client, "c", "b", lease_id, 60, deadline(), &sent_ms, &err),
+        STATUS_OK);
     assert_request(0, "/acct/c/b?comp=lease");
     ck_assert_str_eq(sent(0, "x-ms-lease-action"), "acquire");
     ck_assert_str_eq(sent(0, "x-ms-proposed-lease-id"), lease_id);
     ck_assert_str_eq(sent(0, "x-ms-lease-duration"), "60");
     answer(201, NULL);
-    ck_assert_int_eq(
-        blob_lease_acquire(&storage.client, "c", "b", lease_id, LEASE_DURATION_INFINITE_S, deadline(), &sent_ms, &err),
-        STATUS_OK);
+    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id,
+                                        LEASE_DURATION_INFINITE_S, deadline(), &sent_ms, &err),
+                     STATUS_OK);
     ck_assert_str_eq(sent(1, "x-ms-lease-duration"), "-1");
 }
 END_TEST
@@ -128,8 +134,9 @@ START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_fr
     answer(503, NULL);
     answer(201, NULL);
     int64_t sent_ms = -1, before_ms = clock_now_ms(clock_system());
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
-                     STATUS_OK);
+    ck_assert_int_eq(
+        blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
+        STATUS_OK);
     ck_assert_uint_eq(http_fake_count(fake), 3);
     for (size_t i = 0; i < 3; i++) {
         ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
@@ -142,20 +149,23 @@ END_TEST
 START_TEST(a_failed_acquire_leaves_the_callers_time_alone) {
     int64_t sent_ms = -1;
     answer(409, "x-ms-error-code: LeaseAlreadyPresent\r\n");
-    ck_assert_int_eq(blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
-                     STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(
+        blob_lease_acquire(&storage.client, "c", "b", lease_id, 15, deadline(), &sent_ms, &err),
+        STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(sent_ms, -1);
 }
 END_TEST
 
 static void answer_no_lease(void) {
     http_fake_push(fake, &(struct http_fake_answer){
-                             .status = 409, .headers = "x-ms-error-code: LeaseNotPresentWithLeaseOperation\r\n"});
+                             .status = 409,
+                             .headers = "x-ms-error-code: LeaseNotPresentWithLeaseOperation\r\n"});
 }
 
 START_TEST(breaking_what_nobody_holds_says_so) {
     answer_no_lease();
-    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_LEASE_LOST);
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err),
+                     STATUS_LEASE_LOST);
     ck_assert_int_eq(err.status, STATUS_LEASE_LOST);
     ck_assert_uint_eq(http_fake_count(fake), 1);
 }
@@ -174,7 +184,8 @@ START_TEST(a_break_that_keeps_failing_is_tried_until_its_deadline_and_says_why) 
         answer(503, "Retry-After: 0\r\nx-ms-error-code: ServerBusy\r\n");
     }
     answer(503, "Retry-After: 3600\r\nx-ms-error-code: ServerBusy\r\n");
-    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(blob_lease_break(&storage.client, "c", "b", deadline(), &err),
+                     STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.http_status, 503);
     ck_assert_uint_eq(http_fake_count(fake), 4);
 }
@@ -190,11 +201,13 @@ START_TEST(breaking_wants_no_break_period) {
 }
 END_TEST
 
-typedef enum status (*lease_action)(struct storage_client *client, const char *container, const char *blob,
-                                    const char *lease_id, int64_t deadline_ms, struct error *err);
+typedef enum status (*lease_action)(struct storage_client *client, const char *container,
+                                    const char *blob, const char *lease_id, int64_t deadline_ms,
+                                    struct error *err);
 
 static enum status act(lease_action action, int64_t timeout_ms) {
-    return action(&storage.client, "c", "b", lease_id, storage_connection_deadline(&storage, timeout_ms), &err);
+    return action(&storage.client, "c", "b", lease_id,
+                  storage_connection_deadline(&storage, timeout_ms), &err);
 }
 
 static const struct {
@@ -271,8 +284,8 @@ static void expect_no_success(const struct http_fake_answer *foreign) {
     size_t before = http_fake_count(fake);
     http_fake_push(fake, foreign);
     enum status status = operations[current].run();
-    ck_assert_msg(status == (operations[current].is_one_attempt ? STATUS_UNAVAILABLE : STATUS_OK), "%d: %s",
-                  foreign->status, status_name(status));
+    ck_assert_msg(status == (operations[current].is_one_attempt ? STATUS_UNAVAILABLE : STATUS_OK),
+                  "%d: %s", foreign->status, status_name(status));
     ck_assert_uint_eq(http_fake_count(fake) - before, operations[current].is_one_attempt ? 1 : 2);
 }
 
@@ -284,12 +297,15 @@ START_TEST(an_operation_has_one_success) {
             expect_no_success(&(struct http_fake_answer){.status = statuses[i]});
         }
     }
-    expect_no_success(&(struct http_fake_answer){.is_foreign = true, .status = operations[_i].success});
+    expect_no_success(
+        &(struct http_fake_answer){.is_foreign = true, .status = operations[_i].success});
     if (operations[_i].names_lease) {
         expect_no_success(&(struct http_fake_answer){
-            .status = operations[_i].success, .headers = "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n"});
-        expect_no_success(&(struct http_fake_answer){
-            .is_foreign = true, .status = operations[_i].success, .headers = "x-ms-request-id: 1\r\n"});
+            .status = operations[_i].success,
+            .headers = "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n"});
+        expect_no_success(&(struct http_fake_answer){.is_foreign = true,
+                                                     .status = operations[_i].success,
+                                                     .headers = "x-ms-request-id: 1\r\n"});
     }
     ck_assert_int_eq(operations[_i].run(), STATUS_OK);
 }
@@ -300,9 +316,10 @@ START_TEST(a_gateways_refusal_is_no_answer_to_an_operation) {
     static const int statuses[] = {400, 401, 403, 404, 405, 407, 409, 412, 451, 502};
     current = _i;
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        expect_no_success(&(struct http_fake_answer){
+            .is_foreign = true, .status = statuses[i], .body = "<html>not storage</html>"});
         expect_no_success(
-            &(struct http_fake_answer){.is_foreign = true, .status = statuses[i], .body = "<html>not storage</html>"});
-        expect_no_success(&(struct http_fake_answer){.status = statuses[i], .body = "<html>not storage</html>"});
+            &(struct http_fake_answer){.status = statuses[i], .body = "<html>not storage</html>"});
     }
 }
 END_TEST
@@ -316,7 +333,8 @@ int main(void) {
     tcase_add_test(tcase, whatever_says_that_a_blob_is_there_is_one_status);
     tcase_add_test(tcase, metadata_that_no_header_can_hold_is_refused_before_anything_is_sent);
     tcase_add_test(tcase, acquiring_proposes_the_callers_id_and_duration);
-    tcase_add_test(tcase, acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_from_the_repeat);
+    tcase_add_test(
+        tcase, acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_from_the_repeat);
     tcase_add_test(tcase, a_failed_acquire_leaves_the_callers_time_alone);
     tcase_add_test(tcase, breaking_wants_no_break_period);
     tcase_add_test(tcase, breaking_what_nobody_holds_says_so);

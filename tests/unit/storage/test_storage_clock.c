@@ -78,12 +78,14 @@ END_TEST
 
 START_TEST(bounds_that_just_touch_do_not_contradict) {
     storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000000);
-    storage_clock_hear(&storage, NOON, 999999, 999999); /* one point in common: 12:00:01 at 1000000 */
+    storage_clock_hear(&storage, NOON, 999999,
+                       999999); /* one point in common: 12:00:01 at 1000000 */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
     storage_clock_hear(&storage, NOON, 1000000, 1000000); /* none */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
     int64_t max_ms = storage.bounds.max_ms;
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001, 1000001); /* one point on the other side */
+    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001,
+                       1000001); /* one point on the other side */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
     ck_assert_int_eq(storage.bounds.max_ms, max_ms);
 }
@@ -187,7 +189,8 @@ END_TEST
 START_TEST(what_is_certain_is_no_later_than_what_many_answers_say) {
     hear("Sun, 19 Jan 2025 12:00:01 GMT");
     storage_clock_hear(&storage, NOON, 999999, 999999);
-    ck_assert_int_eq(storage_clock_certain_ms(&storage), storage_clock_ms(&storage)); /* no doubt: the same */
+    ck_assert_int_eq(storage_clock_certain_ms(&storage),
+                     storage_clock_ms(&storage)); /* no doubt: the same */
 }
 END_TEST
 

@@ -34,7 +34,8 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
 
 static void start(struct outcome *outcome);
 
-static void on_end(void *context, enum status status, struct http_reply *reply, const struct error *err) {
+static void on_end(void *context, enum status status, struct http_reply *reply,
+                   const struct error *err) {
     struct outcome *outcome = context;
     (void)reply;
     ck_assert_int_eq(status == STATUS_OK, err->message[0] == '\0');
@@ -54,8 +55,8 @@ static void start(struct outcome *outcome) {
         storage_operation_wait(&outcome->operation, &virtual_client, DELAY_MS, on_end, outcome);
         return;
     }
-    storage_operation_start(&outcome->operation, &virtual_client, outcome->request, VIRTUAL_START_MS + DEADLINE_MS,
-                            on_end, outcome);
+    storage_operation_start(&outcome->operation, &virtual_client, outcome->request,
+                            VIRTUAL_START_MS + DEADLINE_MS, on_end, outcome);
     outcome->operation.is_cancellable = true;
 }
 
@@ -232,7 +233,8 @@ int main(void) {
     tcase_add_loop_test(tcase, what_is_abandoned_is_not_told, 0, 2);
     suite_add_tcase(suite, tcase);
     TCase *looks = tcase_create("one look after the other");
-    tcase_add_loop_test(looks, nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_clock, 0, 3);
+    tcase_add_loop_test(
+        looks, nothing_is_sent_once_the_deadline_has_come_between_two_looks_at_the_clock, 0, 3);
     suite_add_tcase(suite, looks);
     return check_main(suite);
 }

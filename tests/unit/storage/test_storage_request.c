@@ -45,7 +45,8 @@ static enum status authorize(struct credential *base, struct credential_request 
                              struct error *failure) {
     struct credential_fake *self = (struct credential_fake *)base;
     self->authorized++;
-    snprintf(self->path, sizeof self->path, "%.*s", (int)signed_request->path_length, signed_request->path);
+    snprintf(self->path, sizeof self->path, "%.*s", (int)signed_request->path_length,
+             signed_request->path);
     if (self->tokenless > 0) {
         self->tokenless--;
         return error_set(failure, STATUS_UNAVAILABLE, "no token yet");
@@ -113,7 +114,8 @@ START_TEST(a_request_is_built_dated_and_signed) {
     http_headers_add(&request.query, "$filter", "a eq 'b&c'");
     http_headers_add(&request.headers, "x-ms-lease-action", "acquire");
     strbuf_append_string(&request.body, "body");
-    http_fake_push(fake, &(struct http_fake_answer){.status = 200, .body = "done", .headers = "ETag: \"1\"\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 200, .body = "done", .headers = "ETag: \"1\"\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_int_eq(reply.status, 200);
     ck_assert_str_eq(reply.body.data, "done");
@@ -173,8 +175,9 @@ END_TEST
 
 START_TEST(an_error_of_storages_tells_the_time_as_well) {
     for (int i = 0; i < 2; i++) {
-        http_fake_push(
-            fake, &(struct http_fake_answer){.status = 403, .code = "AuthenticationFailed", .headers = DATED_NOON});
+        http_fake_push(fake, &(struct http_fake_answer){.status = 403,
+                                                        .code = "AuthenticationFailed",
+                                                        .headers = DATED_NOON});
         ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     }
     ck_assert(is_after_noon(storage_clock_ms(&client.clocks[STORAGE_BLOB])));
@@ -196,7 +199,8 @@ END_TEST
 START_TEST(what_answers_in_storages_place_does_not_tell_the_time) {
     request.max_attempts = 1;
     for (int i = 0; i < 3; i++) {
-        http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true, .status = 200, .headers = DATED_NOON});
+        http_fake_push(fake, &(struct http_fake_answer){
+                                 .is_foreign = true, .status = 200, .headers = DATED_NOON});
         http_fake_push(fake, &(struct http_fake_answer){.status = 404, .headers = DATED_NOON});
         http_fake_push(fake, &(struct http_fake_answer){.status = 201, .headers = DATED_NOON});
     }
@@ -247,35 +251,40 @@ static const struct {
 
 START_TEST(an_answer_has_one_meaning) {
     enum status status = storage_error_status(meanings[_i].http_status, meanings[_i].code);
-    ck_assert_msg(status == meanings[_i].status, "%d %s is %s", meanings[_i].http_status, meanings[_i].code,
-                  status_name(status));
+    ck_assert_msg(status == meanings[_i].status, "%d %s is %s", meanings[_i].http_status,
+                  meanings[_i].code, status_name(status));
 }
 END_TEST
 
 START_TEST(a_blob_error_is_told_in_full) {
     http_fake_push(
-        fake, &(struct http_fake_answer){
-                  .status = 409,
-                  .headers = "x-ms-error-code: LeaseAlreadyPresent\r\nx-ms-request-id: abc-1\r\nRetry-After: 3\r\n",
-                  .body = "<?xml version=\"1.0\"?><Error><Code>LeaseAlreadyPresent</Code><Message>There is already a "
-                          "lease present.\nRequestId:abc-1\nTime:2025</Message></Error>"});
+        fake,
+        &(struct http_fake_answer){
+            .status = 409,
+            .headers = "x-ms-error-code: LeaseAlreadyPresent\r\nx-ms-request-id: "
+                       "abc-1\r\nRetry-After: 3\r\n",
+            .body = "<?xml version=\"1.0\"?><Error><Code>LeaseAlreadyPresent</Code><Message>There "
+                    "is already a "
+                    "lease present.\nRequestId:abc-1\nTime:2025</Message></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(err.status, STATUS_LEASE_CONFLICT);
     ck_assert_int_eq(err.http_status, 409);
     ck_assert_int_eq(err.retry_after_ms, 3000);
     ck_assert_str_eq(err.code, "LeaseAlreadyPresent");
     ck_assert_str_eq(err.request_id, "abc-1");
-    ck_assert_str_eq(err.message, told(": 409 LeaseAlreadyPresent: There is already a lease present."));
+    ck_assert_str_eq(err.message,
+                     told(": 409 LeaseAlreadyPresent: There is already a lease present."));
     ck_assert_int_eq(reply.status, 0); /* untouched */
     ck_assert_uint_eq(http_fake_count(fake), 1);
 }
 END_TEST
 
 START_TEST(a_table_error_is_told_in_full) {
-    http_fake_push(
-        fake, &(struct http_fake_answer){.status = 404,
-                                         .body = "{\"odata.error\":{\"code\":\"TableNotFound\",\"message\":{\"lang\":"
-                                                 "\"en-US\",\"value\":\"No such table.\\nRequestId:1\"}}}"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){
+                       .status = 404,
+                       .body = "{\"odata.error\":{\"code\":\"TableNotFound\",\"message\":{\"lang\":"
+                               "\"en-US\",\"value\":\"No such table.\\nRequestId:1\"}}}"});
     ck_assert_int_eq(send_within(10000), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_str_eq(err.code, "TableNotFound");
     ck_assert_str_eq(err.message, told(": 404 TableNotFound: No such table."));
@@ -288,7 +297,9 @@ static const struct http_fake_answer foreign_answers[] = {
     {.is_foreign = true, .status = 404, .headers = "x-ms-request-id:\r\n", .code = "BlobNotFound"},
     {.is_foreign = true, .status = 404, .code = "BlobNotFound"},
     {.is_foreign = true, .status = 409, .body = "<Error><Code>LeaseAlreadyPresent</Code></Error>"},
-    {.is_foreign = true, .status = 412, .body = "{\"odata.error\":{\"code\":\"UpdateConditionNotSatisfied\"}}"},
+    {.is_foreign = true,
+     .status = 412,
+     .body = "{\"odata.error\":{\"code\":\"UpdateConditionNotSatisfied\"}}"},
     {.status = 201},
     {.status = 202},
     {.status = 204},
@@ -317,27 +328,33 @@ START_TEST(an_answer_that_is_not_storages_is_no_answer) {
     http_fake_push(fake, &foreign_answers[_i]);
     http_fake_push(fake, &foreign_answers[_i]);
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
-    ck_assert_uint_eq(http_fake_count(fake), 2); /* it is tried again as after silence, and without another token */
+    ck_assert_uint_eq(http_fake_count(fake),
+                      2); /* it is tried again as after silence, and without another token */
     ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
     ck_assert(err.was_in_doubt);
     ck_assert_int_eq(err.http_status, 0);
     ck_assert_str_eq(err.code, "");
     ck_assert_int_eq(credential.refused, 0);
     char expected[64];
-    snprintf(expected, sizeof expected, ": answered, but not by storage: %d", foreign_answers[_i].status);
-    ck_assert_msg(strncmp(err.message, told(expected), strlen(told(expected))) == 0, "%s", err.message);
+    snprintf(expected, sizeof expected, ": answered, but not by storage: %d",
+             foreign_answers[_i].status);
+    ck_assert_msg(strncmp(err.message, told(expected), strlen(told(expected))) == 0, "%s",
+                  err.message);
     ck_assert_int_eq(send_within(10000), STATUS_OK); /* storage is back */
 }
 END_TEST
 
 START_TEST(the_message_says_what_answered_in_storages_place) {
     request.max_attempts = 1;
-    http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true,
-                                                    .status = 404,
-                                                    .headers = "Content-Type: text/html\r\nServer: nginx\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .is_foreign = true,
+                             .status = 404,
+                             .headers = "Content-Type: text/html\r\nServer: nginx\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
-    ck_assert_str_eq(err.message, told(": answered, but not by storage: 404, Content-Type text/html, Server nginx, "
-                                       "without x-ms-request-id"));
+    ck_assert_str_eq(
+        err.message,
+        told(": answered, but not by storage: 404, Content-Type text/html, Server nginx, "
+             "without x-ms-request-id"));
 }
 END_TEST
 
@@ -348,31 +365,36 @@ static const struct {
     const char *says;
 } services[] = {
     {"Server: Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0\r\n", 400, false,
-     ": the Table service answered (400), not the Blob service: the addresses of blobs and tables may be swapped"},
+     ": the Table service answered (400), not the Blob service: the addresses of blobs and tables "
+     "may be swapped"},
     {"Server: Azurite-Table/3.35.0\r\n", 200, false,
-     ": the Table service answered (200), not the Blob service: the addresses of blobs and tables may be swapped"},
+     ": the Table service answered (200), not the Blob service: the addresses of blobs and tables "
+     "may be swapped"},
     {"Server: Azurite-Blob/3.35.0\r\n", 404, true,
-     ": the Blob service answered (404), not the Table service: the addresses of blobs and tables may be swapped"},
+     ": the Blob service answered (404), not the Table service: the addresses of blobs and tables "
+     "may be swapped"},
     {"Server: Windows-Azure-Queue/1.0\r\n", 400, true,
-     ": the Queue service answered (400), not the Table service: the addresses of blobs and tables may be swapped"},
+     ": the Queue service answered (400), not the Table service: the addresses of blobs and tables "
+     "may be swapped"},
 };
 enum { SERVICE_COUNT = sizeof services / sizeof services[0] };
 
 START_TEST(an_answer_of_another_service_is_named) {
     request.max_attempts = 1;
     request.success.service = services[_i].is_table ? "Table" : "Blob";
-    http_fake_push(fake, &(struct http_fake_answer){.status = services[_i].status,
-                                                    .headers = services[_i].headers,
-                                                    .body = "<Error><Code>InvalidUri</Code></Error>"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = services[_i].status,
+                                              .headers = services[_i].headers,
+                                              .body = "<Error><Code>InvalidUri</Code></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_str_eq(err.message, told(services[_i].says));
 }
 END_TEST
 
 START_TEST(the_right_service_may_name_itself_or_not) {
-    static const char *const servers[] = {"Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\r\n",
-                                          "Server: Azurite-Blob/3.35.0\r\n", "Server: nginx\r\n",
-                                          "Server: Azurite-\r\n", ""};
+    static const char *const servers[] = {
+        "Server: Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0\r\n",
+        "Server: Azurite-Blob/3.35.0\r\n", "Server: nginx\r\n", "Server: Azurite-\r\n", ""};
     for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.headers = servers[i]});
         ck_assert_int_eq(send_within(10000), STATUS_OK);
@@ -381,7 +403,8 @@ START_TEST(the_right_service_may_name_itself_or_not) {
 END_TEST
 
 START_TEST(a_success_that_names_another_lease_is_not_storages) {
-    static const char *const names[] = {"", "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n",
+    static const char *const names[] = {"",
+                                        "x-ms-lease-id: 99999999-2222-4333-8444-555555555555\r\n",
                                         "x-ms-lease-id: 11111111-2222-4333-8444-55555555555\r\n"};
     static const char ours[] = "11111111-2222-4333-8444-555555555555";
     strcpy(request.success.lease_id, ours);
@@ -389,10 +412,12 @@ START_TEST(a_success_that_names_another_lease_is_not_storages) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         http_fake_push(fake, &(struct http_fake_answer){.headers = names[i]});
         ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
-        ck_assert_str_eq(err.message, told(": answered, but not by storage: 200, without our lease in x-ms-lease-id"));
+        ck_assert_str_eq(
+            err.message,
+            told(": answered, but not by storage: 200, without our lease in x-ms-lease-id"));
     }
-    http_fake_push(fake,
-                   &(struct http_fake_answer){.headers = "X-MS-Lease-Id: 11111111-2222-4333-8444-555555555555\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .headers = "X-MS-Lease-Id: 11111111-2222-4333-8444-555555555555\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
 }
 END_TEST
@@ -403,8 +428,9 @@ START_TEST(no_message_holds_a_sas_or_a_parameter) {
     credential_sas_init(&sas, &account);
     client.credential = &sas.base;
     http_headers_add(&request.query, "prefix", "SECRET");
-    http_fake_push(
-        fake, &(struct http_fake_answer){.status = 403, .body = "<Error><Code>AuthenticationFailed</Code></Error>"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){
+                       .status = 403, .body = "<Error><Code>AuthenticationFailed</Code></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 0)->target, "&sv=1&sig=SECRET"));
     ck_assert_str_eq(err.message, told(": 403 AuthenticationFailed"));
@@ -422,11 +448,12 @@ START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
     client.credential = &sas.base;
     http_headers_add(&request.headers, "Authorization", "SharedKey acme:SECRET");
     http_fake_push(
-        fake, &(struct http_fake_answer){.status = 403,
-                                         .echoes = true,
-                                         .headers = "x-ms-error-code: SECRET=\r\nx-ms-request-id: SharedKey SECRET\r\n",
-                                         .body = "<Error><Code>AuthorizationFailure</Code>"
-                                                 "<Message>No: @ at all</Message></Error>"});
+        fake, &(struct http_fake_answer){
+                  .status = 403,
+                  .echoes = true,
+                  .headers = "x-ms-error-code: SECRET=\r\nx-ms-request-id: SharedKey SECRET\r\n",
+                  .body = "<Error><Code>AuthorizationFailure</Code>"
+                          "<Message>No: @ at all</Message></Error>"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_ptr_nonnull(strstr(err.message, "403 AuthorizationFailure: No: PUT *** "));
     ck_assert_ptr_nonnull(strstr(err.message, " Authorization: *** ***"));
@@ -475,7 +502,8 @@ START_TEST(no_log_line_holds_a_sas_or_a_key_at_trace) {
     capture_begin(file, saved);
     for (size_t i = 0; i < 2; i++) {
         client.credential = credentials[i];
-        http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
+        http_fake_push(fake,
+                       &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
         (void)!send_within(10000);
         http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CLOSE});
         (void)!send_within(10000);
@@ -514,7 +542,8 @@ START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
     ck_assert_int_eq(reply.status, 200);
     ck_assert_uint_eq(http_fake_count(fake), 3);
     ck_assert_str_eq(sent_header(2, "Authorization"), "Fake 3");
-    ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"), sent_header(0, "x-ms-client-request-id"));
+    ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"),
+                     sent_header(0, "x-ms-client-request-id"));
     /* Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last attempt's. */
     ck_assert_int_ge(reply.sent_ms, before_ms + 150);
 }
@@ -554,8 +583,9 @@ END_TEST
 
 /* Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its own end. */
 START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
-    http_fake_push(fake, &(struct http_fake_answer){.status = 503,
-                                                    .headers = "Retry-After: 1\r\nx-ms-error-code: ServerBusy\r\n"});
+    http_fake_push(
+        fake, &(struct http_fake_answer){
+                  .status = 503, .headers = "Retry-After: 1\r\nx-ms-error-code: ServerBusy\r\n"});
     ck_assert_int_eq(send_within(1050), STATUS_UNAVAILABLE);
     ck_assert_str_eq(err.code, "ServerBusy");
     ck_assert_ptr_nonnull(strstr(err.message, "given up after 1 attempt: "));
@@ -564,7 +594,8 @@ START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
 END_TEST
 
 START_TEST(retry_after_past_the_deadline_gives_up_at_once) {
-    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 30\r\n"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 30\r\n"});
     int64_t before_ms = clock_now_ms(clock_system());
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_int_lt(clock_now_ms(clock_system()), before_ms + 5000);
@@ -597,14 +628,17 @@ END_TEST
 START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one) {
     credential.renews = true;
     request.max_attempts = 1;
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_int_eq(credential.refused, 1);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 4);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     http_fake_push(fake, &(struct http_fake_answer)BUSY);
     ck_assert_int_eq(send_within(10000), STATUS_UNAVAILABLE);
     ck_assert_uint_eq(http_fake_count(fake), 6);
@@ -615,7 +649,8 @@ START_TEST(the_token_that_was_refused_is_named) {
     credential.renews = true;
     http_fake_push(fake, &(struct http_fake_answer){.status = 200});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_uint_eq(credential.refused_generation, 2);
 }
@@ -624,15 +659,18 @@ END_TEST
 /* Azurite answers an expired token with AuthenticationFailed; the other codes have believed the token. */
 START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     credential.renews = true;
-    http_fake_push(fake,
-                   &(struct http_fake_answer){.status = 403, .headers = "x-ms-error-code: AuthenticationFailed\r\n"});
+    http_fake_push(
+        fake, &(struct http_fake_answer){.status = 403,
+                                         .headers = "x-ms-error-code: AuthenticationFailed\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_int_eq(credential.refused, 2);
     ck_assert_int_eq(credential.believed, 0);
-    http_fake_push(fake, &(struct http_fake_answer){.status = 403,
-                                                    .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
+    http_fake_push(fake, &(struct http_fake_answer){
+                             .status = 403,
+                             .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     ck_assert_int_eq(credential.refused, 3);
     ck_assert_int_eq(credential.believed, 1);
@@ -686,7 +724,8 @@ struct outcome {
     struct error err;
 };
 
-static void take_outcome(void *context, enum status status, struct http_reply *got, const struct error *failure) {
+static void take_outcome(void *context, enum status status, struct http_reply *got,
+                         const struct error *failure) {
     struct outcome *outcome = context;
     outcome->status = status;
     outcome->http_status = got ? got->status : 0;
@@ -698,7 +737,8 @@ static void take_outcome(void *context, enum status status, struct http_reply *g
 static void start_operation(void *context) {
     struct outcome *outcome = context;
     outcome->is_starting = true;
-    storage_operation_start(&outcome->operation, &client, &request, outcome->deadline_ms, take_outcome, outcome);
+    storage_operation_start(&outcome->operation, &client, &request, outcome->deadline_ms,
+                            take_outcome, outcome);
     outcome->is_starting = false;
 }
 
@@ -775,7 +815,8 @@ END_TEST
 
 START_TEST(an_operation_that_waits_ends_with_its_client) {
     struct outcome outcome;
-    http_fake_push(fake, &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 40\r\n"});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = 503, .headers = "Retry-After: 40\r\n"});
     start_within(&outcome, 60000);
     http_fake_wait(fake, 1);
     ck_assert_int_eq(send_within(10000), STATUS_OK);
@@ -840,7 +881,8 @@ static TCase *new_case(Suite *suite, const char *name) {
 
 static void add_answers(Suite *suite) {
     TCase *answers = new_case(suite, "answers");
-    tcase_add_loop_test(answers, an_answer_has_one_meaning, 0, (int)(sizeof meanings / sizeof meanings[0]));
+    tcase_add_loop_test(answers, an_answer_has_one_meaning, 0,
+                        (int)(sizeof meanings / sizeof meanings[0]));
     tcase_add_test(answers, what_is_sent_for_a_request_is_named_after_it);
     tcase_add_test(answers, a_blob_error_is_told_in_full);
     tcase_add_test(answers, a_table_error_is_told_in_full);
@@ -869,14 +911,16 @@ static void add_attempts(Suite *suite) {
     tcase_add_test(attempts, a_refusal_after_an_attempt_without_an_answer_leaves_that_one_in_doubt);
     tcase_add_test(attempts, waiting_for_a_token_is_no_attempt);
     tcase_add_test(attempts, a_refused_credential_that_cannot_renew_itself_is_final);
-    tcase_add_test(attempts, a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
+    tcase_add_test(attempts,
+                   a_credential_without_a_token_yet_is_waited_for_and_one_that_fails_is_not);
 }
 
 int main(void) {
     Suite *suite = suite_create("storage_request");
     TCase *requests = new_case(suite, "requests");
     tcase_add_test(requests, a_request_is_built_dated_and_signed);
-    tcase_add_test(requests, a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts);
+    tcase_add_test(requests,
+                   a_table_request_goes_to_the_table_endpoint_and_its_path_has_the_accounts);
     tcase_add_test(requests, a_request_whose_building_failed_is_not_sent);
     tcase_add_test(requests, dates_come_from_storage_once_it_has_told_the_time);
     tcase_add_test(requests, an_error_of_storages_tells_the_time_as_well);

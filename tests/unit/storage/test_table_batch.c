@@ -32,8 +32,8 @@ static struct strbuf read_golden(const char *name, const char *line_end) {
 }
 
 /* Reads a copy that ends where the text ends, so that AddressSanitizer sees any step past it. */
-static enum status read_exactly(const char *content_type, const char *body, size_t length, size_t count,
-                                struct table_batch_answer *out, struct error *err) {
+static enum status read_exactly(const char *content_type, const char *body, size_t length,
+                                size_t count, struct table_batch_answer *out, struct error *err) {
     char *copy = malloc(length ? length : 1);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, body, length);
@@ -42,12 +42,13 @@ static enum status read_exactly(const char *content_type, const char *body, size
     return status;
 }
 
-static enum status read_text(const char *content_type, const char *body, size_t count, struct table_batch_answer *out) {
+static enum status read_text(const char *content_type, const char *body, size_t count,
+                             struct table_batch_answer *out) {
     return read_exactly(content_type, body, strlen(body), count, out, NULL);
 }
 
-static enum status read_file_as(const char *name, const char *line_end, const char *content_type, size_t count,
-                                struct table_batch_answer *out) {
+static enum status read_file_as(const char *name, const char *line_end, const char *content_type,
+                                size_t count, struct table_batch_answer *out) {
     struct strbuf body = read_golden(name, line_end);
     enum status status = read_exactly(content_type, body.data, body.length, count, out, NULL);
     strbuf_release(&body);
@@ -64,14 +65,15 @@ START_TEST(three_operations_are_written_as_the_golden_file_has_them) {
     const char *row = "{\"PartitionKey\":\"PROD-001\",\"RowKey\":\"r1\",\"customerId\":"
                       "\"line\\nend and \\u2028 another\"}";
     const struct table_operation operations[] = {
-        {TABLE_MERGE, "PROD-001", "it's 100% & \xC3\xA4", "W/\"datetime'2025-01-19T14%3A45%3A30.1234567Z'\"",
-         "{\"available\":95}"},
+        {TABLE_MERGE, "PROD-001", "it's 100% & \xC3\xA4",
+         "W/\"datetime'2025-01-19T14%3A45%3A30.1234567Z'\"", "{\"available\":95}"},
         {TABLE_INSERT, "PROD-001", "r1", NULL, row},
         {TABLE_DELETE, "PROD-001", "r2", "*", NULL},
     };
     struct strbuf out, golden = read_golden("request.txt", "\r\n");
     strbuf_init(&out, MAX_BYTES);
-    table_batch_write("https://acct.table.core.windows.net", "inventory", operations, 3, "3f2a", &out);
+    table_batch_write("https://acct.table.core.windows.net", "inventory", operations, 3, "3f2a",
+                      &out);
     ck_assert_int_eq(strbuf_status(&out), STATUS_OK);
     ck_assert_str_eq(out.data, golden.data);
     strbuf_release(&out);
@@ -83,7 +85,9 @@ START_TEST(quotes_in_keys_are_doubled_and_everything_that_a_url_reserves_is_enco
     struct strbuf out;
     strbuf_init(&out, MAX_BYTES);
     table_batch_append_entity_path(&out, "t", "O'Neil", "a+b&c#d%e f?g=h,)'");
-    ck_assert_str_eq(out.data, "/t(PartitionKey='O%27%27Neil',RowKey='a%2Bb%26c%23d%25e%20f%3Fg%3Dh%2C%29%27%27')");
+    ck_assert_str_eq(
+        out.data,
+        "/t(PartitionKey='O%27%27Neil',RowKey='a%2Bb%26c%23d%25e%20f%3Fg%3Dh%2C%29%27%27')");
     strbuf_release(&out);
 }
 END_TEST
@@ -117,7 +121,8 @@ static const char *const line_ends[] = {"\r\n", "\n"};
 
 START_TEST(azures_success_tells_the_first_operations_etag) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(read_file_as("azure_success.txt", line_ends[_i], AZURE_SUCCESS, 2, &answer), STATUS_OK);
+    ck_assert_int_eq(read_file_as("azure_success.txt", line_ends[_i], AZURE_SUCCESS, 2, &answer),
+                     STATUS_OK);
     ck_assert_int_eq(answer.http_status, 204);
     ck_assert_int_eq(answer.answer_count, 2);
     ck_assert_str_eq(answer.first_etag, "W/\"datetime'2025-01-19T14%3A45%3A30.1234567Z'\"");
@@ -127,7 +132,8 @@ END_TEST
 
 START_TEST(azures_failure_tells_status_code_and_the_messages_first_line) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(read_file_as("azure_failure.txt", line_ends[_i], AZURE_FAILURE, 2, &answer), STATUS_OK);
+    ck_assert_int_eq(read_file_as("azure_failure.txt", line_ends[_i], AZURE_FAILURE, 2, &answer),
+                     STATUS_OK);
     ck_assert_int_eq(answer.http_status, 404);
     ck_assert_str_eq(answer.code, "ResourceNotFound");
     ck_assert_str_eq(answer.message, "1:The specified resource does not exist.");
@@ -137,7 +143,8 @@ END_TEST
 
 START_TEST(azurites_success_is_read) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(read_file_as("azurite_success.txt", line_ends[_i], AZURITE, 3, &answer), STATUS_OK);
+    ck_assert_int_eq(read_file_as("azurite_success.txt", line_ends[_i], AZURITE, 3, &answer),
+                     STATUS_OK);
     ck_assert_int_eq(answer.http_status, 204);
     ck_assert_int_eq(answer.answer_count, 3);
     ck_assert_str_eq(answer.first_etag, "W/\"datetime'2026-11-23T15%3A01%3A09.7452127Z'\"");
@@ -146,7 +153,8 @@ END_TEST
 
 START_TEST(azurites_failure_is_read) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(read_file_as("azurite_failure.txt", line_ends[_i], AZURITE, 2, &answer), STATUS_OK);
+    ck_assert_int_eq(read_file_as("azurite_failure.txt", line_ends[_i], AZURITE, 2, &answer),
+                     STATUS_OK);
     ck_assert_int_eq(answer.http_status, 412);
     ck_assert_str_eq(answer.code, "UpdateConditionNotSatisfied");
 }
@@ -156,12 +164,12 @@ END_TEST
 
 START_TEST(a_failure_outside_of_any_change_set_is_read) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(
-        read_text("multipart/mixed; charset=utf-8; Boundary=\"b b\"; x=y",
-                  "preamble\r\n--b b\r\n" PART "HTTP/1.1 503 Server Busy\r\n\r\n"
-                  "{\"odata.error\":{\"code\":\"ServerBusy\",\"message\":{\"value\":\"wait\"}}}\r\n--b b--",
-                  1, &answer),
-        STATUS_OK);
+    ck_assert_int_eq(read_text("multipart/mixed; charset=utf-8; Boundary=\"b b\"; x=y",
+                               "preamble\r\n--b b\r\n" PART "HTTP/1.1 503 Server Busy\r\n\r\n"
+                               "{\"odata.error\":{\"code\":\"ServerBusy\",\"message\":{\"value\":"
+                               "\"wait\"}}}\r\n--b b--",
+                               1, &answer),
+                     STATUS_OK);
     ck_assert_int_eq(answer.http_status, 503);
     ck_assert_str_eq(answer.code, "ServerBusy");
     ck_assert_str_eq(answer.message, "wait");
@@ -183,22 +191,28 @@ START_TEST(a_part_that_is_not_storages_is_malformed) {
         char body[512];
         struct table_batch_answer answer;
         snprintf(body, sizeof body, "--b\r\n" PART "HTTP/1.1 %s\r\n--b--", parts[i]);
-        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer), STATUS_MALFORMED);
-        snprintf(body, sizeof body, "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n\r\n--b\r\n" PART "HTTP/1.1 %s\r\n--b--",
+        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer),
+                         STATUS_MALFORMED);
+        snprintf(body, sizeof body,
+                 "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n\r\n--b\r\n" PART "HTTP/1.1 %s\r\n--b--",
                  parts[i]);
-        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 2, &answer), STATUS_MALFORMED);
-        snprintf(body, sizeof body, "--b\r\n" PART "HTTP/1.1 %s\r\n--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n\r\n--b--",
+        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 2, &answer),
+                         STATUS_MALFORMED);
+        snprintf(body, sizeof body,
+                 "--b\r\n" PART "HTTP/1.1 %s\r\n--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n\r\n--b--",
                  parts[i]);
-        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 2, &answer), STATUS_MALFORMED);
+        ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 2, &answer),
+                         STATUS_MALFORMED);
     }
 }
 END_TEST
 
 START_TEST(a_message_that_repeats_the_request_is_told_without_its_secrets) {
     struct table_batch_answer answer;
-    const char *body = "--b\r\n" PART "HTTP/1.1 403 Forbidden\r\n\r\n"
-                       "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"0:No: POST "
-                       "/$batch?sv=1&sig=SECRET Authorization: SharedKey acme:SECRET\"}}}\r\n--b--";
+    const char *body =
+        "--b\r\n" PART "HTTP/1.1 403 Forbidden\r\n\r\n"
+        "{\"odata.error\":{\"code\":\"AuthorizationFailure\",\"message\":{\"value\":\"0:No: POST "
+        "/$batch?sv=1&sig=SECRET Authorization: SharedKey acme:SECRET\"}}}\r\n--b--";
     ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer), STATUS_OK);
     ck_assert_str_eq(answer.message, "0:No: POST *** Authorization: *** ***");
 }
@@ -207,7 +221,9 @@ END_TEST
 START_TEST(an_etag_with_a_control_character_is_malformed) {
     struct table_batch_answer answer;
     ck_assert_int_eq(read_text("multipart/mixed; boundary=b",
-                               "--b\r\n" PART "HTTP/1.1 204 No Content\r\nETag: x\ry\r\n\r\n\r\n--b--", 1, &answer),
+                               "--b\r\n" PART
+                               "HTTP/1.1 204 No Content\r\nETag: x\ry\r\n\r\n\r\n--b--",
+                               1, &answer),
                      STATUS_MALFORMED);
 }
 END_TEST
@@ -226,7 +242,8 @@ END_TEST
 
 START_TEST(a_line_that_only_begins_like_the_boundary_is_no_delimiter) {
     struct table_batch_answer answer;
-    const char *body = "--b\r\n" PART "HTTP/1.1 204 No Content\r\n\r\n--bb\r\n--b-\r\n--b---\r\n--b--";
+    const char *body =
+        "--b\r\n" PART "HTTP/1.1 204 No Content\r\n\r\n--bb\r\n--b-\r\n--b---\r\n--b--";
     ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer), STATUS_OK);
     ck_assert_int_eq(answer.answer_count, 1);
 }
@@ -234,9 +251,9 @@ END_TEST
 
 START_TEST(an_empty_etag_is_none) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(
-        read_text("multipart/mixed; boundary=b", "--b\r\n" PART "HTTP/1.1 204 x\r\nETag: \r\n\r\n--b--", 1, &answer),
-        STATUS_OK);
+    ck_assert_int_eq(read_text("multipart/mixed; boundary=b",
+                               "--b\r\n" PART "HTTP/1.1 204 x\r\nETag: \r\n\r\n--b--", 1, &answer),
+                     STATUS_OK);
     ck_assert_str_eq(answer.first_etag, "");
 }
 END_TEST
@@ -245,19 +262,23 @@ END_TEST
 
 START_TEST(successes_that_are_fewer_or_more_than_the_operations_are_refused) {
     struct table_batch_answer answer;
-    ck_assert_int_eq(read_file_as("azure_success.txt", "\r\n", AZURE_SUCCESS, 1, &answer), STATUS_MALFORMED);
-    ck_assert_int_eq(read_file_as("azure_success.txt", "\r\n", AZURE_SUCCESS, 3, &answer), STATUS_MALFORMED);
+    ck_assert_int_eq(read_file_as("azure_success.txt", "\r\n", AZURE_SUCCESS, 1, &answer),
+                     STATUS_MALFORMED);
+    ck_assert_int_eq(read_file_as("azure_success.txt", "\r\n", AZURE_SUCCESS, 3, &answer),
+                     STATUS_MALFORMED);
 }
 END_TEST
 
 START_TEST(an_answer_cut_short_anywhere_is_refused_and_leaves_the_output_alone) {
-    static const char *const files[][2] = {{"azure_success.txt", AZURE_SUCCESS}, {"azure_failure.txt", AZURE_FAILURE}};
+    static const char *const files[][2] = {{"azure_success.txt", AZURE_SUCCESS},
+                                           {"azure_failure.txt", AZURE_FAILURE}};
     struct strbuf body = read_golden(files[_i][0], "\r\n");
     size_t end = (size_t)(strstr(body.data, "--\r\n--batchresponse_") - body.data) + 2;
     struct table_batch_answer answer;
     for (size_t length = 0; length < end; length++) {
         memset(&answer, 0x5A, sizeof answer);
-        ck_assert_msg(read_exactly(files[_i][1], body.data, length, 2, &answer, NULL) == STATUS_MALFORMED,
+        ck_assert_msg(read_exactly(files[_i][1], body.data, length, 2, &answer, NULL) ==
+                          STATUS_MALFORMED,
                       "taken when cut to %zu bytes", length);
         ck_assert_int_eq(answer.answer_count, 0x5A5A5A5A);
     }
@@ -267,7 +288,8 @@ START_TEST(an_answer_cut_short_anywhere_is_refused_and_leaves_the_output_alone) 
 END_TEST
 
 START_TEST(no_changed_byte_makes_the_reader_leave_the_body) {
-    static const char *const files[][2] = {{"azure_success.txt", AZURE_SUCCESS}, {"azurite_failure.txt", AZURITE}};
+    static const char *const files[][2] = {{"azure_success.txt", AZURE_SUCCESS},
+                                           {"azurite_failure.txt", AZURITE}};
     static const char bytes[] = {'\0', '\n', '\r', '-', ':', '"', ' ', (char)0xFF};
     struct strbuf body = read_golden(files[_i][0], "\r\n");
     for (size_t i = 0; i < body.length; i++) {
@@ -275,7 +297,8 @@ START_TEST(no_changed_byte_makes_the_reader_leave_the_body) {
         for (size_t b = 0; b < sizeof bytes; b++) {
             body.data[i] = bytes[b];
             struct table_batch_answer answer;
-            enum status status = read_exactly(files[_i][1], body.data, body.length, 2, &answer, NULL);
+            enum status status =
+                read_exactly(files[_i][1], body.data, body.length, 2, &answer, NULL);
             ck_assert(status == STATUS_OK || status == STATUS_MALFORMED);
         }
         body.data[i] = original;
@@ -292,7 +315,9 @@ START_TEST(what_is_no_batch_answer_is_refused) {
         {"application/json", "{}"},
         {"multipart/mixed; boundary=", "--\r\n" PART "HTTP/1.1 204 x\r\n\r\n----"},
         {"multipart/mixed; boundary=\"", "--\r\n"},
-        {"multipart/mixed; boundary=1234567890123456789012345678901234567890123456789012345678901234567890123", ""},
+        {"multipart/mixed; "
+         "boundary=1234567890123456789012345678901234567890123456789012345678901234567890123",
+         ""},
         {"multipart/mixed; boundary=b", ""},
         {"multipart/mixed; boundary=b", "--b--"},
         {"multipart/mixed; boundary=b", "--b\r\n\r\n--b--"},
@@ -302,12 +327,15 @@ START_TEST(what_is_no_batch_answer_is_refused) {
         {"multipart/mixed; boundary=b", "--b\r\n" PART "HTTP/1.1 600 x\r\n\r\n--b--"},
         {"multipart/mixed; boundary=b", "--b\r\n" PART "204 No Content\r\n\r\n--b--"},
         {"multipart/mixed; boundary=b", "--b\r\n" PART "HTTP/1.1 204 x\r\nno header\r\n\r\n--b--"},
-        {"multipart/mixed; boundary=b", "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--"},
+        {"multipart/mixed; boundary=b",
+         "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--"},
         {"multipart/mixed; boundary=b", "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b\r\n--b--"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct table_batch_answer answer;
-        ck_assert_msg(read_text(cases[i].content_type, cases[i].body, 1, &answer) == STATUS_MALFORMED, "case %zu", i);
+        ck_assert_msg(read_text(cases[i].content_type, cases[i].body, 1, &answer) ==
+                          STATUS_MALFORMED,
+                      "case %zu", i);
     }
 }
 END_TEST
@@ -317,17 +345,20 @@ START_TEST(an_etag_or_boundary_too_long_for_its_place_is_refused) {
     struct table_batch_answer answer;
     memset(etag, 'e', sizeof etag);
     for (int length = TABLE_ETAG_BYTES - 1; length <= TABLE_ETAG_BYTES; length++) {
-        snprintf(body, sizeof body, "--b\r\n" PART "HTTP/1.1 204 x\r\nETag: %.*s\r\n\r\n--b--", length, etag);
+        snprintf(body, sizeof body, "--b\r\n" PART "HTTP/1.1 204 x\r\nETag: %.*s\r\n\r\n--b--",
+                 length, etag);
         ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer),
                          length < TABLE_ETAG_BYTES ? STATUS_OK : STATUS_MALFORMED);
     }
-    snprintf(body, sizeof body, "--b\r\nContent-Type: multipart/mixed; boundary=%.72s\r\n\r\n--b--", etag);
+    snprintf(body, sizeof body, "--b\r\nContent-Type: multipart/mixed; boundary=%.72s\r\n\r\n--b--",
+             etag);
     ck_assert_int_eq(read_text("multipart/mixed; boundary=b", body, 1, &answer), STATUS_MALFORMED);
 }
 END_TEST
 
 static const char empty_part[] = "--b\n" PART "HTTP/1.1 204 x\n\n";
-static const char *const fillers[] = {"--", "--b", "\n", empty_part, "ETag: x\n", "Content-Type: boundary"};
+static const char *const fillers[] = {"--",       "--b",       "\n",
+                                      empty_part, "ETag: x\n", "Content-Type: boundary"};
 enum { FILLER_COUNT = sizeof fillers / sizeof fillers[0] };
 
 /* 8 MiB of what looks most like delimiters and headers: a reader that goes back over them would take hours. */
@@ -340,8 +371,9 @@ START_TEST(a_hostile_body_of_megabytes_is_read_in_linear_time) {
     }
     ck_assert_int_eq(strbuf_status(&body), STATUS_OK);
     struct table_batch_answer answer;
-    ck_assert_int_eq(table_batch_read("multipart/mixed; boundary=b", body.data, body.length, 1, &answer, NULL),
-                     STATUS_MALFORMED);
+    ck_assert_int_eq(
+        table_batch_read("multipart/mixed; boundary=b", body.data, body.length, 1, &answer, NULL),
+        STATUS_MALFORMED);
     strbuf_release(&body);
 }
 END_TEST
@@ -350,13 +382,15 @@ int main(void) {
     Suite *suite = suite_create("table_batch");
     TCase *writing = tcase_create("writing");
     tcase_add_test(writing, three_operations_are_written_as_the_golden_file_has_them);
-    tcase_add_test(writing, quotes_in_keys_are_doubled_and_everything_that_a_url_reserves_is_encoded);
+    tcase_add_test(writing,
+                   quotes_in_keys_are_doubled_and_everything_that_a_url_reserves_is_encoded);
     tcase_add_test(writing, a_body_over_its_limit_is_remembered_as_too_large);
     tcase_add_test(writing, an_etag_that_would_end_its_header_is_not_written);
     suite_add_tcase(suite, writing);
     TCase *reading = tcase_create("reading");
     tcase_add_loop_test(reading, azures_success_tells_the_first_operations_etag, 0, 2);
-    tcase_add_loop_test(reading, azures_failure_tells_status_code_and_the_messages_first_line, 0, 2);
+    tcase_add_loop_test(reading, azures_failure_tells_status_code_and_the_messages_first_line, 0,
+                        2);
     tcase_add_loop_test(reading, azurites_success_is_read, 0, 2);
     tcase_add_loop_test(reading, azurites_failure_is_read, 0, 2);
     tcase_add_test(reading, a_failure_outside_of_any_change_set_is_read);
@@ -367,13 +401,15 @@ int main(void) {
     suite_add_tcase(suite, reading);
     TCase *hostile = tcase_create("hostile");
     tcase_add_test(hostile, successes_that_are_fewer_or_more_than_the_operations_are_refused);
-    tcase_add_loop_test(hostile, an_answer_cut_short_anywhere_is_refused_and_leaves_the_output_alone, 0, 2);
+    tcase_add_loop_test(hostile,
+                        an_answer_cut_short_anywhere_is_refused_and_leaves_the_output_alone, 0, 2);
     tcase_add_loop_test(hostile, no_changed_byte_makes_the_reader_leave_the_body, 0, 2);
     tcase_add_test(hostile, what_is_no_batch_answer_is_refused);
     tcase_add_test(hostile, an_etag_or_boundary_too_long_for_its_place_is_refused);
     tcase_add_test(hostile, a_message_that_repeats_the_request_is_told_without_its_secrets);
     tcase_add_test(hostile, an_etag_with_a_control_character_is_malformed);
-    tcase_add_loop_test(hostile, a_hostile_body_of_megabytes_is_read_in_linear_time, 0, FILLER_COUNT);
+    tcase_add_loop_test(hostile, a_hostile_body_of_megabytes_is_read_in_linear_time, 0,
+                        FILLER_COUNT);
     suite_add_tcase(suite, hostile);
     return check_main(suite);
 }

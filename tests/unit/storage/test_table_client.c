@@ -18,7 +18,8 @@ static struct error err;
 static void open_fake(void) {
     char text[512];
     fake = http_fake_new();
-    snprintf(text, sizeof text, "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
+    snprintf(text, sizeof text,
+             "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
 }
@@ -33,7 +34,8 @@ static int64_t deadline(void) {
 }
 
 static void answer(int status, const char *headers, const char *body) {
-    http_fake_push(fake, &(struct http_fake_answer){.status = status, .headers = headers, .body = body});
+    http_fake_push(fake,
+                   &(struct http_fake_answer){.status = status, .headers = headers, .body = body});
 }
 
 /* The header of request `index`; "" if none. */
@@ -82,7 +84,8 @@ END_TEST
 START_TEST(getting_a_row_asks_for_it_by_both_keys) {
     answer(200, NULL, "{\"odata.etag\":\"e\",\"quantity\":5}");
     cJSON *entity = NULL;
-    ck_assert_int_eq(table_get(&storage.client, "t", "O'N", "a b", deadline(), &entity, &err), STATUS_OK);
+    ck_assert_int_eq(table_get(&storage.client, "t", "O'N", "a b", deadline(), &entity, &err),
+                     STATUS_OK);
     assert_request(0, "GET", "/acct/t(PartitionKey='O%27%27N',RowKey='a%20b')");
     ck_assert_str_eq(json_string(entity, "odata.etag"), "e");
     cJSON_Delete(entity);
@@ -92,7 +95,8 @@ END_TEST
 START_TEST(an_answer_that_is_no_json_was_damaged_and_may_be_asked_for_again) {
     cJSON *entity = NULL;
     answer(200, NULL, "<html>");
-    ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err),
+                     STATUS_UNAVAILABLE);
     ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
     ck_assert_ptr_nonnull(strstr(err.message, http_fake_url(fake))); /* where */
     ck_assert_ptr_null(entity);
@@ -124,7 +128,8 @@ static const struct {
 enum { OPERATION_COUNT = sizeof operations / sizeof operations[0] };
 
 START_TEST(an_operation_has_one_success) {
-    static const int statuses[] = {200, 201, 202, 204, 206, 302, 304, 400, 401, 403, 404, 405, 409, 412, 451};
+    static const int statuses[] = {200, 201, 202, 204, 206, 302, 304, 400,
+                                   401, 403, 404, 405, 409, 412, 451};
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         if (statuses[i] == operations[_i].success) {
             continue;
@@ -135,8 +140,9 @@ START_TEST(an_operation_has_one_success) {
         ck_assert_msg(operations[_i].run() == STATUS_OK, "%d: %s", statuses[i], err.message);
         ck_assert_uint_eq(http_fake_count(fake) - before, 2);
     }
-    http_fake_push(fake, &(struct http_fake_answer){
-                             .is_foreign = true, .status = operations[_i].success, .body = operations[_i].body});
+    http_fake_push(fake, &(struct http_fake_answer){.is_foreign = true,
+                                                    .status = operations[_i].success,
+                                                    .body = operations[_i].body});
     answer(operations[_i].success, NULL, operations[_i].body);
     ck_assert_int_eq(operations[_i].run(), STATUS_OK);
 }
@@ -153,7 +159,8 @@ static enum status count_entity(void *context, const cJSON *entity, struct error
 
 static enum status query(const char *filter, int *out_count, int *out_pages) {
     *out_count = 0;
-    struct table_query what = {.table = "t", .filter = filter, .visit = count_entity, .context = out_count};
+    struct table_query what = {
+        .table = "t", .filter = filter, .visit = count_entity, .context = out_count};
     what.out_pages = out_pages;
     return table_query(&storage.client, &what, deadline(), &err);
 }
@@ -170,15 +177,20 @@ END_TEST
 
 START_TEST(a_continuation_is_handed_back_as_it_came_also_after_an_empty_page) {
     int count, pages;
-    answer(200, "x-ms-continuation-NextPartitionKey: 1!8!a+/=&\r\nx-ms-continuation-NextRowKey: 1!12!b c\r\n",
+    answer(200,
+           "x-ms-continuation-NextPartitionKey: 1!8!a+/=&\r\nx-ms-continuation-NextRowKey: 1!12!b "
+           "c\r\n",
            "{\"value\":[{}]}");
     answer(200, "x-ms-continuation-NextPartitionKey: p2\r\n", "{\"value\":[]}");
-    answer(200, "x-ms-continuation-NextPartitionKey: p3\r\nx-ms-continuation-NextRowKey: \r\n", "{\"value\":[{}]}");
+    answer(200, "x-ms-continuation-NextPartitionKey: p3\r\nx-ms-continuation-NextRowKey: \r\n",
+           "{\"value\":[{}]}");
     answer(200, NULL, "{\"value\":[{},{}]}");
     ck_assert_int_eq(query("x", &count, &pages), STATUS_OK);
     ck_assert_int_eq(count, 4);
     ck_assert_int_eq(pages, 4);
-    assert_request(1, "GET", "/acct/t()?%24filter=x&NextPartitionKey=1%218%21a%2B%2F%3D%26&NextRowKey=1%2112%21b%20c");
+    assert_request(
+        1, "GET",
+        "/acct/t()?%24filter=x&NextPartitionKey=1%218%21a%2B%2F%3D%26&NextRowKey=1%2112%21b%20c");
     assert_request(2, "GET", "/acct/t()?%24filter=x&NextPartitionKey=p2");
     assert_request(3, "GET", "/acct/t()?%24filter=x&NextPartitionKey=p3");
     ck_assert_uint_eq(http_fake_count(fake), 4);
@@ -186,7 +198,8 @@ START_TEST(a_continuation_is_handed_back_as_it_came_also_after_an_empty_page) {
 END_TEST
 
 START_TEST(a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged) {
-    static const char *const rows[] = {"{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}", "{\"a\":1,\"a\":2}"};
+    static const char *const rows[] = {"{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}",
+                                       "{\"a\":1,\"a\":2}"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int count, pages = -1;
         char page[128];
@@ -195,7 +208,8 @@ START_TEST(a_row_that_cannot_be_read_is_told_from_an_answer_that_was_damaged) {
         answer(200, NULL, page);
         ck_assert_int_eq(query(NULL, &count, &pages), STATUS_MALFORMED);
         answer(200, NULL, rows[i]);
-        ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err), STATUS_MALFORMED);
+        ck_assert_int_eq(table_get(&storage.client, "t", "p", "r", deadline(), &entity, &err),
+                         STATUS_MALFORMED);
         ck_assert_ptr_null(entity);
     }
 }
@@ -204,7 +218,8 @@ END_TEST
 START_TEST(a_page_that_fails_is_tried_again_and_visited_once) {
     int count, pages;
     answer(200, "x-ms-continuation-NextPartitionKey: p2\r\n", "{\"value\":[{}]}");
-    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "{\"value\":[{},{},{}]}"});
+    http_fake_push(fake, &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT,
+                                                    .body = "{\"value\":[{},{},{}]}"});
     answer(200, NULL, "{\"value\":[{},{},{}]}");
     ck_assert_int_eq(query(NULL, &count, &pages), STATUS_OK);
     ck_assert_int_eq(count, 4);
@@ -215,7 +230,8 @@ START_TEST(a_page_that_fails_is_tried_again_and_visited_once) {
 END_TEST
 
 START_TEST(a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_again) {
-    static const char *const bodies[] = {"", "[]", "{}", "{\"value\":{}}", "{\"value\":[{}]", "{\"value\":[{}]}x"};
+    static const char *const bodies[] = {
+        "", "[]", "{}", "{\"value\":{}}", "{\"value\":[{}]", "{\"value\":[{}]}x"};
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         int count, pages = -1;
         answer(200, NULL, bodies[i]);
@@ -228,8 +244,10 @@ START_TEST(a_page_without_entities_to_read_was_damaged_and_may_be_asked_for_agai
 END_TEST
 
 START_TEST(a_literal_is_quoted_and_its_quotes_doubled) {
-    static const char *const cases[][2] = {
-        {"", "''"}, {"it's", "'it''s'"}, {"''", "''''''"}, {"' or 1 eq 1 or '", "''' or 1 eq 1 or '''"}};
+    static const char *const cases[][2] = {{"", "''"},
+                                           {"it's", "'it''s'"},
+                                           {"''", "''''''"},
+                                           {"' or 1 eq 1 or '", "''' or 1 eq 1 or '''"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct strbuf filter;
         strbuf_init(&filter, 100);
@@ -265,8 +283,8 @@ START_TEST(a_transaction_is_posted_with_the_boundary_that_it_names) {
     ck_assert_int_eq(strncmp(body, "--", 2), 0);
     ck_assert_int_eq(strncmp(body + 2, boundary, strlen(boundary)), 0);
     char request_line[256];
-    snprintf(request_line, sizeof request_line, "\r\nDELETE %s/acct/t(PartitionKey='p',RowKey='r') HTTP/1.1\r\n",
-             http_fake_url(fake));
+    snprintf(request_line, sizeof request_line,
+             "\r\nDELETE %s/acct/t(PartitionKey='p',RowKey='r') HTTP/1.1\r\n", http_fake_url(fake));
     ck_assert_ptr_nonnull(strstr(body, request_line));
 }
 END_TEST
@@ -298,7 +316,8 @@ START_TEST(a_failed_operation_gives_its_status_and_detail) {
         char body[512], etag[TABLE_ETAG_BYTES] = "untouched";
         snprintf(body, sizeof body,
                  "--b\r\n" PART "HTTP/1.1 %s\r\n\r\n"
-                 "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"0:Why.\\nRequestId\"}}}\r\n--b--",
+                 "{\"odata.error\":{\"code\":\"%s\",\"message\":{\"value\":\"0:Why.\\nRequestId\"}}"
+                 "}\r\n--b--",
                  cases[i].line, cases[i].code);
         answer(202, MULTIPART, body);
         ck_assert_int_eq(transact(etag), cases[i].status);
@@ -338,9 +357,13 @@ static const struct http_fake_answer unknowns[] = {
     {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 200 x\r\n\r\n--b--"},
     {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 302 x\r\n\r\n--b--"},
     {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 404 x\r\n\r\n--b--"},
-    {.status = 202, .headers = MULTIPART, .body = "--b\r\n" PART "HTTP/1.1 412 x\r\n\r\n<html>\r\n--b--"},
+    {.status = 202,
+     .headers = MULTIPART,
+     .body = "--b\r\n" PART "HTTP/1.1 412 x\r\n\r\n<html>\r\n--b--"},
     {.status = 202, .headers = MULTIPART, .body = "--b--"},
-    {.status = 202, .headers = "Content-Type: text/html\r\n", .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
+    {.status = 202,
+     .headers = "Content-Type: text/html\r\n",
+     .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
     {.status = 202,
      .headers = MULTIPART,
      .body = "--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b\r\n" PART "HTTP/1.1 204 x\r\n\r\n--b--"},
@@ -354,7 +377,8 @@ START_TEST(an_answer_that_is_lost_or_cannot_be_read_is_unknown_after_one_attempt
     ck_assert_int_eq(err.status, STATUS_UNAVAILABLE);
     ck_assert_str_eq(etag, "untouched");
     ck_assert_uint_eq(http_fake_count(fake), 1);
-    ck_assert_int_eq(table_transaction(&storage.client, "t", deletes, 1, 0, NULL, NULL), STATUS_UNAVAILABLE);
+    ck_assert_int_eq(table_transaction(&storage.client, "t", deletes, 1, 0, NULL, NULL),
+                     STATUS_UNAVAILABLE);
     ck_assert_uint_eq(http_fake_count(fake), 1);
 }
 END_TEST
@@ -378,7 +402,8 @@ START_TEST(a_transaction_over_its_limit_is_not_sent) {
     memset(text, 'x', TABLE_TRANSACTION_MAX_BYTES);
     text[TABLE_TRANSACTION_MAX_BYTES] = '\0';
     const struct table_operation operation = {TABLE_INSERT, "p", "r", NULL, text};
-    ck_assert_int_eq(table_transaction(&storage.client, "t", &operation, 1, deadline(), NULL, &err), STATUS_TOO_LARGE);
+    ck_assert_int_eq(table_transaction(&storage.client, "t", &operation, 1, deadline(), NULL, &err),
+                     STATUS_TOO_LARGE);
     ck_assert_int_eq(err.status, STATUS_TOO_LARGE);
     ck_assert_uint_eq(http_fake_count(fake), 0);
     free(text);
@@ -411,7 +436,8 @@ int main(void) {
     tcase_add_test(transactions, each_transaction_has_a_boundary_of_its_own);
     tcase_add_test(transactions, a_failed_operation_gives_its_status_and_detail);
     tcase_add_test(transactions, a_transaction_refused_as_a_whole_gives_the_answers_own_status);
-    tcase_add_loop_test(transactions, an_answer_that_is_lost_or_cannot_be_read_is_unknown_after_one_attempt, 0,
+    tcase_add_loop_test(transactions,
+                        an_answer_that_is_lost_or_cannot_be_read_is_unknown_after_one_attempt, 0,
                         UNKNOWN_COUNT);
     tcase_add_test(transactions, an_answer_over_the_limit_is_unknown_too);
     tcase_add_test(transactions, a_transaction_over_its_limit_is_not_sent);

@@ -18,7 +18,8 @@ static void tear_down(void) {
 
 static char *run(int exit_code) {
     /* execvp searches the caller's PATH, hence a shell. */
-    const char *const argv[] = {"/bin/sh", "-c", "exec az account get-access-token --output json", NULL};
+    const char *const argv[] = {"/bin/sh", "-c", "exec az account get-access-token --output json",
+                                NULL};
     const char *const env[] = {stub.path, NULL};
     struct process process;
     process_start(&process, &(struct process_options){.argv = argv, .env = env});
@@ -39,7 +40,8 @@ START_TEST(it_answers_with_the_token_and_notes_the_call) {
     ck_assert_int_eq(json_parse(output, strlen(output), &json, &err), STATUS_OK);
     ck_assert_str_eq(json_string(json, "accessToken"), "two");
     ck_assert(json_int64(json, "expires_on", &expires_s));
-    ck_assert_str_eq(calls, "account get-access-token --output json\naccount get-access-token --output json\n");
+    ck_assert_str_eq(
+        calls, "account get-access-token --output json\naccount get-access-token --output json\n");
     cJSON_Delete(json);
     free(output), free(calls);
 }

@@ -17,10 +17,12 @@
 #include "support/processes/check_main.h"
 
 #define GET "GET /acme/a?comp=lease HTTP/1.1\r\nHost: x\r\n\r\n"
-#define RENEW \
-    "PUT /acme/leases/a?comp=lease HTTP/1.1\r\nHost: x\r\nX-Ms-Lease-Action: renew\r\nContent-Length: 0\r\n\r\n"
-#define ACQUIRE \
-    "PUT /acme/leases/b?comp=lease HTTP/1.1\r\nHost: x\r\nx-ms-lease-action: acquire\r\nContent-Length: 0\r\n\r\n"
+#define RENEW                                                                  \
+    "PUT /acme/leases/a?comp=lease HTTP/1.1\r\nHost: x\r\nX-Ms-Lease-Action: " \
+    "renew\r\nContent-Length: 0\r\n\r\n"
+#define ACQUIRE                                                                \
+    "PUT /acme/leases/b?comp=lease HTTP/1.1\r\nHost: x\r\nx-ms-lease-action: " \
+    "acquire\r\nContent-Length: 0\r\n\r\n"
 
 enum { DELAY_MS = 150, CLIENTS = 8, ROUNDS = 40 };
 
@@ -48,8 +50,9 @@ static void tear_down(void) {
 }
 
 static void push(const char *body) {
-    http_fake_push(server, &(struct http_fake_answer){
-                               .is_foreign = true, .status = 201, .headers = "x-ms-a: b\r\n", .body = body});
+    http_fake_push(
+        server, &(struct http_fake_answer){
+                    .is_foreign = true, .status = 201, .headers = "x-ms-a: b\r\n", .body = body});
 }
 
 static void ask(const char *request) {
@@ -70,7 +73,8 @@ static void expect_status(const char *request, int status) {
 }
 
 static int add(enum fault_kind kind, int times) {
-    return fault_proxy_add(proxy, &(struct fault_rule){.kind = kind, .times = times, .delay_ms = DELAY_MS});
+    return fault_proxy_add(
+        proxy, &(struct fault_rule){.kind = kind, .times = times, .delay_ms = DELAY_MS});
 }
 
 /* A rule that is used up is as none. */
@@ -95,17 +99,20 @@ static bool is_reset(void) {
 
 static bool is_silent(void) {
     char byte;
-    return recv(client, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return recv(client, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 /* --- without a fault --- */
 
 START_TEST(a_request_and_its_answer_pass_unchanged) {
     push("done");
-    ask_and_expect("PUT /acme/a%20b?x=%2f HTTP/1.1\r\nHost: here\r\nAuthorization: SharedKey a:b\r\nX-Odd:  two \r\n"
+    ask_and_expect("PUT /acme/a%20b?x=%2f HTTP/1.1\r\nHost: here\r\nAuthorization: SharedKey "
+                   "a:b\r\nX-Odd:  two \r\n"
                    "Content-Length: 5\r\n\r\nhello",
                    201, "done");
-    ck_assert_str_eq(answer.head, "HTTP/1.1 201 Scripted\r\nx-ms-a: b\r\nContent-Length: 4\r\n\r\n");
+    ck_assert_str_eq(answer.head,
+                     "HTTP/1.1 201 Scripted\r\nx-ms-a: b\r\nContent-Length: 4\r\n\r\n");
     const struct http_fake_request *got = http_fake_request(server, 0);
     ck_assert_str_eq(got->method, "PUT");
     ck_assert_str_eq(got->target, "/acme/a%20b?x=%2f");
@@ -145,8 +152,8 @@ START_TEST(an_answer_that_ends_with_its_connection_ends_the_clients_too) {
 END_TEST
 
 START_TEST(a_server_that_does_not_answer_in_full_is_passed_on_as_that) {
-    http_fake_push(server,
-                   &(struct http_fake_answer){.behaviour = (enum http_fake_behaviour)_i, .body = "never all of it"});
+    http_fake_push(server, &(struct http_fake_answer){.behaviour = (enum http_fake_behaviour)_i,
+                                                      .body = "never all of it"});
     ask(GET);
     ck_assert(raw_http_is_closed(client));
 }
@@ -179,7 +186,8 @@ END_TEST
 START_TEST(a_request_is_repeated_once_and_not_after_a_part_of_an_answer) {
     expect_status(GET, 200);
     for (int i = 0; i < 2; i++) {
-        http_fake_push(server, &(struct http_fake_answer){.behaviour = _i == 0 ? HTTP_FAKE_CLOSE : HTTP_FAKE_CUT,
+        http_fake_push(server, &(struct http_fake_answer){.behaviour = _i == 0 ? HTTP_FAKE_CLOSE
+                                                                               : HTTP_FAKE_CUT,
                                                           .body = "never all of it"});
     }
     ask(GET);
@@ -230,33 +238,40 @@ START_TEST(a_delayed_request_reaches_the_server_though_its_client_has_gone) {
     fault_proxy_await(proxy, rule, 1);
     reconnect();
     http_fake_wait(server, 1);
-    ck_assert_str_eq(http_headers_get(&http_fake_request(server, 0)->headers, "x-ms-lease-action"), "renew");
+    ck_assert_str_eq(http_headers_get(&http_fake_request(server, 0)->headers, "x-ms-lease-action"),
+                     "renew");
 }
 END_TEST
 
 START_TEST(a_status_is_answered_in_the_servers_place_or_instead_of_its_answer) {
     fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .times = 1});
     ask_and_expect(GET, 503, "");
-    fault_proxy_add(
-        proxy,
-        &(struct fault_rule){
-            .kind = FAULT_STATUS_BEFORE, .times = 2, .status = 429, .retry_after_s = 3, .error_code = "ServerBusy"});
+    fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE,
+                                                .times = 2,
+                                                .status = 429,
+                                                .retry_after_s = 3,
+                                                .error_code = "ServerBusy"});
     ask_and_expect(GET, 429,
                    "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>ServerBusy</Code>"
                    "<Message>A fault was asked for.</Message></Error>");
     char value[32];
     ck_assert_str_eq(raw_response_header(&answer, "Retry-After", value, sizeof value), "3");
-    ck_assert_str_eq(raw_response_header(&answer, "x-ms-error-code", value, sizeof value), "ServerBusy");
+    ck_assert_str_eq(raw_response_header(&answer, "x-ms-error-code", value, sizeof value),
+                     "ServerBusy");
     ck_assert_str_eq(raw_response_header(&answer, "x-ms-request-id", value, sizeof value), "fault");
     ask("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
     raw_http_read(client, &answer, true);
     ck_assert_int_eq(answer.status, 429);
-    fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .times = 1, .body = "{\"a\":1}"});
+    fault_proxy_add(
+        proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE, .times = 1, .body = "{\"a\":1}"});
     ask_and_expect(GET, 503, "{\"a\":1}");
-    ck_assert_str_eq(raw_response_header(&answer, "Content-Type", value, sizeof value), "application/json");
-    ck_assert_str_eq(raw_response_header(&answer, "x-ms-request-id", value, sizeof value), ""); /* a gateway's */
+    ck_assert_str_eq(raw_response_header(&answer, "Content-Type", value, sizeof value),
+                     "application/json");
+    ck_assert_str_eq(raw_response_header(&answer, "x-ms-request-id", value, sizeof value),
+                     ""); /* a gateway's */
     expect_seen(0);
-    fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_AFTER, .times = 1, .status = 500});
+    fault_proxy_add(proxy,
+                    &(struct fault_rule){.kind = FAULT_STATUS_AFTER, .times = 1, .status = 500});
     push("never seen");
     ask_and_expect(GET, 500, "");
     expect_seen(1);
@@ -327,8 +342,10 @@ END_TEST
 
 START_TEST(what_hangs_or_waits_ends_with_the_proxy) {
     int hanging = add(FAULT_HANG_BEFORE, 1), after = add(FAULT_HANG_AFTER, 1);
-    int waiting = fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_DELAY_REQUEST, .delay_ms = 1000000});
-    int clients[] = {client, raw_http_connect(fault_proxy_port(proxy)), raw_http_connect(fault_proxy_port(proxy))};
+    int waiting = fault_proxy_add(
+        proxy, &(struct fault_rule){.kind = FAULT_DELAY_REQUEST, .delay_ms = 1000000});
+    int clients[] = {client, raw_http_connect(fault_proxy_port(proxy)),
+                     raw_http_connect(fault_proxy_port(proxy))};
     ask(GET);
     fault_proxy_await(proxy, hanging, 1);
     ck_assert(raw_http_send(clients[1], GET));
@@ -348,7 +365,8 @@ END_TEST
 
 START_TEST(half_of_the_answer_comes_when_it_is_truncated) {
     add(FAULT_TRUNCATE, 1);
-    static const char whole[] = "HTTP/1.1 201 Scripted\r\nx-ms-a: b\r\nContent-Length: 100\r\n\r\n"; /* and the body */
+    static const char whole[] =
+        "HTTP/1.1 201 Scripted\r\nx-ms-a: b\r\nContent-Length: 100\r\n\r\n"; /* and the body */
     char body[101] = "", got[512] = "";
     memset(body, 'b', 100);
     push(body);
@@ -387,7 +405,8 @@ START_TEST(idle_connections_are_closed_and_busy_ones_are_not) {
     push("idle one's");
     ck_assert(raw_http_send(idle, GET));
     raw_http_read(idle, &answer, false);
-    while (fault_proxy_close_idle(proxy) == 0) { /* it is busy until shortly after its answer is here */
+    while (fault_proxy_close_idle(proxy) ==
+           0) { /* it is busy until shortly after its answer is here */
     }
     ck_assert(raw_http_is_closed(idle));
     close(idle);
@@ -402,7 +421,8 @@ END_TEST
 /* --- rules and what is written down --- */
 
 START_TEST(cleared_rules_apply_no_more_and_their_counts_stay) {
-    int shield = fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = FAULT_NONE});
+    int shield =
+        fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = FAULT_NONE});
     int rule = fault_proxy_add(proxy, &(struct fault_rule){.kind = FAULT_STATUS_BEFORE});
     expect_status(RENEW, 200);
     expect_status(GET, 503);
@@ -417,7 +437,8 @@ END_TEST
 
 START_TEST(requests_are_written_down_with_time_fault_and_answer) {
     int64_t begun_ms = now_ms();
-    fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .times = 1, .kind = FAULT_STATUS_BEFORE});
+    fault_proxy_add(proxy, &(struct fault_rule){
+                               .lease_action = "renew", .times = 1, .kind = FAULT_STATUS_BEFORE});
     push("x");
     expect_status(ACQUIRE, 201);
     expect_status(RENEW, 503);
@@ -433,7 +454,8 @@ START_TEST(requests_are_written_down_with_time_fault_and_answer) {
     ck_assert_int_ge(got[0].arrived_ms, begun_ms);
     ck_assert_int_le(got[0].arrived_ms, got[1].arrived_ms);
     ck_assert_int_le(got[1].arrived_ms, now_ms());
-    ck_assert_uint_eq(fault_proxy_requests(proxy, &(struct fault_rule){.lease_action = "renew"}, got, 1), 2);
+    ck_assert_uint_eq(
+        fault_proxy_requests(proxy, &(struct fault_rule){.lease_action = "renew"}, got, 1), 2);
     ck_assert_int_eq((int)got[0].fault, FAULT_STATUS_BEFORE);
     ck_assert_int_eq(got[0].status, 0);
 }
@@ -475,7 +497,8 @@ START_TEST(many_clients_with_random_faults_add_up) {
     }
     pthread_barrier_wait(&barrier);
     for (int i = 0; i < ROUNDS; i++) { /* meanwhile */
-        fault_proxy_add(proxy, &(struct fault_rule){.path_contains = "nowhere", .kind = FAULT_HANG_BEFORE});
+        fault_proxy_add(
+            proxy, &(struct fault_rule){.path_contains = "nowhere", .kind = FAULT_HANG_BEFORE});
         fault_proxy_seen(proxy);
     }
     for (int i = 0; i < CLIENTS; i++) {
@@ -524,12 +547,15 @@ START_TEST(an_answers_date_is_changed_or_taken_away) {
         enum fault_kind kind;
         int64_t by_ms;
         const char *date;
-    } cases[] = {{FAULT_WRONG_DATE, INT64_C(172800000), "\r\nDate: Tue, 21 Jan 2025 14:45:30 GMT\r\n"},
-                 {FAULT_WRONG_DATE, INT64_C(-60000), "\r\nDate: Sun, 19 Jan 2025 14:44:30 GMT\r\n"},
-                 {FAULT_NO_DATE, 0, NULL}};
-    fault_proxy_add(proxy, &(struct fault_rule){.kind = cases[_i].kind, .times = 1, .delay_ms = cases[_i].by_ms});
+    } cases[] = {
+        {FAULT_WRONG_DATE, INT64_C(172800000), "\r\nDate: Tue, 21 Jan 2025 14:45:30 GMT\r\n"},
+        {FAULT_WRONG_DATE, INT64_C(-60000), "\r\nDate: Sun, 19 Jan 2025 14:44:30 GMT\r\n"},
+        {FAULT_NO_DATE, 0, NULL}};
+    fault_proxy_add(proxy, &(struct fault_rule){
+                               .kind = cases[_i].kind, .times = 1, .delay_ms = cases[_i].by_ms});
     for (int i = 0; i < 2; i++) {
-        http_fake_push(server, &(struct http_fake_answer){.headers = "A: b\r\n" DATE "C: d\r\n", .body = "x"});
+        http_fake_push(
+            server, &(struct http_fake_answer){.headers = "A: b\r\n" DATE "C: d\r\n", .body = "x"});
     }
     ask_and_expect(GET, 200, "x");
     ck_assert_ptr_null(strstr(answer.head, "\r\n" DATE));
@@ -553,10 +579,11 @@ int main(void) {
     tcase_add_test(plain, a_request_and_its_answer_pass_unchanged);
     tcase_add_test(plain, requests_of_one_client_share_a_connection_on_both_sides);
     tcase_add_test(plain, an_answer_that_ends_with_its_connection_ends_the_clients_too);
-    tcase_add_loop_test(plain, a_server_that_does_not_answer_in_full_is_passed_on_as_that, HTTP_FAKE_CLOSE,
-                        HTTP_FAKE_HANG);
+    tcase_add_loop_test(plain, a_server_that_does_not_answer_in_full_is_passed_on_as_that,
+                        HTTP_FAKE_CLOSE, HTTP_FAKE_HANG);
     tcase_add_test(plain, a_server_that_closes_between_requests_is_not_noticed);
-    tcase_add_test(plain, a_kept_connection_that_ends_under_a_request_is_replaced_if_that_changes_nothing);
+    tcase_add_test(plain,
+                   a_kept_connection_that_ends_under_a_request_is_replaced_if_that_changes_nothing);
     tcase_add_loop_test(plain, a_request_is_repeated_once_and_not_after_a_part_of_an_answer, 0, 2);
     tcase_add_test(plain, nobody_behind_the_proxy_closes_the_connection);
     suite_add_tcase(suite, plain);

@@ -40,7 +40,8 @@ START_TEST(a_rule_looks_at_method_path_query_and_lease_action) {
     int renew_b = add((struct fault_rule){.path_contains = "leases/b", .lease_action = "renew"});
     int in_path = add((struct fault_rule){.path_contains = "comp"});
     int in_query = add((struct fault_rule){.query_contains = "acme"});
-    int acquire = add((struct fault_rule){.query_contains = "comp=lease", .lease_action = "acquire"});
+    int acquire =
+        add((struct fault_rule){.query_contains = "comp=lease", .lease_action = "acquire"});
     ck_assert_int_eq(choose("GET", "/acme/a?comp=lease", ""), 0);
     ck_assert_int_eq(choose("PUT", "/acme/leases/a?comp=lease", "renew"), 0);
     ck_assert_int_eq(choose("PUT", "/acme/leases/b?comp=lease", "release"), 0);
@@ -124,9 +125,11 @@ START_TEST(the_last_requests_of_many_are_kept) {
         choose("GET", target, "");
     }
     const struct fault_rule any = {.method = NULL};
-    ck_assert_uint_eq(fault_rules_requests(&rules, &any, got, FAULT_BOOK_REQUESTS), FAULT_BOOK_REQUESTS);
+    ck_assert_uint_eq(fault_rules_requests(&rules, &any, got, FAULT_BOOK_REQUESTS),
+                      FAULT_BOOK_REQUESTS);
     ck_assert_str_eq(got[0].target, "/2");
-    ck_assert_int_eq(strtol(got[FAULT_BOOK_REQUESTS - 1].target + 1, NULL, 10), FAULT_BOOK_REQUESTS + 1);
+    ck_assert_int_eq(strtol(got[FAULT_BOOK_REQUESTS - 1].target + 1, NULL, 10),
+                     FAULT_BOOK_REQUESTS + 1);
     fault_rules_note_status(&rules, 1, 500); /* forgotten already: its place is another's */
     fault_rules_note_status(&rules, 2, 201);
     fault_rules_requests(&rules, &any, got, FAULT_BOOK_REQUESTS);

@@ -41,8 +41,8 @@ static void *send_pieces(void *context) {
     size_t length = strlen(sending->text);
     for (size_t sent = 0; sent < length; sent += sending->piece_length) {
         size_t left = length - sent;
-        send(other_side, sending->text + sent, left < sending->piece_length ? left : sending->piece_length,
-             MSG_NOSIGNAL);
+        send(other_side, sending->text + sent,
+             left < sending->piece_length ? left : sending->piece_length, MSG_NOSIGNAL);
     }
     shutdown(other_side, SHUT_WR);
     return NULL;
@@ -50,7 +50,10 @@ static void *send_pieces(void *context) {
 
 static void begin_sending(struct sending *sending, int pieces, const char *text) {
     size_t length = strlen(text);
-    *sending = (struct sending){.text = text, .piece_length = pieces == 0 ? length : pieces == 1 ? length / 2 + 1 : 1};
+    *sending = (struct sending){.text = text,
+                                .piece_length = pieces == 0   ? length
+                                                : pieces == 1 ? length / 2 + 1
+                                                              : 1};
     ck_assert_int_eq(pthread_create(&sending->thread, NULL, send_pieces, sending), 0);
 }
 
@@ -76,8 +79,9 @@ static void expect_end(struct sending *sending) {
 
 #define PLAIN "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 #define SIZED "PUT /a HTTP/1.1\r\ncontent-length: 7\r\n\r\na\r\n\r\nbc"
-#define CHUNKED                                                                                                     \
-    "PUT /a HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0A;x=y\r\n0\r\n\r\n45678\r\n0\r\nT: t\r\nU: " \
+#define CHUNKED                                                               \
+    "PUT /a HTTP/1.1\r\nTransfer-Encoding: "                                  \
+    "Chunked\r\n\r\n3\r\nabc\r\n0A;x=y\r\n0\r\n\r\n45678\r\n0\r\nT: t\r\nU: " \
     "u\r\n\r\n"
 
 START_TEST(requests_are_told_apart_however_they_come) {
@@ -102,10 +106,10 @@ END_TEST
 
 START_TEST(answers_are_told_apart_however_they_come) {
     struct sending sending;
-    begin_sending(
-        &sending, _i,
-        ANSWER HEAD_ANSWER
-        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\n\r\n" CREATED NO_CONTENT UNCHANGED LAST OPEN_ENDED);
+    begin_sending(&sending, _i,
+                  ANSWER HEAD_ANSWER
+                  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\n\r\n" CREATED NO_CONTENT
+                      UNCHANGED LAST OPEN_ENDED);
     expect_answer("PUT", ANSWER);
     expect_answer("HEAD", HEAD_ANSWER);
     expect_answer("PUT", CREATED);
@@ -121,9 +125,10 @@ START_TEST(answers_are_told_apart_however_they_come) {
 END_TEST
 
 START_TEST(a_message_cut_short_is_none) {
-    static const char *const cut[] = {"PUT", "PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\na",
-                                      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na",
-                                      "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nT: t\r\n"};
+    static const char *const cut[] = {
+        "PUT", "PUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\na",
+        "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na",
+        "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nT: t\r\n"};
     struct sending sending;
     begin_sending(&sending, 2, cut[_i]);
     ck_assert(!http_stream_read_request(&stream, &message));
@@ -132,7 +137,10 @@ START_TEST(a_message_cut_short_is_none) {
 END_TEST
 
 START_TEST(a_client_that_asks_whether_it_may_go_on_is_told_so) {
-    ck_assert_int_gt(send(other_side, "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 59, 0), 0);
+    ck_assert_int_gt(send(other_side,
+                          "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n", 59,
+                          0),
+                     0);
     char got[26] = "";
     ck_assert(http_stream_read_request(&stream, &message));
     ck_assert_int_eq(recv(other_side, got, 25, MSG_WAITALL), 25);
@@ -144,7 +152,8 @@ START_TEST(headers_are_found_in_any_case_and_in_the_head_alone) {
     char value[8];
     struct sending sending;
     begin_sending(&sending, 0,
-                  "PUT / HTTP/1.1\r\nAB: 1\r\na:2 3\r\nlong: 0123456789\r\nContent-Length: 8\r\n\r\n\r\nC: d\r\n");
+                  "PUT / HTTP/1.1\r\nAB: 1\r\na:2 3\r\nlong: 0123456789\r\nContent-Length: "
+                  "8\r\n\r\n\r\nC: d\r\n");
     ck_assert(http_stream_read_request(&stream, &message));
     ck_assert_str_eq(http_stream_header(&message, "A", value, sizeof value), "2 3");
     ck_assert_str_eq(http_stream_header(&message, "ab", value, sizeof value), "1");

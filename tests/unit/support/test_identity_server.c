@@ -16,9 +16,11 @@
 #define HEADER "X-IDENTITY-HEADER: hush-hush\r\n"
 #define METADATA "Metadata: true\r\n"
 #define FORM_TYPE "Content-Type: application/x-www-form-urlencoded\r\n"
-#define FORM \
-    "grant_type=client_credentials&client_id=" IDENTITY_CLIENT_ID "&scope=https%3A%2F%2Fstorage.azure.com%2F.default"
-#define ASSERTION_TYPE "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
+#define FORM                                                      \
+    "grant_type=client_credentials&client_id=" IDENTITY_CLIENT_ID \
+    "&scope=https%3A%2F%2Fstorage.azure.com%2F.default"
+#define ASSERTION_TYPE \
+    "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
 
 static struct identity_server *server;
 
@@ -83,11 +85,14 @@ START_TEST(managed_identities_ask_exactly) {
     assert_granted(APP_SERVICE END HEADER, "");
     assert_granted(IMDS END METADATA, "");
     assert_refused(APP_SERVICE END, "", "X-IDENTITY-HEADER is not the secret");
-    assert_refused(APP_SERVICE "&client_id=x" END HEADER, "", "client_id is not the identity that is assigned");
+    assert_refused(APP_SERVICE "&client_id=x" END HEADER, "",
+                   "client_id is not the identity that is assigned");
     assert_refused(IMDS END, "", "Metadata is not true");
-    assert_refused(IMDS END METADATA "X-Forwarded-For: 1.2.3.4\r\n", "", "X-Forwarded-For is there");
-    assert_refused("GET /metadata/identity/oauth2/token?api-version=2019-08-01&" RESOURCE END METADATA, "",
-                   "api-version is another");
+    assert_refused(IMDS END METADATA "X-Forwarded-For: 1.2.3.4\r\n", "",
+                   "X-Forwarded-For is there");
+    assert_refused(
+        "GET /metadata/identity/oauth2/token?api-version=2019-08-01&" RESOURCE END METADATA, "",
+        "api-version is another");
     assert_refused("GET /msi/token?api-version=2019-08-01&resource=x" END HEADER, "",
                    "resource is not https://storage.azure.com/");
     assert_refused("GET /msi/token?api-version=2019-08-01&" RESOURCE "&" RESOURCE END HEADER, "",
@@ -107,9 +112,12 @@ END_TEST
 START_TEST(a_client_secret_is_compared_decoded) {
     restart(&(struct identity_rules){.client_secret = "a+b/c&d~="});
     assert_granted(TOKEN END FORM_TYPE, FORM "&client_secret=a%2Bb%2Fc%26d~%3D");
-    assert_refused(TOKEN END FORM_TYPE, FORM "&client_secret=a+b/c%26d~=", "client_secret is another");
-    assert_refused(TOKEN END, FORM "&client_secret=a%2Bb%2Fc%26d~%3D", "Content-Type is not a form's");
-    assert_refused(TOKEN "?x=1" END FORM_TYPE, FORM "&client_secret=a%2Bb%2Fc%26d~%3D", "there is a query");
+    assert_refused(TOKEN END FORM_TYPE,
+                   FORM "&client_secret=a+b/c%26d~=", "client_secret is another");
+    assert_refused(TOKEN END, FORM "&client_secret=a%2Bb%2Fc%26d~%3D",
+                   "Content-Type is not a form's");
+    assert_refused(TOKEN "?x=1" END FORM_TYPE, FORM "&client_secret=a%2Bb%2Fc%26d~%3D",
+                   "there is a query");
     assert_refused(TOKEN END FORM_TYPE, "client_secret=a%2Bb%2Fc%26d~%3D", "grant_type is another");
     assert_refused(APP_SERVICE END HEADER, "", "X-IDENTITY-HEADER is not the secret");
 }
@@ -119,7 +127,8 @@ START_TEST(a_federated_token_is_the_present_one) {
     restart(&(struct identity_rules){.federated_token = "one.two.three"});
     assert_granted(TOKEN END FORM_TYPE, FORM ASSERTION_TYPE "&client_assertion=one.two.three");
     ck_assert_str_eq(last()->assertion, "one.two.three");
-    assert_refused(TOKEN END FORM_TYPE, FORM "&client_assertion=one.two.three", "client_assertion_type is another");
+    assert_refused(TOKEN END FORM_TYPE, FORM "&client_assertion=one.two.three",
+                   "client_assertion_type is another");
     assert_refused(TOKEN END FORM_TYPE, FORM ASSERTION_TYPE, "client_assertion is missing");
     identity_server_expect_federated_token(server, "four.five.six");
     assert_refused(TOKEN END FORM_TYPE, FORM ASSERTION_TYPE "&client_assertion=one.two.three",
@@ -129,7 +138,8 @@ START_TEST(a_federated_token_is_the_present_one) {
 END_TEST
 
 START_TEST(it_answers_as_it_is_told) {
-    identity_server_answer_next(server, 2, &(struct identity_answer){.status = 429, .retry_after_s = 7});
+    identity_server_answer_next(server, 2,
+                                &(struct identity_answer){.status = 429, .retry_after_s = 7});
     identity_server_answer(server, &(struct identity_answer){.body = "a\0b", .body_length = 3});
     for (int i = 0; i < 2; i++) {
         struct raw_response response = ask(APP_SERVICE END HEADER, "");

@@ -48,7 +48,8 @@ static void append_signature(struct strbuf *text) {
     unsigned char signature[512];
     size_t length = sizeof signature;
     ck_assert(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-              EVP_DigestSign(context, signature, &length, (const unsigned char *)text->data, text->length) == 1);
+              EVP_DigestSign(context, signature, &length, (const unsigned char *)text->data,
+                             text->length) == 1);
     strbuf_append_char(text, '.');
     append_base64url(text, signature, length);
     EVP_MD_CTX_free(context);
@@ -87,13 +88,14 @@ static struct strbuf make(const struct assertion *of) {
     write_thumbprint(thumbprint);
     struct strbuf text;
     strbuf_init(&text, 8192);
-    snprintf(json, sizeof json, "{\"alg\":\"%s\",\"typ\":\"JWT\",\"x5t#S256\":\"%s\"}", or (of->algorithm, "RS256"),
-             or (of->thumbprint, thumbprint));
+    snprintf(json, sizeof json, "{\"alg\":\"%s\",\"typ\":\"JWT\",\"x5t#S256\":\"%s\"}",
+             or (of->algorithm, "RS256"), or (of->thumbprint, thumbprint));
     append_base64url(&text, json, strlen(json));
-    snprintf(json, sizeof json,
-             "{\"aud\":\"%s\",\"iss\":\"%s\",\"sub\":\"%s\",\"jti\":\"%s\",\"nbf\":%lld,\"exp\":%lld}",
-             or (of->audience, AUDIENCE), or (of->issuer, CLIENT), or (of->subject, CLIENT), or (of->id, ID),
-             now_s + of->from_s, now_s + (of->to_s == 0 ? 600 : of->to_s));
+    snprintf(
+        json, sizeof json,
+        "{\"aud\":\"%s\",\"iss\":\"%s\",\"sub\":\"%s\",\"jti\":\"%s\",\"nbf\":%lld,\"exp\":%lld}",
+        or (of->audience, AUDIENCE), or (of->issuer, CLIENT), or (of->subject, CLIENT),
+        or (of->id, ID), now_s + of->from_s, now_s + (of->to_s == 0 ? 600 : of->to_s));
     strbuf_append_char(&text, '.');
     append_base64url(&text, json, strlen(json));
     append_signature(&text);

@@ -52,7 +52,8 @@ START_TEST(every_client_sends_once_even_in_no_time_and_its_answer_is_read) {
 END_TEST
 
 START_TEST(what_looks_like_a_header_in_the_body_is_none) {
-    answer_with(&(struct http_fake_answer){.body = "{\r\nETag: \"7\"\r\nConnection: close\r\n}"}, 1);
+    answer_with(&(struct http_fake_answer){.body = "{\r\nETag: \"7\"\r\nConnection: close\r\n}"},
+                1);
     open_clients(1);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 1);
@@ -85,7 +86,8 @@ START_TEST(an_answer_that_never_comes_is_told_with_the_time_it_was_waited_for) {
 END_TEST
 
 START_TEST(an_answer_cut_short_is_none_and_the_client_comes_back) {
-    answer_with(&(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "a body of some length"}, 1);
+    answer_with(
+        &(struct http_fake_answer){.behaviour = HTTP_FAKE_CUT, .body = "a body of some length"}, 1);
     open_clients(1);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 1);
@@ -98,7 +100,8 @@ START_TEST(an_answer_cut_short_is_none_and_the_client_comes_back) {
 END_TEST
 
 START_TEST(a_connection_that_ends_with_its_answer_is_opened_anew) {
-    answer_with(&(struct http_fake_answer){.headers = "Connection: close\r\n", .close_after = true}, 1);
+    answer_with(&(struct http_fake_answer){.headers = "Connection: close\r\n", .close_after = true},
+                1);
     open_clients(1);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_int_eq(result.answers[0].status, 200);

@@ -10,7 +10,8 @@ static struct load_answer answers[MAX_ANSWERS];
 static struct load_result result;
 
 static void begin(void) {
-    result = (struct load_result){.answers = answers, .begun_us = BEGUN_US, .ended_us = BEGUN_US + 4000000};
+    result = (struct load_result){
+        .answers = answers, .begun_us = BEGUN_US, .ended_us = BEGUN_US + 4000000};
 }
 
 /* An answer, its times in ms from the beginning. */
@@ -89,7 +90,8 @@ int main(void) {
     tcase_add_test(tcase, the_rate_counts_what_was_answered_between_warm_up_and_end);
     tcase_add_test(tcase, latencies_are_those_of_all_that_was_sent_however_it_ended);
     tcase_add_test(tcase, only_a_200_is_a_reservation_and_all_else_is_told);
-    tcase_add_test(tcase, a_commit_is_the_reservations_that_share_a_version_in_whatever_order_they_came);
+    tcase_add_test(tcase,
+                   a_commit_is_the_reservations_that_share_a_version_in_whatever_order_they_came);
     suite_add_tcase(suite, tcase);
     return check_main(suite);
 }

@@ -86,7 +86,8 @@ START_TEST(signals_that_the_test_ignores_or_blocks_reach_it) {
 END_TEST
 
 START_TEST(waiting_for_output_ends_with_the_text_the_program_or_the_deadline) {
-    start_shell("echo one; read line <&3; echo two", NULL, NULL); /* fd 3 is closed: read fails, and it goes on */
+    start_shell("echo one; read line <&3; echo two", NULL,
+                NULL); /* fd 3 is closed: read fails, and it goes on */
     ck_assert(process_wait_for_output(&process, 0, "two", LONG_MS));
     ck_assert(!process_wait_for_output(&process, 0, "three", LONG_MS));
     ck_assert(!process_wait_for_output(&process, strlen("one\n"), "one", LONG_MS));
@@ -117,7 +118,8 @@ START_TEST(a_program_dies_with_the_one_that_started_it) {
     kill(middle, SIGKILL);
     waitpid(middle, NULL, 0);
     int64_t before_ms = process_now_ms();
-    ck_assert(!process_wait_for_output(&orphan, 0, "anything", LONG_MS)); /* ends early: it has ended */
+    ck_assert(
+        !process_wait_for_output(&orphan, 0, "anything", LONG_MS)); /* ends early: it has ended */
     ck_assert_int_lt(process_now_ms() - before_ms, LONG_MS);
 }
 END_TEST

@@ -154,7 +154,8 @@ static int64_t clock_ms(void) {
 
 static void send_put(int fd, const char *target, const char *headers) {
     char text[1024];
-    snprintf(text, sizeof text, "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n%s\r\n", target, headers);
+    snprintf(text, sizeof text, "PUT %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n%s\r\n", target,
+             headers);
     ck_assert(raw_http_send(fd, text));
 }
 
@@ -188,7 +189,8 @@ START_TEST(an_answer_comes_when_its_delay_is_over_and_says_what_was_done) {
     send_put(fd, "/a/leases/x?comp=lease", ACQUIRE THEIRS "\r\n");
     raw_http_read(fd, &response, false);
     ck_assert_int_eq(response.status, 409);
-    ck_assert_str_eq(raw_response_header(&response, "x-ms-error-code", value, sizeof value), "LeaseAlreadyPresent");
+    ck_assert_str_eq(raw_response_header(&response, "x-ms-error-code", value, sizeof value),
+                     "LeaseAlreadyPresent");
     raw_response_release(&response);
     close(fd);
     struct slow_store_stats stats = slow_store_stats(&store);
@@ -229,7 +231,8 @@ END_TEST
 START_TEST(requests_in_pieces_and_in_one_piece_are_taken_one_by_one) {
     int fd = raw_http_connect(store.port);
     raw_http_send(fd, "PUT /a/leases?restype=container HT");
-    ck_assert_int_eq(slow_store_stats(&store).requests, 0); /* by then it has read the first piece */
+    ck_assert_int_eq(slow_store_stats(&store).requests,
+                     0); /* by then it has read the first piece */
     raw_http_send(fd, "TP/1.1\r\ncontent-length: 3\r\n\r\nab");
     ck_assert_int_eq(slow_store_stats(&store).requests, 0);
     raw_http_send(fd, "cPUT /a/leases/x HTTP/1.1\r\n\r\nPUT /a/leases/x HTTP/1.1\r\n\r\n");

@@ -47,7 +47,8 @@ static long ask(const struct tls_server *server, const char *ca, int version) {
     return connected || verdict != X509_V_OK ? verdict : -1;
 }
 
-static void assert_verdict(const struct certificate_files *files, bool old_server, int version, long expected) {
+static void assert_verdict(const struct certificate_files *files, bool old_server, int version,
+                           long expected) {
     struct tls_server *server = tls_server_start(files, old_server);
     ck_assert_int_eq(ask(server, certificates.ca, version), expected);
     struct tls_server_counts counts = tls_server_count(server);

@@ -121,7 +121,8 @@ START_TEST(without_any_thread_a_job_is_not_taken) {
     pthread_setattr_default_np(&before);
     ck_assert_ptr_nonnull(strstr(err.message, "no thread can be started"));
     sem_post(&may_end);
-    ck_assert_int_eq(worker_pool_submit(pool, &job, &err), STATUS_OK); /* threads are to be had again */
+    ck_assert_int_eq(worker_pool_submit(pool, &job, &err),
+                     STATUS_OK); /* threads are to be had again */
     wait_for(&finished);
 }
 END_TEST

@@ -16,7 +16,8 @@ enum { TOTAL = 10, LIFETIME_MS = 60000, BEHIND_MS = 1000, MAX_RECORDS = 32, END_
 static struct history_record records[MAX_RECORDS];
 static const struct history_record *pointers[MAX_RECORDS];
 static size_t record_count;
-static struct history_reservation rows[MAX_RECORDS][MAX_RECORDS]; /* of pictures, and the last of the store */
+static struct history_reservation rows[MAX_RECORDS]
+                                      [MAX_RECORDS]; /* of pictures, and the last of the store */
 static struct checker_product product;
 static struct checker_report report;
 
@@ -40,7 +41,8 @@ static void tear_down(void) {
 
 /* ---- what was asked and answered ---- */
 
-static struct history_record *add(enum history_kind kind, int64_t at_ms, enum history_outcome outcome) {
+static struct history_record *add(enum history_kind kind, int64_t at_ms,
+                                  enum history_outcome outcome) {
     ck_assert_uint_lt(record_count, MAX_RECORDS - 1);
     struct history_record *record = &records[record_count];
     pointers[record_count++] = record;
@@ -60,8 +62,8 @@ static struct history_record *add(enum history_kind kind, int64_t at_ms, enum hi
 }
 
 /* Granted: its reservation is called after its record, "r1", ... */
-static struct history_record *reserve(int64_t at_ms, const char *customer, int64_t quantity, int64_t version,
-                                      int64_t available) {
+static struct history_record *reserve(int64_t at_ms, const char *customer, int64_t quantity,
+                                      int64_t version, int64_t available) {
     struct history_record *record = add(HISTORY_RESERVE, at_ms, HISTORY_DONE);
     strcpy(record->customer, customer);
     record->quantity = quantity;
@@ -72,8 +74,8 @@ static struct history_record *reserve(int64_t at_ms, const char *customer, int64
     return record;
 }
 
-static struct history_record *refuse(int64_t at_ms, const char *customer, int64_t quantity, int64_t version,
-                                     int64_t available) {
+static struct history_record *refuse(int64_t at_ms, const char *customer, int64_t quantity,
+                                     int64_t version, int64_t available) {
     struct history_record *record = reserve(at_ms, customer, quantity, version, available);
     record->outcome = HISTORY_REFUSED;
     record->status = 409;
@@ -90,9 +92,10 @@ static struct history_record *lose_reserve(int64_t at_ms, const char *customer, 
 }
 
 /* `released` 0: refused. */
-static struct history_record *release(int64_t at_ms, const char *customer, int64_t quantity, int64_t released,
-                                      int64_t version, int64_t available) {
-    struct history_record *record = add(HISTORY_RELEASE, at_ms, released > 0 ? HISTORY_DONE : HISTORY_REFUSED);
+static struct history_record *release(int64_t at_ms, const char *customer, int64_t quantity,
+                                      int64_t released, int64_t version, int64_t available) {
+    struct history_record *record =
+        add(HISTORY_RELEASE, at_ms, released > 0 ? HISTORY_DONE : HISTORY_REFUSED);
     strcpy(record->customer, customer);
     record->quantity = quantity;
     record->released = released;
@@ -108,7 +111,8 @@ static struct history_record *lose_release(int64_t at_ms, const char *customer, 
     return record;
 }
 
-static struct history_reservation row(const char *id, const char *customer, int64_t quantity, int64_t reserved_at_ms) {
+static struct history_reservation row(const char *id, const char *customer, int64_t quantity,
+                                      int64_t reserved_at_ms) {
     struct history_reservation out = {.quantity = quantity,
                                       .reserved_ms = START_MS + reserved_at_ms,
                                       .expires_ms = START_MS + reserved_at_ms + LIFETIME_MS};
@@ -119,7 +123,8 @@ static struct history_reservation row(const char *id, const char *customer, int6
 
 /* The row that a granted reserve made. */
 static struct history_reservation row_of(const struct history_record *record) {
-    return row(record->reservation_id, record->customer, record->quantity, record->sent_ms - START_MS);
+    return row(record->reservation_id, record->customer, record->quantity,
+               record->sent_ms - START_MS);
 }
 
 static struct history_record *get(int64_t at_ms, int64_t version, size_t count, ...) {
@@ -164,7 +169,8 @@ static void check(void) {
 
 static void expect_legal(void) {
     check();
-    ck_assert_msg(report.found == 0, "%s: %s", checker_rule_text(report.violations[0].rule), report.violations[0].text);
+    ck_assert_msg(report.found == 0, "%s: %s", checker_rule_text(report.violations[0].rule),
+                  report.violations[0].text);
 }
 
 /* At least one violation of the rule, which rests on that record (NULL: any). */
@@ -179,8 +185,8 @@ static void expect(enum checker_rule rule, const struct history_record *evidence
             return;
         }
     }
-    ck_abort_msg("no violation of '%s' among %zu, the first: %s", checker_rule_text(rule), report.found,
-                 report.found == 0 ? "" : report.violations[0].text);
+    ck_abort_msg("no violation of '%s' among %zu, the first: %s", checker_rule_text(rule),
+                 report.found, report.found == 0 ? "" : report.violations[0].text);
 }
 
 /* ---- what is legal ---- */
@@ -269,7 +275,8 @@ END_TEST
 
 START_TEST(a_repeat_under_its_key_is_answered_as_it_was) {
     struct history_record *lost = lose_reserve(0, "A", 4), *first = reserve(100, "A", 4, 2, 6);
-    struct history_record *b = reserve(200, "B", 1, 3, 5), *again = add(HISTORY_RESERVE, 300, HISTORY_DONE);
+    struct history_record *b = reserve(200, "B", 1, 3, 5),
+                          *again = add(HISTORY_RESERVE, 300, HISTORY_DONE);
     strcpy(lost->key, "k");
     strcpy(first->key, "k");
     first->expires_ms -= 50;
@@ -287,7 +294,8 @@ END_TEST
 
 START_TEST(an_expired_reservation_is_free_whether_its_row_is_there_or_not) {
     struct history_record *a = reserve(0, "A", 6, 2, 4), *b = reserve(10, "B", 4, 3, 0);
-    get(LIFETIME_MS - 100, 3, 2, row_of(a), row_of(b)); /* up to a second late, an instance's time is */
+    get(LIFETIME_MS - 100, 3, 2, row_of(a),
+        row_of(b)); /* up to a second late, an instance's time is */
     get(LIFETIME_MS + 900, 3, 2, row_of(a), row_of(b));
     get(LIFETIME_MS + 950, 3, 0);
     struct history_record *c = reserve(LIFETIME_MS + 2000, "C", 10, 4, 0);
@@ -300,7 +308,8 @@ END_TEST
 
 START_TEST(a_repeated_release_of_one_reservation_is_legal) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
-    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 2, 3, 8);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8),
+                          *twice = release(200, "A", 2, 2, 3, 8);
     strcpy(once->wanted_reservation, a->reservation_id);
     strcpy(twice->wanted_reservation, a->reservation_id);
     struct history_reservation rest = row_of(a);
@@ -310,7 +319,8 @@ START_TEST(a_repeated_release_of_one_reservation_is_legal) {
 }
 END_TEST
 
-static struct history_record *set_total(int64_t at_ms, int64_t total, int64_t version, int64_t available) {
+static struct history_record *set_total(int64_t at_ms, int64_t total, int64_t version,
+                                        int64_t available) {
     struct history_record *record = add(HISTORY_SET_TOTAL, at_ms, HISTORY_DONE);
     record->quantity = record->total = total;
     record->version = version;
@@ -361,7 +371,8 @@ START_TEST(residents_are_counted_and_nothing_else) {
 END_TEST
 
 START_TEST(a_key_that_was_used_is_refused_to_another_request) {
-    struct history_record *a = reserve(0, "A", 4, 2, 6), *other = add(HISTORY_RELEASE, 100, HISTORY_REUSED);
+    struct history_record *a = reserve(0, "A", 4, 2, 6),
+                          *other = add(HISTORY_RELEASE, 100, HISTORY_REUSED);
     strcpy(a->key, "k");
     strcpy(other->key, "k");
     strcpy(other->customer, "A");
@@ -431,7 +442,8 @@ END_TEST
 
 START_TEST(a_release_that_is_carried_out_twice_under_its_key_is_found) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
-    struct history_record *once = release(100, "A", 1, 1, 3, 7), *twice = release(200, "A", 1, 1, 4, 8);
+    struct history_record *once = release(100, "A", 1, 1, 3, 7),
+                          *twice = release(200, "A", 1, 1, 4, 8);
     strcpy(once->key, "k");
     strcpy(twice->key, "k");
     struct history_reservation rest = row_of(a);
@@ -464,7 +476,8 @@ START_TEST(a_picture_with_an_empty_reservation_is_found) {
 END_TEST
 
 START_TEST(a_reservation_that_is_twice_in_a_picture_is_found) {
-    struct history_record *a = reserve(0, "A", 3, 2, 7), *picture = get(100, 2, 2, row_of(a), row_of(a));
+    struct history_record *a = reserve(0, "A", 3, 2, 7),
+                          *picture = get(100, 2, 2, row_of(a), row_of(a));
     store(2, 1, row_of(a));
     expect(CHECKER_SUMS, picture);
 }
@@ -492,7 +505,8 @@ START_TEST(more_released_than_asked_for_is_found) {
     rest.quantity = 1;
     store(3, 1, rest);
     expect(CHECKER_RELEASE, released);
-    ck_assert_msg(strstr(report.violations[0].text, "asked for") != NULL, "%s", report.violations[0].text);
+    ck_assert_msg(strstr(report.violations[0].text, "asked for") != NULL, "%s",
+                  report.violations[0].text);
 }
 END_TEST
 
@@ -678,7 +692,8 @@ END_TEST
 
 START_TEST(a_reservation_released_twice_is_found) {
     struct history_record *a = reserve(0, "A", 2, 2, 8), *b = reserve(10, "A", 2, 3, 6);
-    struct history_record *once = release(100, "A", 2, 2, 4, 8), *twice = release(200, "A", 2, 2, 5, 10);
+    struct history_record *once = release(100, "A", 2, 2, 4, 8),
+                          *twice = release(200, "A", 2, 2, 5, 10);
     strcpy(once->wanted_reservation, a->reservation_id);
     strcpy(twice->wanted_reservation, a->reservation_id);
     store(5, 1, row_of(b));
@@ -688,7 +703,8 @@ END_TEST
 
 START_TEST(a_repeat_of_a_release_that_is_not_answered_as_it_was_is_found) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
-    struct history_record *once = release(100, "A", 2, 2, 3, 8), *twice = release(200, "A", 2, 0, 3, 8);
+    struct history_record *once = release(100, "A", 2, 2, 3, 8),
+                          *twice = release(200, "A", 2, 0, 3, 8);
     strcpy(once->wanted_reservation, a->reservation_id);
     strcpy(twice->wanted_reservation, a->reservation_id);
     struct history_reservation rest = row_of(a);
@@ -793,7 +809,9 @@ static void add_legal(TCase *legal) {
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_not_have_happened);
     tcase_add_test(legal, a_reserve_of_unknown_outcome_may_have_come_and_gone_between_two_pictures);
     tcase_add_test(legal, a_release_of_unknown_outcome_may_or_may_not_have_happened);
-    tcase_add_test(legal, a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known);
+    tcase_add_test(
+        legal,
+        a_release_may_take_from_a_reserve_of_unknown_outcome_and_leave_some_of_what_is_known);
     tcase_add_test(legal, a_repeat_under_its_key_is_answered_as_it_was);
     tcase_add_test(legal, an_expired_reservation_is_free_whether_its_row_is_there_or_not);
     tcase_add_test(legal, a_repeated_release_of_one_reservation_is_legal);
