@@ -83,7 +83,7 @@ START_TEST(every_limit_is_met) {
     lease_load_complain(&complaints, &figures);
     fflush(stdout);
     ck_assert_msg(complaints.length == 0, "%s", complaints.data);
-    strbuf_release(&complaints);
+    strbuf_cleanup(&complaints);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /*
- * main.c - wiring: settings -> parts -> serve -> stop in reverse. Nothing else.
+ * main.c - wiring: settings -> services -> serve -> stop in reverse. Nothing else.
  */
 #include <poll.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 #include "base/standard_streams.h"
 #include "functions/dispatch.h"
 #include "server/http_server.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 enum {
     MAX_IN_HAND = 256, /* one more request is told to come again */
@@ -30,7 +30,7 @@ enum {
 };
 
 struct app {
-    struct parts parts;
+    struct services services;
     struct dispatch dispatch;
     struct http_server *server;
     struct loop_task prepare;
@@ -51,24 +51,24 @@ static void on_prepared(void *context, enum status status, const struct error *e
 static void prepare_inventory(void *context) {
     struct app *app = context;
     app->preparation = (struct preparation_waiter){.done = on_prepared};
-    store_preparation_await(&app->parts.inventory.preparation, &app->preparation);
+    store_preparation_await(&app->services.inventory.preparation, &app->preparation);
 }
 
 static enum status serve(struct app *app, struct error *err) {
-    struct http_server_options options = {.port = app->parts.settings.port,
+    struct http_server_options options = {.port = app->services.settings.port,
                                           .max_in_hand = MAX_IN_HAND,
                                           .max_body_bytes = MAX_INVOCATION_BYTES,
                                           .max_response_bytes = MAX_RESPONSE_BYTES,
                                           .on_refusal = dispatch_refusal};
-    struct event_loop *loop = app->parts.platform.loop;
+    struct event_loop *loop = app->services.platform.loop;
     app->dispatch = (struct dispatch){.functions = function_table,
-                                      .service = &app->parts.inventory,
-                                      .random = app->parts.platform.random,
-                                      .route_prefix = app->parts.settings.route_prefix};
+                                      .service = &app->services.inventory,
+                                      .random = app->services.platform.random,
+                                      .route_prefix = app->services.settings.route_prefix};
     enum status status =
         http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
-        parts_close(&app->parts, clock_now_ms(app->parts.platform.clock));
+        services_close(&app->services, clock_now_ms(app->services.platform.clock));
         return status;
     }
     app->prepare = (struct loop_task){.run = prepare_inventory, .context = app};
@@ -79,15 +79,15 @@ static enum status serve(struct app *app, struct error *err) {
 
 /* Lets requests finish, then cuts them short, then gives every lease back. False: some request would not end. */
 static bool wind_down(struct app *app) {
-    int64_t start_ms = clock_now_ms(app->parts.platform.clock);
+    int64_t start_ms = clock_now_ms(app->services.platform.clock);
     http_server_drain(app->server);
-    parts_cancel_turns(&app->parts);
+    parts_cancel_turns(&app->services);
     bool idle = http_server_wait_idle(app->server, STOP_FINISH_MS);
-    parts_cancel_requests(&app->parts);
+    parts_cancel_requests(&app->services);
     if (!idle) {
         idle = http_server_wait_idle(app->server, STOP_CUT_SHORT_MS);
     }
-    parts_close(&app->parts, start_ms + STOP_RELEASE_MS);
+    services_close(&app->services, start_ms + STOP_RELEASE_MS);
     return idle;
 }
 
@@ -98,9 +98,9 @@ static bool wind_down(struct app *app) {
  */
 static void stay(const struct app *app, const sigset_t *stop_signals, pid_t host) {
     const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
-    int64_t until_ms = clock_now_ms(app->parts.platform.clock) + STAY_MS;
+    int64_t until_ms = clock_now_ms(app->services.platform.clock) + STAY_MS;
     log_event(LOG_INFORMATION, "Every lease is released; waiting for the host to end");
-    while (clock_now_ms(app->parts.platform.clock) < until_ms && getppid() == host) {
+    while (clock_now_ms(app->services.platform.clock) < until_ms && getppid() == host) {
         if (sigtimedwait(stop_signals, NULL, &look) >= 0) {
             return;
         }
@@ -109,7 +109,7 @@ static void stay(const struct app *app, const sigset_t *stop_signals, pid_t host
 
 static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
     bool idle = wind_down(app);
-    if (app->parts.settings.has_host) {
+    if (app->services.settings.has_host) {
         stay(app, stop_signals, host);
     }
     if (!idle) {
@@ -117,7 +117,7 @@ static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
         _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
     }
     http_server_stop(app->server);
-    parts_release(&app->parts);
+    services_cleanup(&app->services);
 }
 
 static void log_failed_start(const struct error *err) {
@@ -151,13 +151,13 @@ int main(int argc, char **argv, char **environment) {
                     NULL); /* in every thread: they are waited for below */
     signal(SIGPIPE, SIG_IGN);
 
-    enum status status = parts_load(&app.parts, environment, &err);
+    enum status status = parts_load(&app.services, environment, &err);
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, "%s", err.message);
         return fail(status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE);
     }
-    log_configure(app.parts.settings.log_level, app.parts.settings.instance);
-    if (parts_start(&app.parts, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
+    log_configure(app.services.settings.log_level, app.services.settings.instance);
+    if (services_start(&app.services, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
         log_failed_start(&err);
         return fail(EXIT_FAILURE);
     }

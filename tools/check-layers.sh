@@ -5,11 +5,11 @@
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
-# Top to bottom. A file may include its own floor and those below.
-readonly FLOORS="main wiring settings server functions inventory lease storage identity http base"
+# Top to bottom. A file may include its own layer and those below.
+readonly LAYERS="main wiring settings server functions inventory lease storage identity http base"
 
 # shellcheck disable=SC2016 # awk's dollars
-find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v floors="$FLOORS" '
+find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v layers="$LAYERS" '
     function complain(why) {
         printf "%s:%d: %s\n", FILENAME, FNR, why
         bad = 1
@@ -19,7 +19,7 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         if (index($0, text) && FILENAME !~ where) complain(text " belongs to " where " alone")
     }
     BEGIN {
-        count = split(floors, names, " ")
+        count = split(layers, names, " ")
         for (i = 1; i <= count; i++) depth[names[i]] = i
     }
     FNR == 1 {
@@ -27,8 +27,8 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         devhost = path[1] == "tools" && path[2] == "devhost"
         leasectl = path[1] == "tools" && path[2] == "leasectl"
         example = path[1] == "examples"
-        floor = leasectl || path[2] ~ /\.[ch]$/ ? "main" : path[2]
-        if (!devhost && !example && !(floor in depth)) complain("no such floor: " floor)
+        layer = leasectl || path[2] ~ /\.[ch]$/ ? "main" : path[2]
+        if (!devhost && !example && !(layer in depth)) complain("no such layer: " layer)
     }
     { if (sub(/^[ \t]*#[ \t]*include[ \t]*"/, "include ")) { sub(/".*/, ""); ours = 1 } else ours = 0 }
     example && (ours || (/^[ \t]*#[ \t]*include/ && !/<(sys\/)?[a-z]+[.]h>/)) {
@@ -39,16 +39,16 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         if (devhost) {
             if (target[1] !~ /^(devhost|base)$/) complain("devhost uses base/ alone, not " $2)
         } else if (leasectl && target[1] ~ /^(leasectl|wiring|functions)$/) {
-            if (target[1] == "functions" && $2 != "functions/inventory_picture.h")
+            if (target[1] == "functions" && $2 != "functions/inventory_view.h")
                 complain("leasectl uses of functions/ the picture alone, not " $2)
         } else if (leasectl && target[1] == "server") {
             complain("leasectl serves nothing")
-        } else if (floor == "wiring" && target[1] ~ /^(server|functions)$/) {
+        } else if (layer == "wiring" && target[1] ~ /^(server|functions)$/) {
             complain("wiring is for those who serve and those who do not: no " $2)
         } else if (!(target[1] in depth))
-            complain("an include names its floor: \"base/status.h\", not \"" $2 "\"")
-        else if (depth[target[1]] < depth[floor])
-            complain(floor "/ lies below " target[1] "/ and may not include " $2)
+            complain("an include names its layer: \"base/status.h\", not \"" $2 "\"")
+        else if (depth[target[1]] < depth[layer])
+            complain(layer "/ lies below " target[1] "/ and may not include " $2)
     }
     /^[ \t]*#[ \t]*include/ {
         only("<openssl/", "^handler/base/crypto[.]c$")

@@ -89,7 +89,7 @@ static void watch(struct connection *connection, int operation, uint32_t events)
 
 static void free_connection(struct connection *connection) {
     close(connection->fd);
-    strbuf_release(&connection->out);
+    strbuf_cleanup(&connection->out);
     free(connection->in);
     free(connection);
 }

@@ -35,7 +35,7 @@ static void answer_counts(const struct counts *counts, struct strbuf *out) {
     strbuf_init(&body, ANSWER_MAX_BYTES);
     counts_write(counts, &body);
     answer(out, "200 OK", body.data);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 
 static void seed(struct simulated_storage *storage, const struct simulated_request *request,
@@ -58,7 +58,7 @@ static void seed(struct simulated_storage *storage, const struct simulated_reque
         rows_put(&storage->rows, table, key, "product", &properties);
         blobs_make(&storage->blobs, "leases", blob);
     }
-    strbuf_release(&properties);
+    strbuf_cleanup(&properties);
     answer(out, "204 No Content", "");
 }
 

@@ -174,7 +174,7 @@ void crypto_base64url_encode(const void *data, size_t length, struct strbuf *out
     if (strbuf_status(&text) != STATUS_OK && out->status == STATUS_OK) {
         out->status = strbuf_status(&text);
     }
-    strbuf_release_wipe(&text);
+    strbuf_cleanup_wipe(&text);
 }
 
 /* The last group of four characters, two of which at most are padding: are the bits that encode no byte zero (RFC 4648, 3.5)? */
@@ -302,7 +302,7 @@ enum status crypto_identity_read(const char *pem, size_t length, struct crypto_i
     return STATUS_OK;
 }
 
-void crypto_identity_release(struct crypto_identity *identity) {
+void crypto_identity_cleanup(struct crypto_identity *identity) {
     EVP_PKEY_free(identity->key);
     identity->key = NULL;
 }

@@ -73,7 +73,7 @@ struct crypto_identity {
  */
 enum status crypto_identity_read(const char *pem, size_t length, struct crypto_identity *out,
                                  struct error *err) MUST_CHECK;
-void crypto_identity_release(struct crypto_identity *identity); /* OpenSSL wipes the key */
+void crypto_identity_cleanup(struct crypto_identity *identity); /* OpenSSL wipes the key */
 
 /* RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3). STATUS_INTERNAL: OpenSSL refused; outputs untouched. */
 enum status crypto_sign_rs256(const struct crypto_identity *identity, const void *data,

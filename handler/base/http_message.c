@@ -18,7 +18,7 @@ void http_headers_clear(struct http_headers *headers) {
     headers->status = STATUS_OK;
 }
 
-void http_headers_release(struct http_headers *headers) {
+void http_headers_cleanup(struct http_headers *headers) {
     http_headers_clear(headers);
     free(headers->items);
     free(headers->text);
@@ -229,9 +229,9 @@ void http_response_init(struct http_response *response, size_t max_body_bytes) {
     strbuf_init(&response->body, max_body_bytes);
 }
 
-void http_response_release(struct http_response *response) {
-    http_headers_release(&response->headers);
-    strbuf_release(&response->body);
+void http_response_cleanup(struct http_response *response) {
+    http_headers_cleanup(&response->headers);
+    strbuf_cleanup(&response->body);
 }
 
 void http_response_set_reason(struct http_response *response, const char *text) {

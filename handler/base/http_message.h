@@ -39,7 +39,7 @@ void http_headers_init(struct http_headers *headers);
  * the memory.
  */
 void http_headers_clear(struct http_headers *headers);
-void http_headers_release(struct http_headers *headers);
+void http_headers_cleanup(struct http_headers *headers);
 
 /*
  * Copies name and value to the end of the list. They may not lie in the list already. After a
@@ -93,7 +93,7 @@ struct http_response {
 };
 
 void http_response_init(struct http_response *response, size_t max_body_bytes);
-void http_response_release(struct http_response *response);
+void http_response_cleanup(struct http_response *response);
 
 /* Makes `text` the reason phrase: what is not printable ASCII becomes '?', and what is too long is cut. */
 void http_response_set_reason(struct http_response *response, const char *text);

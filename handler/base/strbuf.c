@@ -20,17 +20,17 @@ void strbuf_init(struct strbuf *buf, size_t max_bytes) {
     *buf = (struct strbuf){.data = empty_text, .max_bytes = max_bytes < most ? max_bytes : most};
 }
 
-void strbuf_release(struct strbuf *buf) {
+void strbuf_cleanup(struct strbuf *buf) {
     if (buf->capacity > 0) {
         free(buf->data);
     }
     strbuf_init(buf, buf->max_bytes);
 }
 
-void strbuf_release_wipe(struct strbuf *buf) {
+void strbuf_cleanup_wipe(struct strbuf *buf) {
     /* All of it: after strbuf_clear, an old secret may lie behind `length`. */
     crypto_wipe(buf->data, buf->capacity);
-    strbuf_release(buf);
+    strbuf_cleanup(buf);
 }
 
 void strbuf_clear(struct strbuf *buf) {

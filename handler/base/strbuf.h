@@ -30,8 +30,8 @@ void strbuf_init(struct strbuf *buf, size_t max_bytes);
  * Frees the text; the strbuf is empty afterwards and can be used again. _wipe overwrites it first: for secrets. (Growing
  * always wipes the memory that it leaves.)
  */
-void strbuf_release(struct strbuf *buf);
-void strbuf_release_wipe(struct strbuf *buf);
+void strbuf_cleanup(struct strbuf *buf);
+void strbuf_cleanup_wipe(struct strbuf *buf);
 
 /* Empties it and forgets a failure, keeping its memory. _wipe overwrites the text: for secrets. */
 void strbuf_clear(struct strbuf *buf);

@@ -53,7 +53,7 @@ static void wrap(struct http_response *response, size_t max_body_bytes) {
     struct http_response answer = *response;
     http_response_init(response, max_body_bytes);
     invocation_wrap_response(&answer, response);
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
 }
 
 /*
@@ -126,7 +126,7 @@ static struct dispatched *call_new(const struct dispatch *dispatch, const struct
 
 static void call_free(struct dispatched *call) {
     if (call->is_invocation) {
-        invocation_release(&call->invocation);
+        invocation_cleanup(&call->invocation);
     }
     free(call->path);
     free(call);
@@ -336,7 +336,7 @@ static bool is_invocation(const struct http_request *request) {
         strcmp(request->method, "POST") == 0 && strrchr(request->path, '/') == request->path &&
         invocation_parse(request->body, request->body_length, true, &invocation, NULL) == STATUS_OK;
     if (is_call) {
-        invocation_release(&invocation);
+        invocation_cleanup(&invocation);
     }
     return is_call;
 }

@@ -1,6 +1,6 @@
 #include "functions/api_answer.h"
 #include "functions/function.h"
-#include "functions/inventory_picture.h"
+#include "functions/inventory_view.h"
 #include "functions/request_check.h"
 
 /* Reservations that are written in one round of the loop: it has other work as well. */
@@ -9,7 +9,7 @@ enum { RESERVATIONS_A_ROUND = 250 };
 struct get_run {
     struct function_run base;
     struct inventory_snapshot snapshot;
-    struct inventory_picture picture;
+    struct inventory_view picture;
     struct loop_task task;
 };
 
@@ -22,7 +22,7 @@ static void write_picture(void *context) {
     struct get_run *run = context;
     struct http_response *response = run->base.response;
     bool is_complete = false;
-    enum status status = inventory_picture_write(&run->picture, RESERVATIONS_A_ROUND, &is_complete);
+    enum status status = inventory_view_write(&run->picture, RESERVATIONS_A_ROUND, &is_complete);
     if (status == STATUS_OK && !is_complete) {
         event_loop_post(run->base.service->platform->loop, &run->task);
         return;
@@ -41,8 +41,8 @@ static void answer(struct inventory_snapshot *snapshot) {
     struct get_run *run = snapshot->context;
     if (snapshot->status == STATUS_OK) {
         run->task = (struct loop_task){.run = write_picture, .context = run};
-        inventory_picture_begin(&run->picture, &snapshot->state, snapshot->now_ms,
-                                &run->base.response->body);
+        inventory_view_begin(&run->picture, &snapshot->state, snapshot->now_ms,
+                             &run->base.response->body);
         write_picture(run);
     } else {
         api_answer_failure(run->base.response, snapshot->status, "Reading", snapshot->product_id,

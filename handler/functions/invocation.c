@@ -58,7 +58,7 @@ enum status invocation_parse(const char *payload, size_t length, bool expects_re
     return STATUS_OK;
 }
 
-void invocation_release(struct invocation *invocation) {
+void invocation_cleanup(struct invocation *invocation) {
     cJSON_Delete(invocation->root);
     *invocation = (struct invocation){0};
 }

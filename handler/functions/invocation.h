@@ -34,7 +34,7 @@ struct invocation {
  */
 enum status invocation_parse(const char *payload, size_t length, bool expects_request,
                              struct invocation *out, struct error *err) MUST_CHECK;
-void invocation_release(struct invocation *invocation);
+void invocation_cleanup(struct invocation *invocation);
 
 /*
  * Wraps a function's HTTP answer: 200 and

@@ -10,7 +10,7 @@ void http_reply_clear(struct http_reply *reply) {
     enum { KEPT_BODY_BYTES = 8 * 1024, KEPT_HEADER_BYTES = 4 * 1024 };
     if (reply->body.capacity > KEPT_BODY_BYTES ||
         reply->headers.text_capacity > KEPT_HEADER_BYTES) {
-        http_reply_release(reply);
+        http_reply_cleanup(reply);
         return;
     }
     http_headers_clear(&reply->headers);
@@ -19,8 +19,8 @@ void http_reply_clear(struct http_reply *reply) {
     reply->sent_ms = reply->received_ms = 0;
 }
 
-void http_reply_release(struct http_reply *reply) {
-    http_headers_release(&reply->headers);
-    strbuf_release_wipe(&reply->body);
+void http_reply_cleanup(struct http_reply *reply) {
+    http_headers_cleanup(&reply->headers);
+    strbuf_cleanup_wipe(&reply->body);
     http_reply_init(reply);
 }

@@ -51,7 +51,7 @@ void http_reply_init(struct http_reply *reply);
  * reply, unless it is much.
  */
 void http_reply_clear(struct http_reply *reply);
-void http_reply_release(struct http_reply *reply);
+void http_reply_cleanup(struct http_reply *reply);
 
 /*
  * `reply` is NULL unless status is STATUS_OK, which any HTTP answer is, whatever its status code. It is borrowed; whoever

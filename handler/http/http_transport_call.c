@@ -194,9 +194,9 @@ enum status http_transport_call_new(struct transport_call **out, struct http_tra
 void http_transport_call_free(struct transport_call *call) {
     curl_easy_cleanup(call->easy);
     curl_url_cleanup(call->origin);
-    strbuf_release(&call->origin_text);
-    strbuf_release_wipe(&call->line_text);
-    http_reply_release(&call->reply);
+    strbuf_cleanup(&call->origin_text);
+    strbuf_cleanup_wipe(&call->line_text);
+    http_reply_cleanup(&call->reply);
     free(call);
 }
 

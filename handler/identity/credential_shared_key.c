@@ -228,7 +228,7 @@ static enum status fold_headers(struct http_headers *headers) {
             memcpy(item->value, folded.data, folded.length + 1); /* never longer */
         }
     }
-    strbuf_release(&folded);
+    strbuf_cleanup(&folded);
     return status;
 }
 
@@ -285,6 +285,6 @@ enum status credential_shared_key_init(struct credential_shared_key *credential,
 void credential_shared_key_cleanup(struct credential_shared_key *credential) {
     if (credential->hmac.context != NULL) {
         crypto_hmac_cleanup(&credential->hmac);
-        strbuf_release(&credential->text);
+        strbuf_cleanup(&credential->text);
     }
 }

@@ -8,12 +8,12 @@
 enum { HOST_BYTES = 256 };
 
 /* An address taken apart. What it lacks is "". */
-struct parts {
+struct services {
     char host[HOST_BYTES]; /* without port */
     const char *path;
 };
 
-static void take_apart(const char *address, struct parts *out) {
+static void take_apart(const char *address, struct services *out) {
     const char *scheme_end = strstr(address, "://");
     const char *host = scheme_end == NULL ? address : scheme_end + 3;
     size_t length = host[0] == '[' ? strcspn(host, "]/?#") + 1 : strcspn(host, ":/?#");
@@ -99,7 +99,7 @@ static const char *host_mistake(const char *host, bool wants_blobs) {
 }
 
 /* Where an account's name is the path (on this machine, for Azurite), what follows that name; else the path. */
-static const char *path_mistake(const struct parts *parts, bool wants_blobs) {
+static const char *path_mistake(const struct services *parts, bool wants_blobs) {
     const char *rest = parts->path;
     if (is_this_machine(parts->host)) {
         rest += strspn(rest, "/");
@@ -117,7 +117,7 @@ static const char *path_mistake(const struct parts *parts, bool wants_blobs) {
 
 const char *endpoint_check_mistake(const char *address, const char *service) {
     bool wants_blobs = strcmp(service, "blob") == 0;
-    struct parts parts = {.path = ""};
+    struct services parts = {.path = ""};
     take_apart(address, &parts);
     if (strstr(parts.path, "sig=") != NULL) {
         return "a SAS follows in it; in a connection string it stands as SharedAccessSignature=...";

@@ -77,7 +77,7 @@ static enum status read_file(const char *path, struct strbuf *out, struct error 
 }
 
 static void reading_free(struct file_reading *reading) {
-    strbuf_release_wipe(&reading->text);
+    strbuf_cleanup_wipe(&reading->text);
     pthread_mutex_destroy(&reading->lock);
     free(reading);
 }

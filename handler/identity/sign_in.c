@@ -170,7 +170,7 @@ void sign_in_stop(struct sign_in *sign_in) {
     }
 }
 
-void sign_in_release(struct sign_in *sign_in) {
+void sign_in_cleanup(struct sign_in *sign_in) {
     if (sign_in->has_cache) {
         token_cache_cleanup(&sign_in->cache);
     }

@@ -72,6 +72,6 @@ enum status sign_in_start(struct sign_in *sign_in, const struct storage_account 
 void sign_in_stop(struct sign_in *sign_in);
 
 /* After stop, when no request is open any more. */
-void sign_in_release(struct sign_in *sign_in);
+void sign_in_cleanup(struct sign_in *sign_in);
 
 #endif

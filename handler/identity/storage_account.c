@@ -254,7 +254,7 @@ static enum status set_key(struct storage_account *account, const char *text, st
         memcpy(account->key, key.data, key.length);
         account->key_length = key.length;
     }
-    strbuf_release_wipe(&key);
+    strbuf_cleanup_wipe(&key);
     if (status == STATUS_NO_MEMORY) {
         return error_set(err, status, "no memory for the account key");
     }

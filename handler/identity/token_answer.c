@@ -14,8 +14,8 @@ void token_init(struct token *token) {
     strbuf_init(&token->text, TOKEN_MAX_BYTES);
 }
 
-void token_release(struct token *token) {
-    strbuf_release_wipe(&token->text);
+void token_cleanup(struct token *token) {
+    strbuf_cleanup_wipe(&token->text);
     token_init(token);
 }
 
@@ -47,7 +47,7 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
     token_init(&token);
     strbuf_append_string(&token.text, text);
     if (strbuf_status(&token.text) != STATUS_OK) {
-        token_release(&token);
+        token_cleanup(&token);
         return error_set(err, STATUS_NO_MEMORY, "no memory for a token");
     }
     int64_t lifetime_ms = lifetime_s * 1000;
@@ -56,7 +56,7 @@ static enum status fill(const char *text, int64_t lifetime_s, int64_t refresh_in
     bool is_told = refresh_in_s > 0 && refresh_in_s < lifetime_s;
     token.expires_ms = at->now_ms + lifetime_ms;
     token.refresh_ms = is_told ? at->now_ms + refresh_in_s * 1000 : token.expires_ms - ahead_ms;
-    token_release(out);
+    token_cleanup(out);
     *out = token;
     return STATUS_OK;
 }

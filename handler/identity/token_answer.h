@@ -31,7 +31,7 @@ struct token {
 };
 
 void token_init(struct token *token);
-void token_release(struct token *token); /* wipes it; it is as after init */
+void token_cleanup(struct token *token); /* wipes it; it is as after init */
 
 /* When a moment was, on both clocks: expiry given as a date is reckoned from it. */
 struct token_moment {

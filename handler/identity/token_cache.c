@@ -38,7 +38,7 @@ static void take(struct token_cache *cache, struct token *token, int64_t now_ms)
     if (cache->failures > 0) {
         log_event(LOG_INFORMATION, "Signed in to storage again with %s", cache->source->name);
     }
-    token_release(&cache->token);
+    token_cleanup(&cache->token);
     cache->token = *token;
     token_init(token);
     cache->generation++;
@@ -141,7 +141,7 @@ static bool forget(struct token_cache *cache, int64_t now_ms) {
     if (now_ms - cache->refused_ms < TOKEN_REFUSAL_MS) {
         return false;
     }
-    token_release(&cache->token);
+    token_cleanup(&cache->token);
     cache->refused_ms = now_ms;
     cache->next_ms = cache->failures == 0 ? now_ms : cache->next_ms;
     schedule(cache);
@@ -208,5 +208,5 @@ void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context),
 }
 
 void token_cache_cleanup(struct token_cache *cache) {
-    token_release(&cache->token);
+    token_cleanup(&cache->token);
 }

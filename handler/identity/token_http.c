@@ -22,7 +22,7 @@ static void on_reply(void *context, enum status status, struct http_reply *reply
                      const struct error *err) {
     struct token_http_source *source = context;
     struct error failure = *err;
-    strbuf_release_wipe(&source->form);
+    strbuf_cleanup_wipe(&source->form);
     source->answered(source, status, reply, &failure);
 }
 
@@ -62,10 +62,10 @@ enum status token_http_ask(struct token_http_source *source, int64_t timeout_ms,
             error_set(err, status, "%s: %s", source->endpoint, status_text(status));
         }
     }
-    strbuf_release(&source->url);
-    http_headers_release(&source->headers);
+    strbuf_cleanup(&source->url);
+    http_headers_cleanup(&source->headers);
     if (status != STATUS_OK) {
-        strbuf_release_wipe(&source->form);
+        strbuf_cleanup_wipe(&source->form);
     }
     return status;
 }
@@ -182,7 +182,7 @@ static void on_token_reply(struct token_http_source *source, enum status status,
         status = token_http_take(source->platform, reply, true, &token, err);
     }
     token_http_end(source, status, &token, err);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 enum status token_http_post_form(struct token_http_source *source,

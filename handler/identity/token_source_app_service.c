@@ -13,7 +13,7 @@ static void on_answer(struct token_http_source *source, enum status status,
         status = token_http_take(source->platform, reply, false, &token, err);
     }
     token_http_end(source, status, &token, err);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 static enum status start(struct token_source *source, const struct platform *platform,

@@ -194,11 +194,11 @@ static void end_run(struct token_source_cli *self, int code) {
     if (status != STATUS_OK) {
         error_wrap(&err, "az");
     }
-    strbuf_release_wipe(&self->text);
+    strbuf_cleanup_wipe(&self->text);
     event_loop_stop_timer(self->platform->loop, &self->timer);
     self->state = TOKEN_CLI_IDLE;
     self->base.done(self->base.done_context, status, status == STATUS_OK ? &token : NULL, &err);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 /*

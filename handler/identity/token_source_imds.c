@@ -69,7 +69,7 @@ static void on_answer(struct token_http_source *http, enum status status,
         self->probe = false;
     }
     token_http_end(http, status, &token, err);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 /*

@@ -33,7 +33,7 @@ static cJSON *header_of(const struct crypto_identity *identity) {
               cJSON_AddStringToObject(header, "alg", "RS256") != NULL &&
               cJSON_AddStringToObject(header, "typ", "JWT") != NULL &&
               cJSON_AddStringToObject(header, "x5t#S256", thumbprint.data) != NULL;
-    strbuf_release(&thumbprint);
+    strbuf_cleanup(&thumbprint);
     if (!ok) {
         cJSON_Delete(header);
         return NULL;
@@ -88,7 +88,7 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
         }
         crypto_wipe(signature, sizeof signature);
     }
-    strbuf_release(&audience);
+    strbuf_cleanup(&audience);
     return status;
 }
 
@@ -106,7 +106,7 @@ static enum status make_assertion(const struct token_source_principal *self,
         error_set(err, status, "signing an assertion with %s: %s", self->certificate_path,
                   status_text(status));
     }
-    crypto_identity_release(&identity);
+    crypto_identity_cleanup(&identity);
     return status;
 }
 
@@ -123,7 +123,7 @@ static enum status ask_with_certificate(struct token_http_source *source, struct
                                  assertion.data);
         status = token_http_post_form(source, &self->client, err);
     }
-    strbuf_release_wipe(&assertion);
+    strbuf_cleanup_wipe(&assertion);
     return status;
 }
 

@@ -133,7 +133,7 @@ struct inventory_store_ops {
                    inventory_store_done done, void *context);
 
     /*
-     * Makes find_due visit the product once a reservation that expires at `expires_ms` has expired.
+     * Makes find_expired visit the product once a reservation that expires at `expires_ms` has expired.
      * A commit that adds such a reservation does this first, unless its product's indexed_due_ms
      * says that it was done. So whoever calls this ahead, for example while the lease is acquired,
      * spares the commit a round trip: set state.product.indexed_due_ms to *out_indexed_due_ms
@@ -164,18 +164,18 @@ struct inventory_store_ops {
      * proportion to those products. Records may be found an hour late.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    void (*find_due)(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
-                     inventory_store_done done, void *context);
+    void (*find_expired)(struct inventory_store *store, int64_t now_ms, struct product_ids *out,
+                         inventory_store_done done, void *context);
 
     /*
      * To be called when all reservations of a product that had expired at `now_ms` have been
-     * removed. Deletes its records past their keeping time, and what made find_due find it. Needs
-     * no lease; safe to repeat, and to be cut off anywhere. Deletes only what the last find_due
+     * removed. Deletes its records past their keeping time, and what made find_expired find it. Needs
+     * no lease; safe to repeat, and to be cut off anywhere. Deletes only what the last find_expired
      * met.
      * STATUS_CONTAINER_NOT_FOUND, STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_MALFORMED
      */
-    void (*finish_due)(struct inventory_store *store, const char *product_id, int64_t now_ms,
-                       int *out_records_purged, inventory_store_done done, void *context);
+    void (*clean_up_expired)(struct inventory_store *store, const char *product_id, int64_t now_ms,
+                             int *out_records_purged, inventory_store_done done, void *context);
 };
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inventory/due_index.h"
+#include "inventory/expiry_index.h"
 #include "inventory/store_operation.h"
 
 static struct inventory_store_memory *memory_of(struct inventory_store *store) {
@@ -124,7 +124,7 @@ struct memory_operation {
     struct product_state *state;
     const char *key_hash;
     struct idempotency_record *out_record;
-    int64_t time_ms; /* index_expiry: of the expiry; find_due, finish_due: now */
+    int64_t time_ms; /* index_expiry: of the expiry; find_expired, clean_up_expired: now */
     int64_t *out_ms;
     struct product_ids *out_products;
     int *out_count;
@@ -359,10 +359,10 @@ static void memory_commit(struct inventory_store *base, struct product_state *st
 
 /* ---- what only other instances need; there are none, but it can be read back ---- */
 
-/* There is no index: find_due looks at the reservations themselves. */
+/* There is no index: find_expired looks at the reservations themselves. */
 static void run_index_expiry(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    *operation->out_ms = due_index_expiry_ms(operation->time_ms);
+    *operation->out_ms = expiry_index_expiry_ms(operation->time_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
@@ -432,8 +432,8 @@ static void run_find_due(struct store_operation *base) {
     store_operation_end(base, status, &err);
 }
 
-static void memory_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
-                            inventory_store_done done, void *context) {
+static void memory_find_expired(struct inventory_store *base, int64_t now_ms,
+                                struct product_ids *out, inventory_store_done done, void *context) {
     start(base, &(struct memory_operation){.time_ms = now_ms, .out_products = out}, run_find_due,
           done, context);
 }
@@ -482,8 +482,9 @@ static void run_finish_due(struct store_operation *base) {
     store_operation_end(base, STATUS_OK, NULL);
 }
 
-static void memory_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
-                              int *out_records_purged, inventory_store_done done, void *context) {
+static void memory_clean_up_expired(struct inventory_store *base, const char *product_id,
+                                    int64_t now_ms, int *out_records_purged,
+                                    inventory_store_done done, void *context) {
     start(base,
           &(struct memory_operation){
               .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
@@ -501,14 +502,14 @@ void inventory_store_memory_init(struct inventory_store_memory *store,
                                                    .index_expiry = memory_index_expiry,
                                                    .announce_wait = memory_announce_wait,
                                                    .read_wait = memory_read_wait,
-                                                   .find_due = memory_find_due,
-                                                   .finish_due = memory_finish_due};
+                                                   .find_expired = memory_find_expired,
+                                                   .clean_up_expired = memory_clean_up_expired};
     memset(store, 0, sizeof *store);
     store_operation_prepare(&store->base, &ops, platform);
     store->wall_offset_ms = clock_wall_ms(platform->clock) - clock_now_ms(platform->clock);
 }
 
-void inventory_store_memory_release(struct inventory_store_memory *store) {
+void inventory_store_memory_cleanup(struct inventory_store_memory *store) {
     for (size_t i = 0; i < store->product_count; i++) {
         product_state_cleanup(&store->products[i]->state);
         tdestroy(store->products[i]->records, free);

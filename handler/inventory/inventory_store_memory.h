@@ -26,6 +26,6 @@ struct inventory_store_memory {
 /* The platform is borrowed; its network is not used. */
 void inventory_store_memory_init(struct inventory_store_memory *store,
                                  const struct platform *platform);
-void inventory_store_memory_release(struct inventory_store_memory *store);
+void inventory_store_memory_cleanup(struct inventory_store_memory *store);
 
 #endif

@@ -147,9 +147,9 @@ static void on_indexed(void *context, enum status status, const struct error *er
 static void index_or_send(struct table_commit *commit) {
     struct inventory_store_table *store = commit->store;
     struct due_row row;
-    if (due_index_next_row(commit->state, &commit->after, &commit->indexed, &row)) {
-        due_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed,
-                               commit);
+    if (expiry_index_next_row(commit->state, &commit->after, &commit->indexed, &row)) {
+        expiry_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed,
+                                  commit);
         return;
     }
     product_transaction_start(&commit->transaction, store->client, store->table, commit->state,
@@ -225,8 +225,8 @@ static void on_expiry_indexed(void *context, enum status status, const struct er
 
 /*
  * The row may be written long before its commit, because rows are not deleted by age. A row stays
- * until three minutes after its minute has begun (due_index.h). The commit that relies on it adds a
- * reservation that expires in that very minute; for any other, due_index_next_row asks for a row of
+ * until three minutes after its minute has begun (expiry_index.h). The commit that relies on it adds a
+ * reservation that expires in that very minute; for any other, expiry_index_next_row asks for a row of
  * its own. So the commit was decided before the minute's end, by the same clock of storage, and
  * arrives within seconds or not at all. A commit that never comes leaves a row that costs one
  * visit.
@@ -240,12 +240,12 @@ static void table_index_expiry(struct inventory_store *base, const char *product
         return;
     }
     expiry->product_id = product_id;
-    expiry->bucket_ms = due_index_expiry_ms(expires_ms);
+    expiry->bucket_ms = expiry_index_expiry_ms(expires_ms);
     expiry->out_indexed_due_ms = out_indexed_due_ms;
     struct due_row row = {.time_ms = expiry->bucket_ms, .kind = DUE_RESERVATION};
     snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
-    due_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store),
-                           on_expiry_indexed, expiry);
+    expiry_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store),
+                              on_expiry_indexed, expiry);
 }
 
 /* ---- waits that are announced ---- */
@@ -282,7 +282,7 @@ static void table_announce_wait(struct inventory_store *base, const char *produc
     notice->product_id = product_id;
     table_upsert_start(&notice->call, store->client, store->table, partition, WAIT_ROW,
                        strbuf_text(&entity), storage_deadline_ms(store), on_announced, notice);
-    strbuf_release(&entity);
+    strbuf_cleanup(&entity);
 }
 
 static void on_wait_read(void *context, enum status status, const struct error *err) {
@@ -321,20 +321,21 @@ static void table_read_wait(struct inventory_store *base, const char *product_id
 
 /* ---- what is due ---- */
 
-static void table_find_due(struct inventory_store *base, int64_t now_ms, struct product_ids *out,
-                           inventory_store_done done, void *context) {
-    due_index_find(&table_of(base)->due, now_ms, out, done, context);
+static void table_find_expired(struct inventory_store *base, int64_t now_ms,
+                               struct product_ids *out, inventory_store_done done, void *context) {
+    expiry_index_find(&table_of(base)->due, now_ms, out, done, context);
 }
 
 /*
  * Deleting late costs nothing. So both storage's clock and this machine's must agree that the time
  * is over.
  */
-static void table_finish_due(struct inventory_store *base, const char *product_id, int64_t now_ms,
-                             int *out_records_purged, inventory_store_done done, void *context) {
+static void table_clean_up_expired(struct inventory_store *base, const char *product_id,
+                                   int64_t now_ms, int *out_records_purged,
+                                   inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->base.platform->clock));
-    due_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
+    expiry_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
@@ -348,8 +349,8 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
                                                    .index_expiry = table_index_expiry,
                                                    .announce_wait = table_announce_wait,
                                                    .read_wait = table_read_wait,
-                                                   .find_due = table_find_due,
-                                                   .finish_due = table_finish_due};
+                                                   .find_expired = table_find_expired,
+                                                   .clean_up_expired = table_clean_up_expired};
     store_operation_prepare(&store->base, &ops, client->platform);
     store->client = client;
     store->table = table;
@@ -359,9 +360,9 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
     if (uuid_v4(store->base.platform->random, store->sender) != STATUS_OK) {
         store->sender[0] = '\0'; /* nothing can be committed then */
     }
-    due_index_init(&store->due, &store->base, client, table);
+    expiry_index_init(&store->due, &store->base, client, table);
 }
 
-void inventory_store_table_release(struct inventory_store_table *store) {
-    due_index_release(&store->due);
+void inventory_store_table_cleanup(struct inventory_store_table *store) {
+    expiry_index_cleanup(&store->due);
 }

@@ -3,7 +3,7 @@
  *
  * The rows are product_entity.h's. A reservation's id begins with its expiry (base/uuid.h), so the product and what has expired are one short range of keys,
  * "product" up to "r-<now>", however many reservations are active. What becomes of a commit whose answer is lost is
- * product_transaction.h's; how reconciliation finds what is due, due_index.h's.
+ * product_transaction.h's; how reconciliation finds what is due, expiry_index.h's.
  *
  * A commit is at most three steps, each whole or not there: a row of the index, a row of the index for records (either once in a
  * while), the transaction. Cut off behind any of them, it leaves the product as it was or as it will be, and at worst a row
@@ -12,7 +12,7 @@
 #ifndef INVENTORY_INVENTORY_STORE_TABLE_H
 #define INVENTORY_INVENTORY_STORE_TABLE_H
 
-#include "inventory/due_index.h"
+#include "inventory/expiry_index.h"
 #include "inventory/inventory_store.h"
 #include "storage/storage_request.h"
 
@@ -24,7 +24,7 @@ struct inventory_store_table {
     const char *table;
     char sender
         [UUID_TEXT_BYTES]; /* its first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store */
-    struct due_index due;
+    struct expiry_index due;
     bool is_seen; /* the table was there once */
     /*
      * Seeds that were created, or met, by a preparation that goes on or has failed: those before
@@ -37,6 +37,6 @@ struct inventory_store_table {
 /* Borrows both, which must outlive it. */
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
                                 const char *table);
-void inventory_store_table_release(struct inventory_store_table *store);
+void inventory_store_table_cleanup(struct inventory_store_table *store);
 
 #endif

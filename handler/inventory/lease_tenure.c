@@ -15,11 +15,11 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
  * A lease that was released for less than YIELD_MS has hardly been free for others, so the tenure goes on: else a handler with
  * short pauses between its batches would never yield.
  */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_others) {
-    if (met_others) {
+void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
+    if (is_contended) {
         lease_tenure_note_others(tenure, now_ms);
     }
-    if (met_others || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
+    if (is_contended || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
         tenure->since_ms = now_ms;
     }
 }

@@ -59,8 +59,8 @@ struct lease_tenure {
 
 void lease_tenure_init(struct lease_tenure *tenure);
 
-/* The lease was acquired; `met_others`: a try for it found it taken by somebody else. */
-void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool met_others);
+/* The lease was acquired; `is_contended`: a try for it found it taken by somebody else. */
+void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended);
 void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
 
 /* There was a sign of others. */

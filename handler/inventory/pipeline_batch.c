@@ -117,7 +117,7 @@ static void fail_batch_as(struct product_pipeline *pipeline, enum status status,
 
 /* What is known of the product is not what is stored. Under a lease that it was read under, that cannot be. */
 void pipeline_note_change(struct product_pipeline *pipeline, const struct error *err) {
-    if (pipeline->cache.is_fresh) {
+    if (pipeline->cache.is_read_under_lease) {
         fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else has committed under our lease",
                       err);
         return;
@@ -227,14 +227,14 @@ void pipeline_read(struct product_pipeline *pipeline) {
 }
 
 static void take_read(struct product_pipeline *pipeline) {
-    bool met_others = false;
+    bool is_contended = false;
     if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms,
-                                 &met_others)) {
+                                 &is_contended)) {
         pipeline->query.all = true;
         start_read(pipeline);
         return;
     }
-    if (met_others) {
+    if (is_contended) {
         lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
     pipeline->cache.validated_sequence = pipeline->started_sequence;

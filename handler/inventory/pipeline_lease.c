@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "inventory/due_index.h"
+#include "inventory/expiry_index.h"
 #include "inventory/lease_log.h"
 #include "inventory/operation.h"
 
@@ -91,7 +91,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
     const struct product_state *state = &pipeline->cache.state;
     if (pipeline->is_indexing || state->etag[0] == '\0' ||
         !pipeline_may_grow_index(&pipeline->queue) ||
-        state->product.indexed_due_ms == due_index_expiry_ms(expires_ms)) {
+        state->product.indexed_due_ms == expiry_index_expiry_ms(expires_ms)) {
         return;
     }
     pipeline->is_indexing = true;

@@ -24,11 +24,11 @@ void product_cache_forget(struct product_cache *cache) {
         cache->version_before = cache->state.product.version;
     }
     product_state_cleanup(&cache->state);
-    cache->is_fresh = false;
+    cache->is_read_under_lease = false;
 }
 
 void product_cache_note_lease(struct product_cache *cache) {
-    cache->is_fresh = false;
+    cache->is_read_under_lease = false;
 }
 
 static bool has_what_expired(const struct product_state *state, int64_t now_ms) {
@@ -37,8 +37,8 @@ static bool has_what_expired(const struct product_state *state, int64_t now_ms) 
 
 /* Where others commit, one read costs less than a commit that storage refuses, and the read after it. */
 bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms) {
-    bool is_recent = now_ms - cache->known_ms <= PRODUCT_KNOWN_FOR_MS;
-    return is_known(cache) && is_recent && (cache->is_fresh || !cache->others_commit) &&
+    bool is_recent = now_ms - cache->validated_ms <= PRODUCT_VALID_FOR_MS;
+    return is_known(cache) && is_recent && (cache->is_read_under_lease || !cache->others_commit) &&
            has_what_expired(&cache->state, now_ms);
 }
 
@@ -88,8 +88,8 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
     product_state_mark(state, &cache->checked);
     *out_others = cache->version_before != 0 && state->product.version != cache->version_before;
     cache->others_commit = *out_others;
-    cache->is_fresh = true;
-    cache->known_ms = now_ms;
+    cache->is_read_under_lease = true;
+    cache->validated_ms = now_ms;
     return true;
 }
 
@@ -98,6 +98,6 @@ void product_cache_note_malformed(struct product_cache *cache) {
 }
 
 void product_cache_note_commit(struct product_cache *cache, int64_t now_ms) {
-    cache->known_ms = now_ms;
+    cache->validated_ms = now_ms;
     product_state_mark(&cache->state, &cache->checked);
 }

@@ -22,13 +22,13 @@
  * What was validated so long ago is read again. The read also tells storage's time: until it is heard again, what is
  * known of that gets worse by half a millisecond a second (storage_clock.h), and reservations would end early by as much.
  */
-enum { PRODUCT_KNOWN_FOR_MS = 10 * 60 * 1000 };
+enum { PRODUCT_VALID_FOR_MS = 10 * 60 * 1000 };
 
 struct product_cache {
     struct product_state state; /* without an ETag: nothing is known */
-    int64_t known_ms;           /* when it was validated last, in storage's time */
+    int64_t validated_ms;       /* when it was validated last, in storage's time */
     struct product_mark checked;
-    bool is_fresh;
+    bool is_read_under_lease;
     bool
         others_commit; /* others have changed the product between our last two leases, so a read comes first */
     int64_t version_before; /* the last that was known; 0: none */

@@ -14,7 +14,7 @@ static int64_t storage_deadline_ms(const struct product_creation *creation) {
 
 static void end_creation(struct product_creation *creation, enum status status,
                          const struct error *err) {
-    strbuf_release(&creation->filter);
+    strbuf_cleanup(&creation->filter);
     creation->done(creation->context, status, err);
 }
 
@@ -49,7 +49,7 @@ static void insert(struct product_creation *creation) {
     product_entity_write_product(&product, &entity);
     table_insert_start(&creation->call, creation->store->client, creation->store->table,
                        strbuf_text(&entity), storage_deadline_ms(creation), on_inserted, creation);
-    strbuf_release(&entity);
+    strbuf_cleanup(&entity);
 }
 
 /* ---- CHECKING_PARTITION ---- */

@@ -31,7 +31,7 @@
  *                      milliseconds since 1970; 0: none)
  *   r-RESERVATION-ID   customerId (Edm.String), quantity (Edm.Int64), reservedAt, expiresAt (Edm.DateTime)
  *
- * Rows of partition !due, which no product can be called (due_index.h says what they are for);
+ * Rows of partition !due, which no product can be called (expiry_index.h says what they are for);
  * their keys say it all:
  *   TIME-r-PRODUCT-ID  reservations of that product expire in the minute that begins at TIME
  *   TIME-k-PRODUCT-ID  records of that product are kept until a moment of the hour that ends at TIME

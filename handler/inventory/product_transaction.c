@@ -87,7 +87,7 @@ static void collect(struct operations *operations, const struct product_state *s
 
 static void free_entities(struct operations *operations) {
     for (size_t i = 0; i < operations->count; i++) {
-        strbuf_release(&operations->entities[i]);
+        strbuf_cleanup(&operations->entities[i]);
     }
 }
 

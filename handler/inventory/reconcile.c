@@ -104,8 +104,9 @@ static void on_expired(struct inventory_request *request) {
     const struct correlation *before = correlation_use(round->correlation);
     visit->released = (int)request->committed_units; /* also when it has failed half-way */
     if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
-        store->ops->finish_due(store, visit->product_id, clock_min_ms(until_ms, round->now_ms),
-                               &visit->purged, on_finished, visit);
+        store->ops->clean_up_expired(store, visit->product_id,
+                                     clock_min_ms(until_ms, round->now_ms), &visit->purged,
+                                     on_finished, visit);
     } else {
         end_visit(visit, request->status, &request->failure);
     }
@@ -171,7 +172,7 @@ static void enter_finding(struct reconciliation *round) {
     struct inventory_store *store = round->service->store;
     round->state = RECONCILE_FINDING;
     round->now_ms = store->ops->certain_ms(store);
-    store->ops->find_due(store, round->now_ms, &round->products, on_found, round);
+    store->ops->find_expired(store, round->now_ms, &round->products, on_found, round);
 }
 
 /* ---- ACQUIRING ---- */

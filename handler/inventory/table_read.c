@@ -72,7 +72,7 @@ static void append_read_filter(struct strbuf *filter, const char *product_id,
     if (strbuf_status(&unexpired) != STATUS_OK) {
         filter->status = strbuf_status(&unexpired);
     }
-    strbuf_release(&unexpired);
+    strbuf_cleanup(&unexpired);
 }
 
 /* ---- a read under way ---- */
@@ -150,7 +150,7 @@ static int64_t complete_until_ms(const struct inventory_query *query) {
 
 static void end_read(struct table_read *read, enum status status, const struct error *err) {
     struct error failure = *err;
-    strbuf_release(&read->filter);
+    strbuf_cleanup(&read->filter);
     if (status == STATUS_OK) {
         read->out->complete_until_ms = complete_until_ms(&read->query);
     } else {

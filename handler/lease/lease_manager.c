@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "lease/lease_manager_parts.h"
+#include "lease/lease_manager_internal.h"
 
 /* --- what all files use --- */
 

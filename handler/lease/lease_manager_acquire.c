@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "base/uuid.h"
 #include "lease/lease_manager.h"
-#include "lease/lease_manager_parts.h"
+#include "lease/lease_manager_internal.h"
 #include "storage/storage_request.h"
 
 enum { MAX_ACQUIRE_WAIT_MS = 200, EAGER_ROUND_MS = 200 };

@@ -4,7 +4,7 @@
  */
 #include "base/log.h"
 #include "lease/lease_manager.h"
-#include "lease/lease_manager_parts.h"
+#include "lease/lease_manager_internal.h"
 
 /* --- telling owners --- */
 

@@ -8,7 +8,7 @@
 #include <assert.h>
 
 #include "lease/lease_manager.h"
-#include "lease/lease_manager_parts.h"
+#include "lease/lease_manager_internal.h"
 
 static void set_timer(struct lease_watch *watch, int64_t due_ms) {
     event_loop_set_timer(watch->managed->manager->platform->loop, &watch->timer, due_ms);

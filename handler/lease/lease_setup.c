@@ -141,8 +141,8 @@ enum status lease_setup_init(struct lease_setup *setup, const struct leasehold_o
     return status;
 }
 
-void lease_setup_release(struct lease_setup *setup) {
-    http_headers_release(&setup->store.metadata);
+void lease_setup_cleanup(struct lease_setup *setup) {
+    http_headers_cleanup(&setup->store.metadata);
     storage_account_wipe(&setup->account);
 }
 

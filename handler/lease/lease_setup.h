@@ -24,7 +24,7 @@ struct lease_setup {
  */
 enum status lease_setup_init(struct lease_setup *setup, const struct leasehold_options *options,
                              struct error *err) MUST_CHECK;
-void lease_setup_release(struct lease_setup *setup);
+void lease_setup_cleanup(struct lease_setup *setup);
 
 /* STATUS_INVALID_ARGUMENT, as above. */
 enum status lease_setup_check_name(const char *name, struct error *err) MUST_CHECK;

@@ -197,7 +197,7 @@ static void describe(const struct blob_acquire *acquire, struct http_headers *me
         } else {
             metadata->status = strbuf_status(&key);
         }
-        strbuf_release(&key);
+        strbuf_cleanup(&key);
     }
 }
 
@@ -212,7 +212,7 @@ static void create_blob(struct blob_acquire *acquire) {
                                 acquire->base.blob, &metadata, acquire->deadline_ms,
                                 on_blob_created, acquire);
     }
-    http_headers_release(&metadata);
+    http_headers_cleanup(&metadata);
     if (status != STATUS_OK) {
         struct error err;
         blob_call_end(&acquire->base, error_set(&err, status, "%s", status_text(status)), &err);

@@ -1,7 +1,7 @@
 #include "lease/lease_wait.h"
 
 #include "http/loop_call.h"
-#include "lease/lease_manager_parts.h"
+#include "lease/lease_manager_internal.h"
 
 /* One wait of any kind. */
 struct lease_wait {
@@ -105,8 +105,9 @@ static void begin_extend(void *context) {
                        own);
 }
 
-enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease,
-                                 int64_t needed_ms, int64_t *out_safe_until_ms, struct error *err) {
+enum status lease_manager_extend_for(struct lease_manager *manager, struct lease *lease,
+                                     int64_t needed_ms, int64_t *out_safe_until_ms,
+                                     struct error *err) {
     struct extend_wait own = {
         .wait = {.manager = manager, .err = err}, .lease = lease, .needed_ms = needed_ms};
     run(&own.wait, begin_extend, &own);

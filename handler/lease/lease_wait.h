@@ -19,9 +19,9 @@ enum status lease_manager_wait(struct lease_manager *manager, struct lease *leas
                                int64_t duration_ms, struct error *err) MUST_CHECK;
 
 /* lease_extend_start. `out_safe_until_ms` is untouched on failure. */
-enum status lease_manager_ensure(struct lease_manager *manager, struct lease *lease,
-                                 int64_t needed_ms, int64_t *out_safe_until_ms,
-                                 struct error *err) MUST_CHECK;
+enum status lease_manager_extend_for(struct lease_manager *manager, struct lease *lease,
+                                     int64_t needed_ms, int64_t *out_safe_until_ms,
+                                     struct error *err) MUST_CHECK;
 
 /* lease_break_start */
 enum status lease_manager_break(struct lease_manager *manager, const char *name,

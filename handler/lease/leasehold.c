@@ -173,12 +173,12 @@ static void dispose(struct leasehold *client) {
     }
     if (client->transport != NULL) {
         http_transport_stop(client->transport);
-        storage_client_release(&client->storage);
+        storage_client_cleanup(&client->storage);
     }
     lease_manager_free(client->manager);
     http_transport_free(client->transport);
     credential_shared_key_cleanup(&client->shared_key);
-    lease_setup_release(&client->setup);
+    lease_setup_cleanup(&client->setup);
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
@@ -246,9 +246,9 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
 
 /* --- events --- */
 
-typedef void (*leasehold_told)(void *context, const struct leasehold_event *event);
+typedef void (*leasehold_notified)(void *context, const struct leasehold_event *event);
 
-static void tell(const struct leasehold *client, leasehold_told told,
+static void tell(const struct leasehold *client, leasehold_notified told,
                  const struct lease_event *event) {
     if (told == NULL) {
         return;
@@ -380,12 +380,12 @@ static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, stru
             (long long)needed_ms);
     }
     int64_t safe_until_ms;
-    return lease_manager_ensure(lease->client->manager, lease->lease, needed_ms, &safe_until_ms,
-                                err);
+    return lease_manager_extend_for(lease->client->manager, lease->lease, needed_ms, &safe_until_ms,
+                                    err);
 }
 
-enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms,
-                                       struct leasehold_error *err) {
+enum leasehold_result leasehold_extend_for(struct leasehold_lease *lease, int64_t needed_ms,
+                                           struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
     return report(ensure(lease, needed_ms, &cause), &cause, err);
 }

@@ -147,7 +147,7 @@ struct leasehold_options {
     const struct leasehold_metadata *metadata; /* none; 7 KiB in all */
     size_t metadata_count;
     int duration_s;  /* 30; 15 to 60, or LEASEHOLD_INFINITE */
-    bool auto_renew; /* true. False: only leasehold_ensure renews a lease */
+    bool auto_renew; /* true. False: only leasehold_extend_for renews a lease */
     int64_t
         renew_interval_ms; /* LEASEHOLD_AUTO; at least 1, below safety. Leases of another duration are
                                            renewed in proportion. Of no effect with LEASEHOLD_INFINITE */
@@ -240,8 +240,8 @@ enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_
  * LEASEHOLD_CANCELLED   while it was being renewed
  * LEASEHOLD_INVALID     no renewal gives so much time
  */
-enum leasehold_result leasehold_ensure(struct leasehold_lease *lease, int64_t needed_ms,
-                                       struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
+enum leasehold_result leasehold_extend_for(struct leasehold_lease *lease, int64_t needed_ms,
+                                           struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
  * For operators: ends anybody's lease on `name` at once. `out_was_held` (may be NULL): was there one? Without one, and

@@ -32,7 +32,7 @@ static const struct refusal {
 
 void http_answer_refuse(struct http_response *response, enum http_refusal refusal) {
     const struct refusal *said = &refusals[refusal];
-    http_response_release(response);
+    http_response_cleanup(response);
     http_response_init(response, ERROR_BODY_BYTES);
     response->status = said->status;
     http_headers_add(&response->headers, "Content-Type", "application/json");

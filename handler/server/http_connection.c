@@ -78,7 +78,7 @@ static void end_never(struct http_connection *connection) {
 
 static void empty(struct strbuf *buf) {
     if (buf->capacity > KEPT_BYTES) {
-        strbuf_release(buf);
+        strbuf_cleanup(buf);
     } else {
         strbuf_clear(buf);
     }
@@ -87,11 +87,11 @@ static void empty(struct strbuf *buf) {
 static void forget_request(struct http_connection *connection) {
     http_head_reader_reset(&connection->reader);
     connection->head = (struct http_head){.method = "", .target = "", .query = ""};
-    http_headers_release(&connection->headers);
+    http_headers_cleanup(&connection->headers);
     connection->all->buffered_bytes -= connection->body.length;
     empty(&connection->body);
     connection->is_too_large = false;
-    http_response_release(&connection->inbound.response);
+    http_response_cleanup(&connection->inbound.response);
     empty(&connection->out);
     connection->body_bytes = 0;
     connection->sent_bytes = 0;
@@ -164,7 +164,7 @@ static void call_handler(struct http_connection *connection) {
     }
 }
 
-static void take_in_hand(struct http_connection *connection) {
+static void register_request(struct http_connection *connection) {
     switch (admission_enter(connection->all->admission)) {
     case ADMISSION_BUSY:
         refuse(connection, HTTP_REFUSAL_BUSY);
@@ -194,7 +194,7 @@ static void begin_body(struct http_connection *connection) {
     connection->is_too_large =
         connection->head.content_length > connection->all->options.max_body_bytes;
     if (connection->is_too_large || !http_body_is_open(&connection->framing)) {
-        take_in_hand(connection);
+        register_request(connection);
         return;
     }
     connection->phase = HTTP_CONNECTION_BODY;
@@ -235,13 +235,13 @@ static size_t take_body(struct http_connection *connection, const char *bytes, s
         refuse(connection, HTTP_REFUSAL_BODY);
     } else if (strbuf_status(body) == STATUS_TOO_LARGE) {
         connection->is_too_large = true;
-        take_in_hand(connection);
+        register_request(connection);
     } else if (strbuf_status(body) != STATUS_OK) {
         refuse(connection, HTTP_REFUSAL_NO_MEMORY);
     } else if (connection->all->buffered_bytes > connection->all->max_buffered_bytes) {
         refuse(connection, HTTP_REFUSAL_BUSY);
     } else if (connection->framing.state == HTTP_BODY_ENDED) {
-        take_in_hand(connection);
+        register_request(connection);
     }
     return used;
 }
@@ -280,7 +280,7 @@ static void feed_rest(struct http_connection *connection) {
     if (strbuf_status(&rest) != STATUS_OK && connection->phase == HTTP_CONNECTION_HEAD) {
         refuse(connection, HTTP_REFUSAL_NO_MEMORY);
     }
-    strbuf_release_wipe(&rest);
+    strbuf_cleanup_wipe(&rest);
 }
 
 static void end_answer(struct http_connection *connection) {
@@ -484,9 +484,9 @@ void http_connection_close(struct http_connection *connection) {
 static void free_connection(struct http_connection *connection) {
     forget_request(connection);
     http_head_reader_cleanup(&connection->reader);
-    strbuf_release(&connection->body);
-    strbuf_release(&connection->out);
-    strbuf_release_wipe(&connection->rest);
+    strbuf_cleanup(&connection->body);
+    strbuf_cleanup(&connection->out);
+    strbuf_cleanup_wipe(&connection->rest);
     free(connection);
 }
 

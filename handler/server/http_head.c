@@ -23,7 +23,7 @@ void http_head_reader_init(struct http_head_reader *reader, bool tolerant) {
 
 void http_head_reader_reset(struct http_head_reader *reader) {
     if (reader->text.capacity > KEPT_BYTES) {
-        strbuf_release_wipe(&reader->text);
+        strbuf_cleanup_wipe(&reader->text);
     } else {
         crypto_wipe(reader->text.data, reader->text.capacity > 0 ? reader->text.length : 0);
         strbuf_clear(&reader->text);
@@ -33,7 +33,7 @@ void http_head_reader_reset(struct http_head_reader *reader) {
 }
 
 void http_head_reader_cleanup(struct http_head_reader *reader) {
-    strbuf_release_wipe(&reader->text);
+    strbuf_cleanup_wipe(&reader->text);
 }
 
 /* One byte of it; HTTP_HEAD_COMPLETE with the one that ends the empty line. */

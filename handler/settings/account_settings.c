@@ -106,9 +106,9 @@ static enum status sign_in(const struct config_source *source, const struct acco
     return check_mode(&settings->authentication, err);
 }
 
-enum status account_settings_settle(const struct config_source *source,
-                                    const struct account_uris *uris, struct app_settings *settings,
-                                    struct error *err) {
+enum status account_settings_resolve(const struct config_source *source,
+                                     const struct account_uris *uris, struct app_settings *settings,
+                                     struct error *err) {
     struct storage_account *account = &settings->account;
     enum status status = sign_in(source, uris, settings, err);
     if (status != STATUS_OK) {

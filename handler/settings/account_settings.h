@@ -39,8 +39,8 @@ bool account_settings_use_tokens(const struct config_source *source,
  * STATUS_INVALID_ARGUMENT   err's message is the one line to print
  * STATUS_NO_MEMORY
  */
-enum status account_settings_settle(const struct config_source *source,
-                                    const struct account_uris *uris, struct app_settings *settings,
-                                    struct error *err) MUST_CHECK;
+enum status account_settings_resolve(const struct config_source *source,
+                                     const struct account_uris *uris, struct app_settings *settings,
+                                     struct error *err) MUST_CHECK;
 
 #endif

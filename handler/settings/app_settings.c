@@ -358,7 +358,7 @@ static enum status fill(const struct config_source *source, struct draft *draft,
         status = settle_renewal(source, draft, err);
     }
     if (status == STATUS_OK) {
-        status = account_settings_settle(source, &draft->uris, &draft->settings, err);
+        status = account_settings_resolve(source, &draft->uris, &draft->settings, err);
     }
     return status == STATUS_OK && uses_tls(&draft->settings)
                ? setting_read(&ca_file, source, draft, err)
@@ -374,17 +374,17 @@ enum status app_settings_load(const char *folder, char *const *environment,
     }
     struct draft draft = default_draft();
     status = fill(&source, &draft, err);
-    config_source_release(&source);
+    config_source_cleanup(&source);
     if (status == STATUS_OK) {
         *out = draft.settings;
     } else {
-        app_settings_release(&draft.settings);
+        app_settings_cleanup(&draft.settings);
     }
     crypto_wipe(&draft, sizeof draft);
     return status;
 }
 
-void app_settings_release(struct app_settings *settings) {
+void app_settings_cleanup(struct app_settings *settings) {
     struct sign_in_options *authentication = &settings->authentication;
     char *texts[] = {
         authentication->managed_identity_client_id,
@@ -407,7 +407,7 @@ void app_settings_release(struct app_settings *settings) {
         }
     }
     storage_account_wipe(&settings->account);
-    http_headers_release(&settings->lease_store.metadata);
+    http_headers_cleanup(&settings->lease_store.metadata);
     free(settings->seeds);
     *settings = (struct app_settings){0};
 }

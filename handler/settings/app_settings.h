@@ -64,7 +64,7 @@ struct app_settings {
 
 /*
  * Reads `folder`'s files (absent ones are fine) and `environment` (as environ: "NAME=value", NULL at the end). What is
- * filled may be moved; app_settings_release frees it.
+ * filled may be moved; app_settings_cleanup frees it.
  *
  * STATUS_INVALID_ARGUMENT  a bad setting or an unreadable file; err's message is the one line to print. `out` needs no
  *                          release.
@@ -74,6 +74,6 @@ enum status app_settings_load(const char *folder, char *const *environment,
                               struct app_settings *out, struct error *err) MUST_CHECK;
 
 /* Wipes the secrets and frees. */
-void app_settings_release(struct app_settings *settings);
+void app_settings_cleanup(struct app_settings *settings);
 
 #endif

@@ -19,7 +19,7 @@ static void wipe_and_free(char *text, size_t length) {
     }
 }
 
-void config_source_release(struct config_source *source) {
+void config_source_cleanup(struct config_source *source) {
     for (size_t i = 0; i < source->count; i++) {
         free(source->items[i].name);
         free(source->items[i].written);
@@ -303,7 +303,7 @@ enum status config_source_load(const char *folder, char *const *environment,
         status = add_host_json(&source, folder);
     }
     if (status != STATUS_OK) {
-        config_source_release(&source);
+        config_source_cleanup(&source);
         return status == STATUS_NO_MEMORY
                    ? error_set(err, status, "no memory to read the app settings")
                    : status;

@@ -62,7 +62,7 @@ enum status config_source_load(const char *folder, char *const *environment,
                                struct config_source *out, struct error *err) MUST_CHECK;
 
 /* Wipes the values (connection strings are among them) and frees. */
-void config_source_release(struct config_source *source);
+void config_source_cleanup(struct config_source *source);
 
 /* The item that wins for `name` (written with ':'), borrowed; NULL: no place has it. */
 const struct config_item *config_source_find(const struct config_source *source, const char *name);

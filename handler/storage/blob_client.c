@@ -73,7 +73,7 @@ static void add_metadata(struct http_headers *headers, const char *name, const c
     } else if (headers->status == STATUS_OK) {
         headers->status = header.status;
     }
-    strbuf_release(&header);
+    strbuf_cleanup(&header);
 }
 
 static void build_empty(struct storage_request *request, const char *container, const char *blob,
@@ -131,7 +131,7 @@ static void on_answer(void *context, enum status status, struct http_reply *repl
                       const struct error *err) {
     struct blob_operation *operation = context;
     struct error failure = *err;
-    storage_request_release(&operation->request);
+    storage_request_cleanup(&operation->request);
     status = judge(operation->action, status, &failure);
     operation->done(operation->context, status, reply != NULL ? reply->sent_ms : 0, &failure);
 }
@@ -149,7 +149,7 @@ static void begin(struct blob_operation *operation, struct storage_client *clien
 void blob_operation_abandon(struct blob_operation *operation) {
     if (operation->operation.state != STORAGE_OPERATION_IDLE) {
         storage_operation_abandon(&operation->operation);
-        storage_request_release(&operation->request);
+        storage_request_cleanup(&operation->request);
     }
 }
 
@@ -210,7 +210,7 @@ enum status blob_lease_break(struct storage_client *client, const char *containe
     if (status != STATUS_OK && err != NULL) {
         *err = failure;
     }
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
     return status;
 }

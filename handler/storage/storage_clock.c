@@ -10,7 +10,7 @@ void storage_clock_init(struct storage_clock *storage_clock, const struct clock 
     pthread_mutex_init(&storage_clock->lock, NULL);
 }
 
-void storage_clock_release(struct storage_clock *storage_clock) {
+void storage_clock_cleanup(struct storage_clock *storage_clock) {
     pthread_mutex_destroy(&storage_clock->lock);
 }
 
@@ -68,8 +68,8 @@ static void take_in(struct storage_clock *storage_clock, const struct storage_cl
     }
 }
 
-void storage_clock_hear(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
-                        int64_t received_ms) {
+void storage_clock_observe(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
+                           int64_t received_ms) {
     int64_t date_ms;
     if (!date || !utc_parse_http(date, &date_ms)) {
         return;

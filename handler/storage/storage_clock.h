@@ -41,11 +41,11 @@ struct storage_clock {
 };
 
 void storage_clock_init(struct storage_clock *storage_clock, const struct clock *clock);
-void storage_clock_release(struct storage_clock *storage_clock);
+void storage_clock_cleanup(struct storage_clock *storage_clock);
 
 /* Takes in the Date header of an answer of storage's (NULL and unreadable ones are passed over). Times of `clock`. */
-void storage_clock_hear(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
-                        int64_t received_ms);
+void storage_clock_observe(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
+                           int64_t received_ms);
 
 /* Storage's time in ms since 1970, carried forward on our clock; the machine's wall time while none of its answers is believed. */
 int64_t storage_clock_ms(struct storage_clock *storage_clock);

@@ -37,11 +37,11 @@ void storage_request_init(struct storage_request *request, enum storage_service 
     strbuf_init(&request->body, SIZE_MAX);
 }
 
-void storage_request_release(struct storage_request *request) {
-    strbuf_release(&request->path);
-    http_headers_release(&request->query);
-    http_headers_release(&request->headers);
-    strbuf_release(&request->body);
+void storage_request_cleanup(struct storage_request *request) {
+    strbuf_cleanup(&request->path);
+    http_headers_cleanup(&request->query);
+    http_headers_cleanup(&request->headers);
+    strbuf_cleanup(&request->body);
 }
 
 enum status storage_request_status(const struct storage_request *request) {
@@ -70,8 +70,8 @@ static void attempt_clear(struct storage_attempt *attempt) {
 
 static void attempt_release(struct storage_attempt *attempt) {
     attempt_clear(attempt);
-    strbuf_release(&attempt->url);
-    http_headers_release(&attempt->headers);
+    strbuf_cleanup(&attempt->url);
+    http_headers_cleanup(&attempt->headers);
 }
 
 static const char *endpoint_of(const struct storage_client *client, enum storage_service service) {
@@ -190,8 +190,8 @@ static enum status observe_reply(struct storage_client *client, const struct htt
                                     err);
     }
     if (status == STATUS_OK || err->http_status != 0) {
-        storage_clock_hear(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
-                           reply->received_ms);
+        storage_clock_observe(clock, http_headers_get(&reply->headers, "Date"), reply->sent_ms,
+                              reply->received_ms);
     }
     return status;
 }
@@ -565,7 +565,7 @@ void storage_client_init(struct storage_client *client, const struct platform *p
     }
 }
 
-void storage_client_release(struct storage_client *client) {
+void storage_client_cleanup(struct storage_client *client) {
     struct storage_operation *operation;
     while ((operation = TAILQ_FIRST(&client->open)) != NULL) {
         struct error err;
@@ -575,7 +575,7 @@ void storage_client_release(struct storage_client *client) {
     }
     attempt_release(&client->attempt);
     for (int i = 0; i < STORAGE_SERVICES; i++) {
-        storage_clock_release(&client->clocks[i]);
+        storage_clock_cleanup(&client->clocks[i]);
     }
     pthread_mutex_destroy(&client->lock);
 }

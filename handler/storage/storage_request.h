@@ -64,7 +64,7 @@ struct storage_request {
 
 void storage_request_init(struct storage_request *request, enum storage_service service,
                           const char *method, int success_http_status);
-void storage_request_release(struct storage_request *request);
+void storage_request_cleanup(struct storage_request *request);
 
 /* STATUS_OK if every append to its parts has succeeded, else the first failure. */
 enum status storage_request_status(const struct storage_request *request) MUST_CHECK;
@@ -107,7 +107,7 @@ void storage_client_init(struct storage_client *client, const struct platform *p
                          const struct storage_account *account, struct credential *credential);
 
 /* After the loop has stopped. What is still waiting for its next attempt ends with STATUS_CANCELLED. */
-void storage_client_release(struct storage_client *client);
+void storage_client_cleanup(struct storage_client *client);
 
 /*
  * How a request ended. `reply` is NULL unless STATUS_OK; it is borrowed, and whoever wants to keep it takes it away and

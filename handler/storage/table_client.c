@@ -48,12 +48,12 @@ static void on_answer(void *context, enum status status, struct http_reply *repl
     struct table_call *call = context;
     struct error failure = *err;
     status = call->take(call, status, reply, &failure);
-    storage_request_release(&call->request);
+    storage_request_cleanup(&call->request);
     bool more = status == STATUS_OK && call->continuation.count > 0;
     if (more) {
         begin_page(call);
     }
-    http_headers_release(&call->continuation);
+    http_headers_cleanup(&call->continuation);
     http_headers_init(&call->continuation);
     if (more) {
         send_request(call);

@@ -13,7 +13,7 @@ enum { LOG_TIMEOUT_MS = 60000, CALLERS = 20 };
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define HEAD                                                                     \
     "Host: h\r\ntraceparent: 00-" TRACE "-00f067aa0ba902b7-01\r\nContent-Type: " \
-                                        "application/json\r\n"
+    "application/json\r\n"
 #define ONE_UNIT "{\"quantity\":1,\"customerId\":\"CUST-123\"}"
 
 static struct azurite azurite;

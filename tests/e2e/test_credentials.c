@@ -97,7 +97,7 @@ START_TEST(auto_with_nothing_says_what_it_has_tried) {
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     ck_assert(app_wait_for_log(&app, 0, "no way to sign in; tried", LOG_TIMEOUT_MS));
     char *output = process_output_from(&app.process, 0);
     static const char *const tried[] = {

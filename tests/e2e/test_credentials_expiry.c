@@ -17,7 +17,7 @@ static void assert_unavailable(void) {
     char *output = process_output_from(&app.process, 0);
     assert_is_unavailable(&reply, output);
     free(output);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static void wait_for_requests(size_t count) {
@@ -58,7 +58,7 @@ static void *call_in_turn(void *context) {
         } else {
             note_failure(callers, paths[i % 3], &reply);
         }
-        http_reply_release(&reply);
+        http_reply_cleanup(&reply);
     }
     return NULL;
 }

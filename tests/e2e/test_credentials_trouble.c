@@ -109,7 +109,7 @@ static void judge_victim(struct victim *victim, const struct trouble *trouble) {
     ck_assert_msg(strstr(output, "X-Evil") == NULL, "%s:\n%s", trouble->name, output);
     ck_assert_msg(exit_code == 0, "%s: exit code %d\n%s", trouble->name, exit_code, output);
     assert_is_unavailable(&victim->reply, output);
-    http_reply_release(&victim->reply);
+    http_reply_cleanup(&victim->reply);
     free(output);
     app_release(&victim->app);
     login_release(&victim->login);
@@ -203,7 +203,7 @@ START_TEST(imds_is_asked_again_as_it_wants_to_be) {
                           waited_ms < 9000,
                       "%d: %lld ms", answers[i].status, (long long)waited_ms);
         ck_assert_int_eq(app_stop(&victim->app, SIGTERM), 0);
-        http_reply_release(&victim->reply);
+        http_reply_cleanup(&victim->reply);
         app_release(&victim->app), login_release(&victim->login);
     }
     free(victims);

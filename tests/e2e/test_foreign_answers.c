@@ -86,7 +86,7 @@ static void expect_unavailable(const char *method, const char *path, const char 
     ck_assert_msg(reply.status == 503, "%s: %d: %s", path, reply.status, reply.body.data);
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 #define RESERVE_PATH "/api/inventory/PROD-001/reserve"
@@ -160,7 +160,7 @@ END_TEST
 static void reconcile(void) {
     struct http_reply reply = post("/ReconcileInventory", TIMER, 200);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"expiredReservationsReleased\":0"));
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static int64_t expiry_of(const struct http_reply *reply) {
@@ -197,17 +197,17 @@ START_TEST(one_wrong_date_deletes_nothing_and_expires_nothing) {
         struct http_reply fresh = post(RESERVE_PATH, UNITS(1), 200);
         ck_assert_int_lt(llabs(expiry_of(&fresh) - clock_wall_ms(clock_system()) - 30 * 60 * 1000),
                          60 * 1000);
-        http_reply_release(&fresh);
+        http_reply_cleanup(&fresh);
         ck_assert_int_eq(instance_available(app, "PROD-001"), --left);
         clear_both();
     }
     again = post("/api/inventory/PROD-001/release", release, 200);
     ck_assert_str_eq(again.body.data, first.body.data);
     ck_assert_int_eq(instance_available(app, "PROD-001"), left);
-    http_reply_release(&again);
-    http_reply_release(&first);
+    http_reply_cleanup(&again);
+    http_reply_cleanup(&first);
     cJSON_Delete(json);
-    http_reply_release(&reserved);
+    http_reply_cleanup(&reserved);
     instance_stop(app);
 }
 END_TEST

@@ -92,7 +92,7 @@ static void assert_error(struct http_reply *reply, int status, const char *code)
     ck_assert_str_eq(text(error, "code"), code);
     ck_assert_str_ne(text(error, "message"), "");
     cJSON_Delete(body);
-    http_reply_release(reply);
+    http_reply_cleanup(reply);
 }
 
 START_TEST(a_reservation_is_made_seen_and_released) {
@@ -147,8 +147,8 @@ START_TEST(a_reservation_is_made_seen_and_released) {
     ck_assert_int_eq(number(nothing, "releasedQuantity"), 0);
 
     cJSON_Delete(reserved), cJSON_Delete(product), cJSON_Delete(release), cJSON_Delete(nothing);
-    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released),
-        http_reply_release(&again);
+    http_reply_cleanup(&reply), http_reply_cleanup(&seen), http_reply_cleanup(&released),
+        http_reply_cleanup(&again);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ START_TEST(more_than_there_is_cannot_be_reserved) {
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "acquiredLease")));
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "ETag"));
     cJSON_Delete(body);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 END_TEST
 
@@ -179,8 +179,8 @@ START_TEST(a_reservation_made_on_one_instance_is_seen_and_released_on_another) {
     ck_assert_int_eq(released.status, 200);
     struct http_reply gone = get(_i, "/api/inventory/PROD-003");
     ck_assert_ptr_null(strstr(gone.body.data, "\"ELSEWHERE\""));
-    http_reply_release(&reply), http_reply_release(&seen), http_reply_release(&released),
-        http_reply_release(&gone);
+    http_reply_cleanup(&reply), http_reply_cleanup(&seen), http_reply_cleanup(&released),
+        http_reply_cleanup(&gone);
 }
 END_TEST
 
@@ -198,8 +198,8 @@ START_TEST(release_by_id_takes_that_reservation) {
     cJSON *release = http_reply_json(&released);
     ck_assert_int_eq(number(release, "releasedQuantity"), 3);
     cJSON_Delete(reserved), cJSON_Delete(release);
-    http_reply_release(&first), http_reply_release(&second), http_reply_release(&released);
-    http_reply_release(&(struct http_reply[]){post(
+    http_reply_cleanup(&first), http_reply_cleanup(&second), http_reply_cleanup(&released);
+    http_reply_cleanup(&(struct http_reply[]){post(
         _i, "/api/inventory/PROD-003/release", "{\"quantity\":10,\"customerId\":\"BY-ID\"}")}[0]);
 }
 END_TEST
@@ -336,7 +336,7 @@ START_TEST(a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken
     ck_assert_msg(reserved.status == 200, "%d %s", reserved.status, reserved.body.data);
     struct http_reply released = post(_i, "/api/inventory/PROD-003/release", body);
     ck_assert_msg(released.status == 200, "%d %s", released.status, released.body.data);
-    http_reply_release(&reserved), http_reply_release(&released);
+    http_reply_cleanup(&reserved), http_reply_cleanup(&released);
 }
 END_TEST
 
@@ -364,7 +364,7 @@ START_TEST(a_body_may_have_64_kib_and_not_a_byte_more) {
         .port = apps[_i].port, .path = RESERVE, .body = body, .body_length = BIG_BODY_BYTES};
     struct http_reply reply = http_ask(ask);
     ck_assert_msg(reply.status == 409, "%d %s", reply.status, reply.body.data);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     ask.body_length++;
     reply = http_ask(ask);
     assert_error(&reply, 413, "PayloadTooLarge");

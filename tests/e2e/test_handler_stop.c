@@ -61,7 +61,7 @@ static void assert_answers_stopping(void) {
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"code\":\"Stopping\""));
     ck_assert_str_eq(http_headers_get(&reply.headers, "Retry-After"), "1");
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static void assert_lease_is_free(const char *blob) {

@@ -56,7 +56,7 @@ START_TEST(stock_is_sold_from_a_storage_account_that_has_a_name) {
                                        .body = "{\"quantity\":1,\"customerId\":\"c\"}"});
         ck_assert_msg(answer.status == 200, "%d %s\n%s", answer.status, answer.body.data,
                       process_output_from(&app.process, 0));
-        http_reply_release(&answer);
+        http_reply_cleanup(&answer);
     }
 }
 END_TEST

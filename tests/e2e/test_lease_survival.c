@@ -44,8 +44,8 @@ static void delete_lease_container(void) {
         &instance_pair.operator.client, &request,
         storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
 }
 
 /* The id of the first lease that the holder had is told lost, in the words that people look for. */

@@ -111,9 +111,9 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"availableQuantity\":100"));
-    http_reply_release(&reply);
-    http_reply_release(&first.reply), http_reply_release(&second.reply),
-        http_reply_release(&other.reply);
+    http_reply_cleanup(&reply);
+    http_reply_cleanup(&first.reply), http_reply_cleanup(&second.reply),
+        http_reply_cleanup(&other.reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
@@ -122,7 +122,7 @@ static bool are_all_available(void) {
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     bool are_all = strstr(reply.body.data, "\"availableQuantity\":100") != NULL;
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return are_all;
 }
 
@@ -153,7 +153,7 @@ START_TEST(a_stop_in_the_middle_of_reconciliation_leaves_no_lease_held) {
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
     finish_background(&round);
     ck_assert_int_eq(round.reply.status, 503);
-    http_reply_release(&round.reply);
+    http_reply_cleanup(&round.reply);
     assert_lease_is_free("lease-inventory-reconciliation-job");
 }
 END_TEST
@@ -172,7 +172,7 @@ START_TEST(a_turn_in_hand_is_finished_before_the_end_and_no_other_begun) {
                   request.reply.body.data);
     finish_background(&other);
     ck_assert_int_eq(other.reply.status, 503);
-    http_reply_release(&request.reply), http_reply_release(&other.reply);
+    http_reply_cleanup(&request.reply), http_reply_cleanup(&other.reply);
     assert_lease_is_free("lease-inventory-PROD-001");
 }
 END_TEST
@@ -183,7 +183,7 @@ START_TEST(work_that_outlasts_its_lease_is_renewed_and_commits) {
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     char *log = process_output_from(&app.process, 0);
     ck_assert_msg(strstr(log, " renewed. New expiration: 20") != NULL, "%s", log);
     const char *count = strstr(log, "Renewal count: ");
@@ -191,7 +191,7 @@ START_TEST(work_that_outlasts_its_lease_is_renewed_and_commits) {
     free(log);
     reply = http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"availableQuantity\":95"));
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
@@ -205,12 +205,12 @@ START_TEST(storage_may_come_after_the_handler_and_go_and_come_again) {
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
     ck_assert_ptr_nonnull(strstr(reply.body.data, "\"StorageUnavailable\""));
     ck_assert_ptr_nonnull(http_headers_get(&reply.headers, "Retry-After"));
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 
     azurite_restart(&azurite);
     reply = http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 200, "%d %s", reply.status, reply.body.data);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST
@@ -228,7 +228,7 @@ START_TEST(without_storage_a_stop_is_prompt_too) {
     ck_assert_int_le(process_now_ms() - start_ms, STOP_MS);
     finish_background(&request);
     ck_assert_int_eq(request.reply.status, 503);
-    http_reply_release(&request.reply);
+    http_reply_cleanup(&request.reply);
 }
 END_TEST
 
@@ -285,7 +285,7 @@ START_TEST(swapped_endpoints_are_named) {
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = RESERVE, .body = FIVE_UNITS});
     ck_assert_msg(reply.status == 503, "%d %s", reply.status, reply.body.data);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
     char *log = process_output_from(&app.process, 0), address[64];
     snprintf(address, sizeof address, "http://127.0.0.1:%d/" AZURITE_ACCOUNT, azurite.blob_port);

@@ -42,7 +42,7 @@ static void tear_down(void) {
     for (int way = 0; way < LOGIN_NONE; way++) {
         app_release(&witnesses[way].app);
         login_release(&witnesses[way].login);
-        strbuf_release(&witnesses[way].seen);
+        strbuf_cleanup(&witnesses[way].seen);
     }
 }
 
@@ -63,7 +63,7 @@ static int call(struct witness *witness, const char *method, const char *path, c
                        reply.headers.items[i].value);
     }
     strbuf_append(&witness->seen, reply.body.data, reply.body.length);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return status;
 }
 

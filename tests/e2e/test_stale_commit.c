@@ -104,7 +104,7 @@ static void expect_release(const char *body, const char *text) {
                                                          .body = body});
     ck_assert_msg(reply.status == 200 && strstr(reply.body.data, text) != NULL, "%d %s",
                   reply.status, reply.body.data);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 START_TEST(a_transaction_whose_answer_is_not_its_own_counts_once) {

@@ -38,7 +38,7 @@ static void expect(struct http_ask ask, int status, const char *text) {
     ck_assert_msg(reply.status == status && strstr(reply.body.data, text) != NULL,
                   "%s: %d %s, not %d with %s", ask.path, reply.status, reply.body.data, status,
                   text);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static void expect_get(const char *product_id, int status, const char *text) {
@@ -136,8 +136,8 @@ START_TEST(a_container_that_is_deleted_under_a_running_app_is_made_again) {
         &instance_pair.operator.client, &request,
         storage_connection_deadline(&instance_pair.operator, INSTANCE_PATIENCE_MS), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
     instance_expect_reserve(app, "PROD-001", 10, 200, "\"availableQuantity\":30");
     expect_reconciliation(200, "\"wasProcessed\":true");
     instance_stop(app);

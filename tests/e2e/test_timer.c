@@ -70,7 +70,7 @@ START_TEST(it_fires_by_hand) {
                                    .method = "POST",
                                    .body = "{}"});
     ck_assert_int_eq(reply.status, 202);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     wait_for_log(from, "Executed 'Functions.ReconcileInventory' (Succeeded");
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
@@ -82,7 +82,7 @@ static cJSON *run_timer(int expected_status) {
         (struct http_ask){.port = app.port, .path = "/ReconcileInventory", .body = TIMER_PAYLOAD});
     ck_assert_msg(reply.status == expected_status, "%d %s", reply.status, reply.body.data);
     cJSON *answer = http_reply_json(&reply);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return answer;
 }
 

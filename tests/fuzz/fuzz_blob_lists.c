@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
         REQUIRE((status == STATUS_NO_MEMORY || status == STATUS_MALFORMED) && err.status == status);
     }
-    strbuf_release(&marker);
+    strbuf_cleanup(&marker);
     free(xml);
     return 0;
 }

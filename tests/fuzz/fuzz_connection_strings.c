@@ -82,7 +82,7 @@ static void check_accepted(const struct storage_account *account) {
     struct storage_account again;
     REQUIRE(storage_account_parse(text.data, &again, NULL) == STATUS_OK);
     REQUIRE(memcmp(account, &again, sizeof again) == 0);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

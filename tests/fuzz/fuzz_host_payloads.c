@@ -32,7 +32,7 @@ static void check_parse(const char *payload, size_t length, bool expects_request
     }
     REQUIRE(invocation.root != NULL && invocation.product_id != NULL && invocation.body != NULL);
     REQUIRE(!expects_request || invocation.method != NULL);
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 
 /* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail: callers see it. */
@@ -92,8 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     http_response_init(&response, 2 * MAX_INVOCATION_BYTES);
     stub_service_dispatch(&dispatch, &request, &response);
     check_answer(&response, path == TIMER);
-    http_response_release(&response);
-    http_headers_release(&headers);
+    http_response_cleanup(&response);
+    http_headers_cleanup(&headers);
     free(payload);
     return 0;
 }

@@ -80,8 +80,8 @@ static void read_in_pieces(const char *bytes, size_t length, bool tolerant, size
 }
 
 static void release(struct reading *reading) {
-    http_headers_release(&reading->headers);
-    strbuf_release(&reading->text);
+    http_headers_cleanup(&reading->headers);
+    strbuf_cleanup(&reading->text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -43,7 +43,7 @@ static void check_accepted(const struct function_request *request, bool with_res
     REQUIRE(change_again.quantity == change->quantity);
     REQUIRE(strcmp(change_again.customer_id, change->customer_id) == 0);
     REQUIRE(strcmp(change_again.reservation_id, change->reservation_id) == 0);
-    http_response_release(&response);
+    http_response_cleanup(&response);
     cJSON_free(text);
     cJSON_Delete(json);
 }
@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
         check_refused(&response);
     }
-    http_response_release(&response);
+    http_response_cleanup(&response);
     free(body);
     free(key);
     free(content_type);

@@ -75,8 +75,8 @@ static struct http_response invoked(unsigned prefix, const struct http_request *
     http_response_init(&answer, ANSWER_BYTES);
     REQUIRE(invocation_payload_response(json, function->output_name, &answer, NULL) == STATUS_OK);
     cJSON_Delete(json);
-    http_response_release(&outer);
-    strbuf_release(&payload);
+    http_response_cleanup(&outer);
+    strbuf_cleanup(&payload);
     return answer;
 }
 
@@ -117,9 +117,9 @@ static void check_request(unsigned prefix, const struct http_request *request, u
         REQUIRE(stub_service_calls() == calls);
         check_same(&answer, &wrapped);
         REQUIRE(calls == 0 || stub_service_is_product_id(params.items[0].value));
-        http_response_release(&wrapped);
+        http_response_cleanup(&wrapped);
     }
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
 }
 
 /* The host refuses any other query: an address is ASCII. */
@@ -161,8 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                              .body_length = length};
         check_request(prefix, &request, outcome);
     }
-    http_headers_release(&headers);
-    strbuf_release(&canonical);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&canonical);
     free(body);
     free(key);
     free(content_type);

@@ -152,7 +152,7 @@ static void load(char *const *environment, const char *secret) {
     enum status status = app_settings_load(folder, environment, &settings, &err);
     if (status == STATUS_OK) {
         check_accepted(&settings);
-        app_settings_release(&settings);
+        app_settings_cleanup(&settings);
     } else {
         REQUIRE(memcmp(&settings, &before, sizeof before) == 0 &&
                 status == STATUS_INVALID_ARGUMENT);

@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int after_ms = retry_policy_parse_retry_after_ms(retry_after, WALL_MS);
     REQUIRE(after_ms >= 0 && after_ms <= MOST_RETRY_AFTER_MS);
     check_reply(&reply);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     free(body);
     free(lease_id);
     free(id);

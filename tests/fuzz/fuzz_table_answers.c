@@ -61,8 +61,8 @@ static void begin(void) {
 }
 
 static void end(void) {
-    inventory_store_table_release(&store);
-    storage_client_release(&client);
+    inventory_store_table_cleanup(&store);
+    storage_client_cleanup(&client);
 }
 
 /* Lays out the pages of `text`; all but the last say that there is more. */
@@ -82,7 +82,7 @@ static void lay_out(char *text, const struct http_headers *more, const struct ht
 static cJSON *parse(struct strbuf *text) {
     cJSON *entity = NULL;
     REQUIRE(json_parse(text->data, text->length, &entity, NULL) == STATUS_OK);
-    strbuf_release(text);
+    strbuf_cleanup(text);
     return entity;
 }
 
@@ -189,7 +189,7 @@ static void check_string(const char *text) {
     REQUIRE(strstr(line.data, "\xe2\x80\xa9") == NULL);
     REQUIRE(json_parse(line.data, line.length, &again, NULL) == STATUS_OK);
     REQUIRE(cJSON_IsString(again) && strcmp(again->valuestring, text) == 0);
-    strbuf_release(&line);
+    strbuf_cleanup(&line);
     cJSON_Delete(again);
 }
 
@@ -226,8 +226,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     lay_out(pages, &more, &last);
     ask(question, text);
     end();
-    http_headers_release(&more);
-    http_headers_release(&last);
+    http_headers_cleanup(&more);
+    http_headers_cleanup(&last);
     free(pages);
     free(text);
     free(date);

@@ -63,7 +63,7 @@ static void check_clean(const char *bytes, size_t length, size_t at) {
     REQUIRE(strstr(cleaned, part) == NULL || memmem(bytes, length, part, strlen(part)) != NULL);
     clean_text_copy(bytes, length, cleaned, sizeof cleaned);
     REQUIRE(strlen(cleaned) < sizeof cleaned && strpbrk(cleaned, "\r\n\t\x7f") == NULL);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
 }
 
 /* A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes null. */
@@ -138,8 +138,8 @@ static void check_encodings(const char *bytes, size_t length, const char *text) 
     strbuf_clear(&out);
     strbuf_append_percent_encoded(&out, text);
     REQUIRE(strspn(out.data, UNRESERVED "%") == out.length);
-    strbuf_release(&again);
-    strbuf_release(&out);
+    strbuf_cleanup(&again);
+    strbuf_cleanup(&out);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

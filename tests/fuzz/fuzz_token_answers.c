@@ -67,7 +67,7 @@ static void end(struct token *token, enum status status, const struct error *err
         REQUIRE(err->status == status && utf8_count_printable(err->message) > 0);
         REQUIRE(strstr(err->message, SECRET) == NULL);
     }
-    token_release(token);
+    token_cleanup(token);
 }
 
 static void check_answer(const struct strbuf *body, bool from_az) {
@@ -106,7 +106,7 @@ static void on_fetched(void *context, enum status status, struct token *token,
     REQUIRE((token != NULL) == (status == STATUS_OK));
     REQUIRE(err->retry_after_ms >= 0 && err->retry_after_ms <= 3600 * 1000);
     if (token != NULL) {
-        token_release(&fetch->token);
+        token_cleanup(&fetch->token);
         fetch->token = *token;
         token_init(token);
     }
@@ -178,8 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     stub_transport_reply(status, &headers, body.data, body.length);
     check_kind(kind, &body);
-    strbuf_release(&body);
-    http_headers_release(&headers);
+    strbuf_cleanup(&body);
+    http_headers_cleanup(&headers);
     free(text);
     free(retry_after);
     free(date);

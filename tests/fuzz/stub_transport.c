@@ -118,7 +118,7 @@ static void end_exchange(void *context) {
     exchange->call = NULL;
     enum status status = answer(&exchanged, &reply, &err);
     exchange->done(exchange->context, status, status == STATUS_OK ? &reply : NULL, &err);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static enum status start_exchange(struct http_client *client, const struct http_call *call,

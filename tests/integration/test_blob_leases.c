@@ -78,7 +78,7 @@ START_TEST(a_blob_is_created_once_with_its_metadata) {
     http_headers_add(&metadata, "lease_owner", "warehouse  7");
     ck_assert_int_eq(
         blob_create_empty(&storage.client, container, "b", &metadata, deadline(), &err), STATUS_OK);
-    http_headers_release(&metadata);
+    http_headers_cleanup(&metadata);
     ck_assert_int_eq(blob_create_empty(&storage.client, container, "b", NULL, deadline(), &err),
                      STATUS_ALREADY_EXISTS);
 
@@ -92,8 +92,8 @@ START_TEST(a_blob_is_created_once_with_its_metadata) {
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-leaseName"), "inventory-PROD-001");
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_owner"), "warehouse 7");
     ck_assert_str_eq(http_headers_get(&reply.headers, "Content-Length"), "0");
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
 }
 END_TEST
 

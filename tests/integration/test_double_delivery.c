@@ -48,7 +48,7 @@ static struct inventory_store *open_table(void) {
 }
 
 static void close_table(void) {
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     storage_connection_close(&connection);
     fault_proxy_free(proxy);
 }

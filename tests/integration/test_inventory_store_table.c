@@ -27,7 +27,7 @@ static struct inventory_store *open_table(void) {
 }
 
 static void close_table(void) {
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     storage_connection_close(&connection);
 }
 
@@ -109,7 +109,7 @@ static void reconcile(const char *product_id, int64_t now_ms) {
     (void)finish(&store, product_id, now_ms);
 }
 
-static struct product_ids find_due(struct inventory_store_table *own, int64_t now_ms) {
+static struct product_ids find_expired(struct inventory_store_table *own, int64_t now_ms) {
     struct product_ids due = {.ids = NULL};
     ck_assert_msg(inventory_store_find_due_and_wait(&own->base, now_ms, &due, &err) == STATUS_OK,
                   "%s", err.message);
@@ -118,7 +118,7 @@ static struct product_ids find_due(struct inventory_store_table *own, int64_t no
 
 static int reconciliation_requests(int64_t now_ms, size_t expected_visits) {
     size_t mark = azurite_mark(&azurite);
-    struct product_ids due = find_due(&store, now_ms);
+    struct product_ids due = find_expired(&store, now_ms);
     ck_assert_uint_eq(due.count, expected_visits);
     for (size_t i = 0; i < due.count; i++) {
         reconcile(due.ids[i], now_ms);
@@ -216,11 +216,11 @@ START_TEST(rows_that_another_instance_has_taken_away_are_passed_over) {
     ck_assert_int_eq(product_state_add_record(&state, &record), STATUS_OK);
     reserve(1, minute_ms);
     reserve(1, minute_ms + MINUTE_MS);
-    free(find_due(&other, now_ms).ids);
+    free(find_expired(&other, now_ms).ids);
     reserve(1, minute_ms + 2 * MINUTE_MS);
     ck_assert_int_eq(reconciliation_requests(now_ms, 1) > 0, 1);
     ck_assert_int_eq(finish(&other, "P-000", now_ms), 0);
-    inventory_store_table_release(&other);
+    inventory_store_table_cleanup(&other);
     ck_assert_int_eq(reconciliation_requests(now_ms, 0), 1);
 }
 END_TEST
@@ -234,7 +234,7 @@ START_TEST(a_missing_table_is_told_and_nothing_is_written) {
     struct product_ids due;
     ck_assert_int_eq(inventory_store_find_due_and_wait(&missing.base, 1, &due, &err),
                      STATUS_CONTAINER_NOT_FOUND);
-    inventory_store_table_release(&missing);
+    inventory_store_table_cleanup(&missing);
 }
 END_TEST
 

@@ -45,7 +45,7 @@ START_TEST(thousands_of_leases_are_renewed_on_time_by_two_threads_in_little_memo
     if (!memory_is_measured) {
         ck_assert_uint_le(sizeof(struct lease), LEASE_LOAD_MAX_BYTES_PER_LEASE / 4);
     }
-    strbuf_release(&complaints);
+    strbuf_cleanup(&complaints);
 }
 END_TEST
 

@@ -68,7 +68,7 @@ static void stop_handler(struct handler *handler) {
     ck_assert_int_eq(lease_manager_close(handler->manager, in_ms(PATIENCE_MS)), 0);
     storage_connection_close(&handler->storage);
     lease_manager_free(handler->manager);
-    http_headers_release(&handler->blob_options.metadata);
+    http_headers_cleanup(&handler->blob_options.metadata);
 }
 
 static void set_up(void) {
@@ -167,8 +167,8 @@ static void assert_metadata(const char *name) {
     ck_assert(
         utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
-    storage_request_release(&request);
-    http_reply_release(&reply);
+    storage_request_cleanup(&request);
+    http_reply_cleanup(&reply);
 }
 
 START_TEST(the_first_acquire_creates_container_and_blob_with_metadata) {

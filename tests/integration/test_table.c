@@ -244,7 +244,7 @@ START_TEST(awkward_keys_are_inserted_read_filtered_merged_and_deleted) {
     strbuf_append_string(&filter, " and note eq ");
     table_append_literal(&filter, key);
     ck_assert_int_eq(count_found(filter.data), 1);
-    strbuf_release(&filter);
+    strbuf_cleanup(&filter);
 
     char *row = new_entity(key, "third", 4, key);
     const struct table_operation operations[] = {{TABLE_MERGE, key, key, "*", "{\"quantity\":3}"},

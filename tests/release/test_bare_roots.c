@@ -136,7 +136,7 @@ static void assert_reserves(void) {
     ck_assert(cJSON_IsTrue(cJSON_GetObjectItem(answer, "acquiredLease")));
     ck_assert_int_eq(cJSON_GetObjectItem(answer, "availableQuantity")->valueint, 95);
     cJSON_Delete(answer);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 /* Creates the folders of `path` below the root, as far as they are missing; they stay. */
@@ -230,7 +230,7 @@ START_TEST(a_server_that_the_roots_certificates_do_not_vouch_for_is_refused) {
     start_handler(releases[_i], NULL);
     struct http_reply reply = ask_to_reserve();
     ck_assert_int_eq(reply.status, 503);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     assert_stops();
 }
 END_TEST
@@ -244,7 +244,7 @@ START_TEST(a_root_without_certificates_says_what_is_missing) {
     }
     struct http_reply reply = ask_to_reserve();
     ck_assert_int_eq(reply.status, 503);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 END_TEST
 

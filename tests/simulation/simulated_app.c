@@ -36,7 +36,7 @@ static struct credential *sign_in(struct simulated_app *app) {
     return &app->tokens.base;
 }
 
-/* As wiring/parts.c does it. */
+/* As wiring/services.c does it. */
 static void build(struct simulated_app *app) {
     const struct simulated_app_options *options = app->options;
     app->platform = (struct platform){.clock = &app->process.clock,
@@ -98,7 +98,7 @@ static void end(struct simulated_app *app) {
                                                                           MOST_DOWN_US));
 }
 
-/* ---- an orderly stop, as main.c and wiring/parts.c do it ---- */
+/* ---- an orderly stop, as main.c and wiring/services.c do it ---- */
 
 static void on_closed(void *context, int unreleased) {
     struct simulated_app *app = context;

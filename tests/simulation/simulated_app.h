@@ -2,7 +2,7 @@
  * simulated_app.h - instances of the app in a simulated world: from the function table's entry down
  * to the network, the code that ships.
  *
- * An instance is what wiring/parts.c puts together, on a simulated process and network in place of
+ * An instance is what wiring/services.c puts together, on a simulated process and network in place of
  * the machine's. When it ends, by a crash or as it should, it is started anew.
  */
 #ifndef SIMULATION_SIMULATED_APP_H

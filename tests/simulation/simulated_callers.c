@@ -58,7 +58,7 @@ static void free_ask(struct simulated_ask *ask) {
     simulation_cancel(ask->all->simulation, &ask->arrival);
     LIST_REMOVE(ask, link);
     ask->all->in_flight--;
-    http_headers_release(&ask->headers);
+    http_headers_cleanup(&ask->headers);
     free(ask);
 }
 
@@ -78,7 +78,7 @@ static void answered(struct http_inbound *inbound) {
                                .headers = inbound->response.headers,
                                .body = inbound->response.body};
     history_end(all->history, ask->record, &reply);
-    http_response_release(&inbound->response);
+    http_response_cleanup(&inbound->response);
     int64_t waited_ms = (all->simulation->now_us - ask->sent_us) / SIMULATION_US;
     all->longest_ms = waited_ms > all->longest_ms ? waited_ms : all->longest_ms;
     simulation_tell(all->simulation, "caller", "%zu: %d %s (%s), version %lld, available %lld",

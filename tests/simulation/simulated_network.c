@@ -107,8 +107,8 @@ static void free_call(struct simulated_call *call) {
     simulation_cancel(simulation, &call->travel);
     simulation_cancel(simulation, &call->timeout);
     LIST_REMOVE(call, link);
-    strbuf_release(&call->request);
-    strbuf_release(&call->answer);
+    strbuf_cleanup(&call->request);
+    strbuf_cleanup(&call->answer);
     free(call);
 }
 
@@ -190,7 +190,7 @@ static void arrive_back(void *context) {
                     (long long)call->step, status == STATUS_OK ? reply.status : 0);
     answer_sender(call, status, status == STATUS_OK ? &reply : NULL, &err);
     simulated_memory_use(&call->client->process->memory);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     simulated_memory_use(NULL);
     free_call(call);
 }

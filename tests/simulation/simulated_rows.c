@@ -194,7 +194,7 @@ bool simulated_rows_spoil(struct simulated_storage *storage, const char *table_n
     strbuf_init(&nonsense, 64);
     strbuf_append_string(&nonsense, "\"quantity\":\"many\"");
     rows_put(&storage->rows, table_of(storage, table_name), product_id, key, &nonsense);
-    strbuf_release(&nonsense);
+    strbuf_cleanup(&nonsense);
     return true;
 }
 

@@ -322,7 +322,7 @@ static void clean_up(struct simulated_world *world) {
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
     history_release(&world->history);
-    http_headers_release(&world->app_options.lease_store.metadata);
+    http_headers_cleanup(&world->app_options.lease_store.metadata);
     simulated_faults_cleanup(&world->faults);
 }
 

@@ -13,11 +13,13 @@ enum {
     CLOCK_BEHIND_MS = 1500,
     LONG_SLEEP_MS = 20 * 3600 * 1000,
     RECORDS_ARE_KEPT_MS = 24 * 3600 * 1000,
-    RECORDS_GO_MS = 26 * 3600 * 1000, /* then the hour has ended in which they end (due_index.h) */
+    RECORDS_GO_MS =
+        26 * 3600 * 1000, /* then the hour has ended in which they end (expiry_index.h) */
     MOST_REPEATED = 8,
     WORK_TRIES = 4,
     LONGEST_ANSWER_MS = 12 * 1000,
-    INDEX_MS = 4 * 60 * 1000, /* after an expiry: then its row of the index is due (due_index.h) */
+    INDEX_MS =
+        4 * 60 * 1000, /* after an expiry: then its row of the index is due (expiry_index.h) */
 };
 
 /* ---- everybody sees everything ---- */

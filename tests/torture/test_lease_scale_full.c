@@ -35,7 +35,7 @@ START_TEST(ten_thousand_leases_are_renewed_on_time_by_few_threads_in_little_memo
     ck_assert_int_ge(figures.renewals, (int64_t)LEASES * PERIODS);
     ck_assert_msg(figures.closing_rss_bytes <= LEASE_LOAD_MAX_BYTES_PER_LEASE,
                   "giving all back at once took %.0f bytes a lease", figures.closing_rss_bytes);
-    strbuf_release(&complaints);
+    strbuf_cleanup(&complaints);
 }
 END_TEST
 

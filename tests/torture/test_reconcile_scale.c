@@ -57,7 +57,7 @@ static void set_up(void) {
 static void tear_down(void) {
     lease_handler_stop(&handler);
     inventory_service_cleanup(&service);
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     azurite_release(&azurite);
 }
 

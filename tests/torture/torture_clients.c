@@ -108,8 +108,8 @@ static const struct history_record *ask(struct torture_clients *clients,
     struct history_record *record = history_begin(clients->history, asked);
     enum status status = http_send(clients->transport, &call, &reply, NULL);
     history_end(clients->history, record, status == STATUS_OK ? &reply : NULL);
-    http_reply_release(&reply);
-    http_headers_release(&headers);
+    http_reply_cleanup(&reply);
+    http_headers_cleanup(&headers);
     return record;
 }
 

@@ -91,7 +91,7 @@ static void settle_residents(struct torture_world *world) {
         }
     }
     product_state_cleanup(&state);
-    inventory_store_table_release(&table);
+    inventory_store_table_cleanup(&table);
 }
 
 static void delete_from_storage(struct torture_world *world, enum storage_service service,
@@ -111,8 +111,8 @@ static void delete_from_storage(struct torture_world *world, enum storage_servic
     need(storage_client_send(&world->operator.client, &request, storage_deadline(world), &reply,
                              &err),
          &err);
-    storage_request_release(&request);
-    http_reply_release(&reply);
+    storage_request_cleanup(&request);
+    http_reply_cleanup(&reply);
 }
 
 void torture_world_delete_leases(struct torture_world *world) {

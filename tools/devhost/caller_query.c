@@ -50,8 +50,8 @@ static void collect_values(const char *from, const struct strbuf *name, struct s
             strbuf_append(out, value.data, value.length);
         }
     }
-    strbuf_release(&other);
-    strbuf_release(&value);
+    strbuf_cleanup(&other);
+    strbuf_cleanup(&value);
 }
 
 static bool occurs_before(const char *query, const char *pair, const struct strbuf *name) {
@@ -65,8 +65,8 @@ static bool occurs_before(const char *query, const char *pair, const struct strb
         query = decode_pair(query, &other, &value);
         found = counts && strcasecmp(other.data, name->data) == 0;
     }
-    strbuf_release(&other);
-    strbuf_release(&value);
+    strbuf_cleanup(&other);
+    strbuf_cleanup(&value);
     return found;
 }
 
@@ -85,6 +85,6 @@ void caller_query_visit(const char *query, caller_query_visitor visit, void *con
         }
         pair = next;
     }
-    strbuf_release(&name);
-    strbuf_release(&value);
+    strbuf_cleanup(&name);
+    strbuf_cleanup(&value);
 }

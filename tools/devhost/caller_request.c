@@ -136,7 +136,7 @@ static int replace_header(struct http_headers *headers, const char *name, const 
         bool is_it = strcasecmp(item->name, name) == 0;
         http_headers_add(&changed, is_it ? new_name : item->name, is_it ? value : item->value);
     }
-    http_headers_release(headers);
+    http_headers_cleanup(headers);
     *headers = changed;
     return headers->status == STATUS_OK ? 0 : 500;
 }
@@ -213,7 +213,7 @@ int caller_request_read(struct caller_request *out, struct stream *stream) {
                  : got == STREAM_LINE_TOO_LONG ? 414
                  : got == STREAM_LINE_LATE     ? 408
                                                : -1;
-    strbuf_release(&line);
+    strbuf_cleanup(&line);
     if (status == 0) {
         status = status_of(wire_read_headers(stream, &out->headers));
     }
@@ -223,9 +223,9 @@ int caller_request_read(struct caller_request *out, struct stream *stream) {
 void caller_request_release(struct caller_request *request) {
     free(request->method);
     free(request->authority);
-    strbuf_release(&request->path);
-    strbuf_release(&request->query);
-    http_headers_release(&request->headers);
+    strbuf_cleanup(&request->path);
+    strbuf_cleanup(&request->query);
+    http_headers_cleanup(&request->headers);
 }
 
 bool caller_request_is(const struct caller_request *request, const char *method) {
@@ -323,7 +323,7 @@ bool caller_request_answer_head(struct caller_request *request, struct stream *s
     append_framing(&head, request, status, length);
     strbuf_append_string(&head, "\r\n");
     bool sent = strbuf_status(&head) == STATUS_OK && stream_write(stream, head.data, head.length);
-    strbuf_release(&head);
+    strbuf_cleanup(&head);
     request->answered = true;
     return sent;
 }
@@ -335,6 +335,6 @@ bool caller_request_answer(struct caller_request *request, struct stream *stream
         http_headers_add(&headers, "Allow", "OPTIONS");
     }
     bool sent = caller_request_answer_head(request, stream, status, "", &headers, 0);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return sent;
 }

@@ -51,7 +51,7 @@ enum status config_file_read(const char *folder, const char *name, cJSON **out, 
             status = error_set(err, STATUS_MALFORMED, "%s is not a JSON object", path);
         }
     }
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     if (status == STATUS_OK) {
         *out = parsed;
     }

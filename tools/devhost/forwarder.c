@@ -108,7 +108,7 @@ static bool proxy_answer(struct passage *passage, struct handler_answer *answer)
     bool whole = caller_request_answer_head(passage->request, passage->caller, answer->status,
                                             answer->reason, &headers, length) &&
                  (answer->body.kind == BODY_NONE || stream_answer(passage, answer, is_chunked));
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     passage->succeeded = whole;
     return whole;
 }
@@ -144,8 +144,8 @@ static bool proxy(struct passage *passage) {
     } else {
         whole = fail_call(passage, outcome, call.port);
     }
-    http_headers_release(&headers);
-    strbuf_release(&target);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&target);
     return whole;
 }
 
@@ -171,8 +171,8 @@ static bool forward_answer(struct passage *passage, struct handler_answer *answe
                 (is_head || stream_write(passage->caller, body.data, body.length));
         passage->succeeded = whole;
     }
-    http_headers_release(&headers);
-    strbuf_release(&body);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&body);
     return whole;
 }
 
@@ -214,8 +214,8 @@ static bool forward(struct passage *passage) {
     } else {
         whole = fail_call(passage, outcome, call.port);
     }
-    http_headers_release(&headers);
-    strbuf_release(&target);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&target);
     return whole;
 }
 
@@ -246,8 +246,8 @@ static bool append_payload(struct passage *passage, const struct route_values *p
     const char *host = http_headers_get(&request->headers, "Host");
     invocation_payload_http(payload, passage->run.function, &told, host != NULL ? host : "", params,
                             &sys);
-    strbuf_release(&path);
-    strbuf_release(&body);
+    strbuf_cleanup(&path);
+    strbuf_cleanup(&body);
     return got == 0 && strbuf_status(payload) == STATUS_OK;
 }
 
@@ -277,7 +277,7 @@ static bool answer_as_told(struct passage *passage, const cJSON *answer) {
     bool good =
         output == NULL || invocation_payload_response(answer, output, &response, &err) == STATUS_OK;
     bool whole = good ? write_response(passage, &response) : fail(passage, &err);
-    http_response_release(&response);
+    http_response_cleanup(&response);
     return whole;
 }
 
@@ -295,7 +295,7 @@ static bool invoke(struct passage *passage, const struct route_values *params) {
         whole = answer_as_told(passage, answer);
     }
     cJSON_Delete(answer);
-    strbuf_release(&payload);
+    strbuf_cleanup(&payload);
     return whole;
 }
 

@@ -86,7 +86,7 @@ void forwarder_request_proxied(struct http_headers *headers, struct strbuf *targ
     http_headers_init(&others);
     copy_others(&others, &request->headers, connection_headers);
     copy_others(headers, &others, proxy_headers);
-    http_headers_release(&others);
+    http_headers_cleanup(&others);
     const char *host = http_headers_get(&request->headers, "Host");
     http_headers_add(headers, "X-Forwarded-For", "127.0.0.1");
     if (host != NULL && host[0] != '\0') {
@@ -156,7 +156,7 @@ static bool add_content_type(struct http_headers *headers, const struct caller_r
     if (type.length > 0) {
         http_headers_add(headers, "Content-Type", type.data);
     }
-    strbuf_release(&type);
+    strbuf_cleanup(&type);
     return good;
 }
 

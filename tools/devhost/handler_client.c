@@ -120,7 +120,7 @@ void handler_client_finish(struct handler_client *client, struct handler_answer 
                     connection->stream.start == connection->stream.end &&
                     !wire_has_token(&answer->headers, "Connection", "close");
     free(answer->reason);
-    http_headers_release(&answer->headers);
+    http_headers_cleanup(&answer->headers);
     if (!reusable) {
         close_connection(connection);
         return;
@@ -187,7 +187,7 @@ static bool send_head(struct stream *stream, const struct handler_call *call) {
     }
     strbuf_append_string(&head, "\r\n");
     bool sent = strbuf_status(&head) == STATUS_OK && stream_write(stream, head.data, head.length);
-    strbuf_release(&head);
+    strbuf_cleanup(&head);
     return sent;
 }
 
@@ -264,7 +264,7 @@ static enum handler_outcome read_head(struct stream *stream, struct handler_answ
         outcome = result == WIRE_OK && answer->reason != NULL ? HANDLER_ANSWERED
                                                               : failure_of(result == WIRE_LATE);
     }
-    strbuf_release(&line);
+    strbuf_cleanup(&line);
     return outcome;
 }
 
@@ -274,7 +274,7 @@ static enum handler_outcome read_answer(struct stream *stream, const struct hand
     do {
         free(out->reason);
         out->reason = NULL;
-        http_headers_release(&out->headers);
+        http_headers_cleanup(&out->headers);
         http_headers_init(&out->headers);
         outcome = read_head(stream, out);
     } while (outcome == HANDLER_ANSWERED && out->status < 200);
@@ -309,7 +309,7 @@ static enum handler_outcome call_once(struct handler_client *client,
     }
     if (outcome != HANDLER_ANSWERED) {
         free(out->reason);
-        http_headers_release(&out->headers);
+        http_headers_cleanup(&out->headers);
         close_connection(connection);
     }
     return outcome;

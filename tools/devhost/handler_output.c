@@ -112,7 +112,7 @@ static void output_free(struct handler_output *output) {
         if (output->streams[i].fd >= 0) {
             close(output->streams[i].fd);
         }
-        strbuf_release(&output->streams[i].line);
+        strbuf_cleanup(&output->streams[i].line);
     }
     if (output->stop_event >= 0) {
         close(output->stop_event);

@@ -49,7 +49,7 @@ static bool has_json_object(struct caller_request *request) {
     bool good = got == 0 && json_parse(body.data, body.length, &json, NULL) == STATUS_OK &&
                 cJSON_IsObject(json);
     cJSON_Delete(json);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
     return good;
 }
 

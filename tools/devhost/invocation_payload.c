@@ -165,7 +165,7 @@ static void append_url(struct strbuf *out, const struct http_request *request, c
     strbuf_appendf(&url, "http://%s%s%s%s", host, request->path,
                    request->query[0] != '\0' ? "?" : "", request->query);
     append_json_text(out, url.data, url.length);
-    strbuf_release(&url);
+    strbuf_cleanup(&url);
 }
 
 void invocation_payload_http(struct strbuf *out, const struct host_function *function,

@@ -225,7 +225,7 @@ static bool receive(const struct invoker_run *run, struct handler_answer *answer
     } else {
         good = read_answer(run, answer, &body, out, err);
     }
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
     return good;
 }
 
@@ -267,6 +267,6 @@ bool invoker_call(const struct invoker_run *run, const struct strbuf *payload, c
     if (succeeded) {
         print_logs(*out);
     }
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return succeeded;
 }

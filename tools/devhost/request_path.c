@@ -72,12 +72,12 @@ static void append_encoded(struct strbuf *out, const char *bytes, size_t count) 
     }
 }
 
-/* Drops the last segment of `out`, but never what was there before `floor`. */
-static void drop_segment(struct strbuf *out, size_t floor) {
-    while (out->length > floor && out->data[out->length - 1] != '/') {
+/* Drops the last segment of `out`, but never what was there before `start`. */
+static void drop_segment(struct strbuf *out, size_t start) {
+    while (out->length > start && out->data[out->length - 1] != '/') {
         out->length--;
     }
-    if (out->length > floor) {
+    if (out->length > start) {
         out->length--;
     }
     out->data[out->length] = '\0';
@@ -85,14 +85,14 @@ static void drop_segment(struct strbuf *out, size_t floor) {
 
 /* Appends `path` without its dot segments (RFC 3986 section 5.2.4). It begins with a slash. */
 static void append_without_dots(struct strbuf *out, const char *path) {
-    size_t floor = out->length;
+    size_t start = out->length;
     while (*path != '\0') {
         size_t length = 1 + strcspn(path + 1, "/"); /* a slash and its segment */
         bool last = path[length] == '\0';
         bool one = length == 2 && path[1] == '.';
         bool two = length == 3 && path[1] == '.' && path[2] == '.';
-        if (two && out->length > floor) {
-            drop_segment(out, floor);
+        if (two && out->length > start) {
+            drop_segment(out, start);
         }
         if (!one && !two) {
             strbuf_append(out, path, length);
@@ -123,8 +123,8 @@ bool request_path_canonical(struct strbuf *out, const char *path, size_t length)
     request_path_decode(&decoded, path, length);
     append_without_dots(&plain, decoded.data);
     append_encoded(out, plain.data, plain.length);
-    strbuf_release(&plain);
-    strbuf_release(&decoded);
+    strbuf_cleanup(&plain);
+    strbuf_cleanup(&decoded);
     return true;
 }
 
@@ -147,7 +147,7 @@ void request_path_component(struct strbuf *out, const char *canonical) {
     strbuf_init(&decoded, out->max_bytes);
     request_path_decode(&decoded, canonical, strlen(canonical));
     append_component(out, decoded.data, decoded.data + decoded.length, "");
-    strbuf_release(&decoded);
+    strbuf_cleanup(&decoded);
 }
 
 void request_path_rebuild(struct strbuf *out, const char *canonical) {
@@ -163,8 +163,8 @@ void request_path_rebuild(struct strbuf *out, const char *canonical) {
     }
     append_component(&encoded, decoded.data, decoded.data + strcspn(decoded.data, "?#"), "[]");
     append_without_dots(out, encoded.data);
-    strbuf_release(&encoded);
-    strbuf_release(&decoded);
+    strbuf_cleanup(&encoded);
+    strbuf_cleanup(&decoded);
 }
 
 void request_path_proxied_query(struct strbuf *out, const char *query) {

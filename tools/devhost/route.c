@@ -47,7 +47,7 @@ static bool decode_segment(const char *segment, size_t length, char out[ROUTE_VA
     if (fits) {
         memcpy(out, decoded.data, decoded.length + 1);
     }
-    strbuf_release(&decoded);
+    strbuf_cleanup(&decoded);
     return fits;
 }
 

@@ -75,7 +75,7 @@ static void run_once(struct timer *timer, const char *reason, bool is_past_due) 
         console_print(LOG_ERROR, "%s", err.message);
     }
     cJSON_Delete(answer);
-    strbuf_release(&payload);
+    strbuf_cleanup(&payload);
     invoker_end(&run, succeeded);
 }
 

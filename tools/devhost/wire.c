@@ -75,7 +75,7 @@ enum wire_result wire_read_headers(struct stream *stream, struct http_headers *o
             break;
         }
     }
-    strbuf_release(&line);
+    strbuf_cleanup(&line);
     return result;
 }
 
@@ -147,7 +147,7 @@ static bool start_chunk(struct body *body) {
         } while (good && line.length > 0);
         body->ended = good;
     }
-    strbuf_release(&line);
+    strbuf_cleanup(&line);
     return good;
 }
 
@@ -188,6 +188,6 @@ bool wire_write_chunk(struct stream *stream, const char *bytes, size_t length) {
     strbuf_appendf(&size, "%zx\r\n", length);
     bool sent = stream_write(stream, size.data, size.length) &&
                 stream_write(stream, bytes, length) && stream_write(stream, "\r\n", 2);
-    strbuf_release(&size);
+    strbuf_cleanup(&size);
     return sent;
 }

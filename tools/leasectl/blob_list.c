@@ -131,7 +131,7 @@ enum status blob_list_read_page(const char *xml, size_t length, blob_list_visito
     strbuf_init(&page.text, BLOB_LIST_TEXT_BYTES - 1);
     strbuf_clear(marker);
     enum status status = parse(&page, xml, length, err);
-    strbuf_release(&page.text);
+    strbuf_cleanup(&page.text);
     XML_ParserFree(page.parser);
     return status;
 }
@@ -159,8 +159,8 @@ static enum status list_page(struct storage_client *client, const char *containe
         status =
             blob_list_read_page(reply.body.data, reply.body.length, visit, context, marker, err);
     }
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
     return status;
 }
 
@@ -173,7 +173,7 @@ enum status blob_list(struct storage_client *client, const char *container, cons
     do {
         status = list_page(client, container, prefix, deadline_ms, &marker, visit, context, err);
     } while (status == STATUS_OK && marker.length > 0);
-    strbuf_release(&marker);
+    strbuf_cleanup(&marker);
     if (status != STATUS_OK) {
         error_wrap(err, "listing the container %s", container);
     }

@@ -24,9 +24,9 @@ static void *watch(void *context) {
         interrupt->came = true;
         pthread_cond_broadcast(&interrupt->changed);
         pthread_mutex_unlock(&interrupt->lock);
-        parts_cancel_turns(interrupt->parts);
+        parts_cancel_turns(interrupt->services);
         if (cuts_short) {
-            parts_cancel_requests(interrupt->parts);
+            parts_cancel_requests(interrupt->services);
         }
         cuts_short = true;
         pthread_setcancelstate(previous, &previous);
@@ -34,9 +34,9 @@ static void *watch(void *context) {
     return NULL;
 }
 
-enum status interrupt_start(struct interrupt *interrupt, struct parts *parts, bool may_cut_short,
-                            struct error *err) {
-    interrupt->parts = parts;
+enum status interrupt_start(struct interrupt *interrupt, struct services *services,
+                            bool may_cut_short, struct error *err) {
+    interrupt->services = services;
     interrupt->may_cut_short = may_cut_short;
     return thread_start(&interrupt->thread, watch, interrupt, err);
 }

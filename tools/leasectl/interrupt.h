@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 struct interrupt {
-    struct parts *parts;
+    struct services *services;
     bool may_cut_short; /* at the first signal */
     pthread_t thread;
     sigset_t signals;
@@ -29,9 +29,9 @@ struct interrupt {
 /* Before any thread is started: from now on the signals wait for start. */
 void interrupt_block(struct interrupt *interrupt);
 
-/* Borrows the started parts until stop. STATUS_INTERNAL: no thread. */
-enum status interrupt_start(struct interrupt *interrupt, struct parts *parts, bool may_cut_short,
-                            struct error *err) MUST_CHECK;
+/* Borrows the started services until stop. STATUS_INTERNAL: no thread. */
+enum status interrupt_start(struct interrupt *interrupt, struct services *services,
+                            bool may_cut_short, struct error *err) MUST_CHECK;
 
 /* Waits for `ms`, or for a signal. True: one has come. */
 bool interrupt_wait(struct interrupt *interrupt, int64_t ms);

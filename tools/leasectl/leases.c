@@ -35,13 +35,13 @@ static enum status list_blob(void *context, const struct blob_item *item, struct
     return STATUS_OK;
 }
 
-enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) {
-    const struct lease_store_blob_options *options = &parts->settings.lease_store;
+enum status leases_rows(struct services *services, cJSON **out, struct error *err) {
+    const struct lease_store_blob_options *options = &services->settings.lease_store;
     struct listing listing = {.prefix_length = strlen(options->blob_prefix),
                               .rows = cJSON_CreateArray()};
     enum status status =
-        blob_list(&parts->storage, options->container, options->blob_prefix,
-                  clock_now_ms(parts->platform.clock) + LISTING_MS, list_blob, &listing, err);
+        blob_list(&services->storage, options->container, options->blob_prefix,
+                  clock_now_ms(services->platform.clock) + LISTING_MS, list_blob, &listing, err);
     if (status == STATUS_CONTAINER_NOT_FOUND &&
         listing.rows != NULL) { /* it comes with the first lease */
         status = STATUS_OK;
@@ -52,12 +52,12 @@ enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) {
         cJSON_Delete(listing.rows);
     }
     if (status == STATUS_MALFORMED) {
-        error_wrap(err, "%.128s/%s", parts->settings.account.blob_endpoint, options->container);
+        error_wrap(err, "%.128s/%s", services->settings.account.blob_endpoint, options->container);
     }
     return status;
 }
 
-enum status leases_list(struct parts *parts, const struct output *output, struct error *err) {
+enum status leases_list(struct services *services, const struct output *output, struct error *err) {
     static const struct table_column columns[] = {
         {"lease", "LEASE", false},
         {"state", "STATE", false},
@@ -65,7 +65,7 @@ enum status leases_list(struct parts *parts, const struct output *output, struct
         {"createdAt", "CREATED AT", false},
     };
     cJSON *rows = NULL;
-    enum status status = leases_rows(parts, &rows, err);
+    enum status status = leases_rows(services, &rows, err);
     if (status == STATUS_OK) {
         status = output_rows(output, columns, sizeof columns / sizeof columns[0], rows, err);
     }
@@ -74,25 +74,25 @@ enum status leases_list(struct parts *parts, const struct output *output, struct
 }
 
 /* Not by the lease manager, which knows the names of our own leases alone. */
-static enum status break_blob(struct parts *parts, const char *name, struct error *err) {
-    const struct lease_store_blob_options *options = &parts->settings.lease_store;
+static enum status break_blob(struct services *services, const char *name, struct error *err) {
+    const struct lease_store_blob_options *options = &services->settings.lease_store;
     struct strbuf blob;
     strbuf_init(&blob, BLOB_LIST_TEXT_BYTES);
     strbuf_appendf(&blob, "%s%s", options->blob_prefix, name);
     enum status status = strbuf_status(&blob);
     if (status == STATUS_OK) {
-        status = blob_lease_break(&parts->storage, options->container, blob.data,
-                                  clock_now_ms(parts->platform.clock) + BREAK_MS, err);
+        status = blob_lease_break(&services->storage, options->container, blob.data,
+                                  clock_now_ms(services->platform.clock) + BREAK_MS, err);
     } else {
         error_set(err, status, "%s", status_text(status));
     }
-    strbuf_release(&blob);
+    strbuf_cleanup(&blob);
     return status;
 }
 
-enum status leases_break(struct parts *parts, const struct output *output, const char *name,
+enum status leases_break(struct services *services, const struct output *output, const char *name,
                          struct error *err) {
-    enum status status = break_blob(parts, name, err);
+    enum status status = break_blob(services, name, err);
     if (status == STATUS_LEASE_LOST) {
         return error_set(err, STATUS_NOT_FOUND, "nobody holds the lease %s", name);
     }

@@ -11,16 +11,16 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "leasectl/output.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 /*
  * Every blob of the container whose name has BlobPrefix: [{"lease","state","duration","createdAt"}, ...]; duration is null unless
  * the lease is held. Without a container there are none. The caller's (cJSON_Delete). Statuses of blob_list.
  */
-enum status leases_rows(struct parts *parts, cJSON **out, struct error *err) MUST_CHECK;
+enum status leases_rows(struct services *services, cJSON **out, struct error *err) MUST_CHECK;
 
 /* Prints them. */
-enum status leases_list(struct parts *parts, const struct output *output,
+enum status leases_list(struct services *services, const struct output *output,
                         struct error *err) MUST_CHECK;
 
 /*
@@ -28,7 +28,7 @@ enum status leases_list(struct parts *parts, const struct output *output,
  * again ("Lease Blob", outcomes by lease state).
  * STATUS_NOT_FOUND  there is no such lease, or nobody holds it
  */
-enum status leases_break(struct parts *parts, const struct output *output, const char *name,
+enum status leases_break(struct services *services, const struct output *output, const char *name,
                          struct error *err) MUST_CHECK;
 
 #endif

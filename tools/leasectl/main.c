@@ -1,5 +1,5 @@
 /*
- * main.c - leasectl: stock administration for operators. Arguments -> settings -> parts -> one command -> stop in reverse.
+ * main.c - leasectl: stock administration for operators. Arguments -> settings -> services -> one command -> stop in reverse.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -14,28 +14,28 @@
 #include "leasectl/output.h"
 #include "leasectl/products.h"
 #include "leasectl/watch.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 enum { EXIT_REFUSED = 2, STOP_RELEASE_MS = 4200 };
 
-static enum status run(struct parts *parts, const struct arguments *arguments,
+static enum status run(struct services *services, const struct arguments *arguments,
                        struct interrupt *interrupt, struct error *err) {
     struct output output = {.json = arguments->json, .on_terminal = isatty(STDOUT_FILENO) == 1};
     switch (arguments->command) {
     case COMMAND_PRODUCTS_LIST:
-        return products_list(parts, &output, err);
+        return products_list(services, &output, err);
     case COMMAND_PRODUCTS_SET:
-        return products_set(parts, &output, arguments->name, arguments->total, err);
+        return products_set(services, &output, arguments->name, arguments->total, err);
     case COMMAND_PRODUCTS_ADD:
-        return products_add(parts, &output, arguments->name, arguments->total, err);
+        return products_add(services, &output, arguments->name, arguments->total, err);
     case COMMAND_SHOW:
-        return products_show(parts, &output, arguments->name, err);
+        return products_show(services, &output, arguments->name, err);
     case COMMAND_LEASES_LIST:
-        return leases_list(parts, &output, err);
+        return leases_list(services, &output, err);
     case COMMAND_LEASES_BREAK:
-        return leases_break(parts, &output, arguments->name, err);
+        return leases_break(services, &output, arguments->name, err);
     case COMMAND_WATCH:
-        return watch_run(parts, &output, interrupt, err);
+        return watch_run(services, &output, interrupt, err);
     case COMMAND_HELP:
     case COMMANDS:
         break;
@@ -44,12 +44,12 @@ static enum status run(struct parts *parts, const struct arguments *arguments,
 }
 
 /* The handler's settings; but its log, which would stand between the rows, is for the handler, and so is making the store ready. */
-static enum status load(struct parts *parts, char *const *environment, struct error *err) {
-    enum status status = parts_load(parts, environment, err);
+static enum status load(struct services *services, char *const *environment, struct error *err) {
+    enum status status = parts_load(services, environment, err);
     if (status != STATUS_OK) {
         return status;
     }
-    struct app_settings *settings = &parts->settings;
+    struct app_settings *settings = &services->settings;
     if (settings->store_kind == STORE_MEMORY) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "Inventory:Store is Memory: its products are in the handler's own memory, "
@@ -61,11 +61,11 @@ static enum status load(struct parts *parts, char *const *environment, struct er
     return STATUS_OK;
 }
 
-static void stop(struct parts *parts) {
-    parts_cancel_turns(parts);
-    parts_cancel_requests(parts);
-    parts_close(parts, clock_now_ms(parts->platform.clock) + STOP_RELEASE_MS);
-    parts_release(parts);
+static void stop(struct services *services) {
+    parts_cancel_turns(services);
+    parts_cancel_requests(services);
+    services_close(services, clock_now_ms(services->platform.clock) + STOP_RELEASE_MS);
+    services_cleanup(services);
 }
 
 static bool changes_something(enum command command) {
@@ -73,18 +73,18 @@ static bool changes_something(enum command command) {
            command == COMMAND_LEASES_BREAK;
 }
 
-static enum status start_and_run(struct parts *parts, const struct arguments *arguments,
+static enum status start_and_run(struct services *services, const struct arguments *arguments,
                                  struct interrupt *interrupt, struct error *err) {
-    enum status status = parts_start(parts, err);
+    enum status status = services_start(services, err);
     if (status != STATUS_OK) {
         return status;
     }
-    status = interrupt_start(interrupt, parts, !changes_something(arguments->command), err);
+    status = interrupt_start(interrupt, services, !changes_something(arguments->command), err);
     if (status == STATUS_OK) {
-        status = run(parts, arguments, interrupt, err);
+        status = run(services, arguments, interrupt, err);
         interrupt_stop(interrupt);
     }
-    stop(parts);
+    stop(services);
     return status;
 }
 
@@ -99,7 +99,7 @@ static int fail(enum status status, const struct error *err) {
 }
 
 int main(int argc, char **argv, char **environment) {
-    static struct parts parts;
+    static struct services services;
     static struct interrupt interrupt;
     struct arguments arguments;
     struct error err = {.status = STATUS_OK};
@@ -115,10 +115,10 @@ int main(int argc, char **argv, char **environment) {
         return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
     }
     if (status == STATUS_OK) {
-        status = load(&parts, environment, &err);
+        status = load(&services, environment, &err);
     }
     if (status == STATUS_OK) {
-        status = start_and_run(&parts, &arguments, &interrupt, &err);
+        status = start_and_run(&services, &arguments, &interrupt, &err);
     }
     return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
 }

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/utc.h"
-#include "functions/inventory_picture.h"
+#include "functions/inventory_view.h"
 #include "inventory/inventory_store_wait.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -79,13 +79,13 @@ static enum status append_product(cJSON *rows, struct inventory_store *store,
     return status;
 }
 
-enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
+enum status products_rows(struct services *services, cJSON **out, struct error *err) {
     struct listing listing = {0};
     cJSON *rows = cJSON_CreateArray();
     enum status status =
-        inventory_store_list_and_wait(&parts->table_store, list_product, &listing, err);
+        inventory_store_list_and_wait(&services->table_store, list_product, &listing, err);
     for (size_t i = 0; i < listing.count && status == STATUS_OK; i++) {
-        status = append_product(rows, &parts->table_store.base, &listing.products[i], err);
+        status = append_product(rows, &services->table_store.base, &listing.products[i], err);
     }
     free(listing.products);
     if (status == STATUS_OK) {
@@ -96,9 +96,10 @@ enum status products_rows(struct parts *parts, cJSON **out, struct error *err) {
     return status;
 }
 
-enum status products_list(struct parts *parts, const struct output *output, struct error *err) {
+enum status products_list(struct services *services, const struct output *output,
+                          struct error *err) {
     cJSON *rows = NULL;
-    enum status status = products_rows(parts, &rows, err);
+    enum status status = products_rows(services, &rows, err);
     if (status == STATUS_OK) {
         status = output_rows(output, product_columns, COUNT(product_columns), rows, err);
     }
@@ -130,11 +131,11 @@ static enum status print_product(const struct output *output, const char *produc
     return status;
 }
 
-enum status products_set(struct parts *parts, const struct output *output, const char *product_id,
-                         int64_t total, struct error *err) {
+enum status products_set(struct services *services, const struct output *output,
+                         const char *product_id, int64_t total, struct error *err) {
     struct inventory_request request = {
         .operation = &operation_set_total, .product_id = product_id, .quantity = total};
-    enum status status = inventory_service_run(&parts->inventory, &request, err);
+    enum status status = inventory_service_run(&services->inventory, &request, err);
     if (status == STATUS_LEASE_CONFLICT) {
         return error_set(err, status, "others have been at product %s all the time; try again",
                          product_id);
@@ -152,11 +153,11 @@ enum status products_set(struct parts *parts, const struct output *output, const
                          err);
 }
 
-enum status products_add(struct parts *parts, const struct output *output, const char *product_id,
-                         int64_t total, struct error *err) {
+enum status products_add(struct services *services, const struct output *output,
+                         const char *product_id, int64_t total, struct error *err) {
     struct seed_product product = {.total = total};
     snprintf(product.id, sizeof product.id, "%s", product_id);
-    enum status status = inventory_store_add_and_wait(&parts->table_store, &product, err);
+    enum status status = inventory_store_add_and_wait(&services->table_store, &product, err);
     if (status != STATUS_OK) {
         error_wrap(err, "adding product %s", product_id);
         return status;
@@ -177,16 +178,16 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
 /* What GetInventory answers. NULL: no memory. */
 static cJSON *read_picture(const struct product_state *state, int64_t now_ms) {
     struct strbuf text;
-    struct inventory_picture picture;
+    struct inventory_view picture;
     bool is_complete = false;
     cJSON *root = NULL;
     strbuf_init(&text, SIZE_MAX);
-    inventory_picture_begin(&picture, state, now_ms, &text);
-    if (inventory_picture_write(&picture, SIZE_MAX, &is_complete) == STATUS_OK &&
+    inventory_view_begin(&picture, state, now_ms, &text);
+    if (inventory_view_write(&picture, SIZE_MAX, &is_complete) == STATUS_OK &&
         json_parse(text.data, text.length, &root, NULL) != STATUS_OK) {
         root = NULL;
     }
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     return root;
 }
 
@@ -257,12 +258,13 @@ static enum status print_picture(const struct output *output, const cJSON *pictu
     return status;
 }
 
-enum status products_show(struct parts *parts, const struct output *output, const char *product_id,
-                          struct error *err) {
+enum status products_show(struct services *services, const struct output *output,
+                          const char *product_id, struct error *err) {
     struct product_state state;
     product_state_init(&state);
     int64_t now_ms = 0;
-    enum status status = inventory_service_get(&parts->inventory, product_id, &state, &now_ms, err);
+    enum status status =
+        inventory_service_get(&services->inventory, product_id, &state, &now_ms, err);
     if (status == STATUS_OK) {
         cJSON *picture = make_picture(&state, now_ms);
         status = output->json || picture == NULL ? output_json(picture, err)

@@ -10,13 +10,13 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "leasectl/output.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 /*
  * Every product, by id: [{"productId","totalQuantity","availableQuantity","reservedQuantity","version"}, ...]. The caller's (cJSON_Delete).
  * Statuses of inventory_store_list_and_wait.
  */
-enum status products_rows(struct parts *parts, cJSON **out, struct error *err) MUST_CHECK;
+enum status products_rows(struct services *services, cJSON **out, struct error *err) MUST_CHECK;
 
 /*
  * The commands; each prints its result. Besides storage's statuses:
@@ -25,13 +25,13 @@ enum status products_rows(struct parts *parts, cJSON **out, struct error *err) M
  * STATUS_PRECONDITION_FAILED  set: more than that is reserved
  * STATUS_LEASE_CONFLICT       set: its turn did not come
  */
-enum status products_list(struct parts *parts, const struct output *output,
+enum status products_list(struct services *services, const struct output *output,
                           struct error *err) MUST_CHECK;
-enum status products_set(struct parts *parts, const struct output *output, const char *product_id,
-                         int64_t total, struct error *err) MUST_CHECK;
-enum status products_add(struct parts *parts, const struct output *output, const char *product_id,
-                         int64_t total, struct error *err) MUST_CHECK;
-enum status products_show(struct parts *parts, const struct output *output, const char *product_id,
-                          struct error *err) MUST_CHECK;
+enum status products_set(struct services *services, const struct output *output,
+                         const char *product_id, int64_t total, struct error *err) MUST_CHECK;
+enum status products_add(struct services *services, const struct output *output,
+                         const char *product_id, int64_t total, struct error *err) MUST_CHECK;
+enum status products_show(struct services *services, const struct output *output,
+                          const char *product_id, struct error *err) MUST_CHECK;
 
 #endif

@@ -58,7 +58,7 @@ static char *headings(const struct table_column *columns, size_t count) {
     }
     strbuf_append_string(&text, columns[0].title == NULL ? "" : "\n");
     char *copy = strbuf_status(&text) == STATUS_OK ? strdup(text.data) : NULL;
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     return copy;
 }
 

@@ -75,15 +75,16 @@ static bool add_lease_states(cJSON *products, const cJSON *leases) {
     return complete;
 }
 
-static enum status take_snapshot(struct parts *parts, cJSON **out, struct error *err) {
+static enum status take_snapshot(struct services *services, cJSON **out, struct error *err) {
     char now[UTC_TEXT_BYTES];
     cJSON *products = NULL, *leases = NULL;
-    enum status status = products_rows(parts, &products, err);
+    enum status status = products_rows(services, &products, err);
     if (status == STATUS_OK) {
-        status = leases_rows(parts, &leases, err);
+        status = leases_rows(services, &leases, err);
     }
     if (status == STATUS_OK) {
-        utc_format_iso8601(parts->table_store.base.ops->now_ms(&parts->table_store.base), now);
+        utc_format_iso8601(services->table_store.base.ops->now_ms(&services->table_store.base),
+                           now);
         cJSON *snapshot = cJSON_CreateObject();
         if (add_lease_states(products, leases) &&
             cJSON_AddStringToObject(snapshot, "time", now) != NULL &&
@@ -162,10 +163,11 @@ static enum status show_failure(const struct output *output, const struct error 
     return status == STATUS_OK ? output_text("\n", err) : status;
 }
 
-static enum status watch_once(struct parts *parts, const struct output *output, struct error *err) {
+static enum status watch_once(struct services *services, const struct output *output,
+                              struct error *err) {
     cJSON *snapshot = NULL;
     struct error failure = {.status = STATUS_OK};
-    enum status status = take_snapshot(parts, &snapshot, &failure);
+    enum status status = take_snapshot(services, &snapshot, &failure);
     if (status == STATUS_OK) {
         status = show(output, snapshot, err);
     } else {
@@ -175,13 +177,13 @@ static enum status watch_once(struct parts *parts, const struct output *output, 
     return status;
 }
 
-enum status watch_run(struct parts *parts, const struct output *output, struct interrupt *interrupt,
-                      struct error *err) {
+enum status watch_run(struct services *services, const struct output *output,
+                      struct interrupt *interrupt, struct error *err) {
     bool is_screen = output->on_terminal && !output->json;
     struct output shown = {.json = output->json, .on_terminal = is_screen};
     enum status status = is_screen ? output_text(SCREEN_ENTER, err) : STATUS_OK;
     while (status == STATUS_OK) {
-        status = watch_once(parts, &shown, err);
+        status = watch_once(services, &shown, err);
         if (interrupt_wait(interrupt, status == STATUS_OK ? PERIOD_MS : 0)) {
             break;
         }

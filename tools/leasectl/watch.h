@@ -12,10 +12,10 @@
 #include "base/status.h"
 #include "leasectl/interrupt.h"
 #include "leasectl/output.h"
-#include "wiring/parts.h"
+#include "wiring/services.h"
 
 /* STATUS_OK: a signal came. Else it could not print. */
-enum status watch_run(struct parts *parts, const struct output *output, struct interrupt *interrupt,
-                      struct error *err) MUST_CHECK;
+enum status watch_run(struct services *services, const struct output *output,
+                      struct interrupt *interrupt, struct error *err) MUST_CHECK;
 
 #endif

@@ -240,7 +240,7 @@ static void keep_metadata(struct blob *blob, const struct simulated_request *req
     }
     free(blob->metadata);
     blob->metadata = allocation_copy(lines.data, lines.length);
-    strbuf_release(&lines);
+    strbuf_cleanup(&lines);
 }
 
 /* Reads x-ms-lease-id and checks a write, or a read, against the lease. */

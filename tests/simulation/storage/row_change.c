@@ -197,6 +197,6 @@ uint64_t row_change_make(struct row_change *change, struct rows *rows) {
     entity_join(&before, &after, &properties);
     change->row =
         rows_put(rows, change->table, change->partition_key, change->row_key, &properties);
-    strbuf_release(&properties);
+    strbuf_cleanup(&properties);
     return change->row->version;
 }

@@ -18,8 +18,8 @@ enum status signature_check_init(struct signature_check *check, const void *key,
 
 void signature_check_cleanup(struct signature_check *check) {
     crypto_hmac_cleanup(&check->hmac);
-    strbuf_release(&check->text);
-    strbuf_release(&check->expected);
+    strbuf_cleanup(&check->text);
+    strbuf_cleanup(&check->expected);
 }
 
 static void append_line(struct strbuf *out, struct text text) {

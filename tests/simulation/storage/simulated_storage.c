@@ -35,8 +35,8 @@ void simulated_storage_cleanup(struct simulated_storage *storage) {
     }
     blobs_clear(&storage->blobs);
     rows_clear(&storage->rows);
-    strbuf_release(&storage->answer.headers);
-    strbuf_release(&storage->answer.body);
+    strbuf_cleanup(&storage->answer.headers);
+    strbuf_cleanup(&storage->answer.body);
 }
 
 /* ---- requests ---- */

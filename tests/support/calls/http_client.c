@@ -36,7 +36,7 @@ static enum status send(const struct http_ask *ask, struct http_reply *out, stru
         status = http_send(transport, &call, out, err);
     }
     http_transport_free(transport);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return status;
 }
 
@@ -53,7 +53,7 @@ int http_ask_status(struct http_ask ask) {
     struct http_reply reply;
     http_reply_init(&reply);
     int status = send(&ask, &reply, NULL) == STATUS_OK ? reply.status : 0;
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return status;
 }
 

@@ -23,7 +23,7 @@ struct http_ask {
     int64_t timeout_ms;       /* 0: 60 s */
 };
 
-/* The answer; the caller's (http_reply_release). */
+/* The answer; the caller's (http_reply_cleanup). */
 struct http_reply http_ask(struct http_ask ask);
 
 /* The answer's status, or 0 when there was none (refused, reset, cut short). */

@@ -102,8 +102,8 @@ static void delete_path(struct lease_witness *witness, const char *blob) {
     }
     need(storage_client_send(&witness->storage.client, &request, deadline(witness), &reply, &err),
          &err);
-    storage_request_release(&request);
-    http_reply_release(&reply);
+    storage_request_cleanup(&request);
+    http_reply_cleanup(&reply);
 }
 
 void lease_witness_delete_blob(struct lease_witness *witness, const char *name) {
@@ -134,6 +134,6 @@ void lease_witness_assert_metadata(struct lease_witness *witness, const char *na
         utc_parse_iso8601(http_headers_get(&reply.headers, "x-ms-meta-createdAt"), &created_ms));
     ck_assert_int_gt(created_ms, clock_wall_ms(clock_system()) - 60000);
     ck_assert_str_eq(http_headers_get(&reply.headers, "x-ms-meta-lease_Site"), "north");
-    storage_request_release(&request);
-    http_reply_release(&reply);
+    storage_request_cleanup(&request);
+    http_reply_cleanup(&reply);
 }

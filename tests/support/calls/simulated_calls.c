@@ -29,7 +29,7 @@ void simulated_calls_begin(void) {
 
 void simulated_calls_end(void) {
     simulated_storage_cleanup(&simulated_calls.storage);
-    strbuf_release(&simulated_calls.answer);
+    strbuf_cleanup(&simulated_calls.answer);
 }
 
 static int ask(enum simulated_service service, const char *what, const char *headers,
@@ -45,7 +45,7 @@ static int ask(enum simulated_service service, const char *what, const char *hea
     strbuf_clear(&simulated_calls.answer);
     simulated_storage_answer(&simulated_calls.storage, service, request.data, request.length,
                              &simulated_calls.answer);
-    strbuf_release(&request);
+    strbuf_cleanup(&request);
     return (int)strtol(simulated_calls.answer.data + strlen("HTTP/1.1 "), NULL, 10);
 }
 

@@ -22,7 +22,7 @@ struct store_wait {
     const char *key_hash;
     struct idempotency_record *out_record;
     struct product_state *state;
-    int64_t time_ms; /* commit: the deadline; find_due, finish_due: now */
+    int64_t time_ms; /* commit: the deadline; find_expired, clean_up_expired: now */
     struct product_ids *out_products;
     int *out_count;
     enum status status;
@@ -87,7 +87,7 @@ MUST_CHECK static inline enum status inventory_store_commit_and_wait(struct inve
 
 static inline void begin_find_due_and_wait(void *context) {
     struct store_wait *own = context;
-    own->store->ops->find_due(own->store, own->time_ms, own->out_products, store_wait_end, own);
+    own->store->ops->find_expired(own->store, own->time_ms, own->out_products, store_wait_end, own);
 }
 
 MUST_CHECK static inline enum status
@@ -99,8 +99,8 @@ inventory_store_find_due_and_wait(struct inventory_store *store, int64_t now_ms,
 
 static inline void begin_finish_due_and_wait(void *context) {
     struct store_wait *own = context;
-    own->store->ops->finish_due(own->store, own->product_id, own->time_ms, own->out_count,
-                                store_wait_end, own);
+    own->store->ops->clean_up_expired(own->store, own->product_id, own->time_ms, own->out_count,
+                                      store_wait_end, own);
 }
 
 MUST_CHECK static inline enum status

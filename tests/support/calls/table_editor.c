@@ -49,8 +49,8 @@ void table_editor_delete_table(void) {
     http_reply_init(&reply);
     enum status status = storage_client_send(client(), &request, deadline_ms(), &reply, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
 }
 
 void table_editor_insert(const char *entity) {

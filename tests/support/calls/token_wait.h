@@ -31,7 +31,7 @@ static inline void token_wait_end(void *context, enum status status, struct toke
     wait->status = status;
     *wait->err = *err;
     if (token != NULL) {
-        token_release(wait->out);
+        token_cleanup(wait->out);
         *wait->out = *token;
         token_init(token);
     }

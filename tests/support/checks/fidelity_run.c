@@ -60,8 +60,8 @@ void fidelity_run_exchange(struct fidelity_run *run,
     if (strcmp(texts[FIDELITY_SIMULATED].data, texts[FIDELITY_AZURITE].data) != 0) {
         report_difference(run, texts, answers);
     }
-    strbuf_release(&texts[FIDELITY_SIMULATED]);
-    strbuf_release(&texts[FIDELITY_AZURITE]);
+    strbuf_cleanup(&texts[FIDELITY_SIMULATED]);
+    strbuf_cleanup(&texts[FIDELITY_AZURITE]);
 }
 
 int fidelity_run_exchange_same(struct fidelity_run *run, struct fidelity_request *request) {

@@ -19,10 +19,10 @@ void fidelity_request_init(struct fidelity_request *request, enum simulated_serv
 }
 
 void fidelity_request_release(struct fidelity_request *request) {
-    strbuf_release(&request->path);
-    http_headers_release(&request->query);
-    http_headers_release(&request->headers);
-    strbuf_release(&request->body);
+    strbuf_cleanup(&request->path);
+    http_headers_cleanup(&request->query);
+    http_headers_cleanup(&request->headers);
+    strbuf_cleanup(&request->body);
 }
 
 /* ---- both sides ---- */
@@ -53,7 +53,7 @@ void fidelity_sides_close(struct fidelity_sides *sides) {
     close(sides->fds[SIMULATED_TABLE_SERVICE]);
     simulated_storage_cleanup(&sides->storage);
     credential_shared_key_cleanup(&sides->credential);
-    strbuf_release(&sides->sent);
+    strbuf_cleanup(&sides->sent);
 }
 
 void fidelity_sides_pass(struct fidelity_sides *sides, int64_t ms) {
@@ -127,8 +127,8 @@ static void write_request(struct fidelity_sides *sides, const struct fidelity_re
     strbuf_append_string(out, "\r\n");
     strbuf_append(out, request->body.data, request->body.length);
     ck_assert_int_eq(strbuf_status(out), STATUS_OK);
-    http_headers_release(&headers);
-    strbuf_release(&url);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&url);
 }
 
 static void ask_simulation(struct fidelity_sides *sides, enum simulated_service service,
@@ -146,7 +146,7 @@ static void ask_simulation(struct fidelity_sides *sides, enum simulated_service 
     out->body_length = answer.length - head;
     out->body = strdup(answer.data + head);
     ck_assert_ptr_nonnull(out->body);
-    strbuf_release(&answer);
+    strbuf_cleanup(&answer);
 }
 
 void fidelity_sides_send(struct fidelity_sides *sides, enum fidelity_side side,

@@ -131,7 +131,7 @@ static void draw_entity(struct fidelity_run *run, struct fidelity_change *change
     ck_assert_int_eq(strbuf_status(&entity), STATUS_OK);
     snprintf(change->entity, sizeof change->entity, "%s",
              change->kind == ROW_DELETE ? "" : entity.data);
-    strbuf_release(&entity);
+    strbuf_cleanup(&entity);
 }
 
 static void draw_change(struct fidelity_run *run, struct fidelity_change *change, int table,
@@ -398,9 +398,9 @@ static void read_pages(struct fidelity_run *run, struct pages *pages, int count)
         }
         exchange(run, requests, learn_page, pages);
     }
-    strbuf_release(&pages->filter);
-    http_headers_release(&pages->next[FIDELITY_SIMULATED]);
-    http_headers_release(&pages->next[FIDELITY_AZURITE]);
+    strbuf_cleanup(&pages->filter);
+    http_headers_cleanup(&pages->next[FIDELITY_SIMULATED]);
+    http_headers_cleanup(&pages->next[FIDELITY_AZURITE]);
 }
 
 /* The product's filters, and some like them. */

@@ -16,7 +16,7 @@ static int reconcile(const char *product, int64_t at_ms) {
     if (inventory_expire(&state, at_ms, 0, INVENTORY_MAX_CHANGES) > 0) {
         ck_assert_msg(commit(&state) == STATUS_OK, "%s", err.message);
     }
-    return finish_due(product, at_ms);
+    return clean_up_expired(product, at_ms);
 }
 
 /* The first millisecond of a minute that is long enough ago for all graces, and for reservations to begin before it. */
@@ -159,8 +159,8 @@ START_TEST(what_is_finished_before_it_is_over_stays_due) {
     reserve_and_commit("A", "C1", 1, minute_ms - LIFETIME_MS);
     reserve_and_commit("B", "C1", 1, minute_ms - LIFETIME_MS);
     assert_due(minute_ms + HOUR_MS, "A B ");
-    ck_assert_int_eq(finish_due("A", minute_ms - 1), 0);
-    ck_assert_int_eq(finish_due("B", minute_ms - 1), 0);
+    ck_assert_int_eq(clean_up_expired("A", minute_ms - 1), 0);
+    ck_assert_int_eq(clean_up_expired("B", minute_ms - 1), 0);
     assert_due(minute_ms + HOUR_MS, "A B ");
 }
 END_TEST
@@ -190,9 +190,10 @@ static void start_together(void *context) {
     own->under_way = 4;
     own->is_starting = true;
     for (int i = 0; i < 3; i++) {
-        store->ops->finish_due(store, products[i], own->at_ms, &own->purged[i], note_one, own);
+        store->ops->clean_up_expired(store, products[i], own->at_ms, &own->purged[i], note_one,
+                                     own);
     }
-    store->ops->find_due(store, own->at_ms, &own->due, note_one, own);
+    store->ops->find_expired(store, own->at_ms, &own->due, note_one, own);
     own->is_starting = false;
 }
 
@@ -207,7 +208,7 @@ START_TEST(products_are_finished_at_once_while_others_search) {
         inventory_expire(&state, own.at_ms, 0, INVENTORY_MAX_CHANGES);
         ck_assert_int_eq(commit(&state), STATUS_OK);
     }
-    free(find_due(own.at_ms).ids);
+    free(find_expired(own.at_ms).ids);
     loop_call_run(&own.call, store->platform->loop, start_together, &own);
     free(own.due.ids);
     assert_due(own.at_ms, "");

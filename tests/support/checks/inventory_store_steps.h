@@ -114,14 +114,14 @@ static inline void assert_found(const char *product, const char *key_hash, bool 
     ck_assert_int_eq(find(product, key_hash, &found), expected ? STATUS_OK : STATUS_NOT_FOUND);
 }
 
-static inline struct product_ids find_due(int64_t at_ms) {
+static inline struct product_ids find_expired(int64_t at_ms) {
     struct product_ids due = {.ids = NULL};
     ck_assert_msg(inventory_store_find_due_and_wait(store, at_ms, &due, &err) == STATUS_OK, "%s",
                   err.message);
     return due;
 }
 
-static inline int finish_due(const char *product, int64_t at_ms) {
+static inline int clean_up_expired(const char *product, int64_t at_ms) {
     int purged = -1;
     ck_assert_msg(inventory_store_finish_due_and_wait(store, product, at_ms, &purged, &err) ==
                       STATUS_OK,
@@ -135,7 +135,7 @@ static inline int by_name(const void *left, const void *right) {
 
 /* What is due then: "A B ", in order of id. */
 static inline void assert_due(int64_t at_ms, const char *expected) {
-    struct product_ids due = find_due(at_ms);
+    struct product_ids due = find_expired(at_ms);
     char found[64] = "", *end = found;
     qsort(due.ids, due.count, sizeof *due.ids, by_name);
     for (size_t i = 0; i < due.count; i++) {

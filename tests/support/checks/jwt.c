@@ -39,7 +39,7 @@ static void append_base64url(struct strbuf *out, const void *data, size_t length
     for (const char *c = plain.data; *c != '\0' && *c != '='; c++) {
         strbuf_append_char(out, exchange(*c, "+/", "-_"));
     }
-    strbuf_release(&plain);
+    strbuf_cleanup(&plain);
 }
 
 /* False: `length` bytes at `text` are not that. */
@@ -55,7 +55,7 @@ static bool decode_base64url(const char *text, size_t length, struct strbuf *out
         strbuf_append_char(&plain, '=');
     }
     ok = ok && crypto_base64_decode(plain.data, out) == STATUS_OK;
-    strbuf_release(&plain);
+    strbuf_cleanup(&plain);
     return ok;
 }
 
@@ -127,7 +127,7 @@ static cJSON *part_as_json(const char *text) {
         json_parse(decoded.data, decoded.length, &json, NULL) != STATUS_OK) {
         json = NULL;
     }
-    strbuf_release(&decoded);
+    strbuf_cleanup(&decoded);
     return json;
 }
 
@@ -152,7 +152,7 @@ static bool check_header(const char *assertion, X509 *certificate,
                   ? complain(complaint, "x5t#S256 is another certificate's")
                   : true;
     cJSON_Delete(header);
-    strbuf_release(&thumbprint);
+    strbuf_cleanup(&thumbprint);
     return ok;
 }
 
@@ -200,7 +200,7 @@ static bool check_signature(const char *assertion, const char *signature, X509 *
               EVP_DigestVerify(context, (const unsigned char *)bytes.data, bytes.length,
                                (const unsigned char *)assertion, signed_length) == 1;
     EVP_MD_CTX_free(context);
-    strbuf_release(&bytes);
+    strbuf_cleanup(&bytes);
     return ok ? true : complain(complaint, "the signature is not by the certificate's key");
 }
 

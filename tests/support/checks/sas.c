@@ -27,7 +27,7 @@ static void write_signature(const char *expiry, struct strbuf *out) {
     ck_assert_int_eq(crypto_hmac_sign(&hmac, text.data, text.length, mac), STATUS_OK);
     crypto_hmac_cleanup(&hmac);
     crypto_base64_encode(mac, sizeof mac, out);
-    strbuf_release(&key), strbuf_release(&text);
+    strbuf_cleanup(&key), strbuf_cleanup(&text);
 }
 
 void sas_write(int64_t lifetime_s, char out[SAS_BYTES]) {
@@ -46,5 +46,5 @@ void sas_write(int64_t lifetime_s, char out[SAS_BYTES]) {
     strbuf_append_percent_encoded(&text, signature.data);
     ck_assert_int_eq(strbuf_status(&text), STATUS_OK);
     snprintf(out, SAS_BYTES, "%s", text.data);
-    strbuf_release(&signature), strbuf_release(&text);
+    strbuf_cleanup(&signature), strbuf_cleanup(&text);
 }

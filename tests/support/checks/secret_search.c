@@ -44,7 +44,7 @@ static bool holds_encoded(const char *text, size_t length, const char *secret) {
     strbuf_init(&encoded, MAX_SECRET_BYTES);
     strbuf_append_percent_encoded(&encoded, secret);
     bool found = holds(text, length, encoded.data, encoded.length);
-    strbuf_release(&encoded);
+    strbuf_cleanup(&encoded);
     return found;
 }
 

@@ -110,18 +110,18 @@ static void read_wait(struct inventory_store *store, const char *product_id,
     memory_of(store)->ops->read_wait(memory_of(store), product_id, out_announced_ms, done, context);
 }
 
-static void find_due(struct inventory_store *store, int64_t due_ms, struct product_ids *out,
-                     inventory_store_done done, void *context) {
+static void find_expired(struct inventory_store *store, int64_t due_ms, struct product_ids *out,
+                         inventory_store_done done, void *context) {
     if (!fails(store, STORE_FIND_DUE, done, context)) {
-        memory_of(store)->ops->find_due(memory_of(store), due_ms, out, done, context);
+        memory_of(store)->ops->find_expired(memory_of(store), due_ms, out, done, context);
     }
 }
 
-static void finish_due(struct inventory_store *store, const char *product_id, int64_t due_ms,
-                       int *out_records_purged, inventory_store_done done, void *context) {
+static void clean_up_expired(struct inventory_store *store, const char *product_id, int64_t due_ms,
+                             int *out_records_purged, inventory_store_done done, void *context) {
     if (!fails(store, STORE_FINISH_DUE, done, context)) {
-        memory_of(store)->ops->finish_due(memory_of(store), product_id, due_ms, out_records_purged,
-                                          done, context);
+        memory_of(store)->ops->clean_up_expired(memory_of(store), product_id, due_ms,
+                                                out_records_purged, done, context);
     }
 }
 
@@ -137,8 +137,8 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
                                                    .index_expiry = index_expiry,
                                                    .announce_wait = announce_wait,
                                                    .read_wait = read_wait,
-                                                   .find_due = find_due,
-                                                   .finish_due = finish_due};
+                                                   .find_expired = find_expired,
+                                                   .clean_up_expired = clean_up_expired};
     struct error err = {0};
     *app = (struct function_app){.lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);
@@ -173,7 +173,7 @@ void function_app_stop(struct function_app *app) {
     lease_manager_free(app->leases);
     http_transport_free(app->transport);
     lease_store_fake_free(app->lease_service);
-    inventory_store_memory_release(&app->store.memory);
+    inventory_store_memory_cleanup(&app->store.memory);
 }
 
 void function_app_await_release(struct function_app *app, const char *lease_name) {
@@ -234,7 +234,7 @@ struct http_response function_app_request(struct function_app *app, const char *
                                    .body = body == NULL ? "" : body,
                                    .body_length = body == NULL ? 0 : strlen(body)};
     struct http_response answer = dispatched(app, &request);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return answer;
 }
 
@@ -271,7 +271,7 @@ static struct http_response call_proxied(struct function_app *app,
                                    .body = call->body == NULL ? "" : call->body,
                                    .body_length = body_length(call)};
     struct http_response answer = dispatched(app, &request);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return answer;
 }
 
@@ -308,7 +308,7 @@ static void append_decoded(struct strbuf *out, const char *text) {
         }
     }
     append_json_string(out, decoded.data, decoded.length);
-    strbuf_release(&decoded);
+    strbuf_cleanup(&decoded);
 }
 
 static const char *function_of(const struct function_call *call) {
@@ -380,8 +380,8 @@ static struct http_response call_wrapped(struct function_app *app,
     ck_assert_int_eq(strbuf_status(&payload), STATUS_OK);
     struct http_response outer = function_app_request(app, "POST", function_of(call), payload.data);
     struct http_response answer = unwrap(&outer);
-    http_response_release(&outer);
-    strbuf_release(&payload);
+    http_response_cleanup(&outer);
+    strbuf_cleanup(&payload);
     return answer;
 }
 

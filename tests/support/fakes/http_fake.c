@@ -238,9 +238,9 @@ static bool send_answer(int fd, const struct http_fake_answer *answer,
     }
     need(strbuf_status(&text) == STATUS_OK, "no memory for an answer");
     bool ok = send_all(fd, text.data, text.length);
-    strbuf_release(&text);
-    strbuf_release(&headers);
-    strbuf_release(&body);
+    strbuf_cleanup(&text);
+    strbuf_cleanup(&headers);
+    strbuf_cleanup(&body);
     return ok && answer->behaviour != HTTP_FAKE_CUT && !answer->close_after;
 }
 
@@ -278,7 +278,7 @@ static void *connection_main(void *user) {
     strbuf_init(&buf, MAX_REQUEST_BYTES);
     while (serve_one(connection, &buf)) {
     }
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
     shutdown(connection->fd,
              SHUT_RDWR); /* closed by http_fake_free, so that no number is used twice */
     return NULL;
@@ -330,7 +330,7 @@ static void request_free(struct http_fake_request *request) {
     free((void *)(uintptr_t)request->method);
     free((void *)(uintptr_t)request->target);
     free((void *)(uintptr_t)request->body);
-    http_headers_release(&request->headers);
+    http_headers_cleanup(&request->headers);
     free(request);
 }
 

@@ -271,7 +271,7 @@ static void write_error(int status, const char *why, const struct http_request *
     cJSON_AddStringToObject(json, "error_description", description.data);
     append_json(&response->body, json);
     response->status = status;
-    strbuf_release(&description);
+    strbuf_cleanup(&description);
 }
 
 static struct identity_answer take_answer(struct identity_server *server) {

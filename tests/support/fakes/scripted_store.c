@@ -55,10 +55,11 @@ static void run_inner(struct scripted_operation *op, inventory_store_done done, 
         inner->ops->read_wait(inner, op->product_id, op->out_ms, done, context);
         break;
     case SCRIPTED_FIND_DUE:
-        inner->ops->find_due(inner, op->time_ms, op->out_products, done, context);
+        inner->ops->find_expired(inner, op->time_ms, op->out_products, done, context);
         break;
     case SCRIPTED_FINISH_DUE:
-        inner->ops->finish_due(inner, op->product_id, op->time_ms, op->out_count, done, context);
+        inner->ops->clean_up_expired(inner, op->product_id, op->time_ms, op->out_count, done,
+                                     context);
         break;
     case SCRIPTED_KINDS:
         abort();
@@ -217,8 +218,8 @@ void scripted_store_init(struct scripted_store *store, const struct platform *pl
                                                    .index_expiry = script_index,
                                                    .announce_wait = script_announce,
                                                    .read_wait = script_read_wait,
-                                                   .find_due = script_find_due,
-                                                   .finish_due = script_finish_due};
+                                                   .find_expired = script_find_due,
+                                                   .clean_up_expired = script_finish_due};
     memset(store, 0, sizeof *store);
     TAILQ_INIT(&store->held);
     store_operation_prepare(&store->base, &ops, platform);
@@ -226,7 +227,7 @@ void scripted_store_init(struct scripted_store *store, const struct platform *pl
 }
 
 void scripted_store_cleanup(struct scripted_store *store) {
-    inventory_store_memory_release(&store->memory);
+    inventory_store_memory_cleanup(&store->memory);
 }
 
 void scripted_store_plan(struct scripted_store *store, enum scripted_kind kind,

@@ -10,7 +10,7 @@ void settings_loader_set_up(struct settings_loader *loader) {
 }
 
 void settings_loader_tear_down(struct settings_loader *loader) {
-    app_settings_release(&loader->settings);
+    app_settings_cleanup(&loader->settings);
     temp_folder_remove(&loader->folder);
 }
 
@@ -21,7 +21,7 @@ enum status settings_loader_load(struct settings_loader *loader, const char *con
         ck_assert_uint_lt(count, 15);
         copies[count] = strdup(environment[count]);
     }
-    app_settings_release(&loader->settings);
+    app_settings_cleanup(&loader->settings);
     enum status status =
         app_settings_load(loader->folder.path, copies, &loader->settings, &loader->err);
     for (size_t i = 0; i < count; i++) {

@@ -339,7 +339,7 @@ struct slow_store_stats slow_store_stats(const struct slow_store *store) {
         .cpu_us = number(json, "cpuUs"),
     };
     cJSON_Delete(json);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return stats;
 }
 

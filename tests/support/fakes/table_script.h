@@ -62,7 +62,7 @@ static inline void set_up(void) {
 
 static inline void tear_down(void) {
     product_state_cleanup(&state);
-    inventory_store_table_release(&table);
+    inventory_store_table_cleanup(&table);
     storage_connection_close(&connection);
     http_fake_free(fake);
 }

@@ -149,7 +149,7 @@ static void end_call(void *context) {
     free(call);
     exchange->call = NULL;
     exchange->done(exchange->context, status, status == STATUS_OK ? &reply : NULL, &err);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static enum status start_call(struct http_client *client, const struct http_call *what,
@@ -213,7 +213,7 @@ static void virtual_begin(void) {
 static void virtual_end(void) {
     ck_assert_ptr_null(virtual_loop.first_task);
     ck_assert_uint_eq(virtual_loop.timers.count, 0);
-    storage_client_release(&virtual_client);
+    storage_client_cleanup(&virtual_client);
 }
 
 #endif

@@ -30,7 +30,7 @@ static void create_product(struct bare_reserver *reserver) {
     product_entity_write_product(&reserver->state.product, &text);
     enum status status =
         table_insert(reserver->client, reserver->table, text.data, deadline_ms(reserver), &err);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     cJSON *entity = NULL;
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     status = table_get(reserver->client, reserver->table, reserver->state.product.id, PRODUCT_ROW,
@@ -98,7 +98,7 @@ static void send_transaction(struct bare_reserver *reserver) {
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
     strcpy(state->etag, etag);
     for (size_t i = 0; i < count; i++) {
-        strbuf_release(&entities[i]);
+        strbuf_cleanup(&entities[i]);
     }
 }
 

@@ -10,10 +10,10 @@
     "POST /api/inventory/NONE/reserve HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
 #define RESERVE_NOTHING \
     RESERVE "Content-Length: 38\r\n\r\n{\"quantity\":0,\"customerId\":\"CUST-001\"}"
-#define RESERVE_IN_CHUNKS     \
-    RESERVE                   \
-        "Transfer-Encoding: " \
-        "chunked\r\n\r\nA\r\n{\"quantity\r\n1C\r\n\":0,\"customerId\":\"CUST-001\"}\r\n0\r\n\r\n"
+#define RESERVE_IN_CHUNKS \
+    RESERVE               \
+    "Transfer-Encoding: " \
+    "chunked\r\n\r\nA\r\n{\"quantity\r\n1C\r\n\":0,\"customerId\":\"CUST-001\"}\r\n0\r\n\r\n"
 #define INVOKE                                                                                \
     "POST /GetInventory HTTP/1.1\r\nHost: h\r\nContent-Length: "                              \
     "77\r\n\r\n{\"Data\":{\"req\":{\"Method\":\"GET\",\"Params\":{\"productId\":\"NONE\"}}}," \

@@ -367,7 +367,7 @@ static void open_load(struct load *load, const struct lease_load_options *option
 static void release_load(struct load *load) {
     storage_connection_close(&load->storage);
     lease_manager_free(load->manager);
-    http_headers_release(&load->blob_options.metadata);
+    http_headers_cleanup(&load->blob_options.metadata);
     free(load->late);
     free(load->records);
 }

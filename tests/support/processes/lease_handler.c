@@ -29,7 +29,7 @@ void lease_handler_stop(struct lease_handler *handler) {
     ck_assert_int_eq(lease_manager_close(handler->manager, deadline_ms), 0);
     storage_connection_close(&handler->storage);
     lease_manager_free(handler->manager);
-    http_headers_release(&handler->blob_options.metadata);
+    http_headers_cleanup(&handler->blob_options.metadata);
 }
 
 struct lease *lease_handler_acquire(struct lease_handler *handler,

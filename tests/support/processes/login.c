@@ -248,7 +248,7 @@ static void assert_answer(const struct app *app, const char *path, const char *b
         ck_abort_msg("%s: %d %s, instead of %d %s\n%s", path, reply.status, reply.body.data, status,
                      text, process_output_from(&app->process, 0));
     }
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 void login_use_functions(struct app *app) {

@@ -63,7 +63,7 @@ static inline void assert_status(int status, const char *path, const char *body)
         ck_abort_msg("%s: %d %s instead of %d\n%s", path, reply.status, reply.body.data, status,
                      process_output_from(&app.process, 0));
     }
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 /* A caller who cannot be served is told so as the API says, and when to come again. */

@@ -20,7 +20,7 @@ void storage_connection_open(struct storage_connection *connection, const char *
 
 void storage_connection_close(struct storage_connection *connection) {
     http_transport_stop(connection->transport);
-    storage_client_release(&connection->client);
+    storage_client_cleanup(&connection->client);
     credential_shared_key_cleanup(&connection->credential);
     http_transport_free(connection->transport);
     storage_account_wipe(&connection->account);

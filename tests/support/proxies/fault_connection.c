@@ -227,8 +227,8 @@ static bool send_status(struct exchange *exchange) {
     fault_need(strbuf_status(&text) == STATUS_OK && strbuf_status(&body) == STATUS_OK,
                "no memory for an answer");
     bool sent = http_stream_send(&exchange->connection->client, text.data, text.length);
-    strbuf_release(&text);
-    strbuf_release(&body);
+    strbuf_cleanup(&text);
+    strbuf_cleanup(&body);
     return sent;
 }
 

@@ -13,7 +13,7 @@ void http_stream_init(struct http_stream *stream) {
 }
 
 void http_stream_release(struct http_stream *stream) {
-    strbuf_release(&stream->unread);
+    strbuf_cleanup(&stream->unread);
 }
 
 void http_stream_message_init(struct http_stream_message *message) {
@@ -22,7 +22,7 @@ void http_stream_message_init(struct http_stream_message *message) {
 }
 
 void http_stream_message_release(struct http_stream_message *message) {
-    strbuf_release(&message->bytes);
+    strbuf_cleanup(&message->bytes);
 }
 
 bool http_stream_send(struct http_stream *stream, const char *bytes, size_t length) {

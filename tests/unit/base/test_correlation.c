@@ -19,7 +19,7 @@ static struct correlation read_one(const char *name, const char *value) {
     http_headers_init(&headers);
     http_headers_add(&headers, name, value);
     correlation_read(&headers, random_system(), &correlation);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     return correlation;
 }
 
@@ -56,7 +56,7 @@ START_TEST(without_random_bytes_a_new_id_is_unknown) {
     http_headers_init(&headers);
     correlation_read(&headers, &nothing, &correlation);
     ck_assert_str_eq(correlation.invocation_id, "unknown");
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 

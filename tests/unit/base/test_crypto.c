@@ -184,7 +184,7 @@ START_TEST(base64_agrees_with_rfc_4648) {
     ck_assert_int_eq(crypto_base64_decode(vectors[_i].text, &out), STATUS_OK);
     ck_assert_uint_eq(out.length, strlen(vectors[_i].bytes));
     ck_assert_str_eq(out.data, vectors[_i].bytes);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(what_is_not_base64_is_refused_and_leaves_no_trace) {
                   not_base64[_i]);
     ck_assert_str_eq(out.data, "before");
     ck_assert_int_eq(strbuf_status(&out), STATUS_OK);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -226,8 +226,8 @@ START_TEST(every_length_comes_back_from_base64) {
         ck_assert_int_eq(back.data[0], '>');
         ck_assert(memcmp(back.data + 1, bytes, length) == 0);
     }
-    strbuf_release(&text);
-    strbuf_release_wipe(&back);
+    strbuf_cleanup(&text);
+    strbuf_cleanup_wipe(&back);
 }
 END_TEST
 
@@ -253,8 +253,8 @@ START_TEST(a_text_that_is_accepted_is_the_only_one_for_its_bytes) {
         }
     }
     ck_assert_uint_gt(accepted, 10000); /* the ten of the alphabet alone make so many */
-    strbuf_release(&bytes);
-    strbuf_release(&text);
+    strbuf_cleanup(&bytes);
+    strbuf_cleanup(&text);
 }
 END_TEST
 
@@ -262,11 +262,11 @@ START_TEST(a_result_over_its_limit_is_told) {
     struct strbuf out;
     strbuf_init(&out, 2);
     ck_assert_int_eq(crypto_base64_decode("Zm9v", &out), STATUS_TOO_LARGE);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
     strbuf_init(&out, 7);
     crypto_base64_encode("foob", 4, &out);
     ck_assert_int_eq(strbuf_status(&out), STATUS_TOO_LARGE);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -282,11 +282,11 @@ START_TEST(base64url_has_no_padding_and_its_own_two_characters) {
     strbuf_init(&out, 100);
     crypto_base64url_encode(url_vectors[_i].bytes, strlen(url_vectors[_i].bytes), &out);
     ck_assert_str_eq(out.data, url_vectors[_i].text);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
     strbuf_init(&out, 5);
     crypto_base64url_encode("foob", 4, &out);
     ck_assert_int_eq(strbuf_status(&out), STATUS_TOO_LARGE);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -341,8 +341,8 @@ START_TEST(the_thumbprint_is_what_openssl_says) {
     openssl_fingerprint(certificates.app, expected);
     hex_encode(identity.thumbprint, SHA256_BYTES, text);
     ck_assert_str_eq(text, expected);
-    crypto_identity_release(&identity);
-    strbuf_release(&pem);
+    crypto_identity_cleanup(&identity);
+    strbuf_cleanup(&pem);
 }
 END_TEST
 
@@ -374,8 +374,8 @@ START_TEST(what_the_key_signs_the_certificate_confirms) {
                      STATUS_OK);
     ck_assert(is_signature_of(certificates.app, "header.claims", signature, length));
     ck_assert(!is_signature_of(certificates.app, "header.claimz", signature, length));
-    crypto_identity_release(&identity);
-    strbuf_release(&pem);
+    crypto_identity_cleanup(&identity);
+    strbuf_cleanup(&pem);
 }
 END_TEST
 
@@ -419,7 +419,7 @@ START_TEST(a_file_without_a_usable_key_and_its_certificate_is_refused) {
     strbuf_clear(&pem);
     add_new_key(&pem, 2048, EVP_aes_256_cbc());
     assert_no_identity(pem.data, pem.length, no_key);
-    strbuf_release(&pem);
+    strbuf_cleanup(&pem);
 }
 END_TEST
 

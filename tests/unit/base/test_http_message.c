@@ -17,7 +17,7 @@ START_TEST(headers_are_found_in_any_case_and_the_first_counts) {
     ck_assert_str_eq(http_headers_get(&headers, "X-TWICE"), "one");
     ck_assert_ptr_null(http_headers_get(&headers, "Content-Typ"));
     ck_assert_ptr_null(http_headers_get(&headers, "Content-Type2"));
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     ck_assert_uint_eq(headers.count, 0);
     ck_assert_ptr_null(http_headers_get(&headers, "Content-Type"));
 }
@@ -31,7 +31,7 @@ START_TEST(names_and_values_are_copies) {
     memset(name, 'x', 4);
     memset(value, 'x', 5);
     ck_assert_str_eq(http_headers_get(&headers, "Name"), "value");
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -45,7 +45,7 @@ START_TEST(a_value_of_any_length_is_formatted) {
     http_headers_addf(&headers, "Long", "<%s>", text);
     ck_assert_str_eq(http_headers_get(&headers, "ETag"), "\"42\"");
     ck_assert_uint_eq(strlen(http_headers_get(&headers, "Long")), 5002);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -63,7 +63,7 @@ START_TEST(many_headers_keep_their_order) {
         snprintf(value, sizeof value, "%d", i);
         ck_assert_str_eq(headers.items[i].value, value);
     }
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -86,7 +86,7 @@ START_TEST(joining_in_the_middle_moves_what_stands_behind) {
     ck_assert_str_eq(http_headers_get(&headers, "b"), expected_b);
     ck_assert_str_eq(headers.items[2].name, "C");
     ck_assert_str_eq(headers.items[2].value, "3");
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -109,7 +109,7 @@ START_TEST(a_cleared_list_is_wiped_and_takes_others) {
     ck_assert_str_eq(http_headers_get(&headers, "Name"), "value");
     http_headers_add_bytes(&headers, "N", 1, "a\0b", 3);
     ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -130,7 +130,7 @@ START_TEST(a_printed_header_that_is_refused_leaves_nothing_behind) {
     ck_assert_uint_eq(headers.count, 1);
     ck_assert_str_eq(http_headers_get(&headers, "name"), "value");
     check_nothing_behind(&headers);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -150,7 +150,7 @@ START_TEST(a_line_break_is_refused_and_the_failure_remembered) {
     http_headers_addf(&headers, "Later", "%d", 3);
     ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
     ck_assert_uint_eq(headers.count, 1);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     ck_assert_int_eq(headers.status, STATUS_OK);
 }
 END_TEST
@@ -164,7 +164,7 @@ START_TEST(a_response_starts_as_an_empty_200) {
     strbuf_append_string(&response.body, "four");
     ck_assert_int_eq(strbuf_status(&response.body), STATUS_TOO_LARGE);
     http_headers_add(&response.headers, "A", "b");
-    http_response_release(&response);
+    http_response_cleanup(&response);
 }
 END_TEST
 
@@ -181,7 +181,7 @@ START_TEST(headers_of_one_name_can_be_joined) {
     http_headers_join(&headers, "Key", "k4\r\nX: y");
     ck_assert_int_eq(headers.status, STATUS_INVALID_ARGUMENT);
     ck_assert_str_eq(headers.items[0].value, "k1, , k3");
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 
@@ -195,7 +195,7 @@ START_TEST(a_reason_is_one_line_of_ascii_whatever_it_is_made_of) {
     memset(longest, 'x', sizeof longest - 1);
     http_response_set_reason(&response, longest);
     ck_assert_uint_eq(strlen(response.reason), HTTP_REASON_BYTES - 1);
-    http_response_release(&response);
+    http_response_cleanup(&response);
 }
 END_TEST
 

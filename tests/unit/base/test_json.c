@@ -217,7 +217,7 @@ START_TEST(nesting_is_limited) {
     nest(&text, JSON_MAX_DEPTH + 1);
     ck_assert_int_eq(parse_bytes(text.data, text.length, &value, &err), STATUS_MALFORMED);
     ck_assert_ptr_nonnull(strstr(err.message, "too deep nesting"));
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     static char brackets[1 << 20];
     memset(brackets, '[', sizeof brackets);
     ck_assert_int_eq(json_parse(brackets, sizeof brackets, &value, NULL), STATUS_MALFORMED);
@@ -232,7 +232,7 @@ START_TEST(depth_is_counted_and_not_the_number_of_values) {
     }
     strbuf_append_char(&text, ']');
     cJSON_Delete(parse(text.data));
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
 }
 END_TEST
 
@@ -655,7 +655,7 @@ START_TEST(a_string_is_written_as_cjson_reads_it) {
         cJSON *read = cJSON_ParseWithLength(out.data, out.length);
         ck_assert_str_eq(cJSON_GetStringValue(read), texts[i]);
         cJSON_Delete(read);
-        strbuf_release(&out);
+        strbuf_cleanup(&out);
     }
 }
 END_TEST
@@ -676,7 +676,7 @@ START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
         strbuf_init(&out, SIZE_MAX);
         json_append_string(&out, cases[i].text);
         ck_assert_str_eq(out.data, cases[i].written);
-        strbuf_release(&out);
+        strbuf_cleanup(&out);
     }
 }
 END_TEST

@@ -23,8 +23,8 @@ START_TEST(an_empty_strbuf_is_an_empty_string) {
     ck_assert_str_eq(buf.data, "");
     ck_assert_uint_eq(buf.capacity, 0);
     ck_assert_int_eq(strbuf_status(&buf), STATUS_OK);
-    strbuf_release(&buf);
-    strbuf_release_wipe(&buf);
+    strbuf_cleanup(&buf);
+    strbuf_cleanup_wipe(&buf);
 }
 END_TEST
 
@@ -37,11 +37,11 @@ START_TEST(pieces_of_every_kind_join) {
     strbuf_appendf(&buf, "%d-%s", 42, "f");
     ck_assert_uint_eq(buf.length, 10);
     ck_assert_mem_eq(buf.data, "a\0bcde42-f", 11);
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
     ck_assert_str_eq(buf.data, "");
     strbuf_append_string(&buf, "again");
     ck_assert_str_eq(buf.data, "again");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -54,7 +54,7 @@ START_TEST(the_ceiling_is_reached_and_not_passed) {
     strbuf_append_char(&buf, '6');
     ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
     ck_assert_str_eq(buf.data, "12345");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(nothing_is_appended_after_a_failure_until_it_is_cleared) {
     strbuf_append_string(&buf, "cdef");
     ck_assert_int_eq(strbuf_status(&buf), STATUS_OK);
     ck_assert_str_eq(buf.data, "cdef");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
     strbuf_append_string(&buf, "ceiling");
     ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE); /* release keeps it */
 }
@@ -92,7 +92,7 @@ START_TEST(sizes_near_the_largest_do_not_overflow) {
     strbuf_append(&buf, "never read", SIZE_MAX - 3);
     ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
     ck_assert_str_eq(buf.data, "abc");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -108,7 +108,7 @@ START_TEST(a_string_that_grows_byte_by_byte_is_copied_seldom) {
     ck_assert_int_eq(strbuf_status(&buf), STATUS_OK);
     ck_assert_uint_le(growths, 16);
     check_invariants(&buf);
-    strbuf_release_wipe(&buf);
+    strbuf_cleanup_wipe(&buf);
 }
 END_TEST
 
@@ -124,7 +124,7 @@ START_TEST(what_had_no_room_leaves_nothing_behind) {
     for (size_t i = length; i < buf.capacity; i++) {
         ck_assert_int_eq(buf.data[i], 0);
     }
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -139,7 +139,7 @@ START_TEST(a_cleared_text_is_wiped_where_that_is_asked_for) {
     ck_assert_mem_eq(data, "\0\0\0\0\0\0", 6);
     strbuf_append_string(&buf, "next");
     ck_assert_ptr_eq(buf.data, data);
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -161,7 +161,7 @@ START_TEST(a_ceiling_that_was_lowered_counts_whatever_room_there_is) {
     strbuf_appendf(&buf, "%s", "12345");
     ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE);
     ck_assert_str_eq(buf.data, "");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -174,7 +174,7 @@ START_TEST(a_whole_number_is_written_in_decimal_digits) {
         snprintf(printed, sizeof printed, "%lld", (long long)values[i]);
         strbuf_append_int64(&buf, values[i]);
         ck_assert_str_eq(buf.data, printed);
-        strbuf_release(&buf);
+        strbuf_cleanup(&buf);
     }
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(a_text_is_none_where_an_append_has_failed) {
     ck_assert_str_eq(strbuf_text(&buf), "abc");
     strbuf_append_char(&buf, 'd');
     ck_assert_ptr_null(strbuf_text(&buf));
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(percent_encoding_leaves_only_the_unreserved) {
     ck_assert_str_eq(
         buf.data,
         "AZaz09-._~%20%2F%3F%23%5B%5D%40%21%24%26%27%28%29%2A%2B%2C%3B%3D%25%01%7F%C3%A9%FF");
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 
@@ -256,7 +256,7 @@ START_TEST(random_appends_agree_with_an_array) {
         ck_assert_uint_eq(buf.length, model_length);
         ck_assert(memcmp(buf.data, model, model_length) == 0);
     }
-    strbuf_release(&buf);
+    strbuf_cleanup(&buf);
 }
 END_TEST
 

@@ -179,7 +179,7 @@ static int status_of_size(size_t target_bytes, int count, size_t value_bytes) {
     ck_assert_int_eq(strbuf_status(&bytes), STATUS_OK);
     int status = read_bytes(bytes.data, bytes.length);
     caller_request_release(&request);
-    strbuf_release(&bytes);
+    strbuf_cleanup(&bytes);
     free(text);
     return status;
 }

@@ -29,9 +29,9 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    strbuf_release(&payload);
-    http_headers_release(&headers);
-    http_response_release(&response);
+    strbuf_cleanup(&payload);
+    http_headers_cleanup(&headers);
+    http_response_cleanup(&response);
 }
 
 /* Builds the payload of a POST and answers it parsed, strictly: it is JSON that the handler would take. */
@@ -96,7 +96,7 @@ START_TEST(a_binary_body_is_base64) {
     static const char *const types[] = {"application/octet-stream", "Application/Octet-Stream; x=y",
                                         "multipart/form-data; boundary=b"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        http_headers_release(&headers);
+        http_headers_cleanup(&headers);
         http_headers_add(&headers, "content-type", types[i]);
         cJSON *parsed = build("", "\0\xff{", 3);
         ck_assert_str_eq(json_string(req_of(parsed), "Body"), "AP97");
@@ -184,7 +184,7 @@ END_TEST
 static enum status respond(const char *text, struct error *err) {
     cJSON *answer = NULL;
     ck_assert_int_eq(invocation_payload_parse(text, strlen(text), &answer, err), STATUS_OK);
-    http_response_release(&response);
+    http_response_cleanup(&response);
     http_response_init(&response, MAX_BYTES);
     enum status status = invocation_payload_response(answer, "res", &response, err);
     cJSON_Delete(answer);

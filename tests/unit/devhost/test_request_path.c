@@ -14,7 +14,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
 }
 
 static void assert_canonical(const char *path, const char *expected) {

@@ -16,7 +16,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&response);
+    http_response_cleanup(&response);
 }
 
 static const char *header(const char *name) {

@@ -17,17 +17,17 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     function_app_stop(&app);
 }
 
 static void ask(const char *method, const char *path, const char *body) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_request(&app, method, path, body);
 }
 
 static void call(int shape, const struct function_call *function_call) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_call(&app, shape, function_call);
 }
 
@@ -241,11 +241,11 @@ static void refuse(const char *method, const char *path) {
     http_headers_add(&headers, "X-Azure-Functions-InvocationId", "id-1");
     struct http_request request = {
         .method = method, .path = path, .query = "", .headers = &headers, .body = ""};
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     http_answer_refuse(&answer, HTTP_REFUSAL_STOPPING);
     http_headers_add(&answer.headers, "X-Kept", "yes");
     dispatch_refusal(&app.dispatch, &request, &answer);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 
 START_TEST(the_server_s_refusals_take_the_request_s_shape) {
@@ -298,7 +298,7 @@ static void ask_too_large(const char *path) {
                                    .headers = &headers,
                                    .body = "",
                                    .body_too_large = 1};
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     http_response_init(&answer, 4096);
     function_app_dispatch(&app, &request, &answer);
 }
@@ -332,7 +332,7 @@ static void assert_refused(const struct function_call *function_call, int status
         ck_assert_str_eq(proxied.headers.items[i].name, answer.headers.items[i].name);
         ck_assert_str_eq(proxied.headers.items[i].value, answer.headers.items[i].value);
     }
-    http_response_release(&proxied);
+    http_response_cleanup(&proxied);
 }
 
 static const char *const actions[] = {"reserve", "release"};

@@ -160,8 +160,8 @@ static void set_up(void) {
 static void tear_down(void) {
     event_loop_stop(loop);
     event_loop_free(loop);
-    http_response_release(&caller.inbound.response);
-    http_headers_release(&caller.headers);
+    http_response_cleanup(&caller.inbound.response);
+    http_headers_cleanup(&caller.headers);
     sem_destroy(&started), sem_destroy(&answered);
 }
 
@@ -289,7 +289,7 @@ END_TEST
 START_TEST(a_function_is_not_started_for_another_method_or_a_payload_that_is_none) {
     call("/Later", PAYLOAD("GET"));
     assert_answer(200, "\"statusCode\":\"405\"");
-    http_response_release(&caller.inbound.response);
+    http_response_cleanup(&caller.inbound.response);
     http_response_init(&caller.inbound.response, ANSWER_BYTES);
     caller.is_answered = false;
     call("/Later", "{}");

@@ -20,12 +20,12 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     function_app_stop(&app);
 }
 
 static void get(int shape) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_call(&app, shape, &(struct function_call){.action = ""});
 }
 
@@ -40,7 +40,7 @@ static void reserve(int shape, int quantity, const char *customer, char out_id[U
     ck_assert_int_eq(json_parse(reserved.body.data, reserved.body.length, &root, NULL), STATUS_OK);
     snprintf(out_id, UUID_TEXT_BYTES, "%s", json_string(root, "reservationId"));
     cJSON_Delete(root);
-    http_response_release(&reserved);
+    http_response_cleanup(&reserved);
 }
 
 static char first[UUID_TEXT_BYTES], second[UUID_TEXT_BYTES];
@@ -131,7 +131,7 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
                                    .body = ""};
     bool failed = true;
     for (int count = 0; failed; count++) {
-        http_response_release(&answer);
+        http_response_cleanup(&answer);
         http_response_init(&answer, 4096);
         json_memory_limit(count);
         function_app_dispatch(&app, &request, &answer);

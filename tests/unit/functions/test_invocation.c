@@ -15,8 +15,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
-    http_response_release(&out);
+    http_response_cleanup(&answer);
+    http_response_cleanup(&out);
 }
 
 static enum status parse(const char *payload, bool expects_request) {
@@ -46,7 +46,7 @@ START_TEST(an_http_payload_is_read) {
     ck_assert(!invocation.idempotency_key.is_repeated);
     ck_assert_str_eq(invocation.content_encoding.text, "gzip");
     ck_assert_str_eq(invocation.body, "{\"quantity\":5}");
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 
@@ -55,7 +55,7 @@ START_TEST(what_a_request_need_not_have_may_be_absent) {
     ck_assert_str_eq(invocation.product_id, "");
     ck_assert_ptr_null(invocation.content_type.text);
     ck_assert_str_eq(invocation.body, "");
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
     ck_assert_int_eq(
         parse("{\"Data\":{\"req\":{\"Method\":\"GET\",\"Query\":\"{}\",\"Body\":null,\"Params\":{},"
               "\"Headers\":{\"Content-Type\":[]}}}}",
@@ -63,7 +63,7 @@ START_TEST(what_a_request_need_not_have_may_be_absent) {
         STATUS_OK);
     ck_assert_str_eq(invocation.body, "");
     ck_assert_ptr_null(invocation.content_type.text);
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 
@@ -73,7 +73,7 @@ START_TEST(a_header_may_be_a_plain_string) {
                            true),
                      STATUS_OK);
     ck_assert_str_eq(invocation.content_type.text, "text/json");
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 
@@ -84,7 +84,7 @@ START_TEST(a_timers_payload_needs_no_request) {
               false),
         STATUS_OK);
     ck_assert_ptr_null(invocation.method);
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 
@@ -125,7 +125,7 @@ START_TEST(a_nul_of_the_callers_becomes_another_control_character) {
     ck_assert_str_eq(invocation.product_id, "A\x01\\u0000");
     ck_assert_str_eq(invocation.body, "\\\x01\\u0000\x01"
                                       "1");
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 
@@ -165,7 +165,7 @@ START_TEST(an_answer_is_wrapped_whole) {
 END_TEST
 
 START_TEST(an_answer_that_had_no_memory_fails_the_invocation) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     http_response_init(&answer, 3);
     strbuf_append_string(&answer.body, "{\"a\":1}");
     invocation_wrap_response(&answer, &out);
@@ -210,7 +210,7 @@ START_TEST(a_wrapped_answer_is_whole_or_a_500_whichever_allocation_fails) {
         ck_assert_int_eq(out.status, failed ? 500 : 200);
         ck_assert_ptr_nonnull(strstr(out.body.data, failed ? "InternalError" : "ReturnValue"));
         ck_assert_int_lt(count, 100);
-        http_response_release(&out);
+        http_response_cleanup(&out);
         http_response_init(&out, 4096);
     }
 }
@@ -226,7 +226,7 @@ START_TEST(a_payload_is_read_or_there_was_no_memory_whichever_allocation_fails) 
         ck_assert_int_eq(status, json_memory_unlimit() ? STATUS_NO_MEMORY : STATUS_OK);
         ck_assert_int_lt(count, 100);
     }
-    invocation_release(&invocation);
+    invocation_cleanup(&invocation);
 }
 END_TEST
 

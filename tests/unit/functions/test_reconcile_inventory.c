@@ -21,7 +21,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     function_app_stop(&app);
 }
 
@@ -30,12 +30,12 @@ static const char timer[] =
     "\"IsPastDue\":false}},\"Metadata\":{\"sys\":{\"MethodName\":\"ReconcileInventory\"}}}";
 
 static void fire(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_request(&app, "POST", "/ReconcileInventory", timer);
 }
 
 static void reserve(const char *product) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer =
         function_app_call(&app, CALL_PROXIED,
                           &(struct function_call){.product = product,
@@ -157,7 +157,7 @@ static void search_once_lost(void *context) {
         event_loop_post(search.store->platform->loop, &search.look);
         return;
     }
-    unchanged->find_due(search.store, search.now_ms, search.out, search.done, search.context);
+    unchanged->find_expired(search.store, search.now_ms, search.out, search.done, search.context);
 }
 
 /* The job's lease is found to be lost while the products are looked for. */
@@ -177,7 +177,7 @@ START_TEST(a_job_whose_lease_is_lost_ends_and_says_so) {
     clock_fake_advance(&app.store_clock, LIFETIME_MS);
     unchanged = app.store.base.ops;
     ops = *unchanged;
-    ops.find_due = find_due_and_lose;
+    ops.find_expired = find_due_and_lose;
     app.store.base.ops = &ops;
     app.lease_options.renew_fraction = 0.001;
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
@@ -211,7 +211,7 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
                                    .body_length = sizeof timer - 1};
     bool failed = true;
     for (int count = 0; failed; count++) {
-        http_response_release(&answer);
+        http_response_cleanup(&answer);
         http_response_init(&answer, 4096);
         json_memory_limit(count);
         function_app_dispatch(&app, &request, &answer);

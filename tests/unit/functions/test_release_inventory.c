@@ -26,12 +26,12 @@ static void set_up_impatient(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     function_app_stop(&app);
 }
 
 static void call(int shape, const char *action, const char *body) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer =
         function_app_call(&app, shape, &(struct function_call){.action = action, .body = body});
 }

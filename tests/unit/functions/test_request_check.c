@@ -17,11 +17,11 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&response);
+    http_response_cleanup(&response);
 }
 
 static bool check_bytes(const char *body, size_t length) {
-    http_response_release(&response);
+    http_response_cleanup(&response);
     http_response_init(&response, 4096);
     request.body = body;
     request.body_length = length;

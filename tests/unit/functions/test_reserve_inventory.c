@@ -25,19 +25,19 @@ static void set_up_impatient(void) {
 }
 
 static void tear_down(void) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     function_app_stop(&app);
 }
 
 static void reserve(int shape, const char *product, const char *body) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_call(
         &app, shape,
         &(struct function_call){.product = product, .action = "reserve", .body = body});
 }
 
 static void get(int shape) {
-    http_response_release(&answer);
+    http_response_cleanup(&answer);
     answer = function_app_call(&app, shape, &(struct function_call){.action = ""});
 }
 
@@ -234,7 +234,7 @@ START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
                                    .body_length = sizeof body - 1};
     bool failed = true;
     for (int count = 0; failed; count++) {
-        http_response_release(&answer);
+        http_response_cleanup(&answer);
         http_response_init(&answer, 4096);
         json_memory_limit(count);
         function_app_dispatch(&app, &request, &answer);

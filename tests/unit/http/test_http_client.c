@@ -38,7 +38,7 @@ START_TEST(a_cleared_reply_keeps_its_memory_and_nothing_in_it) {
     for (size_t i = 0; i < text_length; i++) {
         ck_assert_int_eq(text[i], 0);
     }
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 END_TEST
 
@@ -50,7 +50,7 @@ START_TEST(a_cleared_reply_gives_much_memory_back) {
     http_reply_clear(&reply);
     check_empty();
     ck_assert_uint_eq(reply.body.capacity + reply.headers.text_capacity, 0);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 END_TEST
 

@@ -35,7 +35,7 @@ static void set_up(void) {
 static void tear_down(void) {
     http_transport_free(transport);
     http_fake_free(fake);
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
 }
 
 static struct http_call call_to(const char *method, const char *path) {
@@ -45,7 +45,7 @@ static struct http_call call_to(const char *method, const char *path) {
 }
 
 static enum status send_call(const struct http_call *call) {
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return http_send(transport, call, &reply, &err);
 }
 
@@ -135,7 +135,7 @@ START_TEST(a_body_arrives_whole_with_its_headers) {
     ck_assert_str_eq(sent_header(index, "Content-Type"), "application/json");
     ck_assert_str_eq(sent_header(index, "X-Empty"), "");
     ck_assert_ptr_null(sent_header(index, "Expect"));
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     free(body);
 }
 END_TEST
@@ -216,7 +216,7 @@ START_TEST(headers_without_end_are_refused) {
     }
     http_fake_push(fake, &(struct http_fake_answer){.headers = headers.data});
     ck_assert_int_eq(get("/"), STATUS_TOO_LARGE);
-    strbuf_release(&headers);
+    strbuf_cleanup(&headers);
 }
 END_TEST
 
@@ -445,7 +445,7 @@ static void *send_fifty(void *user) {
         if (status != STATUS_OK || mine.status != 200) {
             abort();
         }
-        http_reply_release(&mine);
+        http_reply_cleanup(&mine);
         http_submit(transport, &call, count_answer, &tally);
     }
     return NULL;

@@ -21,7 +21,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    strbuf_release(&said);
+    strbuf_cleanup(&said);
     http_transport_free(transport);
     tls_server_stop(server);
     certificates_remove(&certificates);
@@ -124,7 +124,7 @@ START_TEST(so_many_headers_are_sent_and_no_more) {
     http_transport_call_empty(call);
     ck_assert_int_eq(http_transport_call_fill(call, &wanted), STATUS_TOO_LARGE);
     http_transport_call_free(call);
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 END_TEST
 

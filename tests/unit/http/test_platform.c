@@ -139,7 +139,7 @@ static void stop_instance(void) {
     }
     ck_assert(is_closed);
     inventory_service_cleanup(&service);
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     lease_manager_free(leases);
     virtual_end();
 }
@@ -176,9 +176,9 @@ static void run(uint64_t seed) {
     ck_assert_int_eq(answered, CALLS);
     stop_instance();
     for (int i = 0; i < CALLS; i++) {
-        http_response_release(&calls[i].response);
+        http_response_cleanup(&calls[i].response);
     }
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
 }
 
 /* Returns what was sent and answered under a seed. To be freed. */
@@ -187,7 +187,7 @@ static char *trace_of(uint64_t seed) {
     run(seed);
     ck_assert_int_eq(strbuf_status(&trace), STATUS_OK);
     char *text = strdup(strbuf_text(&trace));
-    strbuf_release(&trace);
+    strbuf_cleanup(&trace);
     return text;
 }
 

@@ -52,7 +52,7 @@ static void take_key(struct storage_account *account, const char *text) {
     ck_assert_int_eq(crypto_base64_decode(text, &key), STATUS_OK);
     memcpy(account->key, key.data, key.length);
     account->key_length = key.length;
-    strbuf_release(&key);
+    strbuf_cleanup(&key);
 }
 
 static void take_line(struct golden *golden, const char *word, char *value) {
@@ -107,10 +107,10 @@ static void golden_read(struct golden *golden, const char *path) {
 }
 
 static void golden_release(struct golden *golden) {
-    http_headers_release(&golden->headers);
-    http_headers_release(&golden->query);
-    strbuf_release(&golden->url);
-    strbuf_release(&golden->canonicalized);
+    http_headers_cleanup(&golden->headers);
+    http_headers_cleanup(&golden->query);
+    strbuf_cleanup(&golden->url);
+    strbuf_cleanup(&golden->canonicalized);
     free(golden->text);
 }
 
@@ -151,7 +151,7 @@ static void check_golden(const char *path) {
     credential_shared_key_string_to_sign(&golden.account, &golden.request, &text);
     ck_assert_msg(strcmp(text.data, golden.string_to_sign) == 0,
                   "%s: signed is\n%s\nand should be\n%s", path, text.data, golden.string_to_sign);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     check_intermediates(&golden, path);
 
     struct credential_shared_key credential;
@@ -212,8 +212,8 @@ START_TEST(as_many_headers_are_signed_as_a_call_carries) {
     ck_assert_int_eq(credential_shared_key_init(&credential, &account, &err), STATUS_OK);
     ck_assert_int_eq(credential.base.authorize(&credential.base, &request, &err), STATUS_TOO_LARGE);
     credential_shared_key_cleanup(&credential);
-    http_headers_release(&headers), http_headers_release(&query);
-    strbuf_release(&text);
+    http_headers_cleanup(&headers), http_headers_cleanup(&query);
+    strbuf_cleanup(&text);
 }
 END_TEST
 
@@ -249,8 +249,8 @@ START_TEST(a_sas_is_appended_to_the_url_as_it_is) {
     ck_assert_int_eq(credential.base.authorize(&credential.base, &request, NULL), STATUS_OK);
     ck_assert_str_eq(url.data, sas_cases[_i][1]);
     ck_assert_uint_eq(headers.count, 0);
-    http_headers_release(&headers);
-    strbuf_release(&url);
+    http_headers_cleanup(&headers);
+    strbuf_cleanup(&url);
 }
 END_TEST
 
@@ -264,7 +264,7 @@ START_TEST(a_url_without_room_for_the_sas_is_an_error) {
     struct error err = {0};
     ck_assert_int_ne(credential.base.authorize(&credential.base, &request, &err), STATUS_OK);
     ck_assert_ptr_null(strstr(err.message, "sig"));
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
 }
 END_TEST
 

@@ -191,7 +191,7 @@ START_TEST(signing_in_with_a_file_that_hangs_is_stopped_at_once) {
     sem_wait(&opened);
     run_something_else();
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
 }
 END_TEST
 

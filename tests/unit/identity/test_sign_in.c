@@ -29,7 +29,7 @@ static void set_up(void) {
 static void tear_down(void) {
     sign_in_stop(&sign_in);
     http_transport_free(transport);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     http_fake_free(fake);
 }
 
@@ -56,7 +56,7 @@ START_TEST(an_account_with_a_key_or_a_sas_needs_no_token) {
     account.key_length = 16;
     start();
     ck_assert_ptr_eq(sign_in.credential, &sign_in.shared_key.base);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     strcpy(account.sas, "sv=1&sig=2");
     start();
     ck_assert_ptr_eq(sign_in.credential, &sign_in.sas.base);
@@ -73,23 +73,23 @@ START_TEST(a_mode_by_name_is_that_source_alone) {
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.workload.http.base);
     ck_assert_str_eq(sign_in.workload.token_file, file);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     start_as(SIGN_IN_SERVICE_PRINCIPAL);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.principal.http.base);
     ck_assert_ptr_null(sign_in.principal.secret);
     ck_assert_str_eq(sign_in.principal.certificate_path, file);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.http.base);
     ck_assert(!sign_in.imds.probe);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     use_identity_endpoint();
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.app_service.http.base);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     options.identity_header = NULL; /* App Service gives both */
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_eq(sign_in.cache.source, &sign_in.imds.http.base);
@@ -140,11 +140,11 @@ START_TEST(azures_client_id_is_a_managed_identitys_in_auto_alone) {
     start_as(SIGN_IN_AUTO);
     ck_assert_str_eq(sign_in.app_service.client_id, azure_id);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     start_as(SIGN_IN_MANAGED_IDENTITY);
     ck_assert_ptr_null(sign_in.app_service.client_id);
     sign_in_stop(&sign_in);
-    sign_in_release(&sign_in);
+    sign_in_cleanup(&sign_in);
     options.managed_identity_client_id = id;
     start_as(SIGN_IN_AUTO);
     ck_assert_str_eq(sign_in.app_service.client_id, id);

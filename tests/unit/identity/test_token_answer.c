@@ -21,7 +21,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 static struct strbuf text_of(const char *text) {
@@ -34,14 +34,14 @@ static struct strbuf text_of(const char *text) {
 static enum status read_text(const char *text) {
     struct strbuf body = text_of(text);
     enum status status = token_answer_read(&body, &at, &token, &err);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
     return status;
 }
 
 static enum status read_cli(const char *text) {
     struct strbuf body = text_of(text);
     enum status status = token_answer_read_cli(&body, &at, &token, &err);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
     return status;
 }
 
@@ -193,7 +193,7 @@ START_TEST(a_token_has_at_most_16_kib) {
                          extra ? STATUS_MALFORMED : STATUS_OK);
     }
     ck_assert_uint_eq(token.text.length, TOKEN_MAX_BYTES);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 END_TEST
 
@@ -295,7 +295,7 @@ START_TEST(of_an_error_only_its_codes_are_shown) {
     struct strbuf body = text_of(errors[_i].body);
     token_answer_error_code(&body, code);
     ck_assert_str_eq(code, errors[_i].code);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 END_TEST
 

@@ -67,7 +67,7 @@ static void end_fetch(enum status status) {
     }
     source.base.done(source.base.done_context, status, status == STATUS_OK ? &token : NULL,
                      &failure);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 static void answer_now(void *unused) {
@@ -189,8 +189,8 @@ static void tear_down(void) {
     ck_assert_int_eq(stops, before + 1);
     virtual_end();
     token_cache_cleanup(&cache);
-    strbuf_release(&url);
-    http_headers_release(&headers);
+    strbuf_cleanup(&url);
+    http_headers_cleanup(&headers);
 }
 
 /* --- the first token --- */

@@ -401,7 +401,7 @@ static void end_fake(struct source_fake *self, enum status status) {
         error_set(&err, status, "%s", self->base.name);
     }
     self->base.done(self->base.done_context, status, status == STATUS_OK ? &token : NULL, &err);
-    token_release(&token);
+    token_cleanup(&token);
 }
 
 static void answer_fake(void *user) {

@@ -47,7 +47,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    token_release(&token);
+    token_cleanup(&token);
     temp_folder_remove(&folder);
     http_transport_free(transport);
     http_fake_free(fake);

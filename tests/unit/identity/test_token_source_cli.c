@@ -88,7 +88,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    token_release(&token);
+    token_cleanup(&token);
     event_loop_stop(loop);
     event_loop_free(loop);
     az_stub_remove(&az);

@@ -259,7 +259,7 @@ static int commit_under_events(void) {
     }
     assert_truth();
     product_state_cleanup(&state);
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     virtual_end();
     return virtual_calls < FAULTED ? virtual_calls : FAULTED;
 }

@@ -20,7 +20,7 @@ static struct inventory_store *open_memory(void) {
 static void close_memory(void) {
     event_loop_stop(loop);
     event_loop_free(loop);
-    inventory_store_memory_release(&store);
+    inventory_store_memory_cleanup(&store);
 }
 
 int main(void) {

@@ -11,7 +11,7 @@ enum { NOW_MS = 1000000, READ_AHEAD_MS = 10000 };
 
 static struct product_cache cache;
 static struct inventory_query query;
-static bool met_others;
+static bool is_contended;
 
 static void set_up(void) {
     product_cache_init(&cache);
@@ -37,8 +37,8 @@ static bool read_once(int64_t version, bool is_ours) {
     product_cache_forget(&cache);
     query = product_cache_query(&cache, NOW_MS, NULL);
     read_state(version, is_ours, INT64_MAX);
-    met_others = false;
-    return product_cache_note_read(&cache, &query, NOW_MS, &met_others);
+    is_contended = false;
+    return product_cache_note_read(&cache, &query, NOW_MS, &is_contended);
 }
 
 static void read_and_use(int64_t version) {
@@ -106,11 +106,11 @@ END_TEST
 
 START_TEST(a_product_stays_usable_over_leases_and_commits) {
     read_and_use(7);
-    ck_assert(cache.is_fresh);
+    ck_assert(cache.is_read_under_lease);
     commit();
-    ck_assert(cache.is_fresh);
+    ck_assert(cache.is_read_under_lease);
     product_cache_note_lease(&cache);
-    ck_assert(!cache.is_fresh);
+    ck_assert(!cache.is_read_under_lease);
     ck_assert(product_cache_is_usable(&cache, NOW_MS));
 }
 END_TEST
@@ -118,18 +118,18 @@ END_TEST
 START_TEST(what_was_forgotten_is_not_usable) {
     read_and_use(7);
     product_cache_forget(&cache);
-    ck_assert(!cache.is_fresh);
+    ck_assert(!cache.is_read_under_lease);
     ck_assert(!product_cache_is_usable(&cache, NOW_MS));
 }
 END_TEST
 
 START_TEST(a_product_that_nobody_has_touched_for_long_is_read_again) {
     read_and_use(7);
-    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS));
-    ck_assert(!product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS + 1));
+    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_VALID_FOR_MS));
+    ck_assert(!product_cache_is_usable(&cache, NOW_MS + PRODUCT_VALID_FOR_MS + 1));
     read_state(8, true, INT64_MAX);
     product_cache_note_commit(&cache, NOW_MS + 1);
-    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_KNOWN_FOR_MS + 1));
+    ck_assert(product_cache_is_usable(&cache, NOW_MS + PRODUCT_VALID_FOR_MS + 1));
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(a_product_is_usable_until_rows_expire_that_are_not_known) {
     static const struct {
         int64_t due_ms, now_ms;
         bool is_usable;
-    } rows[] = {{INT64_MAX, NOW_MS + PRODUCT_KNOWN_FOR_MS, true},
+    } rows[] = {{INT64_MAX, NOW_MS + PRODUCT_VALID_FOR_MS, true},
                 {NOW_MS + 1, NOW_MS + READ_AHEAD_MS, true},
                 {NOW_MS + 1, NOW_MS + READ_AHEAD_MS + 1, false},
                 {NOW_MS + READ_AHEAD_MS + 5, NOW_MS + READ_AHEAD_MS + 4, true},
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(the_first_read_says_nothing_of_others) {
     read_and_use(7);
-    ck_assert(!met_others);
+    ck_assert(!is_contended);
 }
 END_TEST
 
@@ -164,9 +164,9 @@ START_TEST(another_version_than_the_one_that_was_left_says_that_others_were_ther
     read_and_use(7);
     commit();
     read_and_use(8);
-    ck_assert(!met_others);
+    ck_assert(!is_contended);
     read_and_use(9);
-    ck_assert(met_others);
+    ck_assert(is_contended);
 }
 END_TEST
 
@@ -177,7 +177,7 @@ START_TEST(after_others_were_met_each_lease_begins_with_a_read_until_none_were) 
     product_cache_note_lease(&cache);
     ck_assert(!product_cache_is_usable(&cache, NOW_MS));
     read_and_use(10);
-    ck_assert(!met_others);
+    ck_assert(!is_contended);
     product_cache_note_lease(&cache);
     ck_assert(product_cache_is_usable(&cache, NOW_MS));
 }
@@ -188,7 +188,7 @@ START_TEST(what_is_forgotten_twice_is_still_compared_with_what_was_known_last) {
     product_cache_forget(&cache);
     product_cache_forget(&cache);
     read_and_use(9);
-    ck_assert(met_others);
+    ck_assert(is_contended);
 }
 END_TEST
 
@@ -206,10 +206,10 @@ END_TEST
 START_TEST(a_product_that_was_made_anew_is_read_again_with_all_rows) {
     read_and_use(7);
     ck_assert(!read_once(_i == 0 ? 1 : 9, false));
-    ck_assert(!met_others);
+    ck_assert(!is_contended);
     query.all = true;
-    ck_assert(product_cache_note_read(&cache, &query, NOW_MS, &met_others));
-    ck_assert(met_others);
+    ck_assert(product_cache_note_read(&cache, &query, NOW_MS, &is_contended));
+    ck_assert(is_contended);
     ck_assert(read_once(_i == 0 ? 1 : 9, false));
     ck_assert(!query.all);
 }

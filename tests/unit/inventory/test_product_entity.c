@@ -27,7 +27,7 @@ static cJSON *parse(struct strbuf *text) {
     cJSON *entity = NULL;
     ck_assert_ptr_null(strchr(text->data, '\n'));
     ck_assert_int_eq(json_parse(text->data, text->length, &entity, NULL), STATUS_OK);
-    strbuf_release(text);
+    strbuf_cleanup(text);
     return entity;
 }
 

@@ -377,7 +377,7 @@ START_TEST(two_stores_begin_their_ids_differently) {
     struct inventory_store_table other;
     inventory_store_table_init(&other, &connection.client, "inventory");
     ck_assert_int_ne(strncmp(other.sender, table.sender, COMMIT_SENDER_LENGTH), 0);
-    inventory_store_table_release(&other);
+    inventory_store_table_cleanup(&other);
 }
 END_TEST
 

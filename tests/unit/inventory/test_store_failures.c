@@ -50,9 +50,9 @@ static void *realloc_but_one(void *memory, size_t bytes) {
 #define calloc calloc_but_one
 #define malloc(bytes) realloc_but_one(NULL, bytes)
 #define realloc realloc_but_one
-#include "inventory/due_index.c" /* NOLINT(bugprone-suspicious-include) */
+#include "inventory/expiry_index.c" /* NOLINT(bugprone-suspicious-include) */
 #define FILTER_MAX_BYTES PURGE_FILTER_MAX_BYTES
-#include "inventory/due_purge.c" /* NOLINT(bugprone-suspicious-include) */
+#include "inventory/expiry_cleanup.c" /* NOLINT(bugprone-suspicious-include) */
 #undef FILTER_MAX_BYTES
 #undef realloc
 #undef malloc
@@ -143,7 +143,7 @@ static void start_read_wait(void) {
 }
 
 static void start_find_due(void) {
-    store.base.ops->find_due(&store.base, VIRTUAL_WALL_MS, &due, note_end, &store);
+    store.base.ops->find_expired(&store.base, VIRTUAL_WALL_MS, &due, note_end, &store);
 }
 
 /* What the last search met: such rows of product P in the index, that are over. */
@@ -160,17 +160,17 @@ static void meet_due_rows(bool has_records) {
 /* Two records go, and the two rows that spoke of the product. */
 static void start_finish_due(void) {
     meet_due_rows(true);
-    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+    store.base.ops->clean_up_expired(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
 }
 
 static void start_finish_without_records(void) {
     meet_due_rows(false);
-    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+    store.base.ops->clean_up_expired(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
 }
 
 /* No search has met the product. */
 static void start_finish_of_nothing(void) {
-    store.base.ops->finish_due(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
+    store.base.ops->clean_up_expired(&store.base, "P", VIRTUAL_WALL_MS, &purged, note_end, &store);
 }
 
 static void assert_found_due(void) {
@@ -432,7 +432,7 @@ static void finish(void) {
     assert_ended();
     free(due.ids);
     product_state_cleanup(&state);
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     virtual_end();
 }
 
@@ -555,7 +555,7 @@ static bool is_under_way(int steps) {
 
 static void close_client(bool is_under_way_still) {
     (void)is_under_way_still;
-    storage_client_release(&virtual_client);
+    storage_client_cleanup(&virtual_client);
     assert_ended();
     free(due.ids);
     while (virtual_loop.timers.root != NULL) { /* calls that the transport would have ended */
@@ -564,7 +564,7 @@ static void close_client(bool is_under_way_still) {
         free(timer->context);
     }
     product_state_cleanup(&state);
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
 }
 
 /* A commit that may have been sent is unknown. A read that has all but the right time is read. */
@@ -697,7 +697,7 @@ START_TEST(who_finds_no_memory_again_and_again_is_told_each_time) {
     }
     ck_assert_int_eq(ended, 5);
     memory_is_short = false;
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     virtual_end();
 }
 END_TEST

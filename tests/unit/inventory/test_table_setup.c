@@ -254,7 +254,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
     virtual_end();
 }
 
@@ -575,7 +575,7 @@ static void stop_program(bool is_under_way_still) {
 }
 
 static void close_client(bool is_under_way_still) {
-    storage_client_release(&virtual_client);
+    storage_client_cleanup(&virtual_client);
     ck_assert_int_eq(ended, 1);
     if (is_under_way_still) {
         assert_cancelled();
@@ -585,7 +585,7 @@ static void close_client(bool is_under_way_still) {
         timer_heap_remove(&virtual_loop.timers, &timer->entry);
         free(timer->context);
     }
-    inventory_store_table_release(&store);
+    inventory_store_table_cleanup(&store);
 }
 
 static void end_everywhere(enum fault what, int from, int to,

@@ -179,7 +179,7 @@ static void release_app(void) {
     stop_app();
     inventory_service_cleanup(&app.service);
     lease_manager_free(app.leases);
-    http_headers_release(&app.blob_options.metadata);
+    http_headers_cleanup(&app.blob_options.metadata);
     tear_down();
 }
 

@@ -26,8 +26,8 @@ static struct gate gate;
 
 static void *enter_there(void *context) {
     struct gate *entered = context;
-    entered->status = lease_manager_ensure(lease_fixture.manager, entered->lease,
-                                           entered->needed_ms, &entered->safe_until_ms, NULL);
+    entered->status = lease_manager_extend_for(lease_fixture.manager, entered->lease,
+                                               entered->needed_ms, &entered->safe_until_ms, NULL);
     return NULL;
 }
 
@@ -150,8 +150,8 @@ START_TEST(an_infinite_lease_always_has_enough_left) {
     struct lease *infinite =
         lease_fixture_acquire(&(struct lease_request){.name = "b", .duration_s = LEASE_INFINITE_S});
     int64_t safe_until_ms = 0;
-    ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, infinite, INT64_C(1) << 40,
-                                          &safe_until_ms, NULL),
+    ck_assert_int_eq(lease_manager_extend_for(lease_fixture.manager, infinite, INT64_C(1) << 40,
+                                              &safe_until_ms, NULL),
                      STATUS_OK);
     ck_assert_int_eq(safe_until_ms, INT64_MAX);
     lease_manager_release(lease_fixture.manager, infinite);
@@ -159,7 +159,7 @@ START_TEST(an_infinite_lease_always_has_enough_left) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("lease_manager_ensure");
+    Suite *suite = suite_create("lease_manager_extend_for");
     TCase *tests = tcase_create("the gate");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);

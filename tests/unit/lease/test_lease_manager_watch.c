@@ -181,8 +181,8 @@ START_TEST(lost_at_storage_they_end_at_once) {
         int64_t safe_until_ms;
         lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, false);
         lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
-        ck_assert_int_eq(lease_manager_ensure(lease_fixture.manager, hold.lease, NEEDED_MS,
-                                              &safe_until_ms, NULL),
+        ck_assert_int_eq(lease_manager_extend_for(lease_fixture.manager, hold.lease, NEEDED_MS,
+                                                  &safe_until_ms, NULL),
                          STATUS_LEASE_LOST);
     } else {
         answer_renewals(STATUS_LEASE_LOST);

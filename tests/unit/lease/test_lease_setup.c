@@ -18,7 +18,7 @@ static void assert_refused(const struct leasehold_options *options, const char *
     struct lease_setup setup;
     ck_assert_int_eq(lease_setup_init(&setup, options, &err), STATUS_INVALID_ARGUMENT);
     ck_assert_msg(strstr(err.message, what) != NULL, "%s: %s", what, err.message);
-    lease_setup_release(&setup);
+    lease_setup_cleanup(&setup);
 }
 
 static struct lease_setup set_up(const struct leasehold_options *options) {
@@ -30,7 +30,7 @@ static struct lease_setup set_up(const struct leasehold_options *options) {
 
 static void assert_accepted(const struct leasehold_options *options) {
     struct lease_setup setup = set_up(options);
-    lease_setup_release(&setup);
+    lease_setup_cleanup(&setup);
 }
 
 /* Sets `member` to each value of a list and looks whether the options are refused or accepted with it. */
@@ -127,7 +127,7 @@ static double renew_fraction(int duration_s, int64_t interval_ms, double safety_
     options.safety_threshold = safety_threshold;
     struct lease_setup setup = set_up(&options);
     double fraction = setup.lease.renew_fraction;
-    lease_setup_release(&setup);
+    lease_setup_cleanup(&setup);
     return fraction;
 }
 
@@ -162,7 +162,7 @@ START_TEST(what_is_given_is_what_the_parts_get) {
     ck_assert_int_eq(setup.lease.acquire_timeout_ms, 8);
     ck_assert_int_eq(setup.lease.acquire_retry_ms, 9);
     ck_assert_str_eq(setup.account.name, "devstoreaccount1");
-    lease_setup_release(&setup);
+    lease_setup_cleanup(&setup);
 }
 END_TEST
 
@@ -176,7 +176,7 @@ START_TEST(the_defaults_are_those_of_the_settings) {
     ck_assert(setup.lease.auto_renew && setup.store.create_container);
     ck_assert_str_eq(setup.store.container, "leases");
     ck_assert_str_eq(setup.store.blob_prefix, "lease-");
-    lease_setup_release(&setup);
+    lease_setup_cleanup(&setup);
 }
 END_TEST
 

@@ -45,7 +45,7 @@ static void set_up(void) {
 
 static void tear_down(void) {
     storage_connection_close(&storage);
-    http_headers_release(&options.metadata);
+    http_headers_cleanup(&options.metadata);
     http_fake_free(fake);
 }
 

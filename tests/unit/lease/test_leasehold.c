@@ -411,17 +411,17 @@ START_TEST(a_step_that_needs_more_of_the_lease_than_is_left_renews_it_first) {
     options.auto_renew = false;
     reopen_with(&options);
     struct leasehold_lease *lease = acquire("a");
-    ck_assert_int_eq(leasehold_ensure(lease, 5000, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_extend_for(lease, 5000, &err), LEASEHOLD_OK);
     ck_assert_int_eq(leasehold_renewal_count(lease), 0);
     ck_assert_int_eq(leasehold_wait(lease, 1000, &err), LEASEHOLD_OK);
-    ck_assert_int_eq(leasehold_ensure(lease, 12600, &err), LEASEHOLD_OK);
+    ck_assert_int_eq(leasehold_extend_for(lease, 12600, &err), LEASEHOLD_OK);
     ck_assert_int_eq(leasehold_renewal_count(lease), 1);
-    ck_assert_int_eq(leasehold_ensure(lease, -1, &err), LEASEHOLD_INVALID);
-    ck_assert_int_eq(leasehold_ensure(lease, 13500, &err), LEASEHOLD_INVALID);
+    ck_assert_int_eq(leasehold_extend_for(lease, -1, &err), LEASEHOLD_INVALID);
+    ck_assert_int_eq(leasehold_extend_for(lease, 13500, &err), LEASEHOLD_INVALID);
     ck_assert_ptr_nonnull(strstr(err.message, "needed_ms"));
     answer(409, "x-ms-error-code: LeaseIdMismatchWithLeaseOperation\r\n");
     ck_assert_int_eq(leasehold_wait(lease, 1000, &err), LEASEHOLD_OK);
-    ck_assert_int_eq(leasehold_ensure(lease, 12600, &err), LEASEHOLD_LOST);
+    ck_assert_int_eq(leasehold_extend_for(lease, 12600, &err), LEASEHOLD_LOST);
     leasehold_release(lease);
 }
 END_TEST

@@ -151,7 +151,7 @@ START_TEST(a_visitor_that_fails_ends_the_list) {
                      STATUS_NO_MEMORY);
     ck_assert_int_eq(count, 1);
     ck_assert_ptr_nonnull(strstr(err.message, "no more"));
-    strbuf_release(&marker);
+    strbuf_cleanup(&marker);
 }
 END_TEST
 

@@ -265,8 +265,8 @@ START_TEST(a_tolerant_reader_takes_what_the_host_s_own_server_takes) {
     ck_assert_uint_eq(http_body_feed(&framing, tolerated[_i] + used, rest, &body), rest);
     ck_assert_int_eq(framing.state, HTTP_BODY_ENDED);
     ck_assert_str_eq(body.data, "hi");
-    strbuf_release(&body);
-    http_headers_release(&headers);
+    strbuf_cleanup(&body);
+    http_headers_cleanup(&headers);
     http_head_reader_cleanup(&reader);
 }
 END_TEST
@@ -285,7 +285,7 @@ START_TEST(headers_of_one_name_are_joined) {
     ck_assert(http_head_parse(&reader, &head, &headers, &why));
     ck_assert_uint_eq(headers.count, 2);
     ck_assert_str_eq(http_headers_get(&headers, "Key"), "k1, k2, k3");
-    http_headers_release(&headers);
+    http_headers_cleanup(&headers);
     http_head_reader_cleanup(&reader);
 }
 END_TEST

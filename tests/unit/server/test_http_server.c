@@ -322,7 +322,7 @@ static void ask_with_headers(const char *start, size_t count, size_t length, con
     strbuf_append_string(&request, rest);
     ck_assert_int_eq(strbuf_status(&request), STATUS_OK);
     ask_once(request.data);
-    strbuf_release(&request);
+    strbuf_cleanup(&request);
 }
 
 START_TEST(headers_over_64_kib_are_refused) {

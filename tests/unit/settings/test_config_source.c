@@ -21,7 +21,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    config_source_release(&source);
+    config_source_cleanup(&source);
     temp_folder_remove(&folder);
 }
 
@@ -95,10 +95,10 @@ END_TEST
 static void assert_wins(const char *winner, const char *loser) {
     load_ok(winner, loser, NULL);
     assert_value("A:B:C", "winner");
-    config_source_release(&source);
+    config_source_cleanup(&source);
     load_ok(loser, winner, NULL);
     assert_value("A:B:C", "winner");
-    config_source_release(&source);
+    config_source_cleanup(&source);
 }
 
 START_TEST(underscores_win_over_a_colon_whatever_the_order_of_the_environment) {
@@ -227,7 +227,7 @@ START_TEST(host_json_is_below_the_app_settings_that_override_it) {
     load_ok(STARTED_BY_HOST, NULL, NULL);
     assert_value("AzureFunctionsJobHost:extensions:http:routePrefix", "file");
     assert_value("version", NULL);
-    config_source_release(&source);
+    config_source_cleanup(&source);
     load_ok(STARTED_BY_HOST, "AzureFunctionsJobHost__extensions__http__routePrefix=setting", NULL);
     assert_value("AzureFunctionsJobHost:extensions:http:routePrefix", "setting");
 }

@@ -95,8 +95,8 @@ START_TEST(the_same_requests_at_the_same_times_get_the_same_bytes) {
         simulated_calls_begin();
     }
     ck_assert_str_eq(all[0].data, all[1].data);
-    strbuf_release(&all[0]);
-    strbuf_release(&all[1]);
+    strbuf_cleanup(&all[0]);
+    strbuf_cleanup(&all[1]);
 }
 END_TEST
 
@@ -147,10 +147,10 @@ static int ask_signed(bool is_table, const char *sent_method, int64_t late_ms) {
                              is_table ? SIMULATED_TABLE_SERVICE : SIMULATED_BLOB_SERVICE, text.data,
                              text.length, &simulated_calls.answer);
     credential_shared_key_cleanup(&credential);
-    http_headers_release(&headers);
-    http_headers_release(&query);
-    strbuf_release(&url);
-    strbuf_release(&text);
+    http_headers_cleanup(&headers);
+    http_headers_cleanup(&query);
+    strbuf_cleanup(&url);
+    strbuf_cleanup(&text);
     return (int)strtol(simulated_calls.answer.data + strlen("HTTP/1.1 "), NULL, 10);
 }
 

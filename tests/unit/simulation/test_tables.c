@@ -201,7 +201,7 @@ static void add_insert(const char *partition_key, int row) {
 static int send_parts(void) {
     int status = simulated_ask_table(
         "POST /$batch", "Content-Type: multipart/mixed; boundary=batch_1\r\n", parts.data);
-    strbuf_release(&parts);
+    strbuf_cleanup(&parts);
     return status;
 }
 

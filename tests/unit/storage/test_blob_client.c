@@ -67,7 +67,7 @@ START_TEST(creating_a_blob_sends_its_metadata_and_never_overwrites) {
     ck_assert_int_eq(
         blob_create_empty(&storage.client, "leases", "lease-a b/c", &metadata, deadline(), &err),
         STATUS_OK);
-    http_headers_release(&metadata);
+    http_headers_cleanup(&metadata);
     assert_request(0, "/acct/leases/lease-a%20b/c");
     ck_assert_str_eq(sent(0, "x-ms-blob-type"), "BlockBlob");
     ck_assert_str_eq(sent(0, "If-None-Match"), "*");
@@ -106,7 +106,7 @@ START_TEST(metadata_that_no_header_can_hold_is_refused_before_anything_is_sent) 
     http_headers_add(&metadata, name, "v");
     ck_assert_int_eq(blob_create_empty(&storage.client, "c", "b", &metadata, deadline(), &err),
                      STATUS_TOO_LARGE);
-    http_headers_release(&metadata);
+    http_headers_cleanup(&metadata);
     ck_assert_uint_eq(http_fake_count(fake), 0);
 }
 END_TEST

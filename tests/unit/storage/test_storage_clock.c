@@ -22,7 +22,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    storage_clock_release(&storage);
+    storage_clock_cleanup(&storage);
 }
 
 static int64_t date_ms(const char *date) {
@@ -32,7 +32,7 @@ static int64_t date_ms(const char *date) {
 }
 
 static void hear(const char *date) {
-    storage_clock_hear(&storage, date, 1000000, 1000000);
+    storage_clock_observe(&storage, date, 1000000, 1000000);
 }
 
 START_TEST(before_storage_has_been_heard_the_wall_clock_stands_in) {
@@ -48,7 +48,7 @@ START_TEST(before_storage_has_been_heard_the_wall_clock_stands_in) {
 END_TEST
 
 START_TEST(a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does) {
-    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    storage_clock_observe(&storage, NOON, 1000000, 1000000);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
     clock_fake_advance(&local, 1500);
     clock_fake_jump_wall(&local, 3600000);
@@ -58,34 +58,34 @@ END_TEST
 
 START_TEST(the_time_is_never_ahead_of_storages) {
     /* The answer took 400 ms; the Date may have been set at its end, and mean the second's beginning. */
-    storage_clock_hear(&storage, NOON, 1000000 - 400, 1000000);
+    storage_clock_observe(&storage, NOON, 1000000 - 400, 1000000);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
 }
 END_TEST
 
 START_TEST(answers_narrow_the_bounds) {
-    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    storage_clock_observe(&storage, NOON, 1000000, 1000000);
     clock_fake_advance(&local, 300);
     /* A second later by its Date after 0.3 s: so it was 12:00:00.7 at first. */
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000300, 1000300);
+    storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000300, 1000300);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
     /* A slow answer and one that tells less than is known change nothing. */
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000300);
-    storage_clock_hear(&storage, NOON, 1000000, 1000300);
+    storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000300);
+    storage_clock_observe(&storage, NOON, 1000000, 1000300);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
 }
 END_TEST
 
 START_TEST(bounds_that_just_touch_do_not_contradict) {
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000000);
-    storage_clock_hear(&storage, NOON, 999999,
-                       999999); /* one point in common: 12:00:01 at 1000000 */
+    storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000000, 1000000);
+    storage_clock_observe(&storage, NOON, 999999,
+                          999999); /* one point in common: 12:00:01 at 1000000 */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
-    storage_clock_hear(&storage, NOON, 1000000, 1000000); /* none */
+    storage_clock_observe(&storage, NOON, 1000000, 1000000); /* none */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
     int64_t max_ms = storage.bounds.max_ms;
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001,
-                       1000001); /* one point on the other side */
+    storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001,
+                          1000001); /* one point on the other side */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
     ck_assert_int_eq(storage.bounds.max_ms, max_ms);
 }
@@ -145,7 +145,7 @@ START_TEST(a_second_answer_confirms_a_jump) {
     hear(ONE);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS);
     clock_fake_advance(&local, 5000);
-    storage_clock_hear(&storage, "Sun, 19 Jan 2025 13:00:05 GMT", 1005000, 1005000);
+    storage_clock_observe(&storage, "Sun, 19 Jan 2025 13:00:05 GMT", 1005000, 1005000);
     ck_assert_int_eq(storage_clock_ms(&storage), NOON_MS + HOUR_MS + 5000);
     ck_assert_int_eq(storage_clock_certain_ms(&storage), NOON_MS + HOUR_MS + 5000);
     ck_assert(!storage_clock_is_in_doubt(&storage));
@@ -188,14 +188,14 @@ END_TEST
 
 START_TEST(what_is_certain_is_no_later_than_what_many_answers_say) {
     hear("Sun, 19 Jan 2025 12:00:01 GMT");
-    storage_clock_hear(&storage, NOON, 999999, 999999);
+    storage_clock_observe(&storage, NOON, 999999, 999999);
     ck_assert_int_eq(storage_clock_certain_ms(&storage),
                      storage_clock_ms(&storage)); /* no doubt: the same */
 }
 END_TEST
 
 START_TEST(bounds_widen_as_our_clock_may_drift) {
-    storage_clock_hear(&storage, NOON, 1000000, 1000000);
+    storage_clock_observe(&storage, NOON, 1000000, 1000000);
     clock_fake_advance(&local, 1999);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1999);
     for (int i = 0; i < 100; i++) { /* asking often does not lose it */
@@ -224,7 +224,7 @@ START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
         char date[UTC_TEXT_BYTES];
         utc_format_http(stamped_ms + true_offset_ms, date);
         clock_fake_advance(&local, received_ms - sent_ms);
-        storage_clock_hear(&storage, date, sent_ms, received_ms);
+        storage_clock_observe(&storage, date, sent_ms, received_ms);
         int64_t behind_ms = local.now_ms + true_offset_ms - storage_clock_ms(&storage);
         ck_assert_int_ge(behind_ms, 0);
         ck_assert_int_lt(behind_ms, i < 200 ? 1000 + 10 : 100);

@@ -70,7 +70,7 @@ static void set_up(void) {
 
 static void tear_down(void) {
     virtual_end();
-    storage_request_release(&request);
+    storage_request_cleanup(&request);
 }
 
 static void run(void) {

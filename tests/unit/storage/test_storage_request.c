@@ -81,10 +81,10 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_reply_release(&reply);
-    storage_request_release(&request);
+    http_reply_cleanup(&reply);
+    storage_request_cleanup(&request);
     http_transport_free(transport);
-    storage_client_release(&client);
+    storage_client_cleanup(&client);
     http_fake_free(fake);
 }
 
@@ -93,7 +93,7 @@ static int64_t from_now(int64_t ms) {
 }
 
 static enum status send_within(int64_t ms) {
-    http_reply_release(&reply);
+    http_reply_cleanup(&reply);
     return storage_client_send(&client, &request, from_now(ms), &reply, &err);
 }
 
@@ -821,7 +821,7 @@ START_TEST(an_operation_that_waits_ends_with_its_client) {
     http_fake_wait(fake, 1);
     ck_assert_int_eq(send_within(10000), STATUS_OK);
     http_transport_stop(transport);
-    storage_client_release(&client);
+    storage_client_cleanup(&client);
     wait_for_end(&outcome);
     ck_assert_int_eq(outcome.status, STATUS_CANCELLED);
     platform = http_transport_platform(transport, random_system());
@@ -836,7 +836,7 @@ static void *send_for_ever(void *user) {
     struct http_reply mine;
     http_reply_init(&mine);
     *status = storage_client_send(&client, &request, from_now(60000), &mine, NULL);
-    http_reply_release(&mine);
+    http_reply_cleanup(&mine);
     return NULL;
 }
 

@@ -51,7 +51,7 @@ static enum status read_file_as(const char *name, const char *line_end, const ch
                                 size_t count, struct table_batch_answer *out) {
     struct strbuf body = read_golden(name, line_end);
     enum status status = read_exactly(content_type, body.data, body.length, count, out, NULL);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
     return status;
 }
 
@@ -76,8 +76,8 @@ START_TEST(three_operations_are_written_as_the_golden_file_has_them) {
                       &out);
     ck_assert_int_eq(strbuf_status(&out), STATUS_OK);
     ck_assert_str_eq(out.data, golden.data);
-    strbuf_release(&out);
-    strbuf_release(&golden);
+    strbuf_cleanup(&out);
+    strbuf_cleanup(&golden);
 }
 END_TEST
 
@@ -88,7 +88,7 @@ START_TEST(quotes_in_keys_are_doubled_and_everything_that_a_url_reserves_is_enco
     ck_assert_str_eq(
         out.data,
         "/t(PartitionKey='O%27%27Neil',RowKey='a%2Bb%26c%23d%25e%20f%3Fg%3Dh%2C%29%27%27')");
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(a_body_over_its_limit_is_remembered_as_too_large) {
     strbuf_init(&out, 200);
     table_batch_write("https://acct.table.core.windows.net", "t", &operation, 1, "3f2a", &out);
     ck_assert_int_eq(strbuf_status(&out), STATUS_TOO_LARGE);
-    strbuf_release(&out);
+    strbuf_cleanup(&out);
 }
 END_TEST
 
@@ -110,7 +110,7 @@ START_TEST(an_etag_that_would_end_its_header_is_not_written) {
         strbuf_init(&out, 4096);
         table_batch_write("https://acct.table.core.windows.net", "t", &operation, 1, "3f2a", &out);
         ck_assert_int_eq(strbuf_status(&out), STATUS_INVALID_ARGUMENT);
-        strbuf_release(&out);
+        strbuf_cleanup(&out);
     }
 }
 END_TEST
@@ -283,7 +283,7 @@ START_TEST(an_answer_cut_short_anywhere_is_refused_and_leaves_the_output_alone) 
         ck_assert_int_eq(answer.answer_count, 0x5A5A5A5A);
     }
     ck_assert_int_eq(read_exactly(files[_i][1], body.data, end, 2, &answer, NULL), STATUS_OK);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 END_TEST
 
@@ -303,7 +303,7 @@ START_TEST(no_changed_byte_makes_the_reader_leave_the_body) {
         }
         body.data[i] = original;
     }
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 END_TEST
 
@@ -374,7 +374,7 @@ START_TEST(a_hostile_body_of_megabytes_is_read_in_linear_time) {
     ck_assert_int_eq(
         table_batch_read("multipart/mixed; boundary=b", body.data, body.length, 1, &answer, NULL),
         STATUS_MALFORMED);
-    strbuf_release(&body);
+    strbuf_cleanup(&body);
 }
 END_TEST
 

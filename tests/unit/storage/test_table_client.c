@@ -253,7 +253,7 @@ START_TEST(a_literal_is_quoted_and_its_quotes_doubled) {
         strbuf_init(&filter, 100);
         table_append_literal(&filter, cases[i][0]);
         ck_assert_str_eq(filter.data, cases[i][1]);
-        strbuf_release(&filter);
+        strbuf_cleanup(&filter);
     }
 }
 END_TEST

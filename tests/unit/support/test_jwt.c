@@ -36,7 +36,7 @@ static void append_base64url(struct strbuf *out, const void *data, size_t length
             strbuf_append_char(out, *c);
         }
     }
-    strbuf_release(&plain);
+    strbuf_cleanup(&plain);
 }
 
 /* Signs header.claims with the app's key. */
@@ -67,7 +67,7 @@ static void write_thumbprint(char out[64]) {
     ck_assert_int_eq(X509_digest(certificate, EVP_sha256(), digest, &length), 1);
     append_base64url(&text, digest, length);
     snprintf(out, 64, "%s", text.data);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     X509_free(certificate);
 }
 
@@ -127,7 +127,7 @@ START_TEST(an_assertion_is_taken_only_as_entra_id_takes_it) {
         .certificate = certificates.app, .client_id = CLIENT, .audience = AUDIENCE};
     char complaint[JWT_COMPLAINT_BYTES] = "";
     bool taken = jwt_check_assertion(text.data, &expected, complaint);
-    strbuf_release(&text);
+    strbuf_cleanup(&text);
     ck_assert_str_eq(complaint, or (assertion->fault, ""));
     ck_assert_int_eq(taken, assertion->fault == NULL);
 }
@@ -162,7 +162,7 @@ START_TEST(access_tokens_differ_and_carry_their_time) {
     ck_assert(json_int64(json, "nbf", &from_s) && json_int64(json, "exp", &to_s));
     ck_assert_int_eq(to_s - from_s, 10);
     cJSON_Delete(json);
-    strbuf_release(&claims);
+    strbuf_cleanup(&claims);
     free(one), free(other);
 }
 END_TEST

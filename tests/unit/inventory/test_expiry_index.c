@@ -1,5 +1,5 @@
 /* The index in the order of its requests; what it finds and costs is in tests/integration/test_inventory_store_table.c. */
-#include "inventory/due_index.h"
+#include "inventory/expiry_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ START_TEST(a_commit_that_cannot_be_noted_is_not_sent) {
 }
 END_TEST
 
-static struct product_ids find_due(void) {
+static struct product_ids find_expired(void) {
     struct product_ids due = {.ids = NULL};
     struct error err = {.status = STATUS_OK};
     enum status status = inventory_store_find_due_and_wait(&table.base, RESERVED_MS, &due, &err);
@@ -74,13 +74,13 @@ static struct product_ids find_due(void) {
 
 /* Product P is due, and nothing else. */
 static void find_product(void) {
-    struct product_ids due = find_due();
+    struct product_ids due = find_expired();
     ck_assert_uint_eq(due.count, 1);
     ck_assert_str_eq(due.ids[0], "P");
     free(due.ids);
 }
 
-static enum status finish_due(int *purged) {
+static enum status clean_up_expired(int *purged) {
     struct error err;
     return inventory_store_finish_due_and_wait(&table.base, "P", RESERVED_MS, purged, &err);
 }
@@ -98,7 +98,7 @@ START_TEST(rows_whose_deletion_was_not_answered_are_deleted_one_by_one) {
         412, "UpdateConditionNotSatisfied"); /* and under the second key there is a new record */
     push_done(1);                            /* the index's row */
     find_product();
-    ck_assert_int_eq(finish_due(&purged), STATUS_OK);
+    ck_assert_int_eq(clean_up_expired(&purged), STATUS_OK);
     ck_assert_int_eq(purged, 0);
     ck_assert_uint_eq(http_fake_count(fake), 7);
     ck_assert_ptr_nonnull(strstr(http_fake_request(fake, 5)->body, "If-Match: W/\"2\""));
@@ -111,7 +111,7 @@ START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
     push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
     push_answer(403, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
     find_product();
-    ck_assert_int_eq(finish_due(&purged), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(clean_up_expired(&purged), STATUS_UNAUTHORIZED);
     ck_assert_int_eq(purged, -1);
     ck_assert_uint_eq(http_fake_count(fake), 2);
 }
@@ -119,7 +119,7 @@ END_TEST
 
 START_TEST(what_no_search_has_met_is_left_to_the_next_one) {
     int purged = -1;
-    ck_assert_int_eq(finish_due(&purged), STATUS_OK);
+    ck_assert_int_eq(clean_up_expired(&purged), STATUS_OK);
     ck_assert_int_eq(purged, 0);
     ck_assert_uint_eq(http_fake_count(fake), 0);
 }
@@ -137,7 +137,7 @@ START_TEST(a_row_that_this_program_did_not_write_does_not_keep_the_others_from_b
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("due_index");
+    Suite *suite = suite_create("expiry_index");
     TCase *tcase = tcase_create("against a script");
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_loop_test(tcase, a_reservation_in_another_minute_is_noted_before_its_commit_is_sent,

@@ -1,11 +1,11 @@
-#include "inventory/due_index.h"
+#include "inventory/expiry_index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "inventory/due_purge.h"
+#include "inventory/expiry_cleanup.h"
 #include "inventory/store_operation.h"
 #include "storage/table_client.h"
 
@@ -16,18 +16,18 @@ enum {
     FILTER_MAX_BYTES = 256,
 };
 
-void due_index_init(struct due_index *index, struct inventory_store *store,
-                    struct storage_client *client, const char *table) {
-    *index = (struct due_index){.store = store, .client = client, .table = table};
+void expiry_index_init(struct expiry_index *index, struct inventory_store *store,
+                       struct storage_client *client, const char *table) {
+    *index = (struct expiry_index){.store = store, .client = client, .table = table};
 }
 
-void due_index_release(struct due_index *index) {
+void expiry_index_cleanup(struct expiry_index *index) {
     free(index->seen);
 }
 
 /* ---- adding ---- */
 
-int64_t due_index_expiry_ms(int64_t expires_ms) {
+int64_t expiry_index_expiry_ms(int64_t expires_ms) {
     return expires_ms - expires_ms % MINUTE_MS;
 }
 
@@ -45,7 +45,7 @@ static bool row_of_change(const struct product_state *state, struct product *aft
             return false;
         }
         *row = (struct due_row){.kind = DUE_RESERVATION,
-                                .time_ms = due_index_expiry_ms(state->changed[at]->expires_ms)};
+                                .time_ms = expiry_index_expiry_ms(state->changed[at]->expires_ms)};
         indexed_ms = &after->indexed_due_ms;
     } else {
         int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
@@ -57,8 +57,8 @@ static bool row_of_change(const struct product_state *state, struct product *aft
     return is_new;
 }
 
-bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at,
-                        struct due_row *out) {
+bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
+                           struct due_row *out) {
     bool found = false;
     while (!found && *at < state->changed_count + state->record_count) {
         found = row_of_change(state, after, (*at)++, out);
@@ -69,22 +69,22 @@ bool due_index_next_row(const struct product_state *state, struct product *after
     return found;
 }
 
-void due_index_insert_start(struct due_index *index, struct table_call *call,
-                            const struct due_row *row, int64_t deadline_ms, table_done done,
-                            void *context) {
+void expiry_index_insert_start(struct expiry_index *index, struct table_call *call,
+                               const struct due_row *row, int64_t deadline_ms, table_done done,
+                               void *context) {
     struct strbuf entity;
     strbuf_init(&entity, SIZE_MAX);
     product_entity_write_due(row, &entity);
     table_insert_start(call, index->client, index->table, strbuf_text(&entity), deadline_ms, done,
                        context);
-    strbuf_release(&entity);
+    strbuf_cleanup(&entity);
 }
 
 /* ---- finding ---- */
 
 struct due_search {
     struct store_operation base;
-    struct due_index *index;
+    struct expiry_index *index;
     struct product_ids *out;
     struct table_call call;
     struct strbuf filter;
@@ -160,7 +160,7 @@ static void on_rows(void *context, enum status status, const struct error *err) 
         error_wrap(&failure, "finding what is due");
     }
     free(search->rows);
-    strbuf_release(&search->filter);
+    strbuf_cleanup(&search->filter);
     store_operation_end(&search->base, status, &failure);
 }
 
@@ -171,8 +171,8 @@ static void end_unwritten(struct store_operation *operation) {
     on_rows(search, err.status, &err);
 }
 
-void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out,
-                    inventory_store_done done, void *context) {
+void expiry_index_find(struct expiry_index *index, int64_t now_ms, struct product_ids *out,
+                       inventory_store_done done, void *context) {
     struct due_search *search = store_operation_new(index->store, sizeof *search, done, context);
     if (search == NULL) {
         return;
@@ -199,14 +199,14 @@ void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids 
 
 struct due_finish {
     struct store_operation base;
-    struct due_index *index;
+    struct expiry_index *index;
     const char *product_id;
-    struct due_purge_row *rows; /* of the index, that are to go */
+    struct expiry_cleanup_row *rows; /* of the index, that are to go */
     size_t count;
     bool has_records; /* there are rows for records among them */
     int records_purged;
     int *out_records_purged;
-    struct due_purge purge;
+    struct expiry_cleanup purge;
 };
 
 static bool is_over(const struct due_row *row, int64_t now_ms) {
@@ -215,7 +215,7 @@ static bool is_over(const struct due_row *row, int64_t now_ms) {
 }
 
 /* The rows of a product that the last find met: from the one that is returned to before `*out_behind`. */
-static const struct due_row *rows_seen(const struct due_index *index, const char *product_id,
+static const struct due_row *rows_seen(const struct expiry_index *index, const char *product_id,
                                        const struct due_row **out_behind) {
     struct due_row key = {.kind = DUE_RECORD};
     snprintf(key.product_id, sizeof key.product_id, "%s", product_id);
@@ -247,7 +247,7 @@ static enum status collect_rows(struct due_finish *finish, int64_t now_ms) {
     }
     for (; row != behind; row++) {
         if (is_over(row, now_ms)) {
-            struct due_purge_row *over = &finish->rows[finish->count++];
+            struct expiry_cleanup_row *over = &finish->rows[finish->count++];
             product_entity_due_key(row, over->row_key);
             snprintf(over->etag, sizeof over->etag, "*");
             finish->has_records = finish->has_records || row->kind == DUE_RECORD;
@@ -269,8 +269,8 @@ static void on_rows_purged(void *context, enum status status, const struct error
 }
 
 static void purge_rows(struct due_finish *finish) {
-    due_purge_rows_start(&finish->purge, finish->index->client, finish->index->table, DUE_PARTITION,
-                         finish->rows, finish->count, on_rows_purged, finish);
+    expiry_cleanup_rows_start(&finish->purge, finish->index->client, finish->index->table,
+                              DUE_PARTITION, finish->rows, finish->count, on_rows_purged, finish);
 }
 
 static void on_records_purged(void *context, enum status status, const struct error *err) {
@@ -288,8 +288,8 @@ static void end_without_rows(struct store_operation *operation) {
     on_rows_purged(operation, STATUS_OK, &none);
 }
 
-void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms,
-                      int *out_records_purged, inventory_store_done done, void *context) {
+void expiry_index_finish(struct expiry_index *index, const char *product_id, int64_t now_ms,
+                         int *out_records_purged, inventory_store_done done, void *context) {
     struct due_finish *finish = store_operation_new(index->store, sizeof *finish, done, context);
     if (finish == NULL) {
         return;
@@ -302,8 +302,8 @@ void due_index_finish(struct due_index *index, const char *product_id, int64_t n
         error_set(&err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);
         store_operation_fail(&finish->base, index->store->platform->loop, &err);
     } else if (finish->has_records) {
-        due_purge_records_start(&finish->purge, index->client, index->table, product_id, now_ms,
-                                on_records_purged, finish);
+        expiry_cleanup_records_start(&finish->purge, index->client, index->table, product_id,
+                                     now_ms, on_records_purged, finish);
     } else if (finish->count > 0) {
         purge_rows(finish);
     } else {

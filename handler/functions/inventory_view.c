@@ -1,4 +1,4 @@
-#include "functions/inventory_picture.h"
+#include "functions/inventory_view.h"
 
 #include <inttypes.h>
 
@@ -20,7 +20,7 @@ static cJSON *make_reservation(const struct reservation *reservation) {
     return api_answer_body(item, complete);
 }
 
-static enum status append_reservation(struct inventory_picture *picture,
+static enum status append_reservation(struct inventory_view *picture,
                                       const struct reservation *reservation) {
     cJSON *item = make_reservation(reservation);
     char *text = item == NULL ? NULL : cJSON_PrintUnformatted(item);
@@ -35,10 +35,10 @@ static enum status append_reservation(struct inventory_picture *picture,
     return STATUS_OK;
 }
 
-void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state,
-                             int64_t now_ms, struct strbuf *out) {
+void inventory_view_begin(struct inventory_view *picture, const struct product_state *state,
+                          int64_t now_ms, struct strbuf *out) {
     *picture =
-        (struct inventory_picture){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
+        (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
     int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
     /* No character that a product's id may have needs an escape (inventory.h). */
     strbuf_appendf(out,
@@ -48,8 +48,8 @@ void inventory_picture_begin(struct inventory_picture *picture, const struct pro
                    state->product.id, total, total - reserved, reserved);
 }
 
-enum status inventory_picture_write(struct inventory_picture *picture, size_t count,
-                                    bool *out_is_complete) {
+enum status inventory_view_write(struct inventory_view *picture, size_t count,
+                                 bool *out_is_complete) {
     const struct reservation_list *list = &picture->state->reservations;
     enum status status = STATUS_OK;
     for (; status == STATUS_OK && count > 0 && picture->next < list->count;

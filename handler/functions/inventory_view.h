@@ -1,10 +1,10 @@
 /*
- * inventory_picture.h - a product as GetInventory shows it: its quantities and its active reservations, by expiry.
+ * inventory_view.h - a product as GetInventory shows it: its quantities and its active reservations, by expiry.
  *
  * A product may have 100,000 reservations. So its text can be written piece by piece, with other work in between.
  */
-#ifndef FUNCTIONS_INVENTORY_PICTURE_H
-#define FUNCTIONS_INVENTORY_PICTURE_H
+#ifndef FUNCTIONS_INVENTORY_VIEW_H
+#define FUNCTIONS_INVENTORY_VIEW_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 #include "base/strbuf.h"
 #include "inventory/product_state.h"
 
-struct inventory_picture {
+struct inventory_view {
     const struct product_state
         *state;         /* borrowed; it has all rows, in the order in which they expire */
     int64_t now_ms;     /* on storage's clock */
@@ -23,14 +23,14 @@ struct inventory_picture {
 };
 
 /* Begins a picture: appends all but the reservations to `out`. */
-void inventory_picture_begin(struct inventory_picture *picture, const struct product_state *state,
-                             int64_t now_ms, struct strbuf *out);
+void inventory_view_begin(struct inventory_view *picture, const struct product_state *state,
+                          int64_t now_ms, struct strbuf *out);
 
 /*
  * Appends at most `count` (> 0) reservations, and the end once all are written. *out_is_complete: that was done.
  * STATUS_NO_MEMORY, STATUS_TOO_LARGE: the text is not whole, and never will be.
  */
-enum status inventory_picture_write(struct inventory_picture *picture, size_t count,
-                                    bool *out_is_complete) MUST_CHECK;
+enum status inventory_view_write(struct inventory_view *picture, size_t count,
+                                 bool *out_is_complete) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * due_index.h - the table's own list of what falls due when: reconciliation reads it instead of the products.
+ * expiry_index.h - the table's own list of what falls due when: reconciliation reads it instead of the products.
  *
  * Vocabulary   bucket   the minute in which reservations expire, or the hour within which records are kept
  *              row      "something of this product falls into this bucket"; product_entity.h has its layout
@@ -20,8 +20,8 @@
  *                some rows taken away              the rest is found by the next round
  * Threads      The loop's.
  */
-#ifndef INVENTORY_DUE_INDEX_H
-#define INVENTORY_DUE_INDEX_H
+#ifndef INVENTORY_EXPIRY_INDEX_H
+#define INVENTORY_EXPIRY_INDEX_H
 
 #include "inventory/inventory_store.h"
 #include "inventory/product_entity.h"
@@ -29,7 +29,7 @@
 
 enum { DUE_GRACE_MS = 2 * 60 * 1000 };
 
-struct due_index {
+struct expiry_index {
     struct inventory_store *store; /* whose operations these are */
     struct storage_client *client;
     const char *table;
@@ -39,42 +39,42 @@ struct due_index {
 };
 
 /* Borrows all of them, which must outlive it. */
-void due_index_init(struct due_index *index, struct inventory_store *store,
-                    struct storage_client *client, const char *table);
-void due_index_release(struct due_index *index);
+void expiry_index_init(struct expiry_index *index, struct inventory_store *store,
+                       struct storage_client *client, const char *table);
+void expiry_index_cleanup(struct expiry_index *index);
 
 /*
  * Gives the index rows that a commit of `state` as `after` needs, one with each call, until it
  * returns false. `at` is zero at first. `after` then says that the row is there. So if it cannot be
  * inserted, the commit must not be sent.
  */
-bool due_index_next_row(const struct product_state *state, struct product *after, size_t *at,
-                        struct due_row *out);
+bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
+                           struct due_row *out);
 
 /*
  * Returns the minute in which a reservation expires. indexed_due_ms may be set to it once its row
  * is there.
  */
-int64_t due_index_expiry_ms(int64_t expires_ms);
+int64_t expiry_index_expiry_ms(int64_t expires_ms);
 
 /*
  * Inserts a row.
  * STATUS_ALREADY_EXISTS  it was there already; as good as STATUS_OK
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
  */
-void due_index_insert_start(struct due_index *index, struct table_call *call,
-                            const struct due_row *row, int64_t deadline_ms, table_done done,
-                            void *context);
+void expiry_index_insert_start(struct expiry_index *index, struct table_call *call,
+                               const struct due_row *row, int64_t deadline_ms, table_done done,
+                               void *context);
 
-/* A store's find_due, in one query (a request for each 1,000 rows). */
-void due_index_find(struct due_index *index, int64_t now_ms, struct product_ids *out,
-                    inventory_store_done done, void *context);
+/* A store's find_expired, in one query (a request for each 1,000 rows). */
+void expiry_index_find(struct expiry_index *index, int64_t now_ms, struct product_ids *out,
+                       inventory_store_done done, void *context);
 
 /*
- * A store's finish_due, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
+ * A store's clean_up_expired, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
  * and, if there are rows for records among them, a query and a request for each 100 records.
  */
-void due_index_finish(struct due_index *index, const char *product_id, int64_t now_ms,
-                      int *out_records_purged, inventory_store_done done, void *context);
+void expiry_index_finish(struct expiry_index *index, const char *product_id, int64_t now_ms,
+                         int *out_records_purged, inventory_store_done done, void *context);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * lease_manager_parts.h - what the files of the lease manager have in common, for nobody else.
+ * lease_manager_internal.h - what the files of the lease manager have in common, for nobody else.
  *
  * Files    lease_manager.c          life cycle, stopping, and a lease in its owner's hand
  *          lease_manager_acquire.c  acquiring a lease, and ending somebody else's
@@ -13,8 +13,8 @@
  *          Owners on other threads reach the loop by tasks. No owner is called from inside a call
  *          of his own: what a call makes due is done when the loop comes to the manager's timer.
  */
-#ifndef LEASE_LEASE_MANAGER_PARTS_H
-#define LEASE_LEASE_MANAGER_PARTS_H
+#ifndef LEASE_LEASE_MANAGER_INTERNAL_H
+#define LEASE_LEASE_MANAGER_INTERNAL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
