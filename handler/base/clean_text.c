@@ -6,18 +6,21 @@
 
 #include "base/utf8.h"
 
-/* A signature has 44 characters, an id 36. No word of a message is so long. */
+/* A signature has 44 characters and an id 36. No word of a message is this long. */
 enum { SECRET_LENGTH = 40 };
 
 #define SPACES_AND_QUOTES " \t\"'<>`"
 #define PUNCTUATION ":=,;(){}[]|\\"
 #define REMOVED "***"
 
-/* Words before secrets, and how many pieces of text behind them belong to the secret. */
+/*
+ * Words that stand before secrets, and how many pieces after them are the secret. A word that needs
+ * a colon is otherwise ordinary text: "the Authorization header".
+ */
 static const struct {
     const char *word;
     int pieces;
-    bool needs_colon; /* else it is a word like others: "the Authorization header" */
+    bool needs_colon;
 } names[] = {
     {"authorization", 2, true}, {"sharedkey", 1, false}, {"sharedkeylite", 1, false},
     {"bearer", 1, false},       {"basic", 1, false},     {"sig", 1, true},
@@ -40,7 +43,10 @@ static void append_removed(struct output *output) {
     append(output, REMOVED, strlen(REMOVED));
 }
 
-/* How many of the first `length` characters are among `set`, or, where `inside` is false, are not. */
+/*
+ * Returns how many characters at the start of `text` are in `set`, or, with `inside` false, are not
+ * in it.
+ */
 static size_t span(const char *text, size_t length, const char *set, bool inside) {
     size_t count = 0;
     while (count < length && (strchr(set, text[count]) != NULL) == inside) {
@@ -59,7 +65,10 @@ static bool contains(const char *text, size_t length, const char *word) {
     return false;
 }
 
-/* The index of the name that the piece is, or begins with before a colon; -1: none. `length` is that of all text from the piece on. */
+/*
+ * Returns the index of the name that a piece begins with, or -1. `word_length` is the piece up to
+ * its first punctuation; `length` is all the text from the piece to the end of the line.
+ */
 static int find_name(const char *piece, size_t word_length, size_t length) {
     size_t behind =
         word_length + span(piece + word_length, length - word_length, SPACES_AND_QUOTES "\\", true);
@@ -79,12 +88,12 @@ static bool may_be_secret(const char *piece, size_t length) {
            contains(piece, length, "sig%3d") || (length > 3 && strncmp(piece, "eyJ", 3) == 0);
 }
 
-/* Copies a piece that follows no name. */
+/* Copies a piece that no name stands before. The query of an address is removed. */
 static void append_piece(struct output *output, const char *piece, size_t length) {
     size_t address = span(piece, length, "?", false);
     if (may_be_secret(piece, length)) {
         append_removed(output);
-    } else if (address + 1 < length) { /* a query follows */
+    } else if (address + 1 < length) {
         append(output, piece, address + 1);
         append_removed(output);
     } else {
@@ -92,7 +101,10 @@ static void append_piece(struct output *output, const char *piece, size_t length
     }
 }
 
-/* Pieces are what stands between spaces and quotes; punctuation at their begin stands alone. */
+/*
+ * A piece is the text between two spaces or quotes, without the punctuation before it. A name sets
+ * how many of the next pieces are removed.
+ */
 static void clean(struct output *output, const char *text, size_t length) {
     int secret_pieces = 0;
     for (size_t at = 0; at < length;) {

@@ -4,7 +4,7 @@
 
 static int64_t read_ms(clockid_t id) {
     struct timespec time;
-    clock_gettime(id, &time); /* cannot fail for a clock that Linux has and a valid pointer */
+    clock_gettime(id, &time); /* it cannot fail: Linux has both clocks */
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 

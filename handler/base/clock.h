@@ -1,11 +1,12 @@
 /*
- * clock.h - the two clocks of the program, passed in so that tests can step them.
+ * clock.h - the two clocks of the program. They are passed in, so that tests can step them.
  *
- * Vocabulary   now    milliseconds on a clock that never jumps and counts suspended time (CLOCK_BOOTTIME); its zero means
- *                     nothing. Every deadline, expiry and interval is reckoned on it.
- *              wall   milliseconds since 1970-01-01T00:00:00Z; may jump. Only for headers, logs, and storage_clock's
- *                     stand-in before storage has been heard.
- * Threads: the system clock may be read from any thread.
+ * Vocabulary   now    milliseconds on a clock that never jumps and counts suspended time
+ *                     (CLOCK_BOOTTIME). Its zero has no meaning. Every deadline, expiry and
+ *                     interval uses this clock.
+ *              wall   milliseconds since 1970-01-01T00:00:00Z; it may jump. It is for headers and
+ *                     logs only, and for storage_clock until storage has answered once.
+ * Threads      Any thread may read the system clock.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
@@ -17,7 +18,7 @@ struct clock {
     int64_t (*wall_ms)(const struct clock *clock);
 };
 
-/* The machine's clock. Static. */
+/* Returns the machine's clock, which is static. */
 const struct clock *clock_system(void);
 
 static inline int64_t clock_now_ms(const struct clock *clock) {
@@ -27,7 +28,7 @@ static inline int64_t clock_wall_ms(const struct clock *clock) {
     return clock->wall_ms(clock);
 }
 
-/* Of two times of one clock, or of two durations. */
+/* Both compare two times of one clock, or two durations. */
 static inline int64_t clock_min_ms(int64_t a_ms, int64_t b_ms) {
     return a_ms < b_ms ? a_ms : b_ms;
 }

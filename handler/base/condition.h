@@ -1,9 +1,11 @@
 /*
- * condition.h - condition variables whose waits end by a clock that nobody sets.
+ * condition.h - condition variables with timed waits that do not depend on the wall clock.
  *
- * It is CLOCK_MONOTONIC, which stands still while the machine is suspended: a wait may last longer than asked by that time.
- * What must not be late for it looks at base/clock.h each time it wakes, or has the I/O thread's timer.
- * Threads: as pthread_cond_t.
+ * Waits use CLOCK_MONOTONIC, which stands still while the machine is suspended. A wait may
+ * therefore last longer than asked. Code that must not be late reads base/clock.h each time it
+ * wakes, or uses a timer of the event loop.
+ *
+ * Threads      As for pthread_cond_t.
  */
 #ifndef BASE_CONDITION_H
 #define BASE_CONDITION_H
@@ -13,13 +15,19 @@
 #include <stdint.h>
 #include <time.h>
 
-/* To be destroyed with pthread_cond_destroy. Cannot fail with glibc or musl; the program ends if it does. */
+/*
+ * Makes a condition variable, to be destroyed with pthread_cond_destroy. This cannot fail with
+ * glibc or musl; if it does, the program ends.
+ */
 void condition_init(pthread_cond_t *condition);
 
-/* The moment `ms` (>= 0) from now, for condition_wait_until. */
+/* Returns the moment `ms` (0 or more) from now, for condition_wait_until. */
 struct timespec condition_deadline(int64_t ms);
 
-/* Waits, with `lock` held, for a signal or until then; may wake for nothing. False: the time is over. */
+/*
+ * Waits for a signal, at most until the moment `until`. The caller holds `lock`. As with any
+ * condition variable, it may return without a signal. Returns false if the time is over.
+ */
 bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock,
                           const struct timespec *until);
 

@@ -13,7 +13,7 @@ static _Thread_local const struct correlation *current;
 
 static void read_invocation_id(const struct http_headers *headers,
                                const struct random_source *random, char out[INVOCATION_ID_BYTES]) {
-    const char *id = http_headers_get(headers, "x-ms-invocation-id"); /* a proxied request's */
+    const char *id = http_headers_get(headers, "x-ms-invocation-id"); /* of a proxied request */
     if (id == NULL) {
         id = http_headers_get(headers, "X-Azure-Functions-InvocationId");
     }
@@ -26,7 +26,7 @@ static void read_invocation_id(const struct http_headers *headers,
     snprintf(out, INVOCATION_ID_BYTES, "%s", is_valid || made[0] != '\0' ? id : "unknown");
 }
 
-/* VERSION-TRACEID-PARENTID-FLAGS; a trace id of zeros is none. */
+/* traceparent is VERSION-TRACEID-PARENTID-FLAGS. A trace id of zeros counts as none. */
 static void read_trace_id(const struct http_headers *headers, char out[TRACE_ID_BYTES]) {
     const char *parent = http_headers_get(headers, "traceparent");
     out[0] = '\0';

@@ -1,11 +1,15 @@
 /*
- * correlation.h - whose request a thread works on, so that log lines and storage's own logs can be found by it.
+ * correlation.h - the request that a thread works on. Its ids go into our log lines and into the
+ * requests to storage, so that both can be searched by them.
  *
- * Vocabulary   invocation id   the host's name for one call; it is the caller's x-ms-request-id, too
- *              trace id        of the distributed trace that the call belongs to (W3C Trace Context, traceparent)
- * Rules        The one thread-local variable of the program. Whoever serves a request sets it around that, and whoever does
- *              work for another's request (a batch) names that one while it does. No decision depends on it.
- * Threads: each has its own; a struct correlation must stay while it is in use.
+ * Vocabulary   invocation id   the host's name for one call; callers see it as x-ms-request-id
+ *              trace id        names the distributed trace that the call belongs to (W3C Trace
+ *                              Context, traceparent)
+ * Rules        The current request is the only thread-local variable of the program. Code that
+ *              serves a request sets it before, and restores the previous one after. A batch that
+ *              works for several requests sets each of them while it works for it. No decision
+ *              depends on it.
+ * Threads      Each thread has its own. A struct correlation must live as long as it is current.
  */
 #ifndef BASE_CORRELATION_H
 #define BASE_CORRELATION_H
@@ -21,17 +25,20 @@ struct correlation {
 };
 
 /*
- * What a request's headers say: x-ms-invocation-id or X-Azure-Functions-InvocationId, and
- * traceparent. An id that is missing, too long or made of more than letters, digits, '-' and '_' is
- * replaced by a new one, made with `random`; such a trace id counts as none.
+ * Reads the ids from a request's headers. The invocation id is x-ms-invocation-id or
+ * X-Azure-Functions-InvocationId; the trace id comes from traceparent.
+ *
+ * An invocation id is valid if it is short enough and consists of letters, digits, '-' and '_'. A
+ * missing or invalid one is replaced by a new one, made with `random`. An invalid trace id becomes
+ * "".
  */
 void correlation_read(const struct http_headers *headers, const struct random_source *random,
                       struct correlation *out);
 
-/* Makes it this thread's, and returns the one before. NULL: none. */
+/* Makes `correlation` (NULL: none) the current one of this thread, and returns the previous one. */
 const struct correlation *correlation_use(const struct correlation *correlation);
 
-/* This thread's; NULL: it works on no request. */
+/* Returns the current one of this thread, or NULL if it works on no request. */
 const struct correlation *correlation_current(void);
 
 #endif

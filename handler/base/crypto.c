@@ -19,13 +19,14 @@
 /* ---- random bytes ---- */
 
 /*
- * The kernel's generator, since to set up OpenSSL's own takes a third of all instructions of a
- * start. It costs as much for 16 bytes as for most of a block, so a block is fetched ahead. What is
- * handed out is wiped: nobody finds an id here that was used.
+ * Random bytes come from the kernel's generator: setting up OpenSSL's own takes a third of all
+ * instructions of a start. The kernel needs about as long for 16 bytes as for 256, so a block is
+ * fetched ahead. Bytes that were handed out are wiped, so that a memory dump shows no used id.
  */
-enum { RANDOM_BLOCK_BYTES = 256 }; /* getentropy gives so much at most */
+enum { RANDOM_BLOCK_BYTES = 256 }; /* the most that getentropy gives */
 
-static pthread_mutex_t random_lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+/* The lock guards the block. `random_left` is how many of its first bytes are unused. */
+static pthread_mutex_t random_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned char random_block[RANDOM_BLOCK_BYTES];
 static size_t random_left;
 
@@ -37,7 +38,7 @@ static void unlock_random(void) {
     pthread_mutex_unlock(&random_lock);
 }
 
-/* In a child process: its parent hands out the same bytes. */
+/* Runs in a child process, whose copy of the block has the bytes that its parent will hand out. */
 static void forget_random(void) {
     crypto_wipe(random_block, sizeof random_block);
     random_left = 0;
@@ -50,7 +51,7 @@ static void prepare_for_fork(void) {
     is_fork_safe = pthread_atfork(lock_random, unlock_random, forget_random) == 0;
 }
 
-/* Fills `out` without the block. */
+/* Fills `out` from the kernel, without the block. */
 static bool draw_random(unsigned char *out, size_t length) {
     for (size_t at = 0; at < length; at += RANDOM_BLOCK_BYTES) {
         size_t part = length - at < RANDOM_BLOCK_BYTES ? length - at : RANDOM_BLOCK_BYTES;
@@ -69,7 +70,7 @@ static bool fill_random_block(void) {
     return true;
 }
 
-/* With the lock held. */
+/* The caller holds the lock. */
 static bool take_random(void *out, size_t length) {
     if (random_left < length && !fill_random_block()) {
         return false;
@@ -127,10 +128,10 @@ enum status crypto_hmac_sign(struct crypto_hmac *hmac, const void *data, size_t 
                              unsigned char out[SHA256_BYTES]) {
     unsigned char mac[SHA256_BYTES];
     size_t mac_length = 0;
-    bool ok = EVP_MAC_init(hmac->context, NULL, 0, NULL) == 1 && /* begins anew with the same key */
-              EVP_MAC_update(hmac->context, data, length) == 1 &&
-              EVP_MAC_final(hmac->context, mac, &mac_length, sizeof mac) == 1 &&
-              mac_length == sizeof mac;
+    bool ok =
+        EVP_MAC_init(hmac->context, NULL, 0, NULL) == 1 && /* starts again with the same key */
+        EVP_MAC_update(hmac->context, data, length) == 1 &&
+        EVP_MAC_final(hmac->context, mac, &mac_length, sizeof mac) == 1 && mac_length == sizeof mac;
     if (ok) {
         memcpy(out, mac, sizeof mac);
     }
@@ -145,7 +146,10 @@ void crypto_hmac_cleanup(struct crypto_hmac *hmac) {
 
 /* ---- base64 ---- */
 
-/* Base64 goes in blocks through the stack, since OpenSSL counts in int and wants the whole output at once. */
+/*
+ * Base64 goes through the stack in blocks: OpenSSL counts in int and needs room for the whole
+ * output at once.
+ */
 enum { BLOCK_BYTES = 768, BLOCK_TEXT_BYTES = BLOCK_BYTES / 3 * 4 };
 
 void crypto_base64_encode(const void *data, size_t length, struct strbuf *out) {
@@ -177,19 +181,27 @@ void crypto_base64url_encode(const void *data, size_t length, struct strbuf *out
     strbuf_cleanup_wipe(&text);
 }
 
-/* The last group of four characters, two of which at most are padding: are the bits that encode no byte zero (RFC 4648, 3.5)? */
+/*
+ * Returns whether the bits that encode no byte are zero (RFC 4648 section 3.5). `last_group` is the
+ * last four characters, of which 0 to 2 are padding.
+ */
 static bool unused_bits_are_zero(const unsigned char *last_group, size_t padding) {
     unsigned char bytes[3];
     if (EVP_DecodeBlock(bytes, last_group, 4) != 3) {
         return false;
     }
-    /* OpenSSL takes padding for zero bits, so those bits are all that the dropped bytes can hold. */
+    /*
+     * OpenSSL reads padding as zero bits. So the dropped bytes hold the unused bits, and no others.
+     */
     bool zero = (padding < 1 || bytes[2] == 0) && (padding < 2 || bytes[1] == 0);
     crypto_wipe(bytes, sizeof bytes);
     return zero;
 }
 
-/* OpenSSL's decoder skips white space and takes '=' anywhere; so the text is checked before it is decoded. */
+/*
+ * Checks the text before it is decoded, because OpenSSL's decoder skips white space and accepts '='
+ * anywhere.
+ */
 static bool is_base64(const char *text, size_t length, size_t padding) {
     if (length % 4 != 0 || padding > 2 || strspn(text + length - padding, "=") != padding) {
         return false;
@@ -219,8 +231,8 @@ enum status crypto_base64_decode(const char *text, struct strbuf *out) {
 
 enum { RSA_LEAST_BITS = 2048, RSA_MOST_BITS = CRYPTO_SIGNATURE_MAX_BYTES * 8 };
 
-/* OpenSSL would ask for a passphrase on the terminal. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is OpenSSL's */
+/* Without this callback OpenSSL asks for a passphrase on the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): OpenSSL declares the type */
 static int no_passphrase(char *buffer, int size, int is_writing, void *user) {
     (void)buffer, (void)size, (void)is_writing, (void)user;
     return -1;
@@ -247,7 +259,7 @@ static enum status read_key(const char *pem, size_t length, EVP_PKEY **out, stru
     return STATUS_OK;
 }
 
-/* The certificate of `key` among those in the text; NULL: it is not there. */
+/* Returns the certificate of `key` among those in the text, or NULL. */
 static X509 *find_certificate(BIO *text, const EVP_PKEY *key) {
     X509 *certificate;
     while ((certificate = PEM_read_bio_X509(text, NULL, no_passphrase, NULL)) != NULL) {
@@ -324,12 +336,4 @@ enum status crypto_sign_rs256(const struct crypto_identity *identity, const void
     }
     *out_length = signature_length;
     return STATUS_OK;
-}
-
-/* ---- wiping ---- */
-
-void crypto_wipe(void *data, size_t length) {
-    if (length > 0) {
-        explicit_bzero(data, length); /* OPENSSL_cleanse does the same in four times the time */
-    }
 }

@@ -6,11 +6,11 @@
 
 #include <stddef.h>
 
-/* The digits by their value. */
+/* The digits, each at the index of its value. */
 #define HEX_LOWER "0123456789abcdef"
 #define HEX_UPPER "0123456789ABCDEF"
 
-/* Writes two lower-case digits for each byte, and a NUL: 2 * length + 1 characters. */
+/* Writes two lower-case digits for each byte and a NUL, which takes 2 * length + 1 characters. */
 static inline void hex_encode(const void *bytes, size_t length, char *out) {
     const unsigned char *from = bytes;
     for (size_t i = 0; i < length; i++) {
@@ -20,7 +20,7 @@ static inline void hex_encode(const void *bytes, size_t length, char *out) {
     *out = '\0';
 }
 
-/* The value of a hexadecimal digit, upper or lower case; -1 for any other character. */
+/* Returns the value of a hexadecimal digit of either case, or -1 for any other character. */
 static inline int hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';

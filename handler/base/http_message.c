@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/crypto.h"
+#include "base/crypto_wipe.h"
 
 void http_headers_init(struct http_headers *headers) {
     *headers = (struct http_headers){0};
@@ -39,7 +39,7 @@ static bool make_room_for_item(struct http_headers *headers) {
     return true;
 }
 
-/* Moves the text to a larger place. Not realloc, which would leave a copy of secrets behind. */
+/* Moves the text to a larger place. realloc would leave a copy of secrets behind. */
 static bool grow_text(struct http_headers *headers, size_t capacity) {
     char *text = malloc(capacity);
     if (text == NULL) {
@@ -52,7 +52,7 @@ static bool grow_text(struct http_headers *headers, size_t capacity) {
             item->name = text + (item->name - headers->text);
             item->value = text + (item->value - headers->text);
         }
-        crypto_wipe(headers->text, headers->text_capacity); /* what was printed in part, too */
+        crypto_wipe(headers->text, headers->text_capacity); /* also text that was printed in part */
         free(headers->text);
     }
     headers->text = text;
@@ -60,7 +60,7 @@ static bool grow_text(struct http_headers *headers, size_t capacity) {
     return true;
 }
 
-/* Room for `length` more bytes of text. */
+/* Makes room for `length` more bytes of text. Returns false if there is no memory. */
 static bool make_room_for_text(struct http_headers *headers, size_t length) {
     size_t needed = headers->text_length + length;
     if (needed <= headers->text_capacity) {
@@ -75,7 +75,7 @@ static bool is_one_line(const char *text, size_t length) {
            memchr(text, '\0', length) == NULL;
 }
 
-/* Copies bytes and a NUL to the end of the text, where there is room. */
+/* Copies bytes and a NUL to the end of the text. The caller has made room. */
 static char *append(struct http_headers *headers, const char *bytes, size_t length) {
     char *start = headers->text + headers->text_length;
     memcpy(start, bytes, length);
@@ -110,7 +110,10 @@ void http_headers_add(struct http_headers *headers, const char *name, const char
     http_headers_add_bytes(headers, name, strlen(name), value, strlen(value));
 }
 
-/* Prints behind the text without adding to it. Returns the length, or -1: no memory. */
+/*
+ * Prints after the end of the text, without making it part of the text. Returns the length, or -1
+ * if there is no memory.
+ */
 PRINTF_LIKE(2, 0)
 static int print_behind(struct http_headers *headers, const char *format, va_list arguments) {
     va_list again;
@@ -141,7 +144,7 @@ static enum status add_printed(struct http_headers *headers, const char *name, c
     const char *value = headers->text + headers->text_length;
     if (value_length < 0 || !is_one_line(name, name_length) ||
         !is_one_line(value, (size_t)value_length)) {
-        /* It may be a secret, and no later wipe would reach behind the text. */
+        /* The value may be a secret, and a later wipe does not reach behind the text. */
         crypto_wipe(headers->text + start, headers->text_capacity - start);
         headers->text_length = start;
         return value_length < 0 ? STATUS_NO_MEMORY : STATUS_INVALID_ARGUMENT;
@@ -162,7 +165,7 @@ void http_headers_addf(struct http_headers *headers, const char *name, const cha
     va_end(arguments);
 }
 
-/* Whether two names may be the same but for their case: cheaper than strcasecmp, and mostly not. */
+/* Compares first letters in any case. It rules out most names at less cost than strcasecmp. */
 static bool may_be_same(const char *a, const char *b) {
     return ((*a ^ *b) & ~0x20) == 0;
 }
@@ -177,7 +180,10 @@ static struct http_header *find(const struct http_headers *headers, const char *
     return NULL;
 }
 
-/* Puts bytes into the text, where there is room; what stands behind them moves along. */
+/*
+ * Inserts bytes into the text at `at`, and moves the names and values behind. The caller has made
+ * room.
+ */
 static void insert(struct http_headers *headers, char *at, const char *bytes, size_t length) {
     memmove(at + length, at, (size_t)(headers->text + headers->text_length - at));
     memcpy(at, bytes, length);

@@ -25,26 +25,32 @@ static int compare_in_any_case(const void *left, const void *right) {
     return strcasecmp((*a)->string, (*b)->string);
 }
 
-static enum status key_is_twice(const cJSON *member, struct error *err) {
+static enum status refuse_repeated_key(const cJSON *member, struct error *err) {
     return error_set(err, STATUS_MALFORMED, "the key \"%.64s\" is twice in one object",
                      member->string);
 }
 
-/* Compares all pairs. Names that are one in any case differ at most in bit 0x20 of their first bytes. */
+/*
+ * Compares all pairs. Equal names, also in any case, differ at most in bit 0x20 of their first
+ * bytes, which rules out most pairs.
+ */
 static enum status check_few_keys(const cJSON *object, compare_members *compare,
                                   struct error *err) {
     for (const cJSON *left = object->child; left != NULL; left = left->next) {
         for (const cJSON *right = left->next; right != NULL; right = right->next) {
             if (((left->string[0] ^ right->string[0]) & ~0x20) == 0 &&
                 compare(&left, &right) == 0) {
-                return key_is_twice(right, err);
+                return refuse_repeated_key(right, err);
             }
         }
     }
     return STATUS_OK;
 }
 
-/* Sorts many keys rather than comparing all pairs: a caller's 64 KiB may hold ten thousand of them. */
+/*
+ * Many keys are sorted first: a body of 64 KiB may hold ten thousand, too many to compare all
+ * pairs.
+ */
 static enum status check_object_keys(const cJSON *object, compare_members *compare,
                                      struct error *err) {
     size_t count = (size_t)cJSON_GetArraySize(object);
@@ -64,7 +70,7 @@ static enum status check_object_keys(const cJSON *object, compare_members *compa
     enum status status = STATUS_OK;
     for (size_t i = 1; i < count && status == STATUS_OK; i++) {
         if (compare(&members[i - 1], &members[i]) == 0) {
-            status = key_is_twice(members[i], err);
+            status = refuse_repeated_key(members[i], err);
         }
     }
     free(members);
@@ -91,7 +97,7 @@ static int compare_placed(const void *left, const void *right) {
     return by_name != 0 ? by_name : (a->index > b->index) - (a->index < b->index);
 }
 
-/* Of members with one name the last stays. False: no memory. */
+/* Of the members with one name it keeps only the last. Returns false if there is no memory. */
 static bool keep_last_of_object(cJSON *object) {
     size_t count = (size_t)cJSON_GetArraySize(object), filled = 0;
     struct placed_member *members = count < 2 ? NULL : malloc(count * sizeof *members);
@@ -121,9 +127,10 @@ static bool keep_last_members(cJSON *value) {
     return kept;
 }
 
+/* Returns the index after the string that begins with the quote at `start`. */
 static size_t string_end(const char *text, size_t length, size_t start) {
     const char *quote = memchr(text + start + 1, '"', length - start - 1);
-    if (quote == NULL || quote[-1] != '\\') { /* no escape can stand in front of it: mostly so */
+    if (quote == NULL || quote[-1] != '\\') { /* the usual case: the quote is not escaped */
         return quote == NULL ? length : (size_t)(quote - text) + 1;
     }
     for (size_t at = start + 1; at < length; at++) {
@@ -141,7 +148,10 @@ static bool begins_number(char c) {
     return c == '-' || (c >= '0' && c <= '9');
 }
 
-/* The text of the first number in valid JSON at or behind `*at`, which moves past it; cJSON's to free. NULL: no memory. */
+/*
+ * Copies the text of the first number at or after `*at` in valid JSON, and moves `*at` past it.
+ * cJSON frees the copy. Returns NULL if there is no memory.
+ */
 static char *copy_next_number(const char *text, size_t length, size_t *at) {
     size_t start = *at;
     while (!begins_number(text[start])) {
@@ -160,7 +170,7 @@ static char *copy_next_number(const char *text, size_t length, size_t *at) {
     return copy;
 }
 
-/* The tree has its numbers in the order in which they stand in the text. */
+/* Gives each number of the tree its text. Tree and text have the numbers in the same order. */
 static bool keep_number_texts(cJSON *value, const char *text, size_t length, size_t *at) {
     if (cJSON_IsNumber(value)) {
         value->valuestring = copy_next_number(text, length, at);
@@ -173,7 +183,7 @@ static bool keep_number_texts(cJSON *value, const char *text, size_t length, siz
     return kept;
 }
 
-/* `compare` NULL: what stands twice is no fault, and the last counts. */
+/* With `compare` NULL a repeated key is allowed, and the last one counts. */
 static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out,
                          struct error *err) {
     enum status status = json_syntax_check(text, length, err);
@@ -182,8 +192,8 @@ static enum status parse(const char *text, size_t length, compare_members *compa
     }
     cJSON *value = cJSON_ParseWithLength(text, length);
     size_t at = 0;
-    if (value == NULL || !keep_number_texts(value, text, length,
-                                            &at)) { /* not the text's fault: it has been checked */
+    /* The syntax has been checked, so that only memory can be missing. */
+    if (value == NULL || !keep_number_texts(value, text, length, &at)) {
         json_delete_wiped(value);
         return error_set(err, STATUS_NO_MEMORY, "no memory for %zu bytes of JSON", length);
     }
@@ -204,7 +214,7 @@ enum status json_parse(const char *text, size_t length, cJSON **out, struct erro
     return parse(text, length, compare_by_case, out, err);
 }
 
-/* Same length, so that positions in messages stay true. */
+/* The length stays the same, so that positions in messages are right. */
 static void replace_nul_escapes(char *text, size_t length) {
     static const char nul_escape[] = "\\u0000";
     char *end = text + length;
@@ -216,7 +226,7 @@ static void replace_nul_escapes(char *text, size_t length) {
     }
 }
 
-/* A copy that may be changed; NULL: no memory. */
+/* Returns a copy that may be changed, or NULL if there is no memory. */
 static char *copy_text(const char *text, size_t length, struct error *err) {
     char *copy = calloc(1, length + 1);
     if (copy == NULL) {
@@ -240,7 +250,10 @@ enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSO
     return status;
 }
 
-/* Where the comment that starts at `start` ends: `start` if none starts there, SIZE_MAX if it does not end. */
+/*
+ * Returns the end of the comment that starts at `start`. It is `start` if there is no comment, and
+ * SIZE_MAX if the comment does not end.
+ */
 static size_t comment_end(const char *text, size_t length, size_t start) {
     if (length - start < 2 || text[start] != '/' ||
         (text[start + 1] != '/' && text[start + 1] != '*')) {
@@ -266,12 +279,16 @@ static size_t blank_byte_order_mark(char *text, size_t length) {
 }
 
 /*
- * Overwrites with spaces what .NET takes and JSON does not, so that positions in messages stay true. (Source: .NET's
- * JsonConfigurationFileParser reads with CommentHandling = Skip and AllowTrailingCommas = true.)
+ * Overwrites what .NET accepts and JSON does not with spaces, so that positions in messages are
+ * right. (Source: .NET's JsonConfigurationFileParser reads with CommentHandling = Skip and
+ * AllowTrailingCommas = true.)
+ *
+ * `before` is the last byte that is neither space nor comment. If that is a comma after an element
+ * or member, `comma` is its index; otherwise 0.
  */
 static enum status blank_extensions(char *text, size_t length, struct error *err) {
-    char before = '\0'; /* the last byte that is neither space nor comment */
-    size_t comma = 0;   /* where `before` is, if it is a comma after an element or member */
+    char before = '\0';
+    size_t comma = 0;
     for (size_t at = blank_byte_order_mark(text, length); at < length;) {
         size_t end = comment_end(text, length, at);
         if (end == SIZE_MAX) {
@@ -310,9 +327,9 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
     return status;
 }
 
-/* The depth is at most JSON_MAX_DEPTH. */
+/* The recursion is at most JSON_MAX_DEPTH deep. */
 static void wipe_strings(cJSON *value) {
-    if (value->valuestring != NULL) { /* a number has one, too */
+    if (value->valuestring != NULL) { /* strings and numbers have one */
         crypto_wipe(value->valuestring, strlen(value->valuestring));
     }
     for (cJSON *child = value->child; child != NULL; child = child->next) {
@@ -346,9 +363,9 @@ static bool digits_to_int64(const char *text, int64_t *out) {
     return true;
 }
 
-/* The digits of a number, its point left out, times ten to the `exponent`. */
+/* A number as text: `digits` without the point, times ten to the power of `exponent`. */
 struct decimal {
-    char digits[64]; /* json_syntax.c lets no longer number through */
+    char digits[JSON_MAX_NUMBER_LENGTH]; /* json_syntax.c refuses longer numbers */
     size_t length;
     long exponent;
     bool negative;
@@ -361,14 +378,13 @@ static struct decimal read_decimal(const char *number) {
     for (; *at != '\0' && *at != 'e' && *at != 'E'; at++) {
         if (*at == '.') {
             behind_point = true;
-        } else if (decimal.length > 0 || *at != '0') { /* without zeros in front */
+        } else if (decimal.length > 0 || *at != '0') { /* leading zeros are left out */
             decimal.digits[decimal.length++] = *at;
         }
         decimal.exponent -= behind_point && *at != '.';
     }
-    long exponent =
-        *at == '\0' ? 0
-                    : strtol(at + 1, NULL, 10); /* LONG_MIN or LONG_MAX where it is beyond that */
+    /* strtol returns LONG_MIN or LONG_MAX for an exponent beyond them. */
+    long exponent = *at == '\0' ? 0 : strtol(at + 1, NULL, 10);
     bool is_huge = exponent > 1000 || exponent < -1000;
     decimal.exponent += is_huge ? (exponent > 0 ? 1000 : -1000) : exponent;
     for (; decimal.length > 0 && decimal.digits[decimal.length - 1] == '0'; decimal.length--) {
@@ -386,11 +402,11 @@ bool json_whole_number(const cJSON *item, int64_t *out) {
         *out = 0;
         return true;
     }
-    if (decimal.exponent < 0 ||
-        (long)decimal.length + decimal.exponent > 19) { /* int64_t has 19 digits at most */
+    /* An int64_t has 19 digits at most. */
+    if (decimal.exponent < 0 || (long)decimal.length + decimal.exponent > 19) {
         return false;
     }
-    char text[24] = "-"; /* strtoll knows where int64_t ends */
+    char text[24] = "-"; /* strtoll checks the range of int64_t */
     size_t sign = decimal.negative;
     memcpy(text + sign, decimal.digits, decimal.length);
     memset(text + sign + decimal.length, '0', (size_t)decimal.exponent);
@@ -403,7 +419,7 @@ bool json_int64(const cJSON *object, const char *key, int64_t *out) {
                                 : json_whole_number(item, out);
 }
 
-/* The character after the backslash; '\0' if there is no short form. */
+/* Returns the letter of the short escape, as the n of \n, or '\0' if there is none. */
 static char short_escape(char c) {
     static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
     if (c == '\0' || strchr(from, c) == NULL) {
@@ -412,7 +428,7 @@ static char short_escape(char c) {
     return to[strchr(from, c) - from];
 }
 
-/* The length of what at the begin of `text` may not stand in a string as it is; 0: it may. */
+/* Returns how many bytes at the start of `text` need one escape; 0: none. */
 static size_t escaped_length(const char *text) {
     if ((unsigned char)text[0] < ' ' || text[0] == '"' || text[0] == '\\') {
         return 1;

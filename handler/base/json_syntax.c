@@ -1,22 +1,21 @@
 #include "base/json_syntax.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "base/json.h"
-
-/* cJSON copies a number into 64 bytes before it converts it, and stops in the middle of a longer one. */
-enum { MAX_NUMBER_BYTES = 63 };
+#include "base/hex.h"
+#include "base/utf8.h"
 
 struct scan {
     const char *text;
     size_t length;
     size_t at;
     int depth;
-    const char *problem; /* set when a function below has answered false; it is at `at` */
+    const char *problem; /* what is wrong at `at`, set when a function below has returned false */
 };
 
-/* Each scan_... function moves past what it is named after, or answers false. */
+/* Each scan_... function moves past what it is named after, or returns false. */
 static bool scan_value(struct scan *scan);
 
 static bool fail(struct scan *scan, const char *problem) {
@@ -24,7 +23,7 @@ static bool fail(struct scan *scan, const char *problem) {
     return false;
 }
 
-/* The byte at `offset` from here; -1 beyond the end. */
+/* Returns the byte `offset` bytes ahead, or -1 beyond the end. */
 static int peek(const struct scan *scan, size_t offset) {
     return offset < scan->length - scan->at ? (unsigned char)scan->text[scan->at + offset] : -1;
 }
@@ -46,21 +45,18 @@ static void skip_space(struct scan *scan) {
     }
 }
 
-/* The four hexadecimal digits of a \u escape that starts `offset` from here; -1: there is none. */
+/* Returns the value of the \u escape that starts `offset` bytes ahead, or -1 if there is none. */
 static int unicode_escape(const struct scan *scan, size_t offset) {
     if (peek(scan, offset) != '\\' || peek(scan, offset + 1) != 'u') {
         return -1;
     }
     int unit = 0;
     for (size_t i = 2; i < 6; i++) {
-        int c = peek(scan, offset + i);
-        if (is_digit(c)) {
-            unit = unit * 16 + c - '0';
-        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-            unit = unit * 16 + (c | 0x20) - 'a' + 10;
-        } else {
+        int c = peek(scan, offset + i), digit = c < 0 ? -1 : hex_digit((char)c);
+        if (digit < 0) {
             return -1;
         }
+        unit = unit * 16 + digit;
     }
     return unit;
 }
@@ -90,7 +86,10 @@ static bool scan_escape(struct scan *scan) {
     return true;
 }
 
-/* Moves past ASCII that stands for itself. Most strings are nothing else, so this decides how fast JSON is checked. */
+/*
+ * Moves past printable ASCII that needs no check. Most strings are nothing else, so this loop
+ * decides how fast JSON is checked.
+ */
 static void skip_plain(struct scan *scan) {
     size_t at = scan->at;
     for (; at < scan->length; at++) {
@@ -156,7 +155,8 @@ static bool scan_number(struct scan *scan) {
             return false;
         }
     }
-    return scan->at - start <= MAX_NUMBER_BYTES ||
+    /* cJSON copies a number into 64 bytes before it converts it, and cuts a longer one. */
+    return scan->at - start <= JSON_MAX_NUMBER_LENGTH ||
            fail(scan, "the end of a number of over 63 characters");
 }
 

@@ -14,8 +14,9 @@
 #include "base/utf8.h"
 
 /*
- * A line is well under PIPE_BUF: the host's pipe takes it whole, and where poll says that there is room, without waiting. The
- * larger the pipe, the longer its reader may be busy elsewhere; 1 MiB is what Linux lets anybody have.
+ * A line is shorter than PIPE_BUF, so the host's pipe takes it as a whole. If poll reports room,
+ * the write does not wait. A larger pipe lets its reader be busy for longer; 1 MiB is the most that
+ * Linux gives to every user.
  */
 enum { LINE_BYTES = 2048, CORRELATION_BYTES = 160, PIPE_BYTES = 1024 * 1024 };
 
@@ -53,10 +54,10 @@ void log_configure(enum log_level level, const char *instance) {
     snprintf(instance_name, sizeof instance_name, "%s", instance);
     utf8_make_line(instance_name);
     if (level >= LOG_NONE) {
-        return; /* stdout and stderr are somebody else's */
+        return; /* nothing is logged, so stdout and stderr belong to the program */
     }
-    (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ,
-                PIPE_BYTES); /* no pipe, or no more to be had: then it stays as it is */
+    /* These fail if it is not a pipe or the limit is lower; then it keeps its size. */
+    (void)fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
     (void)fcntl(STDERR_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
 }
 
@@ -69,7 +70,7 @@ static void write_whole(int file, const char *line, size_t length) {
     while (length > 0) {
         ssize_t written = write(file, line, length);
         if (written < 0 && errno != EINTR) {
-            break; /* nobody reads us any more; there is nowhere to say so */
+            break; /* the reader is gone, and there is nowhere else to say so */
         }
         if (written > 0) {
             line += written;
@@ -78,7 +79,7 @@ static void write_whole(int file, const char *line, size_t length) {
     }
 }
 
-/* "[Instance 1] Warning: "; answers its length. */
+/* Writes "[Instance 1] Warning: ", and returns its length. */
 static int begin_line(char line[LINE_BYTES], enum log_level level) {
     return instance_name[0] != '\0'
                ? snprintf(line, LINE_BYTES, "[Instance %s] %s", instance_name, levels[level].prefix)
@@ -95,15 +96,18 @@ static void write_notice(void) {
     write_whole(STDERR_FILENO, line, (size_t)length);
 }
 
-/* A reader that has stopped reading must stop nothing here, least of all renewals: what has no room is dropped and counted. */
+/*
+ * A reader that stands still must not stop the program, least of all the renewal of leases. So a
+ * line for which there is no room is dropped and counted.
+ */
 static void write_line(int file, const char *line, size_t length) {
     pthread_mutex_lock(&write_lock);
     bool room = has_room(file);
     if (room && dropped_lines > 0 && has_room(STDERR_FILENO)) {
         write_notice();
     }
-    if (room &&
-        (file != STDERR_FILENO || has_room(file))) { /* the notice may have taken the last of it */
+    /* The notice may have used up the room of stderr. */
+    if (room && (file != STDERR_FILENO || has_room(file))) {
         write_whole(file, line, length);
     } else {
         dropped_lines++;
@@ -111,7 +115,10 @@ static void write_line(int file, const char *line, size_t length) {
     pthread_mutex_unlock(&write_lock);
 }
 
-/* " [invocation ID, trace ID]" where the thread works on a request, else nothing; returns its length. */
+/*
+ * Writes " [invocation ID, trace ID]" if the thread works on a request, and otherwise nothing.
+ * Returns the length.
+ */
 static int write_correlation(char out[CORRELATION_BYTES]) {
     const struct correlation *correlation = correlation_current();
     out[0] = '\0';
@@ -133,8 +140,8 @@ void log_event(enum log_level level, const char *format, ...) {
     int saved_errno = errno;
     char line[LINE_BYTES];
     char correlation[CORRELATION_BYTES];
-    size_t room = sizeof line - 1 -
-                  (size_t)write_correlation(correlation); /* a long message is cut, not this */
+    /* A long message is cut, but not the ids after it. */
+    size_t room = sizeof line - 1 - (size_t)write_correlation(correlation);
     int length = begin_line(line, level);
     assert(length > 0 && (size_t)length < room);
     va_list arguments;

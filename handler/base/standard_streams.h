@@ -1,9 +1,11 @@
 /*
- * standard_streams.h - descriptors 0 to 2, made sure of before anything else is opened.
+ * standard_streams.h - makes sure that descriptors 0 to 2 are open.
  *
- * Every open takes the lowest free descriptor. In a program that was started without a stdout, a socket would become descriptor
- * 1, and what the program prints would go into that connection. So each main calls this first.
- * Threads: the main one, before there are others.
+ * Every open takes the lowest free descriptor. If a program is started without a stdout, its first
+ * socket becomes descriptor 1, and what the program prints goes into that connection. So each main
+ * calls this first.
+ *
+ * Threads      The main thread, before others start.
  */
 #ifndef BASE_STANDARD_STREAMS_H
 #define BASE_STANDARD_STREAMS_H
@@ -11,8 +13,10 @@
 #include <stdbool.h>
 
 /*
- * Opens those of the descriptors 0 to 2 that are closed. Reading there finds an end; writing fails with EBADF, as it does on a
- * closed descriptor, so that a program can still tell that its output is lost. False: they cannot be opened; errno says why.
+ * Opens those of the descriptors 0 to 2 that are closed. Reading from them finds an end. Writing
+ * fails with EBADF as before, so that a program can still tell that its output is lost.
+ *
+ * Returns false if they cannot be opened; errno says why.
  */
 bool standard_streams_open(void);
 

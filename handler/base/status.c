@@ -43,7 +43,7 @@ enum status error_set(struct error *err, enum status status, const char *format,
         filled.message[0] = '\0';
     }
     utf8_make_line(filled.message);
-    *err = filled; /* only now: the arguments may have lain in *err */
+    *err = filled; /* last, because the arguments may lie in *err */
     return status;
 }
 

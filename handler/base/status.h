@@ -1,12 +1,13 @@
 /*
- * status.h - how every fallible function of this program answers, and the detail that it leaves for people.
+ * status.h - the result of every function that can fail, and its detail for people.
  *
- * Vocabulary   status   what a caller branches on; a code exists only because some caller does
- *              error    the same for people: message, HTTP status, storage error code and request id; grows
- *                       context on its way up ("reserving PROD-001: reading the product: connection refused")
- * Rules        Outputs are untouched on failure. `struct error *err` is always the last parameter and may be NULL.
+ * Vocabulary   status   what callers branch on; each code exists because some caller does
+ *              error    the detail: a message, an HTTP status, storage's error code and request id.
+ *                       Its message gains context on the way up ("reserving PROD-001: reading the
+ *                       product: connection refused")
+ * Rules        Outputs are untouched on failure, unless a header says otherwise.
+ *              `struct error *err` is always the last parameter, and may be NULL.
  *              Messages never hold a secret (key, token, signature).
- * Threads: a struct error belongs to its caller; nothing here is shared.
  */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
@@ -43,30 +44,30 @@ enum status {
 
 struct error {
     enum status status;
-    int http_status;     /* of the storage answer; 0: there was none */
-    int retry_after_ms;  /* what storage asked for; 0: nothing */
-    bool was_in_doubt;   /* an attempt before the one that failed so may have been carried out */
+    int http_status;     /* of storage's answer; 0: there was none */
+    int retry_after_ms;  /* the wait that storage asked for; 0: none */
+    bool was_in_doubt;   /* storage may have carried out an earlier attempt */
     char code[64];       /* x-ms-error-code or the OData error code; "" if none */
     char request_id[40]; /* x-ms-request-id; "" if none */
-    char message[512];   /* for people, one line, cut when too long */
+    char message[512];   /* one line, cut where it is too long */
 };
 
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first_index) \
     __attribute__((format(printf, format_index, first_index)))
 
-/* The code's name ("LEASE_LOST") and its one-line meaning. Never NULL, static. */
+/* Return the code's name ("LEASE_LOST") and its meaning in one line. Both are static. */
 const char *status_name(enum status status);
 const char *status_text(enum status status);
 
 /*
- * Fills `err` (cleared first; NULL is fine) and returns `status`, so that a failure is one line: return error_set(...).
- * The arguments may lie in `err` itself. Control characters become spaces.
+ * Clears and fills `err`, which may be NULL, and returns `status`. So a failure is one line:
+ * `return error_set(...)`. The arguments may lie in `err` itself. Control characters become spaces.
  */
 enum status error_set(struct error *err, enum status status, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-/* Puts "context: " in front of the message. NULL is fine. */
+/* Puts "context: " in front of the message. `err` may be NULL. */
 void error_wrap(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 #endif

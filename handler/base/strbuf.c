@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crypto.h"
+#include "base/crypto_wipe.h"
 #include "base/hex.h"
 
 enum { SMALLEST_CAPACITY = 64 };
 
-static char empty_text[] = ""; /* shared by all empty strbufs; never written */
+static char empty_text[] = ""; /* shared by all empty strbufs, and never written */
 
 void strbuf_init(struct strbuf *buf, size_t max_bytes) {
-    /* No object is larger than PTRDIFF_MAX; with this, no sum or doubling below can overflow. */
+    /* No object is larger than PTRDIFF_MAX. Below this limit no sum or doubling can overflow. */
     size_t most = (size_t)PTRDIFF_MAX - 1;
     *buf = (struct strbuf){.data = empty_text, .max_bytes = max_bytes < most ? max_bytes : most};
 }
@@ -28,7 +28,7 @@ void strbuf_cleanup(struct strbuf *buf) {
 }
 
 void strbuf_cleanup_wipe(struct strbuf *buf) {
-    /* All of it: after strbuf_clear, an old secret may lie behind `length`. */
+    /* The whole capacity: after strbuf_clear an old secret may lie behind `length`. */
     crypto_wipe(buf->data, buf->capacity);
     strbuf_cleanup(buf);
 }
@@ -57,7 +57,9 @@ static size_t grown_capacity(const struct strbuf *buf, size_t needed) {
     return capacity > needed ? capacity : needed;
 }
 
-/* Room for `length` more bytes and the NUL. False: no room, remembered. */
+/*
+ * Makes room for `length` more bytes and the NUL. Returns false, and remembers why, if it cannot.
+ */
 static bool make_room(struct strbuf *buf, size_t length) {
     if (buf->status != STATUS_OK) {
         return false;
@@ -71,14 +73,14 @@ static bool make_room(struct strbuf *buf, size_t length) {
         return true;
     }
     size_t capacity = grown_capacity(buf, needed);
-    char *data = malloc(capacity); /* not realloc, which would leave copies of secrets behind */
+    char *data = malloc(capacity); /* realloc would leave a copy of secrets behind */
     if (data == NULL) {
         buf->status = STATUS_NO_MEMORY;
         return false;
     }
     memcpy(data, buf->data, buf->length + 1);
     if (buf->capacity > 0) {
-        crypto_wipe(buf->data, buf->capacity); /* behind `length` may lie what was cleared */
+        crypto_wipe(buf->data, buf->capacity); /* cleared text may lie behind `length` */
         free(buf->data);
     }
     buf->data = data;
@@ -95,7 +97,7 @@ void strbuf_append(struct strbuf *buf, const char *bytes, size_t length) {
     buf->data[buf->length] = '\0';
 }
 
-/* The bytes behind the text that may be written to, its NUL included. */
+/* Returns how many bytes may be written at the end of the text, its NUL included. */
 static size_t room_behind(const struct strbuf *buf) {
     size_t end = buf->capacity <= buf->max_bytes ? buf->capacity : buf->max_bytes + 1;
     return buf->status == STATUS_OK && buf->length < end ? end - buf->length : 0;
@@ -111,8 +113,8 @@ void strbuf_append_char(struct strbuf *buf, char c) {
 }
 
 /*
- * Prints if there is room, and returns true; else `buf` is as it was. `length` is what the text needs
- * in both cases; negative: it cannot be printed.
+ * Prints at the end of the text, and returns true, if there is room; otherwise `buf` is unchanged.
+ * In both cases `*length` is the length that is needed, or negative if the text cannot be printed.
  */
 PRINTF_LIKE(2, 0)
 static bool print_in_place(struct strbuf *buf, const char *format, va_list arguments, int *length) {
@@ -123,7 +125,7 @@ static bool print_in_place(struct strbuf *buf, const char *format, va_list argum
         return true;
     }
     if (room > 0) {
-        crypto_wipe(buf->data + buf->length, room); /* a part was printed, maybe of a secret */
+        crypto_wipe(buf->data + buf->length, room); /* part of it was printed, perhaps a secret */
     }
     return false;
 }
@@ -147,7 +149,7 @@ void strbuf_appendf(struct strbuf *buf, const char *format, ...) {
 }
 
 void strbuf_append_int64(struct strbuf *buf, int64_t value) {
-    char digits[20]; /* of INT64_MIN: a sign and 19 digits */
+    char digits[20]; /* INT64_MIN has a sign and 19 digits */
     size_t start = sizeof digits;
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     do {
@@ -161,7 +163,7 @@ void strbuf_append_int64(struct strbuf *buf, int64_t value) {
 }
 
 static bool is_unreserved(char c) {
-    /* Not isalnum: that would ask the locale. */
+    /* isalnum depends on the locale. */
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '.' || c == '_' || c == '~';
 }

@@ -1,10 +1,11 @@
 /*
- * strbuf.h - a growing string with a ceiling, for text that is built or received piece by piece.
+ * strbuf.h - a string that grows up to a limit, for text that is built or received in pieces.
  *
- * Rules        `data` is always NUL-terminated and never NULL (an empty strbuf points at a static ""); it may hold NULs.
- *              A failure (no memory, over max_bytes) is remembered: later appends do nothing, so a chain of appends is
- *              checked once, with strbuf_status.
- * Threads: none of its own.
+ * Rules        `data` is never NULL and always ends with a NUL; an empty strbuf points to a static
+ *              "". The text may hold NULs.
+ *              A failure (no memory, or over max_bytes) is remembered, and later appends do
+ *              nothing. So a chain of appends is checked once, with strbuf_status.
+ *              Growing wipes the memory that it leaves, since the text may be a secret.
  */
 #ifndef BASE_STRBUF_H
 #define BASE_STRBUF_H
@@ -19,28 +20,31 @@ struct strbuf {
     char *data;
     size_t length;
     size_t capacity;  /* 0: data is the static empty string */
-    size_t max_bytes; /* the length that it may not exceed */
+    size_t max_bytes; /* the limit of `length` */
     enum status status;
 };
 
-/* An empty string that may grow to `max_bytes`. Allocates nothing. */
+/* Makes an empty string that may grow to `max_bytes`. Allocates nothing. */
 void strbuf_init(struct strbuf *buf, size_t max_bytes);
 
 /*
- * Frees the text; the strbuf is empty afterwards and can be used again. _wipe overwrites it first: for secrets. (Growing
- * always wipes the memory that it leaves.)
+ * Both free the text and leave an empty strbuf that can be used again. For secrets,
+ * strbuf_cleanup_wipe overwrites the text first.
  */
 void strbuf_cleanup(struct strbuf *buf);
 void strbuf_cleanup_wipe(struct strbuf *buf);
 
-/* Empties it and forgets a failure, keeping its memory. _wipe overwrites the text: for secrets. */
+/*
+ * Both empty the string and forget a failure, but keep the memory. For secrets, strbuf_clear_wipe
+ * overwrites the text.
+ */
 void strbuf_clear(struct strbuf *buf);
 void strbuf_clear_wipe(struct strbuf *buf);
 
-/* What is appended may not lie in `buf` itself: growing moves it. */
+/* Appends bytes, which may not lie in `buf` itself, because growing moves it. */
 void strbuf_append(struct strbuf *buf, const char *bytes, size_t length);
 
-/* Here the compiler sees the length of a text that is written in the code. */
+/* It is inline so that the compiler knows the length of a literal. */
 static inline void strbuf_append_string(struct strbuf *buf, const char *text) {
     strbuf_append(buf, text, strlen(text));
 }
@@ -48,10 +52,13 @@ static inline void strbuf_append_string(struct strbuf *buf, const char *text) {
 void strbuf_append_char(struct strbuf *buf, char c);
 void strbuf_appendf(struct strbuf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The number in decimal digits. */
+/* Appends the number in decimal digits. */
 void strbuf_append_int64(struct strbuf *buf, int64_t value);
 
-/* Appends `text` with every byte but RFC 3986's unreserved ones (letters, digits, - . _ ~) as %XX. */
+/*
+ * Appends `text` percent-encoded: every byte becomes %XX except for RFC 3986's unreserved
+ * characters (letters, digits, - . _ ~).
+ */
 void strbuf_append_percent_encoded(struct strbuf *buf, const char *text);
 
 /*
@@ -61,7 +68,7 @@ void strbuf_append_percent_encoded(struct strbuf *buf, const char *text);
  */
 enum status strbuf_status(const struct strbuf *buf) MUST_CHECK;
 
-/* The text, borrowed; NULL if an append has failed. */
+/* Returns the text, borrowed, or NULL if an append has failed. */
 const char *strbuf_text(const struct strbuf *buf);
 
 #endif

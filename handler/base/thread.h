@@ -1,5 +1,5 @@
 /*
- * thread.h - starting a thread, with a message that helps where the system refuses one.
+ * thread.h - starts a thread, with a message that helps if the system refuses it.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
@@ -9,8 +9,9 @@
 #include "base/status.h"
 
 /*
- * Runs `run(context)` on a thread of its own.
- * STATUS_NO_THREAD   the system allows no more; the message says which limits there are
+ * Runs `run(context)` on a new thread, which the caller joins.
+ *
+ * STATUS_NO_THREAD   the system allows no more threads; the message names the limits to raise
  */
 enum status thread_start(pthread_t *out, void *(*run)(void *context), void *context,
                          struct error *err) MUST_CHECK;

@@ -1,6 +1,9 @@
 #include "base/timer_heap.h"
 
-/* Makes the later of two roots the first child of the earlier, and returns that. Either may be NULL. */
+/*
+ * Joins two heaps: the root that is due later becomes the first child of the other, which is
+ * returned. Either may be NULL.
+ */
 static struct timer_entry *meld(struct timer_entry *a, struct timer_entry *b) {
     if (a == NULL || b == NULL) {
         return a == NULL ? b : a;
@@ -19,8 +22,9 @@ static struct timer_entry *meld(struct timer_entry *a, struct timer_entry *b) {
 }
 
 /*
- * Makes one heap of siblings. They are melded in pairs from left to right, and the pairs from right to left: that
- * order is what keeps later removals cheap. The pairs wait in a list of their own, linked through `next`.
+ * Makes one heap of siblings. They are melded in pairs from left to right, and then the pairs from
+ * right to left. That order keeps later removals cheap. Meanwhile the pairs are in a list of their
+ * own, linked through `next`.
  */
 static struct timer_entry *meld_siblings(struct timer_entry *first) {
     struct timer_entry *pairs = NULL;
@@ -45,7 +49,7 @@ static struct timer_entry *meld_siblings(struct timer_entry *first) {
     return root;
 }
 
-/* Takes an entry that is not the root away from its siblings, with all that is below it. */
+/* Detaches an entry that is not the root from its siblings, together with its children. */
 static void cut(struct timer_entry *entry) {
     if (entry->previous->child == entry) {
         entry->previous->child = entry->next;

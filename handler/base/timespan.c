@@ -6,7 +6,9 @@
 
 enum { MAX_DAYS = 10675199 };
 
-/* Reads 1 to `most` digits from the front of *text. */
+/* The readers below move *text past what they have read, or return false. */
+
+/* Reads 1 to `most` digits. */
 static bool read_number(const char **text, int most, int64_t *out) {
     int64_t value = 0;
     int count = 0;
@@ -25,7 +27,7 @@ static bool read_char(const char **text, char c) {
     return true;
 }
 
-/* Nothing, or a point and 1 to 7 digits. */
+/* Reads nothing, or a point and 1 to 7 digits. */
 static bool read_fraction_ms(const char **text, int64_t *out_ms) {
     int64_t digit, ms = 0;
     int count = 0;
@@ -46,7 +48,7 @@ static bool read_days(const char **text, int64_t *out_days) {
     const char *at = *text;
     int64_t days;
     if (!read_number(&at, 8, &days) || !read_char(&at, '.')) {
-        *out_days = 0; /* what is there must then be the hours */
+        *out_days = 0; /* the text begins with the hours */
         return true;
     }
     *text = at;

@@ -6,12 +6,12 @@
 
 static const int64_t last_ms = 253402300799999; /* 9999-12-31T23:59:59.999Z */
 
-/* strftime and strptime would take the names of days and months from the locale. */
+/* These are here because strftime and strptime use the names of the locale. */
 static const char *const weekdays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
-/* The calendar's view of a time; answers its milliseconds within the second. */
+/* Splits a time into the parts of the calendar. Returns its milliseconds within the second. */
 static int break_down(int64_t wall_ms, struct tm *out) {
     int64_t ms = wall_ms < 0 ? 0 : wall_ms > last_ms ? last_ms : wall_ms;
     time_t seconds = (time_t)(ms / 1000);
@@ -19,7 +19,7 @@ static int break_down(int64_t wall_ms, struct tm *out) {
     return (int)(ms % 1000);
 }
 
-/* Writes the last `count` digits of a number, and then `mark`. Returns what follows. */
+/* Writes the last `count` digits of a number and then `mark`. Returns the position after them. */
 static char *put_digits(char *out, int value, int count, char mark) {
     for (int i = count - 1; i >= 0; i--) {
         out[i] = (char)('0' + value % 10);
@@ -29,7 +29,7 @@ static char *put_digits(char *out, int value, int count, char mark) {
     return out + count + 1;
 }
 
-/* strftime and snprintf would take ten times as long, for the four times of a reservation. */
+/* strftime and snprintf would take ten times as long, and a reservation has four times. */
 static char *put_iso8601(char *out, const struct tm *tm, char mark) {
     out = put_digits(out, tm->tm_year + 1900, 4, '-');
     out = put_digits(out, tm->tm_mon + 1, 2, '-');
@@ -63,7 +63,7 @@ void utc_format_http(int64_t wall_ms, char out[UTC_TEXT_BYTES]) {
              year_and_time);
 }
 
-/* The readers below take what they describe from the front of *text, or answer false. */
+/* The readers below move *text past what they have read, or return false. */
 
 static bool read_digits(const char **text, int count, int *out) {
     int value = 0;
@@ -104,7 +104,7 @@ static bool read_time_of_day(const char **text, struct tm *tm) {
            read_digits(text, 2, &tm->tm_sec);
 }
 
-/* Nothing, or a point and 1 to 7 digits. */
+/* Reads nothing, or a point and 1 to 7 digits. */
 static bool read_fraction_ms(const char **text, int *out_ms) {
     int ms = 0;
     if (read_literal(text, ".")) {
@@ -121,7 +121,10 @@ static bool read_fraction_ms(const char **text, int *out_ms) {
     return true;
 }
 
-/* False: no such day or time. timegm would turn 30 February into 2 March: what comes back must be what went in. */
+/*
+ * Returns false if there is no such day or time. timegm turns 30 February into 2 March, so its
+ * result is compared with what went in.
+ */
 static bool to_ms(const struct tm *tm, int *out_weekday, int64_t *out_ms) {
     struct tm real = *tm;
     int64_t seconds = (int64_t)timegm(&real);

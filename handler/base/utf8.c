@@ -6,7 +6,7 @@ static bool is_continuation(char c) {
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* The length that a first byte announces; 0: it cannot be a first byte. */
+/* Returns the length that a first byte announces, or 0 if it cannot be a first byte. */
 static size_t announced_length(unsigned char first) {
     if (first < 0x80) {
         return 1;
@@ -86,7 +86,7 @@ void utf8_make_line(char *text) {
     drop_cut_code_point(text, strlen(text));
     size_t length = strlen(text);
     for (size_t at = 0; at < length;) {
-        if (text[at] >= ' ' && text[at] <= '~') { /* nearly all of most lines */
+        if (text[at] >= ' ' && text[at] <= '~') { /* the usual case */
             at++;
             continue;
         }
@@ -95,8 +95,6 @@ void utf8_make_line(char *text) {
         if (size > 0 && is_control(code_point)) {
             memset(text + at, ' ', size);
         }
-        at += size > 0
-                  ? size
-                  : 1; /* bytes that are not UTF-8 stay: whoever reads the line shall see them */
+        at += size > 0 ? size : 1; /* bytes that are not UTF-8 stay, so that they can be seen */
     }
 }

@@ -1,7 +1,7 @@
 /*
- * utf8.h - the few questions about UTF-8 text that this program asks.
+ * utf8.h - checks and counts UTF-8 text.
  *
- * Valid means: no overlong forms, no surrogates, at most U+10FFFF.
+ * Valid text has no overlong forms, no surrogates, and no code point above U+10FFFF.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
@@ -10,18 +10,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How many bytes (1 to 4) the code point at the start of `text` takes; 0: no valid one starts there. May be given length 0. */
+/*
+ * Reads the code point at the start of `text`. Returns how many bytes it takes (1 to 4), or 0 if no
+ * valid code point starts there. `length` may be 0.
+ */
 size_t utf8_decode(const char *text, size_t length, uint32_t *out_code_point);
 
-/* Is this valid UTF-8? Stops at `length`, not at a NUL. */
+/* Returns whether all `length` bytes are valid UTF-8. A NUL does not end them. */
 bool utf8_is_valid(const char *text, size_t length);
 
-/* How many code points `text` holds, or -1 where it is not valid or holds a control character (U+0000-1F, U+7F-9F). */
+/*
+ * Returns how many code points `text` holds, or -1 if it is not valid or holds a control character
+ * (U+0000 to U+001F, U+007F to U+009F).
+ */
 int64_t utf8_count_printable(const char *text);
 
 /*
- * Makes a buffer's text, perhaps cut by snprintf, fit to be a line: control characters become spaces, a code point
- * that was cut at the end is dropped.
+ * Makes `text` fit for one line: control characters become spaces. If the last code point was cut,
+ * as by snprintf, what is left of it is removed.
  */
 void utf8_make_line(char *text);
 

@@ -10,7 +10,7 @@ static bool has_dash(size_t position) {
     return position == 8 || position == 13 || position == 18 || position == 23;
 }
 
-/* The first `characters` of the UUID's text, without a NUL. */
+/* Writes the first `characters` of the UUID's text, without a NUL. */
 static void write_text(const unsigned char *bytes, size_t characters, char *out) {
     size_t nibble = 0;
     for (size_t i = 0; i < characters; i++) {
@@ -24,10 +24,11 @@ static void write_text(const unsigned char *bytes, size_t characters, char *out)
     }
 }
 
-static void finish(unsigned char bytes[UUID_BYTES], unsigned version, char out[UUID_TEXT_BYTES]) {
+/* Sets the version and the variant (RFC 9562 section 4.1: the bits 10), and writes the text. */
+static void uuid_finish(unsigned char bytes[UUID_BYTES], unsigned version,
+                        char out[UUID_TEXT_BYTES]) {
     bytes[6] = (unsigned char)(version << 4 | (bytes[6] & 0x0F));
-    bytes[8] =
-        (unsigned char)(0x80 | (bytes[8] & 0x3F)); /* RFC 9562, section 4.1: the variant bits 10 */
+    bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3F));
     write_text(bytes, UUID_TEXT_BYTES - 1, out);
     out[UUID_TEXT_BYTES - 1] = '\0';
 }
@@ -45,7 +46,7 @@ enum status uuid_v4(const struct random_source *random, char out[UUID_TEXT_BYTES
     if (status != STATUS_OK) {
         return status;
     }
-    finish(bytes, 4, out);
+    uuid_finish(bytes, 4, out);
     return STATUS_OK;
 }
 
@@ -57,7 +58,7 @@ enum status uuid_v8_from_time(const struct random_source *random, int64_t time_m
         return status;
     }
     put_time(time_ms, bytes);
-    finish(bytes, 8, out);
+    uuid_finish(bytes, 8, out);
     return STATUS_OK;
 }
 

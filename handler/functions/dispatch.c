@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "base/correlation.h"
-#include "base/hex.h"
 #include "base/log.h"
+#include "base/percent.h"
 #include "functions/api_answer.h"
 #include "functions/function.h"
 #include "functions/invocation.h"
@@ -239,25 +239,6 @@ static void refuse(const struct dispatch *dispatch, const struct http_request *r
 }
 
 /* The proxied shape */
-
-/*
- * In place. What is no escape, and %00, stays as it is: '%' is in no literal of ours and in no
- * valid product id.
- */
-static void percent_decode(char *text) {
-    char *to = text;
-    for (const char *from = text; *from != '\0'; from++) {
-        int high = *from == '%' ? hex_digit(from[1]) : -1;
-        int low = high < 0 ? -1 : hex_digit(from[2]);
-        if (low >= 0 && high + low > 0) {
-            *to++ = (char)(high * 16 + low);
-            from += 2;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-}
 
 /*
  * The next segment of `*path`, decoded in place; NULL at the end. A %2F does not end one: splitting

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/random.h"
 #include "base/utc.h"
 
 enum { MAX_RETRY_AFTER_MS = 3600 * 1000 };
@@ -17,8 +18,7 @@ static int64_t backoff_ms(const struct retry_policy *policy, int attempt) {
 int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
                               double random, int64_t now_ms, int64_t deadline_ms) {
     int64_t backoff = backoff_ms(policy, attempt);
-    int64_t chance = backoff / 2;
-    int64_t delay = backoff - chance + (int64_t)((double)chance * random);
+    int64_t delay = backoff - backoff / 2 + random_jitter_ms(backoff, random);
     if (delay < retry_after_ms) {
         delay = retry_after_ms;
     }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/utf8.h"
 #include "lease/lease_names.h"
 
 /* Whether the transaction has room for a change of `row` with `spare_changes` left over. */

@@ -139,7 +139,7 @@ static void give_up(struct lease_acquire *acquire, enum status status, const cha
  */
 static int64_t longer_wait_ms(const struct random_source *random, int64_t wait_ms,
                               int64_t first_wait_ms) {
-    wait_ms += wait_ms / 2 + (int64_t)((double)wait_ms * random_fraction(random) / 2) + 1;
+    wait_ms += wait_ms / 2 + random_jitter_ms(wait_ms, random_fraction(random)) + 1;
     return clock_min_ms(wait_ms, clock_max_ms(MAX_ACQUIRE_WAIT_MS, first_wait_ms));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
 #include "inventory/inventory_store_table.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/hex.h"
+#include "base/percent.h"
 
 bool text_is(struct text text, const char *other) {
     return text.length == strlen(other) && memcmp(text.data, other, text.length) == 0;
@@ -68,10 +68,10 @@ bool text_percent_decode(struct text text, char *out, size_t out_bytes) {
     size_t length = 0;
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
-        if (c == '%' && i + 2 < text.length && hex_digit(text.data[i + 1]) >= 0 &&
-            hex_digit(text.data[i + 2]) >= 0) {
-            c = (char)(hex_digit(text.data[i + 1]) * 16 + hex_digit(text.data[i + 2]));
-            i += 2;
+        int byte = percent_escape(text.data + i, text.length - i);
+        if (byte >= 0) {
+            c = (char)byte;
+            i += PERCENT_ESCAPE_LENGTH - 1;
         } else if (c == '+') {
             c = ' ';
         }

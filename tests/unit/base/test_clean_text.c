@@ -18,7 +18,7 @@ static const char *cleaned(const char *text) {
     return out;
 }
 
-/* What storage says on an ordinary day. */
+/* Ordinary messages of storage. */
 static const char *const harmless[] = {
     "",
     "The specified blob does not exist.",
@@ -96,12 +96,12 @@ START_TEST(only_the_first_line_counts_and_control_characters_become_spaces) {
     ck_assert_str_eq(cleaned("one\rtwo"), "one");
     clean_text_copy("ab\0cd", 5, out, sizeof out);
     ck_assert_str_eq(out, "ab");
-    clean_text_copy("abcdef", 3, out, sizeof out); /* no NUL behind it */
+    clean_text_copy("abcdef", 3, out, sizeof out); /* the rest has no NUL */
     ck_assert_str_eq(out, "abc");
 }
 END_TEST
 
-/* Cut before it is clean, a signature might be too short to be known as one. */
+/* A signature that was cut before cleaning might be too short to be recognised. */
 START_TEST(a_text_is_cut_after_it_is_clean) {
     for (size_t size = 1; size < 60; size++) {
         char text[] = "signed with " SIGNATURE " and more", small[64];

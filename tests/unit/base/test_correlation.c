@@ -1,4 +1,3 @@
-/* correlation: what a request's headers say about it, and whose request a thread works on. */
 #include "base/correlation.h"
 
 #include <pthread.h>

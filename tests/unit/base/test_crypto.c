@@ -45,7 +45,7 @@ START_TEST(more_than_a_block_is_random_too) {
 }
 END_TEST
 
-/* With a block that both go on with, they would get the same. */
+/* If both continued with the same block, they would get the same bytes. */
 START_TEST(a_child_process_gets_other_bytes_than_its_parent) {
     unsigned char before[16], mine[16], of_child[16];
     int ends[2];
@@ -61,7 +61,7 @@ START_TEST(a_child_process_gets_other_bytes_than_its_parent) {
     ck_assert_int_eq(crypto_random(mine, sizeof mine), STATUS_OK);
     ck_assert_int_eq(read(ends[0], of_child, sizeof of_child), sizeof of_child);
     ck_assert_mem_ne(mine, of_child, sizeof mine);
-    memset(before, 0, sizeof before); /* as a block that was only wiped would give */
+    memset(before, 0, sizeof before); /* a block that was only wiped would give zeros */
     ck_assert_mem_ne(before, of_child, sizeof before);
     ck_assert_int_eq(waitpid(child, NULL, 0), child);
     close(ends[0]), close(ends[1]);
@@ -104,7 +104,7 @@ START_TEST(no_two_threads_get_the_same_bytes) {
 }
 END_TEST
 
-/* FIPS 180-2, appendix B, and NIST's vectors for nothing and for a million times "a". */
+/* Vectors of FIPS 180-2, appendix B, and NIST's for no byte and for a million times "a". */
 START_TEST(sha256_agrees_with_nist) {
     static const struct {
         const char *data;
@@ -133,7 +133,7 @@ static void check_hmac(const void *key, size_t key_length, const void *data, siz
     char hex[SHA256_BYTES * 2 + 1];
     struct crypto_hmac hmac;
     ck_assert_int_eq(crypto_hmac_init(&hmac, key, key_length), STATUS_OK);
-    for (int again = 0; again < 3; again++) { /* each begins anew, with the same key */
+    for (int again = 0; again < 3; again++) { /* each starts again with the same key */
         ck_assert_int_eq(crypto_hmac_sign(&hmac, data, length, digest), STATUS_OK);
         hex_encode(digest, sizeof digest, hex);
         ck_assert_str_eq(hex, expected);
@@ -160,7 +160,7 @@ START_TEST(hmac_takes_nothing_as_key_and_data) {
 }
 END_TEST
 
-/* RFC 4648, section 10, and the last two of the alphabet. */
+/* Vectors of RFC 4648, section 10, and the last two letters of the alphabet. */
 static const struct {
     const char *bytes;
     const char *text;
@@ -231,7 +231,7 @@ START_TEST(every_length_comes_back_from_base64) {
 }
 END_TEST
 
-/* Whatever four characters are accepted must be the very ones that their bytes are written as. */
+/* Four characters are accepted only if their bytes are encoded as exactly these. */
 START_TEST(a_text_that_is_accepted_is_the_only_one_for_its_bytes) {
     static const char characters[] = "AQgwZz09+/=-_ \n\xFF";
     struct strbuf bytes, text;
@@ -252,7 +252,7 @@ START_TEST(a_text_that_is_accepted_is_the_only_one_for_its_bytes) {
             accepted++;
         }
     }
-    ck_assert_uint_gt(accepted, 10000); /* the ten of the alphabet alone make so many */
+    ck_assert_uint_gt(accepted, 10000); /* ten letters alone make 10,000 */
     strbuf_cleanup(&bytes);
     strbuf_cleanup(&text);
 }
@@ -313,7 +313,7 @@ static void add_file(struct strbuf *out, const char *path) {
     fclose(file);
 }
 
-/* What openssl's own program makes of it, without colons, in lower case. */
+/* Returns the thumbprint that the openssl program prints, without colons, in lower case. */
 static void openssl_fingerprint(const char *path, char out[SHA256_TEXT_BYTES]) {
     char command[256], line[256] = "";
     snprintf(command, sizeof command, "openssl x509 -in %s -noout -fingerprint -sha256", path);
@@ -366,7 +366,9 @@ START_TEST(what_the_key_signs_the_certificate_confirms) {
     unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
     size_t length = 0;
     strbuf_init(&pem, 100000);
-    add_file(&pem, certificates.ca); /* another certificate first: the key's own is looked for */
+    add_file(
+        &pem,
+        certificates.ca); /* another certificate comes first, so that the key's own must be found */
     add_file(&pem, certificates.app);
     ck_assert_msg(crypto_identity_read(pem.data, pem.length, &identity, &err) == STATUS_OK, "%s",
                   err.message);
@@ -384,7 +386,7 @@ static void assert_no_identity(const char *pem, size_t length, const char *says)
     ck_assert_str_eq(err.message, says);
 }
 
-/* Appends a private RSA key, under `cipher` where that is not NULL. */
+/* Appends a private RSA key, encrypted with `cipher` unless that is NULL. */
 static void add_new_key(struct strbuf *out, unsigned bits, const EVP_CIPHER *cipher) {
     EVP_PKEY *key = EVP_RSA_gen(bits);
     BIO *text = BIO_new(BIO_s_mem());

@@ -74,7 +74,7 @@ START_TEST(joining_in_the_middle_moves_what_stands_behind) {
     http_headers_add(&headers, "B", "");
     http_headers_add(&headers, "C", "3");
     char expected_a[2048] = "1", expected_b[2048] = "";
-    for (int i = 0; i < 300; i++) { /* grows on the way */
+    for (int i = 0; i < 300; i++) { /* the list grows meanwhile */
         http_headers_join(&headers, "A", "x");
         http_headers_join(&headers, "B", "yz");
         strcat(expected_a, ", x");
@@ -119,7 +119,7 @@ static void check_nothing_behind(const struct http_headers *headers) {
     }
 }
 
-/* The room behind is made zero first: fresh memory may hold anything. */
+/* The memory behind the text is made zero first, because it may hold anything. */
 START_TEST(a_printed_header_that_is_refused_leaves_nothing_behind) {
     struct http_headers headers;
     http_headers_init(&headers);

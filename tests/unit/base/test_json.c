@@ -3,10 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_syntax.h"
 #include "base/strbuf.h"
 #include "support/processes/check_main.h"
 
-/* A copy of exactly `length` bytes, so that AddressSanitizer sees a read beyond them. */
+/* Parses a copy of exactly `length` bytes, so that AddressSanitizer sees a read beyond them. */
 static enum status parse_bytes(const char *text, size_t length, cJSON **out, struct error *err) {
     char *bytes = malloc(length == 0 ? 1 : length);
     ck_assert_ptr_nonnull(bytes);
@@ -193,7 +194,7 @@ START_TEST(what_follows_the_length_is_not_read) {
 }
 END_TEST
 
-/* `depth` brackets around nothing; arrays and objects by turns. */
+/* Writes `depth` nested empty values, alternately arrays and objects. */
 static void nest(struct strbuf *out, int depth) {
     strbuf_clear(out);
     for (int i = 0; i < depth; i++) {
@@ -236,7 +237,9 @@ START_TEST(depth_is_counted_and_not_the_number_of_values) {
 }
 END_TEST
 
-/* All pairs of these would be 2 * 10^10 comparisons: libcheck's time would run out. */
+/*
+ * Comparing all pairs would take 2 * 10^10 comparisons, and libcheck's timeout would end the test.
+ */
 START_TEST(many_keys_are_compared_quickly) {
     enum { COUNT = 200000 };
     char *text = malloc(COUNT * 12 + 32);
@@ -304,8 +307,7 @@ START_TEST(a_nul_in_what_was_sent_is_another_control_character) {
     cJSON_Delete(value);
     static const char text[] = "{\"a\":\"\\u0000";
     for (size_t length = 0; length < sizeof text; length++) {
-        char *copy =
-            malloc(length > 0 ? length : 1); /* exactly as long, for the address sanitizer */
+        char *copy = malloc(length > 0 ? length : 1); /* exactly as long, for AddressSanitizer */
         memcpy(copy, text, length);
         ck_assert_int_eq(json_parse_sent(copy, length, false, &value, NULL), STATUS_MALFORMED);
         free(copy);
@@ -378,7 +380,7 @@ static const struct {
 
 START_TEST(a_configuration_file_may_hold_what_dotnet_allows) {
     size_t length = strlen(configs[_i].text);
-    char *text = malloc(length == 0 ? 1 : length); /* no NUL behind it */
+    char *text = malloc(length == 0 ? 1 : length); /* without a NUL */
     ck_assert_ptr_nonnull(text);
     memcpy(text, configs[_i].text, length);
     cJSON *value = NULL;
@@ -562,7 +564,10 @@ END_TEST
 
 /* ---- mutations ---- */
 
-/* Whatever is done to a good text, what json_parse accepts is what cJSON prints and json_parse accepts again. */
+/*
+ * Damages good texts at random. If json_parse accepts one, it must also accept what cJSON prints of
+ * it.
+ */
 START_TEST(damaged_texts_are_refused_or_still_json) {
     static const char good[] = "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xC3\xA9\"],\"b\":{\"c\":"
                                "null,\"d\":[true,false]}} ";
@@ -573,7 +578,7 @@ START_TEST(damaged_texts_are_refused_or_still_json) {
         memcpy(text, good, sizeof good);
         for (uint64_t changes = next_random(&state) % 3 + 1; changes > 0; changes--) {
             text[next_random(&state) % sizeof text] =
-                damage[next_random(&state) % sizeof damage]; /* its NUL too */
+                damage[next_random(&state) % sizeof damage]; /* also its NUL */
         }
         cJSON *value = NULL, *again = NULL;
         size_t length = next_random(&state) % sizeof text + 1;
@@ -624,7 +629,7 @@ static TCase *config_tests(void) {
 
 static int secrets_freed;
 
-/* Sees what is given back. */
+/* Looks at memory that is freed. */
 static void free_and_look(void *memory) {
     secrets_freed += memory != NULL && strncmp(memory, "hunter2", 7) == 0;
     free(memory);
@@ -661,7 +666,9 @@ START_TEST(a_string_is_written_as_cjson_reads_it) {
 END_TEST
 
 START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
-    /* U+2028 twice in a row, U+2029, U+2026 (begins with the same bytes), and the first bytes of them at the end. */
+    /*
+     * U+2028 twice, U+2029, U+2026, which begins with the same bytes, and those bytes at the end.
+     */
     static const struct {
         const char *text, *written;
     } cases[] = {
@@ -682,7 +689,7 @@ START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
 END_TEST
 
 START_TEST(a_tree_with_secrets_is_wiped_before_it_is_freed) {
-    ck_assert_int_eq(secrets_freed_by(cJSON_Delete), 2); /* or the look sees nothing */
+    ck_assert_int_eq(secrets_freed_by(cJSON_Delete), 2); /* shows that the look works */
     ck_assert_int_eq(secrets_freed_by(json_delete_wiped), 0);
     json_delete_wiped(NULL);
 }

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "support/processes/check_main.h"
 
-/* stdout and stderr, led into files for the time of a test. */
+/* Redirects stdout and stderr to files during a test. */
 struct capture {
     FILE *files[2];
     int saved[2];
@@ -30,7 +30,9 @@ static void capture_start(void) {
     }
 }
 
-/* Fills capture.text; nothing may be asserted between start and stop, for libcheck writes too. */
+/*
+ * Fills capture.text. Between start and stop nothing may be asserted, since libcheck also writes.
+ */
 static void capture_stop(void) {
     for (int i = 0; i < 2; i++) {
         dup2(capture.saved[i], i == 0 ? STDOUT_FILENO : STDERR_FILENO);
@@ -96,7 +98,7 @@ START_TEST(events_below_the_level_are_dropped) {
 }
 END_TEST
 
-/* Configuring with no name is the state at start. */
+/* Without a name it is as before log_configure. */
 START_TEST(an_instance_without_a_name_is_its_process) {
     char expected[64];
     log_configure(LOG_INFORMATION, "");
@@ -218,7 +220,7 @@ START_TEST(lines_of_many_threads_stay_whole) {
 }
 END_TEST
 
-/* With the fault, this does not return. */
+/* With the fault this never returns. */
 START_TEST(a_reader_that_stops_reading_stops_nobody_and_is_told_what_it_missed) {
     int ends[2];
     char byte = 'x';

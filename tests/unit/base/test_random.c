@@ -1,4 +1,3 @@
-/* random: bytes from a source that is given, and what becomes of a source that has none. */
 #include "base/random.h"
 
 #include <string.h>
@@ -45,6 +44,14 @@ START_TEST(without_random_bytes_a_fraction_is_1) {
 }
 END_TEST
 
+START_TEST(jitter_is_up_to_half_of_a_wait) {
+    ck_assert_int_eq(random_jitter_ms(100, 0), 0);
+    ck_assert_int_eq(random_jitter_ms(100, 0.5), 25);
+    ck_assert_int_eq(random_jitter_ms(100, 1), 50);
+    ck_assert_int_eq(random_jitter_ms(0, 1), 0);
+}
+END_TEST
+
 START_TEST(an_id_is_made_of_the_bytes_that_the_source_gives) {
     char id[UUID_TEXT_BYTES];
     ck_assert_int_eq(uuid_v4(&zeros, id), STATUS_OK);
@@ -68,6 +75,7 @@ int main(void) {
     tcase_add_test(tcase, the_system_gives_other_bytes_each_time);
     tcase_add_test(tcase, a_fraction_is_from_0_to_1);
     tcase_add_test(tcase, without_random_bytes_a_fraction_is_1);
+    tcase_add_test(tcase, jitter_is_up_to_half_of_a_wait);
     tcase_add_test(tcase, an_id_is_made_of_the_bytes_that_the_source_gives);
     tcase_add_test(tcase, without_random_bytes_there_is_no_id);
     suite_add_tcase(suite, tcase);

@@ -21,7 +21,7 @@ static int look(unsigned closed, int free_before) {
         char byte;
         bool was_closed = (closed & 1u << file) != 0;
         if (fcntl(file, F_GETFD) != 0) {
-            return 20 + file; /* closed, or closed in children */
+            return 20 + file; /* it is closed, or will be in children */
         }
         if (was_closed &&
             (read(file, &byte, 1) != 0 || write(file, "x", 1) != -1 || errno != EBADF)) {
@@ -29,7 +29,7 @@ static int look(unsigned closed, int free_before) {
         }
     }
     int next = open("/dev/null", O_RDONLY);
-    return next == free_before ? 0 : 40; /* another one would have been left open */
+    return next == free_before ? 0 : 40; /* no other descriptor was left open */
 }
 
 START_TEST(those_that_are_closed_are_opened_and_no_other) {

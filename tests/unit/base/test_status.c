@@ -56,7 +56,7 @@ START_TEST(context_grows_in_front_and_the_rest_stays) {
 }
 END_TEST
 
-/* "é" is two bytes; one byte in front makes the last of them fall across the end. */
+/* "é" has two bytes. With one byte in front, the last one is cut in half. */
 static void fill_with_e_acute(char *out, size_t pairs) {
     for (size_t i = 0; i < pairs; i++) {
         memcpy(out + 2 * i, "\xC3\xA9", 2);
@@ -82,7 +82,7 @@ START_TEST(context_pushes_the_end_of_a_long_message_out) {
     struct error err;
     fill_with_e_acute(many, 1000);
     error_set(&err, STATUS_INTERNAL, "%s", many);
-    error_wrap(&err, "renewing"); /* of even length, so that the cut falls into a character */
+    error_wrap(&err, "renewing"); /* an even length, so that a character is cut in half */
     ck_assert_int_eq(strncmp(err.message, "renewing: \xC3\xA9", 12), 0);
     ck_assert_uint_lt(strlen(err.message), sizeof err.message);
     ck_assert(utf8_is_valid(err.message, strlen(err.message)));

@@ -77,7 +77,7 @@ START_TEST(nothing_is_appended_after_a_failure_until_it_is_cleared) {
     ck_assert_str_eq(buf.data, "cdef");
     strbuf_cleanup(&buf);
     strbuf_append_string(&buf, "ceiling");
-    ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE); /* release keeps it */
+    ck_assert_int_eq(strbuf_status(&buf), STATUS_TOO_LARGE); /* strbuf_cleanup keeps the limit */
 }
 END_TEST
 
@@ -143,7 +143,7 @@ START_TEST(a_cleared_text_is_wiped_where_that_is_asked_for) {
 }
 END_TEST
 
-/* As a reply's body is given its ceiling anew for each call. */
+/* A reply's body gets a new limit for each call. */
 START_TEST(a_ceiling_that_was_lowered_counts_whatever_room_there_is) {
     struct strbuf buf;
     strbuf_init(&buf, 1000);
@@ -202,7 +202,7 @@ START_TEST(percent_encoding_leaves_only_the_unreserved) {
 }
 END_TEST
 
-/* A generator of our own, so that a failure can be repeated. */
+/* Its own random numbers, so that a failure can be repeated. */
 static uint32_t next_random(uint32_t *state) {
     *state = *state * 1664525u + 1013904223u;
     return *state >> 8;
@@ -247,7 +247,9 @@ START_TEST(random_appends_agree_with_an_array) {
         append_randomly(&buf, model, &model_length, &state);
         check_invariants(&buf);
         if (strbuf_status(&buf) != STATUS_OK) {
-            /* percent encoding goes byte by byte, so some of a piece may have come in before the ceiling */
+            /*
+             * Percent-encoding goes byte by byte, so a part may be in before the limit is reached.
+             */
             ck_assert_uint_ge(buf.length, model_length);
             ck_assert_mem_eq(buf.data, model, model_length);
             strbuf_clear(&buf);

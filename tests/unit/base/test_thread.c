@@ -23,7 +23,7 @@ START_TEST(a_thread_runs_with_its_context) {
 }
 END_TEST
 
-/* In a child process that root's freedom from limits is taken from. */
+/* Runs in a child process that drops root's right to exceed limits. */
 static int start_beyond_the_limit(void) {
     const struct rlimit none = {0, 0};
     pthread_t thread;

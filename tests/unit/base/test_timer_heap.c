@@ -9,7 +9,7 @@ static uint32_t next_random(uint32_t *state) {
     return *state >> 8;
 }
 
-/* Counts an entry and all that is below it or beside it; checks links and order. */
+/* Counts an entry, its children and its later siblings, and checks their links and order. */
 static size_t check_siblings(const struct timer_entry *first, const struct timer_entry *parent) {
     size_t count = 0;
     const struct timer_entry *previous = parent;
@@ -33,7 +33,7 @@ START_TEST(an_empty_heap_has_no_first) {
     struct timer_heap heap = {0};
     struct timer_entry entry = {.due_ms = 5};
     ck_assert_ptr_null(timer_heap_first(&heap));
-    timer_heap_remove(&heap, &entry); /* is in none */
+    timer_heap_remove(&heap, &entry); /* it is in no heap */
     ck_assert_uint_eq(heap.count, 0);
 }
 END_TEST
@@ -86,7 +86,7 @@ static int64_t earliest(const struct timer_entry *entries, const int64_t *due, s
     return first;
 }
 
-/* Few different times, so that equal ones are frequent; the plain list of them is the model. */
+/* There are few different times, so that equal ones are frequent. The model is a plain list. */
 START_TEST(random_changes_agree_with_a_list) {
     uint32_t state = (uint32_t)_i * 7919 + 1;
     struct timer_entry entries[MODEL_COUNT] = {0};
@@ -113,7 +113,7 @@ START_TEST(random_changes_agree_with_a_list) {
 }
 END_TEST
 
-/* A hundred thousand siblings: melding them must not recurse, or the stack would end first. */
+/* Melding a hundred thousand siblings must not recurse, or the stack overflows. */
 START_TEST(very_many_entries_need_no_stack) {
     enum { COUNT = 100000 };
     static struct timer_entry entries[COUNT];

@@ -96,7 +96,7 @@ static const struct {
     {"cut \xF0\x9F\x98", "cut "}, /* three of four */
     {"cut \xC3", "cut "},         /* one of two */
     {"whole \xF0\x9F\x98\x80", "whole \xF0\x9F\x98\x80"},
-    {"not UTF-8 \xFF!", "not UTF-8 \xFF!"}, /* stays to be seen */
+    {"not UTF-8 \xFF!", "not UTF-8 \xFF!"}, /* it stays visible */
     {"\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80"},
 };
 

@@ -14,7 +14,7 @@ static void check_form(const char *text, char version) {
     ck_assert_uint_eq(strspn(text, "0123456789abcdef-"), UUID_TEXT_BYTES - 1);
 }
 
-/* Over many ids, every hexadecimal digit stands in every place that is random. */
+/* In many ids, every hexadecimal digit occurs in every random place. */
 static void check_randomness(enum status (*make)(char *), size_t first_random) {
     unsigned seen[UUID_TEXT_BYTES] = {0};
     for (int i = 0; i < 1000; i++) {
