@@ -1,13 +1,16 @@
 /*
- * account_settings.h - which account, and who signs in to it: the settings that only make sense together.
+ * account_settings.h - which storage account is used, and who signs in to it: the settings that
+ * only make sense together.
  *
- * Rules        A connection string signs in with its key or SAS, unless UseManagedIdentity is true. Then, or with StorageAccountUri
- *              and no connection string, tokens sign in, and StorageAccountUri says where.
- *              Beside a connection string that signs in, StorageAccountUri only replaces its blob endpoint and, with ".blob." read as
- *              ".table.", its table endpoint; TableServiceUri its table endpoint.
- *              A mode of signing in that is chosen by name must have all that it needs. Auto looks for what there is.
+ * Rules        A connection string signs in with its key or SAS. With UseManagedIdentity=true, or
+ *              with StorageAccountUri and no connection string, tokens sign in, and
+ *              StorageAccountUri names the account.
+ *              StorageAccountUri beside a connection string that signs in replaces only the blob
+ *              endpoint, and the table endpoint that follows from it (".table." for ".blob.").
+ *              TableServiceUri replaces the table endpoint.
+ *              A mode of signing in that is chosen by name needs all its settings. Auto looks for
+ *              what there is.
  *              Settings of ways to sign in that are not used are not read.
- * Threads: none of its own.
  */
 #ifndef SETTINGS_ACCOUNT_SETTINGS_H
 #define SETTINGS_ACCOUNT_SETTINGS_H
@@ -15,32 +18,48 @@
 #include <stdbool.h>
 
 #include "base/status.h"
-#include "settings/app_settings.h"
+#include "identity/sign_in.h"
+#include "identity/storage_account.h"
 #include "settings/config_source.h"
+#include "settings/setting.h"
 
 #define ADDRESS_ALLOWED \
     "an https address without a query (http for 127.0.0.1, localhost and ::1 alone), "
 #define BLOB_ADDRESS_ALLOWED ADDRESS_ALLOWED "like https://ACCOUNT.blob.core.windows.net"
 #define TABLE_ADDRESS_ALLOWED ADDRESS_ALLOWED "like https://ACCOUNT.table.core.windows.net"
 
-/* "" where not given. */
+/* DistributedLeasing:ConnectionString. It has no parser in this row: storage_account.h reads it. */
+extern const struct setting account_connection_string;
+
+/* What StorageAccountUri and TableServiceUri say; "" if they are not given. */
 struct account_uris {
     char blob[STORAGE_ENDPOINT_BYTES];
     char table[STORAGE_ENDPOINT_BYTES];
 };
 
-/* Whether tokens sign in, as far as UseManagedIdentity and the addresses have been read. */
+/*
+ * Returns whether tokens sign in. `use_managed_identity` is the value of that setting, and counts
+ * only if the setting is given.
+ */
 bool account_settings_use_tokens(const struct config_source *source,
-                                 const struct account_uris *uris,
-                                 const struct app_settings *settings);
+                                 const struct account_uris *uris, bool use_managed_identity);
+
+/* What decides about the account, once all other settings have been read. */
+struct account_choice {
+    struct account_uris uris;
+    const struct sign_in_options *authentication;
+    bool uses_tokens;
+    bool needs_tables; /* products are stored in a table, not in memory */
+};
 
 /*
- * Fills settings->account from the connection string and the addresses, once all else has been read.
- * STATUS_INVALID_ARGUMENT   err's message is the one line to print
+ * Fills the account from the connection string and the addresses.
+ *
+ * STATUS_INVALID_ARGUMENT   a setting is missing or not allowed; the message is the line to print
  * STATUS_NO_MEMORY
  */
 enum status account_settings_resolve(const struct config_source *source,
-                                     const struct account_uris *uris, struct app_settings *settings,
-                                     struct error *err) MUST_CHECK;
+                                     const struct account_choice *choice,
+                                     struct storage_account *out, struct error *err) MUST_CHECK;
 
 #endif

@@ -22,11 +22,12 @@
 
 enum { TEXT_MAX_LENGTH = 1024 };
 
-/* The settings as far as they have been read, with those that become something else in the end. */
+/* The settings while they are being read, with those that are converted at the end. */
 struct draft {
     struct app_settings settings;
     struct account_uris uris;
-    int64_t renew_interval_ms; /* 0 where not given */
+    int64_t renew_interval_ms; /* 0: not given */
+    struct seed_list seeds;
 };
 
 static const struct setting_choice modes[] = {
@@ -47,7 +48,7 @@ static const struct setting_choice stores[] = {
 #define WORKLOAD LEASING "Authentication:WorkloadIdentity:"
 #define PRINCIPAL LEASING "Authentication:ServicePrincipal:"
 
-/* --- which settings are used, judged by those that stand above them in the table --- */
+/* ---- is_used: whether a row is used, judged by the rows above it in the table ---- */
 
 static bool is_given(const struct config_source *source, const char *name, const char *alias) {
     const struct setting setting = {.name = name, .alias = alias};
@@ -62,7 +63,7 @@ static bool uses_tables(const struct config_source *source, const void *base) {
 
 static bool uses_tokens(const struct config_source *source, const void *base) {
     const struct draft *draft = base;
-    return account_settings_use_tokens(source, &draft->uris, &draft->settings);
+    return account_settings_use_tokens(source, &draft->uris, draft->settings.use_managed_identity);
 }
 
 static bool uses_mode(const struct config_source *source, const void *base,
@@ -71,7 +72,10 @@ static bool uses_mode(const struct config_source *source, const void *base,
     return uses_tokens(source, base) && draft->settings.authentication.mode == mode;
 }
 
-/* What Auto would try only with all its parts is not used without one of them. */
+/*
+ * Auto tries workload identity and service principal only if all their settings are given. Without
+ * one of them, the others are not used.
+ */
 
 static bool uses_workload(const struct config_source *source, const void *base) {
     return uses_mode(source, base, SIGN_IN_WORKLOAD_IDENTITY) ||
@@ -120,7 +124,7 @@ static bool uses_imds(const struct config_source *source, const void *base) {
     return uses_identity(source, base) && !uses_app_service(source, base);
 }
 
-/* --- the table --- */
+/* ---- the table ---- */
 
 #define INTO(member) .offset = offsetof(struct draft, member)
 #define FROM(lowest, highest) .least = (lowest), .most = (highest)
@@ -129,90 +133,236 @@ static bool uses_imds(const struct config_source *source, const void *base) {
     .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), \
     .allowed = "1 to 1024 characters, none of them a control"
 
+/*
+ * The order matters to is_used: a row may ask about those above it. docs/settings.md has the rows
+ * of each group in this order.
+ */
 /* clang-format off */
 static const struct setting table[] = {
-    {"FUNCTIONS_CUSTOMHANDLER_PORT", INTO(settings.port), .parse = setting_parse_int, FROM(1, 65535),
-     .allowed = "a whole number from 1 to 65535"},
+    {"FUNCTIONS_CUSTOMHANDLER_PORT", INTO(settings.port),
+     .parse = setting_parse_int, FROM(1, 65535), .allowed = "a whole number from 1 to 65535",
+     .group = SETTING_HANDLER, .standard = "8080",
+     .about = "The port to listen on, at 127.0.0.1. A Functions host sets it. If it is set, "
+              "`local.settings.json` is not read, because the host has read it already."},
     {"AzureFunctionsJobHost:extensions:http:routePrefix", INTO(settings.route_prefix),
-     .parse = setting_parse_route_prefix,
-     .may_be_empty = true, .allowed = "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)"},
+     .parse = setting_parse_route_prefix, .may_be_empty = true,
+     .allowed = "up to 127 of A-Z a-z 0-9 . _ ~ - / (host.json's extensions.http.routePrefix)",
+     .group = SETTING_HANDLER, .standard = "api",
+     .about = "The part of the path before `inventory/`. `host.json` is its usual place."},
     {"Logging:LogLevel:Default", INTO(settings.log_level), .parse = setting_parse_log_level,
-     /* The host takes an Error line with the name of level 3 in it for that level. */
-     .allowed = "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or Critical, 6 or None"},
+     /* "Warning" may not stand here: the host takes an Error line with that word for one. */
+     .allowed = "a level of .NET's logging, by name or by number: from 0 or Trace to 5 or "
+                "Critical, 6 or None",
+     .group = SETTING_HANDLER, .standard = "Information",
+     .about = "Events below this level are not logged."},
 
     {"Inventory:Store", INTO(settings.store_kind),
-     .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory"},
+     .parse = setting_parse_choice, .choices = stores, .allowed = "Table, Memory",
+     .group = SETTING_INVENTORY, .standard = "Table",
+     .about = "Where products and reservations are kept. `Memory` is for trials: its data ends "
+              "with the process, and no other instance sees it."},
     {"Inventory:TableServiceUri", INTO(uris.table), .parse = setting_parse_table_endpoint,
-     .explain = setting_explain_table_endpoint, .is_used = uses_tables, .allowed = TABLE_ADDRESS_ALLOWED},
-    {"Inventory:TableName", INTO(settings.table_name), .parse = setting_parse_table_name, .is_used = uses_tables,
-     .allowed = "3 to 63 letters and digits, a letter first, not \"tables\""},
+     .explain = setting_explain_table_endpoint, .is_used = uses_tables,
+     .allowed = TABLE_ADDRESS_ALLOWED,
+     .group = SETTING_ACCOUNT, .standard_words = "follows from the blob endpoint",
+     .about = "The address of the Table service."},
+    {"Inventory:TableName", INTO(settings.table_name),
+     .parse = setting_parse_table_name, .is_used = uses_tables,
+     .allowed = "3 to 63 letters and digits, a letter first, not \"tables\"",
+     .group = SETTING_INVENTORY, .standard = "inventory",
+     .about = "The table with products and reservations. It is created if it is absent."},
 
-    /* How to sign in: which of these are used depends on those above them. */
-    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob), .parse = setting_parse_blob_endpoint,
-     .explain = setting_explain_blob_endpoint, .allowed = BLOB_ADDRESS_ALLOWED},
-    {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE},
-    {MODE_SETTING, INTO(settings.authentication.mode), .parse = setting_parse_choice, .choices = modes,
-     .is_used = uses_tokens,
-     .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, Development"},
-    {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT, .is_used = uses_identity},
-    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT, .is_used = uses_azure_client_id},
-    {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id), TEXT,
-     .is_used = uses_workload},
-    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id), TEXT,
-     .is_used = uses_workload},
-    {WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE", INTO(settings.authentication.workload_token_file_path),
-     TEXT, .is_used = uses_workload},
-    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id), TEXT,
-     .is_used = uses_principal},
-    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id), TEXT,
-     .is_used = uses_principal},
-    {PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET", INTO(settings.authentication.principal_client_secret), TEXT,
-     .is_secret = true, .is_used = uses_principal},
+    /* How to sign in. Which of these rows are used depends on those above them. */
+    {LEASING "StorageAccountUri", LEASING "Endpoint", INTO(uris.blob),
+     .parse = setting_parse_blob_endpoint, .explain = setting_explain_blob_endpoint,
+     .allowed = BLOB_ADDRESS_ALLOWED,
+     .group = SETTING_ACCOUNT,
+     .about = "The address of the Blob service. Without a connection string, tokens sign in there. "
+              "Beside a connection string it replaces only the address."},
+    {LEASING "UseManagedIdentity", INTO(settings.use_managed_identity), TRUE_OR_FALSE,
+     .group = SETTING_ACCOUNT,
+     .standard_words = "true with an address and no connection string",
+     .about = "`true` signs in with tokens even if there is a connection string. "
+              "`Authentication:Mode` says where they come from."},
+    {MODE_SETTING, INTO(settings.authentication.mode),
+     .parse = setting_parse_choice, .choices = modes, .is_used = uses_tokens,
+     .allowed = "Auto, ManagedIdentity, WorkloadIdentity, FederatedCredential, ServicePrincipal, "
+                "Development",
+     .group = SETTING_SIGN_IN, .standard = "Auto",
+     .about = "Where tokens come from. `Auto` takes the first that is there: service principal, "
+              "workload identity, managed identity, `az login`. `FederatedCredential` is another "
+              "word for `WorkloadIdentity`. `Development` is `az login`."},
+    {IDENTITY "ClientId", INTO(settings.authentication.managed_identity_client_id), TEXT,
+     .is_used = uses_identity, .group = SETTING_SIGN_IN,
+     .about = "The client id of a user-assigned managed identity. Without it the system-assigned "
+              "one signs in."},
+    {"AZURE_CLIENT_ID", INTO(settings.authentication.azure_client_id), TEXT,
+     .is_used = uses_azure_client_id, .group = SETTING_SIGN_IN,
+     .about = "With `Auto`: the client id of the managed identity, unless the setting above is "
+              "given."},
+    {WORKLOAD "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.workload_tenant_id),
+     TEXT, .is_used = uses_workload, .group = SETTING_SIGN_IN,
+     .about = "Workload identity: the tenant."},
+    {WORKLOAD "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.workload_client_id),
+     TEXT, .is_used = uses_workload, .group = SETTING_SIGN_IN,
+     .about = "Workload identity: the client id of the app registration or identity."},
+    {WORKLOAD "TokenFilePath", "AZURE_FEDERATED_TOKEN_FILE",
+     INTO(settings.authentication.workload_token_file_path), TEXT, .is_used = uses_workload,
+     .group = SETTING_SIGN_IN,
+     .about = "Workload identity: the file with the federated token."},
+    {PRINCIPAL "TenantId", "AZURE_TENANT_ID", INTO(settings.authentication.principal_tenant_id),
+     TEXT, .is_used = uses_principal, .group = SETTING_SIGN_IN,
+     .about = "Service principal: the tenant."},
+    {PRINCIPAL "ClientId", "AZURE_CLIENT_ID", INTO(settings.authentication.principal_client_id),
+     TEXT, .is_used = uses_principal, .group = SETTING_SIGN_IN,
+     .about = "Service principal: the client id of the app registration."},
+    {PRINCIPAL "ClientSecret", "AZURE_CLIENT_SECRET",
+     INTO(settings.authentication.principal_client_secret), TEXT, .is_secret = true,
+     .is_used = uses_principal, .group = SETTING_SIGN_IN,
+     .about = "Service principal: the client secret."},
     {PRINCIPAL "CertificatePath", "AZURE_CLIENT_CERTIFICATE_PATH",
-     INTO(settings.authentication.principal_certificate_path), TEXT, .is_used = uses_certificate},
-    {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority), .parse = setting_parse_endpoint,
-     .is_used = uses_authority, .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com"},
-    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT, .is_used = uses_app_service},
+     INTO(settings.authentication.principal_certificate_path), TEXT, .is_used = uses_certificate,
+     .group = SETTING_SIGN_IN,
+     .about = "Service principal without a secret: a PEM file with the RSA key and its "
+              "certificate."},
+    {"AZURE_AUTHORITY_HOST", INTO(settings.authentication.authority),
+     .parse = setting_parse_endpoint, .is_used = uses_authority,
+     .allowed = ADDRESS_ALLOWED "like https://login.microsoftonline.com",
+     .group = SETTING_SIGN_IN, .standard = "https://login.microsoftonline.com",
+     .about = "Where workload identities and service principals sign in. Other clouds have other "
+              "addresses."},
+    {"IDENTITY_ENDPOINT", INTO(settings.authentication.identity_endpoint), TEXT,
+     .is_used = uses_app_service, .group = SETTING_SIGN_IN,
+     .about = "App Service sets it: where the managed identity gets its tokens."},
     {"IDENTITY_HEADER", INTO(settings.authentication.identity_header), TEXT, .is_secret = true,
-     .is_used = uses_app_service},
-    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host), .parse = setting_parse_any_endpoint,
-     .is_used = uses_imds, .allowed = "an http or https address without a query, like http://169.254.169.254"},
+     .is_used = uses_app_service, .group = SETTING_SIGN_IN,
+     .about = "App Service sets it, together with `IDENTITY_ENDPOINT`."},
+    {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host),
+     .parse = setting_parse_any_endpoint, .is_used = uses_imds,
+     .allowed = "an http or https address without a query, like http://169.254.169.254",
+     .group = SETTING_SIGN_IN, .standard = "http://169.254.169.254",
+     .about = "Outside App Service: where the managed identity gets its tokens."},
 
-    {LEASING "ContainerName", INTO(settings.lease_store.container), .parse = setting_parse_container_name,
-     .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"},
-    {LEASING "CreateContainerIfNotExists", INTO(settings.lease_store.create_container), TRUE_OR_FALSE},
+    {LEASING "ContainerName", INTO(settings.lease_store.container),
+     .parse = setting_parse_container_name,
+     .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first "
+                "and last",
+     .group = SETTING_LEASES, .standard = "leases",
+     .about = "The container with the blobs that are leased."},
+    {LEASING "CreateContainerIfNotExists", INTO(settings.lease_store.create_container),
+     TRUE_OR_FALSE, .group = SETTING_LEASES, .standard = "true",
+     .about = "Whether the container is created if it is absent."},
     {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(settings.lease_store.blob_prefix),
-     .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED},
+     .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED,
+     .group = SETTING_LEASES, .standard = "lease-",
+     .about = "A blob's name is this prefix and the lease's name."},
 
-    {LEASING "AutoRenew", INTO(settings.lease.auto_renew), TRUE_OR_FALSE},
-    {LEASING "DefaultLeaseDuration", INTO(settings.lease.duration_s), .parse = setting_parse_lease_duration,
-     .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite"},
-    {LEASING "AutoRenewInterval", INTO(renew_interval_ms), .parse = setting_parse_ms, FROM(1, INT64_MAX),
-     .allowed = "a time span from 00:00:00.001, below the safety threshold"},
-    {LEASING "AutoRenewMaxRetries", INTO(settings.lease.renew_max_retries), .parse = setting_parse_int, FROM(0, 100),
-     .allowed = "a whole number from 0 to 100"},
+    {LEASING "AutoRenew", INTO(settings.lease.auto_renew), TRUE_OR_FALSE,
+     .group = SETTING_LEASES, .standard = "true",
+     .about = "Whether leases are renewed while they are in use."},
+    {LEASING "DefaultLeaseDuration", INTO(settings.lease.duration_s),
+     .parse = setting_parse_lease_duration,
+     .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite",
+     .group = SETTING_LEASES, .standard = "00:00:30",
+     .about = "How long a lease lasts without renewal. After a handler was killed, its product "
+              "stays closed for that long."},
+    {LEASING "AutoRenewInterval", INTO(renew_interval_ms),
+     .parse = setting_parse_ms, FROM(1, INT64_MAX),
+     .allowed = "a time span from 00:00:00.001, below the safety threshold",
+     .group = SETTING_LEASES,
+     .standard_words = "2/3 of the duration, or 3/4 of the safety threshold if that is at or "
+                       "below 2/3",
+     .about = "How long after its last renewal a lease is renewed."},
+    {LEASING "AutoRenewMaxRetries", INTO(settings.lease.renew_max_retries),
+     .parse = setting_parse_int, FROM(0, 100), .allowed = "a whole number from 0 to 100",
+     .group = SETTING_LEASES, .standard = "3",
+     .about = "How often a renewal that failed is tried again."},
     {LEASING "AutoRenewRetryInterval", INTO(settings.lease.renew_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
-    {LEASING "AutoRenewSafetyThreshold", INTO(settings.lease.safety_threshold), .parse = setting_parse_safety_threshold,
-     .allowed = "a decimal number from 0.5 to 0.95"},
+     .parse = setting_parse_ms, FROM(1, MINUTE_MS),
+     .allowed = "a time span from 00:00:00.001 to 00:01:00",
+     .group = SETTING_LEASES, .standard = "00:00:01",
+     .about = "The wait before the first of these retries. It doubles each time."},
+    {LEASING "AutoRenewSafetyThreshold", INTO(settings.lease.safety_threshold),
+     .parse = setting_parse_safety_threshold, .allowed = "a decimal number from 0.5 to 0.95",
+     .group = SETTING_LEASES, .standard = "0.9",
+     .about = "The part of the duration after which a lease that was not renewed counts as lost."},
     {LEASING "AcquireTimeout", INTO(settings.lease.acquire_timeout_ms),
-     .parse = setting_parse_ms, FROM(0, 10 * MINUTE_MS), .allowed = "a time span from 00:00:00 to 00:10:00"},
+     .parse = setting_parse_ms, FROM(0, 10 * MINUTE_MS),
+     .allowed = "a time span from 00:00:00 to 00:10:00",
+     .group = SETTING_LEASES, .standard = "00:00:10",
+     .about = "How long a request waits for a product that others are using, before it is answered "
+              "409. Keep it below the timeout of your callers."},
     {LEASING "AcquireRetryInterval", INTO(settings.lease.acquire_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
+     .parse = setting_parse_ms, FROM(1, MINUTE_MS),
+     .allowed = "a time span from 00:00:00.001 to 00:01:00",
+     .group = SETTING_LEASES, .standard = "00:00:00.050",
+     .about = "The wait after the first refusal. It grows with each one."},
 
-    {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms), .parse = setting_parse_ms,
-     FROM(1, 3650 * DAY_MS), .allowed = "a time span from 00:00:00.001 to 3650.00:00:00"},
-    {"Inventory:SeedProducts", INTO(settings), .parse = setting_parse_seed_products,
-     .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED ") and N from 0 to 1000000000"},
+    {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms),
+     .parse = setting_parse_ms, FROM(1, 3650 * DAY_MS),
+     .allowed = "a time span from 00:00:00.001 to 3650.00:00:00",
+     .group = SETTING_INVENTORY, .standard = "00:30:00",
+     .about = "How long a reservation holds its units."},
+    {"Inventory:SeedProducts", INTO(seeds), .parse = setting_parse_seed_products,
+     .allowed = "ID=N;ID=N with different IDs (" PRODUCT_ID_ALLOWED
+                ") and N from 0 to 1000000000",
+     .group = SETTING_INVENTORY,
+     .about = "Products, each with its total, that are created if they are absent: "
+              "`PROD-001=100;PROD-002=50`."},
     {"Inventory:ProcessingTime", INTO(settings.inventory.processing_time_ms),
-     .parse = setting_parse_ms, FROM(0, HOUR_MS), .allowed = "a time span from 00:00:00 to 01:00:00"},
+     .parse = setting_parse_ms, FROM(0, HOUR_MS),
+     .allowed = "a time span from 00:00:00 to 01:00:00",
+     .group = SETTING_INVENTORY, .standard = "00:00:00",
+     .about = "Simulated work in each change, to watch leases being renewed."},
 };
 /* clang-format on */
 
-/* Not in the table: whether it is used is known only with the account's endpoints. */
+/* ---- rows that are read apart from the table ---- */
+
+/* Whether it is used is known only with the endpoints of the account. */
 static const struct setting ca_file = {
-    "SSL_CERT_FILE", INTO(settings.ca_file), .parse = setting_parse_readable_file,
-    FROM(1, TEXT_MAX_LENGTH), .allowed = "a file that can be read, with certificates in PEM form"};
+    "SSL_CERT_FILE",
+    INTO(settings.ca_file),
+    .parse = setting_parse_readable_file,
+    FROM(1, TEXT_MAX_LENGTH),
+    .allowed = "a file that can be read, with certificates in PEM form",
+    .group = SETTING_ACCOUNT,
+    .standard_words = "the system's authorities",
+    .about = "The certificate authorities that are trusted.",
+};
+
+/* NAME stands for any name. */
+#define METADATA LEASING "Metadata:"
+static const struct setting metadata_setting = {
+    .name = METADATA "NAME",
+    .allowed = "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable "
+               "ASCII characters, no space first or last; 7 KiB in all",
+    .group = SETTING_LEASES,
+    .about = "Metadata for each lease's blob, as `lease_NAME`.",
+};
+
+/* Any text is allowed, so it needs no parser. */
+static const struct setting instance_setting = {
+    .name = "HANDLER_INSTANCE",
+    .allowed = "any text",
+    .group = SETTING_HANDLER,
+    .standard_words = "the process id",
+    .about = "The instance's name in log lines. On Azure it is the end of `WEBSITE_INSTANCE_ID`, "
+             "`WEBSITE_POD_NAME` or `CONTAINER_NAME`, of which each plan sets another.",
+};
+
+/* The connection string comes first, then the table, then the other rows that are read apart. */
+const struct setting *app_settings_row(size_t index) {
+    static const struct setting *const apart[] = {&ca_file, &metadata_setting, &instance_setting};
+    enum { APART = sizeof apart / sizeof apart[0], ROWS = sizeof table / sizeof table[0] };
+    if (index == 0) {
+        return &account_connection_string;
+    }
+    if (index <= ROWS) {
+        return &table[index - 1];
+    }
+    return index - ROWS <= APART ? apart[index - ROWS - 1] : NULL;
+}
 
 static bool uses_tls(const struct app_settings *settings) {
     return settings->use_managed_identity ||
@@ -220,28 +370,12 @@ static bool uses_tls(const struct app_settings *settings) {
            strncasecmp(settings->account.table_endpoint, "https:", 6) == 0;
 }
 
-/* Not in the table: any name. */
-#define METADATA LEASING "Metadata:"
-
-static struct draft default_draft(void) {
-    return (struct draft){
-        .settings =
-            {
-                .port = 8080,
-                .route_prefix = "api", /* the host's own default */
-                .log_level = LOG_INFORMATION,
-                .authentication = {.mode = SIGN_IN_AUTO,
-                                   .imds_host = "http://169.254.169.254",
-                                   .authority = "https://login.microsoftonline.com"},
-                .lease = lease_options_default(),
-                .lease_store = {.container = "leases",
-                                .blob_prefix = "lease-",
-                                .create_container = true},
-                .store_kind = STORE_TABLE,
-                .table_name = "inventory",
-                .inventory = {.reservation_lifetime_ms = 30 * MINUTE_MS},
-            },
-    };
+static struct draft standard_draft(void) {
+    struct draft draft = {.settings.lease.renew_fraction = lease_options_default().renew_fraction};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        setting_set_standard(&table[i], &draft);
+    }
+    return draft;
 }
 
 static enum status read_table(const struct config_source *source, struct draft *draft,
@@ -253,23 +387,17 @@ static enum status read_table(const struct config_source *source, struct draft *
     return status;
 }
 
-/* `item` is DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
+/* Adds the item DistributedLeasing:Metadata:NAME. `bytes` counts all items so far and this one. */
 static enum status add_metadata(const struct config_item *item, size_t bytes,
                                 struct http_headers *metadata, struct error *err) {
-    static const struct setting setting = {
-        .name = METADATA "NAME",
-        .allowed = "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 "
-                   "printable ASCII characters, no "
-                   "space first or last; 7 KiB in all",
-    };
     const char *name = item->name + strlen(METADATA);
-    enum status status = setting_check_item(&setting, item, err);
+    enum status status = setting_check_item(&metadata_setting, item, err);
     if (status != STATUS_OK) {
         return status;
     }
     if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(item->value) ||
         bytes > LEASE_METADATA_MAX_BYTES) {
-        return setting_refuse(&setting, item, err);
+        return setting_refuse(&metadata_setting, item, err);
     }
     http_headers_add(metadata, name, item->value);
     return metadata->status == STATUS_OK
@@ -307,38 +435,45 @@ static enum status refuse_renew_interval(const struct lease_options *lease,
     return setting_refuse(&setting, item, err);
 }
 
-/* The interval becomes a part of the duration, since leases of other durations are renewed in the same proportion. */
-static enum status settle_renewal(const struct config_source *source, struct draft *draft,
-                                  struct error *err) {
+/*
+ * Converts the interval to a fraction of the duration, because leases of other durations are
+ * renewed in the same proportion.
+ */
+static enum status resolve_renew_fraction(const struct config_source *source, struct draft *draft,
+                                          struct error *err) {
     struct lease_options *lease = &draft->settings.lease;
-    bool is_set = draft->renew_interval_ms > 0 && lease->duration_s != LEASE_INFINITE_S;
-    if (is_set) {
+    bool is_given = draft->renew_interval_ms > 0 && lease->duration_s != LEASE_INFINITE_S;
+    if (is_given) {
         lease->renew_fraction =
             (double)draft->renew_interval_ms / (lease->duration_s * (double)SECOND_MS);
     }
     if (lease->renew_fraction < lease->safety_threshold) {
         return STATUS_OK;
     }
-    if (is_set) {
+    if (is_given) {
         return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"),
                                      err);
     }
-    lease->renew_fraction = 0.75 * lease->safety_threshold; /* a default gives way to what is set */
+    lease->renew_fraction =
+        0.75 * lease->safety_threshold; /* the default yields to the threshold */
     return STATUS_OK;
 }
 
-static void name_instance(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
-    /* "Environment variables and app settings in Azure App Service"; Flex Consumption and Consumption on Linux lack the first. */
-    static const char *const names[] = {"WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME",
-                                        "HANDLER_INSTANCE"};
-    enum { GIVEN = sizeof names / sizeof names[0] - 1, SHOWN_LENGTH = 8 };
+static void read_instance_name(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
+    /*
+     * Flex Consumption and Consumption on Linux do not set the first. (Source: "Environment
+     * variables and app settings in Azure App Service".)
+     */
+    const char *const names[] = {"WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME",
+                                 instance_setting.name};
+    enum { NAMES = sizeof names / sizeof names[0], AZURE_NAMES = NAMES - 1, SHOWN_LENGTH = 8 };
     snprintf(out, INSTANCE_NAME_BYTES, "%d", (int)getpid());
-    for (size_t i = 0; i <= GIVEN; i++) {
+    for (size_t i = 0; i < NAMES; i++) {
         const char *name = config_source_get(source, names[i]);
         if (name != NULL && name[0] != '\0') {
             size_t length = strlen(name);
-            bool is_cut =
-                i < GIVEN && length > SHOWN_LENGTH; /* beginnings are alike, ends differ */
+            /* Azure's names begin alike, and differ at their ends. */
+            bool is_cut = i < AZURE_NAMES && length > SHOWN_LENGTH;
             snprintf(out, INSTANCE_NAME_BYTES, "%s", is_cut ? name + length - SHOWN_LENGTH : name);
             break;
         }
@@ -346,19 +481,36 @@ static void name_instance(const struct config_source *source, char out[INSTANCE_
     utf8_make_line(out);
 }
 
-static enum status fill(const struct config_source *source, struct draft *draft,
-                        struct error *err) {
-    name_instance(source, draft->settings.instance);
+static enum status resolve_account(const struct config_source *source, struct draft *draft,
+                                   struct error *err) {
+    struct app_settings *settings = &draft->settings;
+    settings->use_managed_identity =
+        account_settings_use_tokens(source, &draft->uris, settings->use_managed_identity);
+    struct account_choice choice = {
+        .uris = draft->uris,
+        .authentication = &settings->authentication,
+        .uses_tokens = settings->use_managed_identity,
+        .needs_tables = settings->store_kind == STORE_TABLE,
+    };
+    return account_settings_resolve(source, &choice, &settings->account, err);
+}
+
+static enum status fill_draft(const struct config_source *source, struct draft *draft,
+                              struct error *err) {
+    read_instance_name(source, draft->settings.instance);
     draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
+    draft->settings.seeds = draft->seeds.items;
+    draft->settings.inventory.seeds = draft->seeds.items;
+    draft->settings.inventory.seed_count = draft->seeds.count;
     if (status == STATUS_OK) {
         status = read_metadata(source, &draft->settings.lease_store.metadata, err);
     }
     if (status == STATUS_OK) {
-        status = settle_renewal(source, draft, err);
+        status = resolve_renew_fraction(source, draft, err);
     }
     if (status == STATUS_OK) {
-        status = account_settings_resolve(source, &draft->uris, &draft->settings, err);
+        status = resolve_account(source, draft, err);
     }
     return status == STATUS_OK && uses_tls(&draft->settings)
                ? setting_read(&ca_file, source, draft, err)
@@ -372,8 +524,8 @@ enum status app_settings_load(const char *folder, char *const *environment,
     if (status != STATUS_OK) {
         return status;
     }
-    struct draft draft = default_draft();
-    status = fill(&source, &draft, err);
+    struct draft draft = standard_draft();
+    status = fill_draft(&source, &draft, err);
     config_source_cleanup(&source);
     if (status == STATUS_OK) {
         *out = draft.settings;

@@ -29,10 +29,10 @@ void config_source_cleanup(struct config_source *source) {
     *source = (struct config_source){0};
 }
 
-/* Whether `item` wins over `other`, which has the same name and was added before it. */
+/* Returns whether `item` wins over `other`, which has the same name and was added before it. */
 static bool wins_over(const struct config_item *item, const struct config_item *other) {
-    bool has_colon = strchr(item->written, ':') != NULL,
-         other_has = strchr(other->written, ':') != NULL;
+    bool has_colon = strchr(item->written, ':') != NULL;
+    bool other_has = strchr(other->written, ':') != NULL;
     if (item->place != other->place) {
         return item->place < other->place;
     }
@@ -58,7 +58,7 @@ const char *config_source_get(const struct config_source *source, const char *na
     return item == NULL ? NULL : item->value;
 }
 
-/* "__" becomes ':', from the left ("A___B" is "A:_B"), as .NET's environment variables are read. */
+/* Replaces "__" by ':' from the left ("A___B" is "A:_B"), as .NET reads environment variables. */
 static void join_by_colons(char *name) {
     char *to = name;
     for (const char *from = name; *from != '\0'; to++) {
@@ -156,7 +156,7 @@ static enum status add_member(struct config_source *source, const cJSON *value, 
     return status;
 }
 
-/* Adds the values in and under `value`. The depth is at most JSON_MAX_DEPTH. */
+/* Adds all values of the tree `value`. The recursion is at most JSON_MAX_DEPTH deep. */
 static enum status add_json(struct config_source *source, const cJSON *value, const char *name) {
     if (!cJSON_IsObject(value) && !cJSON_IsArray(value)) {
         return add_scalar(source, value, name);
@@ -170,7 +170,10 @@ static enum status add_json(struct config_source *source, const cJSON *value, co
     return status;
 }
 
-/* Fills `text`, of CONFIG_FILE_MAX_BYTES + 1; *length (0 at first) also tells how far it came when it fails. */
+/*
+ * Fills `text`, which has CONFIG_FILE_MAX_BYTES + 1 bytes. *length, 0 at first, is how many bytes
+ * were read, also after a failure.
+ */
 static enum status read_text(int file, char *text, size_t *length, struct error *err) {
     ssize_t count;
     while ((count = read(file, text + *length, CONFIG_FILE_MAX_BYTES + 1 - *length)) != 0) {
@@ -207,7 +210,7 @@ static enum status parse_file(int file, cJSON **out, struct error *err) {
     return status == STATUS_MALFORMED ? STATUS_INVALID_ARGUMENT : status;
 }
 
-/* *out stays as it is when there is no such file. */
+/* Leaves *out untouched if there is no such file. */
 static enum status read_json_file(const char *folder, const char *name, cJSON **out,
                                   struct error *err) {
     char *path;
@@ -229,14 +232,14 @@ static enum status read_json_file(const char *folder, const char *name, cJSON **
     return status;
 }
 
-/* Values holds the app settings; what is beside it (Host, ConnectionStrings) is the host's. */
+/* Values holds the app settings. Its siblings (Host, ConnectionStrings) are for the host. */
 static enum status add_local_values(struct config_source *source, const cJSON *json,
                                     struct error *err) {
     if (cJSON_IsTrue(cJSON_GetObjectItem(json, "IsEncrypted"))) {
         return error_set(
             err, STATUS_INVALID_ARGUMENT,
-            "local.settings.json is encrypted, which only the Functions host can read; "
-            "func settings decrypt makes it plain");
+            "local.settings.json is encrypted, and only the Functions host can read it; "
+            "decrypt it with: func settings decrypt");
     }
     const cJSON *values = cJSON_GetObjectItem(json, "Values");
     if (values != NULL && !cJSON_IsObject(values)) {
@@ -270,7 +273,7 @@ static enum status add_app_settings(struct config_source *source, const char *fo
     return status;
 }
 
-/* The host has read it before it started us: what is wrong with it by our rules stops nothing. */
+/* The host has read the file before it started us, so an error by our rules stops nothing. */
 static enum status add_host_json(struct config_source *source, const char *folder) {
     cJSON *json = NULL;
     struct error why;

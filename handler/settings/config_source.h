@@ -1,23 +1,27 @@
 /*
- * config_source.h - the app settings as text: the places that they come from, flattened into one list of names and
- * values.
+ * config_source.h - the app settings as text: one list of names and values, from all their places.
  *
- * Knows nothing of what a setting means; app_settings.h does.
+ * It does not know what a setting means; app_settings.h does.
  *
- * Rules        The places, highest first: the environment; local.settings.json's Values, unless the environment has
- *              FUNCTIONS_CUSTOMHANDLER_PORT (a host has started us and has passed them already); appsettings.json;
- *              host.json, whose members are called "AzureFunctionsJobHost:...", as in the host's own configuration, so
- *              that an app setting of that name overrides the file here as it does there ("host.json reference",
- *              "Override host.json values").
- *              A name's parts are joined by ':'; "__" is read as ':'. Names compare without case. Of two equal names the
- *              higher place wins; in one place the one written without ':'; then, in the environment, whose order the host
- *              changes from start to start, the one whose spelling sorts first, and in a file the last.
- *              White space around a value is dropped.
- *              JSON is flattened as .NET does it: members joined by ':', array elements called 0, 1, ...; numbers and
- *              booleans become their text; null, {} and [] are not there.
- *              An empty value is a value like any other here: it hides those of lower places.
- *              Of host.json only the route prefix is needed. So a host.json that cannot be read is a Warning in the log.
- * Threads: none of its own.
+ * Places       From the one that wins to the one that loses:
+ *                1. the environment;
+ *                2. Values of local.settings.json. It is not read if the environment has
+ *                   FUNCTIONS_CUSTOMHANDLER_PORT: a host has then passed these values already;
+ *                3. appsettings.json;
+ *                4. host.json. Its members are called "AzureFunctionsJobHost:...", as in the host's
+ *                   own configuration, so that an app setting of that name overrides the file
+ *                   (Source: "host.json reference", "Override host.json values").
+ * Names        The parts of a name are joined by ':', and "__" is read as ':'. Case does not
+ *              matter. Of equal names the higher place wins. In one place the name written without
+ *              ':' wins. Of several such names in the environment, the one whose spelling sorts
+ *              first wins, since the host changes their order from start to start; in a file, the
+ *              last one.
+ * Values       White space around a value is dropped. An empty value is a value like any other: it
+ *              hides those of lower places.
+ * Files        JSON is flattened as .NET does it. Members are joined by ':', and array elements are
+ *              called 0, 1, ... Numbers and booleans become their text; null, {} and [] are left
+ *              out. Of host.json only the route prefix is needed. So a host.json that cannot be
+ *              read is a Warning in the log.
  */
 #ifndef SETTINGS_CONFIG_SOURCE_H
 #define SETTINGS_CONFIG_SOURCE_H
@@ -36,9 +40,9 @@ enum config_place {
 };
 
 struct config_item {
-    char *name; /* "DistributedLeasing:AutoRenew", in its writer's case */
+    char *name; /* "DistributedLeasing:AutoRenew", in the case in which it was written */
     char
-        *written; /* the name as the user wrote it, for messages: "DistributedLeasing__AutoRenew" */
+        *written; /* the same for messages, as the user wrote it: "DistributedLeasing__AutoRenew" */
     char *value;
     enum config_place place;
 };
@@ -48,26 +52,28 @@ struct config_source {
     struct config_item *items;
     size_t count;
     size_t capacity;
-    enum config_place place; /* of the items that are being added */
+    enum config_place place; /* of the items that are added next */
 };
 
 /*
- * Reads the files in `folder` (absent ones are fine) and `environment` (as environ: "NAME=value", NULL at the end).
+ * Reads the files in `folder`, which may be absent, and `environment` ("NAME=value" strings, NULL
+ * at the end).
  *
- * STATUS_INVALID_ARGUMENT   a file other than host.json cannot be read, is over CONFIG_FILE_MAX_BYTES, or is not JSON of the
- *                           expected shape; the message names it
+ * STATUS_INVALID_ARGUMENT   a file other than host.json cannot be read, is over
+ *                           CONFIG_FILE_MAX_BYTES, or is not JSON of the expected shape; the
+ *                           message names it
  * STATUS_NO_MEMORY
  */
 enum status config_source_load(const char *folder, char *const *environment,
                                struct config_source *out, struct error *err) MUST_CHECK;
 
-/* Wipes the values (connection strings are among them) and frees. */
+/* Wipes the values, which may be connection strings, and frees everything. */
 void config_source_cleanup(struct config_source *source);
 
-/* The item that wins for `name` (written with ':'), borrowed; NULL: no place has it. */
+/* Returns the item that wins for `name` (written with ':'), borrowed, or NULL if there is none. */
 const struct config_item *config_source_find(const struct config_source *source, const char *name);
 
-/* Its value. */
+/* Returns the value of that item, or NULL. */
 const char *config_source_get(const struct config_source *source, const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 #include "settings/setting.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,9 @@ const struct config_item *setting_find(const struct setting *setting,
 }
 
 /*
- * "Use Key Vault references as app settings in Azure App Service", "Use App Configuration references ...": where a reference is not
- * resolved, the app sees it as the value.
+ * Returns the kind of a reference that Azure has not resolved, or NULL. The app then sees the
+ * reference itself as the value. (Sources: "Use Key Vault references as app settings in Azure App
+ * Service", "Use App Configuration references for Azure App Service".)
  */
 static const char *reference_kind(const char *value) {
     return strncasecmp(value, "@Microsoft.KeyVault(", 20) == 0 ? "a Key Vault reference"
@@ -48,8 +50,7 @@ enum status setting_check_item(const struct setting *setting, const struct confi
     if (reference != NULL) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "%.*s is %s that was not resolved; Azure's portal says why beside the "
-                         "setting (often the app's "
-                         "identity may not read it); allowed: %s",
+                         "setting (often the app's identity may not read it); allowed: %s",
                          SHOWN_BYTES, item->written, reference, setting->allowed);
     }
     if (is_in_quotes(item->value)) {
@@ -58,6 +59,15 @@ enum status setting_check_item(const struct setting *setting, const struct confi
                          item->written, setting->allowed);
     }
     return STATUS_OK;
+}
+
+void setting_set_standard(const struct setting *setting, void *base) {
+    if (setting->standard != NULL) {
+        enum status status =
+            setting->parse(setting, setting->standard, (char *)base + setting->offset);
+        assert(status == STATUS_OK);
+        (void)status;
+    }
 }
 
 enum status setting_read(const struct setting *setting, const struct config_source *source,
@@ -77,15 +87,17 @@ enum status setting_read(const struct setting *setting, const struct config_sour
     return status == STATUS_OK ? STATUS_OK : setting_refuse(setting, item, err);
 }
 
-/* An account's key: a long text in base64 that ends with '='. */
+/* Returns whether it looks like an account's key: a long text in base64 that ends with '='. */
 static bool may_be_key(const char *value) {
     size_t length = strlen(value);
     return length >= 40 && value[length - 1] == '=' && value[strspn(value, BASE64)] == '\0';
 }
 
 /*
- * A connection string, a key, a client secret, a URL with a SAS or with a password lands in the wrong setting easily. And
- * the host takes an Error line with "warn" in it for a Warning, which it leaves out of its own report.
+ * Returns whether a value must not be shown, although its setting is no secret. A connection
+ * string, a key, a client secret, or a URL with a SAS or a password easily gets into the wrong
+ * setting. A value with "warn" is hidden, too: the host would take the Error line for a Warning,
+ * and leave it out of its report.
  */
 static bool must_be_hidden(const char *value) {
     static const char *const marks[] = {"AccountKey", "SharedAccessSignature", "sig=", "@", "8Q~",
@@ -118,7 +130,7 @@ bool setting_whole_number(const char *text, int64_t least, int64_t most, int64_t
     if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0') {
         return false;
     }
-    int64_t value = strtoll(text, NULL, 10); /* INT64_MAX for what is larger */
+    int64_t value = strtoll(text, NULL, 10); /* INT64_MAX for a larger number */
     if (value < least || value > most) {
         return false;
     }
@@ -164,7 +176,6 @@ enum status setting_parse_choice(const struct setting *setting, const char *text
     return STATUS_INVALID_ARGUMENT;
 }
 
-/* UTF-8 without control characters. */
 enum status setting_parse_text(const struct setting *setting, const char *text, void *out) {
     int64_t count = utf8_count_printable(text);
     if (count < setting->least || count > setting->most) {

@@ -6,10 +6,12 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/timespan.h"
 #include "identity/endpoint_check.h"
+#include "inventory/inventory_service.h"
+#include "inventory/inventory_store_table.h"
 #include "lease/lease_names.h"
-#include "settings/app_settings.h"
 
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
@@ -40,7 +42,7 @@ enum status setting_parse_lease_duration(const struct setting *setting, const ch
     return STATUS_OK;
 }
 
-/* Not strtod: it takes hexadecimal, NaN and the locale's decimal comma. */
+/* strtod is no choice here: it accepts hexadecimal, NaN and the locale's decimal comma. */
 static bool read_decimal(const char *text, double *out) {
     int64_t digits = 0;
     double unit = 1;
@@ -102,7 +104,10 @@ enum status setting_parse_table_name(const struct setting *setting, const char *
     return STATUS_OK;
 }
 
-/* In the clear a SAS or a token could be read and an answer changed on the way, so that is for this machine alone. */
+/*
+ * Over http a SAS or a token could be read on the way, and an answer changed. So http is for this
+ * machine alone.
+ */
 enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out) {
     return storage_endpoint_is_private(text) ? setting_parse_any_endpoint(setting, text, out)
                                              : STATUS_INVALID_ARGUMENT;
@@ -174,7 +179,7 @@ static bool has_seed(const struct seed_product *seeds, size_t count, const char 
     return false;
 }
 
-/* Fills `seeds`, which has room for as many as `text` has parts. `text` is cut into pieces. */
+/* Cuts `text` into its parts, and fills `seeds`, which has room for all of them. */
 static bool parse_seeds(char *text, struct seed_product *seeds, size_t *out_count) {
     size_t count = 0;
     char *rest = NULL;
@@ -203,7 +208,6 @@ static size_t count_parts(const char *text) {
 enum status setting_parse_seed_products(const struct setting *setting, const char *text,
                                         void *out) {
     (void)setting;
-    struct app_settings *settings = out;
     char *copy = strdup(text);
     struct seed_product *seeds = calloc(count_parts(text), sizeof *seeds);
     size_t count = 0;
@@ -216,9 +220,7 @@ enum status setting_parse_seed_products(const struct setting *setting, const cha
         free(seeds);
         return status;
     }
-    settings->seeds = seeds;
-    settings->inventory.seeds = seeds;
-    settings->inventory.seed_count = count;
+    *(struct seed_list *)out = (struct seed_list){.items = seeds, .count = count};
     return STATUS_OK;
 }
 

@@ -1,66 +1,87 @@
 /*
- * setting_rules.h - what Azure and the inventory allow as names, addresses and the like: the settings table's other
- * parsers.
+ * setting_rules.h - the parsers of single settings: names, addresses and the like, as Azure and the
+ * inventory allow them.
  *
- * Each reads `text` into the field at `out`, as setting.h says of setting_parser.
- * Threads: none of its own.
+ * Each reads `text` into the field at `out`, as setting_parser (setting.h) says. The comment names
+ * the type of the field.
  */
 #ifndef SETTINGS_SETTING_RULES_H
 #define SETTINGS_SETTING_RULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/status.h"
 #include "identity/storage_account.h"
 #include "settings/setting.h"
 
+struct seed_product;
+
 enum {
-    ENDPOINT_MAX_LENGTH =
-        STORAGE_ENDPOINT_BYTES - 2, /* so that its ".blob." has room to become ".table." */
+    ENDPOINT_MAX_LENGTH = STORAGE_ENDPOINT_BYTES - 2, /* so that ".blob." can become ".table." */
+    ROUTE_PREFIX_BYTES = 128,
     SEED_MAX_TOTAL = 1000000000,
 };
 
-/* int: LEASE_MIN_DURATION_S to LEASE_MAX_DURATION_S as a time span, or LEASE_INFINITE_S for "Infinite". */
+/* Products that are created if they are absent. */
+struct seed_list {
+    struct seed_product *items; /* to be freed */
+    size_t count;
+};
+
+/*
+ * int: LEASE_MIN_DURATION_S to LEASE_MAX_DURATION_S as a time span; LEASE_INFINITE_S for "Infinite"
+ */
 enum status setting_parse_lease_duration(const struct setting *setting, const char *text,
                                          void *out);
 
-/* double: 0.5 to 0.95, digits and a decimal point alone. */
+/* double: 0.5 to 0.95, with digits and a decimal point only */
 enum status setting_parse_safety_threshold(const struct setting *setting, const char *text,
                                            void *out);
 
-/* char[LEASE_CONTAINER_NAME_BYTES] ("Naming and Referencing Containers, Blobs, and Metadata") */
+/*
+ * char[LEASE_CONTAINER_NAME_BYTES] (Source: "Naming and Referencing Containers, Blobs, and
+ * Metadata")
+ */
 enum status setting_parse_container_name(const struct setting *setting, const char *text,
                                          void *out);
 
-/* char[LEASE_BLOB_PREFIX_BYTES]: what needs no escaping in a URL's path; may be empty. */
+/*
+ * char[LEASE_BLOB_PREFIX_BYTES]: characters that need no escape in the path of a URL; may be empty
+ */
 enum status setting_parse_blob_prefix(const struct setting *setting, const char *text, void *out);
 
-/* char[TABLE_NAME_BYTES] ("Understanding the Table Service Data Model") */
+/* char[TABLE_NAME_BYTES] (Source: "Understanding the Table Service Data Model") */
 enum status setting_parse_table_name(const struct setting *setting, const char *text, void *out);
 
-/* char[STORAGE_ENDPOINT_BYTES]: https, or http to this machine (storage_endpoint_is_private). */
+/* char[STORAGE_ENDPOINT_BYTES]: https, or http to this machine (storage_endpoint_is_private) */
 enum status setting_parse_endpoint(const struct setting *setting, const char *text, void *out);
 
-/* The same for the endpoints of blobs and tables, without what endpoint_check.h calls a mistake; and which mistake it is. */
+/*
+ * The same, but the address must fit the service (endpoint_check.h). The setting_explain_ functions
+ * return the mistake, or NULL.
+ */
 enum status setting_parse_blob_endpoint(const struct setting *setting, const char *text, void *out);
 enum status setting_parse_table_endpoint(const struct setting *setting, const char *text,
                                          void *out);
 const char *setting_explain_blob_endpoint(const char *text);
 const char *setting_explain_table_endpoint(const char *text);
 
-/* The same with http to anywhere: for what platforms have on their own network. */
+/*
+ * char[STORAGE_ENDPOINT_BYTES]: also http to any host, for services of the platform's own network
+ */
 enum status setting_parse_any_endpoint(const struct setting *setting, const char *text, void *out);
 
-/* char *, to be freed: the path of a file that can be read now. */
+/* char *, to be freed: the path of a file that can be read now */
 enum status setting_parse_readable_file(const struct setting *setting, const char *text, void *out);
 
-/* struct app_settings: its seeds and what its inventory options say of them, from "ID=N;ID=N". */
+/* struct seed_list: from "ID=N;ID=N" */
 enum status setting_parse_seed_products(const struct setting *setting, const char *text, void *out);
 
-/* enum log_level: a name, or the number that .NET's LogLevel has for it */
+/* enum log_level: a name, or the number of the level in .NET's LogLevel */
 enum status setting_parse_log_level(const struct setting *setting, const char *text, void *out);
 
-/* char[ROUTE_PREFIX_BYTES], without slashes around it; may be empty. */
+/* char[ROUTE_PREFIX_BYTES]: without slashes around it; may be empty */
 enum status setting_parse_route_prefix(const struct setting *setting, const char *text, void *out);
 
 #endif

@@ -180,7 +180,7 @@ START_TEST(a_mode_chosen_by_name_must_have_all_that_it_needs) {
             PRINCIPAL "CertificatePath=/p");
     load_ok(ADDRESS, MODE "ManagedIdentity");
     load_ok(ADDRESS, MODE "Development");
-    load_ok(SIGN_IN, workload); /* a connection string signs in: the mode does not matter */
+    load_ok(SIGN_IN, workload); /* the connection string signs in, so the mode does not matter */
 }
 END_TEST
 
@@ -233,7 +233,7 @@ START_TEST(a_table_store_needs_a_table_endpoint) {
 END_TEST
 
 START_TEST(an_address_is_taken_only_as_long_as_its_table_address_fits) {
-    static const char start[] = "https://a.blob."; /* and a long name of a host */
+    static const char start[] = "https://a.blob."; /* a long host name follows */
     for (int length = 510; length <= 511; length++) {
         char entry[1024];
         snprintf(entry, sizeof entry, "DistributedLeasing:StorageAccountUri=%s%0*d", start,
@@ -372,7 +372,7 @@ START_TEST(underscores_win_for_a_setting_and_for_its_alias) {
     ck_assert_str_eq(loader.settings.lease_store.blob_prefix, "winner");
     load_ok(SIGN_IN, "DistributedLeasing__KeyPrefix=x", "DistributedLeasing:BlobPrefix=winner");
     ck_assert_str_eq(loader.settings.lease_store.blob_prefix,
-                     "winner"); /* no alias wins over the setting */
+                     "winner"); /* the setting wins over its alias */
     load_ok(SIGN_IN, "DistributedLeasing:Metadata:a=x", "DistributedLeasing__Metadata__A=winner");
     ck_assert_uint_eq(loader.settings.lease_store.metadata.count, 1);
     ck_assert_str_eq(loader.settings.lease_store.metadata.items[0].value, "winner");
@@ -484,7 +484,7 @@ START_TEST(a_value_in_quotes_is_named) {
 }
 END_TEST
 
-/* Each names the address: its host has the account's name. */
+/* Each message names the address, since its host has the account's name. */
 static const struct {
     const char *entry;
     const char *says;
@@ -595,7 +595,7 @@ START_TEST(metadata_that_blobs_cannot_have_is_refused) {
 }
 END_TEST
 
-/* "DistributedLeasing:Metadata:NAME=xxx..."; the caller's. */
+/* Returns "DistributedLeasing:Metadata:NAME=xxx...", which the caller frees. */
 static char *metadata_entry(const char *name, int length) {
     char *value = malloc((size_t)length + 1);
     memset(value, 'x', (size_t)length);

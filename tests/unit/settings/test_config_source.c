@@ -25,7 +25,7 @@ static void tear_down(void) {
     temp_folder_remove(&folder);
 }
 
-/* Up to three environment variables; NULL ends them. */
+/* Loads with up to three environment variables; NULL ends them. */
 static enum status load(const char *first, const char *second, const char *third) {
     const char *given[] = {first, second, third};
     char *environment[4] = {NULL};
@@ -45,7 +45,7 @@ static void load_ok(const char *first, const char *second, const char *third) {
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }
 
-/* The file is refused, with a line that names it and says `why`. */
+/* Expects the file to be refused, with a line that names it and holds `why`. */
 static void assert_refused(const char *name, const char *why) {
     struct config_source untouched = source;
     ck_assert_int_eq(load(NULL, NULL, NULL), STATUS_INVALID_ARGUMENT);
@@ -91,7 +91,7 @@ START_TEST(two_underscores_are_a_colon_everywhere_and_case_does_not_count) {
 }
 END_TEST
 
-/* Loads both orders; the value must be the same. */
+/* Loads the variables in both orders; the value must be the same. */
 static void assert_wins(const char *winner, const char *loser) {
     load_ok(winner, loser, NULL);
     assert_value("A:B:C", "winner");
@@ -123,7 +123,7 @@ START_TEST(underscores_win_over_a_colon_in_each_file) {
     assert_value("L:One", "winner");
     assert_value("L:Two", "winner");
     assert_value("A:One", "winner");
-    assert_value("A:Two", "environment"); /* the place counts more */
+    assert_value("A:Two", "environment"); /* the higher place wins */
 }
 END_TEST
 
@@ -306,7 +306,7 @@ END_TEST
 
 START_TEST(a_file_that_cannot_be_read_is_refused_by_name) {
     temp_folder_write_folder(&folder,
-                             file_names[_i]); /* root may read every file, but no folder as one */
+                             file_names[_i]); /* root can read every file, but not a folder */
     assert_refused(file_names[_i], "cannot be read: Is a directory");
 }
 END_TEST
@@ -314,7 +314,7 @@ END_TEST
 START_TEST(a_file_that_cannot_be_opened_is_refused_by_name) {
     char path[128];
     snprintf(path, sizeof path, "%s/%s", folder.path, file_names[_i]);
-    ck_assert_int_eq(symlink(file_names[_i], path), 0); /* to itself */
+    ck_assert_int_eq(symlink(file_names[_i], path), 0); /* it points to itself */
     assert_refused(file_names[_i], "cannot be read: Too many levels");
 }
 END_TEST

@@ -1,5 +1,5 @@
 /*
- * Every row of the settings table: its default, values that it takes, values that it refuses.
+ * Every row of the settings table: its default, values that it accepts, values that it refuses.
  */
 #include "settings/setting_rules.h"
 
@@ -26,7 +26,7 @@ static void tear_down(void) {
 
 enum kind { INT, INT64, BOOL, DOUBLE, CHARS, STRING };
 
-/* Where a setting can be seen, what it is when not set, and what it says to be allowed. */
+/* The field of a setting, its default as text, and what its message says is allowed. */
 static const struct field {
     const char *name;
     enum kind kind;
@@ -158,7 +158,10 @@ END_TEST
 #define ADDRESS "DistributedLeasing:Endpoint=https://x.blob.core.windows.net"
 #define MODE "DistributedLeasing:Authentication:Mode="
 
-/* What stands beside a setting so that it is used. Of two of one name the one that sorts first counts: these are in lower case. */
+/*
+ * The settings that must be given so that a setting is used. They are in lower case: of two equal
+ * names the one that sorts first wins, and that is the one under test.
+ */
 static const struct context {
     const char *start; /* of the names that it is for */
     const char *beside[8];
@@ -183,10 +186,10 @@ static const struct context {
     {"IDENTITY_HEADER", {ADDRESS, "identity_endpoint=http://localhost"}},
     {"SSL_CERT_FILE", {ADDRESS}},
     {"DistributedLeasing:StorageAccountUri", {SIGN_IN}},
-    {"", {SIGN_IN, ADDRESS}}, /* who asks for tokens must say where */
+    {"", {SIGN_IN, ADDRESS}}, /* tokens need an address */
 };
 
-/* Loads with `entry`, "NAME=value", and what is beside it. */
+/* Loads with `entry`, "NAME=value", and the settings that it needs. */
 static enum status load_entry(const char *entry) {
     const struct context *context = contexts;
     while (strncmp(entry, context->start, strlen(context->start)) != 0) {
@@ -296,7 +299,7 @@ START_TEST(a_setting_takes_what_is_allowed) {
 }
 END_TEST
 
-/* `expected` is how the line shows the value; NULL: as it is. */
+/* `expected` is the value as the line shows it, or NULL if it is unchanged. */
 static const struct example bad[] = {
     {"FUNCTIONS_CUSTOMHANDLER_PORT", "0", NULL},
     {"FUNCTIONS_CUSTOMHANDLER_PORT", "65536", NULL},
@@ -432,8 +435,40 @@ START_TEST(every_setting_is_tested_with_good_and_bad_values) {
     const char *name = fields[_i].name;
     ck_assert_msg(is_among(name, good, GOOD_COUNT), "%s", name);
     bool is_secret = strstr(name, "Secret") != NULL ||
-                     strstr(name, "HEADER") != NULL; /* has a test of its own */
+                     strstr(name, "HEADER") != NULL; /* these have their own tests */
     ck_assert_msg(is_secret || is_among(name, bad, BAD_COUNT), "%s", name);
+}
+END_TEST
+
+/* The rows that are read apart from the table have their own tests. */
+START_TEST(every_row_is_tested_here_and_described) {
+    size_t count = 0;
+    for (const struct setting *row; (row = app_settings_row(count)) != NULL; count++) {
+        ck_assert_msg(row->about != NULL && row->about[0] != '\0', "%s", row->name);
+        ck_assert_msg(row->allowed != NULL && row->group < SETTING_GROUPS, "%s", row->name);
+        ck_assert_msg(row->standard == NULL || row->standard_words == NULL, "%s", row->name);
+        bool is_tested = row->parse == NULL; /* app_settings.c reads it apart */
+        for (size_t i = 0; i < FIELD_COUNT && !is_tested; i++) {
+            is_tested = strcmp(fields[i].name, row->name) == 0;
+        }
+        ck_assert_msg(is_tested, "%s", row->name);
+    }
+    ck_assert_uint_gt(count, FIELD_COUNT);
+}
+END_TEST
+
+START_TEST(the_defaults_of_leases_are_the_librarys) {
+    struct lease_options library = lease_options_default();
+    load_ok(SIGN_IN);
+    const struct lease_options *lease = &loader.settings.lease;
+    ck_assert_int_eq(lease->auto_renew, library.auto_renew);
+    ck_assert_int_eq(lease->duration_s, library.duration_s);
+    ck_assert(lease->renew_fraction == library.renew_fraction);
+    ck_assert_int_eq(lease->renew_max_retries, library.renew_max_retries);
+    ck_assert_int_eq(lease->renew_retry_ms, library.renew_retry_ms);
+    ck_assert(lease->safety_threshold == library.safety_threshold);
+    ck_assert_int_eq(lease->acquire_timeout_ms, library.acquire_timeout_ms);
+    ck_assert_int_eq(lease->acquire_retry_ms, library.acquire_retry_ms);
 }
 END_TEST
 
@@ -458,6 +493,8 @@ int main(void) {
     tcase_add_loop_test(tests, a_setting_refuses_what_is_not_allowed_and_says_what_is, 0,
                         BAD_COUNT);
     tcase_add_loop_test(tests, every_setting_is_tested_with_good_and_bad_values, 0, FIELD_COUNT);
+    tcase_add_test(tests, every_row_is_tested_here_and_described);
+    tcase_add_test(tests, the_defaults_of_leases_are_the_librarys);
     tcase_add_test(tests, a_text_has_at_most_1024_characters);
     suite_add_tcase(suite, tests);
     return check_main(suite);
