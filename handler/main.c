@@ -1,5 +1,5 @@
 /*
- * main.c - wiring: settings -> services -> serve -> stop in reverse. Nothing else.
+ * main.c - the handler: load the settings, start the services, serve, stop in reverse order.
  */
 #include <poll.h>
 #include <signal.h>
@@ -15,18 +15,24 @@
 #include "wiring/services.h"
 
 enum {
-    MAX_IN_HAND = 256, /* one more request is told to come again */
-    THREADS_NEEDED =
-        MAX_IN_HAND +
-        44, /* at most: ours, and those in which libcurl looks names up for requests in hand */
+    MAX_IN_HAND = 256, /* requests at once; one more is answered 503 */
+    OTHER_THREADS = 44,
+
+    /* At most one look-up of a host name for each request (libcurl's threads), and our own. */
+    THREADS_NEEDED = MAX_IN_HAND + OTHER_THREADS,
     MAX_RESPONSE_BYTES = 64 * 1024 * 1024,
-    /* Stopping takes 5 s at most, whatever hangs: requests in hand may finish, then are cut short, then leases are given back. */
+
+    /*
+     * Stopping takes 5 s at most, whatever hangs. Requests may finish for STOP_FINISH_MS, and are
+     * cut short for STOP_CUT_SHORT_MS. Leases are released until STOP_RELEASE_MS after the start.
+     */
     STOP_FINISH_MS = 2500,
     STOP_CUT_SHORT_MS = 1000,
     STOP_RELEASE_MS = 4200,
-    STAY_MS = 30 * 1000,
-    LOOK_MS = 100,
-    LAST_LINE_MS = 300,
+
+    STAY_MS = 30 * 1000, /* see stay_until_host_ends */
+    STAY_POLL_MS = 100,
+    LAST_LINE_MS = 300, /* see fail */
 };
 
 struct app {
@@ -37,7 +43,9 @@ struct app {
     struct preparation_waiter preparation;
 };
 
-/* Storage may come later than we do: the host wants an answer on its poll, and each request tries again. */
+/*
+ * The handler may start before storage is reachable: each request tries again to prepare the store.
+ */
 static void on_prepared(void *context, enum status status, const struct error *err) {
     (void)context;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
@@ -68,7 +76,7 @@ static enum status serve(struct app *app, struct error *err) {
     enum status status =
         http_server_start(&app->server, loop, &options, dispatch_request, &app->dispatch, err);
     if (status != STATUS_OK) {
-        services_close(&app->services, clock_now_ms(app->services.platform.clock));
+        services_stop(&app->services, clock_now_ms(app->services.platform.clock));
         return status;
     }
     app->prepare = (struct loop_task){.run = prepare_inventory, .context = app};
@@ -77,44 +85,49 @@ static enum status serve(struct app *app, struct error *err) {
     return STATUS_OK;
 }
 
-/* Lets requests finish, then cuts them short, then gives every lease back. False: some request would not end. */
+/*
+ * Lets requests finish, then cuts them short, then releases every lease. Returns false if a request
+ * did not end.
+ */
 static bool wind_down(struct app *app) {
     int64_t start_ms = clock_now_ms(app->services.platform.clock);
     http_server_drain(app->server);
-    parts_cancel_turns(&app->services);
+    services_cancel_waits(&app->services);
     bool idle = http_server_wait_idle(app->server, STOP_FINISH_MS);
-    parts_cancel_requests(&app->services);
+    services_cancel_requests(&app->services);
     if (!idle) {
         idle = http_server_wait_idle(app->server, STOP_CUT_SHORT_MS);
     }
-    services_close(&app->services, start_ms + STOP_RELEASE_MS);
+    services_stop(&app->services, start_ms + STOP_RELEASE_MS);
     return idle;
 }
 
 /*
- * A host starts another handler as soon as this one ends, although it is about to end, too, and would kill that one with leases in its
- * hands. So this one stays, holds nothing, and tells callers to come again: until the host kills it or has gone, it is told to
- * stop once more, or STAY_MS are over. (No parent-death signal: .NET starts processes on threads that end before it does.)
+ * Waits for the host to end, while callers are answered 503. A host that is stopping would start
+ * another handler as soon as this one ends, and kill that one while it holds leases.
+ *
+ * It returns when the host is gone, when another signal comes, or after STAY_MS. (A parent-death
+ * signal is no help: .NET starts processes on threads that end before .NET does.)
  */
-static void stay(const struct app *app, const sigset_t *stop_signals, pid_t host) {
-    const struct timespec look = {.tv_nsec = LOOK_MS * 1000000L};
+static void stay_until_host_ends(const struct app *app, const sigset_t *stop_signals, pid_t host) {
+    const struct timespec poll_time = {.tv_nsec = STAY_POLL_MS * 1000000L};
     int64_t until_ms = clock_now_ms(app->services.platform.clock) + STAY_MS;
     log_event(LOG_INFORMATION, "Every lease is released; waiting for the host to end");
     while (clock_now_ms(app->services.platform.clock) < until_ms && getppid() == host) {
-        if (sigtimedwait(stop_signals, NULL, &look) >= 0) {
+        if (sigtimedwait(stop_signals, NULL, &poll_time) >= 0) {
             return;
         }
     }
 }
 
-static void stop(struct app *app, const sigset_t *stop_signals, pid_t host) {
+static void stop_app(struct app *app, const sigset_t *stop_signals, pid_t host) {
     bool idle = wind_down(app);
     if (app->services.settings.has_host) {
-        stay(app, stop_signals, host);
+        stay_until_host_ends(app, stop_signals, host);
     }
     if (!idle) {
-        log_event(LOG_WARNING, "Stopping although a request is still in hand");
-        _exit(EXIT_SUCCESS); /* its thread uses all that would be freed now */
+        log_event(LOG_WARNING, "Stopping although a request has not ended");
+        _exit(EXIT_SUCCESS); /* its thread uses everything that would be freed now */
     }
     http_server_stop(app->server);
     services_cleanup(&app->services);
@@ -129,7 +142,9 @@ static void log_failed_start(const struct error *err) {
     }
 }
 
-/* The host throws away what it has not read yet of the last lines when a handler ends in failure. */
+/*
+ * Waits before it fails: when a handler fails, the host drops the last lines that it has not read.
+ */
 static int fail(int exit_code) {
     poll(NULL, 0, LAST_LINE_MS);
     return exit_code;
@@ -147,11 +162,10 @@ int main(int argc, char **argv, char **environment) {
     sigemptyset(&stop_signals);
     sigaddset(&stop_signals, SIGINT);
     sigaddset(&stop_signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &stop_signals,
-                    NULL); /* in every thread: they are waited for below */
+    pthread_sigmask(SIG_BLOCK, &stop_signals, NULL); /* for every thread; sigwait gets them below */
     signal(SIGPIPE, SIG_IGN);
 
-    enum status status = parts_load(&app.services, environment, &err);
+    enum status status = services_load(&app.services, environment, &err);
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, "%s", err.message);
         return fail(status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE);
@@ -164,6 +178,6 @@ int main(int argc, char **argv, char **environment) {
     int signal_number = 0;
     sigwait(&stop_signals, &signal_number);
     log_event(LOG_INFORMATION, "Stopping on %s", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
-    stop(&app, &stop_signals, host);
+    stop_app(&app, &stop_signals, host);
     return EXIT_SUCCESS;
 }

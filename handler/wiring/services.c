@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 
-enum status parts_load(struct services *services, char *const *environment, struct error *err) {
+enum status services_load(struct services *services, char *const *environment, struct error *err) {
     enum status status = app_settings_load(".", environment, &services->settings, err);
     if (status == STATUS_OK) {
         services->settings.authentication.environment = environment;
@@ -64,26 +64,26 @@ enum status services_start(struct services *services, struct error *err) {
     return status;
 }
 
-void parts_cancel_turns(struct services *services) {
+void services_cancel_waits(struct services *services) {
     inventory_service_cancel(&services->inventory);
     lease_manager_cancel_acquires(services->leases);
 }
 
-void parts_cancel_requests(struct services *services) {
+void services_cancel_requests(struct services *services) {
     lease_manager_cancel_waits(services->leases);
     storage_client_cancel(&services->storage);
 }
 
-void services_close(struct services *services, int64_t deadline_ms) {
+void services_stop(struct services *services, int64_t deadline_ms) {
     int left = lease_manager_close(services->leases, deadline_ms);
     if (left > 0) {
-        log_event(LOG_WARNING, "%d leases could not be given back; they will run out", left);
+        log_event(LOG_WARNING, "%d leases could not be released; they will expire", left);
     }
     sign_in_stop(&services->sign_in);
 }
 
 void services_cleanup(struct services *services) {
-    http_transport_stop(services->transport); /* answers what is still in flight */
+    http_transport_stop(services->transport); /* completes the requests that are under way */
     inventory_service_cleanup(&services->inventory);
     if (services->settings.store_kind == STORE_MEMORY) {
         inventory_store_memory_cleanup(&services->memory_store);

@@ -1,11 +1,12 @@
 /*
- * services.h - the services between the settings and whoever uses them, put together: storage, leases, inventory.
+ * services.h - builds the services of the program from the settings: storage, leases, inventory.
  *
- * The handler serves requests with them, leasectl an operator's commands.
+ * The handler serves requests with them; leasectl runs an operator's commands.
  *
- * Life         load, start; then stopping, in this order: cancel_turns, cancel_requests, close, release. What runs meanwhile on other
- *              threads has ended before release.
- * Threads: load, start, close and release belong to the owner; the cancels may be called from any thread.
+ * Life         services_load, then services_start. To stop, in this order: services_cancel_waits,
+ *              services_cancel_requests, services_stop, services_cleanup. All other threads that
+ *              use the services must have ended before services_cleanup.
+ * Threads      The two cancel functions may be called from any thread, the others from the owner's.
  */
 #ifndef WIRING_SERVICES_H
 #define WIRING_SERVICES_H
@@ -23,7 +24,7 @@
 #include "storage/storage_request.h"
 
 struct services {
-    struct app_settings settings; /* may be amended between load and start */
+    struct app_settings settings; /* may be changed between load and start */
     struct http_transport *transport;
     struct platform platform;
     struct sign_in sign_in;
@@ -36,29 +37,32 @@ struct services {
 };
 
 /*
- * Reads the settings of the working directory and of `environment`, which must outlive the services.
- * STATUS_INVALID_ARGUMENT (EXIT_BAD_SETTING), STATUS_NO_MEMORY: nothing to release.
+ * Reads the settings of the working directory and of `environment`, which must outlive the
+ * services.
+ *
+ * STATUS_INVALID_ARGUMENT   a bad setting (exit with EXIT_BAD_SETTING); nothing needs cleanup
+ * STATUS_NO_MEMORY          nothing needs cleanup
  */
-enum status parts_load(struct services *services, char *const *environment,
-                       struct error *err) MUST_CHECK;
+enum status services_load(struct services *services, char *const *environment,
+                          struct error *err) MUST_CHECK;
 
 /*
- * Sends nothing to storage yet. A failure is the end of the program: it leaves what it had started,
- * but no az.
+ * Starts the services; it sends nothing to storage. If it fails the program must end: what was
+ * already started is not stopped, except that no `az` is left running.
  */
 enum status services_start(struct services *services, struct error *err) MUST_CHECK;
 
-/* Nobody waits for a turn or a lease any more; what is in hand goes on. */
-void parts_cancel_turns(struct services *services);
+/* Ends all waiting for a lease or a batch. Requests that are past waiting go on. */
+void services_cancel_waits(struct services *services);
 
-/* What is in hand ends as soon as it can: no more work under a lease, no more requests. */
-void parts_cancel_requests(struct services *services);
+/* Ends the requests that go on, too, as soon as possible. Nothing more is sent under a lease. */
+void services_cancel_requests(struct services *services);
 
 /*
- * Gives every lease back, until `deadline_ms` on the clock at most. Then stops the sign-in: no more
- * tokens are fetched, and an az that runs is ended, which takes half a second at most.
+ * Releases every lease, until `deadline_ms` (of the clock) at most. Then it stops the sign-in: no
+ * more tokens are fetched, and an `az` that runs is ended, which takes half a second at most.
  */
-void services_close(struct services *services, int64_t deadline_ms);
+void services_stop(struct services *services, int64_t deadline_ms);
 void services_cleanup(struct services *services);
 
 #endif

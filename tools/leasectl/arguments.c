@@ -11,7 +11,7 @@
 enum operands { TAKES_NOTHING, TAKES_LEASE, TAKES_PRODUCT, TAKES_PRODUCT_AND_TOTAL };
 
 static const struct {
-    const char *words[2]; /* the second NULL: there is but one */
+    const char *words[2]; /* the second is NULL if there is only one */
     enum operands operands;
 } commands[COMMANDS] = {
     [COMMAND_HELP] = {{"help", NULL}, TAKES_NOTHING},
@@ -27,38 +27,33 @@ static const struct {
 const char *arguments_help(void) {
     return "Usage: leasectl [--json] COMMAND\n"
            "\n"
-           "  products list                every product: its total, what is available and what is "
-           "reserved\n"
-           "  products set PRODUCT TOTAL   changes a product's total, and what is available by as "
-           "much\n"
-           "  products add PRODUCT TOTAL   creates a product that is absent\n"
-           "  show PRODUCT                 one product with its reservations\n"
-           "  leases list                  every lease's blob, and whether somebody holds the "
-           "lease\n"
-           "  leases break NAME            ends a lease at once; NAME as in the list: "
-           "inventory-PROD-001\n"
-           "  watch                        products and their leases every 2 seconds, until "
-           "Ctrl-C\n"
+           "  products list                lists products: total, available and reserved units\n"
+           "  products set PRODUCT TOTAL   changes a product's total, and its available units\n"
+           "  products add PRODUCT TOTAL   creates a product\n"
+           "  show PRODUCT                 shows a product with its reservations\n"
+           "  leases list                  lists the leases, and whether each is held\n"
+           "  leases break NAME            ends a lease at once; NAME is as in the list:\n"
+           "                               inventory-PROD-001\n"
+           "  watch                        shows products and their leases every 2 seconds,\n"
+           "                               until Ctrl-C\n"
            "\n"
-           "  --json    JSON instead of tables: one line, and for watch one line each time\n"
-           "  --help    this text\n"
+           "  --json    prints JSON instead of tables: one line, or for watch one line each time\n"
+           "  --help    prints this text\n"
            "\n"
-           "Settings are the handler's: the environment, then local.settings.json and "
-           "appsettings.json of the working\n"
-           "directory. TOTAL is a whole number from 0 to 1000000000.\n"
+           "leasectl reads the handler's settings: the environment, then local.settings.json and\n"
+           "appsettings.json in the working directory. TOTAL is a whole number from 0 to\n"
+           "1000000000.\n"
            "\n"
-           "Exit codes: 0 done; 1 it failed; 2 there is no such product or lease, or it was "
-           "refused: nothing has "
-           "changed;\n"
-           "64 a command line or setting that is not allowed.\n";
+           "Exit codes: 0 done; 1 failed; 2 refused, or there is no such product or lease:\n"
+           "nothing has changed; 64 a command line or setting that is not allowed.\n";
 }
 
-/* Options may stand anywhere. */
+/* Options may be anywhere in the line. */
 static enum status read_options(int argc, char **argv, struct arguments *arguments,
                                 struct error *err) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-    optind = 0; /* begin anew */
+    optind = 0; /* restarts getopt */
     opterr = 0;
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -74,8 +69,8 @@ static enum status read_options(int argc, char **argv, struct arguments *argumen
     return STATUS_OK;
 }
 
-/* How many of the words are a command's, or 0: they are not that command. */
-static int match(enum command command, char *const *words, int count) {
+/* Returns how many of the words are the command's name, or 0 if they are not that command. */
+static int match_command(enum command command, char *const *words, int count) {
     if (count < 1 || strcmp(words[0], commands[command].words[0]) != 0) {
         return 0;
     }
@@ -97,7 +92,9 @@ static enum status read_operands(enum operands operands, char *const *words, int
         return error_set(err, STATUS_INVALID_ARGUMENT,
                          "a PRODUCT is " PRODUCT_ID_ALLOWED ": \"%s\"", words[0]);
     }
-    /* Whatever the list shows: other programs' leases have other names. */
+    /*
+     * Any name that `leases list` may show is allowed: leases of other programs have other names.
+     */
     if (operands == TAKES_LEASE && words[0][0] == '\0') {
         return error_set(err, STATUS_INVALID_ARGUMENT, "no lease has an empty NAME");
     }
@@ -110,11 +107,11 @@ static enum status read_operands(enum operands operands, char *const *words, int
     return STATUS_OK;
 }
 
-/* Which command the words begin with, and how many of them are its name. */
+/* Finds the command that the words begin with, and how many of them are its name. */
 static enum status find_command(char *const *words, int count, enum command *out, int *out_used,
                                 struct error *err) {
     for (enum command c = COMMAND_HELP; c < COMMANDS; c++) {
-        *out_used = match(c, words, count);
+        *out_used = match_command(c, words, count);
         if (*out_used > 0) {
             *out = c;
             return STATUS_OK;

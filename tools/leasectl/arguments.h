@@ -1,7 +1,7 @@
 /*
- * arguments.h - leasectl's command line, checked. Pure.
+ * arguments.h - reads and checks the command line of leasectl.
  *
- * Threads: the main one: getopt has a state of its own.
+ * Threads      The main thread, because getopt has global state.
  */
 #ifndef LEASECTL_ARGUMENTS_H
 #define LEASECTL_ARGUMENTS_H
@@ -26,15 +26,19 @@ enum command {
 struct arguments {
     enum command command;
     bool json;
-    const char *name; /* PRODUCT or NAME, borrowed from argv; NULL: the command takes none */
-    int64_t total;    /* 0 to SEED_MAX_TOTAL */
+    const char *name; /* PRODUCT or NAME, borrowed from argv; NULL if the command takes none */
+    int64_t total;    /* TOTAL: 0 to SEED_MAX_TOTAL */
 };
 
-/* STATUS_INVALID_ARGUMENT: the message says what is wrong and what is allowed. */
+/*
+ * Reads the command line. getopt may reorder `argv`.
+ *
+ * STATUS_INVALID_ARGUMENT   it is not allowed; the message says why, and what is
+ */
 enum status arguments_parse(int argc, char **argv, struct arguments *out,
                             struct error *err) MUST_CHECK;
 
-/* What --help prints; static. */
+/* Returns the text of --help, which is static. */
 const char *arguments_help(void);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* EnumerationResults > Blobs > Blob > Properties, Metadata > their members: how deep each lies. */
+/* The depth of elements: EnumerationResults > Blobs > Blob > Properties or Metadata > a member. */
 enum depth { DEPTH_TOP = 1, DEPTH_BLOBS, DEPTH_BLOB, DEPTH_PART, DEPTH_MEMBER };
 
 struct page {
@@ -14,11 +14,11 @@ struct page {
     blob_list_visitor visit;
     void *context;
     struct strbuf *marker;
-    struct strbuf text; /* of the element that began last */
+    struct strbuf text; /* of the element that started last */
     struct blob_item item;
     int depth;
     bool in_metadata;
-    bool is_list; /* the top is what it should be */
+    bool is_list; /* the top element is EnumerationResults */
     enum status status;
     struct error failure;
 };
@@ -42,14 +42,16 @@ static void on_text(void *context, const char *text, int length) {
     strbuf_append(&page->text, text, (size_t)length);
 }
 
-/* What does not fit is not what we wrote, and as good as not there; half of a character would be worse. */
+/*
+ * A text that does not fit was not written by us. It is left out, since half of it would mislead.
+ */
 static void copy_text(const struct page *page, char *out, size_t size) {
     if (strbuf_status(&page->text) == STATUS_OK && page->text.length < size) {
         memcpy(out, page->text.data, page->text.length + 1);
     }
 }
 
-static void take_member(struct page *page, const char *name) {
+static void read_member(struct page *page, const char *name) {
     struct blob_item *item = &page->item;
     if (page->in_metadata) {
         if (strcasecmp(name, "createdAt") == 0) {
@@ -62,17 +64,17 @@ static void take_member(struct page *page, const char *name) {
     }
 }
 
-static void fail(struct page *page, enum status status) {
+static void page_fail(struct page *page, enum status status) {
     page->status = status;
     XML_StopParser(page->parser, XML_FALSE);
 }
 
-/* A text that is not optional. What was too long for the buffer is not whole. */
-static const char *needed_text(struct page *page, const char *name) {
+/* Returns a text that must be complete. If it was too long for the buffer, the page fails. */
+static const char *complete_text(struct page *page, const char *name) {
     enum status status = strbuf_status(&page->text);
     if (status != STATUS_OK) {
-        fail(page, error_set(&page->failure, STATUS_MALFORMED, "the %s in a list of blobs: %s",
-                             name, status_text(status)));
+        page_fail(page, error_set(&page->failure, STATUS_MALFORMED, "the %s in a list of blobs: %s",
+                                  name, status_text(status)));
     }
     return page->text.data;
 }
@@ -80,25 +82,26 @@ static const char *needed_text(struct page *page, const char *name) {
 static void visit_blob(struct page *page) {
     enum status status = page->visit(page->context, &page->item, &page->failure);
     if (status != STATUS_OK) {
-        fail(page, status);
+        page_fail(page, status);
     }
 }
 
 static void on_end(void *context, const char *name) {
     struct page *page = context;
     if (page->depth == DEPTH_MEMBER) {
-        take_member(page, name);
+        read_member(page, name);
     } else if (page->depth == DEPTH_PART && strcmp(name, "Name") == 0) {
-        snprintf(page->item.name, sizeof page->item.name, "%s", needed_text(page, name));
+        snprintf(page->item.name, sizeof page->item.name, "%s", complete_text(page, name));
     } else if (page->depth == DEPTH_BLOB && strcmp(name, "Blob") == 0) {
         visit_blob(page);
     } else if (page->depth == DEPTH_BLOBS && strcmp(name, "NextMarker") == 0) {
-        strbuf_append_string(page->marker, needed_text(page, name));
+        strbuf_append_string(page->marker, complete_text(page, name));
     }
     page->depth--;
 }
 
-static enum status parse(struct page *page, const char *xml, size_t length, struct error *err) {
+static enum status parse_page(struct page *page, const char *xml, size_t length,
+                              struct error *err) {
     XML_SetUserData(page->parser, page);
     XML_SetElementHandler(page->parser, on_start, on_end);
     XML_SetCharacterDataHandler(page->parser, on_text);
@@ -112,13 +115,13 @@ static enum status parse(struct page *page, const char *xml, size_t length, stru
     }
     if (parsed != XML_STATUS_OK || !page->is_list) {
         return error_set(err, STATUS_MALFORMED,
-                         "the blob service's answer to a list is not the XML expected: %s",
+                         "the blob service's list is not the expected XML: %s",
                          page->is_list ? XML_ErrorString(XML_GetErrorCode(page->parser))
                                        : "no EnumerationResults");
     }
     return strbuf_status(page->marker) == STATUS_OK
                ? STATUS_OK
-               : error_set(err, STATUS_MALFORMED, "the marker is too long");
+               : error_set(err, STATUS_MALFORMED, "the marker in a list of blobs is too long");
 }
 
 enum status blob_list_read_page(const char *xml, size_t length, blob_list_visitor visit,
@@ -130,7 +133,7 @@ enum status blob_list_read_page(const char *xml, size_t length, blob_list_visito
     }
     strbuf_init(&page.text, BLOB_LIST_TEXT_BYTES - 1);
     strbuf_clear(marker);
-    enum status status = parse(&page, xml, length, err);
+    enum status status = parse_page(&page, xml, length, err);
     strbuf_cleanup(&page.text);
     XML_ParserFree(page.parser);
     return status;

@@ -12,21 +12,21 @@ void interrupt_block(struct interrupt *interrupt) {
     condition_init(&interrupt->changed);
 }
 
-static void *watch(void *context) {
+static void *handle_signals(void *context) {
     struct interrupt *interrupt = context;
     bool cuts_short = interrupt->may_cut_short;
     for (;;) {
         int number;
-        sigwait(&interrupt->signals, &number); /* where stop ends this thread */
+        sigwait(&interrupt->signals, &number); /* interrupt_stop cancels the thread here */
         int previous;
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
         pthread_mutex_lock(&interrupt->lock);
         interrupt->came = true;
         pthread_cond_broadcast(&interrupt->changed);
         pthread_mutex_unlock(&interrupt->lock);
-        parts_cancel_turns(interrupt->services);
+        services_cancel_waits(interrupt->services);
         if (cuts_short) {
-            parts_cancel_requests(interrupt->services);
+            services_cancel_requests(interrupt->services);
         }
         cuts_short = true;
         pthread_setcancelstate(previous, &previous);
@@ -38,7 +38,7 @@ enum status interrupt_start(struct interrupt *interrupt, struct services *servic
                             bool may_cut_short, struct error *err) {
     interrupt->services = services;
     interrupt->may_cut_short = may_cut_short;
-    return thread_start(&interrupt->thread, watch, interrupt, err);
+    return thread_start(&interrupt->thread, handle_signals, interrupt, err);
 }
 
 bool interrupt_wait(struct interrupt *interrupt, int64_t ms) {

@@ -1,9 +1,10 @@
 /*
- * interrupt.h - SIGINT and SIGTERM: a command ends in order, and the leases that it holds are given back.
+ * interrupt.h - SIGINT and SIGTERM: they end a command in order, so that its leases are released.
  *
- * Rules        The first signal ends every wait; a command that changes something finishes what it has sent, one that reads
- *              is cut short. The second one cuts short whatever there is.
- * Threads: block, start and stop belong to the main one; wait may be called from any.
+ * Rules        The first signal ends every wait. A command that changes something finishes the
+ *              requests that it has sent; a command that only reads is cut short. The second signal
+ *              cuts every command short.
+ * Life         interrupt_block, interrupt_start, interrupt_stop, all in the main thread.
  */
 #ifndef LEASECTL_INTERRUPT_H
 #define LEASECTL_INTERRUPT_H
@@ -18,24 +19,30 @@
 
 struct interrupt {
     struct services *services;
-    bool may_cut_short; /* at the first signal */
+    bool may_cut_short; /* the first signal already cuts the command short */
     pthread_t thread;
     sigset_t signals;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool came; /* guarded by lock */
+    bool came; /* a signal has come; guarded by `lock` */
 };
 
-/* Before any thread is started: from now on the signals wait for start. */
+/* Blocks the signals until interrupt_start. Call it before any thread starts. */
 void interrupt_block(struct interrupt *interrupt);
 
-/* Borrows the started services until stop. STATUS_INTERNAL: no thread. */
+/*
+ * Handles the signals from now on, on a thread of its own. The started services are borrowed until
+ * interrupt_stop.
+ *
+ * STATUS_NO_THREAD   the system allows no more threads
+ */
 enum status interrupt_start(struct interrupt *interrupt, struct services *services,
                             bool may_cut_short, struct error *err) MUST_CHECK;
 
-/* Waits for `ms`, or for a signal. True: one has come. */
+/* Waits for a signal, at most `ms`. Returns true if one has come. Any thread may call it. */
 bool interrupt_wait(struct interrupt *interrupt, int64_t ms);
 
+/* Ends the thread. */
 void interrupt_stop(struct interrupt *interrupt);
 
 #endif

@@ -6,7 +6,7 @@
 #include "storage/blob_client.h"
 
 enum {
-    LISTING_MS = 30000, /* for all pages together */
+    LISTING_MS = 30000, /* for all pages */
     BREAK_MS = 30000,
 };
 
@@ -42,8 +42,8 @@ enum status leases_rows(struct services *services, cJSON **out, struct error *er
     enum status status =
         blob_list(&services->storage, options->container, options->blob_prefix,
                   clock_now_ms(services->platform.clock) + LISTING_MS, list_blob, &listing, err);
-    if (status == STATUS_CONTAINER_NOT_FOUND &&
-        listing.rows != NULL) { /* it comes with the first lease */
+    /* The first lease creates the container. */
+    if (status == STATUS_CONTAINER_NOT_FOUND && listing.rows != NULL) {
         status = STATUS_OK;
     }
     if (status == STATUS_OK) {
@@ -73,7 +73,7 @@ enum status leases_list(struct services *services, const struct output *output, 
     return status;
 }
 
-/* Not by the lease manager, which knows the names of our own leases alone. */
+/* The lease manager is not used here, because it accepts only names of our own leases. */
 static enum status break_blob(struct services *services, const char *name, struct error *err) {
     const struct lease_store_blob_options *options = &services->settings.lease_store;
     struct strbuf blob;
@@ -105,7 +105,7 @@ enum status leases_break(struct services *services, const struct output *output,
         return status;
     }
     if (!output->json) {
-        return output_text("Broken. What its holder had not committed fails.\n", err);
+        return output_text("Broken. Changes that its holder had not committed will fail.\n", err);
     }
     cJSON *row = cJSON_CreateObject();
     bool complete = cJSON_AddStringToObject(row, "lease", name) != NULL &&

@@ -1,5 +1,6 @@
 /*
- * main.c - leasectl: stock administration for operators. Arguments -> settings -> services -> one command -> stop in reverse.
+ * main.c - leasectl, which shows and changes stock and leases for operators: read the arguments,
+ * load the settings, start the services, run one command, stop in reverse order.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@
 
 enum { EXIT_REFUSED = 2, STOP_RELEASE_MS = 4200 };
 
-static enum status run(struct services *services, const struct arguments *arguments,
-                       struct interrupt *interrupt, struct error *err) {
+static enum status run_command(struct services *services, const struct arguments *arguments,
+                               struct interrupt *interrupt, struct error *err) {
     struct output output = {.json = arguments->json, .on_terminal = isatty(STDOUT_FILENO) == 1};
     switch (arguments->command) {
     case COMMAND_PRODUCTS_LIST:
@@ -43,17 +44,22 @@ static enum status run(struct services *services, const struct arguments *argume
     return error_set(err, STATUS_INTERNAL, "no such command");
 }
 
-/* The handler's settings; but its log, which would stand between the rows, is for the handler, and so is making the store ready. */
-static enum status load(struct services *services, char *const *environment, struct error *err) {
-    enum status status = parts_load(services, environment, err);
+/*
+ * Loads the handler's settings. The log shows only warnings and errors, because other lines would
+ * mix with the rows. The store is not prepared here; that is the handler's work.
+ */
+static enum status load_settings(struct services *services, char *const *environment,
+                                 struct error *err) {
+    enum status status = services_load(services, environment, err);
     if (status != STATUS_OK) {
         return status;
     }
     struct app_settings *settings = &services->settings;
     if (settings->store_kind == STORE_MEMORY) {
-        return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "Inventory:Store is Memory: its products are in the handler's own memory, "
-                         "where leasectl cannot see them");
+        return error_set(
+            err, STATUS_INVALID_ARGUMENT,
+            "Inventory:Store is Memory: the products are in the handler's memory, where "
+            "leasectl cannot see them");
     }
     settings->inventory.is_prepared = true;
     log_configure(settings->log_level > LOG_WARNING ? settings->log_level : LOG_WARNING,
@@ -61,10 +67,10 @@ static enum status load(struct services *services, char *const *environment, str
     return STATUS_OK;
 }
 
-static void stop(struct services *services) {
-    parts_cancel_turns(services);
-    parts_cancel_requests(services);
-    services_close(services, clock_now_ms(services->platform.clock) + STOP_RELEASE_MS);
+static void stop_services(struct services *services) {
+    services_cancel_waits(services);
+    services_cancel_requests(services);
+    services_stop(services, clock_now_ms(services->platform.clock) + STOP_RELEASE_MS);
     services_cleanup(services);
 }
 
@@ -81,14 +87,14 @@ static enum status start_and_run(struct services *services, const struct argumen
     }
     status = interrupt_start(interrupt, services, !changes_something(arguments->command), err);
     if (status == STATUS_OK) {
-        status = run(services, arguments, interrupt, err);
+        status = run_command(services, arguments, interrupt, err);
         interrupt_stop(interrupt);
     }
-    stop(services);
+    stop_services(services);
     return status;
 }
 
-static int fail(enum status status, const struct error *err) {
+static int report_failure(enum status status, const struct error *err) {
     fprintf(stderr, "leasectl: %s\n", err->message);
     if (status == STATUS_INVALID_ARGUMENT) {
         return EXIT_BAD_SETTING;
@@ -112,13 +118,13 @@ int main(int argc, char **argv, char **environment) {
     enum status status = arguments_parse(argc, argv, &arguments, &err);
     if (status == STATUS_OK && arguments.command == COMMAND_HELP) {
         status = output_text(arguments_help(), &err);
-        return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
+        return status == STATUS_OK ? EXIT_SUCCESS : report_failure(status, &err);
     }
     if (status == STATUS_OK) {
-        status = load(&services, environment, &err);
+        status = load_settings(&services, environment, &err);
     }
     if (status == STATUS_OK) {
         status = start_and_run(&services, &arguments, &interrupt, &err);
     }
-    return status == STATUS_OK ? EXIT_SUCCESS : fail(status, &err);
+    return status == STATUS_OK ? EXIT_SUCCESS : report_failure(status, &err);
 }

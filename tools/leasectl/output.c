@@ -7,7 +7,7 @@
 
 enum status output_text(const char *text, struct error *err) {
     if (text == NULL) {
-        return error_set(err, STATUS_NO_MEMORY, "no memory for what is to be printed");
+        return error_set(err, STATUS_NO_MEMORY, "no memory to print the result");
     }
     if (fputs(text, stdout) == EOF || fflush(stdout) == EOF) {
         return error_set(err, STATUS_UNAVAILABLE, "writing the result: %s", strerror(errno));

@@ -1,7 +1,10 @@
 /*
- * output.h - what leasectl prints on stdout: tables for people, or a line of JSON for scripts.
+ * output.h - prints results on stdout: tables for people, or one line of JSON for scripts.
  *
- * Threads: the main one.
+ * Each function returns
+ *
+ * STATUS_NO_MEMORY     also if the text or value is NULL
+ * STATUS_UNAVAILABLE   stdout could not be written: the reader is gone, or the disk is full
  */
 #ifndef LEASECTL_OUTPUT_H
 #define LEASECTL_OUTPUT_H
@@ -15,16 +18,16 @@
 
 struct output {
     bool json;
-    bool on_terminal; /* stdout is one */
+    bool on_terminal; /* stdout is a terminal */
 };
 
-/* Prints and flushes. NULL: there was no memory for it. STATUS_NO_MEMORY, STATUS_UNAVAILABLE: it could not be written (nobody reads any more, the disk is full). */
+/* Prints the text, and flushes. */
 enum status output_text(const char *text, struct error *err) MUST_CHECK;
 
-/* A value as one line. NULL: no memory for it. STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+/* Prints a value as one line. */
 enum status output_json(const cJSON *value, struct error *err) MUST_CHECK;
 
-/* The rows, as a table or as JSON. STATUS_NO_MEMORY, STATUS_UNAVAILABLE. */
+/* Prints the rows, as a table or as JSON. */
 enum status output_rows(const struct output *output, const struct table_column *columns,
                         size_t count, const cJSON *rows, struct error *err) MUST_CHECK;
 

@@ -35,7 +35,7 @@ static enum status append_row(cJSON *rows, const struct product *product, int64_
     return STATUS_OK;
 }
 
-/* The products of the table, as their rows say. */
+/* The products as their rows in the table say. */
 struct listing {
     struct product *products;
     size_t count, capacity;
@@ -56,7 +56,10 @@ static enum status list_product(void *context, const struct product *product, st
     return STATUS_OK;
 }
 
-/* The row knows nothing of time: where a reservation may have expired since, those that have are read with it. */
+/*
+ * Appends a product with what is available now. Its row counts expired reservations as reserved. So
+ * if one may have expired, the product is read again together with the expired ones.
+ */
 static enum status append_product(cJSON *rows, struct inventory_store *store,
                                   const struct product *product, struct error *err) {
     int64_t now_ms = store->ops->now_ms(store);
@@ -69,11 +72,11 @@ static enum status append_product(cJSON *rows, struct inventory_store *store,
     enum status status = inventory_store_read_and_wait(store, product->id, &query, &state, err);
     if (status == STATUS_OK) {
         status = append_row(rows, &state.product, inventory_available(&state, now_ms), err);
-    } else if (status == STATUS_MALFORMED) { /* the others are listed all the same */
+    } else if (status == STATUS_MALFORMED) { /* the other products are still listed */
         log_event(LOG_ERROR, "A product is left out: %s", err->message);
         status = STATUS_OK;
     } else if (status == STATUS_NOT_FOUND) {
-        status = STATUS_OK; /* it was deleted meanwhile */
+        status = STATUS_OK; /* it has just been deleted */
     }
     product_state_cleanup(&state);
     return status;
@@ -107,15 +110,16 @@ enum status products_list(struct services *services, const struct output *output
     return status;
 }
 
-/* In an operator's words. */
-static enum status explain(enum status status, const char *product_id, struct error *err) {
+/* Says in an operator's words that a product is missing; other failures keep their message. */
+static enum status explain_not_found(enum status status, const char *product_id,
+                                     struct error *err) {
     return status == STATUS_NOT_FOUND ? error_set(err, status, "there is no product %s", product_id)
                                       : status;
 }
 
 /* ---- set, add ---- */
 
-/* One product as it was left, as a list of one. */
+/* Prints the product as the change has left it. */
 static enum status print_product(const struct output *output, const char *product_id, int64_t total,
                                  int64_t available, int64_t version, struct error *err) {
     struct product product = {.total = total, .version = version};
@@ -137,17 +141,19 @@ enum status products_set(struct services *services, const struct output *output,
         .operation = &operation_set_total, .product_id = product_id, .quantity = total};
     enum status status = inventory_service_run(&services->inventory, &request, err);
     if (status == STATUS_LEASE_CONFLICT) {
-        return error_set(err, status, "others have been at product %s all the time; try again",
+        return error_set(err, status,
+                         "product %s is busy: no lease within AcquireTimeout; try again",
                          product_id);
     }
     if (status != STATUS_OK) {
-        return explain(status, product_id, err);
+        return explain_not_found(status, product_id, err);
     }
     if (!request.is_set) {
-        return error_set(err, STATUS_PRECONDITION_FAILED,
-                         "the total of %s cannot be %lld: %lld units are reserved; it stays %lld",
-                         product_id, (long long)total,
-                         (long long)(request.total - request.available), (long long)request.total);
+        return error_set(
+            err, STATUS_PRECONDITION_FAILED,
+            "the total of %s cannot be %lld: %lld units are reserved; it is still %lld", product_id,
+            (long long)total, (long long)(request.total - request.available),
+            (long long)request.total);
     }
     return print_product(output, product_id, request.total, request.available, request.version,
                          err);
@@ -167,7 +173,7 @@ enum status products_add(struct services *services, const struct output *output,
 
 /* ---- show ---- */
 
-/* None: null. */
+/* Adds a time, or null if it is `none_ms`. Returns false if there is no memory. */
 static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t none_ms) {
     char text[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(time_ms, text);
@@ -175,15 +181,15 @@ static bool add_time(cJSON *object, const char *name, int64_t time_ms, int64_t n
                                : cJSON_AddStringToObject(object, name, text)) != NULL;
 }
 
-/* What GetInventory answers. NULL: no memory. */
-static cJSON *read_picture(const struct product_state *state, int64_t now_ms) {
+/* Returns the answer of GetInventory, or NULL if there is no memory. */
+static cJSON *make_inventory_view(const struct product_state *state, int64_t now_ms) {
     struct strbuf text;
-    struct inventory_view picture;
+    struct inventory_view view;
     bool is_complete = false;
     cJSON *root = NULL;
     strbuf_init(&text, SIZE_MAX);
-    inventory_view_begin(&picture, state, now_ms, &text);
-    if (inventory_view_write(&picture, SIZE_MAX, &is_complete) == STATUS_OK &&
+    inventory_view_begin(&view, state, now_ms, &text);
+    if (inventory_view_write(&view, SIZE_MAX, &is_complete) == STATUS_OK &&
         json_parse(text.data, text.length, &root, NULL) != STATUS_OK) {
         root = NULL;
     }
@@ -191,34 +197,39 @@ static cJSON *read_picture(const struct product_state *state, int64_t now_ms) {
     return root;
 }
 
-/* GetInventory's picture, and what an operator wants to know beside it. NULL: no memory. */
-static cJSON *make_picture(const struct product_state *state, int64_t now_ms) {
+/*
+ * Returns the answer of GetInventory with more members for operators, or NULL if there is no
+ * memory. A `due_ms` of 0 means that an older release has written the row without it.
+ */
+static cJSON *make_operator_view(const struct product_state *state, int64_t now_ms) {
     const struct product *product = &state->product;
-    int64_t due_ms =
-        product->due_ms == 0 ? INT64_MAX : product->due_ms; /* 0: an older release has not told */
-    cJSON *picture = read_picture(state, now_ms);
-    bool complete = json_add_int64(picture, "version", product->version) &&
-                    cJSON_AddStringToObject(picture, "etag", state->etag) != NULL &&
-                    add_time(picture, "dueAt", due_ms, INT64_MAX) &&
-                    add_time(picture, "indexedDueAt", product->indexed_due_ms, 0) &&
-                    add_time(picture, "indexedKeepUntil", product->indexed_keep_ms, 0);
+    int64_t due_ms = product->due_ms == 0 ? INT64_MAX : product->due_ms;
+    cJSON *view = make_inventory_view(state, now_ms);
+    bool complete = json_add_int64(view, "version", product->version) &&
+                    cJSON_AddStringToObject(view, "etag", state->etag) != NULL &&
+                    add_time(view, "dueAt", due_ms, INT64_MAX) &&
+                    add_time(view, "indexedDueAt", product->indexed_due_ms, 0) &&
+                    add_time(view, "indexedKeepUntil", product->indexed_keep_ms, 0);
     if (!complete) {
-        cJSON_Delete(picture);
+        cJSON_Delete(view);
         return NULL;
     }
-    return picture;
+    return view;
 }
 
-/* All that is not a list, as rows of name and value, which are borrowed from the picture. NULL: no memory. */
-static cJSON *list_facts(const cJSON *picture) {
+/*
+ * Returns all members that are no lists, as rows of name and value. The values are borrowed from
+ * the view. Returns NULL if there is no memory.
+ */
+static cJSON *list_facts(const cJSON *view) {
     cJSON *facts = cJSON_CreateArray();
     bool complete = facts != NULL;
-    for (const cJSON *member = picture->child; member != NULL && complete; member = member->next) {
+    for (const cJSON *member = view->child; member != NULL && complete; member = member->next) {
         if (cJSON_IsArray(member)) {
             continue;
         }
         cJSON *fact = cJSON_CreateObject(),
-              *value = cJSON_GetObjectItemCaseSensitive(picture, member->string);
+              *value = cJSON_GetObjectItemCaseSensitive(view, member->string);
         complete = cJSON_AddStringToObject(fact, "name", member->string) != NULL &&
                    cJSON_AddItemReferenceToObject(fact, "value", value) &&
                    cJSON_AddItemToArray(facts, fact);
@@ -233,8 +244,7 @@ static cJSON *list_facts(const cJSON *picture) {
     return facts;
 }
 
-static enum status print_picture(const struct output *output, const cJSON *picture,
-                                 struct error *err) {
+static enum status print_view(const struct output *output, const cJSON *view, struct error *err) {
     static const struct table_column fact_columns[] = {{"name", NULL, false},
                                                        {"value", NULL, false}};
     static const struct table_column reservation_columns[] = {
@@ -242,8 +252,8 @@ static enum status print_picture(const struct output *output, const cJSON *pictu
         {"quantity", "QUANTITY", true},          {"reservedAt", "RESERVED AT", false},
         {"expiresAt", "EXPIRES AT", false},
     };
-    const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(picture, "activeReservations");
-    cJSON *facts = list_facts(picture);
+    const cJSON *reservations = cJSON_GetObjectItemCaseSensitive(view, "activeReservations");
+    cJSON *facts = list_facts(view);
     enum status status = facts == NULL
                              ? output_text(NULL, err)
                              : output_rows(output, fact_columns, COUNT(fact_columns), facts, err);
@@ -266,11 +276,11 @@ enum status products_show(struct services *services, const struct output *output
     enum status status =
         inventory_service_get(&services->inventory, product_id, &state, &now_ms, err);
     if (status == STATUS_OK) {
-        cJSON *picture = make_picture(&state, now_ms);
-        status = output->json || picture == NULL ? output_json(picture, err)
-                                                 : print_picture(output, picture, err);
-        cJSON_Delete(picture);
+        cJSON *view = make_operator_view(&state, now_ms);
+        status =
+            output->json || view == NULL ? output_json(view, err) : print_view(output, view, err);
+        cJSON_Delete(view);
     }
     product_state_cleanup(&state);
-    return explain(status, product_id, err);
+    return explain_not_found(status, product_id, err);
 }

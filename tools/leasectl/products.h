@@ -1,8 +1,7 @@
 /*
- * products.h - leasectl's commands for products.
+ * products.h - the commands of leasectl for products.
  *
- * Rules        Units whose reservation has expired count as available, as for everybody who asks.
- * Threads: the main one.
+ * Units of expired reservations count as available, as in every answer of the handler.
  */
 #ifndef LEASECTL_PRODUCTS_H
 #define LEASECTL_PRODUCTS_H
@@ -13,17 +12,19 @@
 #include "wiring/services.h"
 
 /*
- * Every product, by id: [{"productId","totalQuantity","availableQuantity","reservedQuantity","version"}, ...]. The caller's (cJSON_Delete).
- * Statuses of inventory_store_list_and_wait.
+ * Reads every product, sorted by id, as
+ * [{"productId","totalQuantity","availableQuantity","reservedQuantity","version"}, ...]. The caller
+ * frees the list with cJSON_Delete. The statuses are those of inventory_store_list_and_wait.
  */
 enum status products_rows(struct services *services, cJSON **out, struct error *err) MUST_CHECK;
 
 /*
- * The commands; each prints its result. Besides storage's statuses:
- * STATUS_NOT_FOUND            no such product
- * STATUS_ALREADY_EXISTS       add: it is there
- * STATUS_PRECONDITION_FAILED  set: more than that is reserved
- * STATUS_LEASE_CONFLICT       set: its turn did not come
+ * The commands. Each prints its result. Besides the statuses of storage they return
+ *
+ * STATUS_NOT_FOUND             there is no such product
+ * STATUS_ALREADY_EXISTS        add: the product exists
+ * STATUS_PRECONDITION_FAILED   set: more units are reserved than the new total has
+ * STATUS_LEASE_CONFLICT        set: others held the lease for all of AcquireTimeout
  */
 enum status products_list(struct services *services, const struct output *output,
                           struct error *err) MUST_CHECK;

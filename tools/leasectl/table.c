@@ -8,7 +8,7 @@
 
 #include "base/strbuf.h"
 
-enum { DIGITS_BYTES = 320 }; /* any double without its fraction */
+enum { DIGITS_BYTES = 320 }; /* room for any double without its fraction */
 
 static bool add_columns(struct libscols_table *table, const struct table_column *columns,
                         size_t count) {
@@ -21,7 +21,9 @@ static bool add_columns(struct libscols_table *table, const struct table_column 
     return complete;
 }
 
-/* Every number in a row is whole. One that was parsed is a double; one that was added is raw text. */
+/*
+ * Every number in a row is whole. A number that was parsed is a double; an added one is raw text.
+ */
 static const char *text_of(const cJSON *value, char digits[DIGITS_BYTES]) {
     if (cJSON_IsNumber(value)) {
         snprintf(digits, DIGITS_BYTES, "%.0f", value->valuedouble);
@@ -49,7 +51,7 @@ static bool add_rows(struct libscols_table *table, const struct table_column *co
     return true;
 }
 
-/* libsmartcols prints nothing for a table without rows. */
+/* Returns the headings alone, because libsmartcols prints nothing for a table without rows. */
 static char *headings(const struct table_column *columns, size_t count) {
     struct strbuf text;
     strbuf_init(&text, 1024);
@@ -62,8 +64,8 @@ static char *headings(const struct table_column *columns, size_t count) {
     return copy;
 }
 
-/* The string ends without a line break. */
-static char *print(struct libscols_table *table) {
+/* Adds a line break at the end, which libsmartcols leaves out. */
+static char *print_table(struct libscols_table *table) {
     char *text = NULL;
     if (scols_print_table_to_string(table, &text) != 0) {
         return NULL;
@@ -76,7 +78,8 @@ static char *print(struct libscols_table *table) {
     return ended;
 }
 
-static char *draw(const struct table_column *columns, size_t count, const cJSON *rows, bool fits) {
+static char *draw_table(const struct table_column *columns, size_t count, const cJSON *rows,
+                        bool fits) {
     struct libscols_table *table = scols_new_table();
     if (table == NULL) {
         return NULL;
@@ -85,26 +88,27 @@ static char *draw(const struct table_column *columns, size_t count, const cJSON 
     scols_table_set_termforce(table, fits ? SCOLS_TERMFORCE_ALWAYS : SCOLS_TERMFORCE_NEVER);
     if (scols_table_enable_noheadings(table, columns[0].title == NULL) == 0 &&
         add_columns(table, columns, count) && add_rows(table, columns, count, rows)) {
-        text = print(table);
+        text = print_table(table);
     }
     scols_unref_table(table);
     return text;
 }
 
 /*
- * What can be printed is the user's locale's affair. It is in force for the drawing alone: elsewhere it would change how letters
- * compare without case, in settings and HTTP headers (an I in Turkish is no capital i).
+ * The user's locale decides which characters can be printed. It applies only while the table is
+ * drawn. Elsewhere it would change how names of settings and HTTP headers compare without case: in
+ * Turkish, I is not the capital of i.
  */
 char *table_text(const struct table_column *columns, size_t count, const cJSON *rows, bool fits) {
     if (cJSON_GetArraySize(rows) == 0) {
         return headings(columns, count);
     }
-    locale_t users = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
-    locale_t before = users == (locale_t)0 ? (locale_t)0 : uselocale(users);
-    char *text = draw(columns, count, rows, fits);
-    if (users != (locale_t)0) {
-        uselocale(before);
-        freelocale(users);
+    locale_t user_locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    locale_t previous = user_locale == (locale_t)0 ? (locale_t)0 : uselocale(user_locale);
+    char *text = draw_table(columns, count, rows, fits);
+    if (user_locale != (locale_t)0) {
+        uselocale(previous);
+        freelocale(user_locale);
     }
     return text;
 }

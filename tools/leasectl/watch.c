@@ -12,19 +12,24 @@
 
 enum { PERIOD_MS = 2000 };
 
-/* "XTerm Control Sequences": the other screen and no cursor; back; home and erase. */
+/*
+ * They enter the alternate screen and hide the cursor, undo both, and move home and erase. (Source:
+ * "XTerm Control Sequences".)
+ */
 #define SCREEN_ENTER "\033[?1049h\033[?25l"
 #define SCREEN_LEAVE "\033[?25h\033[?1049l"
 #define SCREEN_CLEAR "\033[H\033[J"
 
-/* ---- one snapshot: {"time","products":[{..., "leaseState"}, ...]} ---- */
+/* ---- one snapshot ---- */
+
+/* A snapshot is {"time","products":[{..., "leaseState"}, ...]}. */
 
 static int by_lease(const void *a, const void *b) {
     return strcmp(json_string(*(const cJSON *const *)a, "lease"),
                   json_string(*(const cJSON *const *)b, "lease"));
 }
 
-/* Borrowed rows by their lease's name; the caller's (free). NULL: no memory. */
+/* Returns the rows, borrowed, sorted by their lease's name. The caller frees the array. */
 static const cJSON **sort_leases(const cJSON *leases, size_t *out_count) {
     const cJSON **sorted = calloc((size_t)cJSON_GetArraySize(leases) + 1, sizeof *sorted);
     const cJSON *row;
@@ -40,7 +45,7 @@ static const cJSON **sort_leases(const cJSON *leases, size_t *out_count) {
     return sorted;
 }
 
-/* The product's lease; NULL: it never had one. */
+/* Returns the state of the product's lease, or NULL if it never had one. */
 static const char *lease_state(const cJSON *product, const cJSON *const *leases, size_t count) {
     char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
     snprintf(name, sizeof name, "%s%s", PRODUCT_LEASE_PREFIX, json_string(product, "productId"));
@@ -75,7 +80,7 @@ static bool add_lease_states(cJSON *products, const cJSON *leases) {
     return complete;
 }
 
-static enum status take_snapshot(struct services *services, cJSON **out, struct error *err) {
+static enum status read_snapshot(struct services *services, cJSON **out, struct error *err) {
     char now[UTC_TEXT_BYTES];
     cJSON *products = NULL, *leases = NULL;
     enum status status = products_rows(services, &products, err);
@@ -89,7 +94,7 @@ static enum status take_snapshot(struct services *services, cJSON **out, struct 
         if (add_lease_states(products, leases) &&
             cJSON_AddStringToObject(snapshot, "time", now) != NULL &&
             cJSON_AddItemToObject(snapshot, "products", products)) {
-            products = NULL; /* the snapshot's */
+            products = NULL; /* the snapshot owns them now */
             *out = snapshot;
         } else {
             cJSON_Delete(snapshot);
@@ -101,17 +106,16 @@ static enum status take_snapshot(struct services *services, cJSON **out, struct 
     return status;
 }
 
-/* ---- showing it ---- */
+/* ---- showing snapshots ---- */
 
-/* Cuts the table to as many lines as the terminal has beside the time, without scrolling. */
+/* Cuts the table so that the screen does not scroll. The time and the cursor need a line each. */
 static void cut_to_screen(char *text) {
     struct winsize size;
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < 3) {
         return;
     }
     char *end = text;
-    for (int line = 0; end != NULL && line < size.ws_row - 2;
-         line++) { /* the time, and where the cursor stays */
+    for (int line = 0; end != NULL && line < size.ws_row - 2; line++) {
         end = strchr(end, '\n');
         end = end == NULL ? NULL : end + 1;
     }
@@ -120,7 +124,8 @@ static void cut_to_screen(char *text) {
     }
 }
 
-static enum status show(const struct output *output, const cJSON *snapshot, struct error *err) {
+static enum status show_snapshot(const struct output *output, const cJSON *snapshot,
+                                 struct error *err) {
     static const struct table_column columns[] = {
         {"productId", "PRODUCT", false},
         {"totalQuantity", "TOTAL", true},
@@ -167,9 +172,9 @@ static enum status watch_once(struct services *services, const struct output *ou
                               struct error *err) {
     cJSON *snapshot = NULL;
     struct error failure = {.status = STATUS_OK};
-    enum status status = take_snapshot(services, &snapshot, &failure);
+    enum status status = read_snapshot(services, &snapshot, &failure);
     if (status == STATUS_OK) {
-        status = show(output, snapshot, err);
+        status = show_snapshot(output, snapshot, err);
     } else {
         status = status == STATUS_CANCELLED ? STATUS_OK : show_failure(output, &failure, err);
     }

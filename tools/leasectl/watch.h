@@ -1,10 +1,8 @@
 /*
- * watch.h - products and their leases, again and again until a signal comes.
+ * watch.h - shows products and their leases again and again, until a signal comes.
  *
- * On a terminal it is a screen that is redrawn, and the terminal is afterwards as it was; elsewhere one snapshot follows the other.
- * What cannot be read is told in its place, and tried again.
- *
- * Threads: the main one.
+ * On a terminal it redraws a screen, and restores the terminal at the end. Elsewhere it prints one
+ * snapshot after the other. If a snapshot cannot be read, it shows why, and tries again.
  */
 #ifndef LEASECTL_WATCH_H
 #define LEASECTL_WATCH_H
@@ -14,7 +12,7 @@
 #include "leasectl/output.h"
 #include "wiring/services.h"
 
-/* STATUS_OK: a signal came. Else it could not print. */
+/* Returns STATUS_OK after a signal, or a status of output.h if it cannot print. */
 enum status watch_run(struct services *services, const struct output *output,
                       struct interrupt *interrupt, struct error *err) MUST_CHECK;
 

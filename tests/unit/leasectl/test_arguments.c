@@ -76,7 +76,7 @@ START_TEST(the_help_names_every_command_and_exit_code) {
     static const char *const words[] = {
         "products list", "products set", "products add", "show",   "leases list",
         "leases break",  "watch",        "--json",       "--help", "0 done",
-        "1 it failed",   "2 there is",   "64 a command"};
+        "1 failed",      "2 refused",   "64 a command"};
     ck_assert_ptr_nonnull(strstr(arguments_help(), words[_i]));
 }
 END_TEST
@@ -123,7 +123,7 @@ START_TEST(names_are_those_that_products_and_leases_can_have) {
 }
 END_TEST
 
-/* Of other programs', and of older releases. */
+/* Names of other programs' leases, and of older releases. */
 START_TEST(whatever_the_list_of_leases_shows_can_be_broken) {
     static const char *const names[] = {"a b", "inventory-A.", "..", "a//b", "\xC3\xA4", "50%"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
