@@ -1,15 +1,20 @@
 # Leasehold's build: `make help` lists the commands.
 #
-# Every command sets up what it needs (tools/deps.sh), then runs a second make for the build proper, because what
-# pkg-config answers is known only after that. One make builds one VARIANT into build/$(VARIANT)/:
-#   release    what ships; copied to bin/ and used by `make run`, `make test`
-#   asan tsan  the same with AddressSanitizer + UndefinedBehaviorSanitizer, or ThreadSanitizer
-#   valgrind   little optimised, for readable traces
-#   control    one handler for each fault of tests/controls/: what the tests that look for faults must find
-#   clang      the release flags with the other compiler: `make lint` wants both to be silent
-#   fuzz       clang's libFuzzer with AddressSanitizer + UndefinedBehaviorSanitizer, for tests/fuzz/
-#   package    what is deployed: against an old C library and with the other libraries linked in (tools/package/)
-# CC, CFLAGS, LDFLAGS may be given; a change of them rebuilds.
+# Every command installs what it needs (tools/deps.sh) and then runs a second make for the build,
+# because pkg-config gives its answers only after the installation. One make builds one VARIANT into
+# build/$(VARIANT)/:
+#   release    the programs as they are used; copied to bin/ for `make run` and `make test`
+#   asan tsan  the same with AddressSanitizer and UndefinedBehaviorSanitizer, or with
+#              ThreadSanitizer
+#   valgrind   with little optimisation, for readable traces
+#   control    one handler for each fault of tests/controls/, which the tests must find
+#   clang      the flags of release with the other compiler; `make lint` wants no message from
+#              either
+#   fuzz       clang's libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer, for
+#              tests/fuzz/
+#   package    what is deployed: for an old C library, with the other libraries linked in
+#              (tools/package/)
+# CC, CFLAGS and LDFLAGS may be given. A change of them rebuilds.
 
 VARIANT ?= release
 BUILD := build/$(VARIANT)
@@ -25,8 +30,10 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 hardening := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
 sanitize_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 sanitize_tsan := -fsanitize=thread -fno-omit-frame-pointer
-sanitize_fuzz := -fsanitize=fuzzer,address,undefined # brings libFuzzer's main, so that only fuzz targets can be linked
-# As two shared libraries, gcc's UBSan writes to stderr what run-tests.sh wants in a file. clang's are static anyway.
+# It brings libFuzzer's main, so that only fuzz targets can be linked.
+sanitize_fuzz := -fsanitize=fuzzer,address,undefined
+# gcc's UBSan writes to stderr if it is a shared library, and run-tests.sh needs its reports in
+# files. clang's is always static.
 runtime_asan := $(if $(findstring clang,$(CC)),,-static-libasan -static-libubsan)
 
 flags_release := -O2 -g $(hardening)
@@ -41,7 +48,7 @@ ifeq ($(flags_$(VARIANT)),)
 $(error VARIANT is one of release, asan, tsan, valgrind, control, clang, fuzz, package)
 endif
 
-# The package's libraries are where its compiler looks by itself.
+# The compiler of the package finds its libraries by itself.
 ifneq ($(VARIANT),package)
 library_flags = $(shell pkg-config --cflags libcurl libcjson libcrypto)
 library_libs = $(shell pkg-config --libs libcurl libcjson libcrypto)
@@ -53,7 +60,7 @@ endif
 compile_flags = -std=c11 -D_GNU_SOURCE -fPIE -pthread $(warnings) $(flags_$(VARIANT)) -Ihandler $(library_flags) $(CFLAGS)
 link_flags = -pie -pthread -Wl,-z,relro,-z,now $(sanitize_$(VARIANT)) $(runtime_$(VARIANT)) $(LDFLAGS)
 libs = $(library_libs) -lm
-leasectl_libs = $(shell pkg-config --libs smartcols expat) # of which the handler needs neither
+leasectl_libs = $(shell pkg-config --libs smartcols expat) # the handler needs neither
 test_flags = -Itests -Itools $(shell pkg-config --cflags check)
 example_flags := -Ihandler/lease
 test_libs = $(shell pkg-config --libs check libssl)
@@ -71,7 +78,7 @@ test_sources := $(sort $(wildcard tests/unit/*/test_*.c tests/integration/test_*
                            tests/release/test_*.c))
 fuzz_target_sources := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 fuzz_sources := $(sort $(filter-out $(fuzz_target_sources),$(wildcard tests/fuzz/*.c)))
-main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c)
+main_sources := $(wildcard handler/main.c tools/devhost/main.c tools/leasectl/main.c tools/*.c)
 host_sources := $(wildcard tests/host/*.c)
 bench_sources := $(sort $(wildcard bench/*.c))
 fake_sources := $(sort $(wildcard bench/storage/*.c))
@@ -91,6 +98,7 @@ fuzz_programs := $(patsubst %.c,$(BUILD)/%,$(fuzz_target_sources))
 simulation_programs := $(patsubst %.c,$(BUILD)/%,$(simulation_main_sources))
 torture_program := $(patsubst %.c,$(BUILD)/%,$(torture_sources))
 host_programs := $(patsubst %.c,$(BUILD)/%,$(host_sources))
+tool_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tools/*.c))
 bench_programs := $(patsubst %.c,$(BUILD)/%,$(bench_sources)) $(BUILD)/bench/fake_storage
 example_programs := $(patsubst %.c,$(BUILD)/%,$(example_sources))
 preload_libraries := $(patsubst tests/support/%.c,$(BUILD)/%.so,$(preload_sources))
@@ -109,46 +117,53 @@ MAKEFLAGS += --no-builtin-rules
 # Commands
 .PHONY: all help deps run test test-long test-host test-deploy torture simulate asan tsan valgrind fuzz lint format clean leasectl examples \
         simulate-builds mutants bench bench-leases bench-hot package test-package deploy docs
-# Two commands at once would share apt, ports and folders: `make -j test asan` runs them one by one, each build in parallel.
-ifneq ($(filter-out programs tests fuzzers benches objects $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
+# Two commands at once would share apt, ports and folders. So `make -j test asan` runs them one
+# after the other; each build is parallel.
+ifneq ($(filter-out programs tests fuzzers benches objects compile_commands.json $(BUILD)/% bin/%,$(or $(MAKECMDGOALS),all)),)
 .NOTPARALLEL:
 endif
 build = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-all: ## build bin/handler, bin/devhost and bin/leasectl
+all: ## build bin/handler, bin/devhost, bin/leasectl, and compile_commands.json for editors
 	@tools/deps.sh build
-	@$(build) programs
+	@$(build) programs compile_commands.json
 
-deps: ## install what is missing of what run and test need (lint and valgrind fetch their own tools)
+deps: ## install what `make run` and `make test` need (other targets install what they need)
 	@tools/deps.sh build azurite test
 
-run: ## build, start Azurite if none runs and the host on http://localhost:7071 (PORT=...); Ctrl-C ends it
+run: ## run the app on http://localhost:7071 (PORT=), with Azurite if none is running;
+## Ctrl-C ends it
 	@tools/deps.sh build azurite
 	@$(build) programs
 	@exec tools/run.sh
 
-test: ## every test: unit, integration, end to end
+test: ## run the tests: unit, integration, end to end
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@tools/run-tests.sh release
 
-test-long: ## the tests that take minutes, and the simulation for SIMULATION_SECONDS=600, SIMULATION_PART=K/N of all pairs of faults (all: an hour)
+test-long: ## run the tests that take minutes; simulate for SIMULATION_SECONDS=600, and
+## SIMULATION_PART=K/N of all pairs of faults (all: an hour)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests
 	@$(build) VARIANT=control programs
 	@KINDS=torture JOBS=1 PROGRAM_TIMEOUT_S=14400 tools/run-tests.sh release
 
-test-host: ## the app behind the real host's own parts, tests/host/ (HOST=words: only those); needs the .NET 10 SDK
+test-host: ## test the app behind the real host's own parts, tests/host/ (HOST=words: only
+## these tests); needs the .NET 10 SDK
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs tests $(host_sources:%.c=build/release/%)
 	@tools/test-host.sh $(HOST)
 
-test-deploy: ## the scripts in deploy/: what they call, and whether the real Azure CLI takes that
+test-deploy: ## test the scripts in deploy/: what they call, and that the real Azure CLI
+## accepts it
 	@tools/deps.sh build test azure
 	@$(build) VARIANT=release build/release/tests/release/test_azure build/release/tests/release/test_az_arguments
 	@KINDS=release tools/run-tests.sh release azure az_arguments
 
-torture: ## many callers, three instances and faults for DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS=24, PRODUCTS=5, SEED, OLD_HANDLER=path of one to run beside): is anything oversold?
+torture: ## check that nothing is oversold: many callers, three instances and faults for
+## DURATION=60 seconds (FAULTS=none|lost|all, CLIENTS=24, PRODUCTS=5, SEED=,
+## OLD_HANDLER=path of one to run beside)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs build/release/tests/torture/torture build/release/preload/wall_clock.so
 	@LEASEHOLD_ROOT=$(CURDIR) LEASEHOLD_BIN=$(CURDIR)/build/release/bin LEASEHOLD_AZURITE=$(CURDIR)/node_modules/.bin/azurite \
@@ -156,74 +171,84 @@ torture: ## many callers, three instances and faults for DURATION=60 seconds (FA
 	    $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(OLD_HANDLER),--old-handler $(OLD_HANDLER))
 
-simulate: ## the whole app in virtual time under a seed: SECONDS=60 or RUNS=, SEED=1, OPERATIONS=1000, TRACE=1; SCENARIOS=singles|pairs, PART=0/50; FOUND=file
+simulate: ## run the whole app in virtual time, with a seed: SECONDS=60 or RUNS=, SEED=1,
+## OPERATIONS=1000, TRACE=1; SCENARIOS=singles|pairs, PART=0/50; FOUND=file
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
 	@build/release/tests/simulation/simulate $(if $(SEED),--seed $(SEED)) $(if $(OPERATIONS),--operations $(OPERATIONS)) \
 	    $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(PART),--part $(PART)) $(if $(TRACE),--trace) $(if $(FOUND),--found $(FOUND)) \
 	    $(if $(RUNS),--runs $(RUNS),$(if $(TRACE)$(SCENARIOS)$(FOUND),,--seconds $(or $(SECONDS),60)))
 
-simulate-builds: ## is a simulated run the same in the builds of gcc, of clang, and with sanitizers?
+simulate-builds: ## check that a simulated run is the same in the builds of gcc, of clang,
+## and with sanitizers
 	@tools/deps.sh build test fuzz
 	@tools/simulate-builds.sh
 
-mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and SECONDS=20 of simulation notice? SEED=1, ONLY=path, JOBS
+mutants: ## break a line of inventory/, lease/ or storage/, COUNT=300 times, and count how
+## often unit tests or SECONDS=20 of simulation notice (SEED=1, ONLY=path, JOBS=)
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
 	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage,tests/unit/$(folder)/test_*.c)))
 	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
-asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer
+asan tsan: ## run the tests of `make test` under AddressSanitizer and UBSan, or under
+## ThreadSanitizer
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=$@ programs tests
 	@tools/run-tests.sh $@
 
-valgrind: ## the same tests under valgrind
+valgrind: ## run the tests of `make test` under valgrind
 	@tools/deps.sh build azurite test valgrind
 	@$(build) VARIANT=valgrind programs tests
 	@tools/run-tests.sh valgrind
 
-fuzz: ## every parser of outside data under libFuzzer with AddressSanitizer and UBSan, FUZZ_SECONDS=10 each (FUZZ=words: only those targets)
+fuzz: ## fuzz every parser of outside data, FUZZ_SECONDS=10 each, with AddressSanitizer and
+## UBSan (FUZZ=words: only these targets)
 	@tools/deps.sh build fuzz
 	@$(build) VARIANT=fuzz fuzzers
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh $(FUZZ)
 
-leasectl: ## build bin/leasectl, stock administration from the command line (docs/leasectl.md)
+leasectl: ## build bin/leasectl, the command line for stock and leases (docs/leasectl.md)
 	@tools/deps.sh build
 	@$(build) bin/leasectl
 
-examples: ## the lease library, build/release/libleasehold.a, and the programs in examples/ that link it
+examples: ## build the lease library, build/release/libleasehold.a, and the programs in
+## examples/
 	@tools/deps.sh build
 	@$(build) VARIANT=release $(example_programs)
 
-bench: ## beside the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table (sweeps, all, names), STORAGE=fake (azurite), RUN_MS=
+bench: ## measure against the same program in Go, Node and C#: ROUNDS=1, SCENARIOS=table
+## (sweeps, all, names), STORAGE=fake (azurite), RUN_MS=
 	@tools/deps.sh build azurite test bench
 	@$(build) VARIANT=release programs benches
 	@bench/peers/build.sh
-	@if [ -e build/package/bin/handler ]; then $(build) VARIANT=package build/package/bin/handler; fi # what is deployed, where it can be built
+	@if [ -e build/package/bin/handler ]; then $(build) VARIANT=package build/package/bin/handler; fi
 	@bench/bench.py --publish --rounds $(or $(ROUNDS),1) --scenarios $(or $(SCENARIOS),table) --storage $(or $(STORAGE),fake) $(if $(RUN_MS),--run-ms $(RUN_MS))
 	@bench/report.py --draw
 
-bench-leases: ## 10,000 leases renewed by one process, and 1,000 against Azurite: lateness, threads, memory
+bench-leases: ## measure lateness, threads and memory of 10,000 leases in one process, and
+## of 1,000 against Azurite
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release benches
 	@bench/leases.sh
 
-bench-hot: ## one product on sale: 64 clients against Azurite, beside batches off and a bare client; HOT="--strict ..." (see bench/hot.c)
+bench-hot: ## measure one product on sale: 64 clients against Azurite, compared with
+## batches off and with a bare client; HOT="--strict ..." (see bench/hot.c)
 	@tools/deps.sh build azurite test
 	@$(build) VARIANT=release programs benches
 	@$(build) VARIANT=control programs
 	@bench/hot.sh $(HOT)
 
-package: ## what is deployed: dist/leasehold/ and dist/leasehold.zip
+package: ## build what is deployed: dist/leasehold/ and dist/leasehold.zip
 	@tools/deps.sh build package
 	@tools/package/inputs.sh
 	@tools/package/libraries.sh
 	@$(build) VARIANT=package build/package/bin/handler
 	@tools/package/assemble.sh
 
-test-package: package ## the package: in bare Debian 11 and 12 roots, by its own end-to-end tests, and built twice (as root)
+test-package: package ## test the package as root: in bare Debian 11 and 12 roots, with
+## end-to-end tests, and built twice
 	@tools/deps.sh build azurite test package-test
 	@$(build) VARIANT=release programs tests
 	@tools/package/roots.sh
@@ -231,26 +256,29 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 	@LEASEHOLD_BIN=$(CURDIR)/build/release/packaged KINDS="release e2e" PROGRAM_TIMEOUT_S=1500 \
 	    tools/run-tests.sh release bare_roots package_contents functions lifecycle
 
-deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
+deploy: ## deploy to Azure what `make package` has built: NAME=app LOCATION=region
+## DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
 	@printf '%s\n' "$$DEPLOY" | xargs deploy/azure.sh --name "$$NAME" --location "$$LOCATION"
 
-docs: ## draw the diagrams of docs/ beside their pages; look whether links lead somewhere
-	@tools/deps.sh docs
+docs: ## write docs/settings.md, draw the diagrams of docs/, and check the links
+	@tools/deps.sh build docs
+	@$(build) VARIANT=release build/release/tools/settings_doc
 	@tools/docs.sh
 
-lint: ## format, layers, symbols, both compilers, clang-tidy, cppcheck, shellcheck, yamllint
+lint: ## check format, text, layers, symbols and more; run both compilers, clang-tidy,
+## cppcheck, shellcheck, yamllint
 	@tools/deps.sh build test lint
 	@tools/lint.sh
 
-format: ## lay out the C files as .clang-format says
+format: ## lay out the C files with clang-format
 	@tools/deps.sh lint
 	@find bench examples handler tools tests -name '*.[ch]' -exec clang-format -i {} +
 
 clean: ## remove what was built (node_modules and Azurite's data stay)
-	rm -rf build bin dist
+	rm -rf build bin dist compile_commands.json
 
-help: ## this list
-	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+help: ## print this list
+	@sed -nE 's/^([a-z -]+):.*## (.*)/\1\t\2/p; s/^## /\t/p' Makefile | expand -t 16
 
 # The build of one variant
 .PHONY: programs tests fuzzers benches objects
@@ -269,8 +297,8 @@ $(built_programs):
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $(filter %.o %.a,$^) $(libs)
 
-# A fault is a patch of sources, applied to copies of them: one that fits no more ends the build. What it changes is linked in
-# place of the library's.
+# A fault is a patch, which is applied to copies of the sources. A patch that no longer applies
+# fails the build. The changed sources are linked in place of the library's.
 $(control_handlers): $(BUILD)/%/bin/handler: tests/controls/%.patch $(call object,handler/main.c) $(handler_lib) $(BUILD)/bin/leasectl \
                      $(preload_libraries)
 	@rm -rf $(BUILD)/$*
@@ -284,7 +312,7 @@ $(control_handlers): $(BUILD)/%/bin/handler: tests/controls/%.patch $(call objec
 
 bin/handler bin/devhost bin/leasectl: bin/%: $(BUILD)/bin/%
 	@mkdir -p $(@D)
-	@install $< $@ # a new file, so that a handler that is running keeps its own
+	@install $< $@ # it makes a new file, so that a running handler keeps its own
 
 $(handler_lib): $(call object,$(handler_sources))
 $(devhost_lib): $(call object,$(devhost_sources))
@@ -301,24 +329,27 @@ $(test_programs) $(torture_program) $(host_programs): $(BUILD)/%: $(BUILD)/obj/%
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(test_libs) $(libs) $(leasectl_libs)
 
-# There tests/support/fakes/memory_limit.c decides which allocations succeed. send_... are libcheck's own, and succeed always.
+# In these programs tests/support/fakes/memory_limit.c decides which allocations succeed. send_...
+# are functions of libcheck, in which all succeed.
 $(filter %_out_of_memory %/test_table_setup,$(test_programs)): libs += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=tsearch,--wrap=send_loc_info,--wrap=send_failure_info
 
-# There a file hangs for as long as the test says.
+# In this program a file hangs for as long as the test wants.
 $(filter %/test_file_read,$(test_programs)): libs += -Wl,--wrap=open
-# There a test counts what is overwritten.
+# In this one a test counts the bytes that are overwritten.
 $(filter %/test_wiped_memory,$(test_programs)): libs += -Wl,--wrap=crypto_wipe
-# There a test decides whether a program can be killed.
+# In this one a test decides whether a program can be killed.
 $(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 
-# A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
+# A stub in libfuzz.a takes the place of the module of that name. So libfuzz.a comes before the
+# others.
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
 
-# There stub_*.c stand in the place of the handler's parts of that name, and so they come first. simulated_memory.c stands in
-# that of malloc, and simulated_transitions.c counts what it stands in front of.
+# The files stub_*.c take the place of the handler's modules of that name, so they come first.
+# simulated_memory.c replaces malloc. simulated_transitions.c counts the calls of the functions that
+# it wraps.
 simulation_wraps := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=free \
     -Wl,--wrap=pipeline_enter,--wrap=lease_renewal_release,--wrap=lease_renewal_due \
     -Wl,--wrap=lease_renewal_on_renew_reply,--wrap=lease_renewal_on_release_reply
@@ -332,7 +363,8 @@ $(control_simulations): $(BUILD)/%/bin/simulate: $(BUILD)/%/bin/handler $(call o
 	@$(CC) $(compile_flags) $(link_flags) -o $@ $$(find $(BUILD)/$*/src -name '*.c') $(filter %.o %.a,$^) $(libs) $(test_libs) \
 	    $(simulation_wraps)
 
-# For LD_PRELOAD: it is loaded before a sanitizer is ready, so it has none itself.
+# They are for LD_PRELOAD, and are loaded before a sanitizer is ready. So they are built without
+# one.
 $(preload_libraries): $(BUILD)/%.so: $(BUILD)/obj/tests/support/%.o
 	@mkdir -p $(@D)
 	@echo '  link     $@'
@@ -343,12 +375,18 @@ $(BUILD)/bench/fake_storage: $(call object,$(fake_sources) $(simulated_sources))
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $^ $(libs)
 
+$(tool_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(handler_lib)
+	@mkdir -p $(@D)
+	@echo '  link     $@'
+	@$(CC) $(link_flags) -o $@ $^ $(libs)
+
 $(filter-out %/fake_storage,$(bench_programs)): $(BUILD)/%: $(BUILD)/obj/%.o $(support_lib) $(devhost_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
 	@$(CC) $(link_flags) -o $@ $< $(support_lib) $(devhost_lib) $(handler_lib) $(test_libs) $(libs)
 
-# One object whose only names that others see are leasehold.h's, so that it can be linked into any program.
+# The library is one object. Only the names of leasehold.h can be seen from outside, so that it
+# links with any program.
 $(library): $(call object,$(library_sources)) $(BUILD)/sources
 	@echo '  library  $@'
 	@$(CC) -r -nostdlib -o $(@:.a=.o) $(filter %.o,$^)
@@ -373,12 +411,23 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@echo '  compile  $<'
 	@$(CC) $(compile_flags) $(extra_flags) -MMD -MP -c -o $@ $<
 
-# What cannot be seen in a file's time: the compiler with its flags, and which sources there are. Touched only on a change.
+# These files hold what no file's time shows: the compiler with its flags, and the list of sources.
+# They are written only when that changes.
 $(BUILD)/flags: content = $(CC) $(compile_flags) $(link_flags)
 $(BUILD)/sources: content = $(sort $(all_objects))
 $(BUILD)/flags $(BUILD)/sources: force
 	@mkdir -p $(@D)
 	@echo '$(content)' | cmp -s - $@ || echo '$(content)' > $@
+
+# For editors and clangd. All files get the flags of the tests, which include those of the programs.
+all_sources := $(patsubst $(BUILD)/obj/%.o,%.c,$(all_objects))
+compile_commands.json: $(BUILD)/flags $(BUILD)/sources
+	@printf '%s\n' $(all_sources) | awk -v folder='$(CURDIR)' \
+	    -v command='$(CC) $(compile_flags) $(test_flags) $(example_flags) -c' \
+	    'BEGIN { printf "[" } \
+	     { printf "%s\n{\"directory\": \"%s\", \"file\": \"%s\", \"command\": \"%s %s\"}", \
+	           (NR > 1 ? "," : ""), folder, $$1, command, $$1 } \
+	     END { print "\n]" }' >$@
 
 .PHONY: force print-compile-flags
 print-compile-flags: # for clang-tidy and cppcheck

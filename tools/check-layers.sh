@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Keeps ARCHITECTURE.md's table true: reads the #include lines and the few names that only one file may use.
+# Checks that the code keeps to the layers of ARCHITECTURE.md, and that its table names every file
+# of handler/. It reads the #include lines, and looks for the few names that only one file may use.
 #
 #   tools/check-layers.sh [ROOT]
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
-# Top to bottom. A file may include its own layer and those below.
+# From top to bottom. A file may include its own layer and those below.
 readonly LAYERS="main wiring settings server functions inventory lease storage identity http base"
+
+bad=0
 
 # shellcheck disable=SC2016 # awk's dollars
 find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs awk -v layers="$LAYERS" '
@@ -14,9 +17,9 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         printf "%s:%d: %s\n", FILENAME, FNR, why
         bad = 1
     }
-    # `text` may be used by the files that the pattern `where` matches, and by no other.
+    # Only the files that the pattern `where` matches may use `text`.
     function only(text, where) {
-        if (index($0, text) && FILENAME !~ where) complain(text " belongs to " where " alone")
+        if (index($0, text) && FILENAME !~ where) complain("only " where " may use " text)
     }
     BEGIN {
         count = split(layers, names, " ")
@@ -32,19 +35,19 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
     }
     { if (sub(/^[ \t]*#[ \t]*include[ \t]*"/, "include ")) { sub(/".*/, ""); ours = 1 } else ours = 0 }
     example && (ours || (/^[ \t]*#[ \t]*include/ && !/<(sys\/)?[a-z]+[.]h>/)) {
-        complain("examples use <leasehold.h> and the C library alone")
+        complain("examples use only <leasehold.h> and the C library")
     }
     ours && !example {
         split($2, target, "/")
         if (devhost) {
-            if (target[1] !~ /^(devhost|base)$/) complain("devhost uses base/ alone, not " $2)
+            if (target[1] !~ /^(devhost|base)$/) complain("devhost uses only base/, not " $2)
         } else if (leasectl && target[1] ~ /^(leasectl|wiring|functions)$/) {
             if (target[1] == "functions" && $2 != "functions/inventory_view.h")
-                complain("leasectl uses of functions/ the picture alone, not " $2)
+                complain("leasectl uses only functions/inventory_view.h, not " $2)
         } else if (leasectl && target[1] == "server") {
-            complain("leasectl serves nothing")
+            complain("leasectl serves no requests: no " $2)
         } else if (layer == "wiring" && target[1] ~ /^(server|functions)$/) {
-            complain("wiring is for those who serve and those who do not: no " $2)
+            complain("wiring/ is also for programs that serve no requests: no " $2)
         } else if (!(target[1] in depth))
             complain("an include names its layer: \"base/status.h\", not \"" $2 "\"")
         else if (depth[target[1]] < depth[layer])
@@ -58,9 +61,35 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
         only("<sys/epoll.h>", "^handler/http/event_loop[.]c$")
     }
     !devhost && !example && FILENAME != "handler/base/log.c" && !/^[ \t]*([*]|\/[*])/ && tolower($0) ~ /"([^"]+warn[^"]*|[^"]*warn[^"]+)"/ {
-        if (path[1] == "handler") complain("the host takes an error with \"warn\" in it for a warning")
+        if (path[1] == "handler") complain("the host takes an error line with \"warn\" in it for a warning")
     }
     !devhost && !example && /(^|[^a-z_])((secure_)?getenv[ \t]*\(|environ($|[^a-z_]))/ {
-        if (FILENAME !~ "^handler/(settings/|main[.]c$)") complain("the environment is for settings/; main.c hands it over")
+        if (FILENAME !~ "^handler/(settings/|main[.]c$)") complain("only settings/ reads the environment; main.c hands it over")
     }
-    END { exit bad }'
+    END { exit bad }' || bad=1
+
+# The table names a file without its ending: `clock`. `_call` after `http_transport` is
+# http_transport_call. shellcheck disable=SC2016 # awk's dollars and Markdown's backticks
+named=$(awk '
+    /^\| / {
+        stem = ""
+        while (match($0, /`[^`]+`/)) {
+            name = substr($0, RSTART + 1, RLENGTH - 2)
+            $0 = substr($0, RSTART + RLENGTH)
+            sub(/[.][ch]$/, "", name)
+            if (name ~ /^_/) {
+                print stem name
+            } else {
+                stem = name
+                print name
+            }
+        }
+    }' ARCHITECTURE.md)
+for file in handler/main.c handler/*/*.[ch]; do
+    name=$(basename "${file%.[ch]}")
+    if ! grep -qxF "$name" <<<"$named"; then
+        echo "$file: the table in ARCHITECTURE.md does not name it"
+        bad=1
+    fi
+done
+exit "$bad"

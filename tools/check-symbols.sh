@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# What the object files say about names. Each function or variable of a .c file that the linker can see
-#   - begins with the first word of the file's name (blob_client.c: blob_...), or is listed below,
-#   - is declared in a header of the same folder,
+# Checks the names in the object files. Each function or variable that the linker can see
+#   - begins with the first word of its file's name (blob_client.c: blob_...), or is listed below;
+#   - is declared in a header of the same folder;
 #   - is used by another file of the programs or tests.
-# Anything else should be static, or gone.
+# Otherwise it should be static, or be removed.
 #
-# What stands below wiring/ uses nothing that reaches the outside past struct platform
-# (handler/http/platform.h): no clock, sleep, random numbers, thread, process or socket of its own.
+# The layers below wiring/ reach the outside only through struct platform (handler/http/platform.h).
+# They use no clock, sleep, random numbers, thread, process or socket of their own.
 #
 #   tools/check-symbols.sh     after `make objects`
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly OBJECTS=build/release/obj
-# file:prefix where another word says it better.
+# file:prefix, for files in which another first word is better.
 readonly OTHER_PREFIXES="status.c:error_ dispatch.c:function_ product_pipeline.c:pipeline_ pipeline_fixture.c:fixture pipeline_fixture.c:fixture_ pipeline_fixture.c:caller_"
 
-# The outside, as regular expressions of whole names: time, random numbers, threads and processes,
-# the network.
+# The outside, as regular expressions that match whole names: time, random numbers, threads and
+# processes, the network.
 readonly OUTSIDE="clock_(gettime|nanosleep|system) time gettimeofday timespec_get (u|nano)?sleep
     timerfd_.* setitimer alarm condition_.* getentropy getrandom arc4random.* RAND_.*
     s?rand(om)?(_r)? [dejlmn]rand48(_r)? crypto_random random_system
@@ -25,15 +25,15 @@ readonly OUTSIDE="clock_(gettime|nanosleep|system) time gettimeofday timespec_ge
     socket socketpair connect accept4? bind listen send(to|m?msg)? recv(from|m?msg)? getaddrinfo
     p?poll p?select epoll_.* eventfd http_transport_.* event_loop_(new|start)"
 
-# file:name that may reach it all the same. http_transport*.c is the network itself, and leasehold.c
-# makes the library's platform. token_source_cli.c starts az, and file_read.c reads what may hang.
+# file:name, for files that may use it all the same. leasehold.c makes the library's platform.
+# token_source_cli.c starts az. file_read.c reads on a thread of its own, because a file may hang.
 readonly OUTSIDE_ALLOWED="leasehold.c:clock_system leasehold.c:random_system leasehold.c:http_transport_new
     leasehold.c:http_transport_free leasehold.c:http_transport_platform leasehold.c:http_transport_stop
     token_source_cli.c:posix_spawnp file_read.c:thread_start"
 
-# What is preloaded stands in for the C library, and has its names; a stub has those of what it replaces, and so has
-# a test in virtual time.
-sources=$(find bench examples handler tools/devhost tools/leasectl tests -name '*.c' -not -path 'tests/support/preload/*' -exec grep -L 'support/fakes/virtual_storage.h' {} + | sort)
+# Files that replace others, and so use their names, are left out: the preloaded ones, which replace
+# the C library, and tests in virtual time.
+sources=$(find bench examples handler tools tests -name '*.c' -not -path 'tests/support/preload/*' -exec grep -L 'support/fakes/virtual_storage.h' {} + | sort)
 objects=$(for source in $sources; do echo "$OBJECTS/${source%.c}.o"; done)
 
 # "path/x.o: NAME TYPE ..." for each symbol.
@@ -52,9 +52,9 @@ awk -v other="$OTHER_PREFIXES" -v outside="${OUTSIDE//$'\n'/ }" -v allowed="${OU
         source = substr($1, length(top) + 1)
         sub(/\.o:$/, ".c", source)
         if ($3 == "U") { used[$2] = 1; check_reach(source, $2); next }
-        if ($2 == "main" || $2 ~ /^(__|LLVMFuzzer)/) next # the sanitizers, the compiler and libFuzzer have theirs
+        if ($2 == "main" || $2 ~ /^(__|LLVMFuzzer)/) next # of compiler, sanitizers and libFuzzer
         if (source ~ /^tests\/(fuzz|simulation)\/stub_/) next
-        if ($2 == "getaddrinfo" && source ~ /^tests\//) next # in place of the system
+        if ($2 == "getaddrinfo" && source ~ /^tests\//) next # a test replaces it
         defined_in[$2] = source
     }
     END {
@@ -76,7 +76,7 @@ awk -v other="$OTHER_PREFIXES" -v outside="${OUTSIDE//$'\n'/ }" -v allowed="${OU
     }
     function check_reach(source, name,    file) {
         if (source !~ /^handler\/(functions|inventory|lease|storage|identity)\//) return
-        if (name ~ /^__.*_chk$/) name = substr(name, 3, length(name) - 6) # the same, with bounds checked
+        if (name ~ /^__.*_chk$/) name = substr(name, 3, length(name) - 6) # it checks bounds
         if (name !~ ("^(" outside ")$")) return
         file = source
         sub(/.*\//, "", file)

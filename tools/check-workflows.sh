@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Holds .github/workflows/ to its rules: they run make targets and nothing else, sign in without a secret, and pin what they
-# use of others to a commit. Options of a deployment are a secret, since the log shows the value of a variable.
+# Checks the rules of .github/workflows/:
+#   - They run make targets, and nothing else.
+#   - They sign in without a secret. Only the options of a deployment are a secret, because the log
+#     would show the value of a variable.
+#   - They pin the actions of others to a commit.
 #
 #   tools/check-workflows.sh [ROOT]
 set -euo pipefail
@@ -8,7 +11,7 @@ cd "${1:-$(dirname "$0")/..}"
 
 yamllint --strict .github/workflows
 
-# "test" and "asan tsan" of the lines that `make help` shows, one a line; `matrix` stands for all in a matrix of targets.
+# The targets that `make help` lists, one a line.
 targets=$(sed -nE 's/^([a-z -]+):.*## .*/\1/p' Makefile | tr ' ' '\n')
 
 # shellcheck disable=SC2016 # awk's dollars
@@ -26,7 +29,9 @@ awk -v targets="$targets" '
     }
     /secrets\./ && !/DEPLOY: \${{ secrets\.LEASEHOLD_DEPLOY }}/ { complain("a secret: sign in with OpenID Connect") }
     /vars\.LEASEHOLD_DEPLOY/ { complain("settings may be secrets: the log shows the values of variables") }
-    /^ *(- )?uses:/ && !/uses: [a-z-]+\/[a-z-]+@[0-9a-f]+  # v[0-9.]+$/ { complain("not pinned to a commit, with its version behind it") }
+    /^ *(- )?uses:/ && !/uses: [a-z-]+\/[a-z-]+@[0-9a-f]+[ ][ ]# v[0-9.]+$/ {
+        complain("not pinned to a commit, with its version behind it")
+    }
     /^ *(- )?uses:/ { sub(/.*@/, ""); if (length($1) != 40) complain("not the whole name of a commit") }
     /^ *target: \[/ {
         gsub(/.*\[|\].*|,/, "")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing of the groups named, and takes no time when nothing is.
+# Installs the packages of the named groups that are missing. If none is missing, it takes no time.
 #
 #   tools/deps.sh GROUP...     build     compiler, libraries, curl
 #                              azurite   Node and the Azurite that package-lock.json pins
@@ -7,14 +7,15 @@
 #                              lint      clang and the checkers
 #                              valgrind  valgrind
 #                              fuzz      clang with libFuzzer and its sanitizers
-#                              package   what unpacks, builds and packs what is deployed
-#                              package-test   what tries it
+#                              package   what `make package` needs to build for old systems
+#                              package-test   what `make test-package` needs
 #                              azure     the Azure CLI: 100 packages and 700 MB, a minute or two
 #                              docs      graphviz, gnuplot
-#                              bench     Go with Azure's packages, Node's packages of bench/peers/node/, gnuplot
+#                              bench     Go with Azure's packages, Node's packages of
+#                                        bench/peers/node/, gnuplot
 #
-# Needs Debian 12 or a relation of it, and root or sudo where something is missing. On another system it installs nothing
-# from the distribution; the compiler or the linker will then name what is not there.
+# It needs Debian 12 or a relative, and root or sudo if something is missing. On other systems it
+# installs nothing from the distribution; the compiler or linker will then name what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -44,7 +45,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        die "not root and no sudo here; run this as root: $*"
+        die "this needs root, and there is no sudo; run it as root: $*"
     fi
 }
 
@@ -54,9 +55,9 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Those of the packages given that are not installed, one a line.
+# Prints those of the given packages that are not installed, one a line.
 missing_packages() {
-    # dpkg-query answers 1 when it does not know one of them, which is an answer here.
+    # dpkg-query exits with 1 if it does not know a package; that is no failure here.
     { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true; } |
         awk -v wanted="$*" '$1 == "installed" { have[$2] = 1 }
             END { n = split(wanted, want, " "); for (i = 1; i <= n; i++) if (!(want[i] in have)) print want[i] }'
@@ -74,8 +75,9 @@ install_azurite() {
     if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/azurite ]; then
         return
     fi
-    [ ! -L node_modules ] || die "node_modules is a link: npm would empty the folder that it leads to; update that one"
-    # Where npm is there it came with a Node of the user's own choice, which Debian's packages would fight with.
+    [ ! -L node_modules ] || die "node_modules is a link, and npm would empty the folder that it leads to; update that folder"
+    # An npm that is there belongs to a Node of the user's choice; Debian's packages would clash
+    # with it.
     if ! command -v npm >/dev/null; then
         command -v apt-get >/dev/null || die "Node $OLDEST_NODE or newer with npm is needed for Azurite"
         install_packages nodejs npm ca-certificates
@@ -85,7 +87,7 @@ install_azurite() {
     [ "$major" -ge "$OLDEST_NODE" ] || die "Azurite needs Node $OLDEST_NODE or newer; this is $(node -v)"
     echo "deps: installing Azurite from package-lock.json"
     npm ci --no-audit --no-fund --loglevel=error
-    touch node_modules/.package-lock.json # npm may keep an older time, and then this would run each time
+    touch node_modules/.package-lock.json # npm may keep an older time; this would then run again
 }
 
 install_node_peer() {

@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Draws docs/*.dot and the plots of bench/results/ as docs/*.svg. Sees that the pages show exactly those, that their links lead somewhere,
-# and that docs/performance.md says what bench/results/ does.
+# Writes docs/settings.md from the settings table (build/release/tools/settings_doc), and draws
+# docs/*.dot and the plots of bench/results/ as docs/*.svg. Then it checks that the pages show
+# exactly these pictures, that their links lead somewhere, and that docs/performance.md has the
+# figures of bench/results/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bench/report.py --check # of the plots that are kept, before they are drawn anew
+build/release/tools/settings_doc >docs/settings.md
+echo "  write    docs/settings.md"
+
+bench/report.py --check # first, because it looks at the plots before they are drawn again
 
 drawn=()
 for source in docs/*.dot; do
@@ -27,7 +32,7 @@ if [ "$shown" != "$(printf '%s\n' "${drawn[@]}" | sort)" ]; then
     exit 1
 fi
 
-# The anchor that GitHub gives the heading $1.
+# Prints the anchor that GitHub gives the heading $1.
 anchor() {
     tr '[:upper:]' '[:lower:]' <<<"$1" | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
 }

@@ -3,14 +3,18 @@
 #
 #   tools/fuzz.sh [WORD...]     only targets whose name holds one of the words
 #
-# One line a target, and every 10 s one with those that run; of one with a finding, what was reported and the bytes that lead there. At the end "N passed, N failed".
-# A target failed when it found something, ran nothing, or has no seeds.
-# FUZZ_SECONDS=N is the time for each (10). What a run has learned stays in build/fuzz/corpus/ and helps the next one;
-# seeds are in tests/data/fuzz/. Findings are kept in build/fuzz/findings/.
+# Prints one line for each target, and every 10 s the targets that are running. For a target with a
+# finding it prints the report and the bytes that lead to it. The last line is "N passed, N failed".
+#
+# A target has failed if it found something, ran nothing, or has no seeds.
+#
+# FUZZ_SECONDS=N is the time for each target (10). Seeds are in tests/data/fuzz/. build/fuzz/corpus/
+# keeps what a run has learned, for the next one; build/fuzz/findings/ keeps the findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh
 . tools/progress.sh
+. tools/pool.sh
 
 readonly seconds=${FUZZ_SECONDS:-10} build=$PWD/build/fuzz seeds=$PWD/tests/data/fuzz words=("$@")
 readonly findings=$build/findings
@@ -19,27 +23,23 @@ readonly jobs
 export ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1"
 export UBSAN_OPTIONS="print_stacktrace=1"
 
-# The sanitizers of clang 14 cannot live with the wide address randomisation of newer kernels.
+# The sanitizers of clang 14 fail with the wide address randomisation of newer kernels.
 wrapper=()
 if setarch -R true 2>/dev/null; then
     wrapper=(setarch -R)
 fi
 
-# Runs target $1 to its end: its output in findings/$1/output, its exit code in findings/$1/exit_code.
+# Runs target $1 to its end. pool_session leaves its output in findings/$1/.
 run_target() {
-    local name=$1 result=$findings/$1 corpus=$build/corpus/$1 dictionary=() session exit_code=0
-    mkdir -p "$result" "$corpus"
+    local name=$1 result=$findings/$1 corpus=$build/corpus/$1 dictionary=()
+    mkdir -p "$corpus" "$result"
     [ ! -e "$seeds/$name.dict" ] || dictionary=("-dict=$seeds/$name.dict")
-    session_start timeout --kill-after=10 $((seconds + 120)) "${wrapper[@]}" "$build/tests/fuzz/fuzz_$name" \
+    pool_session "$result" timeout --kill-after=10 $((seconds + 120)) "${wrapper[@]}" "$build/tests/fuzz/fuzz_$name" \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 \
-        -artifact_prefix="$result/" "${dictionary[@]}" "$corpus" "$seeds/$name" >"$result/output" 2>&1
-    session=$!
-    trap 'trap "" INT TERM HUP; session_end "$session" KILL 0; exit 1' INT TERM HUP
-    { wait "$session" || exit_code=$?; } 2>/dev/null
-    echo "$exit_code" >"$result/exit_code"
+        -artifact_prefix="$result/" "${dictionary[@]}" "$corpus" "$seeds/$name"
 }
 
-# What was found: the report, and the bytes.
+# Prints the report of a finding, and the bytes that lead to it.
 show_finding() {
     local result=$1 bytes
     grep -vE '^(#[0-9]+|INFO:|stat::|Dictionary:|Base64:|0x|.NEW_FUNC)' "$result/output" | tail -n 80
@@ -68,47 +68,20 @@ report_target() {
     [ "$verdict" = ok ] || show_finding "$result" | sed 's/^/      | /'
 }
 
-report_next() {
-    progress_wait running
-    report_target "${running[$progress_ended]}"
-    unset "running[$progress_ended]"
-}
-
-wanted() {
-    local word
-    for word in "${words[@]}"; do
-        [[ $1 != *"$word"* ]] || return 0
-    done
-    [ "${#words[@]}" -eq 0 ]
-}
-
-declare -A running=()
 passed=0
 failed=0
-stop() {
-    trap '' INT TERM HUP
-    [ "${#running[@]}" -eq 0 ] || kill "${!running[@]}" 2>/dev/null || true
-    wait
-    echo "stopped" >&2
-    exit 130
-}
-trap stop INT TERM HUP
+pool_open "$jobs" report_target
 
 shopt -s nullglob
 rm -rf "$findings"
 for source in tests/fuzz/fuzz_*.c; do
     name=${source##*/fuzz_}
     name=${name%.c}
-    wanted "$name" || continue
-    while [ "${#running[@]}" -ge "$jobs" ]; do
-        report_next
-    done
-    run_target "$name" &
-    running[$!]=$name
+    if pool_wants "$name" "${words[@]}"; then
+        pool_run "$name" run_target "$name"
+    fi
 done
-while [ "${#running[@]}" -gt 0 ]; do
-    report_next
-done
+pool_wait
 
 if [ $((passed + failed)) -eq 0 ]; then
     echo "no fuzz target was found" >&2

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Every check that reads the program rather than runs it. Goes through all of them, then says which failed.
+# Runs every check that reads the program instead of running it. Runs all of them, then says which
+# failed.
 #
-#   tools/lint.sh [CHECK...]     format layers scripts workflows compilers symbols library cppcheck tidy
+#   tools/lint.sh [CHECK...]     format text layers scripts workflows settings compilers symbols
+#                                library cppcheck tidy
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/progress.sh
@@ -11,7 +13,7 @@ readonly processors
 mapfile -t c_files < <(find bench examples handler tools tests -name '*.c' | sort)
 mapfile -t c_and_h_files < <(find bench examples handler tools tests -name '*.[ch]' | sort)
 
-# $1: the variant; the rest: goals and options.
+# Builds the variant $1. The other arguments are goals and options.
 make_variant() {
     make --no-print-directory -j"$processors" "VARIANT=$1" "${@:2}"
 }
@@ -22,6 +24,19 @@ compile_flags() {
 
 check_format() {
     clang-format --dry-run -Werror "${c_and_h_files[@]}"
+}
+
+check_text() {
+    tools/check-text.sh
+}
+
+# docs/settings.md is made from the settings table.
+check_settings() {
+    make_variant release --silent build/release/tools/settings_doc || return 1
+    if ! build/release/tools/settings_doc | diff -u docs/settings.md -; then
+        echo "docs/settings.md is not what the settings table says; run: make docs"
+        return 1
+    fi
 }
 
 check_layers() {
@@ -36,13 +51,14 @@ check_symbols() {
     make_variant release --silent objects && tools/check-symbols.sh
 }
 
-# libleasehold.a can be linked into any program, and its header read by any compiler of C11 or C++.
+# libleasehold.a must link with any program: it shows only leasehold_*. Its header must compile as
+# C11 and as C++11.
 check_library() {
-    local library=build/release/libleasehold.a strays language
+    local library=build/release/libleasehold.a others language
     make_variant release --silent "$library" || return 1
-    strays=$(nm --extern-only --defined-only --format=posix "$library" | awk 'NF > 1 && $1 !~ /^leasehold_/ { print $1 }')
-    if [ -n "$strays" ]; then
-        echo "libleasehold.a shows more than leasehold_*: $strays"
+    others=$(nm --extern-only --defined-only --format=posix "$library" | awk 'NF > 1 && $1 !~ /^leasehold_/ { print $1 }')
+    if [ -n "$others" ]; then
+        echo "libleasehold.a shows more than leasehold_*: $others"
         return 1
     fi
     for language in "c -std=c11" "c++ -std=c++11"; do
@@ -56,11 +72,12 @@ check_tidy() {
     local flags
     read -ra flags < <(compile_flags)
     printf '%s\n' "${c_files[@]}" |
-        xargs -P "$processors" -I{} clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null # there it only counts
+        xargs -P "$processors" -I{} clang-tidy --quiet {} -- "${flags[@]}" 2>/dev/null # only counts
 }
 
-# cppcheck reads no system headers, but sys/queue.h is made of macros only. Not readdirCalled: it wants readdir_r, which
-# glibc has deprecated. Not internalAstError in tests: cppcheck 2.10 stumbles over a compound literal behind a question mark.
+# cppcheck reads no system headers. sys/queue.h is given to it, because it consists of macros.
+# readdirCalled is off: it recommends readdir_r, which glibc has deprecated. internalAstError is off
+# in tests: cppcheck 2.10 cannot parse a compound literal after a question mark.
 check_cppcheck() {
     cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 -j "$processors" \
         --library=posix --include="/usr/include/$(gcc -print-multiarch)/sys/queue.h" --suppress=missingIncludeSystem \
@@ -77,7 +94,7 @@ check_workflows() {
 }
 
 failed=()
-[ $# -gt 0 ] || set -- format layers scripts workflows compilers symbols library cppcheck tidy
+[ $# -gt 0 ] || set -- format text layers scripts workflows settings compilers symbols library cppcheck tidy
 for check in "$@"; do
     echo "lint: $check"
     progress_start "lint: $check"

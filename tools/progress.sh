@@ -1,10 +1,13 @@
 # shellcheck shell=bash
-# Sourced by the scripts whose steps may take longer than 20 s: every 10 s a line says what is being done, and for how long.
+# Sourced by the scripts whose steps may take longer than 20 s. Every 10 s a line says what is being
+# done, and for how long.
 #
-#   progress_start LABEL     from now on "LABEL: 10 s", "LABEL: 20 s", ... on stdout, until
-#   progress_stop            or the script's end
-#   progress_wait ARRAY      for a script with jobs of its own, whose names ARRAY has under their process ids: waits until one
-#                            has ended, and says which in progress_ended. Meanwhile the lines name those that still run
+#   progress_start LABEL     prints "LABEL: 10 s", "LABEL: 20 s", ... until progress_stop or the end
+#                            of the script
+#   progress_stop
+#   progress_wait ARRAY      waits until one of the script's own jobs has ended, and puts its
+#                            process id into progress_ended. ARRAY has the names of the jobs by
+#                            process id. The lines name the jobs that are still running
 
 readonly PROGRESS_S=10
 progress_fd=
@@ -14,7 +17,7 @@ progress_start() {
     local label=$1
     exec {progress_fd}> >(
         started=$SECONDS
-        while read -rt "$PROGRESS_S" || [ $? -gt 128 ]; do # until the other side closes it
+        while read -rt "$PROGRESS_S" || [ $? -gt 128 ]; do # until it is closed
             echo "$label: $((SECONDS - started)) s"
         done
     )
@@ -38,7 +41,7 @@ progress_wait() {
     done
 }
 
-# A sleep that is left would keep whoever reads our output waiting.
+# If the sleep were left running, it would keep a reader of our output waiting.
 progress_end() {
     [ -z "$progress_sleep" ] || kill "$progress_sleep" 2>/dev/null || true
     progress_sleep=

@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
 # Runs the test programs of one variant, each in a session of its own, and counts their checks.
 #
-#   tools/run-tests.sh VARIANT [WORD...]     only programs whose path holds one of the words; a $ stands for its end
+#   tools/run-tests.sh VARIANT [WORD...]     only programs whose path holds one of the words; a $ in
+#                                            a word stands for the end of the path
 #
-# One line a program, a line every 10 s with those that run, all output of one that failed, and at the end "N passed, N failed". A program failed when a check
-# failed, when it crashed, hung, ran no check, left a process behind, or when it or a program that it started drew a
-# report from the sanitizer or valgrind.
-# LEASEHOLD_BIN=FOLDER puts the programs of another folder to the test.
-# KINDS="..." chooses the folders of tests/ (by default "unit simulation integration e2e").
-# PROGRAM_TIMEOUT_S=N is how long a program may take (600).
-# JOBS=N runs N programs at once (by default one for each processor, at most 4).
+# Prints one line for each program, all output of a program that failed, and every 10 s the programs
+# that are running. The last line is "N passed, N failed".
+#
+# A program has failed if a check failed, if it crashed, hung or ran no check, or if it left a
+# process behind. It has also failed if a sanitizer or valgrind wrote a report on it, or on a
+# program that it started.
+#
+# LEASEHOLD_BIN=FOLDER    tests the programs in another folder
+# KINDS="..."             the folders of tests/ (by default "unit simulation integration e2e")
+# PROGRAM_TIMEOUT_S=N     how long a program may take (600)
+# JOBS=N                  how many programs run at once (by default one for each processor, at most
+#                         4)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/session.sh
 . tools/progress.sh
+. tools/pool.sh
 
 variant=${1:?usage: tools/run-tests.sh VARIANT [WORD...]}
 shift
@@ -30,11 +37,12 @@ export CK_DEFAULT_TIMEOUT=${CK_DEFAULT_TIMEOUT:-60}
 program_timeout_s=${PROGRAM_TIMEOUT_S:-600}
 wrapper=()
 
-# Sets up the tool of this variant to write its reports to files beginning with $1, so that a program that a test started
-# is heard as well; says in `wrapper` and the environment how programs are run under it.
+# Prepares the tool of this variant to write its reports to files that begin with $1. So the reports
+# on programs that a test started are found, too. Sets `wrapper` and the environment for running
+# programs.
 use_tool() {
     local reports=$1 address_space=()
-    # The sanitizers of gcc 12 cannot live with the wide address randomisation of newer kernels.
+    # The sanitizers of gcc 12 fail with the wide address randomisation of newer kernels.
     if setarch -R true 2>/dev/null; then
         address_space=(setarch -R)
     fi
@@ -47,7 +55,7 @@ use_tool() {
         ;;
     tsan)
         export TSAN_OPTIONS="exitcode=66:second_deadlock_stack=1:suppressions=$PWD/tests/support/tsan.supp:log_path=$reports"
-        export CK_FORK=no # what a forked child of a program with threads does is beyond ThreadSanitizer
+        export CK_FORK=no # ThreadSanitizer does not support a program with threads that forks
         wrapper=("${address_space[@]}")
         ;;
     valgrind)
@@ -59,28 +67,24 @@ use_tool() {
     esac
 }
 
-# Runs $1 to its end, its output in $2/output, its exit code in $2/exit_code, its seconds in $2/seconds.
+# Runs the program $1 to its end. Leaves in the folder $2 what pool_session does, the seconds that
+# it took, and what was left behind.
 run_program() {
-    local program=$1 result=$2 session exit_code=0 started=$EPOCHREALTIME
-    mkdir -p "$result"
+    local program=$1 result=$2 started=$EPOCHREALTIME member
     use_tool "$result/report"
-    session_start timeout --kill-after=10 "$program_timeout_s" "${wrapper[@]}" "$program" >"$result/output" 2>&1
-    session=$!
-    trap 'trap "" INT TERM HUP; session_end "$session" KILL 0; exit 1' INT TERM HUP
-    { wait "$session" || exit_code=$?; } 2>/dev/null # bash would tell of a crash, and so does the report
-    if ! session_is_over "$session" 2; then
-        for member in $(session_members "$session"); do
+    pool_session "$result" timeout --kill-after=10 "$program_timeout_s" "${wrapper[@]}" "$program"
+    if ! session_is_over "$pool_session_id" 2; then
+        for member in $(session_members "$pool_session_id"); do
             echo "left behind: $(tr '\0' ' ' <"/proc/$member/cmdline")"
         done >"$result/left_behind" 2>/dev/null
-        session_end "$session" KILL 0
+        session_end "$pool_session_id" KILL 0
     fi
-    echo "$exit_code" >"$result/exit_code"
     awk -v from="$started" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f\n", to - from }' >"$result/seconds"
 }
 
-# Judges the program $1 by what is in $2, and adds it to the totals.
+# Judges the program $1 by the files in its folder, prints its line, and adds it to the totals.
 report_program() {
-    local name=$1 result=$2 checks bad exit_code seconds verdict=ok
+    local name=$1 result=$results/$1 checks bad exit_code seconds verdict=ok
     exit_code=$(<"$result/exit_code")
     seconds=$(<"$result/seconds")
     read -r checks bad < <(awk '/^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+$/ {
@@ -107,32 +111,9 @@ report_program() {
     fi
 }
 
-# Waits until one of the programs under way has ended, and reports it.
-report_next() {
-    progress_wait running
-    report_program "${running[$progress_ended]}" "$results/${running[$progress_ended]}"
-    unset "running[$progress_ended]"
-}
-
-wanted() {
-    local word
-    for word in "${words[@]}"; do
-        [[ "$1\$" != *"$word"* ]] || return 0
-    done
-    [ "${#words[@]}" -eq 0 ]
-}
-
-declare -A running=()
 passed=0
 failed=0
-stop() {
-    trap '' INT TERM HUP
-    [ "${#running[@]}" -eq 0 ] || kill "${!running[@]}" 2>/dev/null || true
-    wait
-    echo "stopped" >&2
-    exit 130
-}
-trap stop INT TERM HUP
+pool_open "$jobs" report_program
 
 rm -rf "$results"
 shopt -s nullglob
@@ -140,16 +121,11 @@ for kind in ${KINDS:-unit simulation integration e2e}; do
     for source in tests/"$kind"/test_*.c tests/"$kind"/*/test_*.c; do
         name=${source#tests/}
         name=${name%.c}
-        wanted "$name" || continue
-        while [ "${#running[@]}" -ge "$jobs" ]; do
-            report_next
-        done
-        run_program "$build/tests/$name" "$results/$name" &
-        running[$!]=$name
+        if pool_wants "$name\$" "${words[@]}"; then
+            pool_run "$name" run_program "$build/tests/$name" "$results/$name"
+        fi
     done
-    while [ "${#running[@]}" -gt 0 ]; do
-        report_next
-    done
+    pool_wait
 done
 
 if [ $((passed + failed)) -eq 0 ]; then

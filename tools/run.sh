@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the app here: Azurite unless storage answers already, then the Functions host: `func` where it is installed,
-# bin/devhost otherwise. Ctrl-C (or SIGTERM) ends all that it started, the host before the storage, so that leases can still
-# be given back.
+# Runs the app on this machine. It starts Azurite, unless storage already answers, and the Functions
+# host: `func` if it is installed, and otherwise bin/devhost. Ctrl-C or SIGTERM ends all that it has
+# started. The host ends before the storage, so that leases can be released.
 #
 #   PORT=7071 tools/run.sh
 set -euo pipefail
@@ -24,7 +24,8 @@ listens() {
     (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# Azurite says its name; other emulators put storage's request id on their answers, refusals included.
+# Azurite says its name. Other emulators send storage's request id with every answer, also a
+# refusal.
 is_storage() {
     curl --silent --max-time 5 --output /dev/null --dump-header - "http://127.0.0.1:$1/devstoreaccount1" |
         grep -qiE '^(server: *azurite|x-ms-request-id:)'
@@ -45,7 +46,7 @@ start_azurite() {
     local port deadline=$((SECONDS + 60))
     for port in "$BLOB_PORT" "$TABLE_PORT"; do
         if listens "$port"; then
-            is_storage "$port" || die "port $port of Azurite's is taken by something that is not storage; stop that first"
+            is_storage "$port" || die "port $port is for Azurite, but another program that is not storage uses it; stop that first"
             die "storage answers on port $port, but not on both $BLOB_PORT (blobs) and $TABLE_PORT (tables)"
         fi
     done
@@ -60,7 +61,7 @@ start_azurite() {
             die "Azurite did not start"
         fi
         [ "$SECONDS" -lt "$deadline" ] || die "Azurite does not answer; see $AZURITE_LOG"
-        sleep 0.1 || true # Ctrl-C ends it too
+        sleep 0.1 || true # Ctrl-C ends the sleep, too
     done
 }
 
@@ -70,7 +71,7 @@ start_azurite() {
 trap 'stopping=1' INT TERM HUP
 trap end_all EXIT
 if storage_answers; then
-    echo "Storage: Azurite on ports $BLOB_PORT and $TABLE_PORT, which was running already"
+    echo "Storage: Azurite on ports $BLOB_PORT and $TABLE_PORT, which was already running"
 else
     start_azurite
     echo "Storage: Azurite on ports $BLOB_PORT to $TABLE_PORT, its data in .azurite/"

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Tests the app behind tests/host/, a front made of the real Functions host's own parts, and ends with "N passed, N failed".
+# Tests the app behind tests/host/, a server that is made of the real Functions host's own parts.
+# The last line is "N passed, N failed".
 #
-#   tools/test-host.sh [WORD...]     only checks, and end-to-end programs, whose names hold one of the words
+#   tools/test-host.sh [WORD...]     only checks and end-to-end programs whose names hold one of the
+#                                    words
 #
-# Needs the .NET 10 SDK. What is built goes to build/host/.
+# It needs the .NET 10 SDK, and builds into build/host/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/pool.sh
 
 readonly shapes=(proxy forward invocation)
 readonly host=$PWD/build/host
@@ -20,7 +23,7 @@ fi
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 dotnet build tests/host --verbosity quiet -nologo -nodeReuse:false
 
-# A folder of programs whose devhost is the front.
+# Makes a folder of programs in which `devhost` starts that server.
 make_programs() {
     local folder=$host/programs/$1
     mkdir -p "$folder"
@@ -29,7 +32,7 @@ make_programs() {
     chmod +x "$folder/devhost"
 }
 
-# Runs "$@" and adds what its last line counts.
+# Runs "$@", and adds the counts of its last line to ours.
 count() {
     local log run_passed run_failed exit_code=0
     log=$(mktemp)
@@ -44,21 +47,13 @@ count() {
     rm -f "$log"
 }
 
-wanted() {
-    local word
-    for word in "${words[@]}"; do
-        [[ $1 != *"$word"* ]] || return 0
-    done
-    [ "${#words[@]}" -eq 0 ]
-}
-
-# The end-to-end programs that start a host; the others start the handler alone.
+# Only the end-to-end programs that start a host; the others start the handler alone. test_devhost
+# is about bin/devhost itself.
 programs=()
-# Without test_devhost, which is about bin/devhost itself.
 mapfile -t sources < <(grep -lE '\b(login_start_app|app_start)\(' tests/e2e/test_*.c | grep -v test_devhost)
 for source in "${sources[@]}"; do
     name=e2e/$(basename "$source" .c)
-    if wanted "$name"; then
+    if pool_wants "$name" "${words[@]}"; then
         programs+=("$name\$")
     fi
 done
