@@ -42,7 +42,7 @@ run_target() {
 # Prints the report of a finding, and the bytes that lead to it.
 show_finding() {
     local result=$1 bytes
-    grep -vE '^(#[0-9]+|INFO:|stat::|Dictionary:|Base64:|0x|.NEW_FUNC)' "$result/output" | tail -n 80
+    grep -vE '^(#[0-9]+|INFO:|stat::|Dictionary:|Base64:|0x|.NEW_FUNC)' "$result/output" | tail -n 80 || true
     for bytes in "$result"/{crash,leak,timeout,oom}-*; do
         echo "reproduce with: build/fuzz/tests/fuzz/fuzz_${result##*/} ${bytes#"$PWD"/}"
         od -A d -t x1z "$bytes" | head -n 64
