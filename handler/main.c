@@ -32,7 +32,7 @@ enum {
 
     STAY_MS = 30 * 1000, /* see stay_until_host_ends */
     STAY_POLL_MS = 100,
-    LAST_LINE_MS = 300, /* see fail */
+    LAST_LINE_MS = 300, /* see fail_after_pause */
 };
 
 struct app {
@@ -89,7 +89,7 @@ static enum status serve(struct app *app, struct error *err) {
  * Lets requests finish, then cuts them short, then releases every lease. Returns false if a request
  * did not end.
  */
-static bool wind_down(struct app *app) {
+static bool drain_app(struct app *app) {
     int64_t start_ms = clock_now_ms(app->services.platform.clock);
     http_server_drain(app->server);
     services_cancel_waits(&app->services);
@@ -121,7 +121,7 @@ static void stay_until_host_ends(const struct app *app, const sigset_t *stop_sig
 }
 
 static void stop_app(struct app *app, const sigset_t *stop_signals, pid_t host) {
-    bool idle = wind_down(app);
+    bool idle = drain_app(app);
     if (app->services.settings.has_host) {
         stay_until_host_ends(app, stop_signals, host);
     }
@@ -145,7 +145,7 @@ static void log_failed_start(const struct error *err) {
 /*
  * Waits before it fails: when a handler fails, the host drops the last lines that it has not read.
  */
-static int fail(int exit_code) {
+static int fail_after_pause(int exit_code) {
     poll(NULL, 0, LAST_LINE_MS);
     return exit_code;
 }
@@ -168,12 +168,13 @@ int main(int argc, char **argv, char **environment) {
     enum status status = services_load(&app.services, environment, &err);
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, "%s", err.message);
-        return fail(status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING : EXIT_FAILURE);
+        return fail_after_pause(status == STATUS_INVALID_ARGUMENT ? EXIT_BAD_SETTING
+                                                                  : EXIT_FAILURE);
     }
     log_configure(app.services.settings.log_level, app.services.settings.instance);
     if (services_start(&app.services, &err) != STATUS_OK || serve(&app, &err) != STATUS_OK) {
         log_failed_start(&err);
-        return fail(EXIT_FAILURE);
+        return fail_after_pause(EXIT_FAILURE);
     }
     int signal_number = 0;
     sigwait(&stop_signals, &signal_number);

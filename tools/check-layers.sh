@@ -69,7 +69,8 @@ find examples handler tools/devhost tools/leasectl -name '*.[ch]' | sort | xargs
     END { exit bad }' || bad=1
 
 # The table names a file without its ending: `clock`. `_call` after `http_transport` is
-# http_transport_call. shellcheck disable=SC2016 # awk's dollars and Markdown's backticks
+# http_transport_call.
+# shellcheck disable=SC2016 # awk's dollars and Markdown's backticks
 named=$(awk '
     /^\| / {
         stem = ""

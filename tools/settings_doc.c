@@ -44,7 +44,7 @@ static const char introduction[] =
     "the value, and what is allowed. A value that is or may be a secret is not shown. A setting "
     "that\n"
     "is not used, such as a client secret beside a connection string, stops nothing.\n"
-    "[Operations](operations.md#settings-that-matter) explains the lines that are seen most "
+    "[Operations](operations.md) explains the lines that are seen most "
     "often.\n";
 
 static const char *const titles[SETTING_GROUPS] = {

@@ -21,7 +21,7 @@ static const struct {
     const char *word;
     int pieces;
     bool needs_colon;
-} names[] = {
+} secret_names[] = {
     {"authorization", 2, true}, {"sharedkey", 1, false}, {"sharedkeylite", 1, false},
     {"bearer", 1, false},       {"basic", 1, false},     {"sig", 1, true},
     {"signature", 1, true},
@@ -32,22 +32,22 @@ struct output {
     size_t size, length;
 };
 
-static void append(struct output *output, const char *text, size_t length) {
+static void output_append(struct output *output, const char *text, size_t length) {
     size_t room = output->size - 1 - output->length;
     size_t taken = length < room ? length : room;
     memcpy(output->out + output->length, text, taken);
     output->length += taken;
 }
 
-static void append_removed(struct output *output) {
-    append(output, REMOVED, strlen(REMOVED));
+static void output_append_removed(struct output *output) {
+    output_append(output, REMOVED, strlen(REMOVED));
 }
 
 /*
  * Returns how many characters at the start of `text` are in `set`, or, with `inside` false, are not
  * in it.
  */
-static size_t span(const char *text, size_t length, const char *set, bool inside) {
+static size_t span_length(const char *text, size_t length, const char *set, bool inside) {
     size_t count = 0;
     while (count < length && (strchr(set, text[count]) != NULL) == inside) {
         count++;
@@ -70,13 +70,13 @@ static bool contains(const char *text, size_t length, const char *word) {
  * its first punctuation; `length` is all the text from the piece to the end of the line.
  */
 static int find_name(const char *piece, size_t word_length, size_t length) {
-    size_t behind =
-        word_length + span(piece + word_length, length - word_length, SPACES_AND_QUOTES "\\", true);
+    size_t behind = word_length + span_length(piece + word_length, length - word_length,
+                                              SPACES_AND_QUOTES "\\", true);
     bool has_colon = behind < length && (piece[behind] == ':' || piece[behind] == '=');
-    for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
-        if (strlen(names[i].word) == word_length &&
-            strncasecmp(piece, names[i].word, word_length) == 0 &&
-            (has_colon || !names[i].needs_colon)) {
+    for (int i = 0; i < (int)(sizeof secret_names / sizeof secret_names[0]); i++) {
+        if (strlen(secret_names[i].word) == word_length &&
+            strncasecmp(piece, secret_names[i].word, word_length) == 0 &&
+            (has_colon || !secret_names[i].needs_colon)) {
             return i;
         }
     }
@@ -89,15 +89,15 @@ static bool may_be_secret(const char *piece, size_t length) {
 }
 
 /* Copies a piece that no name stands before. The query of an address is removed. */
-static void append_piece(struct output *output, const char *piece, size_t length) {
-    size_t address = span(piece, length, "?", false);
+static void clean_piece(struct output *output, const char *piece, size_t length) {
+    size_t address = span_length(piece, length, "?", false);
     if (may_be_secret(piece, length)) {
-        append_removed(output);
+        output_append_removed(output);
     } else if (address + 1 < length) {
-        append(output, piece, address + 1);
-        append_removed(output);
+        output_append(output, piece, address + 1);
+        output_append_removed(output);
     } else {
-        append(output, piece, length);
+        output_append(output, piece, length);
     }
 }
 
@@ -105,26 +105,26 @@ static void append_piece(struct output *output, const char *piece, size_t length
  * A piece is the text between two spaces or quotes, without the punctuation before it. A name sets
  * how many of the next pieces are removed.
  */
-static void clean(struct output *output, const char *text, size_t length) {
+static void clean_line(struct output *output, const char *text, size_t length) {
     int secret_pieces = 0;
     for (size_t at = 0; at < length;) {
         const char *piece = text + at;
-        size_t gap = span(piece, length - at, SPACES_AND_QUOTES PUNCTUATION, true);
-        append(output, piece, gap);
+        size_t gap = span_length(piece, length - at, SPACES_AND_QUOTES PUNCTUATION, true);
+        output_append(output, piece, gap);
         piece += gap;
         at += gap;
-        size_t piece_length = span(piece, length - at, SPACES_AND_QUOTES, false);
-        size_t word_length = span(piece, piece_length, PUNCTUATION, false);
+        size_t piece_length = span_length(piece, length - at, SPACES_AND_QUOTES, false);
+        size_t word_length = span_length(piece, piece_length, PUNCTUATION, false);
         int name = secret_pieces > 0 ? -1 : find_name(piece, word_length, length - at);
         if (name >= 0) {
-            append(output, piece, word_length);
-            secret_pieces = names[name].pieces;
+            output_append(output, piece, word_length);
+            secret_pieces = secret_names[name].pieces;
             piece_length = word_length;
         } else if (piece_length > 0 && secret_pieces > 0) {
-            append_removed(output);
+            output_append_removed(output);
             secret_pieces--;
         } else {
-            append_piece(output, piece, piece_length);
+            clean_piece(output, piece, piece_length);
         }
         at += piece_length;
     }
@@ -136,7 +136,7 @@ void clean_text_copy(const char *text, size_t length, char *out, size_t size) {
     while (line < length && text[line] != '\0' && text[line] != '\r' && text[line] != '\n') {
         line++;
     }
-    clean(&output, text, line);
+    clean_line(&output, text, line);
     out[output.length] = '\0';
     utf8_make_line(out);
 }

@@ -76,7 +76,7 @@ static bool is_one_line(const char *text, size_t length) {
 }
 
 /* Copies bytes and a NUL to the end of the text. The caller has made room. */
-static char *append(struct http_headers *headers, const char *bytes, size_t length) {
+static char *append_text(struct http_headers *headers, const char *bytes, size_t length) {
     char *start = headers->text + headers->text_length;
     memcpy(start, bytes, length);
     start[length] = '\0';
@@ -84,8 +84,8 @@ static char *append(struct http_headers *headers, const char *bytes, size_t leng
     return start;
 }
 
-static enum status add(struct http_headers *headers, const char *name, size_t name_length,
-                       const char *value, size_t value_length) {
+static enum status add_copied(struct http_headers *headers, const char *name, size_t name_length,
+                              const char *value, size_t value_length) {
     if (!is_one_line(name, name_length) || !is_one_line(value, value_length)) {
         return STATUS_INVALID_ARGUMENT;
     }
@@ -94,15 +94,15 @@ static enum status add(struct http_headers *headers, const char *name, size_t na
         return STATUS_NO_MEMORY;
     }
     struct http_header *item = &headers->items[headers->count++];
-    item->name = append(headers, name, name_length);
-    item->value = append(headers, value, value_length);
+    item->name = append_text(headers, name, name_length);
+    item->value = append_text(headers, value, value_length);
     return STATUS_OK;
 }
 
 void http_headers_add_bytes(struct http_headers *headers, const char *name, size_t name_length,
                             const char *value, size_t value_length) {
     if (headers->status == STATUS_OK) {
-        headers->status = add(headers, name, name_length, value, value_length);
+        headers->status = add_copied(headers, name, name_length, value, value_length);
     }
 }
 
@@ -139,7 +139,7 @@ static enum status add_printed(struct http_headers *headers, const char *name, c
     if (!make_room_for_item(headers) || !make_room_for_text(headers, name_length + 1)) {
         return STATUS_NO_MEMORY;
     }
-    append(headers, name, name_length);
+    append_text(headers, name, name_length);
     int value_length = print_behind(headers, format, arguments);
     const char *value = headers->text + headers->text_length;
     if (value_length < 0 || !is_one_line(name, name_length) ||
@@ -170,7 +170,7 @@ static bool may_be_same(const char *a, const char *b) {
     return ((*a ^ *b) & ~0x20) == 0;
 }
 
-static struct http_header *find(const struct http_headers *headers, const char *name) {
+static struct http_header *find_header(const struct http_headers *headers, const char *name) {
     for (size_t i = 0; i < headers->count; i++) {
         if (may_be_same(headers->items[i].name, name) &&
             strcasecmp(headers->items[i].name, name) == 0) {
@@ -184,7 +184,7 @@ static struct http_header *find(const struct http_headers *headers, const char *
  * Inserts bytes into the text at `at`, and moves the names and values behind. The caller has made
  * room.
  */
-static void insert(struct http_headers *headers, char *at, const char *bytes, size_t length) {
+static void insert_text(struct http_headers *headers, char *at, const char *bytes, size_t length) {
     memmove(at + length, at, (size_t)(headers->text + headers->text_length - at));
     memcpy(at, bytes, length);
     headers->text_length += length;
@@ -196,7 +196,7 @@ static void insert(struct http_headers *headers, char *at, const char *bytes, si
 }
 
 void http_headers_join(struct http_headers *headers, const char *name, const char *value) {
-    struct http_header *first = find(headers, name);
+    struct http_header *first = find_header(headers, name);
     size_t length = strlen(value);
     if (first == NULL || headers->status != STATUS_OK || !is_one_line(value, length)) {
         http_headers_add(headers, name, value);
@@ -207,12 +207,12 @@ void http_headers_join(struct http_headers *headers, const char *name, const cha
         return;
     }
     char *end = first->value + strlen(first->value);
-    insert(headers, end, value, length);
-    insert(headers, end, ", ", strlen(", "));
+    insert_text(headers, end, value, length);
+    insert_text(headers, end, ", ", strlen(", "));
 }
 
 const char *http_headers_get(const struct http_headers *headers, const char *name) {
-    const struct http_header *header = find(headers, name);
+    const struct http_header *header = find_header(headers, name);
     return header != NULL ? header->value : NULL;
 }
 

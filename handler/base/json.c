@@ -184,8 +184,8 @@ static bool keep_number_texts(cJSON *value, const char *text, size_t length, siz
 }
 
 /* With `compare` NULL a repeated key is allowed, and the last one counts. */
-static enum status parse(const char *text, size_t length, compare_members *compare, cJSON **out,
-                         struct error *err) {
+static enum status parse_strict(const char *text, size_t length, compare_members *compare,
+                                cJSON **out, struct error *err) {
     enum status status = json_syntax_check(text, length, err);
     if (status != STATUS_OK) {
         return status;
@@ -211,7 +211,7 @@ static enum status parse(const char *text, size_t length, compare_members *compa
 }
 
 enum status json_parse(const char *text, size_t length, cJSON **out, struct error *err) {
-    return parse(text, length, compare_by_case, out, err);
+    return parse_strict(text, length, compare_by_case, out, err);
 }
 
 /* The length stays the same, so that positions in messages are right. */
@@ -245,7 +245,7 @@ enum status json_parse_sent(const char *text, size_t length, bool any_case, cJSO
     }
     replace_nul_escapes(copy, length);
     enum status status =
-        parse(copy, length, any_case ? compare_in_any_case : compare_by_case, out, err);
+        parse_strict(copy, length, any_case ? compare_in_any_case : compare_by_case, out, err);
     free(copy);
     return status;
 }
@@ -320,7 +320,7 @@ enum status json_parse_config(const char *text, size_t length, cJSON **out, stru
     }
     enum status status = blank_extensions(copy, length, err);
     if (status == STATUS_OK) {
-        status = parse(copy, length, NULL, out, err);
+        status = parse_strict(copy, length, NULL, out, err);
     }
     crypto_wipe(copy, length); /* settings hold connection strings */
     free(copy);

@@ -15,16 +15,16 @@ struct scan {
     const char *problem; /* what is wrong at `at`, set when a function below has returned false */
 };
 
-/* Each scan_... function moves past what it is named after, or returns false. */
+/* scan_value, scan_string and the like move past what they are named after, or return false. */
 static bool scan_value(struct scan *scan);
 
-static bool fail(struct scan *scan, const char *problem) {
+static bool scan_fail(struct scan *scan, const char *problem) {
     scan->problem = problem;
     return false;
 }
 
 /* Returns the byte `offset` bytes ahead, or -1 beyond the end. */
-static int peek(const struct scan *scan, size_t offset) {
+static int scan_peek(const struct scan *scan, size_t offset) {
     return offset < scan->length - scan->at ? (unsigned char)scan->text[scan->at + offset] : -1;
 }
 
@@ -32,27 +32,28 @@ static bool is_digit(int c) {
     return c >= '0' && c <= '9';
 }
 
-static bool take(struct scan *scan, char c) {
-    if (peek(scan, 0) != c) {
+static bool scan_char(struct scan *scan, char c) {
+    if (scan_peek(scan, 0) != c) {
         return false;
     }
     scan->at++;
     return true;
 }
 
-static void skip_space(struct scan *scan) {
-    while (take(scan, ' ') || take(scan, '\n') || take(scan, '\r') || take(scan, '\t')) {
+static void scan_space(struct scan *scan) {
+    while (scan_char(scan, ' ') || scan_char(scan, '\n') || scan_char(scan, '\r') ||
+           scan_char(scan, '\t')) {
     }
 }
 
 /* Returns the value of the \u escape that starts `offset` bytes ahead, or -1 if there is none. */
 static int unicode_escape(const struct scan *scan, size_t offset) {
-    if (peek(scan, offset) != '\\' || peek(scan, offset + 1) != 'u') {
+    if (scan_peek(scan, offset) != '\\' || scan_peek(scan, offset + 1) != 'u') {
         return -1;
     }
     int unit = 0;
     for (size_t i = 2; i < 6; i++) {
-        int c = peek(scan, offset + i), digit = c < 0 ? -1 : hex_digit((char)c);
+        int c = scan_peek(scan, offset + i), digit = c < 0 ? -1 : hex_digit((char)c);
         if (digit < 0) {
             return -1;
         }
@@ -66,21 +67,21 @@ static bool is_low_surrogate(int unit) {
 }
 
 static bool scan_escape(struct scan *scan) {
-    int c = peek(scan, 1);
+    int c = scan_peek(scan, 1);
     if (c > 0 && strchr("\"\\/bfnrt", c) != NULL) {
         scan->at += 2;
         return true;
     }
     int unit = unicode_escape(scan, 0);
     if (unit < 0) {
-        return fail(scan, "an escape that JSON does not have");
+        return scan_fail(scan, "an escape that JSON does not have");
     }
     if (unit == 0) {
-        return fail(scan, "a \\u0000");
+        return scan_fail(scan, "a \\u0000");
     }
     bool is_pair = unit >= 0xD800 && unit <= 0xDBFF && is_low_surrogate(unicode_escape(scan, 6));
     if (unit >= 0xD800 && unit <= 0xDFFF && !is_pair) {
-        return fail(scan, "half of a surrogate pair");
+        return scan_fail(scan, "half of a surrogate pair");
     }
     scan->at += is_pair ? 12 : 6;
     return true;
@@ -90,7 +91,7 @@ static bool scan_escape(struct scan *scan) {
  * Moves past printable ASCII that needs no check. Most strings are nothing else, so this loop
  * decides how fast JSON is checked.
  */
-static void skip_plain(struct scan *scan) {
+static void scan_plain(struct scan *scan) {
     size_t at = scan->at;
     for (; at < scan->length; at++) {
         unsigned char c = (unsigned char)scan->text[at];
@@ -103,8 +104,8 @@ static void skip_plain(struct scan *scan) {
 
 static bool scan_string(struct scan *scan) {
     scan->at++; /* the opening quote */
-    for (skip_plain(scan); !take(scan, '"'); skip_plain(scan)) {
-        int c = peek(scan, 0);
+    for (scan_plain(scan); !scan_char(scan, '"'); scan_plain(scan)) {
+        int c = scan_peek(scan, 0);
         uint32_t code_point;
         if (c == '\\') {
             if (!scan_escape(scan)) {
@@ -113,12 +114,12 @@ static bool scan_string(struct scan *scan) {
             continue;
         }
         if (c < 0x20) {
-            return fail(scan, c < 0 ? "the end of the text in a string"
-                                    : "a control character in a string");
+            return scan_fail(scan, c < 0 ? "the end of the text in a string"
+                                         : "a control character in a string");
         }
         size_t size = utf8_decode(scan->text + scan->at, scan->length - scan->at, &code_point);
         if (size == 0) {
-            return fail(scan, "bytes that are not UTF-8");
+            return scan_fail(scan, "bytes that are not UTF-8");
         }
         scan->at += size;
     }
@@ -126,10 +127,10 @@ static bool scan_string(struct scan *scan) {
 }
 
 static bool scan_digits(struct scan *scan) {
-    if (!is_digit(peek(scan, 0))) {
-        return fail(scan, "a number without a digit where one must be");
+    if (!is_digit(scan_peek(scan, 0))) {
+        return scan_fail(scan, "a number without a digit where one must be");
     }
-    while (is_digit(peek(scan, 0))) {
+    while (is_digit(scan_peek(scan, 0))) {
         scan->at++;
     }
     return true;
@@ -137,19 +138,19 @@ static bool scan_digits(struct scan *scan) {
 
 static bool scan_number(struct scan *scan) {
     size_t start = scan->at;
-    take(scan, '-');
-    if (peek(scan, 0) == '0' && is_digit(peek(scan, 1))) {
-        return fail(scan, "a number with a leading zero");
+    scan_char(scan, '-');
+    if (scan_peek(scan, 0) == '0' && is_digit(scan_peek(scan, 1))) {
+        return scan_fail(scan, "a number with a leading zero");
     }
     if (!scan_digits(scan)) {
         return false;
     }
-    if (take(scan, '.') && !scan_digits(scan)) {
+    if (scan_char(scan, '.') && !scan_digits(scan)) {
         return false;
     }
-    if (take(scan, 'e') || take(scan, 'E')) {
-        if (!take(scan, '+')) {
-            take(scan, '-');
+    if (scan_char(scan, 'e') || scan_char(scan, 'E')) {
+        if (!scan_char(scan, '+')) {
+            scan_char(scan, '-');
         }
         if (!scan_digits(scan)) {
             return false;
@@ -157,13 +158,13 @@ static bool scan_number(struct scan *scan) {
     }
     /* cJSON copies a number into 64 bytes before it converts it, and cuts a longer one. */
     return scan->at - start <= JSON_MAX_NUMBER_LENGTH ||
-           fail(scan, "the end of a number of over 63 characters");
+           scan_fail(scan, "the end of a number of over 63 characters");
 }
 
 static bool scan_word(struct scan *scan, const char *word) {
     size_t length = strlen(word);
     if (length > scan->length - scan->at || memcmp(scan->text + scan->at, word, length) != 0) {
-        return fail(scan, "something that is no JSON value");
+        return scan_fail(scan, "something that is no JSON value");
     }
     scan->at += length;
     return true;
@@ -171,73 +172,73 @@ static bool scan_word(struct scan *scan, const char *word) {
 
 static bool scan_array(struct scan *scan) {
     scan->at++;
-    skip_space(scan);
-    if (take(scan, ']')) {
+    scan_space(scan);
+    if (scan_char(scan, ']')) {
         return true;
     }
     for (;;) {
         if (!scan_value(scan)) {
             return false;
         }
-        skip_space(scan);
-        if (take(scan, ']')) {
+        scan_space(scan);
+        if (scan_char(scan, ']')) {
             return true;
         }
-        if (!take(scan, ',')) {
-            return fail(scan, "neither ',' nor ']' after an array's element");
+        if (!scan_char(scan, ',')) {
+            return scan_fail(scan, "neither ',' nor ']' after an array's element");
         }
-        skip_space(scan);
+        scan_space(scan);
     }
 }
 
 static bool scan_member(struct scan *scan) {
-    if (peek(scan, 0) != '"') {
-        return fail(scan, "no key in quotes where one must be");
+    if (scan_peek(scan, 0) != '"') {
+        return scan_fail(scan, "no key in quotes where one must be");
     }
     if (!scan_string(scan)) {
         return false;
     }
-    skip_space(scan);
-    if (!take(scan, ':')) {
-        return fail(scan, "no ':' after a key");
+    scan_space(scan);
+    if (!scan_char(scan, ':')) {
+        return scan_fail(scan, "no ':' after a key");
     }
-    skip_space(scan);
+    scan_space(scan);
     return scan_value(scan);
 }
 
 static bool scan_object(struct scan *scan) {
     scan->at++;
-    skip_space(scan);
-    if (take(scan, '}')) {
+    scan_space(scan);
+    if (scan_char(scan, '}')) {
         return true;
     }
     for (;;) {
         if (!scan_member(scan)) {
             return false;
         }
-        skip_space(scan);
-        if (take(scan, '}')) {
+        scan_space(scan);
+        if (scan_char(scan, '}')) {
             return true;
         }
-        if (!take(scan, ',')) {
-            return fail(scan, "neither ',' nor '}' after an object's member");
+        if (!scan_char(scan, ',')) {
+            return scan_fail(scan, "neither ',' nor '}' after an object's member");
         }
-        skip_space(scan);
+        scan_space(scan);
     }
 }
 
 static bool scan_container(struct scan *scan) {
     if (scan->depth == JSON_MAX_DEPTH) {
-        return fail(scan, "too deep nesting");
+        return scan_fail(scan, "too deep nesting");
     }
     scan->depth++;
-    bool scanned = peek(scan, 0) == '{' ? scan_object(scan) : scan_array(scan);
+    bool scanned = scan_peek(scan, 0) == '{' ? scan_object(scan) : scan_array(scan);
     scan->depth--;
     return scanned;
 }
 
 static bool scan_value(struct scan *scan) {
-    switch (peek(scan, 0)) {
+    switch (scan_peek(scan, 0)) {
     case '{':
     case '[':
         return scan_container(scan);
@@ -250,21 +251,21 @@ static bool scan_value(struct scan *scan) {
     case 'n':
         return scan_word(scan, "null");
     case -1:
-        return fail(scan, "the end of the text where a value must be");
+        return scan_fail(scan, "the end of the text where a value must be");
     default:
-        return peek(scan, 0) == '-' || is_digit(peek(scan, 0))
+        return scan_peek(scan, 0) == '-' || is_digit(scan_peek(scan, 0))
                    ? scan_number(scan)
-                   : fail(scan, "something that is no JSON value");
+                   : scan_fail(scan, "something that is no JSON value");
     }
 }
 
 static bool scan_text(struct scan *scan) {
-    skip_space(scan);
+    scan_space(scan);
     if (!scan_value(scan)) {
         return false;
     }
-    skip_space(scan);
-    return scan->at == scan->length || fail(scan, "more after the value");
+    scan_space(scan);
+    return scan->at == scan->length || scan_fail(scan, "more after the value");
 }
 
 enum status json_syntax_check(const char *text, size_t length, struct error *err) {

@@ -50,7 +50,7 @@ static struct timer_entry *meld_siblings(struct timer_entry *first) {
 }
 
 /* Detaches an entry that is not the root from its siblings, together with its children. */
-static void cut(struct timer_entry *entry) {
+static void detach(struct timer_entry *entry) {
     if (entry->previous->child == entry) {
         entry->previous->child = entry->next;
     } else {
@@ -69,7 +69,7 @@ void timer_heap_remove(struct timer_heap *heap, struct timer_entry *entry) {
     if (entry == heap->root) {
         heap->root = below;
     } else {
-        cut(entry);
+        detach(entry);
         heap->root = meld(heap->root, below);
     }
     entry->child = entry->next = entry->previous = NULL;

@@ -500,7 +500,7 @@ static enum status fill_draft(const struct config_source *source, struct draft *
     read_instance_name(source, draft->settings.instance);
     draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
-    draft->settings.seeds = draft->seeds.items;
+    draft->settings.seeds = draft->seeds.items; /* also after a failure, so that they are freed */
     draft->settings.inventory.seeds = draft->seeds.items;
     draft->settings.inventory.seed_count = draft->seeds.count;
     if (status == STATUS_OK) {
@@ -512,9 +512,10 @@ static enum status fill_draft(const struct config_source *source, struct draft *
     if (status == STATUS_OK) {
         status = resolve_account(source, draft, err);
     }
-    return status == STATUS_OK && uses_tls(&draft->settings)
-               ? setting_read(&ca_file, source, draft, err)
-               : status;
+    if (status == STATUS_OK && uses_tls(&draft->settings)) {
+        status = setting_read(&ca_file, source, draft, err);
+    }
+    return status;
 }
 
 enum status app_settings_load(const char *folder, char *const *environment,

@@ -72,7 +72,7 @@ static void join_by_colons(char *name) {
     *to = '\0';
 }
 
-static enum status make_room(struct config_source *source) {
+static enum status grow_items(struct config_source *source) {
     if (source->count < source->capacity) {
         return STATUS_OK;
     }
@@ -96,9 +96,9 @@ static char *copy_trimmed(const char *value) {
     return strndup(value, length);
 }
 
-static enum status add(struct config_source *source, const char *name, size_t name_length,
-                       const char *value) {
-    if (make_room(source) != STATUS_OK) {
+static enum status add_item(struct config_source *source, const char *name, size_t name_length,
+                            const char *value) {
+    if (grow_items(source) != STATUS_OK) {
         return STATUS_NO_MEMORY;
     }
     struct config_item item = {.name = strndup(name, name_length),
@@ -121,7 +121,7 @@ static enum status add_environment(struct config_source *source, char *const *en
     for (; *environment != NULL && status == STATUS_OK; environment++) {
         const char *equals = strchr(*environment, '=');
         if (equals != NULL && equals != *environment) {
-            status = add(source, *environment, (size_t)(equals - *environment), equals + 1);
+            status = add_item(source, *environment, (size_t)(equals - *environment), equals + 1);
         }
     }
     return status;
@@ -134,10 +134,11 @@ static enum status add_scalar(struct config_source *source, const cJSON *value, 
         return STATUS_OK;
     }
     if (cJSON_IsString(value)) {
-        return add(source, name, strlen(name), value->valuestring);
+        return add_item(source, name, strlen(name), value->valuestring);
     }
     char *text = cJSON_PrintUnformatted(value); /* a number or a boolean */
-    enum status status = text == NULL ? STATUS_NO_MEMORY : add(source, name, strlen(name), text);
+    enum status status =
+        text == NULL ? STATUS_NO_MEMORY : add_item(source, name, strlen(name), text);
     cJSON_free(text);
     return status;
 }

@@ -12,28 +12,32 @@ enum status services_load(struct services *services, char *const *environment, s
     return status;
 }
 
+/*
+ * After a failure the program ends, so only the sign-in is stopped: its `az` would go on running.
+ */
 static enum status connect_storage(struct services *services, struct error *err) {
-    const struct storage_account *account = &services->settings.account;
+    const struct app_settings *settings = &services->settings;
     enum status status = http_transport_new(&services->transport, clock_system(), err);
-    if (status == STATUS_OK) {
-        services->platform = http_transport_platform(services->transport, random_system());
-    }
-    if (status == STATUS_OK && services->settings.ca_file != NULL) {
-        status = http_transport_set_ca_file(services->transport, services->settings.ca_file);
-    }
-    if (status == STATUS_OK) {
-        status = sign_in_start(&services->sign_in, account, &services->settings.authentication,
-                               &services->platform, err);
-    }
     if (status != STATUS_OK) {
         return status;
     }
-    storage_client_init(&services->storage, &services->platform, account,
+    services->platform = http_transport_platform(services->transport, random_system());
+    if (settings->ca_file != NULL) {
+        status = http_transport_set_ca_file(services->transport, settings->ca_file);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    status = sign_in_start(&services->sign_in, &settings->account, &settings->authentication,
+                           &services->platform, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    storage_client_init(&services->storage, &services->platform, &settings->account,
                         services->sign_in.credential);
-    lease_store_blob_init(&services->lease_store, &services->storage,
-                          &services->settings.lease_store);
-    status = lease_manager_new(&services->leases, &services->settings.lease,
-                               &services->lease_store.base, &services->platform, err);
+    lease_store_blob_init(&services->lease_store, &services->storage, &settings->lease_store);
+    status = lease_manager_new(&services->leases, &settings->lease, &services->lease_store.base,
+                               &services->platform, err);
     if (status != STATUS_OK) {
         sign_in_stop(&services->sign_in);
     }

@@ -290,7 +290,7 @@ START_TEST(base64url_has_no_padding_and_its_own_two_characters) {
 }
 END_TEST
 
-/* --- keys and certificates --- */
+/* ---- keys and certificates ---- */
 
 static struct certificates certificates;
 static struct crypto_identity identity;

@@ -30,7 +30,7 @@ static void tear_down(void) {
 #define assert_refused(line, ...) \
     settings_loader_expect_refusal(&loader, line, ENVIRONMENT(__VA_ARGS__))
 
-/* --- secrets --- */
+/* ---- secrets ---- */
 
 START_TEST(a_client_secret_is_never_shown) {
     assert_refused(
@@ -87,7 +87,7 @@ START_TEST(no_line_of_an_error_holds_the_word_that_makes_it_less) {
 }
 END_TEST
 
-/* --- signing in and endpoints --- */
+/* ---- signing in and endpoints ---- */
 
 #define NOT_SIGNED_IN                                                                              \
     "DistributedLeasing:ConnectionString is not set; allowed: an Azure Storage connection string " \
@@ -244,7 +244,7 @@ START_TEST(an_address_is_taken_only_as_long_as_its_table_address_fits) {
 }
 END_TEST
 
-/* --- renewal --- */
+/* ---- renewal ---- */
 
 static const struct renewal {
     const char *duration;
@@ -291,7 +291,7 @@ START_TEST(only_an_interval_that_is_set_can_be_at_odds_with_the_threshold) {
 }
 END_TEST
 
-/* --- names and places --- */
+/* ---- names and places ---- */
 
 START_TEST(aliases_are_read_and_the_setting_itself_wins) {
     load_ok(SIGN_IN, "DistributedLeasing:KeyPrefix=alias-");
@@ -379,7 +379,7 @@ START_TEST(underscores_win_for_a_setting_and_for_its_alias) {
 }
 END_TEST
 
-/* --- what is not used --- */
+/* ---- what is not used ---- */
 
 static const char *const unused[][3] = {
     {SIGN_IN, "AZURE_CLIENT_SECRET=a\nb"},
@@ -434,7 +434,7 @@ START_TEST(white_space_around_a_secret_is_no_part_of_it) {
 }
 END_TEST
 
-/* --- mistakes that are often made --- */
+/* ---- mistakes that are often made ---- */
 
 #define REFERENCE "@Microsoft.KeyVault(SecretUri=https://shop.vault.azure.net/secrets/s/)"
 #define UNRESOLVED                                                                                 \
@@ -552,7 +552,7 @@ START_TEST(the_message_is_optional) {
 }
 END_TEST
 
-/* --- metadata, seeds, instance --- */
+/* ---- metadata, seeds, instance ---- */
 
 #define METADATA_ALLOWED                                                                        \
     "allowed: a NAME of letters, digits and _, no digit first; a value of 1 to 1024 printable " \
