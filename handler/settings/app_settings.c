@@ -1,5 +1,6 @@
 #include "settings/app_settings.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,12 @@ static bool uses_imds(const struct config_source *source, const void *base) {
 #define TEXT                                               \
     .parse = setting_parse_text, FROM(1, TEXT_MAX_LENGTH), \
     .allowed = "1 to 1024 characters, none of them a control"
+
+static_assert(TEXT_MAX_LENGTH == 1024 && ROUTE_PREFIX_BYTES == 127 + 1 &&
+                  TABLE_NAME_BYTES == 63 + 1 && LEASE_CONTAINER_NAME_BYTES == 63 + 1 &&
+                  SEED_MAX_TOTAL == 1000000000 && LEASE_METADATA_MAX_BYTES == 7 * 1024 &&
+                  LEASE_MIN_DURATION_S == 15 && LEASE_MAX_DURATION_S == 60,
+              "the texts of `allowed` below name these limits");
 
 /*
  * The order matters to is_used: a row may ask about those above it. docs/settings.md has the rows
