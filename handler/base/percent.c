@@ -16,8 +16,14 @@ void percent_decode(char *text) {
     char *to = text;
     for (size_t left = strlen(text); left > 0;) {
         int byte = percent_escape(text, left);
-        size_t taken = byte > 0 ? PERCENT_ESCAPE_LENGTH : 1;
-        *to++ = byte > 0 ? (char)byte : *text;
+        size_t taken = 1;
+        if (byte > 0) {
+            taken = PERCENT_ESCAPE_LENGTH;
+            *to = (char)byte;
+        } else {
+            *to = *text;
+        }
+        to++;
         text += taken;
         left -= taken;
     }

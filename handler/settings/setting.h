@@ -56,8 +56,6 @@ struct setting {
     int64_t least; /* of a number, of a time span in milliseconds, of the characters of a text */
     int64_t most;
     const struct setting_choice *choices;
-    bool is_secret;
-    bool may_be_empty;
     const char *allowed; /* in words */
 
     /*
@@ -74,8 +72,10 @@ struct setting {
     const char *standard;
     const char *standard_words;
 
-    enum setting_group group;
     const char *about; /* what the setting is for, in Markdown */
+    enum setting_group group;
+    bool is_secret;
+    bool may_be_empty;
 };
 
 /* Returns the item that gives the setting its value, borrowed, or NULL if it is not given. */
