@@ -76,7 +76,7 @@ START_TEST(the_help_names_every_command_and_exit_code) {
     static const char *const words[] = {
         "products list", "products set", "products add", "show",   "leases list",
         "leases break",  "watch",        "--json",       "--help", "0 done",
-        "1 failed",      "2 refused",   "64 a command"};
+        "1 failed",      "2 refused",    "64 a command"};
     ck_assert_ptr_nonnull(strstr(arguments_help(), words[_i]));
 }
 END_TEST
