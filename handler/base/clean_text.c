@@ -88,7 +88,9 @@ static bool may_be_secret(const char *piece, size_t length) {
            contains(piece, length, "sig%3d") || (length > 3 && strncmp(piece, "eyJ", 3) == 0);
 }
 
-/* Copies a piece that no name stands before. The query of an address is removed. */
+/*
+ * Copies a piece that follows no name. If it looks secret it is removed; so is an address's query.
+ */
 static void clean_piece(struct output *output, const char *piece, size_t length) {
     size_t address = span_length(piece, length, "?", false);
     if (may_be_secret(piece, length)) {

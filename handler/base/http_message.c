@@ -181,7 +181,7 @@ static struct http_header *find_header(const struct http_headers *headers, const
 }
 
 /*
- * Inserts bytes into the text at `at`, and moves the names and values behind. The caller has made
+ * Inserts bytes into the text at `at`, and moves the names and values after it. The caller has made
  * room.
  */
 static void insert_text(struct http_headers *headers, char *at, const char *bytes, size_t length) {

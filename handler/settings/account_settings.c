@@ -122,8 +122,8 @@ enum status account_settings_resolve(const struct config_source *source,
     }
     if (out->table_endpoint[0] == '\0' && choice->needs_tables) {
         return error_set(err, STATUS_INVALID_ARGUMENT,
-                         "Inventory:TableServiceUri is not set, and the blob endpoint %.160s does "
-                         "not tell it; allowed: " TABLE_ADDRESS_ALLOWED,
+                         "Inventory:TableServiceUri is not set, and it does not follow from the "
+                         "blob endpoint %.160s; allowed: " TABLE_ADDRESS_ALLOWED,
                          out->blob_endpoint);
     }
     return STATUS_OK;

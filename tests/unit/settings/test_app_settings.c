@@ -222,8 +222,8 @@ END_TEST
 START_TEST(a_table_store_needs_a_table_endpoint) {
     static const char sas[] = "DistributedLeasing:ConnectionString=BlobEndpoint=https://"
                               "proxy.example.com;SharedAccessSignature=sv=1&sig=2";
-    assert_refused("Inventory:TableServiceUri is not set, and the blob endpoint "
-                   "https://proxy.example.com does not tell it; "
+    assert_refused("Inventory:TableServiceUri is not set, and it does not follow from the blob "
+                   "endpoint https://proxy.example.com; "
                    "allowed: " ADDRESS_ALLOWED "https://ACCOUNT.table.core.windows.net",
                    sas);
     load_ok(sas, "Inventory:Store=Memory");
