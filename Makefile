@@ -234,7 +234,7 @@ test-package: package ## the package: in bare Debian 11 and 12 roots, by its own
 deploy: ## to Azure, what `make package` has made: NAME=app LOCATION=region DEPLOY="--setting 'Inventory:SeedProducts=A=1;B=2' ..."
 	@printf '%s\n' "$$DEPLOY" | xargs deploy/azure.sh --name "$$NAME" --location "$$LOCATION"
 
-docs: ## draw the diagrams of docs/ beside their pages; look whether links lead somewhere
+docs: ## check the documents: diagrams, links, and the plots of docs/performance.md, which it draws anew
 	@tools/deps.sh docs
 	@tools/docs.sh
 

@@ -1,20 +1,16 @@
 #!/usr/bin/env bash
-# Draws docs/*.dot and the plots of bench/results/ as docs/*.svg. Sees that the pages show exactly those, that their links lead somewhere,
-# and that docs/performance.md says what bench/results/ does.
+# Checks the documents: the diagrams in them can be drawn, their links lead somewhere, and docs/performance.md and its plots
+# are those of bench/results/. Draws the plots anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bench/report.py --check # of the plots that are kept, before they are drawn anew
+readonly pages=(./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*.md)
+failed=0
 
+node tools/diagrams/check.mjs "${pages[@]}" || failed=1
+
+bench/report.py --check # compares the plots that are kept, so it comes before they are drawn anew
 drawn=()
-for source in docs/*.dot; do
-    picture=${source%.dot}.svg
-    dot -Tsvg -o "$picture.new" "$source"
-    mv "$picture.new" "$picture"
-    echo "  draw     $picture"
-    drawn+=("${picture#docs/}")
-done
-
 while read -r plot; do
     [ -n "$plot" ] || continue
     echo "  draw     docs/$plot"
@@ -23,8 +19,8 @@ done < <(bench/report.py --draw)
 
 shown=$(grep -hoE '^!\[[^]]+\]\([^)]+\.svg\)$' docs/*.md | sed -E 's/.*\((.*)\)/\1/' | sort)
 if [ "$shown" != "$(printf '%s\n' "${drawn[@]}" | sort)" ]; then
-    echo "docs: the pages show $(xargs <<<"$shown"), but drawn were ${drawn[*]}" >&2
-    exit 1
+    echo "docs: the pages show $(xargs <<<"$shown"), but these plots were drawn: ${drawn[*]}" >&2
+    failed=1
 fi
 
 # The anchor that GitHub gives the heading $1.
@@ -40,8 +36,7 @@ has_heading() {
     return 1
 }
 
-failed=0
-for page in ./*.md bench/peers/*.md docs/*.md docs/internals/*.md examples/*.md; do
+for page in "${pages[@]}"; do
     while read -r link; do
         path=${link%%#*}
         target=$(dirname "$page")/$path
