@@ -1,15 +1,18 @@
 /*
  * hot.c - a product on sale: many clients, one product, Azurite; and what Azurite itself could do.
  *
- *     hot [--strict] [--rounds N] [--seconds S] [--fair-seconds S] [--pairs N] [--clients N] [--rows N] [--control HANDLER]
+ *     hot [--strict] [--rounds N] [--seconds S] [--fair-seconds S] [--pairs N] [--clients N]
+ *     [--rows N] [--control HANDLER]
  *
- * Three questions, answered in one run against one Azurite in memory (LEASEHOLD_AZURITE names it; LEASEHOLD_BIN and
- * LEASEHOLD_ROOT as for tests):
- *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full transactions back to back.
- *               Each round has a table and a product of its own, and is held against the bare rounds before and after it, so that
- *               neither Azurite's ageing nor a noisy neighbour favours one side. --control names a handler to be run with its
- *               batches off (tests/controls/batches-off.patch), in the same rounds.
- *   idle        one client with pauses: its reserve against a lease and a transaction sent by a bare client, in turns
+ * Three questions, answered in one run against one Azurite in memory (LEASEHOLD_AZURITE names it;
+ * LEASEHOLD_BIN and LEASEHOLD_ROOT as for tests):
+ *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full
+ *               transactions back to back. Each round has a table and a product of its own, and is
+ *               held against the bare rounds before and after it, so that neither Azurite's ageing
+ *               nor a noisy neighbour favours one side. --control names a handler to be run with
+ *               its batches off (tests/controls/batches-off.patch), in the same rounds.
+ *   idle        one client with pauses: its reserve against a lease and a transaction sent by a
+ *               bare client, in turns
  *   fairness    the clients on three handlers
  * Prints a table and whether the aims were met; ends with 1 when one was not and --strict is given.
  */

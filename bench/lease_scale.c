@@ -3,9 +3,10 @@
  *
  *     lease_scale [--azurite] [--leases N] [--periods P] [--delay MS] [--stop MS]
  *
- * Against a store of its own that answers after 50 ms (--delay), or against an Azurite of its own, which LEASEHOLD_AZURITE
- * names. Leases last 15 s and are renewed after 10. --stop stops the process for so long in the middle, after which
- * everything that fell due meanwhile is due at once. Prints a table; ends with 1 and a line for each limit missed.
+ * Against a store of its own that answers after 50 ms (--delay), or against an Azurite of its own,
+ * which LEASEHOLD_AZURITE names. Leases last 15 s and are renewed after 10. --stop stops the
+ * process for so long in the middle, after which everything that fell due meanwhile is due at once.
+ * Prints a table; ends with 1 and a line for each limit missed.
  */
 #include <check.h>
 #include <getopt.h>

@@ -1,4 +1,7 @@
-/* Programs that are started without stdin, stdout and stderr: none of their connections takes the place of one. */
+/*
+ * Programs that are started without stdin, stdout and stderr: none of their connections takes the
+ * place of one.
+ */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,4 +1,7 @@
-/* How the handler ends under a host: it stays without a lease until the host has gone, and its last words are heard. */
+/*
+ * How the handler ends under a host: it stays without a lease until the host has gone, and its last
+ * words are heard.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

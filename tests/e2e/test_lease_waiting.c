@@ -1,4 +1,7 @@
-/* Many leases given back at a stop, an idle app that asks nothing, and waiting for a lease without noise. */
+/*
+ * Many leases given back at a stop, an idle app that asks nothing, and waiting for a lease without
+ * noise.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -142,7 +145,10 @@ START_TEST(without_patience_a_held_lease_is_asked_for_once) {
 }
 END_TEST
 
-/* Reads the answers of `calls`; how many were reservations? The rest must have been sent away, politely. */
+/*
+ * Reads the answers of `calls`; how many were reservations? The rest must have been sent away,
+ * politely.
+ */
 static int count_reserved(const int *calls) {
     int reserved = 0;
     for (int i = 0; i < CONTENDERS; i++) {

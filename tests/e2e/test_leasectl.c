@@ -94,7 +94,10 @@ static void start(const char *const *words) {
     start_with(&tool, NULL, words);
 }
 
-/* Waits for its end, checks the exit code, and answers what it has printed: good until the next one ends. */
+/*
+ * Waits for its end, checks the exit code, and answers what it has printed: good until the next one
+ * ends.
+ */
 static const char *finish(int exit_code) {
     int ended = process_wait(&tool, TIMEOUT_MS);
     free(printed);
@@ -186,7 +189,10 @@ START_TEST(a_product_is_shown_as_GetInventory_shows_it) {
 }
 END_TEST
 
-/* Storage tells its time in whole seconds, so that a program that has just begun may be a second behind. */
+/*
+ * Storage tells its time in whole seconds, so that a program that has just begun may be a second
+ * behind.
+ */
 static void expect_soon(const char *const *words, const char *text) {
     int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
     for (;;) {

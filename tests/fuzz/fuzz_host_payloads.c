@@ -35,7 +35,10 @@ static void check_parse(const char *payload, size_t length, bool expects_request
     invocation_cleanup(&invocation);
 }
 
-/* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail: callers see it. */
+/*
+ * The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail:
+ * callers see it.
+ */
 static void check_wrapped(const cJSON *root) {
     const cJSON *res =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");
@@ -63,7 +66,8 @@ static void check_answer(const struct http_response *response, bool is_timer) {
         check_timer(root);
     } else if (response->status == 200) {
         check_wrapped(root);
-    } else { /* an invocation that fails has done nothing, but for a timer's, which fails by its status */
+    } else {
+        /* A failed invocation has done nothing; a timer's fails by its status. */
         REQUIRE(response->status == 400 || (is_timer && response->status >= 404));
         REQUIRE(response->status != 400 || stub_service_calls() == 0);
     }

@@ -1,7 +1,9 @@
 /*
- * test_lease_faults.c - each lease operation with each fault of the network, against real storage behind a fault proxy.
+ * test_lease_faults.c - each lease operation with each fault of the network, against real storage
+ * behind a fault proxy.
  *
- * Each case does one thing to the first request of one kind, and asks storage itself, past the proxy, what came of it.
+ * Each case does one thing to the first request of one kind, and asks storage itself, past the
+ * proxy, what came of it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +108,7 @@ static void inject(const struct fault *fault, struct fault_rule which) {
     fault_proxy_add(proxy, &which);
 }
 
-/* Does the client get storage's answer all the same? */
+/* Whether the client gets storage's answer all the same. */
 static bool is_answered(const struct fault *fault) {
     return fault->kind == FAULT_NONE || fault->kind == FAULT_DELAY_REQUEST ||
            fault->kind == FAULT_DELAY_ANSWER || fault->kind == FAULT_CLOSE_LATER ||

@@ -1,5 +1,6 @@
 /*
- * test_lease_outages.c - leases in hand while storage is away for long or unwell for many, behind a fault proxy.
+ * test_lease_outages.c - leases in hand while storage is away for long or unwell for many, behind a
+ * fault proxy.
  */
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,9 +1,11 @@
 /*
- * test_lease_scale.c - very many leases in one process, as bench/lease_scale measures them, in a size for every day.
+ * test_lease_scale.c - very many leases in one process, as bench/lease_scale measures them, in a
+ * size for every day.
  *
- * Leases last 15 s and are renewed every 3 s, so that three periods pass soon. Under a checking tool, where all is many
- * times slower, there are fewer, and what the allocator and the system say of memory means nothing: there the bound is
- * on the struct, and the release variant alone asserts what a lease takes in all.
+ * Leases last 15 s and are renewed every 3 s, so that three periods pass soon. Under a checking
+ * tool, where all is many times slower, there are fewer, and what the allocator and the system say
+ * of memory means nothing: there the bound is on the struct, and the release variant alone asserts
+ * what a lease takes in all.
  */
 #include "lease/lease_renewal.h"
 #include "support/load/lease_load.h"

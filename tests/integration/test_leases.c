@@ -1,5 +1,6 @@
 /*
- * test_leases.c - handlers that share leases through real storage: each has its own connection, store and manager.
+ * test_leases.c - handlers that share leases through real storage: each has its own connection,
+ * store and manager.
  *
  * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
  */

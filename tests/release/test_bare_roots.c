@@ -1,7 +1,8 @@
 /*
- * The package where it is going to live: unpacked into root file systems that have nothing but what every Debian 11 or 12 has
- * (tools/package/roots.sh), with storage outside of them. The handler runs there as a user without rights, with /proc, and
- * sees no environment but what a host gives it.
+ * The package where it is going to live: unpacked into root file systems that have nothing but what
+ * every Debian 11 or 12 has (tools/package/roots.sh), with storage outside of them. The handler
+ * runs there as a user without rights, with /proc, and sees no environment but what a host gives
+ * it.
  */
 #include <signal.h>
 #include <stdio.h>

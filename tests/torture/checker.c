@@ -160,7 +160,10 @@ static void check_answer(const struct checker_model *model, const struct history
 
 /* ---- real time ---- */
 
-/* What was decided after `window.from_ms` at `version` may be no older than what had been answered by then. */
+/*
+ * What was decided after `window.from_ms` at `version` may be no older than what had been answered
+ * by then.
+ */
 static void check_order(const struct checker_model *model, enum checker_rule rule,
                         const struct history_record *record, int64_t from_ms) {
     const struct history_record *evidence[2] = {record, NULL};

@@ -1,5 +1,6 @@
 /*
- * test_lease_scale_full.c - ten thousand leases in one process, in full size: what bench/lease_scale prints is asserted.
+ * test_lease_scale_full.c - ten thousand leases in one process, in full size: what
+ * bench/lease_scale prints is asserted.
  */
 #include "support/load/lease_load.h"
 #include "support/processes/check_main.h"

@@ -1,6 +1,6 @@
 /*
- * The simulation finds each fault of tests/controls/ within 100 runs: a simulation that found none of them
- * would prove nothing.
+ * The simulation finds each fault of tests/controls/ within 100 runs: a simulation that found none
+ * of them would prove nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /*
  * The simulation at length: new seeds, and scenarios with pairs of faults.
  *
- * SIMULATION_SECONDS=600 of new seeds, or SIMULATION_RUNS=N of them, from SIMULATION_SEED on (the day's date, so each day has
- * others).
- * SIMULATION_PART=K/N: a part of the pairs; without it all of them, which takes an hour.
+ * SIMULATION_SECONDS=600 of new seeds, or SIMULATION_RUNS=N of them, from SIMULATION_SEED on (the
+ * day's date, so each day has others). SIMULATION_PART=K/N: a part of the pairs; without it all of
+ * them, which takes an hour.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * test_storage_fidelity_full.c - tests/integration/test_storage_fidelity.c's generated requests, ten
- * times as many, and others each time.
+ * test_storage_fidelity_full.c - tests/integration/test_storage_fidelity.c's generated requests,
+ * ten times as many, and others each time.
  *
  *     SEED=N       which (the time of day)
  *     REQUESTS=N   how many (10000)

@@ -1,5 +1,6 @@
 /*
- * host_config.h - what an app's folder says: host.json, local.settings.json and every function.json.
+ * host_config.h - what an app's folder says: host.json, local.settings.json and every
+ * function.json.
  *
  * Ownership: a config owns all that it points to.
  * Threads: read-only after loading.
@@ -13,7 +14,10 @@
 #include "base/status.h"
 #include "devhost/schedule.h"
 
-/* How an HTTP trigger reaches the handler: the caller's own request, or a description of it in JSON. */
+/*
+ * How an HTTP trigger reaches the handler: the caller's own request, or a description of it in
+ * JSON.
+ */
 enum host_shape { HOST_SHAPE_PROXY, HOST_SHAPE_FORWARD, HOST_SHAPE_INVOCATION };
 
 enum host_trigger { HOST_TRIGGER_HTTP, HOST_TRIGGER_TIMER };

@@ -83,7 +83,7 @@ static char *field(const char *form, const char *name) {
     return value;
 }
 
-/* Is `name` there just once with this value, or, with NULL, not at all? */
+/* Whether `name` is there just once with this value; with NULL, whether it is not there. */
 static bool field_is(const char *form, const char *name, const char *expected) {
     char *value = field(form, name);
     bool is = expected == NULL ? value == NULL && strstr(form, name) == NULL
@@ -216,7 +216,10 @@ static int64_t lifetime_of(const struct identity_answer *answer) {
     return answer->lifetime_s == 0 ? DEFAULT_LIFETIME_S : answer->lifetime_s;
 }
 
-/* Each endpoint has members of its own: managed identities write numbers as strings, App Service tells no expires_in. */
+/*
+ * Each endpoint has members of its own: managed identities write numbers as strings, App Service
+ * tells no expires_in.
+ */
 static void write_token(enum identity_endpoint endpoint, const struct identity_answer *answer,
                         const char *token, struct strbuf *out) {
     int64_t lifetime_s = lifetime_of(answer);

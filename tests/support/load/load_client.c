@@ -91,7 +91,10 @@ void load_close(struct load *load) {
 
 /* ---- one request ---- */
 
-/* It fits into the socket's buffer, which is empty: the other side has answered all that was sent before. */
+/*
+ * It fits into the socket's buffer, which is empty: the other side has answered all that was sent
+ * before.
+ */
 static void send_request(struct load *load, struct load_client *client) {
     client->length = 0;
     client->sent_us = load_now_us();

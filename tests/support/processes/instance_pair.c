@@ -173,8 +173,8 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
 }
 
 /*
- * The handler works once it has read the product. That storage's answer to the read has come in, too, is known when one
- * that storage gave later has: a single thread of the handler takes them.
+ * The handler works once it has read the product. That storage's answer to the read has come in,
+ * too, is known when one that storage gave later has: a single thread of the handler takes them.
  */
 int instance_hold(const char *const *settings, int quantity) {
     struct app *holder = &instance_pair.holder;

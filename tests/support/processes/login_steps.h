@@ -1,5 +1,6 @@
 /*
- * login_steps.h - the steps that tests of signing in have in common: Azurite over https, one login, one handler.
+ * login_steps.h - the steps that tests of signing in have in common: Azurite over https, one login,
+ * one handler.
  */
 #ifndef SUPPORT_LOGIN_STEPS_H
 #define SUPPORT_LOGIN_STEPS_H

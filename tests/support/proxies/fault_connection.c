@@ -17,7 +17,10 @@
 #include "base/condition.h"
 #include "base/utc.h"
 
-/* A server closes what has been idle for long (Azurite after 5 s); a request must not meet with that. */
+/*
+ * A server closes what has been idle for long (Azurite after 5 s); a request must not meet with
+ * that.
+ */
 enum { UPSTREAM_FRESH_MS = 2000 };
 
 /* One request, and what becomes of it. */
@@ -36,7 +39,10 @@ static int64_t now_ms(void) {
 
 /* --- descriptors --- */
 
-/* Puts `fd` (-1: none) into a stream in place of what was there. False: the proxy is being freed, and there is none. */
+/*
+ * Puts `fd` (-1: none) into a stream in place of what was there. False: the proxy is being freed,
+ * and there is none.
+ */
 static bool set_fd(struct fault_connection *connection, struct http_stream *stream, int fd) {
     struct fault_hub *hub = connection->hub;
     pthread_mutex_lock(&hub->lock);
@@ -66,7 +72,7 @@ static void reset(struct fault_connection *connection) {
     set_fd(connection, &connection->client, -1);
 }
 
-/* Is the connection to storage open, with no word on it, and not about to be closed? */
+/* Whether the connection to storage is open, idle, and not about to be closed. */
 static bool upstream_is_fresh(const struct fault_connection *connection) {
     char byte;
     return connection->upstream.fd >= 0 &&
@@ -192,7 +198,7 @@ static bool forward(struct exchange *exchange) {
     return true;
 }
 
-/* Sends the first `length` bytes of storage's answer. Is the connection to stay open? */
+/* Sends the first `length` bytes of storage's answer. Returns whether to keep the connection. */
 static bool send_answer(struct exchange *exchange, size_t length) {
     struct http_stream *client = &exchange->connection->client;
     return http_stream_send(client, exchange->answer.bytes.data, length) && !exchange->answer.last;
@@ -232,7 +238,10 @@ static bool send_status(struct exchange *exchange) {
     return sent;
 }
 
-/* Makes the answer's Date another one. The name of one that is to go becomes one that nobody looks for. */
+/*
+ * Makes the answer's Date another one. The name of one that is to go becomes one that nobody looks
+ * for.
+ */
 static void change_date(struct exchange *exchange) {
     struct http_stream_message *answer = &exchange->answer;
     char date[64], text[UTC_TEXT_BYTES];
@@ -250,7 +259,7 @@ static void change_date(struct exchange *exchange) {
     }
 }
 
-/* What the client gets; storage has acted if it ever will. Is the connection to stay open? */
+/* Answers the client, after storage has acted. Returns whether to keep the connection. */
 static bool reply(struct exchange *exchange) {
     size_t length = exchange->answer.bytes.length;
     switch (kind_of(exchange)) {
@@ -284,7 +293,7 @@ static bool reply(struct exchange *exchange) {
     return send_answer(exchange, length);
 }
 
-/* Is the connection to stay open? */
+/* Returns whether to keep the connection. */
 static bool carry_out(struct exchange *exchange) {
     enum fault_kind kind = kind_of(exchange);
     bool pauses_before = kind == FAULT_DELAY_REQUEST || kind == FAULT_HANG_BEFORE;

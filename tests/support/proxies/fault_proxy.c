@@ -23,7 +23,10 @@ struct fault_proxy {
 
 /* --- connections --- */
 
-/* Takes the connections that have ended out of the list; all of them, waiting for their end, if `all`. */
+/*
+ * Takes the connections that have ended out of the list; all of them, waiting for their end, if
+ * `all`.
+ */
 static void reap(struct fault_proxy *proxy, bool all) {
     struct fault_connection *reaped = NULL;
     pthread_mutex_lock(&proxy->hub.lock);

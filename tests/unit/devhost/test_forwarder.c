@@ -1,4 +1,7 @@
-/* forwarder: what reaches a handler in the host's three shapes, and what callers get when it does not answer. */
+/*
+ * forwarder: what reaches a handler in the host's three shapes, and what callers get when it does
+ * not answer.
+ */
 #include "devhost/forwarder.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
-/* host_config: apps in a folder of their own, good and bad; and the environment and routes that follow from them. */
+/*
+ * host_config: apps in a folder of their own, good and bad; and the environment and routes that
+ * follow from them.
+ */
 #include "devhost/host_config.h"
 
 #include <limits.h>

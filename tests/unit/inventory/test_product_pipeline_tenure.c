@@ -325,7 +325,7 @@ START_TEST(where_storage_takes_no_time_callers_that_come_back_at_once_are_one_ba
 }
 END_TEST
 
-/* Four are answered, and none of them comes back in time: is there a window for them after all? */
+/* Answers four, none of which comes back in time. Returns whether there is a window for them. */
 static bool opens_window(void) {
     struct caller callers[] = {caller_reserves(1), caller_reserves(1), caller_reserves(1),
                                caller_reserves(1)};

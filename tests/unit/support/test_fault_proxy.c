@@ -1,5 +1,6 @@
 /*
- * test_fault_proxy.c - each fault, seen from both sides: what the server was asked and what the client got.
+ * test_fault_proxy.c - each fault, seen from both sides: what the server was asked and what the
+ * client got.
  */
 #include "support/proxies/fault_proxy.h"
 
@@ -465,7 +466,10 @@ END_TEST
 
 static pthread_barrier_t barrier;
 
-/* Asks ROUNDS times, with a new connection after each loss of one; answers how often it got the server's answer. */
+/*
+ * Asks ROUNDS times, with a new connection after each loss of one; answers how often it got the
+ * server's answer.
+ */
 static void *ask_often(void *context) {
     int *good = context;
     struct raw_response got = {.status = 0};
