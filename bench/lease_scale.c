@@ -54,7 +54,7 @@ static void run_on_azurite(struct lease_load_figures *figures) {
     azurite_start(&azurite, AZURITE_IN_MEMORY);
     options.connection_string = azurite.connection_string;
     lease_load_run(&options, figures);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void run_on_slow_store(struct lease_load_figures *figures) {
@@ -63,7 +63,7 @@ static void run_on_slow_store(struct lease_load_figures *figures) {
     options.connection_string = store.connection_string;
     options.store = &store;
     lease_load_run(&options, figures);
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 /* A check of libcheck's, so that what goes wrong below it is told. */

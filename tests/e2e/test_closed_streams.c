@@ -41,7 +41,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&program);
+    process_cleanup(&program);
     close(storage);
 }
 

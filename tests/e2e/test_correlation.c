@@ -29,9 +29,9 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    raw_response_release(&answer);
-    app_release(&app);
-    azurite_release(&azurite);
+    raw_response_cleanup(&answer);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 static int send_on_new(const char *request) {

@@ -24,13 +24,13 @@ static void start_storage(void) {
 }
 
 static void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static void tear_down(void) {
-    app_release(&app);
-    login_release(&login);
+    app_cleanup(&app);
+    login_cleanup(&login);
 }
 
 static void prepare(int way, bool automatic) {

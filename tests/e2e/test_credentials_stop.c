@@ -110,7 +110,7 @@ START_TEST(a_handler_that_cannot_start_ends_its_az) {
     if (file != NULL) {
         fclose(file);
     }
-    process_release(&rival);
+    process_cleanup(&rival);
     stop_handler();
 }
 END_TEST

@@ -38,11 +38,11 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&program);
+    process_cleanup(&program);
     for (int i = 0; i < CANDIDATES; i++) {
-        process_release(&candidates[i]);
+        process_cleanup(&candidates[i]);
     }
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void start_example(struct process *process, const char *name, const char *argument,

@@ -32,9 +32,9 @@ static void stop_all(void) {
                     process_output_from(&apps[i].process, 0));
         }
         ck_assert_int_eq(exit_code, 0);
-        app_release(&apps[i]);
+        app_cleanup(&apps[i]);
     }
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static struct http_reply post(int shape, const char *path, const char *body) {
@@ -297,7 +297,7 @@ static void assert_refused_with(int shape, const char *headers, int status, cons
     ck_assert_msg(response.status == status &&
                       strncmp(response.body, expected, strlen(expected)) == 0,
                   "%s: %d %s", headers, response.status, response.body);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 
 START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {

@@ -63,11 +63,11 @@ static void set_up(void) {
 
 static void tear_down(void) {
     int exit_code = app_stop(&app, SIGTERM);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     if (exit_code != 0) {
         ck_abort_msg("it ended with %d:\n%s", exit_code, process_output_from(&app.process, 0));
     }
-    app_release(&app);
+    app_cleanup(&app);
 }
 
 static int send_request(const char *text) {

@@ -37,14 +37,14 @@ static void start_storage(void) {
 }
 
 static void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static void tear_down(void) {
     for (int way = 0; way < LOGIN_NONE; way++) {
-        app_release(&witnesses[way].app);
-        login_release(&witnesses[way].login);
+        app_cleanup(&witnesses[way].app);
+        login_cleanup(&witnesses[way].login);
         strbuf_cleanup(&witnesses[way].seen);
     }
 }
@@ -148,7 +148,7 @@ static void assert_no_secret(const struct witness *witness) {
     const char *found = secret_search_find(&secrets, seen->data, seen->length);
     ck_assert_msg(found == NULL, "%s is to be seen, signed in with %s:\n%s", found,
                   login_name(witness->login.way), seen->data);
-    secret_search_release(&secrets);
+    secret_search_cleanup(&secrets);
 }
 
 /* That nothing was found is worth something only if it would have been. */
@@ -156,7 +156,7 @@ static void assert_found(const struct witness *witness, const char *text) {
     struct secret_search search = {.count = 0};
     secret_search_add(&search, "no secret", text);
     ck_assert_ptr_nonnull(secret_search_find(&search, witness->seen.data, witness->seen.length));
-    secret_search_release(&search);
+    secret_search_cleanup(&search);
 }
 
 /* --- what is done --- */
@@ -430,7 +430,7 @@ START_TEST(tokens_that_have_been_replaced_are_nowhere_in_memory) {
     secret_search_add(&present, "the present token", signature_of(witness, TOKENS - 1));
     ck_assert(memory_holds(witness->app.process.pid, &present));
     ck_assert(!memory_holds(witness->app.process.pid, &past));
-    secret_search_release(&past), secret_search_release(&present);
+    secret_search_cleanup(&past), secret_search_cleanup(&present);
     ck_assert_int_eq(app_stop(&witness->app, SIGTERM), 0);
 }
 END_TEST
@@ -465,9 +465,9 @@ START_TEST(a_wrong_setting_is_told_without_its_secret) {
     secret_search_add(&secrets, "the setting's secret", wrong_settings[_i].secret);
     ck_assert_ptr_nonnull(strstr(output, "DistributedLeasing:"));
     ck_assert_msg(secret_search_find(&secrets, output, strlen(output)) == NULL, "%s", output);
-    secret_search_release(&secrets);
+    secret_search_cleanup(&secrets);
     free(output);
-    app_release(&app);
+    app_cleanup(&app);
 }
 END_TEST
 

@@ -36,7 +36,7 @@ static void remove_certificates(void) {
 }
 
 static void tear_down(void) {
-    app_release(&app);
+    app_cleanup(&app);
     if (server != NULL) {
         tls_server_stop(server);
     }

@@ -71,7 +71,7 @@ static void assert_clock_is_wrong(const struct app *app, const struct wall_clock
     int64_t date_ms = 0;
     ck_assert(utc_parse_http(raw_response_header(&response, "Date", date, sizeof date), &date_ms));
     assert_about(date_ms, wall_clock_ms(clock), "the Date header");
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(call);
 }
 

@@ -23,7 +23,7 @@ static void start_store(void) {
 }
 
 static void release_store(void) {
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 START_TEST(thousands_of_leases_are_renewed_on_time_by_two_threads_in_little_memory) {

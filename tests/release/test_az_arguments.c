@@ -25,7 +25,7 @@ enum { FILES = sizeof files / sizeof files[0] };
 static struct process parser;
 
 static void tear_down(void) {
-    process_release(&parser);
+    process_cleanup(&parser);
 }
 
 START_TEST(az_takes_every_command) {

@@ -29,7 +29,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&shell);
+    process_cleanup(&shell);
     free(output);
     output = NULL;
     temp_folder_remove(&folder);
@@ -59,7 +59,7 @@ static int bash(const char *program) {
     snprintf(whole, sizeof whole, "%s%s", prelude, program);
     const char *const argv[] = {"bash", "-euo", "pipefail", "-c", whole, NULL};
     const char *const env[] = {path, world, NULL};
-    process_release(&shell);
+    process_cleanup(&shell);
     process_start(&shell, &(struct process_options){.argv = argv, .env = env, .cwd = root});
     int exit_code = process_wait(&shell, WAIT_MS);
     free(output);

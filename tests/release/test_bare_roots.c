@@ -46,9 +46,9 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&tool);
-    process_release(&handler);
-    azurite_release(&azurite);
+    process_cleanup(&tool);
+    process_cleanup(&handler);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
     if (ca_path[0] != '\0') {
         unlink(ca_path);

@@ -327,7 +327,7 @@ static void clean_up(struct simulated_world *world) {
     simulated_callers_cleanup(&world->callers);
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
-    history_release(&world->history);
+    history_cleanup(&world->history);
     http_headers_cleanup(&world->app_options.lease_store.metadata);
     simulated_faults_cleanup(&world->faults);
 }

@@ -207,7 +207,7 @@ static void check_history(struct simulated_world *world) {
         simulated_world_break(world, checker_rule_text(report.violations[0].rule),
                               report.violations[0].text);
     }
-    checker_report_release(&report);
+    checker_report_cleanup(&report);
     free(records);
     for (size_t i = 0; i < product_count; i++) {
         free(products[i].rows);

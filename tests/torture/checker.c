@@ -62,7 +62,7 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
     }
 }
 
-void checker_report_release(struct checker_report *report) {
+void checker_report_cleanup(struct checker_report *report) {
     free(report->violations);
     *report = (struct checker_report){.count = 0};
 }
@@ -203,7 +203,7 @@ static void check_product(const struct checker_input *input, const struct checke
     }
     checker_replay_run(&model);
     report->commits += product->stored_version - 1;
-    checker_model_release(&model);
+    checker_model_cleanup(&model);
 }
 
 void checker_run(const struct checker_input *input, struct checker_report *report) {

@@ -516,7 +516,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
     gather_open(model);
 }
 
-void checker_model_release(struct checker_model *model) {
+void checker_model_cleanup(struct checker_model *model) {
     free(model->changes);
     free(model->rows);
     free(model->pictures);

@@ -104,7 +104,7 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
  */
 void checker_model_build(struct checker_model *model, const struct checker_input *input,
                          const struct checker_product *product, struct checker_report *report);
-void checker_model_release(struct checker_model *model);
+void checker_model_cleanup(struct checker_model *model);
 
 /* Takes the totals that were set from the answers. */
 void checker_totals_gather(struct checker_model *model);

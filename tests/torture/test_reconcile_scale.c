@@ -58,7 +58,7 @@ static void tear_down(void) {
     lease_handler_stop(&handler);
     inventory_service_cleanup(&service);
     inventory_store_table_cleanup(&store);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 /*

@@ -22,7 +22,7 @@ START_TEST(both_answer_generated_requests_alike) {
     fidelity_run_init(&run, &sides, (uint64_t)fidelity_run_number("SEED", seed));
     fidelity_run_many(&run, fidelity_run_number("REQUESTS", REQUESTS));
     fidelity_sides_close(&sides);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     wall_clock_close(&clock);
 }
 END_TEST

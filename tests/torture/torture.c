@@ -338,8 +338,8 @@ START_TEST(nothing_is_oversold) {
     for (int i = 0; i < run.options.product_count; i++) {
         free(run.products[i].rows);
     }
-    checker_report_release(&run.report);
-    history_release(&run.history);
+    checker_report_cleanup(&run.report);
+    history_cleanup(&run.history);
     ck_assert_msg(good, "the inventory is not to be trusted: see above");
 }
 END_TEST

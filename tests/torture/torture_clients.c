@@ -297,7 +297,7 @@ static int run_leasectl(const struct torture_clients *clients, const struct hist
                                 .argv = argv, .env = env, .cwd = clients->world->folder.path});
     int exit_code = process_wait(&process, OPERATOR_TIMEOUT_MS);
     *out_printed = process_output_from(&process, 0);
-    process_release(&process);
+    process_cleanup(&process);
     return exit_code;
 }
 

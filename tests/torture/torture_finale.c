@@ -66,7 +66,7 @@ static void start_late(struct torture_world *world, struct late *late) {
 static void end_late(struct late *late) {
     pthread_join(late->thread, NULL);
     app_stop(&late->instance.app, SIGKILL);
-    app_release(&late->instance.app);
+    app_cleanup(&late->instance.app);
     for (int i = 0; i < TORTURE_PROXIES; i++) {
         fault_proxy_free(late->instance.proxies[i]);
     }

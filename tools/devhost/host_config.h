@@ -71,7 +71,7 @@ enum status host_config_load(struct host_config *out, const char *folder,
                              struct error *err) MUST_CHECK;
 
 /* Frees what it owns. A zeroed config is fine. */
-void host_config_release(struct host_config *config);
+void host_config_cleanup(struct host_config *config);
 
 /* The function of that name, any case as in the host; NULL: there is none. */
 const struct host_function *host_config_find(const struct host_config *config, const char *name);

@@ -262,7 +262,7 @@ static void end(struct host *host) {
     }
     handler_process_free(host->process);
     handler_client_free(host->client);
-    host_config_release(&host->config);
+    host_config_cleanup(&host->config);
 }
 
 int main(int argc, char **argv) {

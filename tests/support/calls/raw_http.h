@@ -33,10 +33,10 @@ bool raw_http_send(int fd, const char *text);
 
 /*
  * Reads one whole response (framed by Content-Length, or chunked); `bodiless` for an answer to
- * HEAD. Release with raw_response_release.
+ * HEAD. Release with raw_response_cleanup.
  */
 void raw_http_read(int fd, struct raw_response *out, bool bodiless);
-void raw_response_release(struct raw_response *response);
+void raw_response_cleanup(struct raw_response *response);
 
 /*
  * The value of a header in `out` (cut to `size`); "" where there is none. Names compare without

@@ -30,6 +30,6 @@ void secret_search_add(struct secret_search *search, const char *name, const cha
 /* The secret's name, if `text` holds one; NULL if not. Borrowed. */
 const char *secret_search_find(const struct secret_search *search, const char *text, size_t length);
 
-void secret_search_release(struct secret_search *search);
+void secret_search_cleanup(struct secret_search *search);
 
 #endif

@@ -357,7 +357,7 @@ struct slow_store_stats slow_store_stats(const struct slow_store *store) {
     return stats;
 }
 
-void slow_store_release(struct slow_store *store) {
+void slow_store_cleanup(struct slow_store *store) {
     if (store->pid > 0) {
         kill(store->pid, SIGKILL);
         ck_assert_int_eq(waitpid(store->pid, NULL, 0), store->pid);

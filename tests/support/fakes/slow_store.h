@@ -42,6 +42,6 @@ void slow_store_start(struct slow_store *store, int64_t delay_ms);
 struct slow_store_stats slow_store_stats(const struct slow_store *store);
 
 /* Ends it. A zeroed struct slow_store is fine. */
-void slow_store_release(struct slow_store *store);
+void slow_store_cleanup(struct slow_store *store);
 
 #endif

@@ -218,7 +218,7 @@ void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms,
     out->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu_before_us;
 }
 
-void load_result_release(struct load_result *result) {
+void load_result_cleanup(struct load_result *result) {
     free(result->answers);
     *result = (struct load_result){.count = 0};
 }

@@ -60,7 +60,7 @@ void load_close(struct load *load);
  * for, `patience_ms` at most. Connections on which none came are opened anew.
  */
 void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms, struct load_result *out);
-void load_result_release(struct load_result *result);
+void load_result_cleanup(struct load_result *result);
 
 /* Microseconds on the monotonic clock. */
 int64_t load_now_us(void);

@@ -14,7 +14,7 @@ void samples_add(struct samples *samples, double value) {
     samples->is_sorted = false;
 }
 
-void samples_release(struct samples *samples) {
+void samples_cleanup(struct samples *samples) {
     free(samples->values);
     *samples = (struct samples){.count = 0};
 }

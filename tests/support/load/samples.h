@@ -20,7 +20,7 @@ struct samples {
 };
 
 void samples_add(struct samples *samples, double value);
-void samples_release(struct samples *samples);
+void samples_cleanup(struct samples *samples);
 
 /*
  * The smallest value that is not exceeded by `percent` (0 to 100) of all: 0 the least, 100 the

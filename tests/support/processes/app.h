@@ -41,9 +41,9 @@ struct app {
 /* Starts it and waits until it serves. */
 void app_start(struct app *app, const struct app_options *options);
 
-/* Ends it with `signal`; answers devhost's exit code. Its output stays until app_release. */
+/* Ends it with `signal`; answers devhost's exit code. Its output stays until app_cleanup. */
 int app_stop(struct app *app, int signal);
-void app_release(struct app *app);
+void app_cleanup(struct app *app);
 
 /*
  * The handler alone, without a host, on a free port: what the host is to it. It may end by itself

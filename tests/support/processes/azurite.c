@@ -106,7 +106,7 @@ static bool try_start(struct azurite *azurite) {
 static void start(struct azurite *azurite) {
     for (int attempt = 1; !try_start(azurite); attempt++) {
         char *output = process_output_from(&azurite->process, 0);
-        process_release(&azurite->process);
+        process_cleanup(&azurite->process);
         ck_assert_msg(attempt < START_ATTEMPTS, "Azurite does not start: %s", output);
         free(output);
     }
@@ -162,7 +162,7 @@ void azurite_stop(struct azurite *azurite) {
 
 void azurite_restart(struct azurite *azurite) {
     azurite_stop(azurite);
-    process_release(&azurite->process);
+    process_cleanup(&azurite->process);
     start(azurite);
 }
 
@@ -173,10 +173,10 @@ static int remove_entry(const char *path, const struct stat *stat, int type, str
     return remove(path);
 }
 
-void azurite_release(struct azurite *azurite) {
+void azurite_cleanup(struct azurite *azurite) {
     if (azurite->process.pid > 0) {
         azurite_stop(azurite);
-        process_release(&azurite->process);
+        process_cleanup(&azurite->process);
     }
     if (azurite->folder[0] != '\0') {
         nftw(azurite->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
@@ -192,7 +192,7 @@ static void send_fence(int port, const char *text) {
     int fd = raw_http_connect(port);
     raw_http_send(fd, text);
     raw_http_read(fd, &response, false);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(fd);
 }
 

@@ -59,7 +59,7 @@ void azurite_stop(struct azurite *azurite);
 void azurite_restart(struct azurite *azurite);
 
 /* Ends it and removes its folder. A zeroed struct azurite is fine. */
-void azurite_release(struct azurite *azurite);
+void azurite_cleanup(struct azurite *azurite);
 
 /*
  * Writes a connection string for its account at other ports of this machine: those of proxies in

@@ -54,7 +54,7 @@ void instance_stop(struct app *app);
 /* Sends a reservation; answers the call in hand. */
 int instance_send_reserve(const struct app *app, const char *product_id, int quantity);
 
-/* Reads the answer of a call in hand and ends the call. To be released (raw_response_release). */
+/* Reads the answer of a call in hand and ends the call. To be released (raw_response_cleanup). */
 struct raw_response instance_answer(int call);
 
 /* The same, checked: its status, and a text in its body. */

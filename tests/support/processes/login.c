@@ -206,7 +206,7 @@ void login_prepare(struct login *login, enum login_way way, bool automatic,
     }
 }
 
-void login_release(struct login *login) {
+void login_cleanup(struct login *login) {
     if (login->server == NULL) {
         return;
     }

@@ -62,7 +62,7 @@ struct login {
  */
 void login_prepare(struct login *login, enum login_way way, bool automatic,
                    const struct azurite *azurite, const struct certificates *certificates);
-void login_release(struct login *login);
+void login_cleanup(struct login *login);
 
 /* Adds "Name=value" to the app's settings. */
 void login_add_setting(struct login *login, const char *setting);

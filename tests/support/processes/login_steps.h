@@ -26,13 +26,13 @@ static inline void start_storage(void) {
 }
 
 static inline void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static inline void tear_down(void) {
-    app_release(&app);
-    login_release(&login);
+    app_cleanup(&app);
+    login_cleanup(&login);
 }
 
 static inline void prepare(enum login_way way) {

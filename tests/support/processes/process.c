@@ -158,7 +158,7 @@ int process_stop(struct process *process, int signal, int64_t timeout_ms) {
     return process->exit_code;
 }
 
-void process_release(struct process *process) {
+void process_cleanup(struct process *process) {
     if (process->pid > 0) {
         process_stop(process, SIGKILL, 0);
         close(process->output_fd);

@@ -53,7 +53,7 @@ int process_wait(struct process *process, int64_t timeout_ms);
 int process_stop(struct process *process, int signal, int64_t timeout_ms);
 
 /* Ends it by force if it runs, and forgets its output. A zeroed struct process is fine. */
-void process_release(struct process *process);
+void process_cleanup(struct process *process);
 
 /* How many bytes of output there are: what comes later can be read with it. */
 size_t process_output_length(const struct process *process);

@@ -343,8 +343,8 @@ static bool serve_one(struct fault_connection *connection) {
         choose_rule(&exchange);
         open = carry_out(&exchange);
     }
-    http_stream_message_release(&exchange.request);
-    http_stream_message_release(&exchange.answer);
+    http_stream_message_cleanup(&exchange.request);
+    http_stream_message_cleanup(&exchange.answer);
     set_busy(connection, false);
     return open;
 }
@@ -356,8 +356,8 @@ static void *connection_main(void *context) {
     }
     set_fd(connection, &connection->client, -1);
     set_fd(connection, &connection->upstream, -1);
-    http_stream_release(&connection->client);
-    http_stream_release(&connection->upstream);
+    http_stream_cleanup(&connection->client);
+    http_stream_cleanup(&connection->upstream);
     pthread_mutex_lock(&hub->lock);
     connection->ended = true;
     pthread_mutex_unlock(&hub->lock);

@@ -119,7 +119,7 @@ void fault_proxy_free(struct fault_proxy *proxy) {
     pthread_mutex_unlock(&proxy->hub.lock);
     reap(proxy, true);
     close(proxy->listen_fd);
-    fault_rules_release(&proxy->hub.rules);
+    fault_rules_cleanup(&proxy->hub.rules);
     pthread_cond_destroy(&proxy->hub.changed);
     pthread_mutex_destroy(&proxy->hub.lock);
     free(proxy);

@@ -27,10 +27,10 @@ struct http_stream_message {
 };
 
 void http_stream_init(struct http_stream *stream);
-void http_stream_release(struct http_stream *stream);
+void http_stream_cleanup(struct http_stream *stream);
 
 void http_stream_message_init(struct http_stream_message *message);
-void http_stream_message_release(struct http_stream_message *message);
+void http_stream_message_cleanup(struct http_stream_message *message);
 
 /*
  * Waits for the first byte of the next message. False: the other side has gone, here as in all

@@ -57,12 +57,12 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    host_config_release(&config);
+    host_config_cleanup(&config);
     temp_folder_remove(&folder);
 }
 
 static void load(void) {
-    host_config_release(&config);
+    host_config_cleanup(&config);
     enum status status = host_config_load(&config, folder.path, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }

@@ -49,7 +49,7 @@ static void tear_down(void) {
     for (int i = 0; i < crowd_count; i++) {
         close(crowd[i]);
     }
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     echo_server_stop(server);
 }
 

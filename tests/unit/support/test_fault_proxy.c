@@ -44,7 +44,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     close(client);
     fault_proxy_free(proxy);
     http_fake_free(server);
@@ -485,7 +485,7 @@ static void *ask_often(void *context) {
             fd = raw_http_connect(fault_proxy_port(proxy));
         }
     }
-    raw_response_release(&got);
+    raw_response_cleanup(&got);
     close(fd);
     return NULL;
 }

@@ -36,7 +36,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    checker_report_release(&report);
+    checker_report_cleanup(&report);
 }
 
 /* ---- what was asked and answered ---- */
