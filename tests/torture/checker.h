@@ -52,7 +52,7 @@
     X(LOST,        "a reservation is there until it is released or expires") \
     X(FOREIGN,     "nothing is there that nobody asked for, or that was refused") \
     X(STORE,       "what is stored adds up, and is the latest version") \
-    X(LEASE,       "what is committed is committed under a lease") /* found by the caller, as the next is */ \
+    X(LEASE,       "what is committed is committed under a lease") \
     X(RETURN,      "stock that was lost does not come back by itself")
 /* clang-format on */
 

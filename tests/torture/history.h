@@ -41,8 +41,7 @@
     X(NOT_DONE, "not done") /* not decided: no lease, or lost. Nothing was changed */ \
     X(REUSED,   "key reused") /* 422: its key was used for another request. Nothing was changed */ \
     X(UNKNOWN,  "unknown")  /* 503, or no answer: once or not at all, now or later */ \
-    /* an answer that the API does not give to such a request; what happened is unknown */
-    X(WRONG,    "wrong")
+    X(WRONG,    "wrong")    /* not an answer of the API's; what happened is unknown */
 /* clang-format on */
 
 enum history_kind {
@@ -55,9 +54,9 @@ enum history_outcome {
 };
 
 #define HISTORY_NEVER INT64_MAX
-#define HISTORY_RESIDENT \
-/* the customer of reservations that are there before a run, and stay: they are only counted */
-"resident" enum { HISTORY_NAME_BYTES = 40 };
+/* The customer of reservations that are there before a run, and stay. They are only counted. */
+#define HISTORY_RESIDENT "resident"
+enum { HISTORY_NAME_BYTES = 40 };
 
 struct history_reservation {
     char id[UUID_TEXT_BYTES];
