@@ -1,6 +1,6 @@
 /*
- * A caller's request, in two shapes: proxied as it is, and wrapped into an invocation's payload by the
- * development host. Both find the same route, and get the same answer.
+ * A caller's request, in two shapes: proxied as it is, and wrapped into an invocation's payload by
+ * the development host. Both find the same route, and get the same answer.
  */
 #include <stdarg.h>
 #include <string.h>

@@ -31,8 +31,8 @@ bool stub_service_is_product_id(const char *text) {
 }
 
 /*
- * 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that continue
- * a character are not counted.
+ * 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that
+ * continue a character are not counted.
  */
 static bool is_customer_id(const char *text) {
     int count = 0;

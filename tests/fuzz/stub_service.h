@@ -1,11 +1,11 @@
 /*
- * stub_service.h - the inventory service without leases and storage, for targets that send requests to
- * the functions. It sees what has passed the checks, and holds it against the specification.
+ * stub_service.h - the inventory service without leases and storage, for targets that send requests
+ * to the functions. It sees what has passed the checks, and holds it against the specification.
  *
- * How a stub takes its place: stub_X.c defines __wrap_NAME, and the linker sends every call of NAME in
- * a fuzz target there (see fuzz_wraps in the Makefile). A function of the service that has no stub is
- * the real one. It gets no service here and crashes, so a new one that functions/ calls wants a
- * __wrap_ function in stub_service.c.
+ * How a stub takes its place: stub_X.c defines __wrap_NAME, and the linker sends every call of NAME
+ * in a fuzz target there (see fuzz_wraps in the Makefile). A function of the service that has no
+ * stub is the real one. It gets no service here and crashes, so a new one that functions/ calls
+ * wants a __wrap_ function in stub_service.c.
  *
  * Threads: one.
  */
@@ -34,8 +34,8 @@ int stub_service_calls(void);
 bool stub_service_is_product_id(const char *text);
 
 /*
- * Calls dispatch_request with the app's functions, which must answer once. Adds to `response`, which
- * is initialized.
+ * Calls dispatch_request with the app's functions, which must answer once. Adds to `response`,
+ * which is initialized.
  */
 void stub_service_dispatch(struct dispatch *dispatch, const struct http_request *request,
                            struct http_response *response);
