@@ -311,11 +311,13 @@ $(filter %/test_wiped_memory,$(test_programs)): libs += -Wl,--wrap=crypto_wipe
 # There a test decides whether a program can be killed.
 $(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 
-# A target that asks for one of the stubs in libfuzz.a has it in place of the part of that name: so these come first.
+# Each function __wrap_NAME of tests/fuzz/stub_*.c is called in place of NAME.
+fuzz_wraps = $(patsubst __wrap_%,-Wl$(comma)--wrap=%,$(sort $(shell grep -ohE '__wrap_[a-z_]+' tests/fuzz/stub_*.c)))
+comma := ,
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)
 	@mkdir -p $(@D)
 	@echo '  link     $@'
-	@$(CC) $(link_flags) -o $@ $< $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib) $(libs) $(leasectl_libs)
+	@$(CC) $(link_flags) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(libs) $(leasectl_libs) $(fuzz_wraps)
 
 # There stub_*.c stand in the place of the handler's parts of that name, and so they come first. simulated_memory.c stands in
 # that of malloc, and simulated_transitions.c counts what it stands in front of.

@@ -58,7 +58,7 @@ void request_refuse_size(struct http_response *response) {
 
 bool request_check_product_id(const struct function_request *request,
                               struct http_response *response) {
-    if (!inventory_is_product_id(request->product_id)) {
+    if (!inventory_is_product_id(function_request_param(request, "productId"))) {
         api_answer_error(response, 400, "InvalidProductId",
                          "A product id is " PRODUCT_ID_ALLOWED ".");
         return false;

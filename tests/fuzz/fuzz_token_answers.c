@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "fuzz/stub_loop.h"
 #include "fuzz/stub_transport.h"
 #include "identity/token_answer.h"
 #include "identity/token_source.h"
@@ -127,7 +128,7 @@ static void check_source(struct token_source *source) {
                                        .http = stub_transport_client(),
                                        .random = random_system()}};
     begin(&fetch.token);
-    stub_transport_run(start_fetch, &fetch);
+    stub_loop_run(start_fetch, &fetch);
     REQUIRE(fetch.ends == 1);
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "functions/function.h"
+#include "functions/function_table.h"
 
 enum {
     LEAST_DOWN_US = 10 * 1000,

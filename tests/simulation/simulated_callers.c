@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/http_inbound.h"
+
 enum {
     KEPT = 16, /* reservations, and requests with a key, that a caller remembers */
     MAX_BODY_BYTES = 512,

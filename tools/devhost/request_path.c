@@ -3,22 +3,10 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/percent.h"
 #include "base/utf8.h"
 
 enum { MAX_SEQUENCE_BYTES = 4 };
-
-static int hex_value(char c) {
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
-/* Returns the byte that is encoded at `at`, -1 if none is. */
-static int escaped_byte(const char *at, const char *end) {
-    if (end - at < 3 || at[0] != '%' || !isxdigit((unsigned char)at[1]) ||
-        !isxdigit((unsigned char)at[2])) {
-        return -1;
-    }
-    return hex_value(at[1]) * 16 + hex_value(at[2]);
-}
 
 /*
  * Decodes the one character that is encoded at `at` into `out`. Returns its bytes, 0 if there is
@@ -26,7 +14,7 @@ static int escaped_byte(const char *at, const char *end) {
  */
 static size_t escaped_character(const char *at, const char *end, char out[MAX_SEQUENCE_BYTES]) {
     size_t count = 0;
-    for (int byte; count < MAX_SEQUENCE_BYTES && (byte = escaped_byte(at + 3 * count, end)) >= 0;) {
+    for (int byte; count < MAX_SEQUENCE_BYTES && (byte = percent_byte(at + 3 * count, end)) >= 0;) {
         out[count++] = (char)byte;
     }
     uint32_t code_point;
@@ -105,7 +93,7 @@ static void append_without_dots(struct strbuf *out, const char *path) {
 
 static bool has_nul(const char *path, const char *end) {
     for (; path < end; path++) {
-        if (escaped_byte(path, end) == 0) {
+        if (percent_byte(path, end) == 0) {
             return true;
         }
     }
@@ -132,7 +120,7 @@ bool request_path_canonical(struct strbuf *out, const char *path, size_t length)
 static void append_component(struct strbuf *out, const char *at, const char *end,
                              const char *also) {
     while (at < end) {
-        bool is_escape = escaped_byte(at, end) >= 0;
+        bool is_escape = percent_byte(at, end) >= 0;
         if (is_escape || strchr(also, *at) != NULL) {
             strbuf_append(out, at, is_escape ? 3 : 1);
         } else {
@@ -178,7 +166,7 @@ void request_path_proxied_query(struct strbuf *out, const char *query) {
             strbuf_append(out, bytes, 1);
         } else if (count > 1) {
             append_encoded(out, bytes, count);
-        } else if (count == 1 || escaped_byte(query, end) >= 0) {
+        } else if (count == 1 || percent_byte(query, end) >= 0) {
             strbuf_append(out, query, 3);
             count = 1;
         } else {

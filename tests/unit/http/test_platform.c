@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "functions/dispatch.h"
+#include "functions/function_table.h"
+#include "http/http_inbound.h"
+#include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_store_blob.h"
 #include "support/fakes/random_seeded.h"

@@ -1,0 +1,6 @@
+#include "functions/function_table.h"
+
+#define HTTP_ROW(name, method, route, handler) {name, method, route, &(handler)},
+#define TIMER_ROW(name, schedule, handler) {name, NULL, NULL, &(handler)},
+
+const struct function function_table[] = {FUNCTION_TABLE(HTTP_ROW, TIMER_ROW){0}};
