@@ -7,8 +7,10 @@
 
 #include "base/crypto.h"
 #include "base/hex.h"
+#include "base/http_message.h"
 #include "http/http_client.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "support/processes/check_main.h"
 
 /* One file of tests/data/signing, whose README.md says what is in it. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strbuf.h"
 #include "support/processes/check_main.h"
 
 enum { MAX_BYTES = 1024 * 1024 };
