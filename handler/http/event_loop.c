@@ -65,8 +65,9 @@ static struct loop_timer *first_timer(const struct event_loop *loop) {
 }
 
 /*
- * Fires at most as many timers as are set now. A timer that a callback sets fires in the next round,
- * even if it is due already. So a timer that sets itself again cannot keep a round from ending.
+ * Fires at most as many timers as are set now. A timer that a callback sets fires in the next
+ * round, even if it is due already. So a timer that sets itself again cannot keep a round from
+ * ending.
  */
 static void fire_timers(struct event_loop *loop) {
     struct loop_timer *timer = first_timer(loop);
@@ -94,9 +95,9 @@ static struct timespec boottime_in(int64_t delay_ms) {
 /*
  * Sets the alarm to the first timer. Returns true, and sets nothing, if that timer is due already.
  *
- * An alarm that is set to an earlier time stays: its timer has been stopped since, mostly the timeout
- * of a request that was answered. Waking once for nothing is cheaper than setting the alarm anew after
- * each request.
+ * An alarm that is set to an earlier time stays: its timer has been stopped since, mostly the
+ * timeout of a request that was answered. Waking once for nothing is cheaper than setting the alarm
+ * anew after each request.
  */
 static bool set_alarm(struct event_loop *loop) {
     const struct loop_timer *timer = first_timer(loop);

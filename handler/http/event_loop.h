@@ -6,8 +6,9 @@
  *
  * Order    Each round runs the posted tasks, then the timers that are due, then the callbacks of
  *          descriptors. Whatever these post runs in the next round, before the loop sleeps again.
- * Time     Timers are due on the clock that was given. The loop sleeps on CLOCK_BOOTTIME, which counts
- *          suspended time. Timers that fell due while the machine was suspended fire on waking.
+ * Time     Timers are due on the clock that was given. The loop sleeps on CLOCK_BOOTTIME, which
+ *          counts suspended time. Timers that fell due while the machine was suspended fire on
+ *          waking.
  * Threads  event_loop_post and event_loop_is_current may be called from any thread. Everything else
  *          belongs to the loop's thread, but may also be called before start and after stop.
  */
@@ -23,7 +24,7 @@
 
 struct event_loop;
 
-/* A function to run once on the loop's thread. It lives in its owner, and is queued until it runs. */
+/* A function to run once on the loop's thread. It lives in its owner, and is queued until then. */
 struct loop_task {
     struct loop_task *next; /* the loop's own */
     void (*run)(void *context);
@@ -49,8 +50,8 @@ enum loop_events {
     LOOP_FAILED = 1 << 3,
 
     /*
-     * Only for watching: reports changes, not states. The callback must read or write until it would
-     * block, as it is not called again for what it leaves.
+     * Only for watching: reports changes, not states. The callback must read or write until it
+     * would block, as it is not called again for what it leaves.
      */
     LOOP_EDGE_TRIGGERED = 1 << 4,
 };
@@ -101,8 +102,8 @@ bool event_loop_watch(struct event_loop *loop, struct loop_source *source,
 
 /*
  * Stops watching; call it before the descriptor is closed. Events that this round has already
- * collected for the source are dropped, so it may be freed at once. Does nothing to a source that is
- * not watched.
+ * collected for the source are dropped, so it may be freed at once. Does nothing to a source that
+ * is not watched.
  */
 void event_loop_unwatch(struct event_loop *loop, struct loop_source *source);
 

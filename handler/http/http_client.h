@@ -8,8 +8,8 @@
  *              exchange   a call under way. It lives in its owner until it is answered or abandoned
  *              sent_ms    the clock before the network got the call, so nothing reached the server
  *                         earlier
- * Rules        Each exchange is answered once, on the loop's thread, never inside start. An abandoned
- *              exchange is not answered.
+ * Rules        Each exchange is answered once, on the loop's thread, never inside start. An
+ *              abandoned exchange is not answered.
  */
 #ifndef HTTP_HTTP_CLIENT_H
 #define HTTP_HTTP_CLIENT_H
@@ -46,15 +46,15 @@ struct http_reply {
 void http_reply_init(struct http_reply *reply);
 
 /*
- * Both empty a reply and overwrite its content, which may be a token. _clear keeps the memory for the
- * next reply, unless that is a lot.
+ * Both empty a reply and overwrite its content, which may be a token. _clear keeps the memory for
+ * the next reply, unless that is a lot.
  */
 void http_reply_clear(struct http_reply *reply);
 void http_reply_cleanup(struct http_reply *reply);
 
 /*
- * How a call ended. Any HTTP answer is STATUS_OK, whatever its status code. `reply` is NULL for every
- * other status. It is borrowed. To keep it, copy the struct and initialize the original anew.
+ * How a call ended. Any HTTP answer is STATUS_OK, whatever its status code. `reply` is NULL for
+ * every other status. It is borrowed. To keep it, copy the struct and initialize the original anew.
  *
  * STATUS_UNAVAILABLE   DNS, connection, TLS, timeout, or an answer cut short: the server may or may
  *                      not have acted

@@ -1,9 +1,9 @@
 /*
  * http_inbound.h - a request that the server has received, and its response.
  *
- * Rules   The server calls its handler once for each request, on the loop's thread. The handler must
- *         not block. It fills in the response and then calls http_inbound_answer once, on the same
- *         thread, before it returns or later.
+ * Rules   The server calls its handler once for each request, on the loop's thread. The handler
+ *         must not block. It fills in the response and then calls http_inbound_answer once, on the
+ *         same thread, before it returns or later.
  *         Until then the request and the response stay in place, even if the client disconnects.
  *         Afterwards both belong to the server, and may be freed.
  *         In between another thread may work on them, as long as only one thread does at a time.

@@ -75,8 +75,8 @@ static enum status obtain_call(struct http_transport *transport, struct transpor
 /* ---- answers ---- */
 
 /*
- * Answers the exchange of a call that is not in libcurl's hands, and recycles the call. `detail` says
- * what went wrong; it is not read for STATUS_OK.
+ * Answers the exchange of a call that is not in libcurl's hands, and recycles the call. `detail`
+ * says what went wrong; it is not read for STATUS_OK.
  */
 static void answer_call(struct http_transport *transport, struct transport_call *call,
                         enum status status, const char *detail) {
@@ -184,8 +184,8 @@ static void on_timeout(void *context) {
 /* ---- starting ---- */
 
 /*
- * Returns why libcurl refused a call. After it has failed to watch a socket it aborts all open calls,
- * and refuses new ones until they have ended.
+ * Returns why libcurl refused a call. After it has failed to watch a socket it aborts all open
+ * calls, and refuses new ones until they have ended.
  */
 static enum status status_of_refusal(CURLMcode code) {
     if (code == CURLM_ABORTED_BY_CALLBACK) {

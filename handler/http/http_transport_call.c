@@ -16,8 +16,8 @@ enum {
 /* ---- libcurl's callbacks while the call runs ---- */
 
 /*
- * Notes why a callback makes libcurl stop. libcurl then writes a general message into `curl_message`,
- * which is not shown.
+ * Notes why a callback makes libcurl stop. libcurl then writes a general message into
+ * `curl_message`, which is not shown.
  */
 static void call_stop(struct transport_call *call, enum status status, const char *reason) {
     call->stop_status = status;
@@ -81,7 +81,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *user) {
 /*
  * libcurl calls this each time before it sends the request. The second time is a repeat of its own,
  * after a kept connection died without a byte of an answer (Curl_retry_request). It is not allowed:
- * the server may have acted on the first request, and a repeated transaction fails on its own success.
+ * the server may have acted on the first request, and a repeated transaction fails on its own
+ * success.
  *
  * A call that has waited for a free connection until its timeout is stopped here, too.
  */
@@ -139,7 +140,7 @@ static CURLcode set_connection(CURL *easy, struct transport_sockets *sockets, co
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L));
-    /* Otherwise ending a call during its DNS look-up would block the loop until the look-up ends. */
+    /* Otherwise ending a call during its DNS look-up would block the loop until that ends. */
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket));
     keep_first(&code, curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, sockets));
@@ -267,8 +268,8 @@ static bool begins_with(const char *text, const char *prefix) {
 }
 
 /*
- * Returns the length of a URL's "http://host:port". Returns 0 if no path follows, or a path that may
- * not be sent unchanged.
+ * Returns the length of a URL's "http://host:port". Returns 0 if no path follows, or a path that
+ * may not be sent unchanged.
  */
 static size_t origin_length(const char *url) {
     size_t scheme = begins_with(url, "http://")    ? strlen("http://")
@@ -288,8 +289,9 @@ static size_t origin_length(const char *url) {
 }
 
 /*
- * Sets `call->origin` to the first `length` bytes of a URL (> 0). Most calls are reused for the same
- * host, and then nothing changes. Returns false if libcurl rejects the origin, or has no memory.
+ * Sets `call->origin` to the first `length` bytes of a URL (> 0). Most calls are reused for the
+ * same host, and then nothing changes. Returns false if libcurl rejects the origin, or has no
+ * memory.
  */
 static bool set_origin(struct transport_call *call, const char *url, size_t length) {
     struct strbuf *text = &call->origin_text;
@@ -308,8 +310,8 @@ static bool set_origin(struct transport_call *call, const char *url, size_t leng
 
 /*
  * libcurl would parse the URL for each request and assemble it again. Instead it gets the origin,
- * which is parsed once, and the rest as the request's target. A URL that cannot be split in this way
- * goes to libcurl whole, which decides whether to accept it.
+ * which is parsed once, and the rest as the request's target. A URL that cannot be split in this
+ * way goes to libcurl whole, which decides whether to accept it.
  */
 static CURLcode set_url(struct transport_call *call, const char *url) {
     size_t length = origin_length(url);

@@ -1,6 +1,6 @@
 /*
- * http_transport_call.h - one HTTP call as libcurl sees it: what is sent, what came back, and why it
- * was stopped.
+ * http_transport_call.h - one HTTP call as libcurl sees it: what is sent, what came back, and why
+ * it was stopped.
  *
  * A part of http_transport, for nobody else. A call is reused for the next request. Its easy handle
  * keeps the options that never change, and its buffers keep their memory.

@@ -77,8 +77,8 @@ static bool sockets_grow(struct transport_sockets *sockets, int fd) {
 }
 
 /*
- * Returns the entry of a descriptor; NULL: no memory. Each is allocated on its own, because the loop
- * keeps its address.
+ * Returns the entry of a descriptor; NULL: no memory. Each is allocated on its own, because the
+ * loop keeps its address.
  */
 static struct watched_socket *socket_at(struct transport_sockets *sockets, int fd) {
     if (!sockets_grow(sockets, fd)) {
@@ -99,12 +99,12 @@ static struct watched_socket *socket_at(struct transport_sockets *sockets, int f
 /*
  * libcurl says what it waits for on a socket.
  *
- * After each answer it loses interest in a kept connection, and regains it with the next request. The
- * loop keeps watching such a socket, which saves two system calls for each request. If the server
- * closes it meanwhile, on_ready stops watching.
+ * After each answer it loses interest in a kept connection, and regains it with the next request.
+ * The loop keeps watching such a socket, which saves two system calls for each request. If the
+ * server closes it meanwhile, on_ready stops watching.
  *
- * libcurl also opens sockets of its own, a pair for each DNS look-up, and closes them without notice.
- * The next connection may get such a number. So the loop forgets such a socket at once.
+ * libcurl also opens sockets of its own, a pair for each DNS look-up, and closes them without
+ * notice. The next connection may get such a number. So the loop forgets such a socket at once.
  */
 static int on_interest(CURL *easy, curl_socket_t fd, int what, void *context, void *unused) {
     (void)easy, (void)unused;

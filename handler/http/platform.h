@@ -2,16 +2,16 @@
  * platform.h - the only way to the outside: time, timers, the network and random numbers.
  *
  * Whoever starts the program makes a platform and hands it down; for the library that is
- * lease/leasehold.c. Code below wiring/ reads the time, waits, sends and draws random numbers through
- * it alone. tools/check-symbols.sh enforces that. Two files bypass it: file_read.c reads files on
- * threads of its own, and token_source_cli.c runs az.
+ * lease/leasehold.c. Code below wiring/ reads the time, waits, sends and draws random numbers
+ * through it alone. tools/check-symbols.sh enforces that. Two files bypass it: file_read.c reads
+ * files on threads of its own, and token_source_cli.c runs az.
  *
  * Nothing is global but the log. So a test can replace the outside with virtual time, a simulated
  * network and a seed, and can run several instances side by side.
  *
  * Ownership  A platform and all that it names are borrowed. The borrower keeps the pointer.
- * Threads    A platform does not change. Timers belong to the loop's thread; the other parts document
- *            their own threads.
+ * Threads    A platform does not change. Timers belong to the loop's thread; the other parts
+ *            document their own threads.
  */
 #ifndef HTTP_PLATFORM_H
 #define HTTP_PLATFORM_H

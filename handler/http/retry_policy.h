@@ -1,8 +1,8 @@
 /*
  * retry_policy.h - whether a failed request may be tried again, and when.
  *
- * It has exponential backoff with jitter, Retry-After, and one deadline over all attempts. Pure: time
- * and random numbers are passed in.
+ * It has exponential backoff with jitter, Retry-After, and one deadline over all attempts. Pure:
+ * time and random numbers are passed in.
  *
  * Vocabulary   attempt     one HTTP call
  *              in doubt    an earlier attempt was sent and never answered, so the server may have
@@ -20,12 +20,12 @@ struct retry_policy {
 };
 
 /*
- * Returns how long to wait after failed attempt number `attempt` (1, 2, ...), in milliseconds. Returns
- * -1 if the wait would reach `deadline_ms`.
+ * Returns how long to wait after failed attempt number `attempt` (1, 2, ...), in milliseconds.
+ * Returns -1 if the wait would reach `deadline_ms`.
  *
- * The backoff is first_backoff_ms and doubles with each attempt, up to max_backoff_ms. Half of it is
- * fixed. The other half is scaled by `random` (0 to 1), so that clients that failed together do not
- * return together. `retry_after_ms` is a lower bound; 0: none.
+ * The backoff is first_backoff_ms and doubles with each attempt, up to max_backoff_ms. Half of it
+ * is fixed. The other half is scaled by `random` (0 to 1), so that clients that failed together do
+ * not return together. `retry_after_ms` is a lower bound; 0: none.
  */
 int64_t retry_policy_delay_ms(const struct retry_policy *policy, int attempt, int retry_after_ms,
                               double random, int64_t now_ms, int64_t deadline_ms);
@@ -62,8 +62,8 @@ struct retry_decision {
 };
 
 /*
- * Decides what follows a failed attempt, and counts the attempt in `state`. `retry_after_ms` is what
- * the server asked for; 0: nothing. `random` is from 0 to 1.
+ * Decides what follows a failed attempt, and counts the attempt in `state`. `retry_after_ms` is
+ * what the server asked for; 0: nothing. `random` is from 0 to 1.
  */
 struct retry_decision retry_policy_decide(struct retry_state *state, enum attempt_outcome outcome,
                                           int retry_after_ms, double random, int64_t now_ms);
@@ -72,8 +72,8 @@ struct retry_decision retry_policy_decide(struct retry_state *state, enum attemp
 bool retry_policy_is_transient(int http_status);
 
 /*
- * Reads a Retry-After header: seconds, or an HTTP date, which is compared with `wall_ms`. Returns at
- * most an hour. Returns 0 for NULL, for a date in the past, and for any other text.
+ * Reads a Retry-After header: seconds, or an HTTP date, which is compared with `wall_ms`. Returns
+ * at most an hour. Returns 0 for NULL, for a date in the past, and for any other text.
  */
 int retry_policy_parse_retry_after_ms(const char *value, int64_t wall_ms);
 

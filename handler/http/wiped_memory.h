@@ -1,13 +1,13 @@
 /*
  * wiped_memory.h - free and realloc that overwrite the memory that they release.
  *
- * They are for a library whose buffers hold our secrets. They belong to the same allocator as malloc,
- * calloc and strdup, so memory of malloc's may still be passed to free.
+ * They are for a library whose buffers hold our secrets. They belong to the same allocator as
+ * malloc, calloc and strdup, so memory of malloc's may still be passed to free.
  *
  * Rules    Overwriting costs a tenth of a whole request. So nothing is overwritten until somebody
- *          announces secrets. Credentials with tokens or a SAS announce them, because whoever reads a
- *          token or SAS can use it for hours. An account key needs no announcement: it never reaches
- *          libcurl. Its signatures do, but each is valid for one request and 15 minutes.
+ *          announces secrets. Credentials with tokens or a SAS announce them, because whoever reads
+ *          a token or SAS can use it for hours. An account key needs no announcement: it never
+ *          reaches libcurl. Its signatures do, but each is valid for one request and 15 minutes.
  */
 #ifndef HTTP_WIPED_MEMORY_H
 #define HTTP_WIPED_MEMORY_H

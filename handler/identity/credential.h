@@ -1,12 +1,13 @@
 /*
- * credential.h - proves to storage who sends a request. Each kind has a file: credential_shared_key.c,
- * credential_sas.c, token_cache.c.
+ * credential.h - proves to storage who sends a request. Each kind has a file:
+ * credential_shared_key.c, credential_sas.c, token_cache.c.
  *
  * Rules    authorize is called for every attempt, after x-ms-date and all other headers and query
- *          parameters are set. It adds its header or parameters to the attempt, never to the caller's
- *          request.
- *          It must not block, because leases are renewed on the same thread. A credential that needs a
- *          token fetches it in the background, and returns STATUS_UNAVAILABLE until it has one.
+ *          parameters are set. It adds its header or parameters to the attempt, never to the
+ *          caller's request.
+ *          It must not block, because leases are renewed on the same thread. A credential that
+ *          needs a token fetches it in the background, and returns STATUS_UNAVAILABLE until it has
+ *          one.
  * Threads  The loop's.
  */
 #ifndef IDENTITY_CREDENTIAL_H
@@ -28,8 +29,8 @@ struct credential_request {
     const char *method;
 
     /*
-     * The URL's path as sent: percent-encoded, with the account's own path where Azurite has one. It
-     * points into `url`, so no NUL ends it, and appending to `url` invalidates it.
+     * The URL's path as sent: percent-encoded, with the account's own path where Azurite has one.
+     * It points into `url`, so no NUL ends it, and appending to `url` invalidates it.
      */
     const char *path;
     size_t path_length;
@@ -51,10 +52,10 @@ struct credential {
                              struct error *err);
 
     /*
-     * Says that storage has rejected the token of `token_generation`. Returns true if another attempt
-     * may succeed. If `is_authenticated`, storage has recognized the caller, who may not do what the
-     * request asks for. Other requests may still succeed with that token, so it stays in use until the
-     * next one is there. Otherwise it is dropped. NULL: another attempt never helps.
+     * Says that storage has rejected the token of `token_generation`. Returns true if another
+     * attempt may succeed. If `is_authenticated`, storage has recognized the caller, who may not do
+     * what the request asks for. Other requests may still succeed with that token, so it stays in
+     * use until the next one is there. Otherwise it is dropped. NULL: another attempt never helps.
      */
     bool (*on_rejected)(struct credential *credential, unsigned token_generation,
                         bool is_authenticated);
@@ -73,9 +74,9 @@ struct credential_sas {
 };
 
 /*
- * Signs with the account's key ("Authorize with Shared Key"). Borrows the account and copies the key.
- * White space in x-ms- headers is sent as it is signed: none at the ends, and one space between words,
- * except inside quotes.
+ * Signs with the account's key ("Authorize with Shared Key"). Borrows the account and copies the
+ * key. White space in x-ms- headers is sent as it is signed: none at the ends, and one space
+ * between words, except inside quotes.
  * STATUS_INTERNAL: OpenSSL rejected the key, or had no memory; there is nothing to clean up
  */
 enum status credential_shared_key_init(struct credential_shared_key *credential,
@@ -89,9 +90,9 @@ void credential_shared_key_cleanup(struct credential_shared_key *credential);
 void credential_sas_init(struct credential_sas *credential, const struct storage_account *account);
 
 /*
- * Appends the string to sign. A failure is remembered by `out`. Source: "Authorize with Shared Key".
- * For blobs it has the form of version 2015-02-21 and later: an empty Content-Length for no body. For
- * tables its Date is the value of x-ms-date.
+ * Appends the string to sign. A failure is remembered by `out`. Source: "Authorize with Shared
+ * Key". For blobs it has the form of version 2015-02-21 and later: an empty Content-Length for no
+ * body. For tables its Date is the value of x-ms-date.
  */
 void credential_shared_key_string_to_sign(const struct storage_account *account,
                                           const struct credential_request *request,

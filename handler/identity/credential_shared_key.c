@@ -28,8 +28,8 @@ static void append_trimmed(struct strbuf *out, const char *text) {
 }
 
 /*
- * Returns true if folding would not change the text. It ignores quotes, and may return false for a text
- * with quotes that is folded.
+ * Returns true if folding would not change the text. It ignores quotes, and may return false for a
+ * text with quotes that is folded.
  */
 static bool is_folded(const char *text) {
     size_t length = strlen(text);
@@ -38,8 +38,8 @@ static bool is_folded(const char *text) {
 }
 
 /*
- * Appends a header value as storage signs it. White space at the ends is removed. White space inside is
- * replaced by one space, except inside quotes.
+ * Appends a header value as storage signs it. White space at the ends is removed. White space
+ * inside is replaced by one space, except inside quotes.
  */
 static void append_folded(struct strbuf *out, const char *text) {
     if (is_folded(text)) {
@@ -82,9 +82,10 @@ static void append_header_line(struct strbuf *out, const struct http_headers *he
 }
 
 /*
- * Returns the sort order of a character in a header name. The service sorts names by the rules of its
- * culture, not by byte: an underscore comes before digits and letters (Azure/azure-sdk-for-python issue
- * 10277). It also ignores hyphens. That makes no difference here, as metadata names are C# identifiers.
+ * Returns the sort order of a character in a header name. The service sorts names by the rules of
+ * its culture, not by byte. An underscore comes before digits and letters (issue 10277 of
+ * Azure/azure-sdk-for-python). Hyphens are ignored. That makes no difference here, as metadata
+ * names are C# identifiers.
  */
 static int sort_weight(char c) {
     return c == '_' ? 1 : tolower((unsigned char)c);
@@ -98,7 +99,7 @@ static int compare_header_names(const char *a, const char *b) {
     return sort_weight(*a) - sort_weight(*b);
 }
 
-/* Query parameters sort by byte: first their lower-case names ("ASCII order"), then their values. */
+/* Query parameters sort by byte: by lower-case name ("ASCII order"), then by value. */
 static int compare_parameters(const struct http_header *a, const struct http_header *b) {
     int order = strcasecmp(a->name, b->name);
     return order != 0 ? order : strcmp(a->value, b->value);
@@ -244,7 +245,7 @@ static enum status fold_headers(struct http_headers *headers) {
     return status;
 }
 
-/* Signs `text`, and adds the signature to the request. Afterwards `text` holds the header's value. */
+/* Signs `text`, adds the signature to the request, and leaves the header's value in `text`. */
 static enum status add_signature(struct credential_shared_key *credential, struct strbuf *text,
                                  struct credential_request *request) {
     unsigned char mac[SHA256_BYTES];

@@ -102,8 +102,8 @@ static const char *host_mistake(const char *host, bool wants_blobs) {
 }
 
 /*
- * Returns what is wrong with the path. On this machine, for Azurite, the first segment is the account's
- * name. Otherwise there should be no path.
+ * Returns what is wrong with the path. On this machine, for Azurite, the first segment is the
+ * account's name. Otherwise there should be no path.
  */
 static const char *path_mistake(const struct address_parts *parts, bool wants_blobs) {
     const char *rest = parts->path;

@@ -9,14 +9,14 @@
 enum { ENDPOINT_SHOWN_BYTES = 160 };
 
 /*
- * Returns what is wrong with `address` as the endpoint of `service` ("blob" or "table"), or NULL. The
- * text is static and continues a sentence: "it is the address of tables, not of blobs".
+ * Returns what is wrong with `address` as the endpoint of `service` ("blob" or "table"), or NULL.
+ * The text is static and continues a sentence: "it is the address of tables, not of blobs".
  */
 const char *endpoint_check_mistake(const char *address, const char *service);
 
 /*
- * Writes the part of an address that messages may show: everything before its query. Of an address with
- * user info nothing is shown.
+ * Writes the part of an address that messages may show: everything before its query. Of an address
+ * with user info nothing is shown.
  */
 void endpoint_check_show(const char *address, char out[ENDPOINT_SHOWN_BYTES]);
 

@@ -86,8 +86,8 @@ static void reading_free(struct file_reading *reading) {
 }
 
 /*
- * Reads the file and posts the end. The post happens with the lock held: until an owner has abandoned the
- * reading, for which it needs the lock, it keeps the loop alive.
+ * Reads the file and posts the end. The post happens with the lock held: until an owner has
+ * abandoned the reading, for which it needs the lock, it keeps the loop alive.
  */
 static void *reading_main(void *context) {
     struct file_reading *reading = context;

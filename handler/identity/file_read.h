@@ -5,17 +5,18 @@
  *
  * Vocabulary  reading    the work of one thread: a path, and the text or error that came of it
  *             abandoned  said of a reading whose result nobody waits for any more
- * Rules       There is one reading at a time. A reading that takes too long goes on, and the next start
- *             waits for it instead of starting another. So a hanging share costs one thread. A struct
- *             file_read always reads the same path.
+ * Rules       There is one reading at a time. A reading that takes too long goes on, and the next
+ *             start waits for it instead of starting another. So a hanging share costs one thread.
+ *             A struct file_read always reads the same path.
  *             The text is overwritten after use.
- * Ownership   A struct file_read lives in its owner, zeroed at first. The owner must cancel it before it
- *             goes away and before the loop is stopped, even if no start waits, because a slow reading
- *             may still go on.
- *             A reading belongs to the loop's thread, which joins the reading's thread after that has
- *             posted its end. A reading that is abandoned earlier belongs to its own thread, which
- *             frees it and touches neither the loop nor the owner. A lock decides which case holds.
- *             So nothing is posted after cancel has returned, and cancel never waits for a read.
+ * Ownership   A struct file_read lives in its owner, zeroed at first. The owner must cancel it
+ *             before it goes away and before the loop is stopped, even if no start waits, because a
+ *             slow reading may still go on.
+ *             A reading belongs to the loop's thread, which joins the reading's thread after that
+ *             has posted its end. A reading that is abandoned earlier belongs to its own thread,
+ *             which frees it and touches neither the loop nor the owner. A lock decides which case
+ *             holds. So nothing is posted after cancel has returned, and cancel never waits for a
+ *             read.
  * Threads     The loop's.
  */
 #ifndef IDENTITY_FILE_READ_H
@@ -32,11 +33,11 @@ struct platform;
 struct strbuf;
 
 /*
- * How a read ended. `text` is NULL unless STATUS_OK. It may be changed, and is overwritten afterwards.
- * `err` names the file. The read may be started again in this call.
+ * How a read ended. `text` is NULL unless STATUS_OK. It may be changed, and is overwritten
+ * afterwards. `err` names the file. The read may be started again in this call.
  *
- * STATUS_UNAVAILABLE   the file cannot be read now, is not a regular file, is empty or too long, or the
- *                      timeout is over
+ * STATUS_UNAVAILABLE   the file cannot be read now, is not a regular file, is empty or too long, or
+ *                      the timeout is over
  * STATUS_CANCELLED, STATUS_NO_MEMORY
  */
 typedef void (*file_read_done)(void *context, enum status status, struct strbuf *text,
@@ -60,8 +61,8 @@ struct file_read {
 };
 
 /*
- * Starts a read. After STATUS_OK `done` is called once, never inside this call. After any other status
- * it is not called.
+ * Starts a read. After STATUS_OK `done` is called once, never inside this call. After any other
+ * status it is not called.
  * STATUS_NO_MEMORY, STATUS_NO_THREAD
  */
 enum status file_read_start(struct file_read *read, const struct platform *platform,

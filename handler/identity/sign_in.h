@@ -2,11 +2,12 @@
  * sign_in.h - chooses the credential that signs requests.
  *
  * It is the account's SAS or key, if there is one. Otherwise it is tokens, from the source that the
- * options name. SIGN_IN_AUTO tries sources in the order of DefaultAzureCredential in Azure's own SDKs:
- * service principal (their "environment"), workload identity, managed identity, developer's login.
+ * options name. SIGN_IN_AUTO tries sources in the order of DefaultAzureCredential in Azure's own
+ * SDKs: service principal (their "environment"), workload identity, managed identity, developer's
+ * login.
  *
- * Threads      start, stop and cleanup belong to a thread that is not the loop's. The credential belongs
- *              to the loop's thread.
+ * Threads      start, stop and cleanup belong to a thread that is not the loop's. The credential
+ *              belongs to the loop's thread.
  */
 #ifndef IDENTITY_SIGN_IN_H
 #define IDENTITY_SIGN_IN_H
@@ -58,8 +59,8 @@ struct sign_in {
 
 /*
  * Chooses the credential and logs the choice (Auto logs it with the first token). Starts fetching
- * tokens if the credential needs them. Everything is borrowed until cleanup. The options must hold what
- * their mode needs.
+ * tokens if the credential needs them. Everything is borrowed until cleanup. The options must hold
+ * what their mode needs.
  * STATUS_INTERNAL: OpenSSL rejected the key; there is nothing to clean up
  */
 enum status sign_in_start(struct sign_in *sign_in, const struct storage_account *account,

@@ -28,8 +28,8 @@ static size_t scheme_length(const char *text) {
 }
 
 /*
- * Returns the length of the host at the start of `text`: a name, an IPv4 address, or an IPv6 address in
- * brackets. 0: there is none.
+ * Returns the length of the host at the start of `text`: a name, an IPv4 address, or an IPv6
+ * address in brackets. 0: there is none.
  */
 static size_t host_length(const char *text) {
     if (text[0] != '[') {

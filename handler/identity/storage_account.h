@@ -1,8 +1,9 @@
 /*
- * storage_account.h - a storage account: its endpoints and how to sign in, from a connection string.
+ * storage_account.h - reads connection strings: an account's endpoints, and how to sign in.
  *
- * Source: "Configure Azure Storage connection strings" (AccountName, AccountKey, SharedAccessSignature,
- * DefaultEndpointsProtocol, EndpointSuffix, BlobEndpoint, TableEndpoint, UseDevelopmentStorage).
+ * Source: "Configure Azure Storage connection strings" (AccountName, AccountKey,
+ * SharedAccessSignature, DefaultEndpointsProtocol, EndpointSuffix, BlobEndpoint, TableEndpoint,
+ * UseDevelopmentStorage).
  *
  * Ownership  Plain data. storage_account_wipe overwrites the secrets in it.
  */
@@ -37,16 +38,16 @@ struct storage_account {
 
 /*
  * Reads a connection string. It must have an account key, a SAS, or UseDevelopmentStorage=true. The
- * last is Azurite's well-known account on 127.0.0.1:10000 and 10002; DevelopmentStorageProxyUri changes
- * the host. Names are case-insensitive. White space around parts, and settings of other services, are
- * ignored.
+ * last is Azurite's well-known account on 127.0.0.1:10000 and 10002; DevelopmentStorageProxyUri
+ * changes the host. Names are case-insensitive. White space around parts, and settings of other
+ * services, are ignored.
  *
- * An endpoint that is not given follows from AccountName. The table endpoint may also follow from the
- * blob endpoint. An http endpoint is rejected unless it is this machine (storage_endpoint_is_private).
- * A table endpoint that was not given and would be http stays "".
+ * An endpoint that is not given follows from AccountName. The table endpoint may also follow from
+ * the blob endpoint. An http endpoint is rejected unless it is this machine
+ * (storage_endpoint_is_private). A table endpoint that was not given and would be http stays "".
  *
- * STATUS_INVALID_ARGUMENT   the string does not sign in anywhere. The message says what is missing or
- *                           wrong, and never repeats a key or signature
+ * STATUS_INVALID_ARGUMENT   the string does not sign in anywhere. The message says what is missing
+ *                           or wrong, and never repeats a key or signature
  * STATUS_NO_MEMORY
  */
 enum status storage_account_parse(const char *connection_string, struct storage_account *out,
@@ -67,8 +68,8 @@ enum status storage_endpoint_parse(const char *text, char out[STORAGE_ENDPOINT_B
 bool storage_endpoint_for_tables(const char *blob_endpoint, char out[STORAGE_ENDPOINT_BYTES]);
 
 /*
- * Whether nobody on the way can read requests to this URL. True for https, and for http to this machine
- * (localhost, 127.0.0.0/8, [::1]).
+ * Whether nobody on the way can read requests to this URL. True for https, and for http to this
+ * machine (localhost, 127.0.0.0/8, [::1]).
  */
 bool storage_endpoint_is_private(const char *url);
 

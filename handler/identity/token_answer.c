@@ -36,7 +36,7 @@ static const char *token_mistake(const char *text) {
     return NULL;
 }
 
-/* Fills `out` with a token that lasts `lifetime_s` seconds from `at`. `refresh_in_s` 0: not given. */
+/* Fills `out` with a token that lasts `lifetime_s` from `at`. `refresh_in_s` is 0 if not given. */
 static enum status fill_token(const char *text, int64_t lifetime_s, int64_t refresh_in_s,
                               const struct token_moment *at, struct token *out, struct error *err) {
     const char *mistake = token_mistake(text);
@@ -99,8 +99,8 @@ static int64_t seconds_until(int64_t date_s, const struct token_moment *at) {
 
 /*
  * Returns the shorter of the two lifetimes that an answer gives. IMDS caches tokens, and counts
- * expires_in from the time of issue, not from its answer. Impossible values are ignored. They come from
- * clocks that differ, or from an unknown form of date, and the token itself may be good.
+ * expires_in from the time of issue, not from its answer. Impossible values are ignored. They come
+ * from clocks that differ, or from an unknown form of date, and the token itself may be good.
  */
 static int64_t read_lifetime(const cJSON *root, const struct token_moment *at) {
     int64_t in_s, date_s;

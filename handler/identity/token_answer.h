@@ -1,12 +1,12 @@
 /*
  * token_answer.h - reads the answers of identity endpoints and az, and trusts nothing unchecked.
  *
- * Rules        A token is 1 to TOKEN_MAX_BYTES printable ASCII characters without spaces. So it cannot
- *              end a header line.
+ * Rules        A token is 1 to TOKEN_MAX_BYTES printable ASCII characters without spaces. So it
+ *              cannot end a header line.
  *              A lifetime must be 1 to TOKEN_MAX_LIFETIME_S seconds (Azure's last 24 h at most;
- *              "Configurable token lifetimes"). A token is never rejected for its dates. If no usable
- *              date is found, the token counts as valid for TOKEN_ASSUMED_LIFETIME_S. If it ends
- *              earlier, storage answers 401, and token_cache.h fetches another.
+ *              "Configurable token lifetimes"). A token is never rejected for its dates. If no
+ *              usable date is found, the token counts as valid for TOKEN_ASSUMED_LIFETIME_S. If it
+ *              ends earlier, storage answers 401, and token_cache.h fetches another.
  *              Times of a token are on the clock's now_ms, which does not jump.
  */
 #ifndef IDENTITY_TOKEN_ANSWER_H
@@ -37,20 +37,20 @@ void token_init(struct token *token);
 /* Overwrites the token. Afterwards it is as after init. */
 void token_cleanup(struct token *token);
 
-/* One moment on both clocks. It turns an expiry date into a time of the clock that does not jump. */
+/* One moment on both clocks. It converts an expiry date to the clock that does not jump. */
 struct token_moment {
     int64_t now_ms;
     int64_t wall_ms;
 };
 
 /*
- * Reads {"access_token", "expires_in" and/or "expires_on", "refresh_in"}. token_date.h lists the forms
- * of "expires_on". `at` is a moment before the answer was made, and the lifetime counts from it. If
- * there are two ends, the earlier one counts: tokens are cached, and expires_in counts from the time of
- * issue ("How to use managed identities ... to acquire an access token").
+ * Reads {"access_token", "expires_in" and/or "expires_on", "refresh_in"}. token_date.h lists the
+ * forms of "expires_on". `at` is a moment before the answer was made, and the lifetime counts from
+ * it. If there are two ends, the earlier one counts: tokens are cached, and expires_in counts from
+ * the time of issue ("How to use managed identities ... to acquire an access token").
  *
- * The refresh time is refresh_in, if given. Otherwise it is 5 minutes before the end, or half of the
- * lifetime if that is later.
+ * The refresh time is refresh_in, if given. Otherwise it is 5 minutes before the end, or half of
+ * the lifetime if that is later.
  *
  * STATUS_MALFORMED   not such an object, or no valid token; `out` is untouched
  * STATUS_NO_MEMORY
@@ -59,16 +59,16 @@ enum status token_answer_read(const struct strbuf *body, const struct token_mome
                               struct token *out, struct error *err) MUST_CHECK;
 
 /*
- * The same for the output of az: {"accessToken", "expires_on" or "expiresOn"}. expiresOn is local time
- * unless it has an offset.
+ * The same for the output of az: {"accessToken", "expires_on" or "expiresOn"}. expiresOn is local
+ * time unless it has an offset.
  */
 enum status token_answer_read_cli(const struct strbuf *output, const struct token_moment *at,
                                   struct token *out, struct error *err) MUST_CHECK;
 
 /*
- * Writes what messages may show of an error answer {"error", "error_description"}: the error's name, if
- * it has only a-z and _, and an AADSTS number. "" if there is neither. The rest of such an answer might
- * repeat secrets that were sent.
+ * Writes what messages may show of an error answer {"error", "error_description"}: the error's
+ * name, if it has only a-z and _, and an AADSTS number. "" if there is neither. The rest of such an
+ * answer might repeat secrets that were sent.
  */
 void token_answer_error_code(const struct strbuf *body, char out[TOKEN_CODE_BYTES]);
 

@@ -23,9 +23,9 @@ static bool is_usable(const struct token_cache *cache, int64_t now_ms) {
 }
 
 /*
- * Sets the timer to when the next fetch is due. That is the token's refresh time, which is before its
- * end, or now if there is no token (its refresh time is 0 then), but never earlier than next_ms. While a
- * fetch is under way nothing is set; its end calls this again.
+ * Sets the timer to when the next fetch is due. That is the token's refresh time, which is before
+ * its end, or now if there is no token (its refresh time is 0 then), but never earlier than
+ * next_ms. While a fetch is under way nothing is set; its end calls this again.
  */
 static void schedule_fetch(struct token_cache *cache) {
     if (!cache->is_fetching && !cache->is_stopped) {
@@ -143,8 +143,8 @@ static enum status token_authorize(struct credential *credential,
 }
 
 /*
- * Drops a rejected token, and has another fetched at once, unless fetches are failing. Returns false,
- * and does nothing, if a token was dropped a short time ago.
+ * Drops a rejected token, and has another fetched at once, unless fetches are failing. Returns
+ * false, and does nothing, if a token was dropped a short time ago.
  */
 static bool drop_token(struct token_cache *cache, int64_t now_ms) {
     if (now_ms - cache->rejected_ms < TOKEN_REJECTION_MS) {
@@ -158,8 +158,8 @@ static bool drop_token(struct token_cache *cache, int64_t now_ms) {
 }
 
 /*
- * Has another token fetched, and keeps the forbidden one meanwhile. No request waits for the new token.
- * It helps those that are sent later, such as the next renewal of a lease.
+ * Has another token fetched, and keeps the forbidden one meanwhile. No request waits for the new
+ * token. It helps those that are sent later, such as the next renewal of a lease.
  */
 static void refresh_early(struct token_cache *cache, int64_t now_ms) {
     if (now_ms - cache->forbidden_ms >= TOKEN_REJECTION_MS && cache->token.refresh_ms > now_ms) {

@@ -1,27 +1,29 @@
 /*
- * token_cache.h - the credential that sends "Authorization: Bearer". It keeps one token, and replaces it
- * before it ends.
+ * token_cache.h - the credential that sends a token ("Authorization: Bearer").
+ *
+ * It keeps one token, and replaces it before it ends.
  *
  * Vocabulary   usable      there is a token, and it has not expired
- *              due         a new token is wanted: there is no usable one, or its refresh time has come
+ *              due         there is no usable token, or its refresh time has come
  *              rejected    storage has answered 401 or 403 to a request with the token
- *              forbidden   rejected with a 403 that shows that storage has authenticated the caller. The
- *                          token is valid, but this request is not allowed. A newer token may help if
- *                          the caller has joined a group meanwhile
- *              generation  a number that grows with each token; it tells which token a request carried
+ *              forbidden   rejected with a 403 that shows that storage has authenticated the
+ *                          caller. The token is valid, but this request is not allowed. A newer
+ *                          token may help if the caller has joined a group meanwhile
+ *              generation  the number of a token; it tells which token a request carried
  * Rules        There is one fetch at a time, however many requests wait. A timer starts it, never a
  *              request. A fetch that fell due while the machine was suspended starts at once.
- *              After a failure the next fetch waits 1 to 2 s, then twice as long each time, at most 15 to
- *              30 s. If the endpoint asks for more, it waits that long, a minute at most. This covers the
- *              rules of IMDS: exponential backoff for 404 and 429, at least 1 s for 5xx, up to 70 s for
- *              410. Nobody notices a failure while the present token is usable.
- *              A rejected token is dropped, and another is fetched at once. But within 10 s of the last
- *              such case a rejected token is kept: the next one would not be better, and every request
- *              would cause a fetch. A forbidden token stays in use while the next one is fetched, again
- *              at most once in 10 s.
- *              authorize never waits. A request that finds no token tries again (storage_request.h).
- *              A token is only sent over https, or over http to this machine.
- * Threads      The loop's. init and cleanup may also be called while the loop does not use the cache.
+ *              After a failure the next fetch waits 1 to 2 s, then twice as long each time, up to
+ *              15 to 30 s. If the endpoint asks for more, it waits that long, a minute at most.
+ *              This covers the rules of IMDS: exponential backoff for 404 and 429, at least 1 s for
+ *              5xx, up to 70 s for 410. A failure does no harm while the present token is usable.
+ *              A rejected token is dropped, and another is fetched at once. But within 10 s of the
+ *              last such case a rejected token is kept: the next one would not be better, and every
+ *              request would cause a fetch. A forbidden token stays in use while the next one is
+ *              fetched, again at most once in 10 s.
+ *              authorize never waits. A request that finds no token tries again
+ *              (storage_request.h). A token is only sent over https, or over http to this machine.
+ * Threads      The loop's. init and cleanup may also be called while the loop does not use the
+ *              cache.
  */
 #ifndef IDENTITY_TOKEN_CACHE_H
 #define IDENTITY_TOKEN_CACHE_H
@@ -71,9 +73,9 @@ void token_cache_init(struct token_cache *cache, struct token_source *source,
 void token_cache_start(struct token_cache *cache);
 
 /*
- * Stops fetching, and cancels a fetch under way. `stopped` is called when that fetch has ended: inside
- * this call, or a little later if az must end first. The present token stays in use. After `stopped`
- * the cache may be stopped again.
+ * Stops fetching, and cancels a fetch under way. `stopped` is called when that fetch has ended:
+ * inside this call, or a little later if az must end first. The present token stays in use. After
+ * `stopped` the cache may be stopped again.
  */
 void token_cache_stop(struct token_cache *cache, void (*stopped)(void *context), void *context);
 

@@ -10,7 +10,7 @@
 
 enum { EPOCH_MAX_DIGITS = 18, FIRST_YEAR = 1970, LAST_YEAR = 9999 };
 
-/* Each reader below takes its part from the front of *text. Returns false if something else is there. */
+/* The readers below take their part from the front of *text, or return false if it is not there. */
 
 static bool read_number(const char **text, size_t max_digits, int *out) {
     size_t digits = strspn(*text, "0123456789");
@@ -57,8 +57,8 @@ static bool read_day(const char **text, struct tm *out) {
 }
 
 /*
- * Reads " AM" or " PM", if it is there, and adjusts the hour. The documentation has "00:00:00 PM", and an
- * old endpoint "15:00:00 PM". For such hours PM changes nothing.
+ * Reads " AM" or " PM", if it is there, and adjusts the hour. The documentation has "00:00:00 PM",
+ * and an old endpoint "15:00:00 PM". For such hours PM changes nothing.
  */
 static void read_am_pm(const char **text, int *hour) {
     const char *half = *text + strspn(*text, " ");

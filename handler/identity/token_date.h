@@ -1,8 +1,8 @@
 /*
  * token_date.h - reads the date on which a token ends.
  *
- * Identity endpoints and az write dates in many forms. These were seen in Azure's SDKs, their issues and
- * their documentation, each as a JSON string:
+ * Identity endpoints and az write dates in many forms. These were seen in Azure's SDKs, their
+ * issues and their documentation, each as a JSON string:
  *
  *   1737298800                       IMDS, App Service 2019-08-01, Service Fabric, Arc, AKS:
  *                                    seconds since 1970

@@ -94,8 +94,8 @@ void token_http_end(struct token_http_source *source, enum status status, struct
 /* ---- an answer ---- */
 
 /*
- * Returns a moment before the answer was made. The endpoint's clock made the expiry date, so the answer's
- * Date is the best wall time to compare that with.
+ * Returns a moment before the answer was made. The endpoint's clock made the expiry date, so the
+ * answer's Date is the best wall time to compare that with.
  */
 static struct token_moment moment_of(const struct platform *platform,
                                      const struct http_reply *reply) {

@@ -9,16 +9,16 @@
  *                         https://storage.azure.com/
  *              assertion  a signed text that says who we are, in place of a client secret
  *              fetch      from the start of a source until it calls `done`: one at a time
- * Rules        Answers are not trusted until they are checked (token_answer.h). Messages repeat nothing
- *              of an answer but an error code.
- *              A fetch lasts TOKEN_FETCH_MS at most, give or take a moment. An az that cannot be killed,
- *              or a file that hangs, is left alone, and the next fetch waits for its end.
+ * Rules        Answers are not trusted until they are checked (token_answer.h). Messages repeat
+ *              nothing of an answer but an error code.
+ *              A fetch lasts TOKEN_FETCH_MS at most, give or take a moment. An az that cannot be
+ *              killed, or a file that hangs, is left alone, and the next fetch waits for its end.
  *              Tokens, secrets, assertions and their buffers are overwritten after use.
  * Blocking     No source waits for the network, for a file or for a program. Token files and
- *              certificates are small but may lie on a network share, so file_read.h reads them on a
- *              thread. Two things are done on the loop's thread, once an hour. Signing an assertion
- *              (RS256) takes a millisecond with a key of 2048 bits, and a few with 4096. Starting az
- *              takes about as long. Handing them to another thread would cost more.
+ *              certificates are small but may lie on a network share, so file_read.h reads them on
+ *              a thread. Two things are done on the loop's thread, once an hour. Signing an
+ *              assertion (RS256) takes a millisecond with a key of 2048 bits, and a few with 4096.
+ *              Starting az takes about as long. Handing them to another thread would cost more.
  * Threads      The loop's.
  */
 #ifndef IDENTITY_TOKEN_SOURCE_H
@@ -48,11 +48,11 @@ enum {
 };
 
 /*
- * How a fetch ended. `token` is NULL unless STATUS_OK. To keep it, copy the struct and initialize the
- * original anew. The source may be started again in this call.
+ * How a fetch ended. `token` is NULL unless STATUS_OK. To keep it, copy the struct and initialize
+ * the original anew. The source may be started again in this call.
  *
- * STATUS_NOT_FOUND          this way to sign in does not exist here: no such endpoint, no identity, no
- *                           az, nobody logged in
+ * STATUS_NOT_FOUND          this way to sign in does not exist here: no such endpoint, no identity,
+ *                           no az, nobody logged in
  * STATUS_UNAUTHORIZED       it exists, and rejects us
  * STATUS_UNAVAILABLE        it may work later; err->retry_after_ms is what the endpoint asked for
  * STATUS_MALFORMED, STATUS_TOO_LARGE   the answer cannot be read
@@ -76,8 +76,8 @@ struct token_source {
 };
 
 /*
- * Starts a fetch. After STATUS_OK `done` is called once, never inside this call. Any other status is
- * one of token_done's: the fetch has already ended with it, and `done` is not called.
+ * Starts a fetch. After STATUS_OK `done` is called once, never inside this call. Any other status
+ * is one of token_done's: the fetch has already ended with it, and `done` is not called.
  */
 static inline enum status token_source_start(struct token_source *source,
                                              const struct platform *platform, token_done done,
@@ -88,9 +88,10 @@ static inline enum status token_source_start(struct token_source *source,
 }
 
 /*
- * Ends the fetch under way as soon as possible. `done` is called inside this call, or a little later if
- * az must end first. Without a fetch under way `done` is not called. Either way a file that still hangs
- * is abandoned. So a source that was used must be cancelled before the loop is stopped.
+ * Ends the fetch under way as soon as possible. `done` is called inside this call, or a little
+ * later if az must end first. Without a fetch under way `done` is not called. Either way a file
+ * that still hangs is abandoned. So a source that was used must be cancelled before the loop is
+ * stopped.
  */
 static inline void token_source_cancel(struct token_source *source) {
     source->cancel(source);
@@ -110,8 +111,8 @@ typedef enum status (*token_ask)(struct token_http_source *source, struct strbuf
                                  struct error *err);
 
 /*
- * The common part of the sources that ask over HTTP: the question under way and, for some, the file that
- * is read before it. token_http.h works on it.
+ * The common part of the sources that ask over HTTP: the question under way and, for some, the file
+ * that is read before it. token_http.h works on it.
  */
 struct token_http_source {
     struct token_source base;
@@ -127,8 +128,8 @@ struct token_http_source {
 };
 
 /*
- * Managed identity on App Service and Functions ("How to use managed identities for App Service", REST
- * endpoint reference).
+ * Managed identity on App Service and Functions ("How to use managed identities for App Service",
+ * REST endpoint reference).
  */
 struct token_source_app_service {
     struct token_http_source http;
@@ -143,9 +144,9 @@ void token_source_app_service_init(struct token_source_app_service *source, cons
  * Managed identity on virtual machines ("Use managed identities on a virtual machine to acquire an
  * access token").
  *
- * With `probe` it first finds out whether anything answers at that address. If not, the fetch ends with
- * STATUS_NOT_FOUND. The first probe has TOKEN_IMDS_PROBE_MS. The next ones have TOKEN_FETCH_MS, because
- * a busy IMDS can be slow. After the first token there are no more probes.
+ * With `probe` it first finds out whether IMDS answers at that address. If not, the fetch ends with
+ * STATUS_NOT_FOUND. The first probe has TOKEN_IMDS_PROBE_MS. The next ones have TOKEN_FETCH_MS,
+ * because a busy IMDS can be slow. After the first token there are no more probes.
  */
 struct token_source_imds {
     struct token_http_source http;
@@ -165,8 +166,8 @@ struct token_client {
 };
 
 /*
- * Workload identity. The assertion is the text of a token file, which the platform renews. The file is
- * read again for each fetch.
+ * Workload identity. The assertion is the text of a token file, which the platform renews. The file
+ * is read again for each fetch.
  */
 struct token_source_workload {
     struct token_http_source http;
@@ -177,8 +178,8 @@ void token_source_workload_init(struct token_source_workload *source,
                                 const struct token_client *client, const char *token_file);
 
 /*
- * A service principal, with a secret. If the secret is NULL, with the key and certificate in a PEM file,
- * which is read again for each fetch.
+ * A service principal, with a secret. If the secret is NULL, with the key and certificate in a PEM
+ * file, which is read again for each fetch.
  */
 struct token_source_principal {
     struct token_http_source http;
@@ -191,8 +192,8 @@ void token_source_principal_init(struct token_source_principal *source,
                                  const char *certificate_path);
 
 /*
- * The developer's own login: az account get-access-token. `environment` is for az: "NAME=value", with
- * NULL at the end.
+ * The developer's own login: az account get-access-token. `environment` is for az: "NAME=value",
+ * with NULL at the end.
  *
  *     state     left by
  *     IDLE      start: az runs

@@ -19,8 +19,8 @@ static void on_choice_fetched(void *context, enum status status, struct token *t
                               const struct error *err);
 
 /*
- * Starts the next choice that can be started. A choice that fails with any status but STATUS_NOT_FOUND
- * exists, so it is the one to use, and its failure ends the fetch.
+ * Starts the next choice that can be started. A choice that fails with any status but
+ * STATUS_NOT_FOUND exists, so it is the one to use, and its failure ends the fetch.
  */
 static enum status ask_next(struct token_source_auto *self, struct error *err) {
     while (self->asked < self->count) {

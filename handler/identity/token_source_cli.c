@@ -22,8 +22,8 @@ enum {
 /* ---- starting ---- */
 
 /*
- * az gets a process group of its own, so that it can be killed with its children. It gets default signal
- * settings, because it would pass ours on.
+ * az gets a process group of its own, so that it can be killed with its children. It gets default
+ * signal settings, because it would pass ours on.
  */
 static int set_attributes(posix_spawnattr_t *attributes) {
     sigset_t none, all;
@@ -41,8 +41,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
 }
 
 /*
- * Closes descriptors in the child that are not close-on-exec. Ours all are. But libcurl makes pairs of
- * sockets for its own use that are not (7.88: multi.c, asyn-thread.c).
+ * Closes descriptors in the child that are not close-on-exec. Ours all are. But libcurl makes pairs
+ * of sockets for its own use that are not (7.88: multi.c, asyn-thread.c).
  */
 static int close_inherited(posix_spawn_file_actions_t *files) {
     DIR *own = opendir("/proc/self/fd");
@@ -141,8 +141,9 @@ static void close_output(struct token_source_cli *self) {
 }
 
 /*
- * Kills the run with its children. az itself is killed by its own number, too, as it may have left its
- * group. `self->failure` is the reason. From the loop's next round on, check_exit looks for its exit.
+ * Kills the run with its children. az itself is killed by its own number, too, as it may have left
+ * its group. `self->failure` is the reason. From the loop's next round on, check_exit looks for its
+ * exit.
  */
 static void kill_run(struct token_source_cli *self) {
     int64_t now_ms = clock_now_ms(self->platform->clock);
@@ -204,11 +205,11 @@ static void end_run(struct token_source_cli *self, int code) {
 }
 
 /*
- * Checks whether the run has ended, and otherwise sets a timer to check again. A pidfd would do without
- * polling, but old kernels have none, and there are only a few checks an hour.
+ * Checks whether the run has ended, and otherwise sets a timer to check again. A pidfd would do
+ * without polling, but old kernels have none, and there are only a few checks an hour.
  *
- * A killed run that does not end in time runs as another user, or hangs in the kernel. The fetch ends
- * without it. `self->pid` stays set, so that the next start waits for its end.
+ * A killed run that does not end in time runs as another user, or hangs in the kernel. The fetch
+ * ends without it. `self->pid` stays set, so that the next start waits for its end.
  */
 static void check_exit(struct token_source_cli *self) {
     int64_t now_ms = clock_now_ms(self->platform->clock);
@@ -274,8 +275,8 @@ static void on_output(void *context, unsigned events) {
 /* ---- the source ---- */
 
 /*
- * Reaps an earlier run that could not be killed. Fails while it has not ended, so that hanging runs do
- * not pile up.
+ * Reaps an earlier run that could not be killed. Fails while it has not ended, so that hanging runs
+ * do not pile up.
  */
 static enum status reap_earlier_run(struct token_source_cli *self, struct error *err) {
     if (self->pid != 0 && waitpid(self->pid, NULL, WNOHANG) == 0) {

@@ -4,7 +4,8 @@
 #include "identity/token_source.h"
 
 /*
- * Asks for a token. A probe lacks the header Metadata. IMDS answers it at once, and always with an error.
+ * Asks for a token. A probe lacks the header Metadata. IMDS answers it at once, and always with an
+ * error.
  */
 static enum status ask_imds(struct token_source_imds *self, const struct platform *platform,
                             bool is_probe, token_answered answered, struct error *err) {
@@ -24,9 +25,10 @@ static enum status ask_imds(struct token_source_imds *self, const struct platfor
 }
 
 /*
- * Whether the answer to a probe shows that it is not IMDS. IMDS answers 400, and in trouble 410, 429 or
- * 5xx. Another cloud's metadata service answers 401, 404 or 405. Docker Desktop, or a proxy that lets
- * nothing through, answers 403.
+ * Whether the answer to a probe shows that it is not IMDS. IMDS answers 400, and in trouble 410,
+ * 429 or
+ * 5xx. Another cloud's metadata service answers 401, 404 or 405. Docker Desktop, or a proxy that
+ * lets nothing through, answers 403.
  */
 static bool is_not_imds(int http_status) {
     return http_status == 401 || http_status == 403 || http_status == 404 || http_status == 405;
@@ -37,8 +39,8 @@ static enum status set_not_imds(const char *why, struct error *err) {
 }
 
 /*
- * Reads IMDS's answer. Source: "Use managed identities on a virtual machine to acquire an access token",
- * error handling and retry guidance.
+ * Reads IMDS's answer. Source: "Use managed identities on a virtual machine to acquire an access
+ * token", error handling and retry guidance.
  */
 static enum status read_imds_answer(const struct platform *platform, const struct http_reply *reply,
                                     struct token *out, struct error *err) {
@@ -77,9 +79,9 @@ static void on_imds_answer(struct token_http_source *http, enum status status,
 /*
  * Reads the answer to a probe; STATUS_NOT_FOUND: there is no IMDS.
  *
- * The first probe has a short timeout: without IMDS nothing answers, and the other ways to sign in wait
- * meanwhile. The next probes have more time, because on a busy machine IMDS may take seconds even to
- * connect (github.com/Azure/azure-sdk-for-net/issues/20609).
+ * The first probe has a short timeout: without IMDS nothing answers, and the other ways to sign in
+ * wait meanwhile. The next probes have more time, because on a busy machine IMDS may take seconds
+ * even to connect (github.com/Azure/azure-sdk-for-net/issues/20609).
  */
 static enum status read_probe(struct token_source_imds *self, enum status status,
                               const struct http_reply *reply, struct error *err) {

@@ -20,8 +20,8 @@ static const struct {
 };
 
 /*
- * Appends a percent-encoded blob name. Slashes stay, as in Azure's SDKs, so that names in Azure's logs
- * can be read.
+ * Appends a percent-encoded blob name. Slashes stay, as in Azure's SDKs, so that names in Azure's
+ * logs can be read.
  */
 static void append_blob_name(struct strbuf *path, const char *blob) {
     for (const char *c = blob; *c != '\0'; c++) {
@@ -114,8 +114,8 @@ static void build_break(struct storage_request *request, const char *container, 
  * To create a blob that is leased, storage answers 412 before it looks at If-None-Match. That means
  * that the blob exists.
  *
- * If the first answer to a break was lost, that break may have ended the lease. Then a missing lease is
- * what the caller wanted.
+ * If the first answer to a break was lost, that break may have ended the lease. Then a missing
+ * lease is what the caller wanted.
  */
 static enum status interpret_status(enum blob_action action, enum status status,
                                     struct error *failure) {

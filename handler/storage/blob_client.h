@@ -2,8 +2,8 @@
  * blob_client.h - the operations on containers and blobs that leases need.
  *
  * Each function is one REST operation of the Blob service, named in its comment. Names are passed
- * without encoding. Metadata names must be C# identifiers (a rule of "Put Blob"). Statuses are those of
- * storage_done and storage_error.h; each comment lists the ones that a caller must expect.
+ * without encoding. Metadata names must be C# identifiers (a rule of "Put Blob"). Statuses are
+ * those of storage_done and storage_error.h; each comment lists the ones that a caller must expect.
  *
  * Threads    blob_..._start starts an operation on the loop's thread, where it also ends.
  *            blob_lease_break waits. It is for any other thread, and returns STATUS_CANCELLED after
@@ -20,8 +20,8 @@
 enum { LEASE_DURATION_INFINITE_S = -1 };
 
 /*
- * How an operation ended. `sent_ms`, for STATUS_OK alone, is the clock before the successful attempt
- * was sent. `err` is borrowed; it has no meaning for STATUS_OK.
+ * How an operation ended. `sent_ms`, for STATUS_OK alone, is the clock before the successful
+ * attempt was sent. `err` is borrowed; it has no meaning for STATUS_OK.
  */
 typedef void (*blob_done)(void *context, enum status status, int64_t sent_ms,
                           const struct error *err);
@@ -37,9 +37,9 @@ enum blob_action {
 };
 
 /*
- * One operation under way. It lives in its owner until it has ended or is abandoned. Zeroed at first.
- * `done` is called last, and never inside start, so the owner may free the operation or start it again
- * there.
+ * One operation under way. It lives in its owner until it has ended or is abandoned. Zeroed at
+ * first. `done` is called last, and never inside start, so the owner may free the operation or
+ * start it again there.
  */
 struct blob_operation {
     struct storage_request request;
@@ -64,8 +64,8 @@ void blob_container_create_start(struct blob_operation *operation, struct storag
  * Put Blob: an empty block blob with `metadata` (may be NULL), only if there is no such blob yet
  * (If-None-Match: *).
  *
- * STATUS_ALREADY_EXISTS       409 BlobAlreadyExists, or 412 because the blob is leased. A repeat after
- *                             a lost answer returns it too
+ * STATUS_ALREADY_EXISTS       409 BlobAlreadyExists, or 412 because the blob is leased. A repeat
+ *                             after a lost answer returns it too
  * STATUS_CONTAINER_NOT_FOUND
  * STATUS_TOO_LARGE            a metadata name is too long for a header; nothing was sent
  */
@@ -75,8 +75,8 @@ void blob_create_empty_start(struct blob_operation *operation, struct storage_cl
                              blob_done done, void *context);
 
 /*
- * Lease Blob, action acquire, with `lease_id` (a UUID) as the proposed id. Because of the id, a repeat
- * after a lost answer gets the same lease again. `duration_s` is 15 to 60, or
+ * Lease Blob, action acquire, with `lease_id` (a UUID) as the proposed id. Because of the id, a
+ * repeat after a lost answer gets the same lease again. `duration_s` is 15 to 60, or
  * LEASE_DURATION_INFINITE_S. The lease lasts at least until sent_ms + duration.
  *
  * STATUS_LEASE_CONFLICT, STATUS_NOT_FOUND (no blob), STATUS_CONTAINER_NOT_FOUND
@@ -104,8 +104,8 @@ void blob_lease_release_start(struct blob_operation *operation, struct storage_c
                               int64_t deadline_ms, blob_done done, void *context);
 
 /*
- * Lease Blob, action break, with a break period of 0, so that the blob is free at once. After a lost
- * answer the request is repeated, and then a missing lease counts as success.
+ * Lease Blob, action break, with a break period of 0, so that the blob is free at once. After a
+ * lost answer the request is repeated, and then a missing lease counts as success.
  * STATUS_LEASE_LOST (there was no lease), STATUS_NOT_FOUND, STATUS_CONTAINER_NOT_FOUND
  */
 void blob_lease_break_start(struct blob_operation *operation, struct storage_client *client,

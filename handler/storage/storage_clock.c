@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/utc.h"
 
-/* Our clock may drift by 500 ppm, the most by which Linux slews it: bounds widen by 1 ms in 2000. */
+/* Linux slews a clock by 500 ppm at most. So the bounds widen by 1 ms in 2000. */
 enum { DRIFT_MS_PER_MS = 2000 };
 
 void storage_clock_init(struct storage_clock *storage_clock, const struct clock *clock) {
@@ -57,8 +57,8 @@ static struct storage_clock_bounds wall_bounds(const struct storage_clock *stora
 }
 
 /*
- * With the lock held: an answer is accepted if it agrees with the accepted bounds (or, before the first
- * one, with the wall clock), or if it confirms the jump. Otherwise it is the new jump.
+ * With the lock held: an answer is accepted if it agrees with the accepted bounds (or, before the
+ * first one, with the wall clock), or if it confirms the jump. Otherwise it is the new jump.
  */
 static void observe_bounds(struct storage_clock *storage_clock,
                            const struct storage_clock_bounds *observed, int64_t now_ms) {

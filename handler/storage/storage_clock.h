@@ -4,18 +4,18 @@
  * Instances must agree on whether a reservation has expired, even if their own clocks are minutes
  * apart. So expiry is judged by storage's time.
  *
- * How it works   A Date header names storage's time to the second, at some moment between sending and
- *                receiving. So each answer bounds the difference between storage's clock and ours from
- *                below and above. The bounds of all answers are intersected, and the lower bound is
- *                used. The estimate is never ahead of storage's time. After the first answer it lags by
- *                up to a second and the round trip, and later answers reduce that.
- *                Our clock may drift, so the bounds widen by 500 ppm of the time that passes. If an
- *                answer contradicts them a little, because another server of storage's sent it, its
- *                bounds replace them.
+ * How it works   A Date header gives storage's time to the second, at some moment between sending
+ *                and receiving. So each answer bounds the difference between storage's clock and
+ *                ours from below and above. The bounds of all answers are intersected, and the
+ *                lower bound is used. The estimate is never ahead of storage's time. After the
+ *                first answer it lags by up to a second and the round trip. Later answers reduce
+ *                that. Our clock may drift, so the bounds widen by 500 ppm of the time that passes.
+ *                Another server of storage's may contradict them a little. Then its bounds replace
+ *                them.
  * Wrong dates    A single Date may be wrong. An answer that is more than STORAGE_CLOCK_TOLERANCE_MS
- *                away from the bounds is kept aside as a jump. If the next answer agrees with the jump,
- *                the clock follows. If it agrees with the bounds, the jump is dropped. The very first
- *                answer is compared with the machine's wall clock.
+ *                away from the bounds is kept aside as a jump. If the next answer agrees with the
+ *                jump, the clock follows. If it agrees with the bounds, the jump is dropped. The
+ *                very first answer is compared with the machine's wall clock.
  * Vocabulary     jump       an answer far from the accepted bounds, until another confirms it
  *                accepted   said of the bounds in use
  * Threads        Any; it has a lock.
@@ -49,14 +49,15 @@ void storage_clock_init(struct storage_clock *storage_clock, const struct clock 
 void storage_clock_cleanup(struct storage_clock *storage_clock);
 
 /*
- * Takes the Date header of an answer of storage's. NULL and unreadable dates are ignored. `sent_ms` and
- * `received_ms` are times of `clock`.
+ * Takes the Date header of an answer of storage's. NULL and unreadable dates are ignored. `sent_ms`
+ * and `received_ms` are times of `clock`.
  */
 void storage_clock_observe(struct storage_clock *storage_clock, const char *date, int64_t sent_ms,
                            int64_t received_ms);
 
 /*
- * Returns storage's time in ms since 1970. Returns the machine's wall time until an answer is accepted.
+ * Returns storage's time in ms since 1970. Returns the machine's wall time until an answer is
+ * accepted.
  */
 int64_t storage_clock_ms(struct storage_clock *storage_clock);
 

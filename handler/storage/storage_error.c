@@ -116,9 +116,9 @@ void storage_error_read_json(const char *json, size_t length, char *code, size_t
 }
 
 /*
- * Reads an error's code and message. The Blob service writes them in XML, the Table service in JSON. A
- * code in x-ms-error-code goes first. Only the first line of a message is kept: the next ones repeat
- * the request id and the time, which are in the headers.
+ * Reads an error's code and message. The Blob service writes them in XML, the Table service in
+ * JSON. A code in x-ms-error-code goes first. Only the first line of a message is kept: the next
+ * ones repeat the request id and the time, which are in the headers.
  */
 static void read_code_and_message(const struct http_reply *reply, char *code, size_t code_size,
                                   char *message, size_t message_size) {
@@ -141,8 +141,8 @@ static const char *header_or_empty(const struct http_reply *reply, const char *n
 }
 
 /*
- * Returns why an answer cannot be storage's; NULL: it is storage's. `code` is its error code, "" if it
- * has none.
+ * Returns why an answer cannot be storage's; NULL: it is storage's. `code` is its error code, "" if
+ * it has none.
  */
 static const char *foreign_because(const struct http_reply *reply,
                                    const struct storage_success *success, const char *code) {
@@ -161,8 +161,9 @@ static const char *foreign_because(const struct http_reply *reply,
 }
 
 /*
- * Returns the service that an answer's Server header names, if it is not the expected one; otherwise
- * NULL. Such a header is "Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0" or "Azurite-Table/3.35.0".
+ * Returns the service that an answer's Server header names, if it is not the expected one;
+ * otherwise NULL. Such a header is "Windows-Azure-Table/1.0 Microsoft-HTTPAPI/2.0" or
+ * "Azurite-Table/3.35.0".
  */
 static const char *other_service(const struct http_reply *reply,
                                  const struct storage_success *success) {

@@ -181,8 +181,8 @@ static struct http_call call_of(const struct storage_attempt *attempt,
 
 /*
  * Returns the status of an answer, and fills `err` unless that is STATUS_OK. An answer of storage's
- * also sets the clock of its service. The description of the request is only made when it is needed,
- * because most answers are successes.
+ * also sets the clock of its service. The description of the request is only made when it is
+ * needed, because most answers are successes.
  */
 static enum status read_reply(struct storage_client *client, const struct http_reply *reply,
                               const struct storage_request *request, struct error *err) {
@@ -205,9 +205,10 @@ static enum status read_reply(struct storage_client *client, const struct http_r
 }
 
 /*
- * Notifies the credential if storage has rejected what it added. Returns true if another attempt may
- * succeed. Azure answers an expired token with 401, Azurite with AuthenticationFailed. Any other 403
- * means that storage has authenticated the caller, who may not do what the request asks for.
+ * Notifies the credential if storage has rejected what it added. Returns true if another attempt
+ * may succeed. Azure answers an expired token with 401, Azurite with AuthenticationFailed. Any
+ * other 403 means that storage has authenticated the caller, who may not do what the request asks
+ * for.
  */
 static bool notify_rejection(struct storage_client *client, enum status status,
                              const struct error *err, unsigned token_generation) {
@@ -264,7 +265,7 @@ static void wait_for_retry(struct storage_operation *operation, int64_t delay_ms
                          clock_now_ms(client->platform->clock) + delay_ms);
 }
 
-/* After a failed attempt: ends the operation, or waits for the next attempt. May change `failure`. */
+/* Ends the operation after a failed attempt, or waits for the next one. May change `failure`. */
 static void on_failure(struct storage_operation *operation, enum attempt_outcome outcome,
                        struct error *failure) {
     const struct platform *platform = operation->client->platform;
@@ -364,8 +365,8 @@ static void send_attempt(struct storage_operation *operation) {
 }
 
 /*
- * Chooses x-ms-client-request-id. It is the invocation that the operation belongs to, so that storage's
- * own logs can be searched for it. Without one it is a new UUID.
+ * Chooses x-ms-client-request-id. It is the invocation that the operation belongs to, so that
+ * storage's own logs can be searched for it. Without one it is a new UUID.
  */
 static enum status set_request_id(struct storage_operation *operation) {
     if (operation->correlation == NULL) {
@@ -549,8 +550,8 @@ static struct storage_operation *first_cancellable(const struct storage_client *
 }
 
 /*
- * Ends all cancellable operations. The owner of one may start or abandon others in `done`, so each is
- * looked up anew. Operations on leases are not cancellable, so leases are still released.
+ * Ends all cancellable operations. The owner of one may start or abandon others in `done`, so each
+ * is looked up anew. Operations on leases are not cancellable, so leases are still released.
  */
 static void cancel_operations(void *context) {
     struct storage_client *client = context;

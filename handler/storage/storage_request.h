@@ -1,22 +1,22 @@
 /*
- * storage_request.h - one request to the Blob or Table service: built, signed, sent, and tried again.
+ * storage_request.h - builds, signs and sends a request to Azure Storage, with retries.
  *
  * Vocabulary   attempt    one HTTP call. Each attempt is dated and signed anew
  *              deadline   a time on the client's clock. No attempt starts or lasts past it
- * Rules        Each request names its one success. storage_error.h gives every other answer its status.
- *              No answer, or an answer that is not storage's, is STATUS_UNAVAILABLE.
+ * Rules        Each request names its one success. storage_error.h gives every other answer its
+ *              status. No answer, or an answer that is not storage's, is STATUS_UNAVAILABLE.
  *              Only STATUS_UNAVAILABLE is tried again. After a 401 or 403 the request is tried once
- *              more if the credential can get another token (token_cache.h). If the credential has no
- *              token yet, the request waits in the same way.
+ *              more if the credential can get another token (token_cache.h). If the credential has
+ *              no token yet, the request waits in the same way.
  *              The Date of each answer goes to the clock of its service, and x-ms-date comes from
- *              there. Storage tolerates 15 minutes. If our clock is further off, each service rejects
- *              one request, and from then on the dates are right.
+ *              there. Storage tolerates 15 minutes. If our clock is further off, each service
+ *              rejects one request, and from then on the dates are right.
  *              Messages and logs show method, address and comp. They never show headers or other
  *              parameters, which may hold secrets.
- * Threads      storage_client_cancel may be called from any thread, storage_client_send from any but
- *              the loop's. A client's init and cleanup belong to its owner, while the loop does not use
- *              the client yet or has stopped. A request belongs to its builder, and is only read until
- *              it has ended. Everything else belongs to the loop's thread.
+ * Threads      storage_client_cancel may be called from any thread, storage_client_send from any
+ *              but the loop's. A client's init and cleanup belong to its owner, while the loop does
+ *              not use the client yet or has stopped. A request belongs to its builder, and is only
+ *              read until it has ended. Everything else belongs to the loop's thread.
  */
 #ifndef STORAGE_STORAGE_REQUEST_H
 #define STORAGE_STORAGE_REQUEST_H
@@ -52,7 +52,7 @@ enum {
     STORAGE_MAX_RESPONSE_BYTES = 16 * 1024 * 1024,
 };
 
-/* What to ask. init sets the service, the method and the success; the builder appends to the rest. */
+/* What to ask. init sets the service, the method and the success; the caller appends the rest. */
 struct storage_request {
     enum storage_service service;
     const char *method; /* static */
@@ -124,8 +124,8 @@ void storage_client_init(struct storage_client *client, const struct platform *p
 void storage_client_cleanup(struct storage_client *client);
 
 /*
- * How a request ended. `reply` is NULL unless STATUS_OK. It is borrowed. To keep it, copy the struct
- * and initialize the original anew. Its sent_ms is that of the successful attempt.
+ * How a request ended. `reply` is NULL unless STATUS_OK. It is borrowed. To keep it, copy the
+ * struct and initialize the original anew. Its sent_ms is that of the successful attempt.
  *
  * STATUS_UNAVAILABLE   the deadline came; `err` says why the last attempt failed
  * STATUS_CANCELLED     the network or the storage client is being freed
@@ -144,7 +144,8 @@ typedef void (*storage_done)(void *context, enum status status, struct http_repl
  *     WAITING   the time of the next attempt, to SENDING
  *     SENDING   the answer: to IDLE if it is final, otherwise to WAITING
  *
- * At its end it is IDLE again. `done` is called last, so the owner may free it or start it again there.
+ * At its end it is IDLE again. `done` is called last, so the owner may free it or start it again
+ * there.
  */
 struct storage_operation {
     TAILQ_ENTRY(storage_operation) link; /* in the client's open operations */
@@ -184,8 +185,8 @@ void storage_operation_wait(struct storage_operation *operation, struct storage_
                             int64_t delay_ms, storage_done done, void *context);
 
 /*
- * Ends an operation, if it is under way, without calling `done`. Storage may still carry out what was
- * sent.
+ * Ends an operation, if it is under way, without calling `done`. Storage may still carry out what
+ * was sent.
  */
 void storage_operation_abandon(struct storage_operation *operation);
 
@@ -201,15 +202,16 @@ int64_t storage_client_delay_ms(struct storage_client *client, int attempt, int 
 
 /*
  * Sends a request and waits for its end. On STATUS_OK `out`, which must be initialized, holds the
- * answer. The statuses are those of storage_done; STATUS_CANCELLED also follows storage_client_cancel.
+ * answer. The statuses are those of storage_done; STATUS_CANCELLED also follows
+ * storage_client_cancel.
  */
 enum status storage_client_send(struct storage_client *client,
                                 const struct storage_request *request, int64_t deadline_ms,
                                 struct http_reply *out, struct error *err) MUST_CHECK;
 
 /*
- * Ends all cancellable operations and storage_client_send calls with STATUS_CANCELLED. Those that are
- * started later end in the same way.
+ * Ends all cancellable operations and storage_client_send calls with STATUS_CANCELLED. Those that
+ * are started later end in the same way.
  */
 void storage_client_cancel(struct storage_client *client);
 

@@ -10,8 +10,8 @@
 #include "storage/storage_error.h"
 
 /*
- * An ETag has no control characters (RFC 9110 section 8.8.3). A line break would end the header that it
- * is written into.
+ * An ETag has no control characters (RFC 9110 section 8.8.3). A line break would end the header
+ * that it is written into.
  */
 static bool is_etag(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -168,8 +168,8 @@ static bool copy_span(struct span span, char *out, size_t out_bytes) {
 }
 
 /*
- * Finds the boundary in a Content-Type's value; "" if there is none. Returns false if it is no valid
- * boundary.
+ * Finds the boundary in a Content-Type's value; "" if there is none. Returns false if it is no
+ * valid boundary.
  */
 static bool read_boundary(struct span value, char out[BOUNDARY_BYTES]) {
     out[0] = '\0';
@@ -226,8 +226,8 @@ static bool read_headers(struct span *rest, struct part_headers *headers) {
 }
 
 /*
- * Takes lines up to the next delimiter of `boundary`, and that line too. `out_body` (may be NULL) is the
- * text before it.
+ * Takes lines up to the next delimiter of `boundary`, and that line too. `out_body` (may be NULL)
+ * is the text before it.
  */
 static bool read_to_delimiter(struct span *rest, const char *boundary, struct span *out_body,
                               bool *out_is_last) {
@@ -271,8 +271,8 @@ static int read_status_line(struct span *rest) {
 }
 
 /*
- * No operation has content in its answer: merge and delete never have, and an insert has none because
- * of its Prefer header.
+ * No operation has content in its answer: merge and delete never have, and an insert has none
+ * because of its Prefer header.
  */
 static bool is_success(int http_status) {
     return http_status == 204;

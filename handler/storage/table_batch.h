@@ -1,8 +1,7 @@
 /*
- * table_batch.h - entity group transactions: their operations, and the multipart/mixed bodies that carry
- * them.
+ * table_batch.h - the operations of entity group transactions, and the bodies that carry them.
  *
- * Pure: it writes and reads text. table_client.h sends it.
+ * Pure: it writes and reads multipart/mixed text. table_client.h sends it.
  * Source: "Performing entity group transactions" (Table service REST API).
  */
 #ifndef STORAGE_TABLE_BATCH_H
@@ -37,8 +36,8 @@ struct table_operation {
 void table_batch_append_entity(struct strbuf *out, const char *entity);
 
 /*
- * Appends "/TABLE(PartitionKey='...',RowKey='...')". Quotes in the keys are doubled, and then the keys
- * are percent-encoded.
+ * Appends "/TABLE(PartitionKey='...',RowKey='...')". Quotes in the keys are doubled, and then the
+ * keys are percent-encoded.
  */
 void table_batch_append_entity_path(struct strbuf *out, const char *table,
                                     const char *partition_key, const char *row_key);
@@ -73,8 +72,8 @@ struct table_batch_answer {
  * Reads the body of a 202 answer, in the layout of Azure or of Azurite. `content_type` names the
  * boundary. The body may hold anything: at most `length` bytes are read, in linear time.
  *
- * STATUS_MALFORMED   no such body, or one that is cut short; or it has neither a failure with an error
- *                    code nor `count` successes. `out` is untouched
+ * STATUS_MALFORMED   no such body, or one that is cut short; or it has neither a failure with an
+ *                    error code nor `count` successes. `out` is untouched
  */
 enum status table_batch_read(const char *content_type, const char *body, size_t length,
                              size_t count, struct table_batch_answer *out,

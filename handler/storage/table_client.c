@@ -125,8 +125,9 @@ static enum status set_damaged(const struct table_call *call, struct error *err)
 }
 
 /*
- * Parses an answer. If it is not a whole JSON object it was damaged on the way. If it is whole but cannot
- * be parsed, a row in it cannot be read, and asking again would not change that: STATUS_MALFORMED.
+ * Parses an answer. If it is not a whole JSON object it was damaged on the way. If it is whole but
+ * cannot be parsed, a row in it cannot be read, and asking again would not change that:
+ * STATUS_MALFORMED.
  */
 static enum status parse_json(const struct table_call *call, const struct http_reply *reply,
                               cJSON **out, struct error *err) {

@@ -4,15 +4,15 @@
  * Entities  They travel as JSON with minimal metadata. A property has its type beside it as
  *           "property@odata.type" where JSON's own type is not enough (Edm.Int64, Edm.DateTime).
  *           An entity that is sent is one line of text, without U+2028 and U+2029
- *           (json_append_string). Azurite finds it with a regular expression that stops at line ends.
- *           NULL stands for an entity that could not be built for lack of memory.
+ *           (json_append_string). Azurite finds it with a regular expression that stops at line
+ *           ends. NULL stands for an entity that could not be built for lack of memory.
  *           An entity that is read is a cJSON object, with its ETag in "odata.etag".
- * Statuses  Those of storage_done and storage_error.h. Each comment lists the ones that a caller must
- *           expect.
- * Threads   The loop's. ..._start starts an operation. `done` is called once, last, and never inside
- *           start. The owner may free the operation or start it again there. Arguments are copied,
- *           except those of a query, which are borrowed until `done`. Outputs are borrowed until `done`,
- *           and untouched on failure. storage_client_cancel ends an operation.
+ * Statuses  Those of storage_done and storage_error.h. Each comment lists the ones that a caller
+ *           must expect.
+ * Threads   The loop's. ..._start starts an operation. `done` is called once, last, and never
+ *           inside start. The owner may free the operation or start it again there. Arguments are
+ *           copied, except those of a query, which are borrowed until `done`. Outputs are borrowed
+ *           until `done`, and untouched on failure. storage_client_cancel ends an operation.
  */
 #ifndef STORAGE_TABLE_CLIENT_H
 #define STORAGE_TABLE_CLIENT_H
@@ -30,8 +30,8 @@
 typedef void (*table_done)(void *context, enum status status, const struct error *err);
 
 /*
- * Receives one entity of a query's answer, which is borrowed. Any status but STATUS_OK ends the query
- * with that status.
+ * Receives one entity of a query's answer, which is borrowed. Any status but STATUS_OK ends the
+ * query with that status.
  */
 typedef enum status (*table_entity_visitor)(void *context, const cJSON *entity, struct error *err);
 
@@ -55,15 +55,13 @@ struct table_call {
     table_done done;
     void *context;
 
-    /*
-     * Reads the answer, which exists if `sent` is STATUS_OK. Returns the status of the operation.
-     */
+    /* Reads the answer, which exists if `sent` is STATUS_OK. Returns the operation's status. */
     enum status (*read_answer)(struct table_call *call, enum status sent,
                                const struct http_reply *reply, struct error *err);
 
     cJSON **out_entity; /* of a get */
 
-    /* Of a query. `continuation` holds the parameters that ask for the next page, if there is one. */
+    /* Of a query. `continuation` has the parameters that ask for the next page, if there is one. */
     struct table_query query;
     struct http_headers continuation;
     int pages;
@@ -115,15 +113,16 @@ void table_query_start(struct table_call *call, struct storage_client *client,
                        void *context);
 
 /*
- * An entity group transaction: all operations are carried out, or none. It has 1 to 100 operations in
- * one partition, and each row at most once. `out_first_etag` (may be NULL) receives the new ETag of the
- * first operation; "" if there is none, as for a delete.
+ * An entity group transaction: all operations are carried out, or none. It has 1 to 100 operations
+ * in one partition, and each row at most once. `out_first_etag` (may be NULL) receives the new ETag
+ * of the first operation; "" if there is none, as for a delete.
  *
- * There is one attempt only. A repeat after a lost answer would fail because of its own success, and
- * only the caller can tell what that means. After a status that leaves the outcome unknown, the
+ * There is one attempt only. A repeat after a lost answer would fail because of its own success,
+ * and only the caller can tell what that means. After a status that leaves the outcome unknown, the
  * transaction may have been committed, or may be committed later, because a sent request cannot be
- * called back. So a missing row that it inserts proves nothing. Sending the same operations again is
- * safe if one of them has an ETag for If-Match: then at most one of the two transactions succeeds.
+ * called back. So a missing row that it inserts proves nothing. Sending the same operations again
+ * is safe if one of them has an ETag for If-Match: then at most one of the two transactions
+ * succeeds.
  *
  * STATUS_PRECONDITION_FAILED   an If-Match did not match
  * STATUS_ALREADY_EXISTS        an inserted row existed

@@ -73,7 +73,9 @@ static void set_up(void) {
     threads_with_loop = count_threads();
 }
 
-/* The loop has gone when the file comes at last. Valgrind would miss what its thread still holds. */
+/*
+ * The loop is gone when the file arrives. Valgrind would report memory that the thread still has.
+ */
 static void tear_down(void) {
     http_transport_free(transport);
     sem_post(&let_go);
