@@ -33,7 +33,7 @@ check_compilers() {
 }
 
 check_symbols() {
-    make_variant release --silent objects && tools/check-symbols.sh
+    make_variant release --silent objects && tools/check-symbols.sh && tools/check-circles.sh
 }
 
 # libleasehold.a can be linked into any program, and its header read by any compiler of C11 or C++.

@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http_message.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
 #include "support/calls/store_wait.h"

@@ -10,6 +10,7 @@
 
 #include "functions/dispatch.h"
 #include "identity/token_cache.h"
+#include "identity/token_source.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
 #include "lease/lease_options.h"

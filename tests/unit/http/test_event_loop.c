@@ -181,8 +181,7 @@ static void set_next(void *context) {
 }
 
 /*
- * As a storage request is started by one: it is due, but its round has passed, and nothing else
- * happens.
+ * Storage requests start like this: the timer is due, its round is over, and nothing else happens.
  */
 START_TEST(a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep) {
     struct loop_timer first = {.fired = set_next};

@@ -2,6 +2,7 @@
  * That nothing is left in memory, tests/e2e/test_secrets.c sees. Here: it is memory like any other,
  * and is overwritten once there are secrets. The program is linked with --wrap=crypto_wipe.
  */
+#include "http/platform.h"
 #include "http/wiped_memory.h"
 
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 
 #include "base/clock.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "identity/token_cache.h"
+#include "identity/token_source.h"
 #include "support/processes/check_main.h"
 
 #define KEY "c2VjcmV0"

@@ -74,7 +74,7 @@ static void set_up(void) {
 }
 
 /*
- * The loop has gone when the file comes at last. Valgrind would miss what its thread still holds.
+ * The loop is gone when the file arrives. Valgrind would report memory that the thread still has.
  */
 static void tear_down(void) {
     http_transport_free(transport);

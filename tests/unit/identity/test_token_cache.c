@@ -4,6 +4,7 @@
  */
 #include "identity/token_cache.h"
 
+#include "identity/token_source.h"
 #include "support/fakes/virtual_storage.h"
 #include "support/processes/check_main.h"
 
@@ -132,7 +133,7 @@ static enum status authorize_url(const char *to) {
     int begun = source.begun;
     enum status status = cache.base.authorize(&cache.base, &request, &err);
     ck_assert_int_eq(source.begun, begun); /* that is the timer's */
-    generation = request.generation;
+    generation = request.token_generation;
     return status;
 }
 
@@ -363,11 +364,11 @@ END_TEST
 /* --- refusals --- */
 
 static bool refused(unsigned number) {
-    return cache.base.refused(&cache.base, number, false);
+    return cache.base.on_rejected(&cache.base, number, false);
 }
 
 static bool refused_but_believed(unsigned number) {
-    return cache.base.refused(&cache.base, number, true);
+    return cache.base.on_rejected(&cache.base, number, true);
 }
 
 START_TEST(a_refused_token_is_fetched_anew_once_however_many_were_refused) {
@@ -407,7 +408,7 @@ START_TEST(a_new_token_that_is_refused_as_well_is_kept_for_ten_seconds) {
     ck_assert(refused(1));
     advance(0);
     ck_assert(!refused(2));
-    advance(TOKEN_REFUSAL_MS - 1);
+    advance(TOKEN_REJECTION_MS - 1);
     ck_assert(!refused(2));
     assert_signed_with("Bearer token-2");
     ck_assert_int_eq(source.begun, 2);
@@ -439,7 +440,7 @@ START_TEST(believed_tokens_are_fetched_anew_every_ten_seconds_at_most) {
     ck_assert(!refused_but_believed(1));
     advance(0);
     ck_assert_int_eq(source.begun, 2);
-    advance(TOKEN_REFUSAL_MS - 1);
+    advance(TOKEN_REJECTION_MS - 1);
     ck_assert(!refused_but_believed(2));
     advance(0);
     ck_assert_int_eq(source.begun, 2);

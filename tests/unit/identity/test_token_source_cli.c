@@ -178,7 +178,7 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     signal(SIGPIPE, SIG_IGN);
     az_stub_do(
         &az,
-        /* glibc has uses of its own for 32 and 33 */
+        /* glibc uses the signals 32 and 33 itself. */
         "while read -r name mask; do case $name$mask in\n"
         "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
         "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */

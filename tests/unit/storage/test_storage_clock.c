@@ -57,10 +57,7 @@ START_TEST(a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does) 
 END_TEST
 
 START_TEST(the_time_is_never_ahead_of_storages) {
-    /*
-     * The answer took 400 ms; the Date may have been set at its end, and mean the second's
-     * beginning.
-     */
+    /* The answer took 400 ms. The Date may have been set at its end, early in that second. */
     storage_clock_observe(&storage, NOON, 1000000 - 400, 1000000);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
 }
@@ -86,11 +83,11 @@ START_TEST(bounds_that_just_touch_do_not_contradict) {
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 1000);
     storage_clock_observe(&storage, NOON, 1000000, 1000000); /* none */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
-    int64_t max_ms = storage.bounds.max_ms;
+    int64_t max_ms = storage.accepted.max_ms;
     storage_clock_observe(&storage, "Sun, 19 Jan 2025 12:00:01 GMT", 1000001,
                           1000001); /* one point on the other side */
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON) + 999);
-    ck_assert_int_eq(storage.bounds.max_ms, max_ms);
+    ck_assert_int_eq(storage.accepted.max_ms, max_ms);
 }
 END_TEST
 
@@ -177,8 +174,8 @@ START_TEST(the_earlier_time_counts_while_there_is_doubt) {
 END_TEST
 
 /*
- * Ours is wrong by 20 minutes: the first request is refused, the second is dated rightly, the third
- * may decide.
+ * Our clock is wrong by 20 minutes. The first request is rejected, the second has the right date,
+ * and the third may judge expiry.
  */
 START_TEST(a_wrong_wall_clock_is_found_out_by_the_second_answer) {
     clock_fake_jump_wall(&local, 20 * 60 * 1000);
@@ -220,8 +217,8 @@ static unsigned next_random(unsigned *seed) {
 }
 
 /*
- * Whatever the moments are, the truth stays between the bounds, and what is answered is at most a
- * second and the trip behind.
+ * At all times the truth stays between the bounds, and the estimate is behind by a second and the
+ * round trip at most.
  */
 START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
     const int64_t true_offset_ms = NOON_MS - 1000000 + 123;

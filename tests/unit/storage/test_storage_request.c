@@ -11,6 +11,9 @@
 #include "base/log.h"
 #include "base/utc.h"
 #include "base/uuid.h"
+#include "http/http_transport.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "storage/storage_error.h"
 #include "support/fakes/http_fake.h"
 #include "support/processes/check_main.h"
@@ -24,10 +27,10 @@ struct credential_fake {
     enum status answer;
     bool renews;
     int authorized;
-    int refused;
-    int believed; /* of these */
-    unsigned refused_generation;
-    int tokenless; /* so often it has no token */
+    int rejected;
+    int authenticated; /* of these */
+    unsigned rejected_generation;
+    int tokenless; /* for so many attempts it has no token */
     char path[128];
 };
 
@@ -51,16 +54,16 @@ static enum status authorize(struct credential *base, struct credential_request 
         self->tokenless--;
         return error_set(failure, STATUS_UNAVAILABLE, "no token yet");
     }
-    signed_request->generation = (unsigned)self->authorized;
+    signed_request->token_generation = (unsigned)self->authorized;
     http_headers_addf(signed_request->headers, "Authorization", "Fake %d", self->authorized);
     return self->answer == STATUS_OK ? STATUS_OK : error_set(failure, self->answer, "no token yet");
 }
 
-static bool refused(struct credential *base, unsigned generation, bool is_believed) {
+static bool on_rejected(struct credential *base, unsigned generation, bool is_authenticated) {
     struct credential_fake *self = (struct credential_fake *)base;
-    self->refused++;
-    self->believed += is_believed;
-    self->refused_generation = generation;
+    self->rejected++;
+    self->authenticated += is_authenticated;
+    self->rejected_generation = generation;
     return self->renews;
 }
 
@@ -69,7 +72,7 @@ static void set_up(void) {
     memset(&account, 0, sizeof account);
     snprintf(account.blob_endpoint, sizeof account.blob_endpoint, "%s", http_fake_url(fake));
     snprintf(account.table_endpoint, sizeof account.table_endpoint, "%s/acme", http_fake_url(fake));
-    credential = (struct credential_fake){.base = {authorize, refused}, .answer = STATUS_OK};
+    credential = (struct credential_fake){.base = {authorize, on_rejected}, .answer = STATUS_OK};
     ck_assert_int_eq(http_transport_new(&transport, clock_system(), &err), STATUS_OK);
     platform = http_transport_platform(transport, random_system());
     storage_client_init(&client, &platform, &account, &credential.base);
@@ -334,7 +337,7 @@ START_TEST(an_answer_that_is_not_storages_is_no_answer) {
     ck_assert(err.was_in_doubt);
     ck_assert_int_eq(err.http_status, 0);
     ck_assert_str_eq(err.code, "");
-    ck_assert_int_eq(credential.refused, 0);
+    ck_assert_int_eq(credential.rejected, 0);
     char expected[64];
     snprintf(expected, sizeof expected, ": answered, but not by storage: %d",
              foreign_answers[_i].status);
@@ -464,8 +467,8 @@ START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
 END_TEST
 
 /*
- * What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be
- * asserted meanwhile.
+ * What was written to stdout and stderr. Both lead into `file` while a test sends, so nothing may
+ * be asserted meanwhile.
  */
 static void capture_begin(FILE *file, int saved[2]) {
     fflush(NULL);
@@ -547,10 +550,7 @@ START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
     ck_assert_str_eq(sent_header(2, "Authorization"), "Fake 3");
     ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"),
                      sent_header(0, "x-ms-client-request-id"));
-    /*
-     * Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last
-     * attempt's.
-     */
+    /* sent_ms is the last attempt's: two backoffs of at least 50 and 100 ms come before it. */
     ck_assert_int_ge(reply.sent_ms, before_ms + 150);
 }
 END_TEST
@@ -587,10 +587,7 @@ START_TEST(a_deadline_that_has_passed_sends_nothing) {
 }
 END_TEST
 
-/*
- * Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its
- * own end.
- */
+/* Retry-After ends 50 ms before the deadline. An attempt of 50 ms would only time out. */
 START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
     http_fake_push(
         fake, &(struct http_fake_answer){
@@ -640,7 +637,7 @@ START_TEST(a_refused_credential_that_renews_itself_has_one_more_try_even_of_one)
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 1);
+    ck_assert_int_eq(credential.rejected, 1);
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
@@ -661,14 +658,11 @@ START_TEST(the_token_that_was_refused_is_named) {
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_uint_eq(credential.refused_generation, 2);
+    ck_assert_uint_eq(credential.rejected_generation, 2);
 }
 END_TEST
 
-/*
- * Azurite answers an expired token with AuthenticationFailed; the other codes have believed the
- * token.
- */
+/* Azurite answers an expired token with AuthenticationFailed. Other codes mean: authenticated. */
 START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     credential.renews = true;
     http_fake_push(
@@ -678,14 +672,14 @@ START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     http_fake_push(fake,
                    &(struct http_fake_answer){.status = 401, .code = "InvalidAuthenticationInfo"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 2);
-    ck_assert_int_eq(credential.believed, 0);
+    ck_assert_int_eq(credential.rejected, 2);
+    ck_assert_int_eq(credential.authenticated, 0);
     http_fake_push(fake, &(struct http_fake_answer){
                              .status = 403,
                              .headers = "x-ms-error-code: AuthorizationPermissionMismatch\r\n"});
     ck_assert_int_eq(send_within(10000), STATUS_OK);
-    ck_assert_int_eq(credential.refused, 3);
-    ck_assert_int_eq(credential.believed, 1);
+    ck_assert_int_eq(credential.rejected, 3);
+    ck_assert_int_eq(credential.authenticated, 1);
 }
 END_TEST
 
@@ -702,7 +696,7 @@ START_TEST(a_refused_credential_that_cannot_renew_itself_is_final) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 1);
-    credential.base.refused = NULL;
+    credential.base.on_rejected = NULL;
     http_fake_push(fake, &(struct http_fake_answer){.status = 403, .code = "AuthorizationFailure"});
     ck_assert_int_eq(send_within(10000), STATUS_UNAUTHORIZED);
     ck_assert_uint_eq(http_fake_count(fake), 2);
