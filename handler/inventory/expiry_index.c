@@ -27,7 +27,7 @@ void expiry_index_cleanup(struct expiry_index *index) {
 
 /* ---- adding ---- */
 
-int64_t expiry_index_expiry_ms(int64_t expires_ms) {
+int64_t expiry_index_minute_ms(int64_t expires_ms) {
     return expires_ms - expires_ms % MINUTE_MS;
 }
 
@@ -38,18 +38,18 @@ static int64_t record_bucket_ms(int64_t keep_until_ms) {
 
 /* Returns true if change number `at` needs a row that `after` does not yet say to be there. */
 static bool row_of_change(const struct product_state *state, struct product *after, size_t at,
-                          struct due_row *row) {
+                          struct expiry_row *row) {
     int64_t *indexed_ms;
     if (at < state->changed_count) {
         if (state->changed[at]->mark != RESERVATION_ADDED) {
             return false;
         }
-        *row = (struct due_row){.kind = DUE_RESERVATION,
-                                .time_ms = expiry_index_expiry_ms(state->changed[at]->expires_ms)};
+        *row = (struct expiry_row){.kind = EXPIRY_OF_RESERVATIONS,
+                                .time_ms = expiry_index_minute_ms(state->changed[at]->expires_ms)};
         indexed_ms = &after->indexed_due_ms;
     } else {
         int64_t keep_until_ms = state->records[at - state->changed_count].keep_until_ms;
-        *row = (struct due_row){.kind = DUE_RECORD, .time_ms = record_bucket_ms(keep_until_ms)};
+        *row = (struct expiry_row){.kind = EXPIRY_OF_RECORDS, .time_ms = record_bucket_ms(keep_until_ms)};
         indexed_ms = &after->indexed_keep_ms;
     }
     bool is_new = *indexed_ms != row->time_ms;
@@ -58,7 +58,7 @@ static bool row_of_change(const struct product_state *state, struct product *aft
 }
 
 bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
-                           struct due_row *out) {
+                           struct expiry_row *out) {
     bool found = false;
     while (!found && *at < state->changed_count + state->record_count) {
         found = row_of_change(state, after, (*at)++, out);
@@ -70,11 +70,11 @@ bool expiry_index_next_row(const struct product_state *state, struct product *af
 }
 
 void expiry_index_insert_start(struct expiry_index *index, struct table_call *call,
-                               const struct due_row *row, int64_t deadline_ms, table_done done,
+                               const struct expiry_row *row, int64_t deadline_ms, table_done done,
                                void *context) {
     struct strbuf entity;
     strbuf_init(&entity, SIZE_MAX);
-    product_entity_write_due(row, &entity);
+    product_entity_write_expiry(row, &entity);
     table_insert_start(call, index->client, index->table, strbuf_text(&entity), deadline_ms, done,
                        context);
     strbuf_cleanup(&entity);
@@ -88,7 +88,7 @@ struct due_search {
     struct product_ids *out;
     struct table_call call;
     struct strbuf filter;
-    struct due_row *rows;
+    struct expiry_row *rows;
     size_t count, capacity;
 };
 
@@ -97,16 +97,16 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
     const char *row_key = json_string(entity, "RowKey");
     if (search->count == search->capacity) {
         size_t capacity = search->capacity == 0 ? 64 : search->capacity * 2;
-        struct due_row *grown = realloc(search->rows, capacity * sizeof *grown);
+        struct expiry_row *grown = realloc(search->rows, capacity * sizeof *grown);
         if (grown == NULL) {
             return error_set(err, STATUS_NO_MEMORY, "no memory for what is due");
         }
         search->rows = grown;
         search->capacity = capacity;
     }
-    if (row_key == NULL || !product_entity_read_due_key(row_key, &search->rows[search->count])) {
+    if (row_key == NULL || !product_entity_read_expiry_key(row_key, &search->rows[search->count])) {
         log_event(LOG_WARNING,
-                  "Row %.200s of partition " DUE_PARTITION
+                  "Row %.200s of partition " EXPIRY_PARTITION
                   " in the table cannot be read; it is left alone",
                   row_key == NULL ? "?" : row_key);
         return STATUS_OK; /* the others are due all the same */
@@ -116,7 +116,7 @@ static enum status take_row(void *context, const cJSON *entity, struct error *er
 }
 
 static int by_product(const void *left, const void *right) {
-    const struct due_row *a = left, *b = right;
+    const struct expiry_row *a = left, *b = right;
     return strcmp(a->product_id, b->product_id);
 }
 
@@ -180,9 +180,9 @@ void expiry_index_find(struct expiry_index *index, int64_t now_ms, struct produc
     search->index = index;
     search->out = out;
     char end[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_due_key(&(struct due_row){.time_ms = now_ms + 1, .kind = DUE_RECORD}, end);
+    product_entity_expiry_key(&(struct expiry_row){.time_ms = now_ms + 1, .kind = EXPIRY_OF_RECORDS}, end);
     strbuf_init(&search->filter, FILTER_MAX_BYTES);
-    strbuf_append_string(&search->filter, "PartitionKey eq '" DUE_PARTITION "' and RowKey lt ");
+    strbuf_append_string(&search->filter, "PartitionKey eq '" EXPIRY_PARTITION "' and RowKey lt ");
     table_append_literal(&search->filter, end);
     if (strbuf_status(&search->filter) != STATUS_OK) {
         store_operation_post(&search->base, index->store->platform->loop, end_unwritten);
@@ -205,26 +205,26 @@ struct due_finish {
     size_t count;
     bool has_records; /* there are rows for records among them */
     int records_purged;
-    int *out_records_purged;
+    int *out_records_deleted;
     struct expiry_cleanup purge;
 };
 
-static bool is_over(const struct due_row *row, int64_t now_ms) {
-    return row->kind == DUE_RECORD ? row->time_ms <= now_ms
-                                   : row->time_ms + MINUTE_MS + DUE_GRACE_MS <= now_ms;
+static bool is_over(const struct expiry_row *row, int64_t now_ms) {
+    return row->kind == EXPIRY_OF_RECORDS ? row->time_ms <= now_ms
+                                   : row->time_ms + MINUTE_MS + EXPIRY_GRACE_MS <= now_ms;
 }
 
 /* The rows of a product that the last find met: from the one that is returned to before `*out_behind`. */
-static const struct due_row *rows_seen(const struct expiry_index *index, const char *product_id,
-                                       const struct due_row **out_behind) {
-    struct due_row key = {.kind = DUE_RECORD};
+static const struct expiry_row *rows_seen(const struct expiry_index *index, const char *product_id,
+                                       const struct expiry_row **out_behind) {
+    struct expiry_row key = {.kind = EXPIRY_OF_RECORDS};
     snprintf(key.product_id, sizeof key.product_id, "%s", product_id);
-    const struct due_row *end = index->seen + index->seen_count;
-    const struct due_row *any =
+    const struct expiry_row *end = index->seen + index->seen_count;
+    const struct expiry_row *any =
         index->seen_count == 0
             ? NULL
             : bsearch(&key, index->seen, index->seen_count, sizeof key, by_product);
-    const struct due_row *first = any, *behind = any;
+    const struct expiry_row *first = any, *behind = any;
     while (first != NULL && first > index->seen && by_product(first - 1, &key) == 0) {
         first--;
     }
@@ -240,7 +240,7 @@ static const struct due_row *rows_seen(const struct expiry_index *index, const c
  * here. What it saw is judged by the caller's `now_ms`, so that is no less right. STATUS_NO_MEMORY.
  */
 static enum status collect_rows(struct due_finish *finish, int64_t now_ms) {
-    const struct due_row *behind, *row = rows_seen(finish->index, finish->product_id, &behind);
+    const struct expiry_row *behind, *row = rows_seen(finish->index, finish->product_id, &behind);
     finish->rows = calloc((size_t)(behind - row) + 1, sizeof *finish->rows);
     if (finish->rows == NULL) {
         return STATUS_NO_MEMORY;
@@ -248,9 +248,9 @@ static enum status collect_rows(struct due_finish *finish, int64_t now_ms) {
     for (; row != behind; row++) {
         if (is_over(row, now_ms)) {
             struct expiry_cleanup_row *over = &finish->rows[finish->count++];
-            product_entity_due_key(row, over->row_key);
+            product_entity_expiry_key(row, over->row_key);
             snprintf(over->etag, sizeof over->etag, "*");
-            finish->has_records = finish->has_records || row->kind == DUE_RECORD;
+            finish->has_records = finish->has_records || row->kind == EXPIRY_OF_RECORDS;
         }
     }
     return STATUS_OK;
@@ -261,7 +261,7 @@ static void on_rows_purged(void *context, enum status status, const struct error
     struct error failure = *err;
     free(finish->rows);
     if (status == STATUS_OK) {
-        *finish->out_records_purged = finish->records_purged;
+        *finish->out_records_deleted = finish->records_purged;
     } else {
         error_wrap(&failure, "tidying up behind product %s", finish->product_id);
     }
@@ -270,7 +270,7 @@ static void on_rows_purged(void *context, enum status status, const struct error
 
 static void purge_rows(struct due_finish *finish) {
     expiry_cleanup_rows_start(&finish->purge, finish->index->client, finish->index->table,
-                              DUE_PARTITION, finish->rows, finish->count, on_rows_purged, finish);
+                              EXPIRY_PARTITION, finish->rows, finish->count, on_rows_purged, finish);
 }
 
 static void on_records_purged(void *context, enum status status, const struct error *err) {
@@ -288,15 +288,15 @@ static void end_without_rows(struct store_operation *operation) {
     on_rows_purged(operation, STATUS_OK, &none);
 }
 
-void expiry_index_finish(struct expiry_index *index, const char *product_id, int64_t now_ms,
-                         int *out_records_purged, inventory_store_done done, void *context) {
+void expiry_index_clean_up(struct expiry_index *index, const char *product_id, int64_t now_ms,
+                         int *out_records_deleted, inventory_store_done done, void *context) {
     struct due_finish *finish = store_operation_new(index->store, sizeof *finish, done, context);
     if (finish == NULL) {
         return;
     }
     finish->index = index;
     finish->product_id = product_id;
-    finish->out_records_purged = out_records_purged;
+    finish->out_records_deleted = out_records_deleted;
     if (collect_rows(finish, now_ms) != STATUS_OK) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for the due rows of product %s", product_id);

@@ -8,7 +8,7 @@
  *              costs one insert a minute, and one an hour for its records.
  *              A row without anything behind it is harmless: a visit that finds nothing, and then it is taken away. The converse
  *              must not be, so rows go last: after the reservations and the records that they speak of.
- *              A row for reservations goes once its minute has been over for DUE_GRACE_MS. Until then a commit that was
+ *              A row for reservations goes once its minute has been over for EXPIRY_GRACE_MS. Until then a commit that was
  *              decided before the expiry can still be on its way, and it relies on the row; commits are given seconds.
  *              Should one come later even so, the product's due_ms tells all who use the product, and its next row brings reconciliation by.
  *              Records are kept for a day and more, so no commit under way can rely on a row of theirs that goes. Their bucket is found when
@@ -27,13 +27,13 @@
 #include "inventory/product_entity.h"
 #include "storage/table_client.h"
 
-enum { DUE_GRACE_MS = 2 * 60 * 1000 };
+enum { EXPIRY_GRACE_MS = 2 * 60 * 1000 };
 
 struct expiry_index {
     struct inventory_store *store; /* whose operations these are */
     struct storage_client *client;
     const char *table;
-    struct due_row
+    struct expiry_row
         *seen; /* the rows that the last find met, by product: so finish needs no query */
     size_t seen_count;
 };
@@ -49,13 +49,13 @@ void expiry_index_cleanup(struct expiry_index *index);
  * inserted, the commit must not be sent.
  */
 bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
-                           struct due_row *out);
+                           struct expiry_row *out);
 
 /*
  * Returns the minute in which a reservation expires. indexed_due_ms may be set to it once its row
  * is there.
  */
-int64_t expiry_index_expiry_ms(int64_t expires_ms);
+int64_t expiry_index_minute_ms(int64_t expires_ms);
 
 /*
  * Inserts a row.
@@ -63,7 +63,7 @@ int64_t expiry_index_expiry_ms(int64_t expires_ms);
  * STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY
  */
 void expiry_index_insert_start(struct expiry_index *index, struct table_call *call,
-                               const struct due_row *row, int64_t deadline_ms, table_done done,
+                               const struct expiry_row *row, int64_t deadline_ms, table_done done,
                                void *context);
 
 /* A store's find_expired, in one query (a request for each 1,000 rows). */
@@ -74,7 +74,7 @@ void expiry_index_find(struct expiry_index *index, int64_t now_ms, struct produc
  * A store's clean_up_expired, for the rows that the last find met (others it leaves to the next one): a request for each 100 rows,
  * and, if there are rows for records among them, a query and a request for each 100 records.
  */
-void expiry_index_finish(struct expiry_index *index, const char *product_id, int64_t now_ms,
-                         int *out_records_purged, inventory_store_done done, void *context);
+void expiry_index_clean_up(struct expiry_index *index, const char *product_id, int64_t now_ms,
+                         int *out_records_deleted, inventory_store_done done, void *context);
 
 #endif

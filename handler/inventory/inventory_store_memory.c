@@ -362,7 +362,7 @@ static void memory_commit(struct inventory_store *base, struct product_state *st
 /* There is no index: find_expired looks at the reservations themselves. */
 static void run_index_expiry(struct store_operation *base) {
     struct memory_operation *operation = (struct memory_operation *)base;
-    *operation->out_ms = expiry_index_expiry_ms(operation->time_ms);
+    *operation->out_ms = expiry_index_minute_ms(operation->time_ms);
     store_operation_end(base, STATUS_OK, NULL);
 }
 
@@ -483,11 +483,11 @@ static void run_finish_due(struct store_operation *base) {
 }
 
 static void memory_clean_up_expired(struct inventory_store *base, const char *product_id,
-                                    int64_t now_ms, int *out_records_purged,
+                                    int64_t now_ms, int *out_records_deleted,
                                     inventory_store_done done, void *context) {
     start(base,
           &(struct memory_operation){
-              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_purged},
+              .product_id = product_id, .time_ms = now_ms, .out_count = out_records_deleted},
           run_finish_due, done, context);
 }
 
@@ -505,7 +505,7 @@ void inventory_store_memory_init(struct inventory_store_memory *store,
                                                    .find_expired = memory_find_expired,
                                                    .clean_up_expired = memory_clean_up_expired};
     memset(store, 0, sizeof *store);
-    store_operation_prepare(&store->base, &ops, platform);
+    store_operation_init_store(&store->base, &ops, platform);
     store->wall_offset_ms = clock_wall_ms(platform->clock) - clock_now_ms(platform->clock);
 }
 

@@ -146,7 +146,7 @@ static void on_indexed(void *context, enum status status, const struct error *er
 
 static void index_or_send(struct table_commit *commit) {
     struct inventory_store_table *store = commit->store;
-    struct due_row row;
+    struct expiry_row row;
     if (expiry_index_next_row(commit->state, &commit->after, &commit->indexed, &row)) {
         expiry_index_insert_start(&store->due, &commit->call, &row, commit->deadline_ms, on_indexed,
                                   commit);
@@ -240,9 +240,9 @@ static void table_index_expiry(struct inventory_store *base, const char *product
         return;
     }
     expiry->product_id = product_id;
-    expiry->bucket_ms = expiry_index_expiry_ms(expires_ms);
+    expiry->bucket_ms = expiry_index_minute_ms(expires_ms);
     expiry->out_indexed_due_ms = out_indexed_due_ms;
-    struct due_row row = {.time_ms = expiry->bucket_ms, .kind = DUE_RESERVATION};
+    struct expiry_row row = {.time_ms = expiry->bucket_ms, .kind = EXPIRY_OF_RESERVATIONS};
     snprintf(row.product_id, sizeof row.product_id, "%s", product_id);
     expiry_index_insert_start(&store->due, &expiry->call, &row, storage_deadline_ms(store),
                               on_expiry_indexed, expiry);
@@ -331,11 +331,11 @@ static void table_find_expired(struct inventory_store *base, int64_t now_ms,
  * is over.
  */
 static void table_clean_up_expired(struct inventory_store *base, const char *product_id,
-                                   int64_t now_ms, int *out_records_purged,
+                                   int64_t now_ms, int *out_records_deleted,
                                    inventory_store_done done, void *context) {
     struct inventory_store_table *store = table_of(base);
     int64_t until_ms = clock_min_ms(now_ms, clock_wall_ms(store->base.platform->clock));
-    expiry_index_finish(&store->due, product_id, until_ms, out_records_purged, done, context);
+    expiry_index_clean_up(&store->due, product_id, until_ms, out_records_deleted, done, context);
 }
 
 void inventory_store_table_init(struct inventory_store_table *store, struct storage_client *client,
@@ -351,10 +351,10 @@ void inventory_store_table_init(struct inventory_store_table *store, struct stor
                                                    .read_wait = table_read_wait,
                                                    .find_expired = table_find_expired,
                                                    .clean_up_expired = table_clean_up_expired};
-    store_operation_prepare(&store->base, &ops, client->platform);
+    store_operation_init_store(&store->base, &ops, client->platform);
     store->client = client;
     store->table = table;
-    store->is_seen = false;
+    store->has_seen_table = false;
     store->seeds_ended = 0;
     store->seeds_ended_ahead = 0;
     if (uuid_v4(store->base.platform->random, store->sender) != STATUS_OK) {

@@ -25,7 +25,7 @@ struct inventory_store_table {
     char sender
         [UUID_TEXT_BYTES]; /* its first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store */
     struct expiry_index due;
-    bool is_seen; /* the table was there once */
+    bool has_seen_table; /* the table was there once */
     /*
      * Seeds that were created, or met, by a preparation that goes on or has failed: those before
      * number `seeds_ended`, and number seeds_ended + N where bit N of `seeds_ended_ahead` is set.

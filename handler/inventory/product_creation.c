@@ -100,7 +100,7 @@ static void check_partition(struct product_creation *creation) {
 static void on_table_created(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        creation->store->is_seen = true;
+        creation->store->has_seen_table = true;
         check_partition(creation);
     } else {
         end_creation(creation, status, err);
@@ -112,14 +112,14 @@ static void on_table_created(void *context, enum status status, const struct err
 static void on_looked(void *context, enum status status, const struct error *err) {
     struct product_creation *creation = context;
     struct inventory_store_table *store = creation->store;
-    store->is_seen = store->is_seen || status == STATUS_OK || status == STATUS_NOT_FOUND;
+    store->has_seen_table = store->has_seen_table || status == STATUS_OK || status == STATUS_NOT_FOUND;
     if (status == STATUS_OK) {
         cJSON_Delete(creation->row);
         creation->is_there = true;
         fail(creation, STATUS_ALREADY_EXISTS, "it is there already");
     } else if (status == STATUS_NOT_FOUND) {
         check_partition(creation);
-    } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->is_seen) {
+    } else if (status == STATUS_CONTAINER_NOT_FOUND && !store->has_seen_table) {
         table_create_start(&creation->call, store->client, store->table,
                            storage_deadline_ms(creation), on_table_created, creation);
     } else {

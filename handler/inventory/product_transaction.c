@@ -34,7 +34,7 @@ static struct strbuf *add(struct operations *operations, enum table_operation_ki
 static void add_reservation(struct operations *operations, const char *product_id,
                             const struct reservation *row) {
     char row_key[PRODUCT_ENTITY_KEY_BYTES];
-    product_entity_row_key(row, row_key);
+    product_entity_reservation_key(row, row_key);
     switch (row->mark) {
     case RESERVATION_ADDED:
         product_entity_write_reservation(product_id, row,

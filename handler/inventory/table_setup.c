@@ -70,7 +70,7 @@ static void on_seeded(void *context, enum status status, const struct error *err
 static void begin_seeds(struct preparation *own) {
     static_assert(SEEDS_AT_ONCE <= 32, "seeds_ended_ahead has a bit for each");
     const struct inventory_store_table *store = own->store;
-    size_t end = store->seeds_ended + (store->is_seen ? SEEDS_AT_ONCE : 1);
+    size_t end = store->seeds_ended + (store->has_seen_table ? SEEDS_AT_ONCE : 1);
     for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end;
          own->next++) {
         if (!has_ended(store, own->next)) {
@@ -110,7 +110,7 @@ static void on_seeded(void *context, enum status status, const struct error *err
 static void on_table_created(void *context, enum status status, const struct error *err) {
     struct preparation *own = context;
     if (status == STATUS_OK || status == STATUS_ALREADY_EXISTS) {
-        own->store->is_seen = true;
+        own->store->has_seen_table = true;
         status = STATUS_OK;
     }
     end_preparation(own, status, err);
@@ -133,7 +133,7 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
     own->next = store->seeds_ended;
     if (count > 0) {
         begin_seeds(own);
-    } else if (store->is_seen) {
+    } else if (store->has_seen_table) {
         store_operation_post(&own->base, base->platform->loop, end_idle);
     } else {
         table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store),

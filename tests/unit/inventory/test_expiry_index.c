@@ -67,7 +67,8 @@ END_TEST
 static struct product_ids find_expired(void) {
     struct product_ids due = {.ids = NULL};
     struct error err = {.status = STATUS_OK};
-    enum status status = inventory_store_find_due_and_wait(&table.base, RESERVED_MS, &due, &err);
+    enum status status =
+        inventory_store_find_expired_and_wait(&table.base, RESERVED_MS, &due, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", status_name(status), err.message);
     return due;
 }
@@ -82,7 +83,7 @@ static void find_product(void) {
 
 static enum status clean_up_expired(int *purged) {
     struct error err;
-    return inventory_store_finish_due_and_wait(&table.base, "P", RESERVED_MS, purged, &err);
+    return inventory_store_clean_up_expired_and_wait(&table.base, "P", RESERVED_MS, purged, &err);
 }
 
 #define RECORD(hash) "{\"odata.etag\":\"W/\\\"" hash "\\\"\",\"RowKey\":\"i-" hash "\"}"

@@ -148,9 +148,9 @@ static void start_find_due(void) {
 
 /* What the last search met: such rows of product P in the index, that are over. */
 static void meet_due_rows(bool has_records) {
-    static const struct due_row rows[] = {
-        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RESERVATION},
-        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = DUE_RECORD}};
+    static const struct expiry_row rows[] = {
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = EXPIRY_OF_RESERVATIONS},
+        {.product_id = "P", .time_ms = VIRTUAL_WALL_MS - DAY_MS, .kind = EXPIRY_OF_RECORDS}};
     store.due.seen = malloc(sizeof rows);
     store.due.seen_count = has_records ? 2 : 1;
     ck_assert_ptr_nonnull(store.due.seen);
