@@ -40,7 +40,7 @@ struct preparation {
 static void end_preparation(struct preparation *own, enum status status, const struct error *err) {
     struct error failure = *err;
     if (status == STATUS_OK) {
-        own->store->seeds_ended = 0;
+        own->store->seeds_done = 0;
     } else {
         error_wrap(&failure, "preparing table %s", own->store->table);
     }
@@ -49,15 +49,15 @@ static void end_preparation(struct preparation *own, enum status status, const s
 
 /* Returns whether seed number `at` was created, or met. */
 static bool has_ended(const struct inventory_store_table *store, size_t at) {
-    return at < store->seeds_ended ||
-           (store->seeds_ended_ahead >> (at - store->seeds_ended) & 1) != 0;
+    return at < store->seeds_done ||
+           (store->seeds_done_ahead >> (at - store->seeds_done) & 1) != 0;
 }
 
 static void note_ended(struct inventory_store_table *store, size_t at) {
-    store->seeds_ended_ahead |= UINT32_C(1) << (at - store->seeds_ended);
-    while ((store->seeds_ended_ahead & 1) != 0) {
-        store->seeds_ended_ahead >>= 1;
-        store->seeds_ended++;
+    store->seeds_done_ahead |= UINT32_C(1) << (at - store->seeds_done);
+    while ((store->seeds_done_ahead & 1) != 0) {
+        store->seeds_done_ahead >>= 1;
+        store->seeds_done++;
     }
 }
 
@@ -65,12 +65,12 @@ static void on_seeded(void *context, enum status status, const struct error *err
 
 /*
  * Begins no seed that is SEEDS_AT_ONCE behind the first that has not ended. So each has a place, and
- * a bit in seeds_ended_ahead.
+ * a bit in seeds_done_ahead.
  */
 static void begin_seeds(struct preparation *own) {
-    static_assert(SEEDS_AT_ONCE <= 32, "seeds_ended_ahead has a bit for each");
+    static_assert(SEEDS_AT_ONCE <= 32, "seeds_done_ahead has a bit for each");
     const struct inventory_store_table *store = own->store;
-    size_t end = store->seeds_ended + (store->has_seen_table ? SEEDS_AT_ONCE : 1);
+    size_t end = store->seeds_done + (store->has_seen_table ? SEEDS_AT_ONCE : 1);
     for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end;
          own->next++) {
         if (!has_ended(store, own->next)) {
@@ -130,7 +130,7 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
     own->store = store;
     own->seeds = seeds;
     own->count = count;
-    own->next = store->seeds_ended;
+    own->next = store->seeds_done;
     if (count > 0) {
         begin_seeds(own);
     } else if (store->has_seen_table) {
