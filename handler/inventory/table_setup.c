@@ -15,13 +15,13 @@ static int64_t storage_deadline_ms(const struct inventory_store_table *store) {
     return clock_now_ms(store->base.platform->clock) + STORAGE_DEADLINE_MS;
 }
 
-/* ---- preparing ---- */
+/* ---- prepare ---- */
 
 struct preparation;
 
-/* The place of a seed under way: seed number N has place N % SEEDS_AT_ONCE. */
+/* A seed under way. Seed number N uses seedings[N % SEEDS_AT_ONCE]. */
 struct seeding {
-    struct preparation *owner;
+    struct preparation *preparation;
     struct product_creation creation;
 };
 
@@ -30,9 +30,9 @@ struct preparation {
     struct inventory_store_table *store;
     const struct seed_product *seeds;
     size_t count;
-    size_t next; /* the seed to begin next */
-    int under_way;
-    struct error failure; /* the first */
+    size_t next; /* the number of the seed to begin next */
+    int under_way_count;
+    struct error failure; /* the first one */
     struct table_call call;
     struct seeding seedings[SEEDS_AT_ONCE];
 };
@@ -47,25 +47,25 @@ static void end_preparation(struct preparation *own, enum status status, const s
     store_operation_end(&own->base, status, &failure);
 }
 
-/* Returns whether seed number `at` was created, or met. */
-static bool has_ended(const struct inventory_store_table *store, size_t at) {
-    return at < store->seeds_done ||
-           (store->seeds_done_ahead >> (at - store->seeds_done) & 1) != 0;
+/* Returns whether seed `number` needs no more work. */
+static bool is_seed_done(const struct inventory_store_table *store, size_t number) {
+    return number < store->seeds_done ||
+           (store->seeds_done_ahead >> (number - store->seeds_done) & 1) != 0;
 }
 
-static void note_ended(struct inventory_store_table *store, size_t at) {
-    store->seeds_done_ahead |= UINT32_C(1) << (at - store->seeds_done);
+static void note_seed_done(struct inventory_store_table *store, size_t number) {
+    store->seeds_done_ahead |= UINT32_C(1) << (number - store->seeds_done);
     while ((store->seeds_done_ahead & 1) != 0) {
         store->seeds_done_ahead >>= 1;
         store->seeds_done++;
     }
 }
 
-static void on_seeded(void *context, enum status status, const struct error *err);
+static void on_seed_ended(void *context, enum status status, const struct error *err);
 
 /*
- * Begins no seed that is SEEDS_AT_ONCE behind the first that has not ended. So each has a place, and
- * a bit in seeds_done_ahead.
+ * Begins seeds while fewer than SEEDS_AT_ONCE numbers lie between the first unfinished one and the
+ * next. So each seed under way has a place in `seedings`, and a bit in seeds_done_ahead.
  */
 static void begin_seeds(struct preparation *own) {
     static_assert(SEEDS_AT_ONCE <= 32, "seeds_done_ahead has a bit for each");
@@ -73,36 +73,36 @@ static void begin_seeds(struct preparation *own) {
     size_t end = store->seeds_done + (store->has_seen_table ? SEEDS_AT_ONCE : 1);
     for (; own->failure.status == STATUS_OK && own->next < own->count && own->next < end;
          own->next++) {
-        if (!has_ended(store, own->next)) {
+        if (!is_seed_done(store, own->next)) {
             struct seeding *seeding = &own->seedings[own->next % SEEDS_AT_ONCE];
-            own->under_way++;
-            seeding->owner = own;
+            own->under_way_count++;
+            seeding->preparation = own;
             product_creation_start(&seeding->creation, own->store, &own->seeds[own->next],
-                                   on_seeded, seeding);
+                                   on_seed_ended, seeding);
         }
     }
 }
 
 /*
- * A seed that cannot be created beside its old rows is an operator's affair; the others are created
- * all the same.
+ * A seed that has other rows in its partition needs an operator. It is logged and counts as done, so
+ * that it does not keep the other seeds from being created.
  */
-static void on_seeded(void *context, enum status status, const struct error *err) {
+static void on_seed_ended(void *context, enum status status, const struct error *err) {
     struct seeding *seeding = context;
-    struct preparation *own = seeding->owner;
+    struct preparation *own = seeding->preparation;
     const struct seed_product *seed = seeding->creation.product;
-    own->under_way--;
+    own->under_way_count--;
     if (seeding->creation.has_other_rows) {
         log_event(LOG_ERROR, "Product %s was not created: %s", seed->id, err->message);
     }
-    if (seeding->creation.is_there || seeding->creation.has_other_rows) {
-        note_ended(own->store, (size_t)(seed - own->seeds));
+    if (seeding->creation.product_exists || seeding->creation.has_other_rows) {
+        note_seed_done(own->store, (size_t)(seed - own->seeds));
     } else if (own->failure.status == STATUS_OK) {
         own->failure = *err;
         own->failure.status = status;
     }
     begin_seeds(own);
-    if (own->under_way == 0) {
+    if (own->under_way_count == 0) {
         end_preparation(own, own->failure.status, &own->failure);
     }
 }
@@ -116,7 +116,7 @@ static void on_table_created(void *context, enum status status, const struct err
     end_preparation(own, status, err);
 }
 
-static void end_idle(struct store_operation *operation) {
+static void end_without_work(struct store_operation *operation) {
     end_preparation((struct preparation *)operation, STATUS_OK, &operation->failure);
 }
 
@@ -134,14 +134,14 @@ void table_setup_prepare(struct inventory_store *base, const struct seed_product
     if (count > 0) {
         begin_seeds(own);
     } else if (store->has_seen_table) {
-        store_operation_post(&own->base, base->platform->loop, end_idle);
+        store_operation_post(&own->base, base->platform->loop, end_without_work);
     } else {
         table_create_start(&own->call, store->client, store->table, storage_deadline_ms(store),
                            on_table_created, own);
     }
 }
 
-/* ---- adding ---- */
+/* ---- add ---- */
 
 struct addition {
     struct store_operation base;
@@ -151,25 +151,28 @@ struct addition {
     cJSON *row;
 };
 
-static enum status nobody_knows(struct error *err) {
-    error_wrap(err, "it is there now, but nobody knows who added it");
+static enum status creator_unknown(struct error *err) {
+    error_wrap(err, "it exists now, but it is unknown who added it");
     return err->status = STATUS_UNAVAILABLE;
 }
 
-/* Tells whose the row is that the insert has met. It is our own, if the insert's answer was lost. */
-static enum status tell_who_added(const struct addition *own, struct error *err) {
+/*
+ * Returns STATUS_OK if this addition has inserted the row that exists. That is so if an attempt of
+ * its insert succeeded, and the answer was lost.
+ */
+static enum status identify_creator(const struct addition *own, struct error *err) {
     struct product found;
     char etag[INVENTORY_ETAG_BYTES];
     if (!product_entity_read_product(own->row, &found, etag)) {
         (void)product_entity_unreadable(own->row, err);
-        return nobody_knows(err);
+        return creator_unknown(err);
     }
     if (strstr(found.commit_ids, own->creation.commit_id) != NULL) {
         return STATUS_OK;
     }
     if (found.version > INVENTORY_COMMIT_IDS) {
-        error_set(err, STATUS_UNAVAILABLE, "its first commit is forgotten");
-        return nobody_knows(err);
+        error_set(err, STATUS_UNAVAILABLE, "its row no longer names its first commit");
+        return creator_unknown(err);
     }
     return error_set(err, STATUS_ALREADY_EXISTS, "somebody else has just added it");
 }
@@ -178,10 +181,10 @@ static void on_row_read(void *context, enum status status, const struct error *e
     struct addition *own = context;
     struct error failure = *err;
     if (status == STATUS_OK) {
-        status = tell_who_added(own, &failure);
+        status = identify_creator(own, &failure);
         cJSON_Delete(own->row);
     } else {
-        status = nobody_knows(&failure);
+        status = creator_unknown(&failure);
     }
     store_operation_end(&own->base, status, &failure);
 }
@@ -206,7 +209,7 @@ void table_setup_add(struct inventory_store_table *store, const struct seed_prod
     }
 }
 
-/* ---- listing ---- */
+/* ---- list ---- */
 
 struct listing {
     struct store_operation base;
