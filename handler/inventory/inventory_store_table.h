@@ -33,7 +33,7 @@ struct inventory_store_table {
     /* The first COMMIT_SENDER_LENGTH characters begin the id of each commit of this store. */
     char sender[UUID_TEXT_BYTES];
     struct expiry_index expiry_index;
-    /* The table has existed since this process started. */
+    /* This process has once seen the table. If the table disappears, it is not created again. */
     bool has_seen_table;
     /*
      * Progress of a preparation that is under way or has failed. Seeds before number `seeds_done`

@@ -16,8 +16,8 @@
  * The table store's prepare. Creates a few seeds at a time. If this process has not yet seen the
  * table, the first seed is created alone, and the table with it.
  * After a failure no further seed is begun, and those under way are finished. The next preparation,
- * which must have the same seeds, skips the seeds that exist by then. So a seed that is deleted
- * later is not created again.
+ * which must have the same seeds, skips the seeds that exist by then. So a seed that was
+ * deleted in between is not created again.
  */
 void table_setup_prepare(struct inventory_store *base, const struct seed_product *seeds,
                          size_t count, inventory_store_done done, void *context);
