@@ -77,8 +77,8 @@ static bool is_skipped(enum status status) {
 }
 
 /*
- * table_transaction_start never repeats a transaction, because the repeat may fail on the success of
- * the first attempt. Here a repeat is safe: if the rows are gone, they are skipped one by one.
+ * table_transaction_start never repeats a transaction, because the repeat may fail on the success
+ * of the first attempt. Here a repeat is safe: if the rows are gone, they are skipped one by one.
  */
 static void on_deleted(void *context, enum status status, const struct error *err) {
     struct expiry_cleanup *cleanup = context;

@@ -5,12 +5,14 @@
  * listed, is skipped.
  *
  *     state      event                                          then
- *     LISTING    the expired records are listed                 DELETING; without any: ended
- *     DELETING   the rows are deleted                           DELETING the next; without any: ended
+ *     LISTING    the expired records are listed                 DELETING the first
+ *     DELETING   the rows are deleted                           DELETING the next
  *                one of several rows is gone or was replaced    DELETING them one by one
- *                a single row is gone or was replaced           DELETING the next; it is not counted
+ *                a single row is gone or was replaced           DELETING the next; not counted
  *                storage is unavailable, and there is time      WAITING
  *     WAITING    the wait is over                               DELETING the same rows again
+ *
+ * The cleanup ends when no rows are left.
  *
  * Any other failure ends the cleanup with its status. Only expiry_cleanup_records_start begins with
  * LISTING.

@@ -37,8 +37,8 @@ static int64_t record_hour_end_ms(int64_t keep_until_ms) {
 }
 
 /*
- * Returns true if change number `at` needs an expiry row that differs from the last one of its kind,
- * as `after` tells. The reservations count first, then the records.
+ * Returns true if change number `at` needs an expiry row that differs from the last one of its
+ * kind, as `after` tells. The reservations count first, then the records.
  */
 static bool change_needs_row(const struct product_state *state, struct product *after, size_t at,
                              struct expiry_row *row) {
@@ -238,55 +238,58 @@ static size_t first_row_of(const struct expiry_index *index, const char *product
 
 /*
  * Collects the expiry rows to delete. A later find_expired may have replaced the rows that led to
- * this visit. That is harmless, because each row is judged by the time of the visit. STATUS_NO_MEMORY.
+ * this visit. That is harmless, because each row is judged by the time of the visit.
+ * STATUS_NO_MEMORY.
  */
-static enum status collect_rows(struct clean_up *own, int64_t now_ms) {
-    const struct expiry_index *index = own->index;
-    size_t first = first_row_of(index, own->product_id), end = first;
-    while (end < index->found_count && strcmp(index->found[end].product_id, own->product_id) == 0) {
+static enum status collect_rows(struct clean_up *clean_up, int64_t now_ms) {
+    const struct expiry_index *index = clean_up->index;
+    size_t first = first_row_of(index, clean_up->product_id), end = first;
+    while (end < index->found_count &&
+           strcmp(index->found[end].product_id, clean_up->product_id) == 0) {
         end++;
     }
-    own->rows = calloc(end - first + 1, sizeof *own->rows);
-    if (own->rows == NULL) {
+    clean_up->rows = calloc(end - first + 1, sizeof *clean_up->rows);
+    if (clean_up->rows == NULL) {
         return STATUS_NO_MEMORY;
     }
     for (size_t i = first; i < end; i++) {
         const struct expiry_row *found = &index->found[i];
         if (is_deletable(found, now_ms)) {
-            struct expiry_cleanup_row *row = &own->rows[own->count++];
+            struct expiry_cleanup_row *row = &clean_up->rows[clean_up->count++];
             product_entity_expiry_key(found, row->row_key);
             snprintf(row->etag, sizeof row->etag, "*");
-            own->has_records = own->has_records || found->kind == EXPIRY_OF_RECORDS;
+            clean_up->has_records = clean_up->has_records || found->kind == EXPIRY_OF_RECORDS;
         }
     }
     return STATUS_OK;
 }
 
 static void on_rows_deleted(void *context, enum status status, const struct error *err) {
-    struct clean_up *own = context;
+    struct clean_up *clean_up = context;
     struct error failure = *err;
-    free(own->rows);
+    free(clean_up->rows);
     if (status == STATUS_OK) {
-        *own->out_records_deleted = own->records_deleted;
+        *clean_up->out_records_deleted = clean_up->records_deleted;
     } else {
-        error_wrap(&failure, "cleaning up what has expired of product %s", own->product_id);
+        error_wrap(&failure, "cleaning up what has expired of product %s", clean_up->product_id);
     }
-    store_operation_end(&own->base, status, &failure);
+    store_operation_end(&clean_up->base, status, &failure);
 }
 
-static void delete_rows(struct clean_up *own) {
-    expiry_cleanup_rows_start(&own->cleanup, own->index->client, own->index->table,
-                              EXPIRY_PARTITION, own->rows, own->count, on_rows_deleted, own);
+static void delete_rows(struct clean_up *clean_up) {
+    expiry_cleanup_rows_start(&clean_up->cleanup, clean_up->index->client, clean_up->index->table,
+                              EXPIRY_PARTITION, clean_up->rows, clean_up->count, on_rows_deleted,
+                              clean_up);
 }
 
 static void on_records_deleted(void *context, enum status status, const struct error *err) {
-    struct clean_up *own = context;
+    struct clean_up *clean_up = context;
     if (status != STATUS_OK) {
-        on_rows_deleted(own, status, err);
+        on_rows_deleted(clean_up, status, err);
         return;
     }
-    own->records_deleted = own->cleanup.deleted_count;
-    delete_rows(own);
+    clean_up->records_deleted = clean_up->cleanup.deleted_count;
+    delete_rows(clean_up);
 }
 
 static void end_without_rows(struct store_operation *operation) {
@@ -297,24 +300,24 @@ static void end_without_rows(struct store_operation *operation) {
 void expiry_index_clean_up_expired(struct expiry_index *index, const char *product_id,
                                    int64_t now_ms, int *out_records_deleted,
                                    inventory_store_done done, void *context) {
-    struct clean_up *own = store_operation_new(index->store, sizeof *own, done, context);
-    if (own == NULL) {
+    struct clean_up *clean_up = store_operation_new(index->store, sizeof *clean_up, done, context);
+    if (clean_up == NULL) {
         return;
     }
-    own->index = index;
-    own->product_id = product_id;
-    own->out_records_deleted = out_records_deleted;
-    if (collect_rows(own, now_ms) != STATUS_OK) {
+    clean_up->index = index;
+    clean_up->product_id = product_id;
+    clean_up->out_records_deleted = out_records_deleted;
+    if (collect_rows(clean_up, now_ms) != STATUS_OK) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory for the expiry rows of product %s",
                   product_id);
-        store_operation_fail(&own->base, index->store->platform->loop, &err);
-    } else if (own->has_records) {
-        expiry_cleanup_records_start(&own->cleanup, index->client, index->table, product_id, now_ms,
-                                     on_records_deleted, own);
-    } else if (own->count > 0) {
-        delete_rows(own);
+        store_operation_fail(&clean_up->base, index->store->platform->loop, &err);
+    } else if (clean_up->has_records) {
+        expiry_cleanup_records_start(&clean_up->cleanup, index->client, index->table, product_id,
+                                     now_ms, on_records_deleted, clean_up);
+    } else if (clean_up->count > 0) {
+        delete_rows(clean_up);
     } else {
-        store_operation_post(&own->base, index->store->platform->loop, end_without_rows);
+        store_operation_post(&clean_up->base, index->store->platform->loop, end_without_rows);
     }
 }

@@ -3,8 +3,8 @@
  * reading the products.
  *
  * Vocabulary
- *   expiry row   a row of the index (product_entity.h). It says that reservations of a product expire
- *                in a certain minute, or that records of it expire in a certain hour.
+ *   expiry row   a row of the index (product_entity.h). It says that reservations of a product
+ *                expire in a certain minute, or that records of it expire in a certain hour.
  *   visit        what reconciliation does with a product that the index names
  *
  * Rules
@@ -12,15 +12,15 @@
  *   visit that finds nothing; a missing row loses an expiry. For the same reason a row is deleted
  *   last, after the reservations and records that it is for.
  *   The product's row says which expiry rows were written last (indexed_due_ms, indexed_keep_ms).
- *   While they stay the same, a commit needs no further row. So the busiest product costs one insert
- *   a minute for its reservations, and one an hour for its records.
- *   A row for reservations is deleted EXPIRY_GRACE_MS after the end of its minute. Until then a commit
- *   that was decided before the expiry, and relies on the row, may still be on its way. Commits are
- *   given seconds. If one comes even later, the product's due_ms still tells everyone who uses the
- *   product, and the product's next expiry row brings a visit.
- *   A row for records is found, and deleted, when its hour has ended. Records are kept for a day and
- *   more, so no commit that is under way can rely on such a row. A record is deleted up to an hour
- *   late, and one visit deletes all records of an hour.
+ *   While they stay the same, a commit needs no further row. So the busiest product costs one
+ *   insert a minute for its reservations, and one an hour for its records.
+ *   A row for reservations is deleted EXPIRY_GRACE_MS after the end of its minute. Until then a
+ *   commit that was decided before the expiry, and relies on the row, may still be on its way.
+ *   Commits are given seconds. If one comes even later, the product's due_ms still tells everyone
+ *   who uses the product, and the product's next expiry row brings a visit.
+ *   A row for records is found, and deleted, when its hour has ended. Records are kept for a day
+ *   and more, so no commit that is under way can rely on such a row. A record is deleted up to an
+ *   hour late, and one visit deletes all records of an hour.
  *
  * Interruptions. Nothing is lost if the process ends between two requests:
  *   after a row was inserted, before its commit     the row costs a visit that finds nothing
@@ -62,8 +62,8 @@ int64_t expiry_index_minute_ms(int64_t expires_ms);
 /*
  * Gives one expiry row that a commit of `state` needs, and returns true; false if it needs no more.
  * `at` counts the changes that were looked at, and is 0 before the first call.
- * Sets indexed_due_ms or indexed_keep_ms of `after`, the product as the commit leaves it. The commit
- * must not be sent unless the row could be inserted.
+ * Sets indexed_due_ms or indexed_keep_ms of `after`, the product as the commit leaves it. The
+ * commit must not be sent unless the row could be inserted.
  */
 bool expiry_index_next_row(const struct product_state *state, struct product *after, size_t *at,
                            struct expiry_row *out);
@@ -83,8 +83,8 @@ void expiry_index_find_expired(struct expiry_index *index, int64_t now_ms, struc
 
 /*
  * A store's clean_up_expired, for the rows of the last find_expired. Costs one request for each 100
- * expiry rows. If rows for records are among them, it also costs one query, and one request for each
- * 100 records.
+ * expiry rows. If rows for records are among them, it also costs one query, and one request for
+ * each 100 records.
  */
 void expiry_index_clean_up_expired(struct expiry_index *index, const char *product_id,
                                    int64_t now_ms, int *out_records_deleted,

@@ -368,7 +368,8 @@ static void memory_commit(struct inventory_store *base, struct product_state *st
 /*
  * ---- index_expiry, announce_wait, read_wait ----
  *
- * Only other instances need these, and a store in memory has none. What was written can be read back.
+ * Only other instances need these, and a store in memory has none. What was written can be read
+ * back.
  */
 
 /* There is no index, because find_expired looks at the reservations themselves. */

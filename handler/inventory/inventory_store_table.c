@@ -84,11 +84,11 @@ static enum status make_commit_id(const struct inventory_store_table *store,
 }
 
 /*
- * Writes the commit ids of the product's next row: a new id, and then those of other stores, as many
- * as there is room for.
+ * Writes the commit ids of the product's next row: a new id, and then those of other stores, as
+ * many as there is room for.
  *
- * This store's earlier id is dropped. A product has one commit of this store under way at a time, so
- * nobody asks for the outcome of an earlier one any more.
+ * This store's earlier id is dropped. A product has one commit of this store under way at a time,
+ * so nobody asks for the outcome of an earlier one any more.
  */
 static enum status write_commit_ids(const struct inventory_store_table *store,
                                     const struct product *before, struct product *after) {
@@ -231,11 +231,12 @@ static void on_expiry_written(void *context, enum status status, const struct er
 /*
  * Writes an expiry row ahead of the commit that will rely on it. That commit may come much later.
  *
- * This is safe, because a row is deleted by the minute that it stands for, never by its age. It stays
- * until EXPIRY_GRACE_MS after the end of its minute. The commit that relies on it adds a reservation
- * that expires in that minute; for any other minute expiry_index_next_row asks for another row. So
- * the commit was decided before the minute ended, by the same clock of storage. It arrives within
- * seconds of that, or not at all. A commit that never comes leaves a row that costs one visit.
+ * This is safe, because a row is deleted by the minute that it stands for, never by its age. It
+ * stays until EXPIRY_GRACE_MS after the end of its minute. The commit that relies on it adds a
+ * reservation that expires in that minute; for any other minute expiry_index_next_row asks for
+ * another row. So the commit was decided before the minute ended, by the same clock of storage. It
+ * arrives within seconds of that, or not at all. A commit that never comes leaves a row that costs
+ * one visit.
  */
 static void table_index_expiry(struct inventory_store *base, const char *product_id,
                                int64_t expires_ms, int64_t *out_indexed_due_ms,
@@ -334,8 +335,8 @@ static void table_find_expired(struct inventory_store *base, int64_t now_ms,
 }
 
 /*
- * Deletes only what has expired by storage's clock and by this machine's clock. A deletion that comes
- * late does no harm.
+ * Deletes only what has expired by storage's clock and by this machine's clock. A deletion that
+ * comes late does no harm.
  */
 static void table_clean_up_expired(struct inventory_store *base, const char *product_id,
                                    int64_t now_ms, int *out_records_deleted,

@@ -36,7 +36,8 @@ static enum status run_and_wait(struct waited_call *waited, void (*begin)(void *
 
 static void begin_read(void *context) {
     struct waited_call *waited = context;
-    waited->store->ops->read(waited->store, waited->product_id, waited->query, waited->state, on_ended, waited);
+    waited->store->ops->read(waited->store, waited->product_id, waited->query, waited->state,
+                             on_ended, waited);
 }
 
 enum status inventory_store_read_and_wait(struct inventory_store *store, const char *product_id,
@@ -49,7 +50,8 @@ enum status inventory_store_read_and_wait(struct inventory_store *store, const c
 
 static void begin_add(void *context) {
     struct waited_call *waited = context;
-    table_setup_add((struct inventory_store_table *)waited->store, waited->product, on_ended, waited);
+    table_setup_add((struct inventory_store_table *)waited->store, waited->product, on_ended,
+                    waited);
 }
 
 enum status inventory_store_add_and_wait(struct inventory_store_table *store,

@@ -1,6 +1,6 @@
 /*
- * inventory_store_wait.h - operations of a store, for threads that wait until they end. leasectl uses
- * them.
+ * inventory_store_wait.h - operations of a store, for threads that wait until they end. leasectl
+ * uses them.
  *
  * Statuses and outputs are those of inventory_store.h and table_setup.h. `err` may be NULL.
  *

@@ -3,9 +3,9 @@
  * process has never seen it.
  *
  * A product is created only in an empty partition. Beside the reservations of an earlier product of
- * that id it would sell their units again. No transaction can check that a partition is empty, so it
- * is queried first. Rows that are written between the query and the insert are found by the check of
- * product_read.h, when the product is first used.
+ * that id it would sell their units again. No transaction can check that a partition is empty, so
+ * it is queried first. Rows that are written between the query and the insert are found by the
+ * check of product_read.h, when the product is first used.
  *
  * A table that disappears has lost its stock. It is not created again, because the stock would come
  * back as if unsold.

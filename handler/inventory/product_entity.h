@@ -38,8 +38,8 @@
  *                                          that committed last, the newest first, separated by
  *                                          commas (product_transaction.h)
  *       commitId                           Edm.String: the first of commitIds
- *       indexedDue, indexedKeep            Edm.Int64: the times of the expiry rows that were written
- *                                          last, in milliseconds since 1970. 0: none was written
+ *       indexedDue, indexedKeep            Edm.Int64: the times of the last expiry rows that were
+ *                                          written for it, in milliseconds since 1970. 0: none was
  *   r-RESERVATION-ID   a reservation
  *       customerId                         Edm.String
  *       quantity                           Edm.Int64
@@ -136,7 +136,9 @@ bool product_entity_read_record(const cJSON *entity, const char *key_hash,
 /* Reads the time at which storage last wrote the row, by storage's clock. */
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms);
 
-/* Copies a string property. Returns false, and leaves `out` untouched, if it is missing or too long. */
+/*
+ * Copies a string property. Returns false, and leaves `out` untouched, if it is missing or too long.
+ */
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
                               size_t out_bytes);
 

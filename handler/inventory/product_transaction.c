@@ -177,8 +177,8 @@ static bool leaves_doubt(enum status answer) {
 enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIVE_UP };
 
 /*
- * Decides what follows from a probe and from the answer to the last attempt. "In doubt" tells whether
- * any attempt may have been carried out, or may still be.
+ * Decides what follows from a probe and from the answer to the last attempt. "In doubt" tells
+ * whether any attempt may have been carried out, or may still be.
  *
  *     probe      answer                              in doubt   then
  *     HAPPENED   any                                 any        succeed
@@ -194,8 +194,8 @@ enum next_step { STEP_SUCCEED, STEP_FAIL, STEP_REJECT, STEP_SEND_AGAIN, STEP_GIV
  * Why these answers count in NOT_YET: a row that already exists, or is missing, stops every copy of
  * the transaction while the ETag is the same. PRECONDITION_FAILED contradicts the row just read, so
  * whoever answered did not speak of that row.
- * Why they count in UNKNOWN: the only attempt and the probe agree that the product or its table does
- * not exist, or that access is denied.
+ * Why they count in UNKNOWN: the only attempt and the probe agree that the product or its table
+ * does not exist, or that access is denied.
  */
 static enum next_step next_step(const struct probe *probe, enum status answer, bool is_in_doubt) {
     bool is_final = false;

@@ -1,11 +1,11 @@
 /*
- * product_transaction.h - one commit of a product in the table: a transaction, and its true outcome.
+ * product_transaction.h - sends one commit of a product to the table, and finds out its outcome.
  *
  * Vocabulary
  *   transaction   an entity group transaction of Table storage: all of its operations, or none
- *   commit id     the name of a commit. The product's row lists the ids of the last commits: one for
- *                 each of the 16 stores that have committed last, the newest first. Each process has
- *                 one store.
+ *   commit id     the name of a commit. The product's row lists the ids of the last commits, the
+ *                 newest first: one for each of the 16 stores that have committed last. Each process
+ *                 has one store.
  *   probe         reading the product's row to find out whether a commit has happened
  *   in doubt      a commit is in doubt if an attempt may have been carried out, or may still be
  *
@@ -69,8 +69,8 @@ struct product_transaction {
 };
 
 /*
- * Sends a change until its outcome is known. The last probe may take STORAGE_DEADLINE_MS longer than
- * the deadline. `table` is borrowed until `done`.
+ * Sends a change until its outcome is known. The last probe may take STORAGE_DEADLINE_MS longer
+ * than the deadline. `table` is borrowed until `done`.
  * STATUS_PRECONDITION_FAILED, STATUS_ALREADY_EXISTS, STATUS_UNAVAILABLE  as of a store's commit
  * STATUS_CONTAINER_NOT_FOUND                                             the table is gone
  * any other                                         storage rejected it: nothing was written

@@ -18,8 +18,8 @@ enum {
 /* ---- the query's filter ---- */
 
 /*
- * Writes the first key that a reservation can have which expires after `until_ms`. Ids begin with the
- * time of expiry, so all keys before it are those of expired reservations.
+ * Writes the first key that a reservation can have which expires after `until_ms`. Ids begin with
+ * the time of expiry, so all keys before it are those of expired reservations.
  */
 static void append_first_unexpired_key(struct strbuf *key, int64_t until_ms) {
     char prefix[UUID_TIME_PREFIX_BYTES];
@@ -184,8 +184,8 @@ static void on_time_confirmed(void *context, enum status status, const struct er
 }
 
 /*
- * The meaning of a product's rows depends on the time. If storage's time is in doubt, one more answer
- * removes the doubt.
+ * The meaning of a product's rows depends on the time. If storage's time is in doubt, one more
+ * answer removes the doubt.
  */
 static void confirm_time(struct table_read *read) {
     const struct error none = {.status = STATUS_OK};

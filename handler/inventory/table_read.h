@@ -14,8 +14,8 @@
  *     CONFIRMING_TIME   storage's time is not in doubt                   ended
  *                       one more request has ended, well or badly        ended
  *
- * Any other failure ends the read with its status. CONFIRMING_TIME cannot fail: rows whose time is in
- * doubt are worth more than none.
+ * Any other failure ends the read with its status. CONFIRMING_TIME cannot fail: rows whose time is
+ * in doubt are worth more than none.
  *
  * Threads  The loop's.
  */
