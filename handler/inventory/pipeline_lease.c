@@ -91,7 +91,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
     const struct product_state *state = &pipeline->cache.state;
     if (pipeline->is_indexing || state->etag[0] == '\0' ||
         !pipeline_may_grow_index(&pipeline->queue) ||
-        state->product.indexed_due_ms == expiry_index_expiry_ms(expires_ms)) {
+        state->product.indexed_due_ms == expiry_index_minute_ms(expires_ms)) {
         return;
     }
     pipeline->is_indexing = true;

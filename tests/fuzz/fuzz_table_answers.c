@@ -99,7 +99,7 @@ static void check_row(const char *product_id, const struct reservation *row) {
     cJSON *entity = parse(&text);
     struct reservation again = {0};
     const char *customer_id = NULL;
-    product_entity_row_key(row, key);
+    product_entity_reservation_key(row, key);
     REQUIRE(product_entity_read_reservation(entity, key, &again, &customer_id));
     REQUIRE(strcmp(customer_id, row->customer_id) == 0 && again.quantity == row->quantity);
     REQUIRE(again.reserved_ms == row->reserved_ms && again.expires_ms == row->expires_ms);
@@ -167,14 +167,15 @@ static void check_record(void) {
 
 static void check_due(void) {
     struct product_ids due = {.ids = NULL};
-    if (inventory_store_find_due_and_wait(&store.base, NOW_MS, &due, NULL) != STATUS_OK) {
+    if (inventory_store_find_expired_and_wait(&store.base, NOW_MS, &due, NULL) != STATUS_OK) {
         REQUIRE(due.ids == NULL);
         return;
     }
     for (size_t i = 0; i < due.count; i++) {
         int purged = 0;
         REQUIRE(inventory_is_stored_product_id(due.ids[i]));
-        (void)!inventory_store_finish_due_and_wait(&store.base, due.ids[i], NOW_MS, &purged, NULL);
+        (void)!inventory_store_clean_up_expired_and_wait(&store.base, due.ids[i], NOW_MS, &purged,
+                                                         NULL);
         REQUIRE(purged == 0); /* no answer says that anything is gone */
     }
     free(due.ids);

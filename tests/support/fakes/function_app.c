@@ -123,10 +123,10 @@ static void find_expired(struct inventory_store *store, int64_t due_ms, struct p
 }
 
 static void clean_up_expired(struct inventory_store *store, const char *product_id, int64_t due_ms,
-                             int *out_records_purged, inventory_store_done done, void *context) {
+                             int *out_records_deleted, inventory_store_done done, void *context) {
     if (!fails(store, STORE_FINISH_DUE, done, context)) {
         memory_of(store)->ops->clean_up_expired(memory_of(store), product_id, due_ms,
-                                                out_records_purged, done, context);
+                                                out_records_deleted, done, context);
     }
 }
 
@@ -151,7 +151,7 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     app->platform = app->store_platform = http_transport_platform(app->transport, random_system());
     app->store_platform.clock = &app->store_clock.base;
     inventory_store_memory_init(&app->store.memory, &app->store_platform);
-    store_operation_prepare(&app->store.base, &ops, &app->store_platform);
+    store_operation_init_store(&app->store.base, &ops, &app->store_platform);
     app->lease_service = lease_store_fake_new(app->platform.loop, clock_system());
     app->lease_options.acquire_timeout_ms = acquire_timeout_ms;
     app->lease_options.acquire_retry_ms = 1;

@@ -164,7 +164,7 @@ START_TEST(the_index_row_of_a_known_product_is_written_while_the_lease_is_acquir
     caller_assert_granted(&caller);
     int64_t expires_ms = caller.request.reservation.expires_ms;
     ck_assert_int_eq(fixture_pipeline()->cache.state.product.indexed_due_ms,
-                     expiry_index_expiry_ms(expires_ms));
+                     expiry_index_minute_ms(expires_ms));
 }
 END_TEST
 
