@@ -1,5 +1,6 @@
 #include "base/clean_text.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -9,8 +10,19 @@
 /* A signature has 44 characters, an id 36. No word of a message is so long. */
 enum { SECRET_LENGTH = 40 };
 
-#define SPACES_AND_QUOTES " \t\"'<>`"
-#define PUNCTUATION ":=,;(){}[]|\\"
+enum { GAP = 1, PUNCTUATION = 2, BACKSLASH = 4, QUESTION_MARK = 8 };
+static const unsigned char kinds[UCHAR_MAX + 1] = {
+    [' '] = GAP,           ['\t'] = GAP,
+    ['"'] = GAP,           ['\''] = GAP,
+    ['<'] = GAP,           ['>'] = GAP,
+    ['`'] = GAP,           [':'] = PUNCTUATION,
+    ['='] = PUNCTUATION,   [','] = PUNCTUATION,
+    [';'] = PUNCTUATION,   ['('] = PUNCTUATION,
+    [')'] = PUNCTUATION,   ['{'] = PUNCTUATION,
+    ['}'] = PUNCTUATION,   ['['] = PUNCTUATION,
+    [']'] = PUNCTUATION,   ['|'] = PUNCTUATION,
+    ['?'] = QUESTION_MARK, ['\\'] = PUNCTUATION | BACKSLASH,
+};
 #define REMOVED "***"
 
 /* Words before secrets, and how many pieces of text behind them belong to the secret. */
@@ -40,19 +52,20 @@ static void append_removed(struct output *output) {
     append(output, REMOVED, strlen(REMOVED));
 }
 
-/* How many of the first `length` characters are among `set`, or, where `inside` is false, are not. */
-static size_t span(const char *text, size_t length, const char *set, bool inside) {
+/* How many of the first `length` characters are of one of the kinds, or, where `inside` is false, of none of them. */
+static size_t span(const char *text, size_t length, int of_kinds, bool inside) {
     size_t count = 0;
-    while (count < length && (strchr(set, text[count]) != NULL) == inside) {
+    while (count < length && ((kinds[(unsigned char)text[count]] & of_kinds) != 0) == inside) {
         count++;
     }
     return count;
 }
 
+/* `word` begins with a small letter. */
 static bool contains(const char *text, size_t length, const char *word) {
     size_t word_length = strlen(word);
-    for (size_t at = 0; at + word_length <= length; at++) {
-        if (strncasecmp(text + at, word, word_length) == 0) {
+    for (size_t at = 0; at + word_length <= length; at++) { /* a letter's bit 5 is its case */
+        if ((text[at] | 0x20) == word[0] && strncasecmp(text + at, word, word_length) == 0) {
             return true;
         }
     }
@@ -62,7 +75,7 @@ static bool contains(const char *text, size_t length, const char *word) {
 /* The index of the name that the piece is, or begins with before a colon; -1: none. `length` is that of all text from the piece on. */
 static int find_name(const char *piece, size_t word_length, size_t length) {
     size_t behind =
-        word_length + span(piece + word_length, length - word_length, SPACES_AND_QUOTES "\\", true);
+        word_length + span(piece + word_length, length - word_length, GAP | BACKSLASH, true);
     bool has_colon = behind < length && (piece[behind] == ':' || piece[behind] == '=');
     for (int i = 0; i < (int)(sizeof names / sizeof names[0]); i++) {
         if (strlen(names[i].word) == word_length &&
@@ -81,7 +94,7 @@ static bool may_be_secret(const char *piece, size_t length) {
 
 /* Copies a piece that follows no name. */
 static void append_piece(struct output *output, const char *piece, size_t length) {
-    size_t address = span(piece, length, "?", false);
+    size_t address = span(piece, length, QUESTION_MARK, false);
     if (may_be_secret(piece, length)) {
         append_removed(output);
     } else if (address + 1 < length) { /* a query follows */
@@ -97,11 +110,11 @@ static void clean(struct output *output, const char *text, size_t length) {
     int secret_pieces = 0;
     for (size_t at = 0; at < length;) {
         const char *piece = text + at;
-        size_t gap = span(piece, length - at, SPACES_AND_QUOTES PUNCTUATION, true);
+        size_t gap = span(piece, length - at, GAP | PUNCTUATION, true);
         append(output, piece, gap);
         piece += gap;
         at += gap;
-        size_t piece_length = span(piece, length - at, SPACES_AND_QUOTES, false);
+        size_t piece_length = span(piece, length - at, GAP, false);
         size_t word_length = span(piece, piece_length, PUNCTUATION, false);
         int name = secret_pieces > 0 ? -1 : find_name(piece, word_length, length - at);
         if (name >= 0) {

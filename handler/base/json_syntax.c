@@ -1,6 +1,7 @@
 #include "base/json_syntax.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -90,9 +91,27 @@ static bool scan_escape(struct scan *scan) {
     return true;
 }
 
+#define EACH_OF_8(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Whether eight bytes stand for themselves. Each sum has the top bit of a byte set if that one passes: it is 0x20 or more, or
+ * it differs from a character. No sum carries into the next byte unless a top bit was set before, and then the answer is no.
+ */
+static bool are_plain(const char *text) {
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    uint64_t passed = (bytes + EACH_OF_8(0x60)) & ((bytes ^ EACH_OF_8('"')) + EACH_OF_8(0x7f)) &
+                      ((bytes ^ EACH_OF_8('\\')) + EACH_OF_8(0x7f)) &
+                      ((bytes ^ EACH_OF_8(0x7f)) + EACH_OF_8(0x7f));
+    return (passed & ~bytes & EACH_OF_8(0x80)) == EACH_OF_8(0x80);
+}
+
 /* Moves past ASCII that stands for itself. Most strings are nothing else, so this decides how fast JSON is checked. */
 static void skip_plain(struct scan *scan) {
     size_t at = scan->at;
+    while (scan->length - at >= sizeof(uint64_t) && are_plain(scan->text + at)) {
+        at += sizeof(uint64_t);
+    }
     for (; at < scan->length; at++) {
         unsigned char c = (unsigned char)scan->text[at];
         if (c < 0x20 || c > 0x7e || c == '"' || c == '\\') {

@@ -57,19 +57,8 @@ static size_t grown_capacity(const struct strbuf *buf, size_t needed) {
     return capacity > needed ? capacity : needed;
 }
 
-/* Room for `length` more bytes and the NUL. False: no room, remembered. */
-static bool make_room(struct strbuf *buf, size_t length) {
-    if (buf->status != STATUS_OK) {
-        return false;
-    }
-    if (length > buf->max_bytes - buf->length) {
-        buf->status = STATUS_TOO_LARGE;
-        return false;
-    }
-    size_t needed = buf->length + length + 1;
-    if (needed <= buf->capacity) {
-        return true;
-    }
+/* Moves the text to where `needed` bytes have room. False: no memory, remembered. */
+static bool grow(struct strbuf *buf, size_t needed) {
     size_t capacity = grown_capacity(buf, needed);
     char *data = malloc(capacity); /* not realloc, which would leave copies of secrets behind */
     if (data == NULL) {
@@ -84,6 +73,19 @@ static bool make_room(struct strbuf *buf, size_t length) {
     buf->data = data;
     buf->capacity = capacity;
     return true;
+}
+
+/* Room for `length` more bytes and the NUL. False: no room, remembered. */
+static inline bool make_room(struct strbuf *buf, size_t length) {
+    size_t needed = buf->length + length + 1;
+    if (buf->status != STATUS_OK) {
+        return false;
+    }
+    if (length > buf->max_bytes - buf->length) {
+        buf->status = STATUS_TOO_LARGE;
+        return false;
+    }
+    return needed <= buf->capacity || grow(buf, needed);
 }
 
 void strbuf_append(struct strbuf *buf, const char *bytes, size_t length) {

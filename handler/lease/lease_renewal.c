@@ -66,6 +66,7 @@ static void hold(struct lease_renewal *renewal, struct lease *lease, int64_t sen
     bool renews = options->auto_renew && lease->duration_s != LEASE_INFINITE_S;
     lease->state = LEASE_HELD;
     lease->renewed_ms = sent_ms;
+    lease->allowed_from_ms = sent_ms;
     lease->attempts = 0;
     lease->retry_ms = options->renew_retry_ms;
     schedule(renewal, lease,
@@ -236,7 +237,7 @@ void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease,
     }
     lease->attempts = 0;
     lease->retry_ms = renewal->options->renew_retry_ms;
-    schedule(renewal, lease, now_ms);
+    schedule(renewal, lease, clock_max_ms(now_ms, lease->allowed_from_ms));
 }
 
 bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct lease *lease) {
@@ -247,20 +248,17 @@ bool lease_renewal_is_coming(const struct lease_renewal *renewal, const struct l
            (lease->state == LEASE_HELD && (is_due || waits_for_turn));
 }
 
-static int64_t next_attempt_ms(const struct lease *lease, int64_t safety_ms, int retry_after_ms,
-                               int64_t now_ms) {
-    int64_t backoff_end_ms = now_ms + lease->retry_ms;
+/* When storage wants the next attempt at the soonest, or the last moment that is worth one. */
+static int64_t allowed_from_ms(int64_t safety_ms, int retry_after_ms, int64_t now_ms) {
     int64_t asked_ms = now_ms + retry_after_ms;
-    if (asked_ms >= safety_ms) {
-        asked_ms = safety_ms - LEASE_LAST_ATTEMPT_MS;
-    }
-    return clock_max_ms(backoff_end_ms, asked_ms);
+    return asked_ms >= safety_ms ? safety_ms - LEASE_LAST_ATTEMPT_MS : asked_ms;
 }
 
 static enum lease_outcome on_failed_reply(struct lease_renewal *renewal, struct lease *lease,
                                           int retry_after_ms, int64_t now_ms) {
     int64_t safety_ms = lease_safety_ms(lease, renewal->options);
-    int64_t attempt_ms = next_attempt_ms(lease, safety_ms, retry_after_ms, now_ms);
+    lease->allowed_from_ms = allowed_from_ms(safety_ms, retry_after_ms, now_ms);
+    int64_t attempt_ms = clock_max_ms(now_ms + lease->retry_ms, lease->allowed_from_ms);
     lease->state = LEASE_HELD;
     lease->attempts++;
     lease->retry_ms *= 2;

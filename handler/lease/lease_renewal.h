@@ -63,11 +63,12 @@ struct lease {
     int64_t sent_ms;    /* before the last acquire or renewal was sent, whatever came of it */
     int64_t
         release_by_ms; /* RELEASING: the lease has run out at storage, and no attempt is worth it from here on */
-    int64_t retry_ms;  /* the next wait between attempts */
-    int attempts;      /* failed attempts of the renewal or release under way */
-    int renewal_count; /* good renewals */
-    int in_flight;     /* requests not yet answered, and callbacks running */
-    bool gone;         /* storage said that it is not ours: nothing to release */
+    int64_t retry_ms;        /* the next wait between attempts */
+    int64_t allowed_from_ms; /* storage has asked for no renewal before that */
+    int attempts;            /* failed attempts of the renewal or release under way */
+    int renewal_count;       /* good renewals */
+    int in_flight;           /* requests not yet answered, and callbacks running */
+    bool gone;               /* storage said that it is not ours: nothing to release */
 };
 
 struct lease_renewal {
@@ -129,8 +130,8 @@ struct lease_action lease_renewal_due(struct lease_renewal *renewal, int64_t now
 int64_t lease_renewal_next_ms(const struct lease_renewal *renewal);
 
 /*
- * Its owner needs more of the lease than is left: a renewal is due at once, unless one is under way or waits to be tried
- * again. AutoRenew or not; a lease without end or not in hand stays as it is.
+ * Its owner needs more of the lease than is left: a renewal is due at once, or when storage's Retry-After is over, unless one is
+ * under way or waits to be tried again. AutoRenew or not; a lease without end or not in hand stays as it is.
  */
 void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms);
 
