@@ -42,30 +42,11 @@
 #include "http/platform.h"
 #include "lease/lease_options.h"
 #include "lease/lease_store.h"
+#include "lease/leasehold.h"
 
 struct lease;
 struct lease_manager;
 struct managed_lease; /* the manager's own */
-
-/* What listeners are told; all borrowed for the call. */
-struct lease_event {
-    const char *lease_name;
-    const char *lease_id;
-    int64_t time_ms;         /* wall clock */
-    int64_t expiry_ms;       /* renewed: the new expiry, wall clock */
-    int renewal_count;       /* good renewals so far */
-    int attempt;             /* renewal_failed: 1, 2, ... */
-    bool will_retry;         /* renewal_failed */
-    const char *reason;      /* renewal_failed, lost */
-    int64_t last_renewal_ms; /* lost: the last good renewal (or the acquire), wall clock */
-};
-
-struct lease_listener {
-    void (*renewed)(void *context, const struct lease_event *event); /* any may be NULL */
-    void (*renewal_failed)(void *context, const struct lease_event *event);
-    void (*lost)(void *context, const struct lease_event *event);
-    void *context;
-};
 
 /* ---- the manager ---- */
 
@@ -107,16 +88,6 @@ void lease_manager_free(struct lease_manager *manager);
 
 /* ---- acquiring ---- */
 
-struct lease_request {
-    const char *name; /* 1 to LEASE_NAME_BYTES - 1 bytes; copied */
-    int duration_s;   /* 0: the default */
-    bool try_once;    /* do not wait for a held lease, whatever AcquireTimeout is */
-    int64_t
-        wait_until_ms; /* until then a held lease is waited for; 0: AcquireTimeout from now on */
-    int64_t eager_from_ms; /* from then on waits begin anew before they grow long; 0: never */
-    struct lease_listener listener; /* copied; zero: nobody listens */
-};
-
 /* `lease` is NULL unless STATUS_OK. */
 typedef void (*lease_acquire_done)(void *context, enum status status, struct lease *lease,
                                    const struct error *err);
@@ -144,7 +115,14 @@ enum lease_acquire_state {
 };
 
 struct lease_acquire {
-    int conflict_count; /* tries that met somebody else's lease; readable in the completion, too */
+    /*
+     * Set by the owner before start, on the clock. From then on waits begin anew before they grow
+     * long. 0: never.
+     */
+    int64_t eager_from_ms;
+
+    /* Tries that met somebody else's lease. It may be read in the completion too. */
+    int conflict_count;
 
     /* The manager's own. */
     enum lease_acquire_state state;
@@ -177,7 +155,7 @@ struct lease_acquire {
  * After a failure, whatever storage may have granted all the same is released.
  */
 void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done,
+                         const struct leasehold_request *request, lease_acquire_done done,
                          void *context);
 
 /*

@@ -27,7 +27,8 @@ static void on_release(void *context) {
  * Makes what can fail for want of memory or randomness before storage is asked: a lease granted is
  * never dropped.
  */
-static enum status new_managed(struct lease_manager *manager, const struct lease_request *request,
+static enum status new_managed(struct lease_manager *manager,
+                               const struct leasehold_request *request,
                                struct managed_lease **out) {
     size_t length = strlen(request->name);
     assert(length >= 1 && length < LEASE_NAME_BYTES);
@@ -292,25 +293,28 @@ static void on_timer(void *context) {
 
 /* Returns until when a held lease is waited for. */
 static int64_t patience_end_ms(const struct lease_manager *manager,
-                               const struct lease_request *request, int64_t now_ms) {
+                               const struct leasehold_request *request, int64_t now_ms) {
     if (request->try_once) {
         return now_ms;
     }
-    return request->wait_until_ms != 0 ? request->wait_until_ms
-                                       : now_ms + manager->options->acquire_timeout_ms;
+    return now_ms +
+           (request->timeout_ms != 0 ? request->timeout_ms : manager->options->acquire_timeout_ms);
 }
 
 static void init_acquire(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done,
+                         const struct leasehold_request *request, lease_acquire_done done,
                          void *context) {
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     const struct correlation *correlation = correlation_current();
-    *acquire = (struct lease_acquire){.manager = manager, .done = done, .context = context};
+    *acquire = (struct lease_acquire){.eager_from_ms = acquire->eager_from_ms,
+                                      .manager = manager,
+                                      .done = done,
+                                      .context = context};
     acquire->timer = (struct loop_timer){.fired = on_timer, .context = acquire};
     acquire->patience_ms = patience_end_ms(manager, request, now_ms);
     acquire->deadline_ms = clock_max_ms(acquire->patience_ms, now_ms + STORAGE_DEADLINE_MS);
     acquire->first_wait_ms = acquire->next_wait_ms = manager->options->acquire_retry_ms;
-    acquire->round_end_ms = request->eager_from_ms == 0 ? INT64_MAX : request->eager_from_ms;
+    acquire->round_end_ms = acquire->eager_from_ms == 0 ? INT64_MAX : acquire->eager_from_ms;
     acquire->has_correlation = correlation != NULL;
     if (correlation != NULL) {
         acquire->correlation = *correlation;
@@ -322,7 +326,7 @@ static void init_acquire(struct lease_acquire *acquire, struct lease_manager *ma
  * would only meet ourselves.
  */
 void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *manager,
-                         const struct lease_request *request, lease_acquire_done done,
+                         const struct leasehold_request *request, lease_acquire_done done,
                          void *context) {
     assert(acquire->state == LEASE_ACQUIRE_IDLE);
     init_acquire(acquire, manager, request, done, context);

@@ -32,7 +32,7 @@ enum { LEASE_NAME_BUCKETS = 256 };
 struct managed_lease {
     struct lease lease; /* first: what the owner has in hand is this */
     struct lease_manager *manager;
-    struct lease_listener listener;
+    struct leasehold_listener listener;
     LIST_ENTRY(managed_lease) link; /* in `asked`, `held` or a bucket's `returning` */
     LIST_HEAD(, lease_watch) watches;
     struct lease_acquire *acquire; /* the one that asks for it; NULL: abandoned, or it has ended */

@@ -9,32 +9,32 @@
 /* --- telling owners --- */
 
 /* Infinite leases have no events, so the times are those of a clock. Any thread. */
-static struct lease_event describe(const struct managed_lease *managed, int64_t renewed_ms) {
+static struct leasehold_event describe(const struct managed_lease *managed, int64_t renewed_ms) {
     const struct lease *lease = &managed->lease;
     const struct clock *clock = managed->manager->platform->clock;
     int64_t wall_ms = clock_wall_ms(clock);
     int64_t last_renewal_ms = wall_ms + (renewed_ms - clock_now_ms(clock));
-    return (struct lease_event){
+    return (struct leasehold_event){
         .lease_name = lease->name,
         .lease_id = lease->id,
         .time_ms = wall_ms,
-        .expiry_ms = last_renewal_ms + (int64_t)lease->duration_s * 1000,
+        .expires_ms = last_renewal_ms + (int64_t)lease->duration_s * 1000,
         .renewal_count = atomic_load(&managed->renewal_count),
         .last_renewal_ms = last_renewal_ms,
     };
 }
 
-static void call(const struct lease_listener *listener,
-                 void (*told)(void *context, const struct lease_event *event),
-                 const struct lease_event *event) {
+static void call(const struct leasehold_listener *listener,
+                 void (*told)(void *context, const struct leasehold_event *event),
+                 const struct leasehold_event *event) {
     if (told != NULL) {
         told(listener->context, event);
     }
 }
 
 static void tell(struct managed_lease *managed, enum lease_outcome outcome,
-                 const struct lease_event *event) {
-    const struct lease_listener *listener = &managed->listener;
+                 const struct leasehold_event *event) {
+    const struct leasehold_listener *listener = &managed->listener;
     switch (outcome) {
     case LEASE_OUTCOME_NONE:
         break;
@@ -52,7 +52,7 @@ static void tell(struct managed_lease *managed, enum lease_outcome outcome,
 }
 
 void lease_manager_tell_loss(struct managed_lease *managed, int64_t safe_until_ms) {
-    struct lease_event event = describe(
+    struct leasehold_event event = describe(
         managed, safe_until_ms - lease_safety_part_ms(&managed->lease, managed->manager->options));
     event.reason = "it was not renewed before its safety threshold";
     tell(managed, LEASE_OUTCOME_LOST, &event);
@@ -113,7 +113,7 @@ static void on_renewal_answered(void *context, enum status status, const struct 
         return;
     }
     if (publish(managed, outcome)) {
-        struct lease_event event = describe(managed, managed->lease.renewed_ms);
+        struct leasehold_event event = describe(managed, managed->lease.renewed_ms);
         event.attempt = managed->lease.attempts;
         event.will_retry = outcome == LEASE_OUTCOME_RETRY;
         event.reason = reason_of(status, err);

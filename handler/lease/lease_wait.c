@@ -28,7 +28,7 @@ static void end(struct lease_wait *wait, enum status status, const struct error 
 struct acquire_wait {
     struct lease_wait wait;
     struct lease_acquire acquire;
-    const struct lease_request *request;
+    const struct leasehold_request *request;
     struct lease *lease;
 };
 
@@ -45,7 +45,7 @@ static void begin_acquire(void *context) {
 }
 
 enum status lease_manager_acquire(struct lease_manager *manager,
-                                  const struct lease_request *request, struct lease **out,
+                                  const struct leasehold_request *request, struct lease **out,
                                   struct error *err) {
     struct acquire_wait own = {.wait = {.manager = manager, .err = err}, .request = request};
     run(&own.wait, begin_acquire, &own);

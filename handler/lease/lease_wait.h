@@ -11,7 +11,7 @@
 
 /* lease_acquire_start. `out` is untouched on failure. */
 enum status lease_manager_acquire(struct lease_manager *manager,
-                                  const struct lease_request *request, struct lease **out,
+                                  const struct leasehold_request *request, struct lease **out,
                                   struct error *err) MUST_CHECK;
 
 /* lease_hold_start */

@@ -244,59 +244,7 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
     return left;
 }
 
-/* --- events --- */
-
-typedef void (*leasehold_notified)(void *context, const struct leasehold_event *event);
-
-static void tell(const struct leasehold *client, leasehold_notified told,
-                 const struct lease_event *event) {
-    if (told == NULL) {
-        return;
-    }
-    const struct leasehold_event public_event = {
-        .lease_name = event->lease_name,
-        .lease_id = event->lease_id,
-        .time_ms = event->time_ms,
-        .expires_ms = event->expiry_ms,
-        .renewal_count = event->renewal_count,
-        .attempt = event->attempt,
-        .will_retry = event->will_retry,
-        .reason = event->reason,
-        .last_renewal_ms = event->last_renewal_ms,
-    };
-    told(client->listener.context, &public_event);
-}
-
-static void on_renewed(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.renewed, event);
-}
-
-static void on_renewal_failed(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.renewal_failed, event);
-}
-
-static void on_lost(void *context, const struct lease_event *event) {
-    const struct leasehold *client = context;
-    tell(client, client->listener.lost, event);
-}
-
 /* --- leases --- */
-
-static enum status acquire(struct leasehold *client, const struct leasehold_request *request,
-                           struct lease **out, struct error *err) {
-    struct lease_request inner = {
-        .name = request->name,
-        .duration_s = request->duration_s,
-        .try_once = request->try_once,
-        .listener = {on_renewed, on_renewal_failed, on_lost, client},
-    };
-    if (request->timeout_ms != 0) {
-        inner.wait_until_ms = clock_now_ms(client->platform.clock) + request->timeout_ms;
-    }
-    return lease_manager_acquire(client->manager, &inner, out, err);
-}
 
 /* The memory comes first: a lease granted is never dropped for want of it. */
 static enum status acquire_handle(struct leasehold *client, const struct leasehold_request *request,
@@ -305,12 +253,17 @@ static enum status acquire_handle(struct leasehold *client, const struct leaseho
     if (status != STATUS_OK) {
         return status;
     }
+    struct leasehold_request own = *request;
+    if (own.listener.renewed == NULL && own.listener.renewal_failed == NULL &&
+        own.listener.lost == NULL) {
+        own.listener = client->listener;
+    }
     struct leasehold_lease *handle = calloc(1, sizeof *handle);
     if (handle == NULL) {
         return error_set(err, STATUS_NO_MEMORY, "no memory for a lease");
     }
     handle->client = client;
-    status = acquire(client, request, &handle->lease, err);
+    status = lease_manager_acquire(client->manager, &own, &handle->lease, err);
     if (status != STATUS_OK) {
         free(handle);
         return status;

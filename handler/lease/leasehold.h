@@ -191,6 +191,7 @@ struct leasehold_request {
     int duration_s;     /* 15 to 60, or LEASEHOLD_INFINITE; 0: as in the options */
     bool try_once;      /* do not wait for a holder, whatever the timeouts say */
     int64_t timeout_ms; /* up to 600,000: how long to wait for a holder; 0: as in the options */
+    struct leasehold_listener listener; /* of this lease; all NULL: the one in the options */
 };
 
 /*

@@ -53,7 +53,7 @@ static void tear_down(void) {
 }
 
 static struct lease *acquire(struct lease_handler *handler) {
-    return lease_handler_acquire(handler, &(struct lease_request){.name = NAME});
+    return lease_handler_acquire(handler, &(struct leasehold_request){.name = NAME});
 }
 
 static void delete_blob(void) {
@@ -69,7 +69,7 @@ enum { DELETIONS = sizeof deletions / sizeof *deletions };
 
 /* The first handler holds the lease while what it stands on is deleted; it is told. To be released. */
 static struct lease *lose_to(void (*deletion)(void)) {
-    struct lease_request request = lease_heard_request(NAME, &heard);
+    struct leasehold_request request = lease_heard_request(NAME, &heard);
     struct lease *lease = lease_handler_acquire(&handlers[0], &request);
     lease_heard_await(&heard, &heard.renewed, 1);
     deletion();
@@ -111,9 +111,10 @@ static pthread_barrier_t barrier;
 static void *acquire_there(void *context) {
     struct acquirer *acquirer = context;
     pthread_barrier_wait(&barrier);
-    acquirer->status = lease_manager_acquire(
-        acquirer->handler->manager,
-        &(struct lease_request){.name = acquirer->name, .try_once = true}, &acquirer->lease, NULL);
+    acquirer->status =
+        lease_manager_acquire(acquirer->handler->manager,
+                              &(struct leasehold_request){.name = acquirer->name, .try_once = true},
+                              &acquirer->lease, NULL);
     return NULL;
 }
 
@@ -211,7 +212,7 @@ START_TEST(a_container_that_may_not_be_created_is_a_clear_error) {
     struct lease *lease = NULL;
     handlers[0].blob_options.create_container = false;
     ck_assert_int_eq(lease_manager_acquire(handlers[0].manager,
-                                           &(struct lease_request){.name = NAME}, &lease, &err),
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
                      STATUS_CONTAINER_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, container));
     ck_assert_uint_eq(fault_proxy_seen(proxy), 1);

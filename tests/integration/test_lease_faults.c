@@ -92,7 +92,7 @@ static void tear_down(void) {
 }
 
 static struct lease *acquire(void) {
-    struct lease_request request = lease_heard_request(NAME, &heard);
+    struct leasehold_request request = lease_heard_request(NAME, &heard);
     return lease_handler_acquire(&handler, &request);
 }
 
@@ -278,9 +278,9 @@ START_TEST(an_acquire_that_is_refused_is_an_error_at_once) {
     struct lease *lease = NULL;
     lease_witness_prepare(&witness, NAME);
     fault_proxy_add(proxy, &rule);
-    ck_assert_int_eq(
-        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-        STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(lease_manager_acquire(handler.manager,
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
+                     STATUS_UNAUTHORIZED);
     ck_assert_ptr_null(lease);
     ck_assert_int_eq(err.http_status, refusals[_i]);
     ck_assert_str_eq(err.code, "AuthenticationFailed");
@@ -297,9 +297,9 @@ START_TEST(a_lease_granted_in_an_answer_that_was_lost_is_given_back_when_the_rep
            (struct fault_rule){.lease_action = "acquire"});
     inject(&(struct fault){FAULT_STATUS_BEFORE, refusals[_i], "AuthorizationPermissionMismatch"},
            (struct fault_rule){.lease_action = "acquire"});
-    ck_assert_int_eq(
-        lease_manager_acquire(handler.manager, &(struct lease_request){.name = NAME}, &lease, &err),
-        STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(lease_manager_acquire(handler.manager,
+                                           &(struct leasehold_request){.name = NAME}, &lease, &err),
+                     STATUS_UNAUTHORIZED);
     lease_witness_await_free(&witness, NAME);
 }
 END_TEST

@@ -56,7 +56,7 @@ static int64_t now_ms(void) {
 
 static _Atomic int64_t told_ms; /* when the loss was told; 0: not yet */
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     (void)context;
     ck_assert_str_eq(event->lease_name, NAME);
     atomic_store(&told_ms, now_ms());
@@ -102,7 +102,7 @@ static void run_into_black_hole(enum fault_kind kind, int max_retries) {
     handler.options.renew_max_retries = max_retries;
     atomic_store(&told_ms, 0);
     int rule = fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = kind});
-    struct lease_request request = {.name = NAME, .listener = {.lost = on_lost}};
+    struct leasehold_request request = {.name = NAME, .listener = {.lost = on_lost}};
     struct lease *lease = lease_handler_acquire(&handler, &request);
     expect_loss_at(lease, lease_manager_safe_until_ms(handler.manager, lease));
     ck_assert_int_eq(fault_proxy_applied(proxy, rule),
@@ -135,7 +135,7 @@ static void acquire_many(void) {
     for (int i = 0; i < MANY; i++) {
         heard[i] = (struct lease_heard)LEASE_HEARD_INIT;
         name_of(i, name);
-        struct lease_request request = lease_heard_request(name + strlen("/lease-"), &heard[i]);
+        struct leasehold_request request = lease_heard_request(name + strlen("/lease-"), &heard[i]);
         leases[i] = lease_handler_acquire(&handler, &request);
     }
 }

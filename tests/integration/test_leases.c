@@ -82,7 +82,7 @@ static void tear_down(void) {
     stop_handler(&second);
 }
 
-static struct lease *acquire(struct handler *handler, const struct lease_request *request) {
+static struct lease *acquire(struct handler *handler, const struct leasehold_request *request) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);
     ck_assert_msg(status == STATUS_OK, "%s: %s", request->name,
@@ -91,13 +91,14 @@ static struct lease *acquire(struct handler *handler, const struct lease_request
 }
 
 static struct lease *acquire_named(struct handler *handler, const char *name) {
-    return acquire(handler, &(struct lease_request){.name = name});
+    return acquire(handler, &(struct leasehold_request){.name = name});
 }
 
 static enum status try_once(struct handler *handler, const char *name) {
     struct lease *lease = NULL;
     enum status status = lease_manager_acquire(
-        handler->manager, &(struct lease_request){.name = name, .try_once = true}, &lease, &err);
+        handler->manager, &(struct leasehold_request){.name = name, .try_once = true}, &lease,
+        &err);
     lease_manager_release(handler->manager, lease);
     return status;
 }
@@ -109,22 +110,22 @@ struct heard {
     pthread_cond_t changed;
     int renewed;
     int lost;
-    int64_t expiry_ms;
+    int64_t expires_ms;
 };
 
 #define HEARD \
     { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-static void on_renewed(void *context, const struct lease_event *event) {
+static void on_renewed(void *context, const struct leasehold_event *event) {
     struct heard *heard = context;
     pthread_mutex_lock(&heard->lock);
     heard->renewed = event->renewal_count;
-    heard->expiry_ms = event->expiry_ms;
+    heard->expires_ms = event->expires_ms;
     pthread_cond_broadcast(&heard->changed);
     pthread_mutex_unlock(&heard->lock);
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     struct heard *heard = context;
     pthread_mutex_lock(&heard->lock);
     ck_assert_ptr_nonnull(event->reason);
@@ -133,8 +134,8 @@ static void on_lost(void *context, const struct lease_event *event) {
     pthread_mutex_unlock(&heard->lock);
 }
 
-static struct lease_request request_heard_by(const char *name, struct heard *heard) {
-    return (struct lease_request){
+static struct leasehold_request request_heard_by(const char *name, struct heard *heard) {
+    return (struct leasehold_request){
         .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
 }
 
@@ -196,9 +197,9 @@ START_TEST(another_handler_does_not_get_a_lease_that_is_held) {
     second.options.acquire_timeout_ms = 300;
     struct lease *none = NULL;
     int64_t begun_ms = in_ms(0);
-    ck_assert_int_eq(
-        lease_manager_acquire(second.manager, &(struct lease_request){.name = "a"}, &none, &err),
-        STATUS_LEASE_CONFLICT);
+    ck_assert_int_eq(lease_manager_acquire(second.manager, &(struct leasehold_request){.name = "a"},
+                                           &none, &err),
+                     STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(in_ms(0), begun_ms + 300);
     ck_assert_ptr_null(none);
     ck_assert(lease_manager_is_held(first.manager, lease));
@@ -233,13 +234,13 @@ END_TEST
 
 START_TEST(a_lease_is_renewed_again_and_again) {
     struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct leasehold_request request = request_heard_by("a", &heard);
     struct lease *lease = acquire(&first, &request);
     int64_t safe_until_ms = lease_manager_safe_until_ms(first.manager, lease);
     await(&heard, &heard.renewed, 3);
     ck_assert_int_ge(lease_manager_renewal_count(first.manager, lease), 3);
     ck_assert_int_ge(lease_manager_safe_until_ms(first.manager, lease), safe_until_ms + 2250);
-    ck_assert_int_gt(heard.expiry_ms, clock_wall_ms(clock_system()));
+    ck_assert_int_gt(heard.expires_ms, clock_wall_ms(clock_system()));
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
 }
@@ -252,7 +253,7 @@ START_TEST(many_leases_are_renewed_side_by_side) {
     for (int i = 0; i < MANY; i++) {
         heard[i] = (struct heard)HEARD;
         snprintf(name, sizeof name, "many-%d", i);
-        struct lease_request request = request_heard_by(name, &heard[i]);
+        struct leasehold_request request = request_heard_by(name, &heard[i]);
         leases[i] = acquire(&first, &request);
     }
     for (int i = 0; i < MANY; i++) {
@@ -267,7 +268,7 @@ END_TEST
 
 START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
     struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct leasehold_request request = request_heard_by("a", &heard);
     struct lease *lease = acquire(&first, &request);
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
     await(&heard, &heard.lost, 1);
@@ -280,7 +281,7 @@ END_TEST
 
 START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
     struct heard heard = HEARD;
-    struct lease_request request = request_heard_by("a", &heard);
+    struct leasehold_request request = request_heard_by("a", &heard);
     first.options.auto_renew = false; /* so that it does not notice */
     struct lease *stale = acquire_named(&first, "a");
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
@@ -295,7 +296,7 @@ END_TEST
 
 START_TEST(an_infinite_lease_is_held_until_it_is_released) {
     struct lease *lease =
-        acquire(&first, &(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+        acquire(&first, &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
     lease_manager_release(second.manager, acquire_named(&second, "a"));

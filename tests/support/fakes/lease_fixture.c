@@ -116,7 +116,7 @@ void lease_fixture_resume_loop(void) {
     sem_post(&stop.resumed);
 }
 
-static void hear(struct lease_heard *heard, int *count, const struct lease_event *event) {
+static void hear(struct lease_heard *heard, int *count, const struct leasehold_event *event) {
     pthread_mutex_lock(&heard->lock);
     (*count)++;
     heard->last = *event;
@@ -133,24 +133,24 @@ static void hear(struct lease_heard *heard, int *count, const struct lease_event
     }
 }
 
-static void on_renewed(void *context, const struct lease_event *event) {
+static void on_renewed(void *context, const struct leasehold_event *event) {
     struct lease_heard *heard = context;
     hear(heard, &heard->renewed, event);
 }
 
-static void on_renewal_failed(void *context, const struct lease_event *event) {
+static void on_renewal_failed(void *context, const struct leasehold_event *event) {
     struct lease_heard *heard = context;
     hear(heard, &heard->failed, event);
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     struct lease_heard *heard = context;
     hear(heard, &heard->lost, event);
 }
 
-struct lease_request lease_heard_request(const char *name, struct lease_heard *heard) {
-    return (struct lease_request){.name = name,
-                                  .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
+struct leasehold_request lease_heard_request(const char *name, struct lease_heard *heard) {
+    return (struct leasehold_request){.name = name,
+                                      .listener = {on_renewed, on_renewal_failed, on_lost, heard}};
 }
 
 void lease_heard_await(struct lease_heard *heard, const int *count, int wanted) {
@@ -174,7 +174,7 @@ void lease_heard_assert(struct lease_heard *heard, int renewed, int failed, int 
     pthread_mutex_unlock(&heard->lock);
 }
 
-struct lease *lease_fixture_acquire(const struct lease_request *request) {
+struct lease *lease_fixture_acquire(const struct leasehold_request *request) {
     struct lease *lease = NULL;
     struct error err;
     enum status status = lease_manager_acquire(lease_fixture.manager, request, &lease, &err);
@@ -183,10 +183,10 @@ struct lease *lease_fixture_acquire(const struct lease_request *request) {
 }
 
 struct lease *lease_fixture_acquire_named(const char *name) {
-    return lease_fixture_acquire(&(struct lease_request){.name = name});
+    return lease_fixture_acquire(&(struct leasehold_request){.name = name});
 }
 
-void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected) {
+void lease_fixture_fail_to_acquire(const struct leasehold_request *request, enum status expected) {
     struct lease *lease = NULL;
     struct error err;
     ck_assert_int_eq(lease_manager_acquire(lease_fixture.manager, request, &lease, &err), expected);

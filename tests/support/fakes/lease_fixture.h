@@ -70,14 +70,14 @@ void lease_fixture_settle(void);
 void lease_fixture_stop_loop(void);
 void lease_fixture_resume_loop(void);
 
-struct lease *lease_fixture_acquire(const struct lease_request *request);
+struct lease *lease_fixture_acquire(const struct leasehold_request *request);
 struct lease *lease_fixture_acquire_named(const char *name);
-void lease_fixture_fail_to_acquire(const struct lease_request *request, enum status expected);
+void lease_fixture_fail_to_acquire(const struct leasehold_request *request, enum status expected);
 
 /* An acquire on a thread of its own. */
 struct lease_acquiring {
     pthread_t thread;
-    struct lease_request request;
+    struct leasehold_request request;
     struct lease *lease;
     enum status status;
 };
@@ -91,7 +91,7 @@ struct lease_heard {
     int renewed;
     int failed;
     int lost;
-    struct lease_event last;
+    struct leasehold_event last;
     char name[LEASE_NAME_BYTES];
     char id[UUID_TEXT_BYTES];
     char reason[256];
@@ -101,7 +101,7 @@ struct lease_heard {
 #define LEASE_HEARD_INIT \
     { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
-struct lease_request lease_heard_request(const char *name, struct lease_heard *heard);
+struct leasehold_request lease_heard_request(const char *name, struct lease_heard *heard);
 
 /* Waits until *count, one of the counts in `heard`, is `wanted` at least. */
 void lease_heard_await(struct lease_heard *heard, const int *count, int wanted);

@@ -157,13 +157,13 @@ static enum status release(struct lease_store *base, struct lease_store_call *ca
 
 /* --- what the owners are told --- */
 
-static void on_renewal_failed(void *context, const struct lease_event *event) {
+static void on_renewal_failed(void *context, const struct leasehold_event *event) {
     struct load *load = context;
     (void)event;
     load->failed++;
 }
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     struct load *load = context;
     (void)event;
     load->lost++;
@@ -227,7 +227,7 @@ struct acquirer {
 static enum status acquire_one(struct load *load, int index, struct error *err) {
     char name[NAME_BYTES];
     name_lease(index, name);
-    struct lease_request request = {
+    struct leasehold_request request = {
         .name = name,
         .listener = {.renewal_failed = on_renewal_failed, .lost = on_lost, .context = load}};
     return lease_manager_acquire(load->manager, &request, &load->records[index].lease, err);

@@ -33,7 +33,7 @@ void lease_handler_stop(struct lease_handler *handler) {
 }
 
 struct lease *lease_handler_acquire(struct lease_handler *handler,
-                                    const struct lease_request *request) {
+                                    const struct leasehold_request *request) {
     struct lease *lease = NULL;
     struct error err;
     enum status status = lease_manager_acquire(handler->manager, request, &lease, &err);

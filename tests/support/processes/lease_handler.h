@@ -31,6 +31,6 @@ void lease_handler_stop(struct lease_handler *handler);
 
 /* Acquires or fails the test. */
 struct lease *lease_handler_acquire(struct lease_handler *handler,
-                                    const struct lease_request *request);
+                                    const struct leasehold_request *request);
 
 #endif

@@ -213,7 +213,7 @@ static enum status acquire(void) {
     struct error err;
     struct lease *lease;
     enum status status = lease_manager_acquire(
-        app.leases, &(struct lease_request){.name = "inventory-P"}, &lease, &err);
+        app.leases, &(struct leasehold_request){.name = "inventory-P"}, &lease, &err);
     if (status == STATUS_OK) {
         lease_manager_release(app.leases, lease);
     }

@@ -16,7 +16,7 @@ enum { MANY = 2000 };
 
 START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -31,7 +31,7 @@ START_TEST(a_lease_is_renewed_at_the_interval_and_its_owner_told) {
     ck_assert_str_eq(heard.name, "a");
     ck_assert_str_eq(heard.id, lease_id(lease));
     ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 20300);
-    ck_assert_int_eq(heard.last.expiry_ms, LEASE_FIXTURE_START_WALL_MS + 20000 + 30000);
+    ck_assert_int_eq(heard.last.expires_ms, LEASE_FIXTURE_START_WALL_MS + 20000 + 30000);
     ck_assert_int_eq(heard.last.renewal_count, 1);
     ck_assert_int_eq(lease_manager_renewal_count(lease_fixture.manager, lease), 1);
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
@@ -42,7 +42,7 @@ END_TEST
 
 START_TEST(a_failed_renewal_is_told_and_repeated_and_at_last_the_lease_is_lost) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     lease_fixture.options.renew_max_retries = 1;
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, STATUS_UNAVAILABLE);
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, STATUS_UNAVAILABLE);
@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(a_renewal_that_cannot_even_be_submitted_is_a_failed_one) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_refuse(lease_fixture.store, FAKE_RENEW, STATUS_NO_MEMORY);
     lease_fixture_advance(20000);
@@ -83,8 +83,8 @@ START_TEST(a_renewal_that_cannot_even_be_submitted_is_a_failed_one) {
 END_TEST
 
 START_TEST(an_infinite_lease_is_held_without_renewals) {
-    struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     struct lease *mark = lease_fixture_acquire_named("b");
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_hangs) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(a_lease_that_storage_says_is_not_ours_is_told_lost_and_not_released) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     lease_fixture_advance(20000);
@@ -174,7 +174,7 @@ static void answer_too_late(void *context) {
 
 START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -224,7 +224,7 @@ END_TEST
 
 START_TEST(a_lease_released_while_its_renewal_is_in_flight_is_released_at_once_and_told_nothing) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     lease_fixture_advance(20000);
@@ -239,7 +239,7 @@ END_TEST
 /* _i 1: a renewal hangs. */
 START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     if (_i == 1) {
@@ -263,7 +263,7 @@ END_TEST
 
 START_TEST(a_lease_released_in_time_is_not_told_lost) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     struct lease *lease = lease_fixture_acquire(&request);
     lease_store_fake_hold(lease_fixture.store, FAKE_RENEW, true);
     clock_fake_advance(&lease_fixture.fake_clock, 26999);
@@ -276,7 +276,7 @@ END_TEST
 START_TEST(a_lease_may_be_released_from_inside_each_of_its_events) {
     static const enum status answers[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("a", &heard);
+    struct leasehold_request request = lease_heard_request("a", &heard);
     heard.release = lease_fixture_acquire(&request);
     lease_store_fake_script(lease_fixture.store, FAKE_RENEW, answers[_i]);
     lease_fixture_advance(20000);
@@ -322,8 +322,8 @@ static enum status end_wait(struct waiting *waiting) {
 }
 
 START_TEST(a_wait_ends_when_its_time_is_over) {
-    struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+    struct lease *lease = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
     struct waiting waiting;
     begin_wait(&waiting, lease, 5000);
     while (pthread_tryjoin_np(waiting.thread, NULL) !=

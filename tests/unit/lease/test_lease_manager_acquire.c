@@ -49,7 +49,7 @@ END_TEST
 
 START_TEST(a_request_may_ask_for_its_own_duration) {
     struct lease *lease =
-        lease_fixture_acquire(&(struct lease_request){.name = "a", .duration_s = 60});
+        lease_fixture_acquire(&(struct leasehold_request){.name = "a", .duration_s = 60});
     ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 0).duration_s, 60);
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease),
                      LEASE_FIXTURE_START_MS + 54000);
@@ -59,11 +59,11 @@ END_TEST
 
 START_TEST(one_try_is_made_when_the_timeout_is_zero_or_the_request_says_so) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a", .try_once = true},
                                   STATUS_LEASE_CONFLICT);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 1);
     lease_fixture.options.acquire_timeout_ms = 0;
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, STATUS_LEASE_CONFLICT);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, STATUS_LEASE_CONFLICT);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 2);
     ck_assert_int_eq(lease_store_fake_call(lease_fixture.store, FAKE_ACQUIRE, 1).limit_ms,
                      LEASE_FIXTURE_START_MS + STORAGE_DEADLINE_MS);
@@ -126,7 +126,7 @@ START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
     lease_fixture.options.acquire_timeout_ms = timeout_ms[_i];
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     int64_t begun_ms = lease_fixture_now_ms();
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, STATUS_LEASE_CONFLICT);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + timeout_ms[_i]);
     size_t count = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
     int64_t least_ms = first_wait_ms[_i];
@@ -147,7 +147,7 @@ END_TEST
 START_TEST(a_request_may_say_until_when_it_waits) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     int64_t begun_ms = lease_fixture_now_ms();
-    struct lease_request request = {.name = "a", .wait_until_ms = begun_ms + 200};
+    struct leasehold_request request = {.name = "a", .timeout_ms = 200};
     lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 200);
     ck_assert_int_lt(lease_fixture_now_ms(), begun_ms + lease_fixture.options.acquire_timeout_ms);
@@ -166,7 +166,7 @@ START_TEST(an_acquire_that_waits_is_cancelled_at_once_and_so_is_every_later_one)
     lease_store_fake_wait(lease_fixture.store, FAKE_ACQUIRE, 1);
     lease_manager_cancel_acquires(lease_fixture.manager);
     lease_acquiring_end(&acquiring, STATUS_CANCELLED);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "b"}, STATUS_CANCELLED);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "b"}, STATUS_CANCELLED);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000),
                      0); /* nothing is on its way any more */
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), 1);
@@ -187,7 +187,7 @@ END_TEST
 START_TEST(a_lease_that_may_have_been_granted_all_the_same_is_given_back) {
     static const enum status open[] = {STATUS_UNAVAILABLE, STATUS_CANCELLED, STATUS_INTERNAL};
     lease_store_fake_script(lease_fixture.store, FAKE_ACQUIRE, open[_i]);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a"}, open[_i]);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a"}, open[_i]);
     struct fake_call release = lease_store_fake_call(lease_fixture.store, FAKE_RELEASE, 0);
     ck_assert_str_eq(release.name, "a");
     ck_assert_str_eq(release.lease_id,
@@ -199,7 +199,7 @@ START_TEST(a_lease_that_was_refused_is_not_given_back) {
     static const enum status refused[] = {STATUS_LEASE_CONFLICT, STATUS_UNAUTHORIZED,
                                           STATUS_CONTAINER_NOT_FOUND, STATUS_NO_MEMORY};
     lease_store_fake_script(lease_fixture.store, FAKE_ACQUIRE, refused[_i]);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "a", .try_once = true},
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "a", .try_once = true},
                                   refused[_i]);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 0);
@@ -255,7 +255,7 @@ static void free_fixture(void) {
 
 START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
     struct lease_heard heard = LEASE_HEARD_INIT;
-    struct lease_request request = lease_heard_request("b", &heard);
+    struct leasehold_request request = lease_heard_request("b", &heard);
     struct lease *first = lease_fixture_acquire_named("a");
     struct lease *second = lease_fixture_acquire(&request);
     ck_assert_int_eq(lease_manager_close(lease_fixture.manager, lease_fixture_now_ms() + 1000), 0);
@@ -263,7 +263,7 @@ START_TEST(closing_gives_back_every_lease_and_owners_may_still_release_theirs) {
     ck_assert(!lease_store_fake_is_leased(lease_fixture.store, "b"));
     ck_assert(!lease_manager_is_held(lease_fixture.manager, first));
     ck_assert_int_eq(lease_manager_wait(lease_fixture.manager, second, 1, NULL), STATUS_LEASE_LOST);
-    lease_fixture_fail_to_acquire(&(struct lease_request){.name = "c"}, STATUS_CANCELLED);
+    lease_fixture_fail_to_acquire(&(struct leasehold_request){.name = "c"}, STATUS_CANCELLED);
     lease_manager_release(lease_fixture.manager, first);
     lease_manager_release(lease_fixture.manager, second);
     ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_RELEASE), 2);
@@ -320,8 +320,8 @@ static void *answer_acquire_when_cancelled(void *context) {
     (void)context;
     struct lease *lease;
     while (lease_manager_acquire(lease_fixture.manager,
-                                 &(struct lease_request){.name = "mark", .try_once = true}, &lease,
-                                 NULL) != STATUS_CANCELLED) {
+                                 &(struct leasehold_request){.name = "mark", .try_once = true},
+                                 &lease, NULL) != STATUS_CANCELLED) {
         lease_manager_release(lease_fixture.manager, lease);
     }
     lease_store_fake_answer(lease_fixture.store, FAKE_ACQUIRE, STATUS_OK);
@@ -373,7 +373,7 @@ static void *contend(void *context) {
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned which = (thread + round * 7) % NAMES;
         snprintf(name, sizeof name, "name-%u", which);
-        struct lease_request request = lease_heard_request(name, &heard);
+        struct leasehold_request request = lease_heard_request(name, &heard);
         struct lease *lease;
         if (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) != STATUS_OK) {
             return NULL;
@@ -422,7 +422,7 @@ START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn)
 END_TEST
 
 static void *keep_until_closed(void *context) {
-    struct lease_request request = {.name = context};
+    struct leasehold_request request = {.name = context};
     struct lease *lease;
     pthread_barrier_wait(&barrier);
     while (lease_manager_acquire(lease_fixture.manager, &request, &lease, NULL) == STATUS_OK) {

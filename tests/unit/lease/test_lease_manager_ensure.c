@@ -147,8 +147,8 @@ START_TEST(two_that_wait_at_the_gate_share_one_renewal) {
 END_TEST
 
 START_TEST(an_infinite_lease_always_has_enough_left) {
-    struct lease *infinite =
-        lease_fixture_acquire(&(struct lease_request){.name = "b", .duration_s = LEASE_INFINITE_S});
+    struct lease *infinite = lease_fixture_acquire(
+        &(struct leasehold_request){.name = "b", .duration_s = LEASE_INFINITE_S});
     int64_t safe_until_ms = 0;
     ck_assert_int_eq(lease_manager_extend_for(lease_fixture.manager, infinite, INT64_C(1) << 40,
                                               &safe_until_ms, NULL),

@@ -16,7 +16,7 @@
 
 static struct acquired {
     struct lease_acquire operation;
-    struct lease_request request;
+    struct leasehold_request request;
     int end_count;
     enum status status;
     struct lease *lease;
@@ -167,7 +167,7 @@ START_TEST(once_acquires_are_cancelled_none_begins) {
 END_TEST
 
 START_TEST(conflicts_are_counted) {
-    acquired.request.wait_until_ms = LEASE_FIXTURE_START_MS + 1000;
+    acquired.request.timeout_ms = 1000;
     come_to_backoff();
     for (int i = 0; i < 20; i++) {
         lease_fixture_advance(100);

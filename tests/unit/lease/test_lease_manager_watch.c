@@ -274,7 +274,7 @@ END_TEST
 
 static atomic_int told_count;
 
-static void on_lost(void *context, const struct lease_event *event) {
+static void on_lost(void *context, const struct leasehold_event *event) {
     (void)context;
     ck_assert_int_ge(event->time_ms, event->last_renewal_ms);
     atomic_fetch_add(&told_count, 1);
@@ -292,7 +292,7 @@ static void set_up_races(void) {
  */
 START_TEST(a_loss_is_told_once_whoever_notices_it_first) {
     for (int i = 0; i < RACES; i++) {
-        struct lease_request request = {
+        struct leasehold_request request = {
             .name = "a", .try_once = true, .listener = {.lost = on_lost}};
         struct lease *lease = NULL;
         atomic_store(&told_count, 0);
@@ -313,7 +313,7 @@ END_TEST
 
 static int event_count;
 
-static void count_event(void *context, const struct lease_event *event) {
+static void count_event(void *context, const struct leasehold_event *event) {
     (void)context, (void)event;
     event_count++;
 }
@@ -326,7 +326,7 @@ static void answer_renewal(void *context) {
 START_TEST(after_a_release_no_answer_to_a_renewal_is_told) {
     static enum status statuses[] = {STATUS_OK, STATUS_UNAVAILABLE, STATUS_LEASE_LOST};
     struct loop_task answering = {.run = answer_renewal, .context = &statuses[_i]};
-    struct lease_request request = {
+    struct leasehold_request request = {
         .name = "b",
         .listener = {.renewed = count_event, .renewal_failed = count_event, .lost = count_event}};
     lease_manager_release(lease_fixture.manager, watched.lease);
