@@ -120,7 +120,7 @@ static void on_closed(void *context) {
 
 /* --- life cycle --- */
 
-enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
+enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
                               struct error *err) {
     struct lease_manager *manager = calloc(1, sizeof *manager); /* its lists are empty */

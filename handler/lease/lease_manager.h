@@ -40,7 +40,6 @@
 #include "base/correlation.h"
 #include "base/status.h"
 #include "http/platform.h"
-#include "lease/lease_options.h"
 #include "lease/lease_store.h"
 #include "lease/leasehold.h"
 
@@ -51,7 +50,7 @@ struct managed_lease; /* the manager's own */
 /* ---- the manager ---- */
 
 /* All borrowed. May be called on any thread, before anything else of the manager is. STATUS_NO_MEMORY. */
-enum status lease_manager_new(struct lease_manager **out, const struct lease_options *options,
+enum status lease_manager_new(struct lease_manager **out, const struct leasehold_options *options,
                               struct lease_store *store, const struct platform *platform,
                               struct error *err) MUST_CHECK;
 

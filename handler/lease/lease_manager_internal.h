@@ -23,7 +23,7 @@
 #include <sys/queue.h>
 
 #include "lease/lease_manager.h"
-#include "lease/lease_options.h"
+#include "lease/lease_names.h"
 #include "lease/lease_renewal.h"
 #include "lease/lease_store.h"
 
@@ -60,7 +60,7 @@ struct lease_bucket {
 };
 
 struct lease_manager {
-    const struct lease_options *options;
+    const struct leasehold_options *options;
     struct lease_store *store;
     const struct platform *platform; /* its network is the store's business */
     struct lease_renewal renewal;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "lease/lease_manager.h"
 #include "lease/lease_manager_internal.h"
+#include "lease/lease_options.h"
 
 /* --- telling owners --- */
 
@@ -52,8 +53,9 @@ static void tell(struct managed_lease *managed, enum lease_outcome outcome,
 }
 
 void lease_manager_tell_loss(struct managed_lease *managed, int64_t safe_until_ms) {
-    struct leasehold_event event = describe(
-        managed, safe_until_ms - lease_safety_part_ms(&managed->lease, managed->manager->options));
+    struct leasehold_event event =
+        describe(managed, safe_until_ms - lease_options_safe_for_ms(managed->manager->options,
+                                                                    managed->lease.duration_s));
     event.reason = "it was not renewed before its safety threshold";
     tell(managed, LEASE_OUTCOME_LOST, &event);
 }

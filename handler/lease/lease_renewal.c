@@ -4,8 +4,9 @@
 #include <stddef.h>
 
 #include "base/clock.h"
+#include "lease/lease_options.h"
 
-void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options) {
+void lease_renewal_init(struct lease_renewal *renewal, const struct leasehold_options *options) {
     *renewal = (struct lease_renewal){.options = options};
 }
 
@@ -18,23 +19,13 @@ void lease_renewal_unreserve(struct lease_renewal *renewal) {
     renewal->count--;
 }
 
-/* Rounded: a fraction that was made from whole milliseconds gives them back. */
-static int64_t part_ms(const struct lease *lease, double fraction) {
-    return (int64_t)(fraction * lease->duration_s * 1000 + 0.5);
+int64_t lease_safety_ms(const struct lease *lease, const struct leasehold_options *options) {
+    int64_t safe_for_ms = lease_options_safe_for_ms(options, lease->duration_s);
+    return safe_for_ms == INT64_MAX ? INT64_MAX : lease->renewed_ms + safe_for_ms;
 }
 
-int64_t lease_safety_part_ms(const struct lease *lease, const struct lease_options *options) {
-    return part_ms(lease, options->safety_threshold);
-}
-
-int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options) {
-    if (lease->duration_s == LEASE_INFINITE_S) {
-        return INT64_MAX;
-    }
-    return lease->renewed_ms + lease_safety_part_ms(lease, options);
-}
-
-bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms) {
+bool lease_is_safe(const struct lease *lease, const struct leasehold_options *options,
+                   int64_t now_ms) {
     bool in_hand = lease->state == LEASE_HELD || lease->state == LEASE_RENEWING;
     return in_hand && now_ms < lease_safety_ms(lease, options);
 }
@@ -62,14 +53,15 @@ static void schedule(struct lease_renewal *renewal, struct lease *lease, int64_t
 
 /* The lease is good from `sent_ms` on: nothing is due before its renewal. */
 static void hold(struct lease_renewal *renewal, struct lease *lease, int64_t sent_ms) {
-    const struct lease_options *options = renewal->options;
-    bool renews = options->auto_renew && lease->duration_s != LEASE_INFINITE_S;
+    const struct leasehold_options *options = renewal->options;
+    bool renews = options->auto_renew && lease->duration_s != LEASEHOLD_INFINITE;
     lease->state = LEASE_HELD;
     lease->renewed_ms = sent_ms;
     lease->attempts = 0;
     lease->retry_ms = options->renew_retry_ms;
     schedule(renewal, lease,
-             renews ? sent_ms + part_ms(lease, options->renew_fraction) : INT64_MAX);
+             renews ? sent_ms + lease_options_renew_after_ms(options, lease->duration_s)
+                    : INT64_MAX);
 }
 
 static void end(struct lease_renewal *renewal, struct lease *lease) {
@@ -91,7 +83,7 @@ void lease_renewal_start(struct lease_renewal *renewal, struct lease *lease, int
 
 /* When the lease has run out at storage, should the last renewal have been granted there without our knowing. */
 static int64_t release_deadline_ms(const struct lease *lease, int64_t now_ms) {
-    if (lease->duration_s == LEASE_INFINITE_S) {
+    if (lease->duration_s == LEASEHOLD_INFINITE) {
         return now_ms + LEASE_RELEASE_INFINITE_MS;
     }
     return lease->sent_ms + (int64_t)lease->duration_s * 1000;
@@ -231,7 +223,7 @@ static enum lease_outcome on_late_reply(struct lease_renewal *renewal, struct le
 
 void lease_renewal_renew_now(struct lease_renewal *renewal, struct lease *lease, int64_t now_ms) {
     bool waits_for_retry = lease->attempts > 0 && lease_renewal_is_coming(renewal, lease);
-    if (lease->state != LEASE_HELD || lease->duration_s == LEASE_INFINITE_S || waits_for_retry) {
+    if (lease->state != LEASE_HELD || lease->duration_s == LEASEHOLD_INFINITE || waits_for_retry) {
         return;
     }
     lease->attempts = 0;

@@ -36,7 +36,8 @@
 #include "base/status.h"
 #include "base/timer_heap.h"
 #include "base/uuid.h"
-#include "lease/lease_options.h"
+#include "lease/lease_names.h"
+#include "lease/leasehold.h"
 
 enum {
     /* A request that waits costs some 20 KiB in the transport, a lease here 0.5; of the transport's 256 connections some
@@ -75,7 +76,7 @@ struct lease_renewal {
     struct timer_heap turns; /* by when they have to be sent at the latest */
     size_t sending;          /* requests in flight */
     size_t count;            /* places taken: leases that have not ENDED, and reservations */
-    const struct lease_options *options;
+    const struct leasehold_options *options;
 };
 
 enum lease_action_kind {
@@ -101,7 +102,7 @@ enum lease_outcome {
 };
 
 /* Borrows the options. */
-void lease_renewal_init(struct lease_renewal *renewal, const struct lease_options *options);
+void lease_renewal_init(struct lease_renewal *renewal, const struct leasehold_options *options);
 
 /*
  * Counts a lease that is about to be asked for. Used up by lease_renewal_start, given back by lease_renewal_unreserve.
@@ -153,14 +154,12 @@ void lease_renewal_notified(struct lease *lease);
 bool lease_renewal_on_release_reply(struct lease_renewal *renewal, struct lease *lease,
                                     enum status status, int retry_after_ms, int64_t now_ms);
 
-/* How long a lease with an end may be relied on after its last good renewal was sent. */
-int64_t lease_safety_part_ms(const struct lease *lease, const struct lease_options *options);
-
 /* Until when it may be relied on, on the clock; INT64_MAX for an infinite lease. */
-int64_t lease_safety_ms(const struct lease *lease, const struct lease_options *options);
+int64_t lease_safety_ms(const struct lease *lease, const struct leasehold_options *options);
 
 /* Whether its owner may rely on it: not once it is lost or given up, nor at or past safety. */
-bool lease_is_safe(const struct lease *lease, const struct lease_options *options, int64_t now_ms);
+bool lease_is_safe(const struct lease *lease, const struct leasehold_options *options,
+                   int64_t now_ms);
 
 /* Whether it may be freed: it has ENDED, with nothing in flight. */
 bool lease_is_finished(const struct lease *lease);

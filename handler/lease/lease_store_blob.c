@@ -6,7 +6,7 @@
 
 #include "base/correlation.h"
 #include "base/utc.h"
-#include "lease/lease_options.h"
+#include "lease/lease_names.h"
 #include "storage/blob_client.h"
 
 /* One round finds nothing, the next finds what it created; more are needed only if somebody deletes it in between. */
@@ -183,17 +183,17 @@ static void on_blob_created(void *context, enum status status, int64_t sent_ms,
 
 static void describe(const struct blob_acquire *acquire, struct http_headers *metadata) {
     struct lease_store_blob *store = acquire->base.store;
-    const struct http_headers *extra = &store->options->metadata;
+    const struct leasehold_options *options = store->options;
     char created[UTC_TEXT_BYTES];
     utc_format_iso8601_ms(storage_clock_ms(&store->client->clocks[STORAGE_BLOB]), created);
     http_headers_add(metadata, "leaseName", acquire->name);
     http_headers_add(metadata, "createdAt", created);
-    for (size_t i = 0; i < extra->count; i++) {
+    for (size_t i = 0; i < options->metadata_count; i++) {
         struct strbuf key;
         strbuf_init(&key, 1024);
-        strbuf_appendf(&key, "lease_%s", extra->items[i].name);
+        strbuf_appendf(&key, "lease_%s", options->metadata[i].name);
         if (strbuf_status(&key) == STATUS_OK) {
-            http_headers_add(metadata, key.data, extra->items[i].value);
+            http_headers_add(metadata, key.data, options->metadata[i].value);
         } else {
             metadata->status = strbuf_status(&key);
         }
@@ -329,7 +329,7 @@ static enum status acquire(struct lease_store *base, struct lease_store_call *ca
 }
 
 void lease_store_blob_init(struct lease_store_blob *store, struct storage_client *client,
-                           const struct lease_store_blob_options *options) {
+                           const struct leasehold_options *options) {
     static const struct lease_store_ops ops = {acquire, renew, release, break_lease, abandon};
     *store = (struct lease_store_blob){.base = {&ops}, .client = client, .options = options};
 }

@@ -6,19 +6,9 @@
 
 #include <stdbool.h>
 
-#include "base/http_message.h"
 #include "lease/lease_store.h"
+#include "lease/leasehold.h"
 #include "storage/storage_request.h"
-
-enum { LEASE_CONTAINER_NAME_BYTES = 64, LEASE_BLOB_PREFIX_BYTES = 128 };
-
-struct lease_store_blob_options {
-    char container[LEASE_CONTAINER_NAME_BYTES];
-    char blob_prefix[LEASE_BLOB_PREFIX_BYTES]; /* blob name = prefix + lease name */
-    bool create_container;
-    /* NAME and value; stored on a new blob as lease_NAME, beside leaseName and createdAt. */
-    struct http_headers metadata;
-};
 
 typedef void (*lease_store_blob_wanted_done)(void *context, bool is_wanted);
 
@@ -33,7 +23,7 @@ typedef bool (*lease_store_blob_wanted)(void *context, const char *name,
 struct lease_store_blob {
     struct lease_store base;
     struct storage_client *client;
-    const struct lease_store_blob_options *options;
+    const struct leasehold_options *options;
     /* NULL after init: every name is wanted. What is not wanted is STATUS_NOT_FOUND to acquire. */
     lease_store_blob_wanted is_wanted;
     void *context;
@@ -41,6 +31,6 @@ struct lease_store_blob {
 
 /* Borrows both, which must outlive it. Needs no release. */
 void lease_store_blob_init(struct lease_store_blob *store, struct storage_client *client,
-                           const struct lease_store_blob_options *options);
+                           const struct leasehold_options *options);
 
 #endif

@@ -19,8 +19,9 @@
 #include "http/http_transport.h"
 #include "http/platform.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
-#include "lease/lease_setup.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "storage/storage_request.h"
@@ -35,14 +36,14 @@ struct leasehold_lease {
 
 struct leasehold {
     struct platform platform;
-    struct lease_setup setup;
+    struct storage_account account;
+    struct leasehold_options options; /* a copy of the caller's */
     struct credential_shared_key shared_key;
     struct credential_sas sas;
     struct http_transport *transport;
     struct storage_client storage;
     struct lease_store_blob store;
     struct lease_manager *manager;
-    struct leasehold_listener listener;
     pthread_mutex_t lock; /* guards `leases` */
     LIST_HEAD(, leasehold_lease) leases;
 };
@@ -110,19 +111,18 @@ static enum leasehold_result report(enum status status, const struct error *caus
 }
 
 struct leasehold_options leasehold_options_default(void) {
-    const struct lease_options lease = lease_options_default();
     return (struct leasehold_options){
         .container = "leases",
         .blob_prefix = "lease-",
         .create_container = true,
-        .duration_s = lease.duration_s,
-        .auto_renew = lease.auto_renew,
+        .duration_s = 30,
+        .auto_renew = true,
         .renew_interval_ms = LEASEHOLD_AUTO,
-        .renew_max_retries = lease.renew_max_retries,
-        .renew_retry_ms = lease.renew_retry_ms,
-        .safety_threshold = lease.safety_threshold,
-        .acquire_timeout_ms = lease.acquire_timeout_ms,
-        .acquire_retry_ms = lease.acquire_retry_ms,
+        .renew_max_retries = 3,
+        .renew_retry_ms = 1000,
+        .safety_threshold = 0.9,
+        .acquire_timeout_ms = 10000,
+        .acquire_retry_ms = 50,
     };
 }
 
@@ -138,9 +138,23 @@ static enum status start_transport(struct leasehold *client, struct error *err) 
     return status;
 }
 
+static enum status take_options(struct leasehold *client, const struct leasehold_options *options,
+                                struct error *err) {
+    enum status status = lease_options_check(options, err);
+    if (status == STATUS_OK) {
+        status = lease_options_copy(options, &client->options, err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return options->connection_string != NULL
+               ? storage_account_parse(options->connection_string, &client->account, err)
+               : error_set(err, STATUS_INVALID_ARGUMENT, "connection_string is not set");
+}
+
 static enum status connect_storage(struct leasehold *client, struct error *err) {
     struct credential *credential = &client->shared_key.base;
-    const struct storage_account *account = &client->setup.account;
+    const struct storage_account *account = &client->account;
     if (account->sas[0] != '\0') {
         credential_sas_init(&client->sas, account);
         credential = &client->sas.base;
@@ -156,8 +170,8 @@ static enum status connect_storage(struct leasehold *client, struct error *err) 
     }
     client->platform = http_transport_platform(client->transport, random_system());
     storage_client_init(&client->storage, &client->platform, account, credential);
-    lease_store_blob_init(&client->store, &client->storage, &client->setup.store);
-    return lease_manager_new(&client->manager, &client->setup.lease, &client->store.base,
+    lease_store_blob_init(&client->store, &client->storage, &client->options);
+    return lease_manager_new(&client->manager, &client->options, &client->store.base,
                              &client->platform, err);
 }
 
@@ -178,7 +192,8 @@ static void dispose(struct leasehold *client) {
     lease_manager_free(client->manager);
     http_transport_free(client->transport);
     credential_shared_key_cleanup(&client->shared_key);
-    lease_setup_cleanup(&client->setup);
+    lease_options_cleanup(&client->options);
+    storage_account_wipe(&client->account);
     pthread_mutex_destroy(&client->lock);
     free(client);
 }
@@ -202,8 +217,7 @@ static enum status open_client(const struct leasehold_options *options, struct l
     }
     pthread_mutex_init(&client->lock, NULL);
     LIST_INIT(&client->leases);
-    client->listener = options->listener;
-    enum status status = lease_setup_init(&client->setup, options, err);
+    enum status status = take_options(client, options, err);
     if (status == STATUS_OK) {
         status = connect_storage(client, err);
     }
@@ -249,14 +263,14 @@ int leasehold_close(struct leasehold *client, int64_t timeout_ms) {
 /* The memory comes first: a lease granted is never dropped for want of it. */
 static enum status acquire_handle(struct leasehold *client, const struct leasehold_request *request,
                                   struct leasehold_lease **out, struct error *err) {
-    enum status status = lease_setup_check_request(request, err);
+    enum status status = lease_request_check(request, err);
     if (status != STATUS_OK) {
         return status;
     }
     struct leasehold_request own = *request;
     if (own.listener.renewed == NULL && own.listener.renewal_failed == NULL &&
         own.listener.lost == NULL) {
-        own.listener = client->listener;
+        own.listener = client->options.listener;
     }
     struct leasehold_lease *handle = calloc(1, sizeof *handle);
     if (handle == NULL) {
@@ -325,8 +339,8 @@ enum leasehold_result leasehold_wait(const struct leasehold_lease *lease, int64_
 
 static enum status ensure(struct leasehold_lease *lease, int64_t needed_ms, struct error *err) {
     int duration_s = lease->lease->duration_s;
-    double most_ms = lease->client->setup.lease.safety_threshold * duration_s * 1000.0;
-    if (needed_ms < 0 || (duration_s != LEASE_INFINITE_S && (double)needed_ms >= most_ms)) {
+    if (needed_ms < 0 ||
+        needed_ms >= lease_options_safe_for_ms(&lease->client->options, duration_s)) {
         return error_set(
             err, STATUS_INVALID_ARGUMENT,
             "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
@@ -346,7 +360,7 @@ enum leasehold_result leasehold_extend_for(struct leasehold_lease *lease, int64_
 enum leasehold_result leasehold_break(struct leasehold *client, const char *name,
                                       bool *out_was_held, struct leasehold_error *err) {
     struct error cause = {.status = STATUS_OK};
-    enum status status = lease_setup_check_name(name, &cause);
+    enum status status = lease_request_check_name(name, &cause);
     if (status == STATUS_OK) {
         status = lease_manager_break(client->manager, name, &cause);
     }

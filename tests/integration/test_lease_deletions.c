@@ -210,7 +210,7 @@ END_TEST
 
 START_TEST(a_container_that_may_not_be_created_is_a_clear_error) {
     struct lease *lease = NULL;
-    handlers[0].blob_options.create_container = false;
+    handlers[0].options.create_container = false;
     ck_assert_int_eq(lease_manager_acquire(handlers[0].manager,
                                            &(struct leasehold_request){.name = NAME}, &lease, &err),
                      STATUS_CONTAINER_NOT_FOUND);

@@ -98,7 +98,7 @@ static void let_arrive(int expected_status) {
 }
 
 static void run_into_black_hole(enum fault_kind kind, int max_retries) {
-    handler.options.renew_fraction = 0.3;
+    handler.options.renew_interval_ms = 4500;
     handler.options.renew_max_retries = max_retries;
     atomic_store(&told_ms, 0);
     int rule = fault_proxy_add(proxy, &(struct fault_rule){.lease_action = "renew", .kind = kind});

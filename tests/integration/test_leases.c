@@ -22,9 +22,8 @@ enum { PATIENCE_S = 20, PATIENCE_MS = 20000, MANY = 40 };
 
 struct handler {
     struct storage_connection storage;
-    struct lease_store_blob_options blob_options;
     struct lease_store_blob store;
-    struct lease_options options;
+    struct leasehold_options options;
     struct lease_manager *manager;
 };
 
@@ -48,16 +47,14 @@ static int64_t in_ms(int64_t ms) {
 
 static void start_handler(struct handler *handler) {
     storage_connection_open(&handler->storage, azurite.connection_string);
-    handler->blob_options =
-        (struct lease_store_blob_options){.blob_prefix = "lease-", .create_container = true};
-    snprintf(handler->blob_options.container, sizeof handler->blob_options.container, "%s",
-             container);
-    http_headers_init(&handler->blob_options.metadata);
-    http_headers_add(&handler->blob_options.metadata, "Site", "north");
-    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->blob_options);
-    handler->options = lease_options_default();
+    static const struct leasehold_metadata metadata = {"Site", "north"};
+    handler->options = leasehold_options_default();
+    handler->options.container = container;
+    handler->options.metadata = &metadata;
+    handler->options.metadata_count = 1;
     handler->options.duration_s = 15;
-    handler->options.renew_fraction = 0.05;
+    handler->options.renew_interval_ms = 750;
+    lease_store_blob_init(&handler->store, &handler->storage.client, &handler->options);
     ck_assert_int_eq(lease_manager_new(&handler->manager, &handler->options, &handler->store.base,
                                        &handler->storage.platform, &err),
                      STATUS_OK);
@@ -68,7 +65,6 @@ static void stop_handler(struct handler *handler) {
     ck_assert_int_eq(lease_manager_close(handler->manager, in_ms(PATIENCE_MS)), 0);
     storage_connection_close(&handler->storage);
     lease_manager_free(handler->manager);
-    http_headers_cleanup(&handler->blob_options.metadata);
 }
 
 static void set_up(void) {
@@ -182,7 +178,7 @@ END_TEST
 START_TEST(an_acquire_that_finds_everything_in_place_costs_one_request) {
     lease_manager_release(second.manager, acquire_named(&second, "a"));
     ck_assert_int_eq(lease_manager_close(second.manager, in_ms(PATIENCE_MS)), 0);
-    first.options.renew_fraction = 0.8; /* no renewal in between */
+    first.options.renew_interval_ms = 12000; /* no renewal in between */
     size_t mark = azurite_mark(&azurite);
     struct lease *lease = acquire_named(&first, "a");
     char *requests = azurite_requests_since(&azurite, mark);
@@ -296,7 +292,7 @@ END_TEST
 
 START_TEST(an_infinite_lease_is_held_until_it_is_released) {
     struct lease *lease =
-        acquire(&first, &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+        acquire(&first, &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
     lease_manager_release(second.manager, acquire_named(&second, "a"));

@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "lease/lease_options.h"
 #include "simulation/simulated_transitions.h"
 #include "simulation/simulated_world.h"
 
@@ -143,12 +144,13 @@ static void make_storage(struct simulated_world *world) {
 }
 
 /* Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps then. */
-static struct lease_options choose_leases(const struct simulated_scenario *scenario,
-                                          struct simulated_random *random) {
-    struct lease_options options = lease_options_default();
+static struct leasehold_options choose_leases(const struct simulated_scenario *scenario,
+                                              struct simulated_random *random) {
+    struct leasehold_options options = leasehold_options_default();
     int64_t duration_s =
         simulated_random_spread(random, LEASE_MIN_DURATION_S, LEASE_MAX_DURATION_S);
     bool is_impatient = simulated_random_chance(random, 0.2);
+    options.container = SIMULATED_CONTAINER;
     options.duration_s = scenario == NULL ? (int)duration_s : LEASE_MIN_DURATION_S;
     if (scenario == NULL && is_impatient) {
         options.acquire_timeout_ms = simulated_random_below(random, options.acquire_timeout_ms);
@@ -177,17 +179,12 @@ static void choose_settings(struct simulated_world *world, struct simulated_rand
     world->app_options =
         (struct simulated_app_options){.account = &world->account,
                                        .lease = choose_leases(scenario, random),
-                                       .lease_store = {.create_container = true},
                                        .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
                                                      .processing_time_ms = work_ms,
                                                      .seeds = world->seeds,
                                                      .seed_count = (size_t)world->product_count},
                                        .table_name = SIMULATED_TABLE_NAME,
                                        .uses_tokens = uses_tokens};
-    snprintf(world->app_options.lease_store.container, LEASE_CONTAINER_NAME_BYTES,
-             SIMULATED_CONTAINER);
-    snprintf(world->app_options.lease_store.blob_prefix, LEASE_BLOB_PREFIX_BYTES, "lease-");
-    http_headers_init(&world->app_options.lease_store.metadata);
 }
 
 static void choose_products(struct simulated_world *world, struct simulated_random *random) {
@@ -322,7 +319,6 @@ static void clean_up(struct simulated_world *world) {
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
     history_release(&world->history);
-    http_headers_cleanup(&world->app_options.lease_store.metadata);
     simulated_faults_cleanup(&world->faults);
 }
 

@@ -29,8 +29,8 @@ enum { LEASE_FIXTURE_PATIENCE_S = 20, LEASE_FIXTURE_PATIENCE_MS = 20000 };
 
 struct lease_fixture {
     struct clock_fake fake_clock;
-    const struct clock *clock;    /* the fake one, or the machine's */
-    struct lease_options options; /* may be changed before the first lease */
+    const struct clock *clock;        /* the fake one, or the machine's */
+    struct leasehold_options options; /* may be changed before the first lease */
     struct http_transport *transport;
     struct platform platform; /* the transport's */
     struct event_loop *loop;  /* the same */

@@ -16,13 +16,12 @@ enum { LEASE_HANDLER_PATIENCE_MS = 20000 };
 
 struct lease_handler {
     struct storage_connection storage;
-    struct lease_store_blob_options blob_options;
     struct lease_store_blob store;
-    struct lease_options options; /* may be changed before the first lease */
+    struct leasehold_options options; /* may be changed before the first lease */
     struct lease_manager *manager;
 };
 
-/* It must stay where it is started. */
+/* `handler` must stay where it is, and `container` must outlive it. */
 void lease_handler_start(struct lease_handler *handler, const char *connection_string,
                          const char *container);
 

@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(an_infinite_lease_is_held_without_renewals) {
     struct lease *lease = lease_fixture_acquire(
-        &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+        &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     struct lease *mark = lease_fixture_acquire_named("b");
     lease_fixture_advance(20000);
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -323,7 +323,7 @@ static enum status end_wait(struct waiting *waiting) {
 
 START_TEST(a_wait_ends_when_its_time_is_over) {
     struct lease *lease = lease_fixture_acquire(
-        &(struct leasehold_request){.name = "a", .duration_s = LEASE_INFINITE_S});
+        &(struct leasehold_request){.name = "a", .duration_s = LEASEHOLD_INFINITE});
     struct waiting waiting;
     begin_wait(&waiting, lease, 5000);
     while (pthread_tryjoin_np(waiting.thread, NULL) !=

@@ -144,17 +144,13 @@ START_TEST(the_waits_grow_by_half_at_least_and_end_with_the_timeout) {
 }
 END_TEST
 
-START_TEST(a_request_may_say_until_when_it_waits) {
+START_TEST(a_request_may_say_how_long_it_waits) {
     lease_store_fake_set_holder(lease_fixture.store, "a", LEASE_FIXTURE_SOMEBODY_ELSE);
     int64_t begun_ms = lease_fixture_now_ms();
     struct leasehold_request request = {.name = "a", .timeout_ms = 200};
     lease_fixture_fail_to_acquire(&request, STATUS_LEASE_CONFLICT);
     ck_assert_int_ge(lease_fixture_now_ms(), begun_ms + 200);
     ck_assert_int_lt(lease_fixture_now_ms(), begun_ms + lease_fixture.options.acquire_timeout_ms);
-    size_t tries = lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE);
-    lease_fixture_fail_to_acquire(&request,
-                                  STATUS_LEASE_CONFLICT); /* that time has passed: one try */
-    ck_assert_uint_eq(lease_store_fake_count(lease_fixture.store, FAKE_ACQUIRE), tries + 1);
 }
 END_TEST
 
@@ -395,7 +391,7 @@ static void *contend(void *context) {
 START_TEST(threads_that_contend_hold_one_after_the_other_and_all_get_their_turn) {
     pthread_t threads[THREADS];
     unsigned numbers[THREADS];
-    lease_fixture.options.renew_fraction = 0.0002; /* 6 ms */
+    lease_fixture.options.renew_interval_ms = 6;
     lease_fixture.options.acquire_retry_ms = 1;
     lease_fixture.options.acquire_timeout_ms = 60000;
     atomic_store(&had, 0);
@@ -438,7 +434,7 @@ static void *keep_until_closed(void *context) {
 START_TEST(closing_under_load_leaves_nothing_leased) {
     static char names[THREADS][32];
     pthread_t threads[THREADS];
-    lease_fixture.options.renew_fraction = 0.0001;
+    lease_fixture.options.renew_interval_ms = 3;
     pthread_barrier_init(&barrier, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++) {
         snprintf(names[i], sizeof names[i], "loaded-%d", i);
@@ -500,7 +496,7 @@ int main(void) {
     add_stopping(suite);
     TCase *real = new_case(suite, "in real time", lease_fixture_set_up_in_real_time);
     tcase_add_loop_test(real, the_waits_grow_by_half_at_least_and_end_with_the_timeout, 0, 3);
-    tcase_add_test(real, a_request_may_say_until_when_it_waits);
+    tcase_add_test(real, a_request_may_say_how_long_it_waits);
     tcase_add_test(real, threads_that_contend_hold_one_after_the_other_and_all_get_their_turn);
     tcase_add_test(real, closing_under_load_leaves_nothing_leased);
     return check_main(suite);

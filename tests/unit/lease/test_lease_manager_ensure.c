@@ -107,7 +107,7 @@ END_TEST
 START_TEST(a_renewal_that_took_too_long_does_not_let_the_step_begin) {
     lease_fixture.options.auto_renew = true; /* the next renewal comes, but not for this step */
     lease_fixture.options.safety_threshold = 6.0 / 30;
-    lease_fixture.options.renew_fraction = 5.0 / 30;
+    lease_fixture.options.renew_interval_ms = 5000;
     clock_fake_advance(&lease_fixture.fake_clock, 1001);
     enter();
     lease_store_fake_wait(lease_fixture.store, FAKE_RENEW, 1);
@@ -148,7 +148,7 @@ END_TEST
 
 START_TEST(an_infinite_lease_always_has_enough_left) {
     struct lease *infinite = lease_fixture_acquire(
-        &(struct leasehold_request){.name = "b", .duration_s = LEASE_INFINITE_S});
+        &(struct leasehold_request){.name = "b", .duration_s = LEASEHOLD_INFINITE});
     int64_t safe_until_ms = 0;
     ck_assert_int_eq(lease_manager_extend_for(lease_fixture.manager, infinite, INT64_C(1) << 40,
                                               &safe_until_ms, NULL),

@@ -367,7 +367,7 @@ static void *ask_all_the_time(void *context) {
 
 START_TEST(other_threads_see_every_renewal_and_none_undone) {
     pthread_t threads[2];
-    lease_fixture.options.renew_fraction = 0.00005; /* 2 ms */
+    lease_fixture.options.renew_interval_ms = 2;
     renewed = lease_fixture_acquire_named("a");
     atomic_store(&is_over, false);
     for (int i = 0; i < 2; i++) {

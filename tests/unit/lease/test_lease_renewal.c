@@ -11,7 +11,7 @@
 
 enum { T = 5000000, RENEWAL = T + 20000, SAFETY = T + 27000, EXPIRY = T + 30000, MANY = 500 };
 
-static struct lease_options options;
+static struct leasehold_options options;
 static struct lease_renewal renewal;
 static struct lease lease;
 
@@ -23,7 +23,7 @@ static void start_with(struct lease *started, int duration_s, int64_t sent_ms) {
 }
 
 static void set_up(void) {
-    options = lease_options_default();
+    options = leasehold_options_default();
     lease_renewal_init(&renewal, &options);
     start_with(&lease, 30, T);
 }
@@ -87,7 +87,7 @@ START_TEST(a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_
 END_TEST
 
 START_TEST(an_infinite_lease_is_always_safe_and_nothing_is_ever_due) {
-    restart(LEASE_INFINITE_S);
+    restart(LEASEHOLD_INFINITE);
     ck_assert(safe(INT64_MAX - 1));
     ck_assert_int_eq(lease_safety_ms(&lease, &options), INT64_MAX);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
@@ -351,7 +351,7 @@ START_TEST(at_safety_it_is_lost_instead) {
 END_TEST
 
 START_TEST(an_infinite_lease_and_one_given_up_are_not_renewed) {
-    restart(LEASE_INFINITE_S);
+    restart(LEASEHOLD_INFINITE);
     lease_renewal_renew_now(&renewal, &lease, T + 1);
     assert_nothing_due(INT64_MAX - 1);
     restart(30);
@@ -593,7 +593,7 @@ START_TEST(a_release_is_repeated_as_long_as_its_next_attempt_finds_the_lease) {
 END_TEST
 
 START_TEST(the_release_of_an_infinite_lease_is_tried_for_a_minute) {
-    restart(LEASE_INFINITE_S);
+    restart(LEASEHOLD_INFINITE);
     lease_renewal_release(&renewal, &lease, T + 7);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, T + 7).timeout_ms, LEASE_RELEASE_TIMEOUT_MS);
     int64_t end_ms = T + 7 + LEASE_RELEASE_INFINITE_MS;

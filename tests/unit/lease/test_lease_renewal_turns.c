@@ -16,13 +16,13 @@ enum {
     SAFETY = T + 27000
 };
 
-static struct lease_options options;
+static struct leasehold_options options;
 static struct lease_renewal renewal;
 static struct lease leases[MANY];
 
 /* The last come first, so that nothing rests on the order in which they came. */
 static void set_up(void) {
-    options = lease_options_default();
+    options = leasehold_options_default();
     lease_renewal_init(&renewal, &options);
     for (int i = MANY - 1; i >= 0; i--) {
         memset(&leases[i], 0x5a, sizeof leases[i]);

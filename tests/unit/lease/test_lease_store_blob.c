@@ -24,7 +24,7 @@ static const char id[] = "11111111-2222-4333-8444-555555555555";
 
 static struct http_fake *fake;
 static struct storage_connection storage;
-static struct lease_store_blob_options options;
+static struct leasehold_options options;
 static struct lease_store_blob store;
 static struct error err;
 static int64_t sent_ms;
@@ -36,16 +36,13 @@ static void set_up(void) {
              "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
-    options = (struct lease_store_blob_options){
-        .container = "leases", .blob_prefix = "lease-", .create_container = true};
-    http_headers_init(&options.metadata);
+    options = leasehold_options_default();
     lease_store_blob_init(&store, &storage.client, &options);
     sent_ms = -1;
 }
 
 static void tear_down(void) {
     storage_connection_close(&storage);
-    http_headers_cleanup(&options.metadata);
     http_fake_free(fake);
 }
 
@@ -218,8 +215,9 @@ END_TEST
 
 START_TEST(a_new_blob_says_whose_it_is_and_since_when_and_what_the_settings_add) {
     int64_t created_ms;
-    http_headers_add(&options.metadata, "Owner", "warehouse 7");
-    http_headers_add(&options.metadata, "Site", "north");
+    options.metadata =
+        (const struct leasehold_metadata[]){{"Owner", "warehouse 7"}, {"Site", "north"}};
+    options.metadata_count = 2;
     answer(404, "BlobNotFound");
     answer(201, "");
     answer(201, "");
@@ -269,7 +267,7 @@ END_TEST
 
 START_TEST(a_missing_container_that_may_not_be_created_is_named) {
     options.create_container = false;
-    snprintf(options.container, sizeof options.container, "elsewhere");
+    options.container = "elsewhere";
     answer(404, "ContainerNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_CONTAINER_NOT_FOUND);
     ck_assert_uint_eq(http_fake_count(fake), 1);
@@ -314,7 +312,8 @@ START_TEST(metadata_that_no_header_can_hold_is_refused) {
     char name[2000];
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
-    http_headers_add(&options.metadata, name, "v");
+    options.metadata = &(const struct leasehold_metadata){name, "v"};
+    options.metadata_count = 1;
     answer(404, "BlobNotFound");
     ck_assert_int_eq(acquire("a"), STATUS_TOO_LARGE);
     ck_assert_uint_eq(http_fake_count(fake), 1);

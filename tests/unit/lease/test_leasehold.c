@@ -92,9 +92,16 @@ START_TEST(what_is_not_allowed_is_invalid_and_storage_is_not_asked) {
         leasehold_acquire(client, &(struct leasehold_request){.name = NULL}, &lease, NULL),
         LEASEHOLD_INVALID);
     ck_assert_int_eq(leasehold_break(client, "a//b", NULL, &err), LEASEHOLD_INVALID);
-    struct leasehold_options options =
-        leasehold_options_default(); /* without a connection string */
+    struct leasehold_options options = leasehold_options_default();
     struct leasehold *unopened = NULL;
+    ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
+    ck_assert_str_eq(err.message, "connection_string is not set");
+    options.connection_string = "AccountName=x;AccountKey=secret%%%";
+    ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "AccountKey"));
+    ck_assert_ptr_null(strstr(err.message, "secret"));
+    options.connection_string = "UseDevelopmentStorage=true";
+    options.duration_s = 14;
     ck_assert_int_eq(leasehold_open(&options, &unopened, &err), LEASEHOLD_INVALID);
     ck_assert_ptr_null(unopened);
     ck_assert_uint_eq(http_fake_count(fake), 0);
@@ -330,6 +337,22 @@ START_TEST(the_listener_hears_of_renewals_with_all_there_is_to_say) {
 }
 END_TEST
 
+START_TEST(a_listener_in_the_request_takes_the_place_of_the_clients) {
+    static struct heard own;
+    own.renewed = 0;
+    listen_closely();
+    const struct leasehold_request request = {.name = "own",
+                                              .listener = {.renewed = on_renewed, .context = &own}};
+    struct leasehold_lease *lease;
+    ck_assert_int_eq(leasehold_acquire(client, &request, &lease, &err), LEASEHOLD_OK);
+    await(&own.renewed, 1);
+    leasehold_release(lease);
+    pthread_mutex_lock(&heard.lock);
+    ck_assert_int_eq(heard.renewed, 0);
+    pthread_mutex_unlock(&heard.lock);
+}
+END_TEST
+
 START_TEST(the_listener_hears_of_a_failed_renewal_and_of_the_loss) {
     listen_closely();
     struct leasehold_lease *lease = acquire("a");
@@ -561,6 +584,7 @@ int main(void) {
                         FOREIGN_STATUSES);
     tcase_add_test(tests, breaking_says_whether_there_was_anything_to_break);
     tcase_add_test(tests, the_listener_hears_of_renewals_with_all_there_is_to_say);
+    tcase_add_test(tests, a_listener_in_the_request_takes_the_place_of_the_clients);
     tcase_add_test(tests, the_listener_hears_of_a_failed_renewal_and_of_the_loss);
     tcase_add_test(tests, what_answers_in_storages_place_renews_loses_and_takes_back_nothing);
     tcase_add_test(tests, a_lease_may_be_released_from_inside_an_event);

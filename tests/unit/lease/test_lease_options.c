@@ -1,5 +1,5 @@
 /* What options and requests of the library's users are let through, and what becomes of them. */
-#include "lease/lease_setup.h"
+#include "lease/lease_options.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,29 +8,14 @@
 
 static struct error err;
 
-static struct leasehold_options options_for_development(void) {
-    struct leasehold_options options = leasehold_options_default();
-    options.connection_string = "UseDevelopmentStorage=true";
-    return options;
-}
-
 static void assert_refused(const struct leasehold_options *options, const char *what) {
-    struct lease_setup setup;
-    ck_assert_int_eq(lease_setup_init(&setup, options, &err), STATUS_INVALID_ARGUMENT);
+    ck_assert_int_eq(lease_options_check(options, &err), STATUS_INVALID_ARGUMENT);
     ck_assert_msg(strstr(err.message, what) != NULL, "%s: %s", what, err.message);
-    lease_setup_cleanup(&setup);
-}
-
-static struct lease_setup set_up(const struct leasehold_options *options) {
-    struct lease_setup setup;
-    enum status status = lease_setup_init(&setup, options, &err);
-    ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
-    return setup;
 }
 
 static void assert_accepted(const struct leasehold_options *options) {
-    struct lease_setup setup = set_up(options);
-    lease_setup_cleanup(&setup);
+    enum status status = lease_options_check(options, &err);
+    ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
 }
 
 /* Sets `member` to each value of a list and looks whether the options are refused or accepted with it. */
@@ -38,7 +23,7 @@ static void assert_accepted(const struct leasehold_options *options) {
     do {                                                                  \
         const type values[] = {__VA_ARGS__};                              \
         for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {   \
-            struct leasehold_options options = options_for_development(); \
+            struct leasehold_options options = leasehold_options_default(); \
             options.member = values[i];                                   \
             verdict;                                                      \
         }                                                                 \
@@ -72,21 +57,12 @@ START_TEST(names_that_azure_would_not_take_are_refused) {
     REFUSED(blob_prefix, char *const, NULL, "a b", "a%", "\xc3\xa9", "../other/", "./", "x./",
             "a//b/", "a/./b", "/", "/a", "//");
     ACCEPTED(blob_prefix, char *const, "", "locks/a.b_c~d-", "locks/", "a.", "..");
-    REFUSED(connection_string, char *const, NULL);
-}
-END_TEST
-
-START_TEST(a_message_about_a_connection_string_does_not_repeat_its_key) {
-    struct leasehold_options options = leasehold_options_default();
-    options.connection_string = "AccountName=x;AccountKey=secret%%%";
-    assert_refused(&options, "AccountKey");
-    ck_assert_ptr_null(strstr(err.message, "secret"));
 }
 END_TEST
 
 static void assert_metadata(size_t count, const struct leasehold_metadata *metadata,
                             bool is_allowed) {
-    struct leasehold_options options = options_for_development();
+    struct leasehold_options options = leasehold_options_default();
     options.metadata = metadata;
     options.metadata_count = count;
     if (is_allowed) {
@@ -120,63 +96,57 @@ START_TEST(metadata_that_no_header_carries_is_refused) {
 }
 END_TEST
 
-static double renew_fraction(int duration_s, int64_t interval_ms, double safety_threshold) {
-    struct leasehold_options options = options_for_development();
+static int64_t renew_after_ms(int duration_s, int64_t interval_ms, double safety_threshold) {
+    struct leasehold_options options = leasehold_options_default();
     options.duration_s = duration_s;
     options.renew_interval_ms = interval_ms;
     options.safety_threshold = safety_threshold;
-    struct lease_setup setup = set_up(&options);
-    double fraction = setup.lease.renew_fraction;
-    lease_setup_cleanup(&setup);
-    return fraction;
+    assert_accepted(&options);
+    return lease_options_renew_after_ms(&options, 60);
 }
 
-START_TEST(the_renewal_interval_is_a_part_of_the_duration_and_lies_below_safety) {
-    ck_assert_double_eq_tol(renew_fraction(15, 3000, 0.9), 0.2, 1e-9);
-    ck_assert_double_eq_tol(renew_fraction(15, LEASEHOLD_AUTO, 0.9), 2.0 / 3.0, 1e-9);
-    ck_assert_double_eq_tol(renew_fraction(15, LEASEHOLD_AUTO, 0.5), 0.375, 1e-9);
-    ck_assert_double_eq_tol(renew_fraction(LEASEHOLD_INFINITE, 3000, 0.9), 2.0 / 3.0, 1e-9);
+START_TEST(other_durations_are_renewed_in_proportion_and_before_the_safe_deadline) {
+    ck_assert_int_eq(renew_after_ms(60, 3000, 0.9), 3000);
+    ck_assert_int_eq(renew_after_ms(15, 3000, 0.9), 12000);
+    ck_assert_int_eq(renew_after_ms(15, LEASEHOLD_AUTO, 0.9), 40000);
+    ck_assert_int_eq(renew_after_ms(15, LEASEHOLD_AUTO, 0.5), 22500);
+    ck_assert_int_eq(renew_after_ms(LEASEHOLD_INFINITE, 3000, 0.9), 40000);
 }
 END_TEST
 
-START_TEST(what_is_given_is_what_the_parts_get) {
-    struct leasehold_options options = options_for_development();
-    options.container = "locks";
-    options.blob_prefix = "jobs/";
-    options.create_container = false;
-    options.duration_s = 20;
-    options.auto_renew = false;
-    options.renew_max_retries = 5;
-    options.renew_retry_ms = 6;
-    options.safety_threshold = 0.7;
-    options.acquire_timeout_ms = 8;
+START_TEST(only_a_lease_with_an_end_has_a_safe_deadline) {
+    struct leasehold_options options = leasehold_options_default();
+    ck_assert_int_eq(lease_options_safe_for_ms(&options, 30), 27000);
+    ck_assert_int_eq(lease_options_safe_for_ms(&options, LEASEHOLD_INFINITE), INT64_MAX);
+    ck_assert_int_eq(lease_options_max_renew_interval_ms(&options), 26999);
+    options.duration_s = LEASEHOLD_INFINITE;
+    ck_assert_int_eq(lease_options_max_renew_interval_ms(&options), INT64_MAX);
+}
+END_TEST
+
+START_TEST(a_copy_has_all_but_the_connection_string_in_memory_of_its_own) {
+    struct leasehold_options options = leasehold_options_default();
+    char container[] = "locks", prefix[] = "", name[] = "Site", value[] = "north";
+    const struct leasehold_metadata metadata[] = {{name, value}, {"b", "c"}};
+    options.connection_string = "UseDevelopmentStorage=true";
+    options.container = container;
+    options.blob_prefix = prefix;
+    options.metadata = metadata;
+    options.metadata_count = 2;
     options.acquire_retry_ms = 9;
-    struct lease_setup setup = set_up(&options);
-    ck_assert_str_eq(setup.store.container, "locks");
-    ck_assert_str_eq(setup.store.blob_prefix, "jobs/");
-    ck_assert(!setup.store.create_container && !setup.lease.auto_renew);
-    ck_assert_int_eq(setup.lease.duration_s, 20);
-    ck_assert_int_eq(setup.lease.renew_max_retries, 5);
-    ck_assert_int_eq(setup.lease.renew_retry_ms, 6);
-    ck_assert_double_eq_tol(setup.lease.safety_threshold, 0.7, 1e-9);
-    ck_assert_int_eq(setup.lease.acquire_timeout_ms, 8);
-    ck_assert_int_eq(setup.lease.acquire_retry_ms, 9);
-    ck_assert_str_eq(setup.account.name, "devstoreaccount1");
-    lease_setup_cleanup(&setup);
-}
-END_TEST
-
-START_TEST(the_defaults_are_those_of_the_settings) {
-    struct leasehold_options options = options_for_development();
-    struct lease_setup setup = set_up(&options);
-    struct lease_options expected = lease_options_default();
-    ck_assert_double_eq_tol(setup.lease.renew_fraction, expected.renew_fraction, 1e-9);
-    ck_assert_int_eq(setup.lease.duration_s, expected.duration_s);
-    ck_assert_int_eq(setup.lease.acquire_timeout_ms, expected.acquire_timeout_ms);
-    ck_assert(setup.lease.auto_renew && setup.store.create_container);
-    ck_assert_str_eq(setup.store.container, "leases");
-    ck_assert_str_eq(setup.store.blob_prefix, "lease-");
-    lease_setup_cleanup(&setup);
+    struct leasehold_options copy;
+    ck_assert_int_eq(lease_options_copy(&options, &copy, &err), STATUS_OK);
+    container[0] = prefix[0] = name[0] = value[0] = 'x';
+    ck_assert_ptr_null(copy.connection_string);
+    ck_assert_str_eq(copy.container, "locks");
+    ck_assert_str_eq(copy.blob_prefix, "");
+    ck_assert_uint_eq(copy.metadata_count, 2);
+    ck_assert_str_eq(copy.metadata[0].name, "Site");
+    ck_assert_str_eq(copy.metadata[0].value, "north");
+    ck_assert_str_eq(copy.metadata[1].value, "c");
+    ck_assert_int_eq(copy.acquire_retry_ms, 9);
+    lease_options_cleanup(&copy);
+    lease_options_cleanup(&copy);
 }
 END_TEST
 
@@ -185,16 +155,16 @@ START_TEST(lease_names_that_could_change_on_their_way_are_refused) {
                                           ".",   "..",   "a/../b", "a.",      "a./b", "a b",
                                           "a:b", "a\nb", "a%2Fb",  "\xc3\xa9"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        ck_assert_int_eq(lease_setup_check_name(refused[i], &err), STATUS_INVALID_ARGUMENT);
+        ck_assert_int_eq(lease_request_check_name(refused[i], &err), STATUS_INVALID_ARGUMENT);
         ck_assert_ptr_nonnull(strstr(err.message, "name"));
     }
-    ck_assert_int_eq(lease_setup_check_name("jobs/2025/a.b_c~d-E", &err), STATUS_OK);
+    ck_assert_int_eq(lease_request_check_name("jobs/2025/a.b_c~d-E", &err), STATUS_OK);
     char name[257];
     memset(name, 'n', sizeof name);
     name[256] = '\0';
-    ck_assert_int_eq(lease_setup_check_name(name, &err), STATUS_INVALID_ARGUMENT);
+    ck_assert_int_eq(lease_request_check_name(name, &err), STATUS_INVALID_ARGUMENT);
     name[255] = '\0';
-    ck_assert_int_eq(lease_setup_check_name(name, &err), STATUS_OK);
+    ck_assert_int_eq(lease_request_check_name(name, &err), STATUS_OK);
 }
 END_TEST
 
@@ -208,7 +178,7 @@ START_TEST(a_request_outside_the_ranges_is_refused) {
         {.name = "a", .timeout_ms = 600001},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
-        ck_assert_int_eq(lease_setup_check_request(&refused[i], &err), STATUS_INVALID_ARGUMENT);
+        ck_assert_int_eq(lease_request_check(&refused[i], &err), STATUS_INVALID_ARGUMENT);
     }
     static const struct leasehold_request accepted[] = {
         {.name = "a"},
@@ -217,21 +187,20 @@ START_TEST(a_request_outside_the_ranges_is_refused) {
         {.name = "a", .duration_s = LEASEHOLD_INFINITE, .try_once = true},
     };
     for (size_t i = 0; i < sizeof accepted / sizeof accepted[0]; i++) {
-        ck_assert_int_eq(lease_setup_check_request(&accepted[i], &err), STATUS_OK);
+        ck_assert_int_eq(lease_request_check(&accepted[i], &err), STATUS_OK);
     }
 }
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("lease_setup");
+    Suite *suite = suite_create("lease_options");
     TCase *tests = tcase_create("options and requests");
     tcase_add_test(tests, numbers_outside_their_range_are_refused_and_those_at_its_ends_are_not);
     tcase_add_test(tests, names_that_azure_would_not_take_are_refused);
-    tcase_add_test(tests, a_message_about_a_connection_string_does_not_repeat_its_key);
     tcase_add_test(tests, metadata_that_no_header_carries_is_refused);
-    tcase_add_test(tests, the_renewal_interval_is_a_part_of_the_duration_and_lies_below_safety);
-    tcase_add_test(tests, what_is_given_is_what_the_parts_get);
-    tcase_add_test(tests, the_defaults_are_those_of_the_settings);
+    tcase_add_test(tests, other_durations_are_renewed_in_proportion_and_before_the_safe_deadline);
+    tcase_add_test(tests, only_a_lease_with_an_end_has_a_safe_deadline);
+    tcase_add_test(tests, a_copy_has_all_but_the_connection_string_in_memory_of_its_own);
     tcase_add_test(tests, lease_names_that_could_change_on_their_way_are_refused);
     tcase_add_test(tests, a_request_outside_the_ranges_is_refused);
     suite_add_tcase(suite, tests);
