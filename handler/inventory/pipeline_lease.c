@@ -118,7 +118,7 @@ void pipeline_acquire(struct product_pipeline *pipeline) {
                                         .try_once = wait_until_ms <= time_ms,
                                         .timeout_ms = wait_until_ms - time_ms,
                                         .listener = lease_log_listener()};
-    pipeline->acquire.eager_from_ms = time_ms + TENURE_MS + YIELD_MS;
+    pipeline->acquire.restart_backoff_from_ms = time_ms + TENURE_MS + YIELD_MS;
     index_ahead(pipeline);
     lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired,
                         pipeline);

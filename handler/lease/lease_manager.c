@@ -25,14 +25,14 @@ void lease_manager_arm(struct lease_manager *manager) {
     }
 }
 
-void lease_manager_note_count(struct lease_manager *manager) {
+void lease_manager_end_close_if_done(struct lease_manager *manager) {
     if (manager->close_done != NULL && manager->renewal.count == 0) {
         event_loop_set_timer(manager->platform->loop, &manager->close_timer,
                              clock_now_ms(manager->platform->clock));
     }
 }
 
-void lease_manager_settle(struct managed_lease *managed) {
+void lease_manager_free_if_done(struct managed_lease *managed) {
     struct lease_manager *manager = managed->manager;
     if (managed->is_released && managed->lease.state == LEASE_ENDED) {
         lease_manager_wake_waiting(manager, managed->lease.name);
@@ -42,7 +42,7 @@ void lease_manager_settle(struct managed_lease *managed) {
         LIST_REMOVE(managed, link);
         free(managed);
     }
-    lease_manager_note_count(manager);
+    lease_manager_end_close_if_done(manager);
 }
 
 void lease_manager_start_release(struct managed_lease *managed) {
@@ -53,7 +53,7 @@ void lease_manager_start_release(struct managed_lease *managed) {
     lease_renewal_release(&manager->renewal, &managed->lease,
                           clock_now_ms(manager->platform->clock));
     lease_manager_wake_watches(managed);
-    lease_manager_settle(managed);
+    lease_manager_free_if_done(managed);
     lease_manager_arm(manager);
 }
 
@@ -106,7 +106,7 @@ void lease_manager_close_start(struct lease_manager *manager, int64_t deadline_m
     lease_manager_end_acquires(manager, false);
     event_loop_set_timer(manager->platform->loop, &manager->close_timer, deadline_ms);
     release_all(manager);
-    lease_manager_note_count(manager);
+    lease_manager_end_close_if_done(manager);
 }
 
 static void on_closed(void *context) {
@@ -173,7 +173,7 @@ void lease_manager_release(struct lease_manager *manager, struct lease *lease) {
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     int64_t safe_until_ms = atomic_exchange(&managed->safe_until_ms, 0);
     if (safe_until_ms != 0 && now_ms >= safe_until_ms) {
-        lease_manager_tell_loss(managed, safe_until_ms); /* nobody else will */
+        lease_manager_notify_loss(managed, safe_until_ms); /* nobody else will */
     }
     if (event_loop_is_current(manager->platform->loop)) {
         lease_manager_start_release(managed);

@@ -108,7 +108,7 @@ typedef void (*lease_acquire_done)(void *context, enum status status, struct lea
 enum lease_acquire_state {
     LEASE_ACQUIRE_IDLE,
     LEASE_ACQUIRE_ENDING,
-    LEASE_ACQUIRE_RETURNING,
+    LEASE_ACQUIRE_AWAITING_RELEASE,
     LEASE_ACQUIRE_ASKING,
     LEASE_ACQUIRE_BACKOFF,
 };
@@ -118,7 +118,7 @@ struct lease_acquire {
      * Set by the owner before start, on the clock. From then on waits begin anew before they grow
      * long. 0: never.
      */
-    int64_t eager_from_ms;
+    int64_t restart_backoff_from_ms;
 
     /* Tries that met somebody else's lease. It may be read in the completion too. */
     int conflict_count;

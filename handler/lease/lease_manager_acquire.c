@@ -59,7 +59,7 @@ static void discard(struct managed_lease *managed) {
     lease_renewal_unreserve(&manager->renewal);
     LIST_REMOVE(managed, link);
     free(managed);
-    lease_manager_note_count(manager);
+    lease_manager_end_close_if_done(manager);
 }
 
 /*
@@ -86,7 +86,7 @@ static enum status take_granted(struct managed_lease *managed, int64_t sent_ms, 
         lease_manager_start_release(managed);
         return status;
     }
-    managed->published_ms = lease_safety_ms(lease, manager->options);
+    managed->published_ms = lease_safe_until_ms(lease, manager->options);
     atomic_store(&managed->safe_until_ms, managed->published_ms);
     lease_manager_arm(manager);
     return STATUS_OK;
@@ -100,7 +100,7 @@ static void enter(struct lease_acquire *acquire, enum lease_acquire_state state)
         LIST_REMOVE(acquire, link);
     }
     acquire->state = (unsigned)state;
-    if (state == LEASE_ACQUIRE_RETURNING) {
+    if (state == LEASE_ACQUIRE_AWAITING_RELEASE) {
         LIST_INSERT_HEAD(&lease_manager_bucket(manager, acquire->managed->lease.name)->waiting,
                          acquire, link);
     } else if (state != LEASE_ACQUIRE_IDLE) {
@@ -306,7 +306,7 @@ static void init_acquire(struct lease_acquire *acquire, struct lease_manager *ma
                          void *context) {
     int64_t now_ms = clock_now_ms(manager->platform->clock);
     const struct correlation *correlation = correlation_current();
-    *acquire = (struct lease_acquire){.eager_from_ms = acquire->eager_from_ms,
+    *acquire = (struct lease_acquire){.restart_backoff_from_ms = acquire->restart_backoff_from_ms,
                                       .manager = manager,
                                       .done = done,
                                       .context = context};
@@ -314,7 +314,8 @@ static void init_acquire(struct lease_acquire *acquire, struct lease_manager *ma
     acquire->patience_ms = patience_end_ms(manager, request, now_ms);
     acquire->deadline_ms = clock_max_ms(acquire->patience_ms, now_ms + STORAGE_DEADLINE_MS);
     acquire->first_wait_ms = acquire->next_wait_ms = manager->options->acquire_retry_ms;
-    acquire->round_end_ms = acquire->eager_from_ms == 0 ? INT64_MAX : acquire->eager_from_ms;
+    acquire->round_end_ms =
+        acquire->restart_backoff_from_ms == 0 ? INT64_MAX : acquire->restart_backoff_from_ms;
     acquire->has_correlation = correlation != NULL;
     if (correlation != NULL) {
         acquire->correlation = *correlation;
@@ -339,7 +340,7 @@ void lease_acquire_start(struct lease_acquire *acquire, struct lease_manager *ma
         end_later(acquire, status, status_text(status));
     } else if (is_returning(manager, request->name)) {
         int64_t longest_ms = clock_now_ms(manager->platform->clock) + LEASE_RELEASE_TIMEOUT_MS;
-        enter(acquire, LEASE_ACQUIRE_RETURNING);
+        enter(acquire, LEASE_ACQUIRE_AWAITING_RELEASE);
         event_loop_set_timer(manager->platform->loop, &acquire->timer,
                              clock_max_ms(acquire->patience_ms, longest_ms));
     } else {

@@ -88,10 +88,10 @@ struct lease_bucket *lease_manager_bucket(struct lease_manager *manager, const c
 void lease_manager_arm(struct lease_manager *manager);
 
 /* The engine's count has fallen: a close may have been waiting for that. */
-void lease_manager_note_count(struct lease_manager *manager);
+void lease_manager_end_close_if_done(struct lease_manager *manager);
 
 /* Something of the lease has come to an end: frees it if that was the last of it. */
-void lease_manager_settle(struct managed_lease *managed);
+void lease_manager_free_if_done(struct managed_lease *managed);
 
 /*
  * Nobody has the lease in hand any more: on its way back to storage, or gone for good. It may be
@@ -120,7 +120,7 @@ void lease_manager_run_due(void *context);
  * Tells the owner that the lease was not renewed in time; `safe_until_ms`: what it could have been
  * relied on until.
  */
-void lease_manager_tell_loss(struct managed_lease *managed, int64_t safe_until_ms);
+void lease_manager_notify_loss(struct managed_lease *managed, int64_t safe_until_ms);
 
 /* ---- lease_manager_watch.c ---- */
 

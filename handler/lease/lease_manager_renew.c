@@ -52,7 +52,7 @@ static void tell(struct managed_lease *managed, enum lease_outcome outcome,
     }
 }
 
-void lease_manager_tell_loss(struct managed_lease *managed, int64_t safe_until_ms) {
+void lease_manager_notify_loss(struct managed_lease *managed, int64_t safe_until_ms) {
     struct leasehold_event event =
         describe(managed, safe_until_ms - lease_options_safe_for_ms(managed->manager->options,
                                                                     managed->lease.duration_s));
@@ -65,7 +65,7 @@ static void end_telling(struct managed_lease *managed) {
     struct lease_manager *manager = managed->manager;
     lease_renewal_notified(&managed->lease);
     lease_manager_wake_watches(managed);
-    lease_manager_settle(managed);
+    lease_manager_free_if_done(managed);
     lease_manager_arm(manager);
 }
 
@@ -81,7 +81,7 @@ static bool publish(struct managed_lease *managed, enum lease_outcome outcome) {
         return false;
     case LEASE_OUTCOME_RENEWED: {
         int64_t before_ms = managed->published_ms;
-        managed->published_ms = lease_safety_ms(&managed->lease, managed->manager->options);
+        managed->published_ms = lease_safe_until_ms(&managed->lease, managed->manager->options);
         atomic_store(&managed->renewal_count, managed->lease.renewal_count);
         return atomic_compare_exchange_strong(&managed->safe_until_ms, &before_ms,
                                               managed->published_ms);
@@ -110,7 +110,7 @@ static void on_renewal_answered(void *context, enum status status, const struct 
         lease_renewal_on_renew_reply(&manager->renewal, &managed->lease, status, retry_after_ms,
                                      clock_now_ms(manager->platform->clock));
     if (outcome == LEASE_OUTCOME_NONE) {
-        lease_manager_settle(managed);
+        lease_manager_free_if_done(managed);
         lease_manager_arm(manager);
         return;
     }
@@ -135,7 +135,7 @@ static void on_release_answered(void *context, enum status status, const struct 
         log_event(LOG_WARNING, "Lease %s of %s could not be given back and has to expire: %s",
                   managed->lease.id, managed->lease.name, reason_of(status, err));
     }
-    lease_manager_settle(managed);
+    lease_manager_free_if_done(managed);
     lease_manager_arm(manager);
 }
 
@@ -175,10 +175,10 @@ static void perform(const struct lease_action *action) {
     case LEASE_ACTION_RELEASE:
         send_release(managed, action->timeout_ms);
         break;
-    case LEASE_ACTION_TELL_LOST: {
+    case LEASE_ACTION_NOTIFY_LOSS: {
         int64_t safe_until_ms = atomic_exchange(&managed->safe_until_ms, 0);
         if (safe_until_ms != 0) {
-            lease_manager_tell_loss(managed, safe_until_ms);
+            lease_manager_notify_loss(managed, safe_until_ms);
         }
         end_telling(managed);
         break;

@@ -45,7 +45,7 @@ static void end_watch(struct lease_watch *watch) {
     watch->managed = NULL;
     event_loop_stop_timer(managed->manager->platform->loop, &watch->timer);
     LIST_REMOVE(watch, link);
-    lease_manager_settle(managed);
+    lease_manager_free_if_done(managed);
 }
 
 static enum status fail_lost(const struct lease *lease, struct error *err) {
@@ -123,7 +123,7 @@ static void look_at_extend(void *context) {
     struct managed_lease *managed = extend->watch.managed;
     struct lease_manager *manager = managed->manager;
     int64_t now_ms = clock_now_ms(manager->platform->clock);
-    int64_t safe_until_ms = lease_safety_ms(&managed->lease, manager->options);
+    int64_t safe_until_ms = lease_safe_until_ms(&managed->lease, manager->options);
     struct error err = {.status = STATUS_OK};
     if (!lease_is_safe(&managed->lease, manager->options, now_ms)) {
         fail_lost(&managed->lease, &err);

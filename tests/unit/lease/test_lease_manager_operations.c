@@ -125,7 +125,7 @@ static void come_to_returning(void) {
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     begin();
     lease_fixture_settle();
-    assert_state(LEASE_ACQUIRE_RETURNING);
+    assert_state(LEASE_ACQUIRE_AWAITING_RELEASE);
 }
 
 /* --- how it ends --- */
@@ -268,7 +268,7 @@ START_TEST(a_release_that_is_tried_again_is_waited_for_but_not_for_ever) {
     answer(FAKE_RELEASE, STATUS_UNAVAILABLE);
     lease_fixture_advance(LEASE_RELEASE_RETRY_MS);
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 2);
-    assert_state(LEASE_ACQUIRE_RETURNING);
+    assert_state(LEASE_ACQUIRE_AWAITING_RELEASE);
     lease_fixture_advance(LEASE_RELEASE_TIMEOUT_MS - LEASE_RELEASE_RETRY_MS - 1);
     assert_not_ended();
     lease_fixture_advance(1);

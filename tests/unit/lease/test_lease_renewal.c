@@ -81,7 +81,7 @@ START_TEST(a_lease_is_safe_until_the_threshold_of_its_duration_has_passed_since_
     ck_assert(safe(T));
     ck_assert(safe(SAFETY - 1));
     ck_assert(!safe(SAFETY));
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), SAFETY);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), SAFETY);
     ck_assert(!lease_is_finished(&lease));
 }
 END_TEST
@@ -89,7 +89,7 @@ END_TEST
 START_TEST(an_infinite_lease_is_always_safe_and_nothing_is_ever_due) {
     restart(LEASEHOLD_INFINITE);
     ck_assert(safe(INT64_MAX - 1));
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), INT64_MAX);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), INT64_MAX);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -98,7 +98,7 @@ END_TEST
 START_TEST(without_auto_renewal_the_loss_is_told_at_safety_and_nothing_is_sent_before) {
     options.auto_renew = false;
     restart(30);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), INT64_MAX);
 }
@@ -121,10 +121,10 @@ END_TEST
 START_TEST(interval_and_safety_are_parts_of_the_leases_own_duration) {
     restart(15);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + 10000);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), T + 13500);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), T + 13500);
     restart(60);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + 40000);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), T + 54000);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), T + 54000);
 }
 END_TEST
 
@@ -133,7 +133,7 @@ START_TEST(a_renewed_lease_is_reckoned_from_before_the_renewal_was_sent) {
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 700), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 1);
     ck_assert_int_eq(lease.state, LEASE_HELD);
-    ck_assert_int_eq(lease_safety_ms(&lease, &options), RENEWAL + 27000);
+    ck_assert_int_eq(lease_safe_until_ms(&lease, &options), RENEWAL + 27000);
     due_exactly(LEASE_ACTION_RENEW, RENEWAL + 20000);
     ck_assert_int_eq(settle(STATUS_OK, RENEWAL + 20001), LEASE_OUTCOME_RENEWED);
     ck_assert_int_eq(lease.renewal_count, 2);
@@ -210,7 +210,7 @@ START_TEST(when_the_retries_are_used_up_the_lease_is_held_until_safety_and_then_
     fail_renewal(RENEWAL + 1000, RENEWAL + 1000, LEASE_OUTCOME_NO_RETRY);
     ck_assert_int_eq(lease.state, LEASE_HELD);
     ck_assert(safe(SAFETY - 1));
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     ck_assert_int_eq(lease.state, LEASE_LOST);
 }
 END_TEST
@@ -220,14 +220,14 @@ START_TEST(without_retries_the_first_failure_is_the_last) {
     restart(30);
     ck_assert_int_eq(due(LEASE_ACTION_RENEW, RENEWAL).timeout_ms, 7000);
     ck_assert_int_eq(settle(STATUS_UNAVAILABLE, RENEWAL + 100), LEASE_OUTCOME_NO_RETRY);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
 }
 END_TEST
 
 START_TEST(an_attempt_that_would_start_at_safety_is_not_made) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
     ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY - 1000), LEASE_OUTCOME_NO_RETRY);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
 }
 END_TEST
 
@@ -239,7 +239,7 @@ START_TEST(an_attempt_that_can_start_just_before_safety_is_made) {
 END_TEST
 
 START_TEST(whoever_wakes_up_past_safety_is_told_of_the_loss_instead_of_renewing) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     assert_nothing_due(INT64_MAX - 1);
 }
 END_TEST
@@ -308,7 +308,7 @@ START_TEST(without_auto_renewal_too_but_that_once_only) {
     lease_renewal_renew_now(&renewal, &lease, T + 5000);
     due(LEASE_ACTION_RENEW, T + 5000);
     ck_assert_int_eq(settle(STATUS_OK, T + 5010), LEASE_OUTCOME_RENEWED);
-    due_exactly(LEASE_ACTION_TELL_LOST, T + 5000 + 27000);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, T + 5000 + 27000);
 }
 END_TEST
 
@@ -343,7 +343,7 @@ END_TEST
 
 START_TEST(at_safety_it_is_lost_instead) {
     lease_renewal_renew_now(&renewal, &lease, SAFETY);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     ck_assert(!lease_renewal_is_coming(&renewal, &lease));
     lease_renewal_renew_now(&renewal, &lease, SAFETY);
     assert_nothing_due(INT64_MAX - 1);
@@ -379,7 +379,7 @@ END_TEST
 
 START_TEST(the_loss_is_told_at_safety_while_a_renewal_hangs) {
     due_exactly(LEASE_ACTION_RENEW, RENEWAL);
-    due_exactly(LEASE_ACTION_TELL_LOST, SAFETY);
+    due_exactly(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     assert_nothing_due(INT64_MAX - 1);
 }
@@ -387,7 +387,7 @@ END_TEST
 
 START_TEST(a_good_answer_after_the_loss_changes_nothing) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_OK, SAFETY + 1), LEASE_OUTCOME_NONE);
     ck_assert_int_eq(lease.state, LEASE_LOST);
@@ -412,7 +412,7 @@ START_TEST(a_good_answer_one_millisecond_before_safety_is_in_time) {
 END_TEST
 
 START_TEST(a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_storage) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     lease_renewal_release(&renewal, &lease, EXPIRY - 1);
     ck_assert_int_eq(due(LEASE_ACTION_RELEASE, EXPIRY - 1).timeout_ms, 1);
@@ -420,7 +420,7 @@ START_TEST(a_lost_lease_is_released_all_the_same_because_it_may_live_on_at_stora
 END_TEST
 
 START_TEST(a_lost_lease_that_has_run_out_is_not_released) {
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     lease_renewal_release(&renewal, &lease, EXPIRY);
     ck_assert(lease_is_finished(&lease));
@@ -430,7 +430,7 @@ END_TEST
 
 START_TEST(a_renewal_without_an_answer_may_have_prolonged_the_lease_that_is_released) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_UNAVAILABLE, SAFETY), LEASE_OUTCOME_NONE);
     lease_renewal_release(&renewal, &lease, RENEWAL + 29999);
@@ -440,7 +440,7 @@ END_TEST
 
 START_TEST(a_late_answer_that_the_lease_is_gone_makes_its_release_needless) {
     due(LEASE_ACTION_RENEW, RENEWAL);
-    due(LEASE_ACTION_TELL_LOST, SAFETY);
+    due(LEASE_ACTION_NOTIFY_LOSS, SAFETY);
     lease_renewal_notified(&lease);
     ck_assert_int_eq(settle(STATUS_LEASE_LOST, SAFETY + 1), LEASE_OUTCOME_NONE);
     lease_renewal_release(&renewal, &lease, SAFETY + 2);

@@ -1,5 +1,5 @@
 /*
- * test_lease_renewal_turns.c - more due at once than may be in flight.
+ * test_lease_renewal_send_slots.c - more due at once than may be in flight.
  *
  * MANY leases last 30 s; number i was asked for at T + i, is renewed after 20 s, and counts as lost after 27 s.
  */
@@ -10,7 +10,7 @@
 
 enum {
     T = 5000000,
-    MAX = LEASE_MAX_SENDING,
+    MAX = LEASE_MAX_REQUESTS_IN_FLIGHT,
     MANY = MAX + 100,
     ALL_DUE = T + MANY + 20000,
     SAFETY = T + 27000
@@ -83,18 +83,18 @@ START_TEST(the_time_of_an_attempt_begins_with_its_turn) {
     int64_t left_ms = T + MAX + 27000 - later_ms;
     ck_assert_int_eq(action.timeout_ms, left_ms / (options.renew_max_retries + 1));
     settle(waiting, STATUS_OK, later_ms + 50);
-    ck_assert_int_eq(lease_safety_ms(waiting, &options), later_ms + 27000);
+    ck_assert_int_eq(lease_safe_until_ms(waiting, &options), later_ms + 27000);
 }
 END_TEST
 
 START_TEST(the_loss_of_a_lease_that_waits_for_its_turn_is_told_at_safety) {
     fill();
     for (int i = 0; i < MAX; i++) {
-        due(LEASE_ACTION_TELL_LOST, &leases[i], T + i + 27000);
+        due(LEASE_ACTION_NOTIFY_LOSS, &leases[i], T + i + 27000);
     }
     assert_nothing_due(T + MAX + 26999);
     ck_assert_int_eq(lease_renewal_next_ms(&renewal), T + MAX + 27000);
-    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+    due(LEASE_ACTION_NOTIFY_LOSS, &leases[MAX], T + MAX + 27000);
     ck_assert_int_eq(leases[MAX].state, LEASE_LOST);
     settle(&leases[0], STATUS_OK, T + MAX + 27000);
     due(LEASE_ACTION_RENEW, &leases[MAX + 1], T + MAX + 27000); /* not the lost one */
@@ -104,7 +104,7 @@ END_TEST
 START_TEST(a_turn_that_comes_past_safety_is_the_loss) {
     fill();
     settle(&leases[0], STATUS_OK, T + MAX + 26999);
-    due(LEASE_ACTION_TELL_LOST, &leases[MAX], T + MAX + 27000);
+    due(LEASE_ACTION_NOTIFY_LOSS, &leases[MAX], T + MAX + 27000);
 }
 END_TEST
 
