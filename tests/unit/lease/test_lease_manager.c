@@ -142,7 +142,7 @@ START_TEST(whether_a_lease_is_held_is_a_question_to_the_clock_while_a_renewal_ha
     ck_assert_int_eq(lease_manager_safe_until_ms(lease_fixture.manager, lease), 0);
     lease_heard_await(&heard, &heard.lost, 1);
     ck_assert_int_eq(heard.last.time_ms, LEASE_FIXTURE_START_WALL_MS + 27000);
-    ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
+    ck_assert_str_eq(heard.reason, "it was not renewed before its safe deadline");
     lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);
     ck_assert(!lease_manager_is_held(lease_fixture.manager, lease));
     lease_heard_assert(&heard, 0, 0, 1);
@@ -182,7 +182,7 @@ START_TEST(an_answer_past_safety_is_told_as_a_loss_with_a_reason) {
     lease_fixture_run(answer_too_late,
                       NULL); /* or else the loop may notice first, and names another reason */
     lease_heard_assert(&heard, 0, 0, 1);
-    ck_assert_str_eq(heard.reason, "the answer to its renewal came after its safety threshold");
+    ck_assert_str_eq(heard.reason, "the reply to its renewal came after its safe deadline");
     lease_manager_release(lease_fixture.manager, lease);
 }
 END_TEST
@@ -252,7 +252,7 @@ START_TEST(a_loss_that_its_owner_notices_first_is_told_when_it_lets_go) {
     lease_manager_release(lease_fixture.manager, lease);
     lease_heard_assert(&heard, 0, 0, 1);
     lease_fixture_resume_loop();
-    ck_assert_str_eq(heard.reason, "it was not renewed before its safety threshold");
+    ck_assert_str_eq(heard.reason, "it was not renewed before its safe deadline");
     lease_store_fake_wait(lease_fixture.store, FAKE_RELEASE, 1);
     if (_i == 1) {
         lease_store_fake_answer(lease_fixture.store, FAKE_RENEW, STATUS_OK);

@@ -325,6 +325,7 @@ START_TEST(the_listener_hears_of_renewals_with_all_there_is_to_say) {
     ck_assert_str_eq(heard.name, "a");
     ck_assert_str_eq(heard.id, leasehold_id(lease));
     ck_assert_int_ge(heard.last.renewal_count, 1);
+    ck_assert_ptr_null(heard.last.reason);
     int64_t left_ms = heard.last.expires_ms - heard.last.time_ms;
     pthread_mutex_unlock(&heard.lock);
     ck_assert_int_gt(left_ms, 10000);
