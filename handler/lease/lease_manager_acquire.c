@@ -1,7 +1,8 @@
 /*
- * lease_manager_acquire.c - acquiring a lease: retries with one lease id, and what happens to a late
- * or doubtful grant. Struct lease_acquire describes the states. Also breaking somebody else's lease,
- * for operators.
+ * lease_manager_acquire.c - acquiring a lease, and breaking somebody else's for operators.
+ *
+ * An acquire retries with one lease id, and a late or doubtful grant is released. Its states are
+ * described at struct lease_acquire.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -139,8 +140,8 @@ static void acquire_give_up(struct lease_acquire *acquire, enum status status, c
 /* ---- asking ---- */
 
 /*
- * Returns the wait after `wait_ms`: 1.5 to 2 times as long and at least 1 ms longer. The jitter lets
- * handlers that wait for the same lease spread out.
+ * Returns the wait after `wait_ms`: 1.5 to 2 times as long, and at least 1 ms longer. The jitter
+ * spreads out the handlers that wait for the same lease.
  */
 static int64_t next_wait_ms(const struct random_source *random, int64_t wait_ms,
                             int64_t first_wait_ms) {

@@ -139,7 +139,7 @@ static enum status blob_store_break(struct lease_store *base, struct lease_store
  * An acquire under way.
  *
  *     state                left by                                then
- *     TRYING               404, in one of MAX_ROUNDS              ASKING, or CREATING without is_wanted
+ *     TRYING               404, in one of MAX_ROUNDS              ASKING; CREATING without is_wanted
  *                          anything else                          ends with that
  *     ASKING (is_wanted)   the name is wanted                     CREATING
  *                          it is not wanted                       ends with STATUS_NOT_FOUND
