@@ -139,9 +139,9 @@ static enum status blob_store_break(struct lease_store *base, struct lease_store
  * An acquire under way.
  *
  *     state                left by                                then
- *     TRYING               404, in one of MAX_ROUNDS              ASKING; CREATING without is_wanted
+ *     TRYING               404, in one of MAX_ROUNDS              ASKING
  *                          anything else                          ends with that
- *     ASKING (is_wanted)   the name is wanted                     CREATING
+ *     ASKING (is_wanted)   the name is wanted, or nobody is asked CREATING
  *                          it is not wanted                       ends with STATUS_NOT_FOUND
  *     CREATING CONTAINER   created, or somebody else was first    CREATING BLOB
  *     (if it is missing)   anything else                          ends with that

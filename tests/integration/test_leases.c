@@ -1,5 +1,6 @@
 /*
- * test_leases.c - handlers that share leases through real storage: each has its own connection, store and manager.
+ * test_leases.c - handlers that share leases through real storage. Each has its own connection,
+ * store and manager.
  *
  * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
  */
@@ -101,7 +102,7 @@ static enum status try_once(struct handler *handler, const char *name) {
 
 /* --- what a listener hears --- */
 
-struct heard {
+struct observer {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int renewed;
@@ -113,39 +114,39 @@ struct heard {
     { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER }
 
 static void on_renewed(void *context, const struct leasehold_event *event) {
-    struct heard *heard = context;
-    pthread_mutex_lock(&heard->lock);
-    heard->renewed = event->renewal_count;
-    heard->expires_ms = event->expires_ms;
-    pthread_cond_broadcast(&heard->changed);
-    pthread_mutex_unlock(&heard->lock);
+    struct observer *observer = context;
+    pthread_mutex_lock(&observer->lock);
+    observer->renewed = event->renewal_count;
+    observer->expires_ms = event->expires_ms;
+    pthread_cond_broadcast(&observer->changed);
+    pthread_mutex_unlock(&observer->lock);
 }
 
 static void on_lost(void *context, const struct leasehold_event *event) {
-    struct heard *heard = context;
-    pthread_mutex_lock(&heard->lock);
+    struct observer *observer = context;
+    pthread_mutex_lock(&observer->lock);
     ck_assert_ptr_nonnull(event->reason);
-    heard->lost++;
-    pthread_cond_broadcast(&heard->changed);
-    pthread_mutex_unlock(&heard->lock);
+    observer->lost++;
+    pthread_cond_broadcast(&observer->changed);
+    pthread_mutex_unlock(&observer->lock);
 }
 
-static struct leasehold_request request_heard_by(const char *name, struct heard *heard) {
+static struct leasehold_request request_observed_by(const char *name, struct observer *observer) {
     return (struct leasehold_request){
-        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = heard}};
+        .name = name, .listener = {.renewed = on_renewed, .lost = on_lost, .context = observer}};
 }
 
-static void await(struct heard *heard, const int *count, int wanted) {
+static void await(struct observer *observer, const int *count, int wanted) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_S;
-    pthread_mutex_lock(&heard->lock);
+    pthread_mutex_lock(&observer->lock);
     while (*count < wanted) {
-        if (pthread_cond_timedwait(&heard->changed, &heard->lock, &until) == ETIMEDOUT) {
+        if (pthread_cond_timedwait(&observer->changed, &observer->lock, &until) == ETIMEDOUT) {
             ck_abort_msg("event %d did not come", wanted);
         }
     }
-    pthread_mutex_unlock(&heard->lock);
+    pthread_mutex_unlock(&observer->lock);
 }
 
 /* --- acquiring --- */
@@ -229,31 +230,31 @@ END_TEST
 /* --- keeping --- */
 
 START_TEST(a_lease_is_renewed_again_and_again) {
-    struct heard heard = HEARD;
-    struct leasehold_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     struct lease *lease = acquire(&first, &request);
     int64_t safe_until_ms = lease_manager_safe_until_ms(first.manager, lease);
-    await(&heard, &heard.renewed, 3);
+    await(&observer, &observer.renewed, 3);
     ck_assert_int_ge(lease_manager_renewal_count(first.manager, lease), 3);
     ck_assert_int_ge(lease_manager_safe_until_ms(first.manager, lease), safe_until_ms + 2250);
-    ck_assert_int_gt(heard.expires_ms, clock_wall_ms(clock_system()));
+    ck_assert_int_gt(observer.expires_ms, clock_wall_ms(clock_system()));
     ck_assert_int_eq(try_once(&second, "a"), STATUS_LEASE_CONFLICT);
     lease_manager_release(first.manager, lease);
 }
 END_TEST
 
 START_TEST(many_leases_are_renewed_side_by_side) {
-    static struct heard heard[MANY];
+    static struct observer observer[MANY];
     struct lease *leases[MANY];
     char name[32];
     for (int i = 0; i < MANY; i++) {
-        heard[i] = (struct heard)HEARD;
+        observer[i] = (struct observer)HEARD;
         snprintf(name, sizeof name, "many-%d", i);
-        struct leasehold_request request = request_heard_by(name, &heard[i]);
+        struct leasehold_request request = request_observed_by(name, &observer[i]);
         leases[i] = acquire(&first, &request);
     }
     for (int i = 0; i < MANY; i++) {
-        await(&heard[i], &heard[i].renewed, 2);
+        await(&observer[i], &observer[i].renewed, 2);
     }
     for (int i = 0; i < MANY; i++) {
         ck_assert(lease_manager_is_held(first.manager, leases[i]));
@@ -263,11 +264,11 @@ START_TEST(many_leases_are_renewed_side_by_side) {
 END_TEST
 
 START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
-    struct heard heard = HEARD;
-    struct leasehold_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     struct lease *lease = acquire(&first, &request);
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
-    await(&heard, &heard.lost, 1);
+    await(&observer, &observer.lost, 1);
     ck_assert(!lease_manager_is_held(first.manager, lease));
     ck_assert_int_eq(lease_manager_wait(first.manager, lease, 1000, &err), STATUS_LEASE_LOST);
     lease_manager_release(first.manager, lease);
@@ -276,15 +277,15 @@ START_TEST(a_lease_that_an_operator_breaks_is_told_lost) {
 END_TEST
 
 START_TEST(a_former_holder_cannot_take_the_lease_from_the_next) {
-    struct heard heard = HEARD;
-    struct leasehold_request request = request_heard_by("a", &heard);
+    struct observer observer = HEARD;
+    struct leasehold_request request = request_observed_by("a", &observer);
     first.options.auto_renew = false; /* so that it does not notice */
     struct lease *stale = acquire_named(&first, "a");
     ck_assert_int_eq(lease_manager_break(second.manager, "a", &err), STATUS_OK);
     struct lease *lease = acquire(&second, &request);
     lease_manager_release(first.manager, stale);
     ck_assert_int_eq(lease_manager_close(first.manager, in_ms(PATIENCE_MS)), 0);
-    await(&heard, &heard.renewed, 2);
+    await(&observer, &observer.renewed, 2);
     ck_assert(lease_manager_is_held(second.manager, lease));
     lease_manager_release(second.manager, lease);
 }

@@ -1,4 +1,4 @@
-/* What options and requests of the library's users are let through, and what becomes of them. */
+/* test_lease_options.c - which options and requests are allowed, and which times follow. */
 #include "lease/lease_options.h"
 
 #include <math.h>
@@ -18,15 +18,15 @@ static void assert_accepted(const struct leasehold_options *options) {
     ck_assert_msg(status == STATUS_OK, "%s", status == STATUS_OK ? "" : err.message);
 }
 
-/* Sets `member` to each value of a list and looks whether the options are refused or accepted with it. */
-#define EACH(verdict, member, type, ...)                                  \
-    do {                                                                  \
-        const type values[] = {__VA_ARGS__};                              \
-        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {   \
+/* Sets `member` to each value of a list and checks whether the options are refused or accepted. */
+#define EACH(verdict, member, type, ...)                                    \
+    do {                                                                    \
+        const type values[] = {__VA_ARGS__};                                \
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {     \
             struct leasehold_options options = leasehold_options_default(); \
-            options.member = values[i];                                   \
-            verdict;                                                      \
-        }                                                                 \
+            options.member = values[i];                                     \
+            verdict;                                                        \
+        }                                                                   \
     } while (0)
 #define REFUSED(member, type, ...) \
     EACH(assert_refused(&options, #member), member, type, __VA_ARGS__)
