@@ -143,7 +143,10 @@ static void make_storage(struct simulated_world *world) {
     world->network.context = world;
 }
 
-/* Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps then. */
+/*
+ * Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps
+ * then.
+ */
 static struct leasehold_options choose_leases(const struct simulated_scenario *scenario,
                                               struct simulated_random *random) {
     struct leasehold_options options = leasehold_options_default();
@@ -275,7 +278,10 @@ static bool is_quiet(const struct simulated_world *world) {
     return world->callers.budget <= 0 && world->callers.in_flight == 0;
 }
 
-/* Callers ask until their budget is spent. Then no more faults strike, and what is in flight is answered. */
+/*
+ * Callers ask until their budget is spent. Then no more faults strike, and what is in flight is
+ * answered.
+ */
 static void serve_callers(struct simulated_world *world) {
     int64_t over_us = INT64_MAX;
     for (int64_t steps = 1; !is_quiet(world) && !simulated_world_is_violated(world); steps++) {
@@ -318,7 +324,7 @@ static void clean_up(struct simulated_world *world) {
     simulated_callers_cleanup(&world->callers);
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
-    history_release(&world->history);
+    history_cleanup(&world->history);
     simulated_faults_cleanup(&world->faults);
 }
 
