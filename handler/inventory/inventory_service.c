@@ -8,6 +8,7 @@
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
 #include "inventory/product_read.h"
+#include "lease/lease_names.h"
 
 enum { KEY_TEXT_BYTES = 1024 };
 

@@ -7,6 +7,6 @@
 #include "lease/lease_manager.h"
 
 /* A listener that logs renewals (Information), failed attempts and losses (Warning). */
-struct lease_listener lease_log_listener(void);
+struct leasehold_listener lease_log_listener(void);
 
 #endif

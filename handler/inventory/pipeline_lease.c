@@ -113,12 +113,12 @@ void pipeline_acquire(struct product_pipeline *pipeline) {
     pipeline->acquire_until_ms = wait_until_ms;
     char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
     snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", pipeline->product_id);
-    struct lease_request request = {.name = name,
-                                    .duration_s = first->operation->lease_duration_s,
-                                    .try_once = wait_until_ms <= time_ms,
-                                    .wait_until_ms = wait_until_ms,
-                                    .eager_from_ms = time_ms + TENURE_MS + YIELD_MS,
-                                    .listener = lease_log_listener()};
+    struct leasehold_request request = {.name = name,
+                                        .duration_s = first->operation->lease_duration_s,
+                                        .try_once = wait_until_ms <= time_ms,
+                                        .timeout_ms = wait_until_ms - time_ms,
+                                        .listener = lease_log_listener()};
+    pipeline->acquire.restart_backoff_from_ms = time_ms + TENURE_MS + YIELD_MS;
     index_ahead(pipeline);
     lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired,
                         pipeline);

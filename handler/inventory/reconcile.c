@@ -202,11 +202,11 @@ static void on_acquired(void *context, enum status status, struct lease *lease,
 }
 
 static void enter_acquiring(struct reconciliation *round) {
-    const struct lease_request request = {.name = RECONCILIATION_LEASE_NAME,
-                                          .duration_s = RECONCILIATION_LEASE_S,
-                                          .try_once =
-                                              true, /* another instance at it does the same work */
-                                          .listener = lease_log_listener()};
+    const struct leasehold_request request = {
+        .name = RECONCILIATION_LEASE_NAME,
+        .duration_s = RECONCILIATION_LEASE_S,
+        .try_once = true, /* another instance at it does the same work */
+        .listener = lease_log_listener()};
     round->state = RECONCILE_ACQUIRING;
     lease_acquire_start(&round->acquire, round->service->leases, &request, on_acquired, round);
 }

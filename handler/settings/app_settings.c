@@ -10,6 +10,7 @@
 #include "base/timespan.h"
 #include "base/utf8.h"
 #include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "settings/account_settings.h"
 #include "settings/config_source.h"
 #include "settings/setting.h"
@@ -26,7 +27,9 @@ enum { TEXT_MAX_LENGTH = 1024 };
 struct draft {
     struct app_settings settings;
     struct account_uris uris;
-    int64_t renew_interval_ms; /* 0 where not given */
+    char lease_container[LEASE_CONTAINER_NAME_BYTES];
+    char lease_prefix[LEASE_BLOB_PREFIX_BYTES];
+    struct leasehold_options lease;
 };
 
 static const struct setting_choice modes[] = {
@@ -178,27 +181,28 @@ static const struct setting table[] = {
     {"AZURE_POD_IDENTITY_AUTHORITY_HOST", INTO(settings.authentication.imds_host), .parse = setting_parse_any_endpoint,
      .is_used = uses_imds, .allowed = "an http or https address without a query, like http://169.254.169.254"},
 
-    {LEASING "ContainerName", INTO(settings.lease_store.container), .parse = setting_parse_container_name,
-     .allowed = "3 to 63 lower-case letters, digits and single hyphens, a letter or digit first and last"},
-    {LEASING "CreateContainerIfNotExists", INTO(settings.lease_store.create_container), TRUE_OR_FALSE},
-    {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(settings.lease_store.blob_prefix),
+    {LEASING "ContainerName", INTO(lease_container), .parse = setting_parse_container_name,
+     .allowed = LEASE_CONTAINER_ALLOWED},
+    {LEASING "CreateContainerIfNotExists", INTO(lease.create_container), TRUE_OR_FALSE},
+    {LEASING "BlobPrefix", LEASING "KeyPrefix", INTO(lease_prefix),
      .parse = setting_parse_blob_prefix, .may_be_empty = true, .allowed = LEASE_PREFIX_ALLOWED},
 
-    {LEASING "AutoRenew", INTO(settings.lease.auto_renew), TRUE_OR_FALSE},
-    {LEASING "DefaultLeaseDuration", INTO(settings.lease.duration_s), .parse = setting_parse_lease_duration,
+    {LEASING "AutoRenew", INTO(lease.auto_renew), TRUE_OR_FALSE},
+    {LEASING "DefaultLeaseDuration", INTO(lease.duration_s), .parse = setting_parse_lease_duration,
      .allowed = "whole seconds from 00:00:15 to 00:01:00, or Infinite"},
-    {LEASING "AutoRenewInterval", INTO(renew_interval_ms), .parse = setting_parse_ms, FROM(1, INT64_MAX),
+    {LEASING "AutoRenewInterval", INTO(lease.renew_interval_ms), .parse = setting_parse_ms, FROM(1, INT64_MAX),
      .allowed = "a time span from 00:00:00.001, below the safety threshold"},
-    {LEASING "AutoRenewMaxRetries", INTO(settings.lease.renew_max_retries), .parse = setting_parse_int, FROM(0, 100),
+    {LEASING "AutoRenewMaxRetries", INTO(lease.renew_max_retries), .parse = setting_parse_int,
+     FROM(0, LEASE_MAX_RENEW_RETRIES),
      .allowed = "a whole number from 0 to 100"},
-    {LEASING "AutoRenewRetryInterval", INTO(settings.lease.renew_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
-    {LEASING "AutoRenewSafetyThreshold", INTO(settings.lease.safety_threshold), .parse = setting_parse_safety_threshold,
+    {LEASING "AutoRenewRetryInterval", INTO(lease.renew_retry_ms), .parse = setting_parse_ms,
+     FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
+    {LEASING "AutoRenewSafetyThreshold", INTO(lease.safety_threshold), .parse = setting_parse_safety_threshold,
      .allowed = "a decimal number from 0.5 to 0.95"},
-    {LEASING "AcquireTimeout", INTO(settings.lease.acquire_timeout_ms),
-     .parse = setting_parse_ms, FROM(0, 10 * MINUTE_MS), .allowed = "a time span from 00:00:00 to 00:10:00"},
-    {LEASING "AcquireRetryInterval", INTO(settings.lease.acquire_retry_ms),
-     .parse = setting_parse_ms, FROM(1, MINUTE_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
+    {LEASING "AcquireTimeout", INTO(lease.acquire_timeout_ms), .parse = setting_parse_ms,
+     FROM(0, LEASE_MAX_ACQUIRE_TIMEOUT_MS), .allowed = "a time span from 00:00:00 to 00:10:00"},
+    {LEASING "AcquireRetryInterval", INTO(lease.acquire_retry_ms), .parse = setting_parse_ms,
+     FROM(LEASE_MIN_RETRY_MS, LEASE_MAX_RETRY_MS), .allowed = "a time span from 00:00:00.001 to 00:01:00"},
 
     {"Inventory:ReservationLifetime", INTO(settings.inventory.reservation_lifetime_ms), .parse = setting_parse_ms,
      FROM(1, 3650 * DAY_MS), .allowed = "a time span from 00:00:00.001 to 3650.00:00:00"},
@@ -224,7 +228,7 @@ static bool uses_tls(const struct app_settings *settings) {
 #define METADATA LEASING "Metadata:"
 
 static struct draft default_draft(void) {
-    return (struct draft){
+    struct draft draft = {
         .settings =
             {
                 .port = 8080,
@@ -233,15 +237,15 @@ static struct draft default_draft(void) {
                 .authentication = {.mode = SIGN_IN_AUTO,
                                    .imds_host = "http://169.254.169.254",
                                    .authority = "https://login.microsoftonline.com"},
-                .lease = lease_options_default(),
-                .lease_store = {.container = "leases",
-                                .blob_prefix = "lease-",
-                                .create_container = true},
                 .store_kind = STORE_TABLE,
                 .table_name = "inventory",
                 .inventory = {.reservation_lifetime_ms = 30 * MINUTE_MS},
             },
+        .lease = leasehold_options_default(),
     };
+    snprintf(draft.lease_container, sizeof draft.lease_container, "%s", draft.lease.container);
+    snprintf(draft.lease_prefix, sizeof draft.lease_prefix, "%s", draft.lease.blob_prefix);
+    return draft;
 }
 
 static enum status read_table(const struct config_source *source, struct draft *draft,
@@ -253,78 +257,82 @@ static enum status read_table(const struct config_source *source, struct draft *
     return status;
 }
 
-/* `item` is DistributedLeasing:Metadata:NAME; `bytes` is what all so far take, this one included. */
-static enum status add_metadata(const struct config_item *item, size_t bytes,
-                                struct http_headers *metadata, struct error *err) {
+/* `item` is DistributedLeasing:Metadata:NAME. Adds what it takes to `bytes`. */
+static enum status check_metadata(const struct config_item *item, size_t *bytes,
+                                  struct error *err) {
     static const struct setting setting = {
         .name = METADATA "NAME",
-        .allowed = "a NAME of letters, digits and _, no digit first; a value of 1 to 1024 "
-                   "printable ASCII characters, no "
-                   "space first or last; 7 KiB in all",
+        .allowed = LEASE_METADATA_ALLOWED,
     };
     const char *name = item->name + strlen(METADATA);
     enum status status = setting_check_item(&setting, item, err);
     if (status != STATUS_OK) {
         return status;
     }
-    if (!lease_metadata_name_is_valid(name) || !lease_metadata_value_is_valid(item->value) ||
-        bytes > LEASE_METADATA_MAX_BYTES) {
-        return setting_refuse(&setting, item, err);
-    }
-    http_headers_add(metadata, name, item->value);
-    return metadata->status == STATUS_OK
+    *bytes += lease_metadata_bytes(name, item->value);
+    return lease_metadata_is_valid(name, item->value) && *bytes <= LEASE_METADATA_MAX_BYTES
                ? STATUS_OK
-               : error_set(err, metadata->status, "no memory for metadata");
+               : setting_refuse(&setting, item, err);
 }
 
-static enum status read_metadata(const struct config_source *source, struct http_headers *metadata,
-                                 struct error *err) {
-    enum status status = STATUS_OK;
-    size_t bytes = 0;
-    for (size_t i = 0; i < source->count && status == STATUS_OK; i++) {
+/* Fills `out`, which has room for `source->count`, with strings of the source. */
+static enum status read_metadata(const struct config_source *source, struct leasehold_metadata *out,
+                                 size_t *out_count, struct error *err) {
+    size_t count = 0, bytes = 0;
+    for (size_t i = 0; i < source->count; i++) {
         const struct config_item *item = &source->items[i];
         bool wins = strncasecmp(item->name, METADATA, strlen(METADATA)) == 0 &&
                     config_source_find(source, item->name) == item;
-        if (wins && item->value[0] != '\0') {
-            bytes += strlen("lease_") + strlen(item->name + strlen(METADATA)) + strlen(item->value);
-            status = add_metadata(item, bytes, metadata, err);
+        if (!wins || item->value[0] == '\0') {
+            continue;
         }
+        enum status status = check_metadata(item, &bytes, err);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        out[count++] = (struct leasehold_metadata){item->name + strlen(METADATA), item->value};
     }
-    return status;
+    *out_count = count;
+    return STATUS_OK;
 }
 
-static enum status refuse_renew_interval(const struct lease_options *lease,
-                                         const struct config_item *item, struct error *err) {
-    char limit[TIMESPAN_TEXT_BYTES];
-    timespan_format(
-        (int64_t)(lease->safety_threshold * lease->duration_s * (double)SECOND_MS + 0.5), limit);
-    char allowed[200];
+/* The limit depends on two other settings, so the settings table cannot have it. */
+static enum status check_renew_interval(const struct config_source *source,
+                                        const struct leasehold_options *lease, struct error *err) {
+    int64_t most_ms = lease_options_max_renew_interval_ms(lease);
+    if (lease->renew_interval_ms <= most_ms) {
+        return STATUS_OK;
+    }
+    char limit[TIMESPAN_TEXT_BYTES], allowed[200];
+    timespan_format(most_ms + 1, limit);
     snprintf(allowed, sizeof allowed,
              "a time span from 00:00:00.001, below %.12s (AutoRenewSafetyThreshold of "
              "DefaultLeaseDuration)",
              limit);
     const struct setting setting = {.name = LEASING "AutoRenewInterval", .allowed = allowed};
-    return setting_refuse(&setting, item, err);
+    return setting_refuse(&setting, config_source_find(source, setting.name), err);
 }
 
-/* The interval becomes a part of the duration, since leases of other durations are renewed in the same proportion. */
-static enum status settle_renewal(const struct config_source *source, struct draft *draft,
-                                  struct error *err) {
-    struct lease_options *lease = &draft->settings.lease;
-    bool is_set = draft->renew_interval_ms > 0 && lease->duration_s != LEASE_INFINITE_S;
-    if (is_set) {
-        lease->renew_fraction =
-            (double)draft->renew_interval_ms / (lease->duration_s * (double)SECOND_MS);
+/* The options of leases: what the table has read, and the metadata. */
+static enum status make_lease_options(const struct config_source *source, struct draft *draft,
+                                      struct error *err) {
+    struct leasehold_options *lease = &draft->lease;
+    struct leasehold_metadata *metadata = calloc(source->count + 1, sizeof *metadata);
+    if (metadata == NULL) {
+        return error_set(err, STATUS_NO_MEMORY, "no memory for metadata");
     }
-    if (lease->renew_fraction < lease->safety_threshold) {
-        return STATUS_OK;
+    lease->container = draft->lease_container;
+    lease->blob_prefix = draft->lease_prefix;
+    lease->metadata = metadata;
+    enum status status = read_metadata(source, metadata, &lease->metadata_count, err);
+    if (status == STATUS_OK) {
+        status = check_renew_interval(source, lease, err);
     }
-    if (is_set) {
-        return refuse_renew_interval(lease, config_source_find(source, LEASING "AutoRenewInterval"),
-                                     err);
+    if (status == STATUS_OK) {
+        status = lease_options_copy(lease, &draft->settings.lease, err);
     }
-    lease->renew_fraction = 0.75 * lease->safety_threshold; /* a default gives way to what is set */
-    return STATUS_OK;
+    free(metadata);
+    return status;
 }
 
 static void name_instance(const struct config_source *source, char out[INSTANCE_NAME_BYTES]) {
@@ -352,10 +360,7 @@ static enum status fill(const struct config_source *source, struct draft *draft,
     draft->settings.has_host = config_source_get(source, "FUNCTIONS_HTTPWORKER_PORT") != NULL;
     enum status status = read_table(source, draft, err);
     if (status == STATUS_OK) {
-        status = read_metadata(source, &draft->settings.lease_store.metadata, err);
-    }
-    if (status == STATUS_OK) {
-        status = settle_renewal(source, draft, err);
+        status = make_lease_options(source, draft, err);
     }
     if (status == STATUS_OK) {
         status = account_settings_resolve(source, &draft->uris, &draft->settings, err);
@@ -407,7 +412,7 @@ void app_settings_cleanup(struct app_settings *settings) {
         }
     }
     storage_account_wipe(&settings->account);
-    http_headers_cleanup(&settings->lease_store.metadata);
+    lease_options_cleanup(&settings->lease);
     free(settings->seeds);
     *settings = (struct app_settings){0};
 }

@@ -26,8 +26,7 @@
 #include "identity/storage_account.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
-#include "lease/lease_options.h"
-#include "lease/lease_store_blob.h"
+#include "lease/leasehold.h"
 
 enum { EXIT_BAD_SETTING = 64, INSTANCE_NAME_BYTES = 64, ROUTE_PREFIX_BYTES = 128 };
 
@@ -54,8 +53,7 @@ struct app_settings {
     struct sign_in_options
         authentication; /* its strings are freed with this; `environment` is the caller's to fill */
     char *ca_file;      /* SSL_CERT_FILE; NULL: the system's */
-    struct lease_options lease;
-    struct lease_store_blob_options lease_store;
+    struct leasehold_options lease; /* made by lease_options_copy; without a connection string */
     enum inventory_store_kind store_kind;
     char table_name[TABLE_NAME_BYTES];
     struct inventory_options inventory; /* its seeds are those below */

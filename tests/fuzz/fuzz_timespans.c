@@ -39,7 +39,7 @@ static void check_timespan(const char *text) {
 static void check_numbers(const char *text) {
     int seconds = 7;
     if (setting_parse_lease_duration(NULL, text, &seconds) == STATUS_OK) {
-        REQUIRE(seconds == LEASE_INFINITE_S ||
+        REQUIRE(seconds == LEASEHOLD_INFINITE ||
                 (seconds >= LEASE_MIN_DURATION_S && seconds <= LEASE_MAX_DURATION_S));
     } else {
         REQUIRE(seconds == 7);

@@ -45,7 +45,7 @@ static void build(struct simulated_app *app) {
                                       .http = &app->client.base,
                                       .random = &app->process.random.base};
     storage_client_init(&app->storage, &app->platform, options->account, sign_in(app));
-    lease_store_blob_init(&app->lease_store, &app->storage, &options->lease_store);
+    lease_store_blob_init(&app->lease_store, &app->storage, &options->lease);
     struct error err;
     if (lease_manager_new(&app->leases, &options->lease, &app->lease_store.base, &app->platform,
                           &err) != STATUS_OK) {

@@ -9,7 +9,7 @@ void simulated_beliefs_each(struct lease_manager *leases,
     const struct managed_lease *managed;
     LIST_FOREACH(managed, &leases->held, link) {
         int64_t until_ms = lease_manager_safe_until_ms(leases, &managed->lease);
-        if (until_ms != 0 && managed->lease.duration_s != LEASE_INFINITE_S) {
+        if (until_ms != 0 && managed->lease.duration_s != LEASEHOLD_INFINITE) {
             judge(context,
                   &(struct simulated_belief){managed->lease.name, managed->lease.id, until_ms});
         }

@@ -8,6 +8,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "lease/lease_options.h"
 #include "simulation/simulated_cost.h"
 #include "simulation/simulated_transitions.h"
 #include "simulation/simulated_world.h"
@@ -151,12 +152,13 @@ static void make_storage(struct simulated_world *world) {
  * work ends when its lease is about to run out. Numbers of their own: those of all else stay as
  * they were.
  */
-static void choose_renewals(struct lease_options *options, int64_t *work_ms, uint64_t seed) {
+static void choose_renewals(struct leasehold_options *options, int64_t *work_ms, uint64_t seed) {
     struct simulated_random random = simulated_random_new(seed, 'l');
     if (simulated_random_chance(&random, 0.4)) {
         options->safety_threshold = (double)simulated_random_spread(&random, 50, 95) / 100;
-        options->renew_fraction =
+        double part =
             options->safety_threshold * (double)simulated_random_spread(&random, 10, 98) / 100;
+        options->renew_interval_ms = (int64_t)(part * options->duration_s * 1000);
         options->renew_max_retries = (int)simulated_random_below(&random, 5);
         options->auto_renew = *work_ms > 0 || simulated_random_chance(&random, 0.8);
     }
@@ -170,15 +172,18 @@ static void choose_renewals(struct lease_options *options, int64_t *work_ms, uin
  * Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps
  * then.
  */
-static void choose_leases(struct lease_options *options, const struct simulated_scenario *scenario,
-                          struct simulated_random *random) {
+static struct leasehold_options choose_leases(const struct simulated_scenario *scenario,
+                                              struct simulated_random *random) {
+    struct leasehold_options options = leasehold_options_default();
     int64_t duration_s =
         simulated_random_spread(random, LEASE_MIN_DURATION_S, LEASE_MAX_DURATION_S);
     bool is_impatient = simulated_random_chance(random, 0.2);
-    options->duration_s = scenario == NULL ? (int)duration_s : LEASE_MIN_DURATION_S;
+    options.container = SIMULATED_CONTAINER;
+    options.duration_s = scenario == NULL ? (int)duration_s : LEASE_MIN_DURATION_S;
     if (scenario == NULL && is_impatient) {
-        options->acquire_timeout_ms = simulated_random_below(random, options->acquire_timeout_ms);
+        options.acquire_timeout_ms = simulated_random_below(random, options.acquire_timeout_ms);
     }
+    return options;
 }
 
 /* How the app is set up in this run: from the seed, or as the scenario says. */
@@ -188,7 +193,6 @@ static void choose_settings(struct simulated_world *world, struct simulated_rand
          has_small_pages = simulated_random_chance(random, 0.2);
     bool uses_tokens = simulated_random_chance(random, 0.4);
     int64_t work_ms = has_work ? simulated_random_spread(random, LEAST_WORK_MS, MOST_WORK_MS) : 0;
-    struct lease_options lease = lease_options_default();
     world->lifetime_ms = simulated_random_spread(random, LEAST_LIFETIME_MS, MOST_LIFETIME_MS);
     if (scenario != NULL) {
         world->lifetime_ms = SCENARIO_LIFETIME_MS;
@@ -200,24 +204,19 @@ static void choose_settings(struct simulated_world *world, struct simulated_rand
     world->identity = (struct simulated_identity){
         .simulation = &world->simulation,
         .lifetime_us = simulated_random_spread(random, LEAST_TOKEN_US, MOST_TOKEN_US)};
-    choose_leases(&lease, scenario, random);
+    struct leasehold_options lease = choose_leases(scenario, random);
     if (scenario == NULL) {
         choose_renewals(&lease, &work_ms, world->options->seed);
     }
     world->app_options =
         (struct simulated_app_options){.account = &world->account,
                                        .lease = lease,
-                                       .lease_store = {.create_container = true},
                                        .inventory = {.reservation_lifetime_ms = world->lifetime_ms,
                                                      .processing_time_ms = work_ms,
                                                      .seeds = world->seeds,
                                                      .seed_count = (size_t)world->product_count},
                                        .table_name = SIMULATED_TABLE_NAME,
                                        .uses_tokens = uses_tokens};
-    snprintf(world->app_options.lease_store.container, LEASE_CONTAINER_NAME_BYTES,
-             SIMULATED_CONTAINER);
-    snprintf(world->app_options.lease_store.blob_prefix, LEASE_BLOB_PREFIX_BYTES, "lease-");
-    http_headers_init(&world->app_options.lease_store.metadata);
 }
 
 static void choose_products(struct simulated_world *world, struct simulated_random *random) {
@@ -387,7 +386,6 @@ static void clean_up(struct simulated_world *world) {
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
     history_cleanup(&world->history);
-    http_headers_cleanup(&world->app_options.lease_store.metadata);
     simulated_faults_cleanup(&world->faults);
 }
 

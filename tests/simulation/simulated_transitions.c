@@ -131,7 +131,7 @@ struct lease_action wrap_due(struct lease_renewal *renewal, int64_t now_ms) {
     if (action.kind == LEASE_ACTION_RENEW) {
         note_lease(LEASE_HELD, action.lease);
     } else if (action.kind ==
-               LEASE_ACTION_TELL_LOST) { /* the notice is in flight; a second one is a renewal */
+               LEASE_ACTION_NOTIFY_LOSS) { /* the notice is in flight; a second one is a renewal */
         note_lease(action.lease->in_flight > 1 ? LEASE_RENEWING : LEASE_HELD, action.lease);
     }
     return action;

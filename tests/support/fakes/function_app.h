@@ -48,7 +48,7 @@ struct function_app {
     struct http_transport *transport;
     struct platform platform;       /* the transport's */
     struct platform store_platform; /* the same with the store's clock */
-    struct lease_options lease_options;
+    struct leasehold_options lease_options;
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;

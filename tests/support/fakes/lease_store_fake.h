@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "http/event_loop.h"
-#include "lease/lease_options.h"
+#include "lease/lease_names.h"
 #include "lease/lease_store.h"
 
 struct lease_store_fake;

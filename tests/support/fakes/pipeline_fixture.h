@@ -34,8 +34,8 @@ enum {
 struct pipeline_fixture {
     struct clock_fake clock;
     struct event_loop *loop;
-    struct platform platform;           /* of both, without a network */
-    struct lease_options lease_options; /* may be changed before the first lease */
+    struct platform platform;               /* of both, without a network */
+    struct leasehold_options lease_options; /* may be changed before the first lease */
     struct lease_store_fake *lease_service;
     struct lease_manager *leases;
     struct scripted_store store;

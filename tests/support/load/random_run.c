@@ -343,7 +343,8 @@ static void choose_surroundings(void) {
     around->reservation_lifetime_ms = lifetimes_ms[pick(COUNT_OF(lifetimes_ms))];
     around->processing_time_ms = chance(25) ? 30 : 0;
     if (chance(50)) {
-        fixture.lease_options.renew_fraction = RENEW_EARLY_PERCENT / 100.0;
+        fixture.lease_options.renew_interval_ms =
+            fixture.lease_options.duration_s * 10 * RENEW_EARLY_PERCENT;
     }
     random_run.may_lose_answers = chance(50);
     random_run.close_at_step = chance(30) ? pick(STEPS) : -1;

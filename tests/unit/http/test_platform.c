@@ -99,10 +99,8 @@ static void answer_call(int index, const struct http_call *call, struct virtual_
 
 static struct random_seeded seeded;
 static uint64_t random_state;
-static struct lease_store_blob_options blob_options = {.container = "leases",
-                                                       .blob_prefix = "lease-"};
 static struct lease_store_blob lease_store;
-static struct lease_options lease_options;
+static struct leasehold_options lease_options;
 static struct lease_manager *leases;
 static struct inventory_store_table store;
 static struct inventory_service service;
@@ -116,8 +114,9 @@ static void start_instance(uint64_t seed) {
     virtual_begin();
     random_seeded_init(&seeded, &random_state, seed);
     virtual_platform.random = &seeded.base;
-    lease_options = lease_options_default();
-    lease_store_blob_init(&lease_store, &virtual_client, &blob_options);
+    lease_options = leasehold_options_default();
+    lease_options.create_container = false;
+    lease_store_blob_init(&lease_store, &virtual_client, &lease_options);
     ck_assert_int_eq(
         lease_manager_new(&leases, &lease_options, &lease_store.base, &virtual_platform, NULL),
         STATUS_OK);

@@ -169,7 +169,7 @@ END_TEST
  */
 START_TEST(when_the_lease_is_lost_those_behind_the_batch_try_once_at_least) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
@@ -191,7 +191,7 @@ END_TEST
 START_TEST(when_the_lease_is_lost_those_behind_the_batch_wait_for_others_as_anybody_does) {
     struct caller first = caller_reserves(1), second = caller_reserves(1),
                   third = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(the_wait_of_a_long_work_begins_anew_with_each_of_its_batches) {
     struct caller expires = caller_expires();
     fixture_add_reservations("old", EXPIRED, 0);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&expires);
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
@@ -231,7 +231,7 @@ END_TEST
 /* Two wait behind a batch whose lease is lost to others: they have waited for different times. */
 static void wait_for_others(struct caller *before, struct caller *second, struct caller *third) {
     *before = caller_reserves(1), *second = caller_reserves(1), *third = caller_reserves(1);
-    fixture.lease_options.renew_fraction = 0.1;
+    fixture.lease_options.renew_interval_ms = 3000;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(before);
     caller_submit(second);
