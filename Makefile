@@ -167,11 +167,11 @@ simulate-builds: ## is a simulated run the same in the builds of gcc, of clang, 
 	@tools/deps.sh build test fuzz
 	@tools/simulate-builds.sh
 
-mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and SECONDS=20 of simulation notice? SEED=1, ONLY=path, JOBS
+mutants: ## breaks a line of inventory/, lease/ or storage/, COUNT=300 times: do unit tests and RUNS=350 of the simulation notice? SEED=1, ONLY=path, JOBS
 	@tools/deps.sh build test
 	@$(build) VARIANT=release build/release/tests/simulation/simulate
 	@$(build) --silent VARIANT=asan $(patsubst %.c,build/asan/%,$(wildcard $(foreach folder,inventory lease storage,tests/unit/$(folder)/test_*.c)))
-	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	@tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 	    $(if $(ONLY),--only $(ONLY)) $(if $(JOBS),--jobs $(JOBS))
 
 asan tsan: ## the same tests under AddressSanitizer and UBSan, or ThreadSanitizer

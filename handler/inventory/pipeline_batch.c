@@ -125,7 +125,6 @@ void pipeline_note_change(struct product_pipeline *pipeline, const struct error 
     lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
     pipeline->cache.others_commit = true;
     product_cache_forget(&pipeline->cache);
-    batch_reset(&pipeline->batch);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
@@ -177,8 +176,6 @@ static void decide(struct product_pipeline *pipeline) {
         end_batch(pipeline);
         break;
     case BATCH_VALIDATE:
-        product_cache_forget(&pipeline->cache);
-        batch_reset(&pipeline->batch);
         pipeline_enter(pipeline, PIPELINE_READING);
         break;
     case BATCH_LOOK_UP:
@@ -343,7 +340,6 @@ static void take_commit(struct product_pipeline *pipeline) {
 static void note_used_key(struct product_pipeline *pipeline) {
     pipeline->looks_up_all = true;
     product_cache_forget(&pipeline->cache);
-    batch_reset(&pipeline->batch);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 

@@ -45,14 +45,12 @@ static bool is_not_ours(enum status status) {
 
 /*
  * Schedules the next attempt of a held lease. Its timer also fires at the safe deadline, where a
- * loss is noticed. INT64_MAX: no attempt.
+ * loss is noticed. A lease without an end never has a timer. INT64_MAX: no attempt.
  */
 static void schedule_attempt(struct lease_renewal *renewal, struct lease *lease,
                              int64_t attempt_ms) {
     int64_t due_ms = clock_min_ms(attempt_ms, lease_safe_until_ms(lease, renewal->options));
-    if (due_ms == INT64_MAX) {
-        timer_heap_remove(&renewal->heap, &lease->timer);
-    } else {
+    if (due_ms != INT64_MAX) {
         timer_heap_set(&renewal->heap, &lease->timer, due_ms);
     }
 }

@@ -206,6 +206,7 @@ START_TEST(an_answer_of_the_limit_is_taken_and_one_byte_more_is_not) {
     call.max_response_bytes = 8;
     ck_assert_int_eq(send_call(&call), STATUS_OK);
     ck_assert_int_eq(send_call(&call), STATUS_TOO_LARGE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's body is too long"));
     ck_assert_uint_eq(reply.body.length, 0);
 }
 END_TEST
@@ -218,7 +219,15 @@ START_TEST(headers_without_end_are_refused) {
     }
     http_fake_push(fake, &(struct http_fake_answer){.headers = headers.data});
     ck_assert_int_eq(get("/"), STATUS_TOO_LARGE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's headers are too long"));
     strbuf_cleanup(&headers);
+}
+END_TEST
+
+START_TEST(a_header_that_could_pass_for_two_is_refused) {
+    http_fake_push(fake, &(struct http_fake_answer){.headers = "X-One: 1\rX-Two: 2\r\n"});
+    ck_assert_int_eq(get("/"), STATUS_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(err.message, "the answer's headers cannot be understood"));
 }
 END_TEST
 
@@ -705,6 +714,7 @@ static void add_failures(Suite *suite) {
     TCase *failures = new_case(suite, "failures");
     tcase_add_test(failures, an_answer_of_the_limit_is_taken_and_one_byte_more_is_not);
     tcase_add_test(failures, headers_without_end_are_refused);
+    tcase_add_test(failures, a_header_that_could_pass_for_two_is_refused);
     tcase_add_test(failures, nobody_there_is_unavailable);
     tcase_add_test(failures, a_call_whose_time_is_over_before_it_is_sent_is_not_sent);
     tcase_add_test(failures, an_answer_that_does_not_come_in_time_is_unavailable);

@@ -260,6 +260,16 @@ START_TEST(a_token_is_not_sent_over_http_to_another_machine) {
 }
 END_TEST
 
+START_TEST(a_request_whose_headers_have_failed_is_not_sent_without_its_token) {
+    start_with_token();
+    struct credential_request request = {.headers = &headers, .url = &url};
+    strbuf_append_string(&url, URL);
+    headers.status = STATUS_NO_MEMORY;
+    ck_assert_int_eq(cache.base.authorize(&cache.base, &request, &err), STATUS_NO_MEMORY);
+    ck_assert_int_eq(err.status, STATUS_NO_MEMORY);
+}
+END_TEST
+
 /* --- renewal --- */
 
 START_TEST(a_token_is_renewed_when_its_time_comes_and_not_before) {
@@ -525,6 +535,7 @@ int main(void) {
     tcase_add_test(tcase, however_many_ask_one_fetch_is_under_way);
     tcase_add_loop_test(tcase, without_a_token_a_request_is_told_why, 0, 2 * FAILURES);
     tcase_add_test(tcase, a_token_is_not_sent_over_http_to_another_machine);
+    tcase_add_test(tcase, a_request_whose_headers_have_failed_is_not_sent_without_its_token);
     tcase_add_test(tcase, a_token_is_renewed_when_its_time_comes_and_not_before);
     tcase_add_test(tcase, a_token_signs_up_to_its_last_millisecond);
     tcase_add_test(tcase, a_token_that_expires_as_it_comes_is_not_asked_for_in_a_loop);

@@ -417,6 +417,24 @@ START_TEST(a_principal_signs_with_its_certificate) {
 }
 END_TEST
 
+static enum status fill_with_nothing(const struct random_source *source, void *out, size_t size) {
+    (void)source, (void)out, (void)size;
+    return STATUS_INTERNAL;
+}
+
+START_TEST(an_assertion_that_cannot_be_made_is_not_sent) {
+    static const struct random_source nothing = {.fill = fill_with_nothing};
+    struct certificates certificates;
+    certificates_make(&certificates);
+    platform.random = &nothing;
+    token_source_principal_init(&principal, &client, NULL, certificates.app);
+    ck_assert_int_eq(fetch(&principal.http.base), STATUS_INTERNAL);
+    ck_assert_ptr_nonnull(strstr(err.message, "signing an assertion with "));
+    ck_assert_uint_eq(http_fake_count(fake), 0);
+    certificates_remove(&certificates);
+}
+END_TEST
+
 START_TEST(a_certificate_that_cannot_be_used_is_named) {
     token_source_principal_init(&principal, &client, NULL, path);
     ck_assert_int_eq(fetch(&principal.http.base), STATUS_UNAVAILABLE);
@@ -454,6 +472,7 @@ int main(void) {
                         COUNT(principals));
     tcase_add_test(tcase, a_slash_at_the_end_of_the_authority_does_not_count);
     tcase_add_test(tcase, a_principal_signs_with_its_certificate);
+    tcase_add_test(tcase, an_assertion_that_cannot_be_made_is_not_sent);
     tcase_add_test(tcase, a_certificate_that_cannot_be_used_is_named);
     suite_add_tcase(suite, tcase);
     return check_main(suite);

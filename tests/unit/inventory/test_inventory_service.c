@@ -17,11 +17,37 @@ static struct error err;
 static struct inventory_request request; /* the last one, with its answer */
 static struct reconcile_result reconciled;
 
+/* ---- everything is asked for in the name of one invocation, which nobody keeps ---- */
+
+static const struct correlation caller = {.invocation_id = "caller"};
+
 static void set_up(void) {
     function_app_start(&app, TIMEOUT_MS);
+    correlation_use(&caller);
+}
+
+struct look_at_loop {
+    struct loop_task task;
+    struct loop_call call;
+    const struct correlation *kept; /* by the loop's thread, once a callback has returned */
+};
+
+static void look_at_loop(void *context) {
+    struct look_at_loop *look = context;
+    look->kept = correlation_current();
+    loop_call_end(&look->call);
+}
+
+static void begin_look(void *context) {
+    struct look_at_loop *look = context;
+    event_loop_post(app.service.platform->loop, &look->task);
 }
 
 static void tear_down(void) {
+    struct look_at_loop look = {.task = {.run = look_at_loop, .context = &look}};
+    correlation_use(NULL);
+    loop_call_run(&look.call, app.service.platform->loop, begin_look, &look);
+    ck_assert_ptr_null(look.kept);
     function_app_stop(&app);
 }
 

@@ -82,6 +82,7 @@ START_TEST(metadata_that_no_header_carries_is_refused) {
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         assert_metadata(1, &refused[i], false);
+        assert_metadata(2, (const struct leasehold_metadata[]){refused[i], {"good", "x"}}, false);
     }
     char value[1025];
     memset(value, 'v', sizeof value - 1);
