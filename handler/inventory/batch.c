@@ -186,7 +186,7 @@ enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence
         has_room = has_room && decide_one(batch, request) && batch->failure == STATUS_OK;
     }
     if (batch->state->change_count > 0) {
-        inventory_expire_along(batch->state, batch->certain_ms);
+        inventory_expire_alongside(batch->state, batch->certain_ms);
     }
     enum batch_outcome outcome = judge(batch, validated_sequence);
     if (outcome == BATCH_LOOK_UP) {

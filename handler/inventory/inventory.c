@@ -48,7 +48,7 @@ bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t
     return true;
 }
 
-int inventory_expire_along(struct product_state *state, int64_t now_ms) {
+int inventory_expire_alongside(struct product_state *state, int64_t now_ms) {
     int others = state->change_count - state->expired_changes;
     int share = others > INVENTORY_EXPIRE_FEW ? others : INVENTORY_EXPIRE_FEW;
     return inventory_expire(state, now_ms, 0, share - state->expired_changes);

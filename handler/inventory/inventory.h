@@ -26,7 +26,7 @@
  * INVENTORY_MAX_CHANGES of them.
  *   - Requests leave room for as many as have expired, up to half of the commit: inventory_room. So a queue that never
  *     gets shorter does not keep them there; and however many requests wait, expired ones go as fast as new ones come.
- *   - As many go as the requests themselves change, and a few in any case: inventory_expire_along. So they go as fast as
+ *   - As many go as the requests themselves change, and a few in any case: inventory_expire_alongside. So they go as fast as
  *     new ones come at any size of a commit, and one customer's request on a quiet product is not slowed by a backlog.
  *   - A request that needs their units has as many released as it needs, and no more: inventory_expire_for.
  */
@@ -47,7 +47,7 @@ bool inventory_expire_for(struct product_state *state, int64_t quantity, int64_t
                           int spare_changes);
 
 /* The same after all requests of a commit, within its share. */
-int inventory_expire_along(struct product_state *state, int64_t now_ms);
+int inventory_expire_alongside(struct product_state *state, int64_t now_ms);
 
 /* How many more changes requests may make in the next commit. More than half of a commit if nothing is changed yet. */
 int inventory_room(const struct product_state *state, int64_t now_ms);

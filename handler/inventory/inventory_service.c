@@ -19,12 +19,12 @@ void inventory_service_init(struct inventory_service *service, const struct plat
                            options->is_prepared);
     product_queues_init(
         &service->queues,
-        &(struct pipeline_surroundings){.platform = platform,
-                                        .store = store,
-                                        .leases = leases,
-                                        .acquire_timeout_ms = acquire_timeout_ms,
-                                        .reservation_lifetime_ms = options->reservation_lifetime_ms,
-                                        .processing_time_ms = options->processing_time_ms});
+        &(struct pipeline_shared){.platform = platform,
+                                  .store = store,
+                                  .leases = leases,
+                                  .acquire_timeout_ms = acquire_timeout_ms,
+                                  .reservation_lifetime_ms = options->reservation_lifetime_ms,
+                                  .processing_time_ms = options->processing_time_ms});
 }
 
 void inventory_service_cleanup(struct inventory_service *service) {

@@ -17,7 +17,7 @@ static bool is_contended(const struct lease_tenure *tenure, int64_t now_ms) {
  */
 void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_contended) {
     if (is_contended) {
-        lease_tenure_note_others(tenure, now_ms);
+        lease_tenure_note_contention(tenure, now_ms);
     }
     if (is_contended || tenure->since_ms == 0 || now_ms - tenure->released_ms >= YIELD_MS) {
         tenure->since_ms = now_ms;
@@ -29,7 +29,7 @@ void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->expected_count = 0;
 }
 
-void lease_tenure_note_others(struct lease_tenure *tenure, int64_t now_ms) {
+void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->contended_until_ms = now_ms + CONTENTION_MS;
     tenure->probe_after_ms = FIRST_PROBE_MS;
 }
@@ -57,15 +57,16 @@ bool lease_tenure_should_yield(struct lease_tenure *tenure, int64_t now_ms) {
 
 int64_t lease_tenure_linger_ms(struct lease_tenure *tenure, int64_t now_ms) {
     tenure->idle_since_ms = now_ms;
-    return tenure->vain_lingers < MAX_VAIN_LINGERS ? LINGER_MS : 0;
+    return tenure->missed_lingers < MAX_MISSED_LINGERS ? LINGER_MS : 0;
 }
 
 void lease_tenure_note_request(struct lease_tenure *tenure, int64_t now_ms) {
     if (tenure->idle_since_ms >= 0) {
         bool came_in_time = now_ms - tenure->idle_since_ms <= LINGER_MS;
-        int vain_lingers =
-            tenure->vain_lingers < MAX_VAIN_LINGERS ? tenure->vain_lingers + 1 : MAX_VAIN_LINGERS;
-        tenure->vain_lingers = came_in_time ? 0 : vain_lingers;
+        int missed_lingers = tenure->missed_lingers < MAX_MISSED_LINGERS
+                                 ? tenure->missed_lingers + 1
+                                 : MAX_MISSED_LINGERS;
+        tenure->missed_lingers = came_in_time ? 0 : missed_lingers;
         tenure->idle_since_ms = -1;
     }
 }
@@ -81,12 +82,12 @@ void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int wait
     tenure->windows_to_skip -= tenure->windows_to_skip > 0;
 }
 
-bool lease_tenure_is_missing_some(const struct lease_tenure *tenure, int waiting) {
+bool lease_tenure_expects_callers(const struct lease_tenure *tenure, int waiting) {
     return waiting < tenure->expected_count;
 }
 
 int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting) {
-    bool is_missing_some = lease_tenure_is_missing_some(tenure, waiting);
+    bool is_missing_some = lease_tenure_expects_callers(tenure, waiting);
     return is_missing_some ? clock_min_ms(tenure->commit_ms / 10, MAX_WINDOW_MS) : 0;
 }
 

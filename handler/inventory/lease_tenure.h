@@ -8,7 +8,7 @@
  *            (contention), it yields after TENURE_MS, and stays away for YIELD_MS, which is longer than any handler's wait
  *            between two tries.
  *   linger   When nobody waits any more, the lease is kept for LINGER_MS: the next caller is spared an acquire. A product to
- *            which nobody came back in time the last MAX_VAIN_LINGERS times is released at once, until somebody does.
+ *            which nobody came back in time the last MAX_MISSED_LINGERS times is released at once, until somebody does.
  *   window   After a batch was answered, its callers are about to come back. The next batch waits until as many are there
  *            again, or as many as a batch holds, or until none came for a tenth of a commit's duration. A lone caller
  *            therefore waits for nobody.
@@ -30,7 +30,7 @@ enum {
     TENURE_MS = 400,
     YIELD_MS = 250,
     LINGER_MS = 5,
-    MAX_VAIN_LINGERS = 16,    /* of many callers over many products, one in 20 comes back in time */
+    MAX_MISSED_LINGERS = 16,  /* of many callers over many products, one in 20 comes back in time */
     CONTENTION_MS = 10000,    /* others are expected for so long after the last sign of them */
     CHECK_MS = 1000,          /* between two looks for an announcement */
     ANNOUNCE_AFTER_MS = 150,  /* who has waited for the lease for so long says so, */
@@ -48,7 +48,7 @@ struct lease_tenure {
     int64_t checked_ms;         /* when an announcement was looked for last */
     int64_t probe_after_ms;     /* how long a tenure without contention lasts */
     int64_t idle_since_ms;      /* when nobody waited any more; -1: somebody does */
-    int vain_lingers;           /* how often in a row nobody came back in time */
+    int missed_lingers;         /* how often in a row nobody came back in time */
 
     int64_t commit_ms;  /* the smoothed duration of a commit, */
     int commits;        /* and how many it was learnt from */
@@ -64,7 +64,7 @@ void lease_tenure_begin(struct lease_tenure *tenure, int64_t now_ms, bool is_con
 void lease_tenure_end(struct lease_tenure *tenure, int64_t now_ms);
 
 /* There was a sign of others. */
-void lease_tenure_note_others(struct lease_tenure *tenure, int64_t now_ms);
+void lease_tenure_note_contention(struct lease_tenure *tenure, int64_t now_ms);
 
 /* Whether to look for an announcement now. True once in CHECK_MS. */
 bool lease_tenure_should_check(struct lease_tenure *tenure, int64_t now_ms);
@@ -83,7 +83,7 @@ void lease_tenure_note_batch(struct lease_tenure *tenure, int answered, int wait
                              int64_t duration_ms);
 
 /* Whether callers of the last batch are still expected to return before the next one. */
-bool lease_tenure_is_missing_some(const struct lease_tenure *tenure, int waiting);
+bool lease_tenure_expects_callers(const struct lease_tenure *tenure, int waiting);
 
 /* Returns for how long to wait for more than `waiting` requests. 0: the next batch may begin. */
 int64_t lease_tenure_window_ms(const struct lease_tenure *tenure, int waiting);

@@ -14,7 +14,7 @@ enum {
 /* ---- a batch's begin and end ---- */
 
 void pipeline_begin_batch(struct product_pipeline *pipeline) {
-    if (!lease_manager_is_held(pipeline->around->leases, pipeline->lease)) {
+    if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
         pipeline_go_on_after_loss(pipeline);
         return;
     }
@@ -27,11 +27,11 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
     }
     pipeline_set_deadline(pipeline);
     pipeline->reads = 0;
-    pipeline->is_work_done = pipeline->around->processing_time_ms == 0;
+    pipeline->is_work_done = pipeline->shared->processing_time_ms == 0;
     pipeline->is_read_alone = false;
     pipeline->looks_up_all = false;
     pipeline->renewals_before =
-        lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
+        lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
     pipeline_look_for_others(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
@@ -84,7 +84,7 @@ static void trim_cache(struct product_pipeline *pipeline) {
 }
 
 static void end_batch(struct product_pipeline *pipeline) {
-    int renewals = lease_manager_renewal_count(pipeline->around->leases, pipeline->lease);
+    int renewals = lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
     batch_complete_answers(&pipeline->batch, renewals - pipeline->renewals_before);
     trim_cache(pipeline);
     answer_batch(pipeline);
@@ -122,7 +122,7 @@ void pipeline_note_change(struct product_pipeline *pipeline, const struct error 
                       err);
         return;
     }
-    lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+    lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     pipeline->cache.others_commit = true;
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
@@ -235,7 +235,7 @@ static void take_read(struct product_pipeline *pipeline) {
         return;
     }
     if (is_contended) {
-        lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+        lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
     pipeline->cache.validated_sequence = pipeline->started_sequence;
     if (pipeline->reading_for != NULL) {
@@ -281,8 +281,8 @@ static void on_work_done(void *context, enum status status, const struct error *
 }
 
 void pipeline_work(struct product_pipeline *pipeline) {
-    lease_hold_start(&pipeline->hold, pipeline->around->leases, pipeline->lease,
-                     pipeline->around->processing_time_ms, on_work_done, pipeline);
+    lease_hold_start(&pipeline->hold, pipeline->shared->leases, pipeline->lease,
+                     pipeline->shared->processing_time_ms, on_work_done, pipeline);
 }
 
 /* ---- INDEXING, EXTENDING, COMMITTING ---- */
@@ -305,11 +305,11 @@ static void on_extended(void *context, enum status status, int64_t safe_until_ms
 }
 
 void pipeline_extend_lease(struct product_pipeline *pipeline) {
-    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->around->leases, pipeline->lease);
+    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->shared->leases, pipeline->lease);
     if (safe_until_ms - pipeline_now_ms(pipeline) >= COMMIT_MS) {
         pipeline_enter(pipeline, PIPELINE_COMMITTING);
     } else {
-        lease_extend_start(&pipeline->extend, pipeline->around->leases, pipeline->lease, COMMIT_MS,
+        lease_extend_start(&pipeline->extend, pipeline->shared->leases, pipeline->lease, COMMIT_MS,
                            on_extended, pipeline);
     }
 }
@@ -318,7 +318,7 @@ static void on_committed(void *context, enum status status, const struct error *
 
 void pipeline_commit(struct product_pipeline *pipeline) {
     struct product_state *state = &pipeline->cache.state;
-    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->around->leases, pipeline->lease);
+    int64_t safe_until_ms = lease_manager_safe_until_ms(pipeline->shared->leases, pipeline->lease);
     pipeline->commit_started_ms = pipeline_now_ms(pipeline);
     pipeline->started_sequence = pipeline->next_sequence;
     if (pipeline->indexed_due_ms != 0) {

@@ -18,7 +18,7 @@ enum {
 
 static void tell_if_idle(struct product_pipeline *pipeline) {
     if (product_pipeline_is_idle(pipeline)) {
-        pipeline->around->became_idle(pipeline->around->context, pipeline);
+        pipeline->shared->became_idle(pipeline->shared->context, pipeline);
     }
 }
 
@@ -87,7 +87,7 @@ bool pipeline_may_grow_index(const struct inventory_requests *requests) {
  */
 static void index_ahead(struct product_pipeline *pipeline) {
     int64_t expires_ms = pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) +
-                         pipeline->around->reservation_lifetime_ms;
+                         pipeline->shared->reservation_lifetime_ms;
     const struct product_state *state = &pipeline->cache.state;
     if (pipeline->is_indexing || state->etag[0] == '\0' ||
         !pipeline_may_grow_index(&pipeline->queue) ||
@@ -109,7 +109,7 @@ void pipeline_acquire(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
     const struct inventory_request *last = TAILQ_LAST(&pipeline->queue, inventory_requests);
     int64_t time_ms = pipeline_now_ms(pipeline);
-    int64_t wait_until_ms = last->arrived_ms + pipeline->around->acquire_timeout_ms;
+    int64_t wait_until_ms = last->arrived_ms + pipeline->shared->acquire_timeout_ms;
     pipeline->acquire_until_ms = wait_until_ms;
     char name[sizeof PRODUCT_LEASE_PREFIX + PRODUCT_ID_BYTES];
     snprintf(name, sizeof name, PRODUCT_LEASE_PREFIX "%s", pipeline->product_id);
@@ -120,7 +120,7 @@ void pipeline_acquire(struct product_pipeline *pipeline) {
                                     .eager_from_ms = time_ms + TENURE_MS + YIELD_MS,
                                     .listener = lease_log_listener()};
     index_ahead(pipeline);
-    lease_acquire_start(&pipeline->acquire, pipeline->around->leases, &request, on_acquired,
+    lease_acquire_start(&pipeline->acquire, pipeline->shared->leases, &request, on_acquired,
                         pipeline);
     pipeline_set_timer(pipeline, time_ms + ANNOUNCE_AFTER_MS);
     pipeline_set_deadline(pipeline);
@@ -167,7 +167,7 @@ static void on_acquired(void *context, enum status status, struct lease *lease,
         take_lease(pipeline, lease);
         lease_tenure_begin(&pipeline->tenure, pipeline_now_ms(pipeline),
                            pipeline->acquire.conflict_count > 0);
-        product_cache_note_lease(&pipeline->cache);
+        product_cache_note_lease_change(&pipeline->cache);
         pipeline_begin_batch(pipeline);
         return;
     }
@@ -192,11 +192,11 @@ static void release_lease(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(pipeline->lease),
               pipeline->product_id);
-    lease_manager_release(pipeline->around->leases, pipeline->lease);
+    lease_manager_release(pipeline->shared->leases, pipeline->lease);
     correlation_use(before);
     pipeline->lease = NULL;
     lease_tenure_end(&pipeline->tenure, pipeline_now_ms(pipeline));
-    product_cache_note_lease(&pipeline->cache);
+    product_cache_note_lease_change(&pipeline->cache);
 }
 
 static void on_wait_read(void *context, enum status status, const struct error *err) {
@@ -205,7 +205,7 @@ static void on_wait_read(void *context, enum status status, const struct error *
     int64_t age_ms =
         pipeline_store(pipeline)->ops->now_ms(pipeline_store(pipeline)) - pipeline->announced_ms;
     if (status == STATUS_OK && age_ms < (int64_t)2 * ANNOUNCE_EVERY_MS) {
-        lease_tenure_note_others(&pipeline->tenure, pipeline_now_ms(pipeline));
+        lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
     on_background_ended(pipeline);
 }
@@ -230,7 +230,7 @@ void pipeline_go_on(struct product_pipeline *pipeline) {
         pipeline_cancel_queue(pipeline);
     }
     pipeline_set_deadline(pipeline);
-    if (!lease_manager_is_held(pipeline->around->leases, pipeline->lease)) {
+    if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
         pipeline_go_on_after_loss(pipeline);
     } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
         release_lease(pipeline);
@@ -244,7 +244,7 @@ void pipeline_go_on(struct product_pipeline *pipeline) {
 /* ---- COLLECTING, LINGERING ---- */
 
 static void wait_a_round(struct product_pipeline *pipeline) {
-    event_loop_post(pipeline->around->platform->loop, &pipeline->task);
+    event_loop_post(pipeline->shared->platform->loop, &pipeline->task);
 }
 
 /* Where storage is so fast that its answers take less than a millisecond, the window is a few rounds of the loop. */
@@ -281,7 +281,7 @@ void pipeline_stop_collecting(struct product_pipeline *pipeline) {
 
 void pipeline_round_is_over(void *context) {
     struct product_pipeline *pipeline = context;
-    bool is_missing_some = lease_tenure_is_missing_some(&pipeline->tenure, pipeline->queue_length);
+    bool is_missing_some = lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length);
     if (--pipeline->collect_rounds > 0 && is_missing_some) {
         wait_a_round(pipeline);
     } else {
@@ -297,7 +297,7 @@ void pipeline_check_window(struct product_pipeline *pipeline) {
     if (pipeline->collect_rounds > 0) {
         return;
     }
-    if (lease_tenure_is_missing_some(&pipeline->tenure, pipeline->queue_length)) {
+    if (lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length)) {
         pipeline_set_timer(pipeline, clock_min_ms(pipeline_now_ms(pipeline) + pipeline->window_ms,
                                                   pipeline->window_until_ms));
     } else {

@@ -27,7 +27,7 @@ void product_cache_forget(struct product_cache *cache) {
     cache->is_read_under_lease = false;
 }
 
-void product_cache_note_lease(struct product_cache *cache) {
+void product_cache_note_lease_change(struct product_cache *cache) {
     cache->is_read_under_lease = false;
 }
 
@@ -69,7 +69,8 @@ struct inventory_query product_cache_rows_query(const struct product_cache *cach
     return query;
 }
 
-static void log_if_made_anew(const struct product *product, const struct product_mark *checked) {
+static void log_if_made_anew(const struct product *product,
+                             const struct product_checkpoint *checked) {
     if (product->version < checked->version) {
         log_event(LOG_WARNING,
                   "Product %s was made anew by somebody: its version was %lld and is %lld",
@@ -85,7 +86,7 @@ bool product_cache_note_read(struct product_cache *cache, const struct inventory
         return false;
     }
     state->complete_until_ms = query->until_ms; /* rows that expire later are not kept */
-    product_state_mark(state, &cache->checked);
+    product_state_take_checkpoint(state, &cache->checked);
     *out_others = cache->version_before != 0 && state->product.version != cache->version_before;
     cache->others_commit = *out_others;
     cache->is_read_under_lease = true;
@@ -99,5 +100,5 @@ void product_cache_note_malformed(struct product_cache *cache) {
 
 void product_cache_note_commit(struct product_cache *cache, int64_t now_ms) {
     cache->validated_ms = now_ms;
-    product_state_mark(&cache->state, &cache->checked);
+    product_state_take_checkpoint(&cache->state, &cache->checked);
 }

@@ -27,7 +27,7 @@ enum { PRODUCT_VALID_FOR_MS = 10 * 60 * 1000 };
 struct product_cache {
     struct product_state state; /* without an ETag: nothing is known */
     int64_t validated_ms;       /* when it was validated last, in storage's time */
-    struct product_mark checked;
+    struct product_checkpoint checked;
     bool is_read_under_lease;
     bool
         others_commit; /* others have changed the product between our last two leases, so a read comes first */
@@ -43,7 +43,7 @@ void product_cache_cleanup(struct product_cache *cache);
 void product_cache_forget(struct product_cache *cache);
 
 /* Another lease is in hand now, or none. */
-void product_cache_note_lease(struct product_cache *cache);
+void product_cache_note_lease_change(struct product_cache *cache);
 
 /* Whether a batch may be decided on it, at storage's time `now_ms`. */
 bool product_cache_is_usable(const struct product_cache *cache, int64_t now_ms);

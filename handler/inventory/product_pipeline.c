@@ -55,19 +55,19 @@ void pipeline_enter(struct product_pipeline *pipeline, enum pipeline_state state
 }
 
 int64_t pipeline_now_ms(const struct product_pipeline *pipeline) {
-    return clock_now_ms(pipeline->around->platform->clock);
+    return clock_now_ms(pipeline->shared->platform->clock);
 }
 
 struct inventory_store *pipeline_store(const struct product_pipeline *pipeline) {
-    return pipeline->around->store;
+    return pipeline->shared->store;
 }
 
 void pipeline_set_timer(struct product_pipeline *pipeline, int64_t due_ms) {
-    event_loop_set_timer(pipeline->around->platform->loop, &pipeline->timer, due_ms);
+    event_loop_set_timer(pipeline->shared->platform->loop, &pipeline->timer, due_ms);
 }
 
 void pipeline_stop_timer(struct product_pipeline *pipeline) {
-    event_loop_stop_timer(pipeline->around->platform->loop, &pipeline->timer);
+    event_loop_stop_timer(pipeline->shared->platform->loop, &pipeline->timer);
 }
 
 static void timer_fired(void *context) {
@@ -126,7 +126,7 @@ static bool waits_for_others(const struct product_pipeline *pipeline) {
 
 static int64_t deadline_of(const struct product_pipeline *pipeline,
                            const struct inventory_request *request) {
-    int64_t patience_ms = pipeline->around->acquire_timeout_ms;
+    int64_t patience_ms = pipeline->shared->acquire_timeout_ms;
     return request->arrived_ms +
            (waits_for_others(pipeline) ? patience_ms : clock_max_ms(patience_ms, OWN_BATCHES_MS));
 }
@@ -135,9 +135,9 @@ static int64_t deadline_of(const struct product_pipeline *pipeline,
 void pipeline_set_deadline(struct product_pipeline *pipeline) {
     const struct inventory_request *first = TAILQ_FIRST(&pipeline->queue);
     if (first == NULL) {
-        event_loop_stop_timer(pipeline->around->platform->loop, &pipeline->deadline_timer);
+        event_loop_stop_timer(pipeline->shared->platform->loop, &pipeline->deadline_timer);
     } else {
-        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer,
+        event_loop_set_timer(pipeline->shared->platform->loop, &pipeline->deadline_timer,
                              deadline_of(pipeline, first));
     }
 }
@@ -180,7 +180,7 @@ static void deadline_passed(void *context) {
         return;
     }
     if (waits_for_others(pipeline) && pipeline->acquire.conflict_count == 0) {
-        event_loop_set_timer(pipeline->around->platform->loop, &pipeline->deadline_timer,
+        event_loop_set_timer(pipeline->shared->platform->loop, &pipeline->deadline_timer,
                              pipeline_now_ms(pipeline) + DEADLINE_RETRY_MS);
         return;
     }
@@ -218,14 +218,14 @@ bool product_pipeline_is_idle(const struct product_pipeline *pipeline) {
     return pipeline->state == PIPELINE_IDLE && pipeline->background_count == 0;
 }
 
-struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around,
+struct product_pipeline *product_pipeline_new(const struct pipeline_shared *shared,
                                               const char *product_id) {
     struct product_pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL) {
         return NULL;
     }
     snprintf(pipeline->product_id, sizeof pipeline->product_id, "%s", product_id);
-    pipeline->around = around;
+    pipeline->shared = shared;
     TAILQ_INIT(&pipeline->queue);
     pipeline->timer = (struct loop_timer){.fired = timer_fired, .context = pipeline};
     pipeline->deadline_timer = (struct loop_timer){.fired = deadline_passed, .context = pipeline};
@@ -234,8 +234,8 @@ struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings
     product_cache_init(&pipeline->cache);
     pipeline->batch = (struct batch){.product_id = pipeline->product_id,
                                      .state = &pipeline->cache.state,
-                                     .lifetime_ms = around->reservation_lifetime_ms,
-                                     .random = around->platform->random};
+                                     .lifetime_ms = shared->reservation_lifetime_ms,
+                                     .random = shared->platform->random};
     TAILQ_INIT(&pipeline->batch.requests);
     return pipeline;
 }

@@ -70,7 +70,7 @@ enum pipeline_state {
 };
 
 /* What all pipelines share. Borrowed. */
-struct pipeline_surroundings {
+struct pipeline_shared {
     struct inventory_store *store;
     struct lease_manager *leases;
     const struct platform *platform; /* its network is not used */
@@ -86,7 +86,7 @@ struct pipeline_surroundings {
 struct product_pipeline {
     char product_id[PRODUCT_ID_BYTES]; /* first: by which it is found (product_queues.c) */
     TAILQ_ENTRY(product_pipeline) idle_link;
-    const struct pipeline_surroundings *around;
+    const struct pipeline_shared *shared;
     enum pipeline_state state;
     bool is_closed;          /* nobody waits any more; a batch under way is finished */
     struct loop_timer timer; /* of the state */
@@ -141,7 +141,7 @@ struct product_pipeline {
 };
 
 /* NULL: no memory. */
-struct product_pipeline *product_pipeline_new(const struct pipeline_surroundings *around,
+struct product_pipeline *product_pipeline_new(const struct pipeline_shared *shared,
                                               const char *product_id);
 
 /* It is idle, or its loop has stopped. */

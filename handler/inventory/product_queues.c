@@ -24,11 +24,10 @@ static void keep_idle(void *context, struct product_pipeline *pipeline) {
     }
 }
 
-void product_queues_init(struct product_queues *queues,
-                         const struct pipeline_surroundings *around) {
-    *queues = (struct product_queues){.around = *around};
-    queues->around.became_idle = keep_idle;
-    queues->around.context = queues;
+void product_queues_init(struct product_queues *queues, const struct pipeline_shared *shared) {
+    *queues = (struct product_queues){.shared = *shared};
+    queues->shared.became_idle = keep_idle;
+    queues->shared.context = queues;
     TAILQ_INIT(&queues->idle);
 }
 
@@ -41,7 +40,7 @@ void product_queues_cleanup(struct product_queues *queues) {
 
 static struct product_pipeline *add_pipeline(struct product_queues *queues,
                                              const char *product_id) {
-    struct product_pipeline *pipeline = product_pipeline_new(&queues->around, product_id);
+    struct product_pipeline *pipeline = product_pipeline_new(&queues->shared, product_id);
     if (pipeline != NULL && tsearch(pipeline->product_id, &queues->pipelines, by_product) == NULL) {
         product_pipeline_free(pipeline);
         return NULL;
@@ -74,7 +73,7 @@ static void refuse(struct product_queues *queues, struct inventory_request *requ
     request->status =
         error_set(&request->failure, status, "queueing up at product %s", request->product_id);
     request->task = (struct loop_task){.run = end_refused, .context = request};
-    event_loop_post(queues->around.platform->loop, &request->task);
+    event_loop_post(queues->shared.platform->loop, &request->task);
 }
 
 void product_queues_submit(struct product_queues *queues, struct inventory_request *request) {

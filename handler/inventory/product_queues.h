@@ -12,15 +12,15 @@
 enum { PRODUCT_QUEUES_MAX_IDLE = 1024 };
 
 struct product_queues {
-    struct pipeline_surroundings around;
+    struct pipeline_shared shared;
     void *pipelines; /* a tree of struct product_pipeline (tsearch), by product id */
     TAILQ_HEAD(idle_pipelines, product_pipeline) idle; /* the longest idle first */
     int idle_count;
     bool is_closed;
 };
 
-/* `around` is copied; what it points to is borrowed. Its became_idle is set here. */
-void product_queues_init(struct product_queues *queues, const struct pipeline_surroundings *around);
+/* `shared` is copied; what it points to is borrowed. Its became_idle is set here. */
+void product_queues_init(struct product_queues *queues, const struct pipeline_shared *shared);
 
 /* Every pipeline is idle. */
 void product_queues_cleanup(struct product_queues *queues);

@@ -7,7 +7,8 @@
 
 #include "base/clock.h"
 
-void product_state_mark(const struct product_state *state, struct product_mark *out) {
+void product_state_take_checkpoint(const struct product_state *state,
+                                   struct product_checkpoint *out) {
     out->version = state->product.version;
     snprintf(out->commit_id, sizeof out->commit_id, "%.*s", UUID_TEXT_BYTES - 1,
              state->product.commit_ids);
@@ -21,7 +22,8 @@ static bool names_store_of(const char *commit_ids, const char *commit_id) {
     return strstr(commit_ids, sender) != NULL;
 }
 
-bool product_state_follows(const struct product_state *state, const struct product_mark *mark) {
+bool product_state_follows(const struct product_state *state,
+                           const struct product_checkpoint *mark) {
     if (mark->version == 0 || state->product.version < mark->version) {
         return false;
     }

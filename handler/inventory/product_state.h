@@ -99,19 +99,21 @@ static inline bool reservation_is_removed(const struct reservation *reservation)
 }
 
 /* A stored version of a product, kept to tell what has become of it since. Zeroed: none. */
-struct product_mark {
+struct product_checkpoint {
     int64_t version;
     char commit_id[UUID_TEXT_BYTES]; /* of the commit that made that version; "": not known */
     char etag[INVENTORY_ETAG_BYTES];
 };
 
-void product_state_mark(const struct product_state *state, struct product_mark *out);
+void product_state_take_checkpoint(const struct product_state *state,
+                                   struct product_checkpoint *out);
 
 /*
  * True if `state`, as it was read, can have come from the marked version by commits alone. False if
  * its row was deleted and written anew, or edited by hand, or if nothing is marked.
  */
-bool product_state_follows(const struct product_state *state, const struct product_mark *mark);
+bool product_state_follows(const struct product_state *state,
+                           const struct product_checkpoint *mark);
 
 void product_state_init(struct product_state *state);
 void product_state_cleanup(struct product_state *state);

@@ -5,10 +5,13 @@
 static void tell_waiters(void *context);
 
 void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
-                            const struct seed_product *seeds, size_t seed_count, bool is_others) {
-    *preparation = (struct store_preparation){
-        .store = store, .seeds = seeds, .seed_count = seed_count, .is_others = is_others};
-    atomic_init(&preparation->is_ready, is_others);
+                            const struct seed_product *seeds, size_t seed_count,
+                            bool is_prepared_elsewhere) {
+    *preparation = (struct store_preparation){.store = store,
+                                              .seeds = seeds,
+                                              .seed_count = seed_count,
+                                              .is_prepared_elsewhere = is_prepared_elsewhere};
+    atomic_init(&preparation->is_ready, is_prepared_elsewhere);
     TAILQ_INIT(&preparation->waiters);
     preparation->task = (struct loop_task){.run = tell_waiters, .context = preparation};
 }
@@ -81,7 +84,7 @@ void store_preparation_await(struct store_preparation *preparation,
 
 enum status store_preparation_note_status(struct store_preparation *preparation, enum status status,
                                           struct error *err) {
-    if (status == STATUS_CONTAINER_NOT_FOUND && !preparation->is_others) {
+    if (status == STATUS_CONTAINER_NOT_FOUND && !preparation->is_prepared_elsewhere) {
         note_loss(preparation, err->message);
         *err = preparation->failure;
     }

@@ -32,7 +32,7 @@ struct store_preparation {
     struct inventory_store *store;
     const struct seed_product *seeds;
     size_t seed_count;
-    bool is_others; /* others make the store ready; here it is used as it is */
+    bool is_prepared_elsewhere; /* others make the store ready; here it is used as it is */
 
     atomic_bool is_ready;
     bool is_lost;
@@ -44,7 +44,8 @@ struct store_preparation {
 
 /* All borrowed. */
 void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
-                            const struct seed_product *seeds, size_t seed_count, bool is_others);
+                            const struct seed_product *seeds, size_t seed_count,
+                            bool is_prepared_elsewhere);
 
 /* Any thread. */
 bool store_preparation_is_ready(const struct store_preparation *preparation);
