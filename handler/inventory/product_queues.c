@@ -4,15 +4,15 @@
 #include <search.h>
 #include <string.h>
 
-static int by_product(const void *left, const void *right) {
+static int compare_product_ids(const void *left, const void *right) {
     return strcmp(left, right);
 }
 
-static void forget_longest_idle(struct product_queues *queues) {
+static void free_longest_idle(struct product_queues *queues) {
     struct product_pipeline *pipeline = TAILQ_FIRST(&queues->idle);
     TAILQ_REMOVE(&queues->idle, pipeline, idle_link);
     queues->idle_count--;
-    tdelete(pipeline->product_id, &queues->pipelines, by_product);
+    tdelete(pipeline->product_id, &queues->pipelines, compare_product_ids);
     product_pipeline_free(pipeline);
 }
 
@@ -20,7 +20,7 @@ static void keep_idle(void *context, struct product_pipeline *pipeline) {
     struct product_queues *queues = context;
     TAILQ_INSERT_TAIL(&queues->idle, pipeline, idle_link);
     if (++queues->idle_count > PRODUCT_QUEUES_MAX_IDLE && !queues->is_closed) {
-        forget_longest_idle(queues);
+        free_longest_idle(queues);
     }
 }
 
@@ -33,7 +33,7 @@ void product_queues_init(struct product_queues *queues, const struct pipeline_sh
 
 void product_queues_cleanup(struct product_queues *queues) {
     while (!TAILQ_EMPTY(&queues->idle)) {
-        forget_longest_idle(queues);
+        free_longest_idle(queues);
     }
     assert(queues->pipelines == NULL);
 }
@@ -41,17 +41,18 @@ void product_queues_cleanup(struct product_queues *queues) {
 static struct product_pipeline *add_pipeline(struct product_queues *queues,
                                              const char *product_id) {
     struct product_pipeline *pipeline = product_pipeline_new(&queues->shared, product_id);
-    if (pipeline != NULL && tsearch(pipeline->product_id, &queues->pipelines, by_product) == NULL) {
+    if (pipeline != NULL &&
+        tsearch(pipeline->product_id, &queues->pipelines, compare_product_ids) == NULL) {
         product_pipeline_free(pipeline);
         return NULL;
     }
     return pipeline;
 }
 
-/* A pipeline that is in use from now on. NULL: no memory. */
-static struct product_pipeline *open_pipeline(struct product_queues *queues,
-                                              const char *product_id) {
-    char *const *found = tfind(product_id, &queues->pipelines, by_product);
+/* Returns the product's pipeline, which is in use from now on. NULL: no memory. */
+static struct product_pipeline *find_or_add_pipeline(struct product_queues *queues,
+                                                     const char *product_id) {
+    char *const *found = tfind(product_id, &queues->pipelines, compare_product_ids);
     if (found == NULL) {
         return add_pipeline(queues, product_id);
     }
@@ -63,34 +64,35 @@ static struct product_pipeline *open_pipeline(struct product_queues *queues,
     return pipeline;
 }
 
-static void end_refused(void *context) {
+static void end_request(void *context) {
     struct inventory_request *request = context;
     request->served(request);
 }
 
-static void refuse(struct product_queues *queues, struct inventory_request *request,
-                   enum status status) {
-    request->status =
-        error_set(&request->failure, status, "queueing up at product %s", request->product_id);
-    request->task = (struct loop_task){.run = end_refused, .context = request};
+/* In the loop's next round, because submit must not answer a request itself. */
+static void end_later(struct product_queues *queues, struct inventory_request *request,
+                      enum status status) {
+    request->status = error_set(&request->failure, status, "joining the queue of product %s",
+                                request->product_id);
+    request->task = (struct loop_task){.run = end_request, .context = request};
     event_loop_post(queues->shared.platform->loop, &request->task);
 }
 
 void product_queues_submit(struct product_queues *queues, struct inventory_request *request) {
     if (queues->is_closed) {
-        refuse(queues, request, STATUS_CANCELLED);
+        end_later(queues, request, STATUS_CANCELLED);
         return;
     }
-    struct product_pipeline *pipeline = open_pipeline(queues, request->product_id);
+    struct product_pipeline *pipeline = find_or_add_pipeline(queues, request->product_id);
     if (pipeline == NULL) {
-        refuse(queues, request, STATUS_NO_MEMORY);
+        end_later(queues, request, STATUS_NO_MEMORY);
         return;
     }
     product_pipeline_submit(pipeline, request);
 }
 
-/* Closing one may make it idle, but frees none: the tree is not changed while it is walked. */
-static void close_one(const void *node, VISIT visit, void *closure) {
+/* Closing may make a pipeline idle, but frees none. So the tree does not change during the walk. */
+static void close_pipeline(const void *node, VISIT visit, void *closure) {
     (void)closure;
     if (visit == postorder || visit == leaf) { /* inner nodes are visited three times */
         product_pipeline_close(*(struct product_pipeline *const *)node);
@@ -99,5 +101,5 @@ static void close_one(const void *node, VISIT visit, void *closure) {
 
 void product_queues_close(struct product_queues *queues) {
     queues->is_closed = true;
-    twalk_r(queues->pipelines, close_one, NULL);
+    twalk_r(queues->pipelines, close_pipeline, NULL);
 }

@@ -188,7 +188,7 @@ static const struct scenario first_requests = {
     .make_callers = make_one_of_each,
     .available = PIPELINE_FIXTURE_UNITS - 6 - 6 + 3 + 1,
     .rows = 5,
-    .expected_messages = {"queueing up at product P", "out of memory",
+    .expected_messages = {"joining the queue of product P", "out of memory",
                           "no memory for an operation on the store",
                           "no memory to look something up", "making a reservation",
                           "no memory to decide in", "no memory for the rows of a request",
