@@ -179,7 +179,7 @@ static void decide_batch(struct product_pipeline *pipeline) {
     }
 }
 
-/* Gets what the decision needs, one after the other, and comes back here. Then the batch is decided. */
+/* Gets what the decision needs, one thing after the other, and returns here. Then it decides. */
 void pipeline_enter_deciding(struct product_pipeline *pipeline) {
     struct inventory_store *store = pipeline_store(pipeline);
     pipeline->batch.now_ms = store->ops->now_ms(store);

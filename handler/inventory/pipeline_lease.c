@@ -114,7 +114,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
 
 /* ---- ACQUIRING ---- */
 
-/* The container that is missing here is that of the leases. It can be made again, unlike the stock. */
+/* The container that is missing here is that of the leases: the stock is not lost. */
 static void fail_queue(struct product_pipeline *pipeline, enum status status,
                        const struct error *err) {
     struct error failure = *err;
@@ -258,11 +258,13 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     }
 }
 
-/* ---- COLLECTING ----
- *
+/* ---- COLLECTING ---- */
+
+/*
  * The callers of the last batch are about to send their next requests. The window gives them time,
  * so that one batch takes them all. It is a timer where commits take milliseconds. Where storage is
- * faster than that, it is a few rounds of the event loop. */
+ * faster than that, it is a few rounds of the event loop.
+ */
 
 static void wait_a_round(struct product_pipeline *pipeline) {
     event_loop_post(pipeline->shared->platform->loop, &pipeline->round_task);
@@ -321,7 +323,7 @@ void pipeline_on_round(void *context) {
     }
 }
 
-/* Rounds end by themselves even while the loop is being stopped. A timer may not, so it is stopped. */
+/* Rounds of the loop end by themselves, even while it is being stopped. A timer does not. */
 void pipeline_cut_window_short(struct product_pipeline *pipeline) {
     if (pipeline->rounds_left == 0) {
         pipeline_stop_timer(pipeline);

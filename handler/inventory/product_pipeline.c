@@ -14,7 +14,7 @@ static_assert(offsetof(struct product_pipeline, product_id) == 0,
 enum {
     /* A request waits at least this long for batches while this handler itself holds the lease. */
     OWN_BATCHES_MS = 10000,
-    /* How often an overdue request is looked at until storage has said that others hold the lease. */
+    /* How often an overdue request is looked at again, while storage has not answered yet. */
     DEADLINE_RETRY_MS = 20,
 };
 
