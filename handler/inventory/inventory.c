@@ -174,7 +174,7 @@ bool inventory_adds_up(const struct product_state *state) {
     return state->product.available + state->reservations.units == state->product.total;
 }
 
-/* Only if all rows were read is it known what `available` has to be. */
+/* The message says what `available` has to be if all rows were read. */
 static enum status fail_contradiction(const struct product *product, int64_t units,
                                       bool is_complete, struct error *err) {
     char correction[128] = "";

@@ -69,19 +69,20 @@ static enum status hash_key(struct inventory_request *request) {
 /* ---- answers ---- */
 
 /* `done` may log, so the request's correlation is current. `done` may free it. */
-static void end_request(struct inventory_request *request) {
+static void service_end_request(struct inventory_request *request) {
     correlation_use(request->correlation);
     request->done(request);
     correlation_use(NULL);
 }
 
-static void on_failed(void *context) {
-    end_request(context);
+static void service_on_failed(void *context) {
+    service_end_request(context);
 }
 
-static void fail_later(struct inventory_request *request, enum status status, const char *why) {
+static void service_fail_later(struct inventory_request *request, enum status status,
+                               const char *why) {
     request->status = error_set(&request->failure, status, "%s", why);
-    request->task = (struct loop_task){.run = on_failed, .context = request};
+    request->task = (struct loop_task){.run = service_on_failed, .context = request};
     event_loop_post(request->service->platform->loop, &request->task);
 }
 
@@ -94,7 +95,7 @@ struct late_read {
     int64_t now_ms;
 };
 
-static void on_available(void *context, enum status status, const struct error *err) {
+static void service_on_available(void *context, enum status status, const struct error *err) {
     struct late_read *late = context;
     struct inventory_request *request = late->request;
     if (status == STATUS_OK) {
@@ -113,7 +114,7 @@ static void on_available(void *context, enum status status, const struct error *
     }
     product_state_cleanup(&late->state);
     free(late);
-    end_request(request);
+    service_end_request(request);
 }
 
 /* The cache does not do: it may be older than the request. */
@@ -123,7 +124,7 @@ static void read_available(struct inventory_request *request) {
     if (late == NULL) {
         request->status =
             error_set(&request->failure, STATUS_NO_MEMORY, "no memory to read what is available");
-        end_request(request);
+        service_end_request(request);
         return;
     }
     late->request = request;
@@ -131,44 +132,45 @@ static void read_available(struct inventory_request *request) {
     product_state_init(&late->state);
     const struct correlation *before = correlation_use(request->correlation);
     product_read(store, request->product_id, &(struct inventory_query){.until_ms = late->now_ms},
-                 &late->state, on_available, late);
+                 &late->state, service_on_available, late);
     correlation_use(before);
 }
 
 /* ---- the way of a request: prepare, queue, answer ---- */
 
-static void on_served(struct inventory_request *request) {
+static void service_on_served(struct inventory_request *request) {
     if (request->status == STATUS_LEASE_CONFLICT && request->operation->shows_available) {
         read_available(request);
         return;
     }
     store_preparation_note_status(&request->service->preparation, request->status,
                                   &request->failure);
-    end_request(request);
+    service_end_request(request);
 }
 
-static void on_prepared(void *context, enum status status, const struct error *err) {
+static void service_on_prepared(void *context, enum status status, const struct error *err) {
     struct inventory_request *request = context;
     if (status == STATUS_OK) {
         product_queues_submit(&request->service->queues, request);
     } else {
         request->status = status;
         request->failure = *err;
-        end_request(request);
+        service_end_request(request);
     }
 }
 
 void inventory_service_submit(struct inventory_service *service,
                               struct inventory_request *request) {
     request->service = service;
-    request->served = on_served;
+    request->served = service_on_served;
     enum status status = hash_key(request);
     if (status != STATUS_OK) {
-        fail_later(request, status, "hashing a key");
+        service_fail_later(request, status, "hashing a key");
     } else if (store_preparation_is_ready(&service->preparation)) {
         product_queues_submit(&service->queues, request);
     } else {
-        request->waiter = (struct preparation_waiter){.done = on_prepared, .context = request};
+        request->waiter =
+            (struct preparation_waiter){.done = service_on_prepared, .context = request};
         store_preparation_await(&service->preparation, &request->waiter);
     }
 }
@@ -214,8 +216,8 @@ void inventory_service_cancel(struct inventory_service *service) {
 
 /* ---- snapshots ---- */
 
-static void end_snapshot(struct inventory_snapshot *snapshot, enum status status,
-                         const struct error *err) {
+static void service_end_snapshot(struct inventory_snapshot *snapshot, enum status status,
+                                 const struct error *err) {
     snapshot->status = status;
     if (status == STATUS_OK) {
         snapshot->now_ms = snapshot->service->store->ops->now_ms(snapshot->service->store);
@@ -228,14 +230,14 @@ static void end_snapshot(struct inventory_snapshot *snapshot, enum status status
     correlation_use(NULL);
 }
 
-static void on_snapshot_taken(struct inventory_request *request) {
+static void service_on_snapshot_taken(struct inventory_request *request) {
     struct error *failure = &request->failure;
     enum status status = request->status;
     if (status == STATUS_PRECONDITION_FAILED || status == STATUS_LEASE_CONFLICT) {
         status = error_set(failure, STATUS_UNAVAILABLE,
                            "product %s changes faster than it can be read", request->product_id);
     }
-    end_snapshot(request->context, status, failure);
+    service_end_snapshot(request->context, status, failure);
 }
 
 /* Under the product's lease nobody else changes it. */
@@ -244,29 +246,29 @@ static void read_with_lease(struct inventory_snapshot *snapshot) {
                                                    .correlation = snapshot->correlation,
                                                    .product_id = snapshot->product_id,
                                                    .snapshot = &snapshot->state,
-                                                   .done = on_snapshot_taken,
+                                                   .done = service_on_snapshot_taken,
                                                    .context = snapshot};
     inventory_service_submit(snapshot->service, &snapshot->request);
 }
 
-static void on_snapshot_read(void *context, enum status status, const struct error *err) {
+static void service_on_snapshot_read(void *context, enum status status, const struct error *err) {
     struct inventory_snapshot *snapshot = context;
     if (status == STATUS_PRECONDITION_FAILED) {
         read_with_lease(snapshot);
     } else {
-        end_snapshot(snapshot, status, err);
+        service_end_snapshot(snapshot, status, err);
     }
 }
 
 static void read_without_lease(void *context, enum status status, const struct error *err) {
     struct inventory_snapshot *snapshot = context;
     if (status != STATUS_OK) {
-        end_snapshot(snapshot, status, err);
+        service_end_snapshot(snapshot, status, err);
         return;
     }
     const struct correlation *before = correlation_use(snapshot->correlation);
     product_read(snapshot->service->store, snapshot->product_id,
-                 &(struct inventory_query){.all = true}, &snapshot->state, on_snapshot_read,
+                 &(struct inventory_query){.all = true}, &snapshot->state, service_on_snapshot_read,
                  snapshot);
     correlation_use(before);
 }
@@ -330,7 +332,7 @@ struct product_search {
     void *context;
 };
 
-static void on_found(void *context, enum status status, const struct error *err) {
+static void service_on_found(void *context, enum status status, const struct error *err) {
     (void)err;
     struct product_search *search = context;
     void (*done)(void *, bool) = search->done;
@@ -358,6 +360,6 @@ bool inventory_service_wants_lease(void *context, const char *lease_name,
     search->context = done_context;
     product_state_init(&search->state);
     store->ops->read(store, search->lease_name + strlen(PRODUCT_LEASE_PREFIX), &search->query,
-                     &search->state, on_found, search);
+                     &search->state, service_on_found, search);
     return false;
 }

@@ -42,7 +42,7 @@ void pipeline_begin_batch(struct product_pipeline *pipeline) {
  * Answers the decided requests. The others return to the front of the queue, in their order. Only
  * one that continues goes to its end: it has had its share of this batch, and waits anew.
  */
-static void answer_batch(struct product_pipeline *pipeline) {
+static void pipeline_answer_batch(struct product_pipeline *pipeline) {
     struct inventory_requests answered = TAILQ_HEAD_INITIALIZER(answered);
     struct inventory_requests front = TAILQ_HEAD_INITIALIZER(front);
     struct inventory_request *request;
@@ -70,7 +70,7 @@ static void answer_batch(struct product_pipeline *pipeline) {
     }
 }
 
-/* Keeps all rows if a request that returns to the queue still needs those that were read for it. */
+/* Keeps all rows if a request returns to the queue and needs the rows that were read for it. */
 static void trim_cache(struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
@@ -83,11 +83,11 @@ static void trim_cache(struct product_pipeline *pipeline) {
 }
 
 /* The batch was committed, or had nothing to commit. */
-static void end_batch(struct product_pipeline *pipeline) {
+static void pipeline_end_batch(struct product_pipeline *pipeline) {
     int renewal_count = lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
     batch_complete_answers(&pipeline->batch, renewal_count - pipeline->renewal_count_before);
     trim_cache(pipeline);
-    answer_batch(pipeline);
+    pipeline_answer_batch(pipeline);
     pipeline_continue_after_batch(pipeline);
 }
 
@@ -101,7 +101,7 @@ void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
         request->failure = failure;
     }
     product_cache_forget(&pipeline->cache);
-    answer_batch(pipeline);
+    pipeline_answer_batch(pipeline);
     pipeline_continue_after_batch(pipeline);
 }
 
@@ -158,13 +158,13 @@ static bool must_look_up(const struct product_pipeline *pipeline) {
     return false;
 }
 
-static void decide_batch(struct product_pipeline *pipeline) {
+static void pipeline_decide(struct product_pipeline *pipeline) {
     switch (batch_decide(&pipeline->batch, pipeline->cache.validated_sequence)) {
     case BATCH_COMMIT:
         pipeline_enter(pipeline, PIPELINE_INDEXING);
         break;
     case BATCH_ANSWER:
-        end_batch(pipeline);
+        pipeline_end_batch(pipeline);
         break;
     case BATCH_VALIDATE:
         forget_product(pipeline);
@@ -191,7 +191,7 @@ void pipeline_enter_deciding(struct product_pipeline *pipeline) {
     } else if (must_look_up(pipeline)) {
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
     } else {
-        decide_batch(pipeline);
+        pipeline_decide(pipeline);
     }
 }
 
@@ -209,7 +209,7 @@ static struct inventory_request *first_that_lacks_rows(const struct product_pipe
 
 static void pipeline_on_read(void *context, enum status status, const struct error *err);
 
-static void start_read(struct product_pipeline *pipeline) {
+static void pipeline_start_read(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     product_read(pipeline_store(pipeline), pipeline->product_id, &pipeline->query,
                  &pipeline->cache.state, pipeline_on_read, pipeline);
@@ -228,15 +228,15 @@ void pipeline_enter_reading(struct product_pipeline *pipeline) {
     pipeline->read_for = pipeline->reads_without_rows ? NULL : first_that_lacks_rows(pipeline);
     pipeline->query =
         product_cache_query(&pipeline->cache, pipeline->batch.now_ms, pipeline->read_for);
-    start_read(pipeline);
+    pipeline_start_read(pipeline);
 }
 
-static void use_read(struct product_pipeline *pipeline) {
+static void pipeline_use_read(struct product_pipeline *pipeline) {
     bool is_contended = false;
     if (!product_cache_note_read(&pipeline->cache, &pipeline->query, pipeline->batch.now_ms,
                                  &is_contended)) {
         pipeline->query.all = true;
-        start_read(pipeline);
+        pipeline_start_read(pipeline);
         return;
     }
     if (is_contended) {
@@ -256,7 +256,7 @@ static void use_read(struct product_pipeline *pipeline) {
 static void pipeline_on_read(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        use_read(pipeline);
+        pipeline_use_read(pipeline);
         return;
     }
     if (status == STATUS_MALFORMED) {
@@ -324,17 +324,17 @@ void pipeline_enter_extending(struct product_pipeline *pipeline) {
 /* ---- COMMITTING ---- */
 
 /* The product in memory is now the stored one. */
-static void use_commit(struct product_pipeline *pipeline) {
+static void pipeline_use_commit(struct product_pipeline *pipeline) {
     pipeline->indexed_due_ms = 0; /* the product's row has it now */
     pipeline->cache.validated_sequence = pipeline->sequence_at_start;
     product_cache_note_commit(&pipeline->cache, pipeline->batch.now_ms);
     lease_tenure_note_batch(&pipeline->tenure, pipeline->batch_size, pipeline->queue_length,
                             pipeline_now_ms(pipeline) - pipeline->commit_started_ms);
-    end_batch(pipeline);
+    pipeline_end_batch(pipeline);
 }
 
 /* A key of the batch was used before. Everything is decided anew, with the record of each key. */
-static void redecide_with_records(struct product_pipeline *pipeline) {
+static void pipeline_redecide_with_records(struct product_pipeline *pipeline) {
     pipeline->must_look_up_keys = true;
     forget_product(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
@@ -343,11 +343,11 @@ static void redecide_with_records(struct product_pipeline *pipeline) {
 static void pipeline_on_committed(void *context, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = context;
     if (status == STATUS_OK) {
-        use_commit(pipeline);
+        pipeline_use_commit(pipeline);
     } else if (status == STATUS_PRECONDITION_FAILED) {
         pipeline_on_product_changed(pipeline, err);
     } else if (status == STATUS_ALREADY_EXISTS) {
-        redecide_with_records(pipeline);
+        pipeline_redecide_with_records(pipeline);
     } else {
         pipeline_fail_batch(pipeline, status, err);
     }

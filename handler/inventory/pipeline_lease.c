@@ -80,7 +80,7 @@ bool pipeline_may_grow_index(const struct inventory_requests *requests) {
 }
 
 /* After a failure the commit writes the row itself. */
-static void on_indexed(void *context, enum status status, const struct error *err) {
+static void pipeline_on_indexed(void *context, enum status status, const struct error *err) {
     (void)status, (void)err;
     struct product_pipeline *pipeline = context;
     pipeline->is_indexing = false;
@@ -109,7 +109,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
     pipeline->indexed_due_ms = 0;
     begin_background(pipeline);
     store->ops->index_expiry(store, pipeline->product_id, expires_ms, &pipeline->indexed_due_ms,
-                             on_indexed, pipeline);
+                             pipeline_on_indexed, pipeline);
 }
 
 /* ---- ACQUIRING ---- */
@@ -180,7 +180,7 @@ void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
 }
 
 /* After a failure the next announcement comes soon enough. */
-static void on_announced(void *context, enum status status, const struct error *err) {
+static void pipeline_on_announced(void *context, enum status status, const struct error *err) {
     (void)status, (void)err;
     end_background(context);
 }
@@ -190,7 +190,7 @@ void pipeline_announce_wait(struct product_pipeline *pipeline) {
     if (pipeline->acquire.conflict_count > 0) {
         struct inventory_store *store = pipeline_store(pipeline);
         begin_background(pipeline);
-        store->ops->announce_wait(store, pipeline->product_id, on_announced, pipeline);
+        store->ops->announce_wait(store, pipeline->product_id, pipeline_on_announced, pipeline);
     }
     pipeline_set_timer(pipeline, pipeline_now_ms(pipeline) + ANNOUNCE_EVERY_MS);
 }
@@ -203,7 +203,7 @@ void pipeline_stop_waiting(struct product_pipeline *pipeline) {
 
 /* ---- between batches ---- */
 
-static void release_lease(struct product_pipeline *pipeline) {
+static void pipeline_release_lease(struct product_pipeline *pipeline) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     log_event(LOG_INFORMATION, "Releasing lease %s for product %s", lease_id(pipeline->lease),
               pipeline->product_id);
@@ -215,7 +215,7 @@ static void release_lease(struct product_pipeline *pipeline) {
 }
 
 /* After a failure the next check comes soon enough. */
-static void on_wait_read(void *context, enum status status, const struct error *err) {
+static void pipeline_on_wait_read(void *context, enum status status, const struct error *err) {
     (void)err;
     struct product_pipeline *pipeline = context;
     struct inventory_store *store = pipeline_store(pipeline);
@@ -226,18 +226,18 @@ static void on_wait_read(void *context, enum status status, const struct error *
     end_background(pipeline);
 }
 
-/* Handlers that wait meet our lease; we never meet theirs. So only their announcement tells us. */
+/* A waiting handler finds our lease, but we do not notice it. Only its announcement shows it. */
 void pipeline_check_contention(struct product_pipeline *pipeline) {
     if (lease_tenure_should_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
         struct inventory_store *store = pipeline_store(pipeline);
         begin_background(pipeline);
-        store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms, on_wait_read,
-                              pipeline);
+        store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms,
+                              pipeline_on_wait_read, pipeline);
     }
 }
 
 void pipeline_continue_after_loss(struct product_pipeline *pipeline) {
-    release_lease(pipeline);
+    pipeline_release_lease(pipeline);
     continue_without_lease(pipeline);
 }
 
@@ -250,7 +250,7 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     if (!lease_manager_is_held(pipeline->shared->leases, pipeline->lease)) {
         pipeline_continue_after_loss(pipeline);
     } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
-        release_lease(pipeline);
+        pipeline_release_lease(pipeline);
         pipeline->yielded_until_ms = time_ms + YIELD_MS;
         continue_without_lease(pipeline);
     } else {
@@ -349,7 +349,7 @@ void pipeline_resume_collecting(struct product_pipeline *pipeline) {
 }
 
 void pipeline_end_lingering(struct product_pipeline *pipeline) {
-    release_lease(pipeline);
+    pipeline_release_lease(pipeline);
     pipeline_enter(pipeline, PIPELINE_IDLE);
 }
 

@@ -20,7 +20,7 @@ struct look_up {
 
 /* ---- ends ---- */
 
-static void end_all(struct product_pipeline *pipeline) {
+static void look_ups_end(struct product_pipeline *pipeline) {
     if (pipeline->look_up_failure.status != STATUS_OK) {
         pipeline_fail_batch(pipeline, pipeline->look_up_failure.status, &pipeline->look_up_failure);
     } else if (pipeline->look_up_found_change) {
@@ -34,8 +34,9 @@ static void end_all(struct product_pipeline *pipeline) {
  * Rows that cannot be read, and a snapshot that cannot be taken, fail only the request that needs
  * them. Any other failure fails the batch.
  */
-static void note_failure(struct product_pipeline *pipeline, struct inventory_request *request,
-                         enum status status, const struct error *err) {
+static void look_up_note_failure(struct product_pipeline *pipeline,
+                                 struct inventory_request *request, enum status status,
+                                 const struct error *err) {
     bool fails_alone = status == STATUS_MALFORMED || request->operation->rows == ROWS_SNAPSHOT;
     if (fails_alone) {
         request->stage = REQUEST_DECIDED;
@@ -47,20 +48,20 @@ static void note_failure(struct product_pipeline *pipeline, struct inventory_req
     }
 }
 
-static void end_look_up(struct look_up *look_up, enum status status, const struct error *err) {
+static void look_up_end(struct look_up *look_up, enum status status, const struct error *err) {
     struct product_pipeline *pipeline = look_up->pipeline;
     if (status != STATUS_OK) {
-        note_failure(pipeline, look_up->request, status, err);
+        look_up_note_failure(pipeline, look_up->request, status, err);
     }
     product_state_cleanup(&look_up->rows);
     free(look_up);
     if (--pipeline->look_ups_under_way == 0) {
-        end_all(pipeline);
+        look_ups_end(pipeline);
     }
 }
 
 /* Rows are used only if they are of the cached version. Then the read has validated it, too. */
-static void on_rows(void *context, enum status status, const struct error *err) {
+static void look_up_on_rows(void *context, enum status status, const struct error *err) {
     struct look_up *look_up = context;
     struct product_cache *cache = &look_up->pipeline->cache;
     struct error failure = *err;
@@ -77,33 +78,33 @@ static void on_rows(void *context, enum status status, const struct error *err) 
             error_set(&failure, status, "no memory for the rows of a request");
         }
     }
-    end_look_up(look_up, status, &failure);
+    look_up_end(look_up, status, &failure);
 }
 
-static void on_snapshot(void *context, enum status status, const struct error *err) {
+static void look_up_on_snapshot(void *context, enum status status, const struct error *err) {
     struct look_up *look_up = context;
     look_up->request->has_rows = status == STATUS_OK;
-    end_look_up(look_up, status, err);
+    look_up_end(look_up, status, err);
 }
 
-static void on_record(void *context, enum status status, const struct error *err) {
+static void look_up_on_record(void *context, enum status status, const struct error *err) {
     struct look_up *look_up = context;
     if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
         look_up->request->stage = REQUEST_LOOKED_UP;
         status = STATUS_OK;
     }
-    end_look_up(look_up, status, err);
+    look_up_end(look_up, status, err);
 }
 
 /* ---- starts ---- */
 
-static void start_look_up(struct product_pipeline *pipeline, struct inventory_request *request) {
+static void look_up_start(struct product_pipeline *pipeline, struct inventory_request *request) {
     struct inventory_store *store = pipeline_store(pipeline);
     struct look_up *look_up = calloc(1, sizeof *look_up);
     if (look_up == NULL) {
         struct error err;
         error_set(&err, STATUS_NO_MEMORY, "no memory to look something up");
-        note_failure(pipeline, request, STATUS_NO_MEMORY, &err);
+        look_up_note_failure(pipeline, request, STATUS_NO_MEMORY, &err);
         return;
     }
     look_up->pipeline = pipeline;
@@ -113,12 +114,12 @@ static void start_look_up(struct product_pipeline *pipeline, struct inventory_re
     pipeline->look_ups_under_way++;
     if (batch_lacks_record(request)) {
         store->ops->find_record(store, pipeline->product_id, request->key_hash, &request->record,
-                                on_record, look_up);
+                                look_up_on_record, look_up);
     } else if (request->operation->rows == ROWS_SNAPSHOT) {
-        product_read(store, pipeline->product_id, &look_up->query, request->snapshot, on_snapshot,
-                     look_up);
+        product_read(store, pipeline->product_id, &look_up->query, request->snapshot,
+                     look_up_on_snapshot, look_up);
     } else {
-        product_read(store, pipeline->product_id, &look_up->query, &look_up->rows, on_rows,
+        product_read(store, pipeline->product_id, &look_up->query, &look_up->rows, look_up_on_rows,
                      look_up);
     }
 }
@@ -132,10 +133,10 @@ void pipeline_enter_looking_up(struct product_pipeline *pipeline) {
     struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         if (batch_lacks_rows(request) || batch_lacks_record(request)) {
-            start_look_up(pipeline, request);
+            look_up_start(pipeline, request);
         }
     }
     if (--pipeline->look_ups_under_way == 0) {
-        end_all(pipeline);
+        look_ups_end(pipeline);
     }
 }

@@ -6,7 +6,9 @@
  *   2. The pipeline acquires the product's lease, so that no other handler changes the product.
  *   3. The first requests in the queue become a batch, at most INVENTORY_MAX_CHANGES of them.
  *   4. The product is read from storage, unless the cache still has it (product_cache.h).
- *   5. The batch's requests are decided in their order, on the product in memory (batch.h).
+ *   5. The batch's requests are decided in their order, on the product in memory (batch.h). What a
+ *      request needs beside the product is looked up first: its customer's reservations, or the
+ *      stored answer to its Idempotency-Key.
  *   6. All their changes are committed as one transaction (group commit). Storage accepts it only
  *      if the product's ETag is still the one that was read.
  *   7. The decided requests are answered. The others return to the front of the queue. Requests
@@ -40,9 +42,9 @@
  * After a batch the pipeline yields instead of COLLECTING where lease_tenure.h says so. If the
  * lease was lost, it goes on without one: to ACQUIRING if requests wait, otherwise to IDLE.
  *
- * Deadlines  While others hold the lease, a request waits at most AcquireTimeout. While this
- *            handler holds it, a request waits longer if need be (OWN_BATCHES_MS). An overdue
- *            request ends with STATUS_LEASE_CONFLICT.
+ * Deadlines  While others hold the lease, a request waits in the queue for AcquireTimeout. While
+ *            this handler holds it, a request waits for AcquireTimeout or 10 s, whichever is
+ *            longer. Then it ends with STATUS_LEASE_CONFLICT.
  * Failures   A failure from READING to COMMITTING answers the whole batch with its status. A
  *            failure while acquiring answers the whole queue.
  * Others     While others hold the lease, this handler announces in storage that it waits. A

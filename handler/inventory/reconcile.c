@@ -11,7 +11,7 @@
 /* ---- ENDING ---- */
 
 /* A task of its own: no correlation is current here, so `done` may free the round's. */
-static void end_round(void *context) {
+static void reconcile_end_round(void *context) {
     struct reconciliation *round = context;
     const struct error failure = round->failure;
     round->state = RECONCILE_ENDED;
@@ -21,7 +21,7 @@ static void end_round(void *context) {
 
 static void enter_ending(struct reconciliation *round) {
     round->state = RECONCILE_ENDING;
-    round->end_task = (struct loop_task){.run = end_round, .context = round};
+    round->end_task = (struct loop_task){.run = reconcile_end_round, .context = round};
     event_loop_post(round->service->platform->loop, &round->end_task);
 }
 
@@ -33,13 +33,14 @@ static void note_failure(struct reconciliation *round, enum status status,
     }
 }
 
-static void fail_round(struct reconciliation *round, enum status status, const struct error *err) {
+static void reconcile_fail(struct reconciliation *round, enum status status,
+                           const struct error *err) {
     note_failure(round, status, err);
     enter_ending(round);
 }
 
 /* Releases the job's lease. */
-static void finish_round(struct reconciliation *round) {
+static void reconcile_finish(struct reconciliation *round) {
     struct inventory_service *service = round->service;
     store_preparation_note_status(&service->preparation, round->failure.status, &round->failure);
     log_event(LOG_INFORMATION, "Releasing lease %s for reconciliation", round->result.lease_id);
@@ -53,7 +54,7 @@ static void finish_round(struct reconciliation *round) {
 
 /* ---- VISITING ---- */
 
-static void begin_visit(struct reconcile_visit *visit);
+static void reconcile_begin_visit(struct reconcile_visit *visit);
 
 static void record_result(struct reconcile_visit *visit, enum status status,
                           const struct error *err) {
@@ -77,25 +78,26 @@ static void record_result(struct reconcile_visit *visit, enum status status,
     }
 }
 
-static void end_visit(struct reconcile_visit *visit, enum status status, const struct error *err) {
+static void reconcile_end_visit(struct reconcile_visit *visit, enum status status,
+                                const struct error *err) {
     struct reconciliation *round = visit->round;
     record_result(visit, status, err);
     round->visits_under_way--;
-    begin_visit(visit);
+    reconcile_begin_visit(visit);
     if (round->visits_under_way == 0) {
-        finish_round(round);
+        reconcile_finish(round);
     }
 }
 
-static void on_cleaned_up(void *context, enum status status, const struct error *err) {
+static void reconcile_on_cleaned_up(void *context, enum status status, const struct error *err) {
     struct reconcile_visit *visit = context;
     const struct correlation *before = correlation_use(visit->round->correlation);
-    end_visit(visit, status, err);
+    reconcile_end_visit(visit, status, err);
     correlation_use(before);
 }
 
 /* The index rows of a product that is no longer in the store are deleted as well. */
-static void on_expired(struct inventory_request *request) {
+static void reconcile_on_expired(struct inventory_request *request) {
     struct reconcile_visit *visit = request->context;
     struct reconciliation *round = visit->round;
     struct inventory_store *store = round->service->store;
@@ -105,9 +107,9 @@ static void on_expired(struct inventory_request *request) {
     if (request->status == STATUS_OK || request->status == STATUS_NOT_FOUND) {
         store->ops->clean_up_expired(store, visit->product_id,
                                      clock_min_ms(until_ms, round->now_ms), &visit->records_purged,
-                                     on_cleaned_up, visit);
+                                     reconcile_on_cleaned_up, visit);
     } else {
-        end_visit(visit, request->status, &request->failure);
+        reconcile_end_visit(visit, request->status, &request->failure);
     }
     correlation_use(before);
 }
@@ -126,7 +128,7 @@ static bool holds_job_lease(struct reconciliation *round) {
 }
 
 /* Visits the next product, if there is one. */
-static void begin_visit(struct reconcile_visit *visit) {
+static void reconcile_begin_visit(struct reconcile_visit *visit) {
     struct reconciliation *round = visit->round;
     if (round->is_cut_short || round->next_product == round->products.count ||
         !holds_job_lease(round)) {
@@ -137,7 +139,7 @@ static void begin_visit(struct reconcile_visit *visit) {
     visit->request = (struct inventory_request){.operation = &operation_expire,
                                                 .correlation = round->correlation,
                                                 .product_id = visit->product_id,
-                                                .done = on_expired,
+                                                .done = reconcile_on_expired,
                                                 .context = visit};
     round->visits_under_way++;
     inventory_service_submit(round->service, &visit->request);
@@ -147,23 +149,23 @@ static void enter_visiting(struct reconciliation *round) {
     round->state = RECONCILE_VISITING;
     for (int i = 0; i < RECONCILE_VISITS; i++) {
         round->visits[i].round = round;
-        begin_visit(&round->visits[i]);
+        reconcile_begin_visit(&round->visits[i]);
     }
     if (round->visits_under_way == 0) {
-        finish_round(round);
+        reconcile_finish(round);
     }
 }
 
 /* ---- FINDING ---- */
 
-static void on_found(void *context, enum status status, const struct error *err) {
+static void reconcile_on_found(void *context, enum status status, const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
         enter_visiting(round);
     } else {
         note_failure(round, status, err);
-        finish_round(round);
+        reconcile_finish(round);
     }
     correlation_use(before);
 }
@@ -172,7 +174,7 @@ static void enter_finding(struct reconciliation *round) {
     struct inventory_store *store = round->service->store;
     round->state = RECONCILE_FINDING;
     round->now_ms = store->ops->certain_ms(store);
-    store->ops->find_expired(store, round->now_ms, &round->products, on_found, round);
+    store->ops->find_expired(store, round->now_ms, &round->products, reconcile_on_found, round);
 }
 
 /* ---- ACQUIRING ---- */
@@ -185,8 +187,8 @@ static void begin_job(struct reconciliation *round, struct lease *lease) {
     enter_finding(round);
 }
 
-static void on_acquired(void *context, enum status status, struct lease *lease,
-                        const struct error *err) {
+static void reconcile_on_acquired(void *context, enum status status, struct lease *lease,
+                                  const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
@@ -196,7 +198,7 @@ static void on_acquired(void *context, enum status status, struct lease *lease,
                   "Could not acquire lease for reconciliation. Another instance is at it.");
         enter_ending(round);
     } else {
-        fail_round(round, status, err);
+        reconcile_fail(round, status, err);
     }
     correlation_use(before);
 }
@@ -208,18 +210,19 @@ static void enter_acquiring(struct reconciliation *round) {
                                           .try_once = true,
                                           .listener = lease_log_listener()};
     round->state = RECONCILE_ACQUIRING;
-    lease_acquire_start(&round->acquire, round->service->leases, &request, on_acquired, round);
+    lease_acquire_start(&round->acquire, round->service->leases, &request, reconcile_on_acquired,
+                        round);
 }
 
 /* ---- PREPARING ---- */
 
-static void on_prepared(void *context, enum status status, const struct error *err) {
+static void reconcile_on_prepared(void *context, enum status status, const struct error *err) {
     struct reconciliation *round = context;
     const struct correlation *before = correlation_use(round->correlation);
     if (status == STATUS_OK) {
         enter_acquiring(round);
     } else {
-        fail_round(round, status, err);
+        reconcile_fail(round, status, err);
     }
     correlation_use(before);
 }
@@ -233,6 +236,6 @@ void reconcile_start(struct reconciliation *round, struct inventory_service *ser
                                      .done = done,
                                      .context = context,
                                      .start_ms = clock_now_ms(service->platform->clock)};
-    round->waiter = (struct preparation_waiter){.done = on_prepared, .context = round};
+    round->waiter = (struct preparation_waiter){.done = reconcile_on_prepared, .context = round};
     store_preparation_await(&service->preparation, &round->waiter);
 }

@@ -93,8 +93,8 @@ static void index_link(struct reservation **head, struct reservation *before,
  * Adds the reservation in slot `at` to the customer index, which has all those in earlier slots.
  *
  * Its predecessor in the bucket is looked for in two ways at once: from the bucket's end, and down
- * the slots from `at`. The first is short if the customer has few reservations, or it expires last,
- * as a rule. The second is short if the customer has many.
+ * the slots from `at`. The first way is short if the bucket has few reservations, or if this one
+ * expires last, as is usual. The second way is short if the bucket has many.
  */
 static void index_add(struct reservation_list *list, size_t at) {
     struct reservation *row = list->rows[at], **head = bucket_of(list, row->customer_id);

@@ -2,7 +2,7 @@
 
 #include "base/correlation.h"
 
-static void notify_waiters(void *context);
+static void preparation_notify(void *context);
 
 void store_preparation_init(struct store_preparation *preparation, struct inventory_store *store,
                             const struct seed_product *seeds, size_t seed_count,
@@ -13,7 +13,7 @@ void store_preparation_init(struct store_preparation *preparation, struct invent
                                               .is_prepared_elsewhere = is_prepared_elsewhere};
     atomic_init(&preparation->is_ready, is_prepared_elsewhere);
     TAILQ_INIT(&preparation->waiters);
-    preparation->task = (struct loop_task){.run = notify_waiters, .context = preparation};
+    preparation->task = (struct loop_task){.run = preparation_notify, .context = preparation};
 }
 
 bool store_preparation_is_ready(const struct store_preparation *preparation) {
@@ -33,7 +33,7 @@ static void note_loss(struct store_preparation *preparation, const char *why) {
 }
 
 /* A waiter that joins while these are notified waits for the next preparation. */
-static void notify_waiters(void *context) {
+static void preparation_notify(void *context) {
     struct store_preparation *preparation = context;
     struct preparation_waiters notified = TAILQ_HEAD_INITIALIZER(notified);
     TAILQ_CONCAT(&notified, &preparation->waiters, link);
@@ -45,7 +45,7 @@ static void notify_waiters(void *context) {
     }
 }
 
-static void on_prepared(void *context, enum status status, const struct error *err) {
+static void preparation_on_prepared(void *context, enum status status, const struct error *err) {
     struct store_preparation *preparation = context;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
         note_loss(preparation, err->message);
@@ -54,14 +54,14 @@ static void on_prepared(void *context, enum status status, const struct error *e
         preparation->failure.status = status;
         atomic_store_explicit(&preparation->is_ready, status == STATUS_OK, memory_order_release);
     }
-    notify_waiters(preparation);
+    preparation_notify(preparation);
 }
 
 /* Without a correlation: it works for all who wait, and outlives the request that began it. */
-static void start_preparation(struct store_preparation *preparation) {
+static void preparation_start(struct store_preparation *preparation) {
     struct inventory_store *store = preparation->store;
     const struct correlation *before = correlation_use(NULL);
-    store->ops->prepare(store, preparation->seeds, preparation->seed_count, on_prepared,
+    store->ops->prepare(store, preparation->seeds, preparation->seed_count, preparation_on_prepared,
                         preparation);
     correlation_use(before);
 }
@@ -76,7 +76,7 @@ void store_preparation_await(struct store_preparation *preparation,
     if (store_preparation_is_ready(preparation) || preparation->is_lost) {
         event_loop_post(preparation->store->platform->loop, &preparation->task);
     } else {
-        start_preparation(preparation);
+        preparation_start(preparation);
     }
 }
 
