@@ -126,8 +126,8 @@ static void forget_product(struct product_pipeline *pipeline) {
  */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_read_under_lease) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else has committed under our lease",
-                      err);
+        fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                      "another handler has changed the product while this one held its lease", err);
         return;
     }
     lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
@@ -174,7 +174,7 @@ static void pipeline_decide(struct product_pipeline *pipeline) {
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
         break;
     case BATCH_FAIL:
-        fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide in", NULL);
+        fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide a batch", NULL);
         break;
     }
 }
@@ -219,7 +219,7 @@ static void pipeline_start_read(struct product_pipeline *pipeline) {
 /* The rows of one request are read with the product, which saves the usual release a look-up. */
 void pipeline_enter_reading(struct product_pipeline *pipeline) {
     if (pipeline->read_count++ == MAX_READS) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "the product keeps changing under our leases",
+        fail_batch_as(pipeline, STATUS_LEASE_LOST, "other handlers keep changing the product",
                       NULL);
         return;
     }
@@ -267,7 +267,8 @@ static void pipeline_on_read(void *context, enum status status, const struct err
         pipeline->reads_without_rows = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "somebody else commits under our lease", err);
+        fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                      "another handler changes the product while this one holds its lease", err);
     } else {
         pipeline_fail_batch(pipeline, status, err);
     }

@@ -66,7 +66,7 @@ static void look_up_on_rows(void *context, enum status status, const struct erro
     struct product_cache *cache = &look_up->pipeline->cache;
     struct error failure = *err;
     if (status == STATUS_PRECONDITION_FAILED) {
-        error_wrap(&failure, "somebody else commits under our lease");
+        error_wrap(&failure, "another handler changes the product while this one holds its lease");
         status = STATUS_LEASE_LOST;
     } else if (status == STATUS_OK && strcmp(look_up->rows.etag, cache->state.etag) != 0) {
         look_up->pipeline->look_up_found_change = true;

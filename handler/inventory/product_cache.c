@@ -77,7 +77,7 @@ static void log_if_recreated(const struct product *product,
                              const struct product_checkpoint *checked) {
     if (product->version < checked->version) {
         log_event(LOG_WARNING,
-                  "Product %s was made anew by somebody: its version was %lld and is %lld",
+                  "Product %s was deleted and created again: its version was %lld and is %lld",
                   product->id, (long long)checked->version, (long long)product->version);
     }
 }

@@ -372,7 +372,7 @@ START_TEST(a_product_that_others_change_under_our_lease_means_that_it_is_lost) {
     fixture_let_go(SCRIPTED_COMMIT);
     fixture_end(SCRIPTED_COMMIT, STATUS_OK);
     caller_assert_served(&caller, STATUS_LEASE_LOST);
-    ck_assert_ptr_nonnull(strstr(caller.request.failure.message, "under our lease"));
+    ck_assert_ptr_nonnull(strstr(caller.request.failure.message, "another handler"));
     fixture_assert_stored(PIPELINE_FIXTURE_UNITS - 5, 2, 1);
     assert_serves_next();
 }
