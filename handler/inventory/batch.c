@@ -106,8 +106,8 @@ static const struct idempotency_record *find_record(const struct batch *batch,
     return NULL;
 }
 
-static enum request_stage answer_repeat(struct inventory_request *request,
-                                        const struct idempotency_record *record) {
+static enum request_stage batch_answer_repeat(struct inventory_request *request,
+                                              const struct idempotency_record *record) {
     request->is_repeat = true;
     if (strcmp(record->request_hash, request->request_hash) != 0) {
         request->status =
@@ -128,7 +128,7 @@ static enum request_stage answer_repeat(struct inventory_request *request,
  * Decides one request. It may be decided already: it failed alone, or it was refused while another
  * had to be looked up. Returns false if the transaction has no room for it.
  */
-static bool decide_one(struct batch *batch, struct inventory_request *request) {
+static bool batch_decide_one(struct batch *batch, struct inventory_request *request) {
     if (request->stage == REQUEST_DECIDED) {
         return true;
     }
@@ -139,7 +139,7 @@ static bool decide_one(struct batch *batch, struct inventory_request *request) {
     request->version = 0; /* that of the commit, unless it is set before */
     const struct idempotency_record *record = find_record(batch, request);
     request->stage = record == NULL ? request->operation->decide(batch, request)
-                                    : answer_repeat(request, record);
+                                    : batch_answer_repeat(request, record);
     return request->stage != before;
 }
 
@@ -168,7 +168,7 @@ static bool needs_validation(const struct inventory_request *request, uint64_t v
  * In the last case the first request has no room in an empty transaction: its units are in expired
  * rows that may not be removed yet.
  */
-static enum batch_outcome judge(const struct batch *batch, uint64_t validated_sequence) {
+static enum batch_outcome batch_judge(const struct batch *batch, uint64_t validated_sequence) {
     const struct inventory_request *request;
     bool is_decided = false, must_validate = false, must_look_up = false;
     TAILQ_FOREACH(request, &batch->requests, link) {
@@ -210,12 +210,12 @@ enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence
     bool has_room = true;
     batch->failure = STATUS_OK;
     TAILQ_FOREACH(request, &batch->requests, link) {
-        has_room = has_room && decide_one(batch, request) && batch->failure == STATUS_OK;
+        has_room = has_room && batch_decide_one(batch, request) && batch->failure == STATUS_OK;
     }
     if (batch->state->change_count > 0) {
         inventory_expire_alongside(batch->state, batch->certain_ms);
     }
-    enum batch_outcome outcome = judge(batch, validated_sequence);
+    enum batch_outcome outcome = batch_judge(batch, validated_sequence);
     if (outcome == BATCH_LOOK_UP) {
         note_versions(batch);
     }
@@ -224,8 +224,8 @@ enum batch_outcome batch_decide(struct batch *batch, uint64_t validated_sequence
 
 /* ---- after the commit ---- */
 
-static void complete_answer(const struct batch *batch, struct inventory_request *request,
-                            int renewal_count) {
+static void batch_complete_answer(const struct batch *batch, struct inventory_request *request,
+                                  int renewal_count) {
     request->committed_units += request->units;
     request->renewal_count = renewal_count;
     if (request->version == 0) {
@@ -244,7 +244,7 @@ void batch_complete_answers(struct batch *batch, int renewal_count) {
         if (request->stage == REQUEST_CONTINUES) {
             request->committed_units += request->units;
         } else if (request->stage == REQUEST_DECIDED && request->status == STATUS_OK) {
-            complete_answer(batch, request, renewal_count);
+            batch_complete_answer(batch, request, renewal_count);
         }
     }
 }

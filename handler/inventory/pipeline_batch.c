@@ -71,7 +71,7 @@ static void pipeline_answer_batch(struct product_pipeline *pipeline) {
 }
 
 /* Keeps all rows if a request returns to the queue and needs the rows that were read for it. */
-static void trim_cache(struct product_pipeline *pipeline) {
+static void pipeline_trim_cache(struct product_pipeline *pipeline) {
     const struct inventory_request *request;
     TAILQ_FOREACH(request, &pipeline->batch.requests, link) {
         if (request->has_rows && request->stage != REQUEST_DECIDED &&
@@ -86,7 +86,7 @@ static void trim_cache(struct product_pipeline *pipeline) {
 static void pipeline_end_batch(struct product_pipeline *pipeline) {
     int renewal_count = lease_manager_renewal_count(pipeline->shared->leases, pipeline->lease);
     batch_complete_answers(&pipeline->batch, renewal_count - pipeline->renewal_count_before);
-    trim_cache(pipeline);
+    pipeline_trim_cache(pipeline);
     pipeline_answer_batch(pipeline);
     pipeline_continue_after_batch(pipeline);
 }
@@ -106,8 +106,8 @@ void pipeline_fail_batch(struct product_pipeline *pipeline, enum status status,
 }
 
 /* `cause` may be NULL. */
-static void fail_batch_as(struct product_pipeline *pipeline, enum status status, const char *why,
-                          const struct error *cause) {
+static void pipeline_fail_batch_as(struct product_pipeline *pipeline, enum status status,
+                                   const char *why, const struct error *cause) {
     struct error err;
     error_set(&err, status, "%s%s%s", why, cause == NULL ? "" : ": ",
               cause == NULL ? "" : cause->message);
@@ -115,7 +115,7 @@ static void fail_batch_as(struct product_pipeline *pipeline, enum status status,
 }
 
 /* Throws away the product in memory, and all decisions that were made on it. */
-static void forget_product(struct product_pipeline *pipeline) {
+static void pipeline_forget_product(struct product_pipeline *pipeline) {
     product_cache_forget(&pipeline->cache);
     batch_reset(&pipeline->batch);
 }
@@ -126,13 +126,14 @@ static void forget_product(struct product_pipeline *pipeline) {
  */
 void pipeline_on_product_changed(struct product_pipeline *pipeline, const struct error *err) {
     if (pipeline->cache.is_read_under_lease) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST,
-                      "another handler has changed the product while this one held its lease", err);
+        pipeline_fail_batch_as(
+            pipeline, STATUS_LEASE_LOST,
+            "another handler has changed the product while this one held its lease", err);
         return;
     }
     lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     pipeline->cache.others_commit = true;
-    forget_product(pipeline);
+    pipeline_forget_product(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 
@@ -167,14 +168,15 @@ static void pipeline_decide(struct product_pipeline *pipeline) {
         pipeline_end_batch(pipeline);
         break;
     case BATCH_VALIDATE:
-        forget_product(pipeline);
+        pipeline_forget_product(pipeline);
         pipeline_enter(pipeline, PIPELINE_READING);
         break;
     case BATCH_LOOK_UP:
         pipeline_enter(pipeline, PIPELINE_LOOKING_UP);
         break;
     case BATCH_FAIL:
-        fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide a batch", NULL);
+        pipeline_fail_batch_as(pipeline, pipeline->batch.failure, "no memory to decide a batch",
+                               NULL);
         break;
     }
 }
@@ -219,11 +221,11 @@ static void pipeline_start_read(struct product_pipeline *pipeline) {
 /* The rows of one request are read with the product, which saves the usual release a look-up. */
 void pipeline_enter_reading(struct product_pipeline *pipeline) {
     if (pipeline->read_count++ == MAX_READS) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST, "other handlers keep changing the product",
-                      NULL);
+        pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                               "other handlers keep changing the product", NULL);
         return;
     }
-    forget_product(pipeline);
+    pipeline_forget_product(pipeline);
     pipeline->sequence_at_start = pipeline->next_sequence;
     pipeline->read_for = pipeline->reads_without_rows ? NULL : first_that_lacks_rows(pipeline);
     pipeline->query =
@@ -267,8 +269,9 @@ static void pipeline_on_read(void *context, enum status status, const struct err
         pipeline->reads_without_rows = true;
         pipeline_enter(pipeline, PIPELINE_READING);
     } else if (status == STATUS_PRECONDITION_FAILED) {
-        fail_batch_as(pipeline, STATUS_LEASE_LOST,
-                      "another handler changes the product while this one holds its lease", err);
+        pipeline_fail_batch_as(pipeline, STATUS_LEASE_LOST,
+                               "another handler changes the product while this one holds its lease",
+                               err);
     } else {
         pipeline_fail_batch(pipeline, status, err);
     }
@@ -309,7 +312,7 @@ static void pipeline_on_extended(void *context, enum status status, int64_t safe
         pipeline_enter(pipeline, PIPELINE_COMMITTING);
         return;
     }
-    fail_batch_as(pipeline, status, "before the commit", err);
+    pipeline_fail_batch_as(pipeline, status, "before the commit", err);
 }
 
 void pipeline_enter_extending(struct product_pipeline *pipeline) {
@@ -337,7 +340,7 @@ static void pipeline_use_commit(struct product_pipeline *pipeline) {
 /* A key of the batch was used before. Everything is decided anew, with the record of each key. */
 static void pipeline_redecide_with_records(struct product_pipeline *pipeline) {
     pipeline->must_look_up_keys = true;
-    forget_product(pipeline);
+    pipeline_forget_product(pipeline);
     pipeline_enter(pipeline, PIPELINE_DECIDING);
 }
 

@@ -18,7 +18,7 @@ enum {
 
 /* ---- IDLE, YIELDING ---- */
 
-static void notify_if_idle(struct product_pipeline *pipeline) {
+static void pipeline_notify_if_idle(struct product_pipeline *pipeline) {
     if (product_pipeline_is_idle(pipeline)) {
         pipeline->shared->became_idle(pipeline->shared->context, pipeline);
     }
@@ -26,7 +26,7 @@ static void notify_if_idle(struct product_pipeline *pipeline) {
 
 void pipeline_enter_idle(struct product_pipeline *pipeline) {
     pipeline->has_correlation = false;
-    notify_if_idle(pipeline);
+    pipeline_notify_if_idle(pipeline);
 }
 
 /* A request waits, and the pipeline has no lease. */
@@ -37,7 +37,7 @@ void pipeline_leave_idle(struct product_pipeline *pipeline) {
                                  : PIPELINE_ACQUIRING);
 }
 
-static void continue_without_lease(struct product_pipeline *pipeline) {
+static void pipeline_continue_without_lease(struct product_pipeline *pipeline) {
     if (TAILQ_EMPTY(&pipeline->queue)) {
         pipeline_enter(pipeline, PIPELINE_IDLE);
     } else {
@@ -58,13 +58,13 @@ void pipeline_end_yielding(struct product_pipeline *pipeline) {
 
 /* ---- background operations: no state waits for them ---- */
 
-static void begin_background(struct product_pipeline *pipeline) {
+static void pipeline_begin_background(struct product_pipeline *pipeline) {
     pipeline->background_count++;
 }
 
-static void end_background(struct product_pipeline *pipeline) {
+static void pipeline_end_background(struct product_pipeline *pipeline) {
     pipeline->background_count--;
-    notify_if_idle(pipeline);
+    pipeline_notify_if_idle(pipeline);
 }
 
 /* ---- the expiry index, ahead of the commit ---- */
@@ -87,7 +87,7 @@ static void pipeline_on_indexed(void *context, enum status status, const struct 
     if (pipeline->state == PIPELINE_INDEXING) {
         pipeline_enter(pipeline, PIPELINE_EXTENDING);
     }
-    end_background(pipeline);
+    pipeline_end_background(pipeline);
 }
 
 /*
@@ -95,7 +95,7 @@ static void pipeline_on_indexed(void *context, enum status status, const struct 
  * saves the commit a round trip. Only the cached product says which row the index lacks, so without
  * one this does nothing.
  */
-static void index_ahead(struct product_pipeline *pipeline) {
+static void pipeline_index_ahead(struct product_pipeline *pipeline) {
     struct inventory_store *store = pipeline_store(pipeline);
     int64_t expires_ms = store->ops->now_ms(store) + pipeline->shared->reservation_lifetime_ms;
     const struct product_state *state = &pipeline->cache.state;
@@ -107,7 +107,7 @@ static void index_ahead(struct product_pipeline *pipeline) {
     }
     pipeline->is_indexing = true;
     pipeline->indexed_due_ms = 0;
-    begin_background(pipeline);
+    pipeline_begin_background(pipeline);
     store->ops->index_expiry(store, pipeline->product_id, expires_ms, &pipeline->indexed_due_ms,
                              pipeline_on_indexed, pipeline);
 }
@@ -115,8 +115,8 @@ static void index_ahead(struct product_pipeline *pipeline) {
 /* ---- ACQUIRING ---- */
 
 /* The container that is missing here is that of the leases: the stock is not lost. */
-static void fail_queue(struct product_pipeline *pipeline, enum status status,
-                       const struct error *err) {
+static void pipeline_fail_queue(struct product_pipeline *pipeline, enum status status,
+                                const struct error *err) {
     struct error failure = *err;
     if (status == STATUS_CONTAINER_NOT_FOUND) {
         log_event(LOG_ERROR, "The lease of product %s: %s", pipeline->product_id, err->message);
@@ -125,7 +125,7 @@ static void fail_queue(struct product_pipeline *pipeline, enum status status,
     pipeline_end_queue(pipeline, status, &failure);
 }
 
-static void begin_tenure(struct product_pipeline *pipeline, struct lease *lease) {
+static void pipeline_begin_tenure(struct product_pipeline *pipeline, struct lease *lease) {
     const struct correlation *before = correlation_use(pipeline_correlation(pipeline));
     log_event(LOG_INFORMATION, "✓ Acquired lease %s for product %s", lease_id(lease),
               pipeline->product_id);
@@ -142,15 +142,15 @@ static void pipeline_on_acquired(void *context, enum status status, struct lease
     struct product_pipeline *pipeline = context;
     pipeline_stop_timer(pipeline);
     if (status == STATUS_OK) {
-        begin_tenure(pipeline, lease);
+        pipeline_begin_tenure(pipeline, lease);
         return;
     }
     if (status == STATUS_LEASE_CONFLICT) {
         pipeline_end_overdue(pipeline);
     } else {
-        fail_queue(pipeline, status, err);
+        pipeline_fail_queue(pipeline, status, err);
     }
-    continue_without_lease(pipeline);
+    pipeline_continue_without_lease(pipeline);
 }
 
 /*
@@ -171,7 +171,7 @@ void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
                                     .wait_until_ms = wait_until_ms,
                                     .eager_from_ms = time_ms + TENURE_MS + YIELD_MS,
                                     .listener = lease_log_listener()};
-    index_ahead(pipeline);
+    pipeline_index_ahead(pipeline);
     pipeline->acquire_until_ms = wait_until_ms;
     lease_acquire_start(&pipeline->acquire, pipeline->shared->leases, &request,
                         pipeline_on_acquired, pipeline);
@@ -182,14 +182,14 @@ void pipeline_enter_acquiring(struct product_pipeline *pipeline) {
 /* After a failure the next announcement comes soon enough. */
 static void pipeline_on_announced(void *context, enum status status, const struct error *err) {
     (void)status, (void)err;
-    end_background(context);
+    pipeline_end_background(context);
 }
 
 /* Tells a holder in another handler that this one waits, so that it yields. */
 void pipeline_announce_wait(struct product_pipeline *pipeline) {
     if (pipeline->acquire.conflict_count > 0) {
         struct inventory_store *store = pipeline_store(pipeline);
-        begin_background(pipeline);
+        pipeline_begin_background(pipeline);
         store->ops->announce_wait(store, pipeline->product_id, pipeline_on_announced, pipeline);
     }
     pipeline_set_timer(pipeline, pipeline_now_ms(pipeline) + ANNOUNCE_EVERY_MS);
@@ -223,14 +223,14 @@ static void pipeline_on_wait_read(void *context, enum status status, const struc
     if (status == STATUS_OK && age_ms < (int64_t)2 * ANNOUNCE_EVERY_MS) {
         lease_tenure_note_contention(&pipeline->tenure, pipeline_now_ms(pipeline));
     }
-    end_background(pipeline);
+    pipeline_end_background(pipeline);
 }
 
 /* A waiting handler finds our lease, but we do not notice it. Only its announcement shows it. */
 void pipeline_check_contention(struct product_pipeline *pipeline) {
     if (lease_tenure_should_check(&pipeline->tenure, pipeline_now_ms(pipeline))) {
         struct inventory_store *store = pipeline_store(pipeline);
-        begin_background(pipeline);
+        pipeline_begin_background(pipeline);
         store->ops->read_wait(store, pipeline->product_id, &pipeline->announced_ms,
                               pipeline_on_wait_read, pipeline);
     }
@@ -238,7 +238,7 @@ void pipeline_check_contention(struct product_pipeline *pipeline) {
 
 void pipeline_continue_after_loss(struct product_pipeline *pipeline) {
     pipeline_release_lease(pipeline);
-    continue_without_lease(pipeline);
+    pipeline_continue_without_lease(pipeline);
 }
 
 void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
@@ -252,7 +252,7 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
     } else if (lease_tenure_should_yield(&pipeline->tenure, time_ms)) {
         pipeline_release_lease(pipeline);
         pipeline->yielded_until_ms = time_ms + YIELD_MS;
-        continue_without_lease(pipeline);
+        pipeline_continue_without_lease(pipeline);
     } else {
         pipeline_enter(pipeline, PIPELINE_COLLECTING);
     }
@@ -266,7 +266,7 @@ void pipeline_continue_after_batch(struct product_pipeline *pipeline) {
  * faster than that, it is a few rounds of the event loop.
  */
 
-static void wait_a_round(struct product_pipeline *pipeline) {
+static void pipeline_wait_a_round(struct product_pipeline *pipeline) {
     event_loop_post(pipeline->shared->platform->loop, &pipeline->round_task);
 }
 
@@ -276,7 +276,7 @@ void pipeline_enter_collecting(struct product_pipeline *pipeline) {
     int64_t time_ms = pipeline_now_ms(pipeline);
     if (length_ms == 0) {
         pipeline->rounds_left = COLLECT_ROUNDS;
-        wait_a_round(pipeline);
+        pipeline_wait_a_round(pipeline);
         return;
     }
     pipeline->rounds_left = 0;
@@ -309,7 +309,7 @@ void pipeline_extend_window(struct product_pipeline *pipeline) {
     } else {
         pipeline_stop_timer(pipeline);
         pipeline->rounds_left = 1;
-        wait_a_round(pipeline);
+        pipeline_wait_a_round(pipeline);
     }
 }
 
@@ -317,7 +317,7 @@ void pipeline_on_round(void *context) {
     struct product_pipeline *pipeline = context;
     bool expects_callers = lease_tenure_expects_callers(&pipeline->tenure, pipeline->queue_length);
     if (--pipeline->rounds_left > 0 && expects_callers) {
-        wait_a_round(pipeline);
+        pipeline_wait_a_round(pipeline);
     } else {
         pipeline_end_window(pipeline);
     }

@@ -131,8 +131,8 @@ struct inventory_request *pipeline_take_first(struct product_pipeline *pipeline)
  * Answers requests that have left the queue. They are on a list of their own, because `served` may
  * submit further requests.
  */
-static void end_requests(struct inventory_requests *ended, enum status status,
-                         const struct error *err) {
+static void pipeline_end_requests(struct inventory_requests *ended, enum status status,
+                                  const struct error *err) {
     struct inventory_request *request;
     while ((request = TAILQ_FIRST(ended)) != NULL) {
         TAILQ_REMOVE(ended, request, link);
@@ -148,7 +148,7 @@ void pipeline_end_queue(struct product_pipeline *pipeline, enum status status,
     TAILQ_CONCAT(&ended, &pipeline->queue, link);
     pipeline->queue_length = 0;
     pipeline_set_deadline(pipeline);
-    end_requests(&ended, status, err);
+    pipeline_end_requests(&ended, status, err);
 }
 
 void pipeline_cancel_queue(struct product_pipeline *pipeline) {
@@ -207,7 +207,7 @@ void pipeline_end_overdue(struct product_pipeline *pipeline) {
         log_overdue(pipeline, first);
     }
     pipeline_set_deadline(pipeline);
-    end_requests(&ended, STATUS_LEASE_CONFLICT, &err);
+    pipeline_end_requests(&ended, STATUS_LEASE_CONFLICT, &err);
 }
 
 /*

@@ -157,7 +157,7 @@ struct product_pipeline {
     bool look_up_found_change;
     struct error look_up_failure;
 
-    /* ---- INDEXING: the row that index_ahead writes while the lease is acquired ---- */
+    /* ---- INDEXING: the row that pipeline_index_ahead writes while the lease is acquired ---- */
     bool is_indexing;
     int64_t indexed_due_ms; /* 0: no row was written */
 
