@@ -1,15 +1,18 @@
 /*
  * hot.c - a product on sale: many clients, one product, Azurite; and what Azurite itself could do.
  *
- *     hot [--strict] [--rounds N] [--seconds S] [--fair-seconds S] [--pairs N] [--clients N] [--rows N] [--control HANDLER]
+ *     hot [--strict] [--rounds N] [--seconds S] [--fair-seconds S] [--pairs N] [--clients N]
+ *     [--rows N] [--control HANDLER]
  *
- * Three questions, answered in one run against one Azurite in memory (LEASEHOLD_AZURITE names it; LEASEHOLD_BIN and
- * LEASEHOLD_ROOT as for tests):
- *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full transactions back to back.
- *               Each round has a table and a product of its own, and is held against the bare rounds before and after it, so that
- *               neither Azurite's ageing nor a noisy neighbour favours one side. --control names a handler to be run with its
- *               batches off (tests/controls/batches-off.patch), in the same rounds.
- *   idle        one client with pauses: its reserve against a lease and a transaction sent by a bare client, in turns
+ * Three questions, answered in one run against one Azurite in memory (LEASEHOLD_AZURITE names it;
+ * LEASEHOLD_BIN and LEASEHOLD_ROOT as for tests):
+ *   throughput  clients on one handler, in rounds between rounds of a bare client that sends full
+ *               transactions back to back. Each round has a table and a product of its own, and is
+ *               held against the bare rounds before and after it, so that neither Azurite's ageing
+ *               nor a noisy neighbour favours one side. --control names a handler to be run with
+ *               its batches off (tests/controls/batches-off.patch), in the same rounds.
+ *   idle        one client with pauses: its reserve against a lease and a transaction sent by a
+ *               bare client, in turns
  *   fairness    the clients on three handlers
  * Prints a table and whether the aims were met; ends with 1 when one was not and --strict is given.
  */
@@ -108,7 +111,7 @@ static void start_handler(struct app *app, const char *table, const char *instan
 
 static void stop_handler(struct app *app) {
     ck_assert_int_eq(app_stop(app, SIGTERM), 0);
-    app_release(app);
+    app_cleanup(app);
 }
 
 /* A table of its own, with the product in it. */
@@ -182,7 +185,7 @@ static double run_handler_round(struct throughput *to) {
     load_add_commit_sizes(&result, LOAD_ALL_TARGETS, &to->commit_sizes);
     to->refusals += load_refusals(&result);
     add_cpu(to, handler_us, azurite_us, result.cpu_us, wall_us, count);
-    load_result_release(&result);
+    load_result_cleanup(&result);
     load_close(&load);
     stop_handler(&app);
     return per_second;
@@ -200,7 +203,7 @@ static double run_control_round(void) {
 
 static void measure_throughput(void) {
     (void)run_bare_round(); /* brings Azurite's code up to speed */
-    samples_release(&bare.per_second);
+    samples_cleanup(&bare.per_second);
     double before = run_bare_round();
     for (int i = 0; i < options.rounds; i++) {
         double on = run_handler_round(&batches_on);
@@ -248,7 +251,7 @@ static void reserve_idle(struct load *load) {
     load_run(load, 0, PATIENCE_MS, &result);
     ck_assert_int_eq(load_reservations(&result, LOAD_ALL_TARGETS), 1);
     load_add_latencies(&result, 0, &idle_ms);
-    load_result_release(&result);
+    load_result_cleanup(&result);
     poll(NULL, 0, THINK_MS);
 }
 
@@ -375,7 +378,7 @@ static double share(int target, int64_t *out_commits) {
     struct samples sizes = {0};
     load_add_commit_sizes(&fair, target, &sizes);
     *out_commits = (int64_t)sizes.count;
-    samples_release(&sizes);
+    samples_cleanup(&sizes);
     return (double)load_reservations(&fair, target) /
            (double)load_reservations(&fair, LOAD_ALL_TARGETS);
 }
@@ -401,7 +404,7 @@ static double print_fairness(void) {
     struct samples latencies = {0};
     load_add_latencies(&fair, 0, &latencies);
     printf("\n%-44s %s\n", "latency p50 / p99, ms", percentiles(&latencies, 50, 99, 0));
-    samples_release(&latencies);
+    samples_cleanup(&latencies);
     return least;
 }
 
@@ -449,7 +452,7 @@ START_TEST(the_aims_are_met) {
         measure_fairness();
     }
     storage_connection_close(&storage);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     report();
     fflush(stdout);
 }

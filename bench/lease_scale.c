@@ -3,9 +3,10 @@
  *
  *     lease_scale [--azurite] [--leases N] [--periods P] [--delay MS] [--stop MS]
  *
- * Against a store of its own that answers after 50 ms (--delay), or against an Azurite of its own, which LEASEHOLD_AZURITE
- * names. Leases last 15 s and are renewed after 10. --stop stops the process for so long in the middle, after which
- * everything that fell due meanwhile is due at once. Prints a table; ends with 1 and a line for each limit missed.
+ * Against a store of its own that answers after 50 ms (--delay), or against an Azurite of its own,
+ * which LEASEHOLD_AZURITE names. Leases last 15 s and are renewed after 10. --stop stops the
+ * process for so long in the middle, after which everything that fell due meanwhile is due at once.
+ * Prints a table; ends with 1 and a line for each limit missed.
  */
 #include <check.h>
 #include <getopt.h>
@@ -53,7 +54,7 @@ static void run_on_azurite(struct lease_load_figures *figures) {
     azurite_start(&azurite, AZURITE_IN_MEMORY);
     options.connection_string = azurite.connection_string;
     lease_load_run(&options, figures);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void run_on_slow_store(struct lease_load_figures *figures) {
@@ -62,7 +63,7 @@ static void run_on_slow_store(struct lease_load_figures *figures) {
     options.connection_string = store.connection_string;
     options.store = &store;
     lease_load_run(&options, figures);
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 /* A check of libcheck's, so that what goes wrong below it is told. */

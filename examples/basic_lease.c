@@ -3,7 +3,8 @@
  *
  *     basic_lease NAME SECONDS [CONNECTION_STRING]
  *
- * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is Azurite's.
+ * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is
+ * Azurite's.
  */
 #include <leasehold.h>
 #include <pthread.h>
@@ -14,7 +15,10 @@
 
 static sigset_t stop_signals;
 
-/* Signals are waited for on a thread of their own: there everything may be called, unlike in a signal handler. */
+/*
+ * Signals are waited for on a thread of their own: there everything may be called, unlike in a
+ * signal handler.
+ */
 static void *stop_on_signal(void *client) {
     int signal_number;
     sigwait(&stop_signals, &signal_number);

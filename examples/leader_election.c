@@ -1,10 +1,12 @@
 /*
- * leader_election.c - of all the processes that are started with one name, one leads: the one that has the lease. When it
- * ends it gives the lease up, and another leads at once; when it dies, another leads as soon as the lease has run out.
+ * leader_election.c - of all the processes that are started with one name, one leads: the one that
+ * has the lease. When it ends it gives the lease up, and another leads at once; when it dies,
+ * another leads as soon as the lease has run out.
  *
  *     leader_election NAME [CONNECTION_STRING]
  *
- * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is Azurite's.
+ * The connection string may also come in AZURE_STORAGE_CONNECTION_STRING; without either it is
+ * Azurite's.
  */
 #include <leasehold.h>
 #include <pthread.h>
@@ -16,7 +18,10 @@
 
 static sigset_t stop_signals;
 
-/* Signals are waited for on a thread of their own: there everything may be called, unlike in a signal handler. */
+/*
+ * Signals are waited for on a thread of their own: there everything may be called, unlike in a
+ * signal handler.
+ */
 static void *stop_on_signal(void *client) {
     int signal_number;
     sigwait(&stop_signals, &signal_number);

@@ -1,4 +1,7 @@
-/* Programs that are started without stdin, stdout and stderr: none of their connections takes the place of one. */
+/*
+ * Programs that are started without stdin, stdout and stderr: none of their connections takes the
+ * place of one.
+ */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <signal.h>
@@ -38,7 +41,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&program);
+    process_cleanup(&program);
     close(storage);
 }
 

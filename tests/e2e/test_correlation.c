@@ -29,9 +29,9 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    raw_response_release(&answer);
-    app_release(&app);
-    azurite_release(&azurite);
+    raw_response_cleanup(&answer);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 static int send_on_new(const char *request) {
@@ -85,7 +85,9 @@ START_TEST(every_line_of_a_request_names_it_and_its_trace) {
 }
 END_TEST
 
-/* Many requests of one batch: each has its own line, with the reservation that its caller was told. */
+/*
+ * Many requests of one batch: each has its own line, with the reservation that its caller was told.
+ */
 START_TEST(in_a_batch_each_request_has_its_own_line) {
     int fds[CALLERS];
     char request[512];

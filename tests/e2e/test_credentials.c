@@ -1,4 +1,7 @@
-/* Every way to sign in, through a host, with Azurite over https: the settings' ways, and Auto with each of them. */
+/*
+ * Every way to sign in, through a host, with Azurite over https: the settings' ways, and Auto with
+ * each of them.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,13 +24,13 @@ static void start_storage(void) {
 }
 
 static void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static void tear_down(void) {
-    app_release(&app);
-    login_release(&login);
+    app_cleanup(&app);
+    login_cleanup(&login);
 }
 
 static void prepare(int way, bool automatic) {
@@ -41,7 +44,10 @@ static void stop_app(void) {
     }
 }
 
-/* The server grants tokens to exact requests alone; what came besides was not meant to be granted one. */
+/*
+ * The server grants tokens to exact requests alone; what came besides was not meant to be granted
+ * one.
+ */
 static void assert_requests(enum identity_endpoint endpoint, size_t granted, size_t probes) {
     ck_assert_uint_eq(identity_server_count(login.server), granted + probes);
     for (size_t i = 0; i < granted + probes; i++) {

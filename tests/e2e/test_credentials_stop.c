@@ -1,4 +1,7 @@
-/* Stopping while a token is waited for, and an az that is a program of its own with troubles of its own. */
+/*
+ * Stopping while a token is waited for, and an az that is a program of its own with troubles of its
+ * own.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -55,7 +58,8 @@ START_TEST(a_stop_ends_an_az_that_hangs) {
     az_stub_hang(&login.az);
     start_handler();
     wait_for_az();
-    assert_stops_in_time(); /* that az and its children have gone as well, tools/run-tests.sh sees */
+    /* that az and its children have gone as well, tools/run-tests.sh sees */
+    assert_stops_in_time();
 }
 END_TEST
 
@@ -106,7 +110,7 @@ START_TEST(a_handler_that_cannot_start_ends_its_az) {
     if (file != NULL) {
         fclose(file);
     }
-    process_release(&rival);
+    process_cleanup(&rival);
     stop_handler();
 }
 END_TEST

@@ -111,8 +111,8 @@ static void judge_victim(struct victim *victim, const struct trouble *trouble) {
     assert_is_unavailable(&victim->reply, output);
     http_reply_cleanup(&victim->reply);
     free(output);
-    app_release(&victim->app);
-    login_release(&victim->login);
+    app_cleanup(&victim->app);
+    login_cleanup(&victim->login);
 }
 
 /* All at once, for each caller waits until the store gives up. */
@@ -204,7 +204,7 @@ START_TEST(imds_is_asked_again_as_it_wants_to_be) {
                       "%d: %lld ms", answers[i].status, (long long)waited_ms);
         ck_assert_int_eq(app_stop(&victim->app, SIGTERM), 0);
         http_reply_cleanup(&victim->reply);
-        app_release(&victim->app), login_release(&victim->login);
+        app_cleanup(&victim->app), login_cleanup(&victim->login);
     }
     free(victims);
 }

@@ -29,8 +29,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    app_release(&app);
-    azurite_release(&azurite);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 static void start(const char *setting) {
@@ -117,7 +117,7 @@ START_TEST(a_crowd_gets_an_answer_of_the_handler_s_each) {
     }
     ck_assert_int_gt(reserved, 0);
     ck_assert_int_le(reserved, STOCK);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST

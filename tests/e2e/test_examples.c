@@ -1,7 +1,9 @@
 /*
- * The programs in examples/, as a reader would run them, against real storage. They link nothing but libleasehold.a.
+ * The programs in examples/, as a reader would run them, against real storage. They link nothing
+ * but libleasehold.a.
  *
- * A leader's lease lasts 15 s and those who stand by ask once a second; see examples/leader_election.c.
+ * A leader's lease lasts 15 s and those who stand by ask once a second; see
+ * examples/leader_election.c.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -36,11 +38,11 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&program);
+    process_cleanup(&program);
     for (int i = 0; i < CANDIDATES; i++) {
-        process_release(&candidates[i]);
+        process_cleanup(&candidates[i]);
     }
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void start_example(struct process *process, const char *name, const char *argument,
@@ -198,7 +200,10 @@ static int64_t between_ms(int64_t from_ms, int64_t to_ms) {
     return (to_ms - from_ms + DAY_MS) % DAY_MS;
 }
 
-/* The former leader has said nothing that only a leader says at or after the time that the next began. */
+/*
+ * The former leader has said nothing that only a leader says at or after the time that the next
+ * began.
+ */
 static void assert_succession(const struct process *former, const struct process *next) {
     int64_t gap_ms = between_ms(last_line_ms(former), said_at_ms(next, "is leader"));
     ck_assert_msg(gap_ms < DAY_MS / 2, "two led at once, for %lld ms",

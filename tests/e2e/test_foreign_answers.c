@@ -1,8 +1,9 @@
 /*
- * test_foreign_answers.c - something on the way answers in storage's place, or storage's answers have a wrong Date: nothing of that
- * is believed, and nothing has to be restarted afterwards.
+ * test_foreign_answers.c - something on the way answers in storage's place, or storage's answers
+ * have a wrong Date: nothing of that is believed, and nothing has to be restarted afterwards.
  *
- * The holder's requests go through proxies. A proxy's status without an error code is what a gateway answers.
+ * The holder's requests go through proxies. A proxy's status without an error code is what a
+ * gateway answers.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -57,7 +58,10 @@ static size_t count_granted(const char *action, int status) {
     return granted;
 }
 
-/* A release that a gateway puts off for an hour would leave the product closed until its lease has run out. */
+/*
+ * A release that a gateway puts off for an hour would leave the product closed until its lease has
+ * run out.
+ */
 static void wait_until_no_lease_is_held(void) {
     int64_t deadline_ms = process_now_ms() + INSTANCE_PATIENCE_MS;
     while (count_granted("release", 200) < count_granted("acquire", 201)) {
@@ -136,7 +140,10 @@ START_TEST(a_gateway_that_answers_for_a_moment_costs_a_moment) {
 }
 END_TEST
 
-/* Storage has acted, and its answer is replaced on the way: what has happened is found out, and happens once. */
+/*
+ * Storage has acted, and its answer is replaced on the way: what has happened is found out, and
+ * happens once.
+ */
 START_TEST(a_gateway_that_answers_in_place_of_storages_success_hides_nothing) {
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
         add_to_both(
@@ -175,8 +182,9 @@ static const int days[] = {2, -2};
 enum { POSITIONS = 10 };
 
 /*
- * Five units are reserved, two of them were given back by a release that is on record for a day. Then one answer after the other
- * has a wrong Date, of the job's, of a reading's and of a reservation's own.
+ * Five units are reserved, two of them were given back by a release that is on record for a day.
+ * Then one answer after the other has a wrong Date, of the job's, of a reading's and of a
+ * reservation's own.
  */
 START_TEST(one_wrong_date_deletes_nothing_and_expires_nothing) {
     struct http_reply reserved = post(RESERVE_PATH, UNITS(5), 200), first, again;

@@ -32,9 +32,9 @@ static void stop_all(void) {
                     process_output_from(&apps[i].process, 0));
         }
         ck_assert_int_eq(exit_code, 0);
-        app_release(&apps[i]);
+        app_cleanup(&apps[i]);
     }
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static struct http_reply post(int shape, const char *path, const char *body) {
@@ -297,7 +297,7 @@ static void assert_refused_with(int shape, const char *headers, int status, cons
     ck_assert_msg(response.status == status &&
                       strncmp(response.body, expected, strlen(expected)) == 0,
                   "%s: %d %s", headers, response.status, response.body);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 
 START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
@@ -306,7 +306,8 @@ START_TEST(a_header_that_may_be_sent_once_is_refused_when_it_is_sent_twice) {
         const char *code;
         int status;
         bool
-            is_hidden; /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
+            /* when it forwards, the host drops Content-Encoding, and refuses two types itself */
+            is_hidden;
     } rows[] = {
         {"Content-Type: application/json\r\nIdempotency-Key: k1\r\nIdempotency-Key: k2\r\n",
          "InvalidIdempotencyKey", 400, false},
@@ -340,7 +341,10 @@ START_TEST(a_body_with_a_byte_order_mark_and_names_of_the_dotnet_sample_is_taken
 }
 END_TEST
 
-/* A host that puts the body into JSON has made valid UTF-8 of it before we see it; the other shapes pass it on. */
+/*
+ * A host that puts the body into JSON has made valid UTF-8 of it before we see it; the other shapes
+ * pass it on.
+ */
 START_TEST(invalid_utf8_is_refused_where_the_host_passes_it_on) {
     struct http_reply reply = post(_i, RESERVE, "{\"quantity\":1,\"customerId\":\"\xff\xfe\"}");
     assert_error(&reply, 400, "InvalidJson");

@@ -1,4 +1,7 @@
-/* How the handler ends under a host: it stays without a lease until the host has gone, and its last words are heard. */
+/*
+ * How the handler ends under a host: it stays without a lease until the host has gone, and its last
+ * words are heard.
+ */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +42,8 @@ static const char *const under_a_host[] = {"FUNCTIONS_HTTPWORKER_PORT=7071", NUL
 static const char *const in_memory[] = {"Inventory:Store=Memory", NULL};
 
 static void release(void) {
-    app_release(&app);
-    azurite_release(&azurite);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 static void wait_for_log(const char *text) {
@@ -96,7 +99,7 @@ START_TEST(under_a_host_it_stays_without_a_lease_and_refuses_until_told_again) {
     struct raw_response answer = {0};
     raw_http_read(held, &answer, false);
     ck_assert_int_eq(answer.status, 503);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     close(held);
     for (int i = 0; i < 3; i++) {
         assert_answers_stopping();
@@ -181,7 +184,7 @@ START_TEST(a_port_in_use_is_told_before_the_end_too) {
     process_start(&second, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
     ck_assert_int_eq(process_wait(&second, LOG_TIMEOUT_MS), 1);
     ck_assert_int_ge(process_now_ms() - start_ms, LAST_LINE_MS);
-    process_release(&second);
+    process_cleanup(&second);
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
 }
 END_TEST

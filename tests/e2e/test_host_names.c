@@ -38,9 +38,9 @@ static void start_all(void) {
 
 static void stop_all(void) {
     ck_assert_msg(app_stop(&app, SIGTERM) == 0, "%s", process_output_from(&app.process, 0));
-    app_release(&app);
+    app_cleanup(&app);
     azurite_stop(&azurite);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 

@@ -1,4 +1,7 @@
-/* The handler among strangers: malformed requests, crowds that say nothing, more requests than it serves, and what it will not hear. */
+/*
+ * The handler among strangers: malformed requests, crowds that say nothing, more requests than it
+ * serves, and what it will not hear.
+ */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <ifaddrs.h>
@@ -41,7 +44,10 @@ enum {
 static struct app app;
 static struct raw_response answer;
 
-/* Nobody listens where storage would be: a reserve waits there for AcquireTimeout; all else needs none. */
+/*
+ * Nobody listens where storage would be: a reserve waits there for AcquireTimeout; all else needs
+ * none.
+ */
 static void set_up(void) {
     static const char *const settings[] = {"Inventory:Store=Memory",
                                            "DistributedLeasing:AcquireTimeout=00:00:05", NULL};
@@ -57,11 +63,11 @@ static void set_up(void) {
 
 static void tear_down(void) {
     int exit_code = app_stop(&app, SIGTERM);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     if (exit_code != 0) {
         ck_abort_msg("it ended with %d:\n%s", exit_code, process_output_from(&app.process, 0));
     }
-    app_release(&app);
+    app_cleanup(&app);
 }
 
 static int send_request(const char *text) {
@@ -136,7 +142,10 @@ static void assert_back_to(struct footprint before) {
 
 /* Malformed requests */
 
-/* What is answered until the server ends the connection, NUL-terminated; what does not fit is left out. */
+/*
+ * What is answered until the server ends the connection, NUL-terminated; what does not fit is left
+ * out.
+ */
 static const char *read_all(int fd) {
     static char answers[ANSWER_BYTES];
     int64_t until_ms = process_now_ms() + CALM_TIMEOUT_MS;
@@ -250,7 +259,10 @@ START_TEST(two_thousand_silent_connections_keep_nobody_waiting) {
 }
 END_TEST
 
-/* Half of the files that it may open are lost to silence. The silent must make room, and are told why. */
+/*
+ * Half of the files that it may open are lost to silence. The silent must make room, and are told
+ * why.
+ */
 START_TEST(where_descriptors_run_short_all_who_ask_are_answered) {
     struct rlimit few = {.rlim_cur = (rlim_t)take_footprint().files + FEW_FILES};
     few.rlim_max = few.rlim_cur;
@@ -274,7 +286,10 @@ START_TEST(where_descriptors_run_short_all_who_ask_are_answered) {
 }
 END_TEST
 
-/* As the host does: a connection for each request under way, its head in one write and its body in another. */
+/*
+ * As the host does: a connection for each request under way, its head in one write and its body in
+ * another.
+ */
 static const int crowds[] = {257, 300, 600, 1000};
 
 START_TEST(of_a_crowd_of_callers_everybody_gets_an_answer) {

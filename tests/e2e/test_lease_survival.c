@@ -1,4 +1,7 @@
-/* What becomes of a lease when its holder is killed or stopped, when it is broken, and when its container goes away. */
+/*
+ * What becomes of a lease when its holder is killed or stopped, when it is broken, and when its
+ * container goes away.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -126,7 +129,10 @@ static void wait_for_log_lines(const char *text, int count) {
     }
 }
 
-/* Who works under a lease notices at the same moment as the thread that tells of it: either may be first. */
+/*
+ * Who works under a lease notices at the same moment as the thread that tells of it: either may be
+ * first.
+ */
 START_TEST(every_lease_that_cannot_be_renewed_is_told_lost) {
     instance_start(
         holder, (const char *const[]){SHORT_LEASE, EAGER_RENEWAL, WORK("00:00:15"), MANY_PRODUCTS,

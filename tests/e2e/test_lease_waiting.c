@@ -1,4 +1,7 @@
-/* Many leases given back at a stop, an idle app that asks nothing, and waiting for a lease without noise. */
+/*
+ * Many leases given back at a stop, an idle app that asks nothing, and waiting for a lease without
+ * noise.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,7 +135,7 @@ START_TEST(without_patience_a_held_lease_is_asked_for_once) {
     char retry_after[8];
     ck_assert_str_eq(raw_response_header(&response, "Retry-After", retry_after, sizeof retry_after),
                      "1");
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     ck_assert_int_eq(instance_count_requests(mark, LEASE_CONFLICT), 1);
     /* The other request reads what is available. */
     ck_assert_msg(azurite_request_count(&instance_pair.azurite, mark) == 2, "%s",
@@ -142,7 +145,10 @@ START_TEST(without_patience_a_held_lease_is_asked_for_once) {
 }
 END_TEST
 
-/* Reads the answers of `calls`; how many were reservations? The rest must have been sent away, politely. */
+/*
+ * Reads the answers of `calls`; how many were reservations? The rest must have been sent away,
+ * politely.
+ */
 static int count_reserved(const int *calls) {
     int reserved = 0;
     for (int i = 0; i < CONTENDERS; i++) {
@@ -150,7 +156,7 @@ static int count_reserved(const int *calls) {
         bool sent_away = response.status == 409 && strstr(response.body, BUSY) != NULL;
         ck_assert_msg(response.status == 200 || sent_away, "%d %s", response.status, response.body);
         reserved += response.status == 200;
-        raw_response_release(&response);
+        raw_response_cleanup(&response);
     }
     return reserved;
 }

@@ -54,10 +54,10 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&tool);
+    process_cleanup(&tool);
     free(printed);
     printed = NULL;
-    app_release(&third);
+    app_cleanup(&third);
     fault_proxy_free(blob_proxy);
     fault_proxy_free(table_proxy);
     instance_tear_down();
@@ -90,11 +90,14 @@ static void start_with(struct process *process, const char *setting, const char 
 }
 
 static void start(const char *const *words) {
-    process_release(&tool);
+    process_cleanup(&tool);
     start_with(&tool, NULL, words);
 }
 
-/* Waits for its end, checks the exit code, and answers what it has printed: good until the next one ends. */
+/*
+ * Waits for its end, checks the exit code, and answers what it has printed: good until the next one
+ * ends.
+ */
 static const char *finish(int exit_code) {
     int ended = process_wait(&tool, TIMEOUT_MS);
     free(printed);
@@ -186,7 +189,10 @@ START_TEST(a_product_is_shown_as_GetInventory_shows_it) {
 }
 END_TEST
 
-/* Storage tells its time in whole seconds, so that a program that has just begun may be a second behind. */
+/*
+ * Storage tells its time in whole seconds, so that a program that has just begun may be a second
+ * behind.
+ */
 static void expect_soon(const char *const *words, const char *text) {
     int64_t deadline_ms = process_now_ms() + TIMEOUT_MS;
     for (;;) {
@@ -283,7 +289,7 @@ START_TEST(a_product_that_many_add_at_once_is_there_once) {
         ck_assert_msg(exit_code == 0 || exit_code == EXIT_REFUSED, "%d: %s", exit_code,
                       process_output_from(&adders[i], 0));
         added += exit_code == 0;
-        process_release(&adders[i]);
+        process_cleanup(&adders[i]);
     }
     ck_assert_int_eq(added, 1);
     expect_product("SAME", 10, 10, 1);
@@ -323,7 +329,7 @@ START_TEST(nothing_is_lost_while_three_handlers_reserve) {
     struct load_result result;
     load_open(&load, ports, HANDLERS, CLIENTS, "/api/inventory/PROD-003/reserve",
               "{\"quantity\":1,\"customerId\":\"CUST-123\"}");
-    process_release(&tool);
+    process_cleanup(&tool);
     start_sets("PROD-003");
     load_run(&load, LOAD_MS, TIMEOUT_MS, &result);
     finish(0);
@@ -333,7 +339,7 @@ START_TEST(nothing_is_lost_while_three_handlers_reserve) {
     ck_assert_int_eq(instance_available(holder, "PROD-003"), LAST_TOTAL - reserved);
     ck_assert_int_eq(shown("PROD-003", "totalQuantity"), LAST_TOTAL);
     ck_assert_int_eq(shown("PROD-003", "reservedQuantity"), reserved);
-    load_result_release(&result);
+    load_result_cleanup(&result);
     load_close(&load);
     for (int i = 0; i < HANDLERS; i++) {
         instance_assert_calm(handlers[i]);
@@ -642,7 +648,7 @@ START_TEST(a_result_without_a_place_to_go_is_a_failure) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         const char *const argv[] = {"/bin/sh", "-c", commands[i], program(), NULL};
         const char *const env[] = {connection_setting(), NULL};
-        process_release(&tool);
+        process_cleanup(&tool);
         process_start(&tool, &(struct process_options){.argv = argv, .env = env, .cwd = "/"});
         ck_assert_ptr_nonnull(strstr(finish(1), "leasectl: writing the result: "));
     }
@@ -652,10 +658,10 @@ END_TEST
 START_TEST(a_bad_command_line_or_setting_ends_it_with_64) {
     expect(WORDS("products", "set", "PROD-001", "many"), 64, "TOTAL is a whole number");
     expect(WORDS("frob"), 64, "no such command");
-    process_release(&tool);
+    process_cleanup(&tool);
     start_with(&tool, "DistributedLeasing__AcquireTimeout=soon", WORDS("products", "list"));
     ck_assert_ptr_nonnull(strstr(finish(64), "AcquireTimeout"));
-    process_release(&tool);
+    process_cleanup(&tool);
     start_with(&tool, "Inventory__Store=Memory", WORDS("products", "list"));
     ck_assert_ptr_nonnull(strstr(finish(64), "Inventory:Store is Memory"));
     expect(WORDS("--help"), 0, "Usage: leasectl");

@@ -1,4 +1,7 @@
-/* Starting, stopping, storage that comes and goes, long work under short leases, and what an operation costs. */
+/*
+ * Starting, stopping, storage that comes and goes, long work under short leases, and what an
+ * operation costs.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,8 +29,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    app_release(&app);
-    azurite_release(&azurite);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 /* A request on a thread of its own. */
@@ -106,7 +109,7 @@ START_TEST(a_stop_in_mid_operation_leaves_no_lease_held) {
     assert_lease_is_free("lease-inventory-PROD-001");
     assert_lease_is_free("lease-inventory-PROD-002");
 
-    app_release(&app);
+    app_cleanup(&app);
     start_handler(NULL);
     struct http_reply reply =
         http_ask((struct http_ask){.port = app.port, .path = "/api/inventory/PROD-001"});
@@ -237,7 +240,7 @@ START_TEST(an_undisturbed_reserve_costs_four_requests_and_a_get_one) {
     struct http_ask reserve = {.port = app.port, .path = RESERVE, .body = FIVE_UNITS};
     ck_assert_int_eq(http_ask_status(reserve), 200); /* makes container, blob, table and product */
     ck_assert_int_eq(app_stop(&app, SIGTERM), 0);
-    app_release(&app);
+    app_cleanup(&app);
 
     start_handler(NULL);
     struct http_ask get = {.port = app.port, .path = "/api/inventory/PROD-001"};
@@ -377,7 +380,7 @@ START_TEST(without_threads_it_says_how_many_it_needs) {
 END_TEST
 
 static void release_app(void) {
-    app_release(&app);
+    app_cleanup(&app);
 }
 
 int main(void) {

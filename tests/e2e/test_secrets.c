@@ -1,4 +1,7 @@
-/* A whole run at Trace over every way to sign in, with errors of every kind: no secret is in what the programs say or show. */
+/*
+ * A whole run at Trace over every way to sign in, with errors of every kind: no secret is in what
+ * the programs say or show.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -34,14 +37,14 @@ static void start_storage(void) {
 }
 
 static void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static void tear_down(void) {
     for (int way = 0; way < LOGIN_NONE; way++) {
-        app_release(&witnesses[way].app);
-        login_release(&witnesses[way].login);
+        app_cleanup(&witnesses[way].app);
+        login_cleanup(&witnesses[way].login);
         strbuf_cleanup(&witnesses[way].seen);
     }
 }
@@ -105,7 +108,10 @@ static bool descends_from(pid_t pid, pid_t ancestor) {
     return pid == ancestor;
 }
 
-/* The command lines of the handler and of all that it has started, as ps shows them; answers how many there are. */
+/*
+ * The command lines of the handler and of all that it has started, as ps shows them; answers how
+ * many there are.
+ */
 static int look_at_command_lines(struct witness *witness) {
     int count = 0;
     DIR *processes = opendir("/proc");
@@ -142,7 +148,7 @@ static void assert_no_secret(const struct witness *witness) {
     const char *found = secret_search_find(&secrets, seen->data, seen->length);
     ck_assert_msg(found == NULL, "%s is to be seen, signed in with %s:\n%s", found,
                   login_name(witness->login.way), seen->data);
-    secret_search_release(&secrets);
+    secret_search_cleanup(&secrets);
 }
 
 /* That nothing was found is worth something only if it would have been. */
@@ -150,7 +156,7 @@ static void assert_found(const struct witness *witness, const char *text) {
     struct secret_search search = {.count = 0};
     secret_search_add(&search, "no secret", text);
     ck_assert_ptr_nonnull(secret_search_find(&search, witness->seen.data, witness->seen.length));
-    secret_search_release(&search);
+    secret_search_cleanup(&search);
 }
 
 /* --- what is done --- */
@@ -161,7 +167,10 @@ static bool asks_server(const struct witness *witness) {
     return witness->login.way >= LOGIN_APP_SERVICE && witness->login.way != LOGIN_CLI;
 }
 
-/* The first answer repeats the whole request in its error; tokens follow, each to be renewed after a second. */
+/*
+ * The first answer repeats the whole request in its error; tokens follow, each to be renewed after
+ * a second.
+ */
 static void start_handler(struct witness *witness, int way) {
     prepare(witness, way);
     identity_server_answer_next(witness->login.server, 1,
@@ -188,7 +197,10 @@ static void use_functions(struct witness *witness) {
     ck_assert_int_eq(call(witness, "POST", "/ReconcileInventory", TIMER), 200);
 }
 
-/* From the next renewal on tokens are refused by storage, and then no more are to be had, with the request repeated again. */
+/*
+ * From the next renewal on tokens are refused by storage, and then no more are to be had, with the
+ * request repeated again.
+ */
 static void have_tokens_refused(struct witness *witness) {
     if (!asks_server(witness)) {
         return;
@@ -225,7 +237,10 @@ static void end(struct witness *witness) {
     ck_assert_msg(exit_code == 0, "%s", witness->seen.data);
 }
 
-/* Each way goes through: an endpoint's error, work, refused tokens, storage that is gone, an end. Together, since there is much to wait for. */
+/*
+ * Each way goes through: an endpoint's error, work, refused tokens, storage that is gone, an end.
+ * Together, since there is much to wait for.
+ */
 START_TEST(a_run_at_trace_shows_no_secret) {
     for (int way = 0; way < LOGIN_NONE; way++) {
         start_handler(&witnesses[way], way);
@@ -270,7 +285,10 @@ END_TEST
 
 /* --- a storage that repeats what it was sent --- */
 
-/* As an error of the Blob service's and of the Table service's, and as something on the way answers. */
+/*
+ * As an error of the Blob service's and of the Table service's, and as something on the way
+ * answers.
+ */
 static const struct http_fake_answer mirrors[] = {
     {.status = 403,
      .code = "AuthorizationFailure",
@@ -337,7 +355,10 @@ END_TEST
 
 /* --- memory --- */
 
-/* Searches the mapping from `start` to `end`, by pieces that overlap so that no secret lies between two. */
+/*
+ * Searches the mapping from `start` to `end`, by pieces that overlap so that no secret lies between
+ * two.
+ */
 static bool mapping_holds(int memory, uintptr_t start, uintptr_t end,
                           const struct secret_search *search) {
     enum { PIECE_BYTES = 1024 * 1024, OVERLAP_BYTES = 1024 };
@@ -353,7 +374,10 @@ static bool mapping_holds(int memory, uintptr_t start, uintptr_t end,
     return false;
 }
 
-/* Is one of the secrets in the memory that the process may write to? The sanitizers' own is too large to hold any. */
+/*
+ * Is one of the secrets in the memory that the process may write to? The sanitizers' own is too
+ * large to hold any.
+ */
 static bool memory_holds(pid_t pid, const struct secret_search *search) {
     const uintptr_t largest_bytes = (uintptr_t)256 * 1024 * 1024;
     char path[64];
@@ -381,7 +405,10 @@ static const char *signature_of(struct witness *witness, size_t index) {
     return strrchr(identity_server_request(witness->login.server, index)->token, '.') + 1;
 }
 
-/* What a core dump would show: the token of now, and maybe its predecessor in a buffer that is in use. */
+/*
+ * What a core dump would show: the token of now, and maybe its predecessor in a buffer that is in
+ * use.
+ */
 START_TEST(tokens_that_have_been_replaced_are_nowhere_in_memory) {
     enum { TOKENS = 5 };
     struct witness *witness = &witnesses[LOGIN_APP_SERVICE];
@@ -403,7 +430,7 @@ START_TEST(tokens_that_have_been_replaced_are_nowhere_in_memory) {
     secret_search_add(&present, "the present token", signature_of(witness, TOKENS - 1));
     ck_assert(memory_holds(witness->app.process.pid, &present));
     ck_assert(!memory_holds(witness->app.process.pid, &past));
-    secret_search_release(&past), secret_search_release(&present);
+    secret_search_cleanup(&past), secret_search_cleanup(&present);
     ck_assert_int_eq(app_stop(&witness->app, SIGTERM), 0);
 }
 END_TEST
@@ -438,9 +465,9 @@ START_TEST(a_wrong_setting_is_told_without_its_secret) {
     secret_search_add(&secrets, "the setting's secret", wrong_settings[_i].secret);
     ck_assert_ptr_nonnull(strstr(output, "DistributedLeasing:"));
     ck_assert_msg(secret_search_find(&secrets, output, strlen(output)) == NULL, "%s", output);
-    secret_search_release(&secrets);
+    secret_search_cleanup(&secrets);
     free(output);
-    app_release(&app);
+    app_cleanup(&app);
 }
 END_TEST
 

@@ -1,9 +1,10 @@
 /*
- * test_stale_commit.c - the worst moment to be stopped: behind the commit gate, with the transaction on its way; and answers to a
- * transaction that are not its own.
+ * test_stale_commit.c - the worst moment to be stopped: behind the commit gate, with the
+ * transaction on its way; and answers to a transaction that are not its own.
  *
- * The holder's requests to the Table service go through a proxy that keeps its transaction back until the lease has run out and
- * another instance has sold from the same stock. Then it arrives. The lease cannot help any more; the ETag must.
+ * The holder's requests to the Table service go through a proxy that keeps its transaction back
+ * until the lease has run out and another instance has sold from the same stock. Then it arrives.
+ * The lease cannot help any more; the ETag must.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -81,7 +82,10 @@ START_TEST(a_transaction_that_arrives_when_nobody_else_has_committed_counts_once
 }
 END_TEST
 
-/* What is told of a transaction that was carried out: the second of two deliveries' answer, or a gateway's page in its place. */
+/*
+ * What is told of a transaction that was carried out: the second of two deliveries' answer, or a
+ * gateway's page in its place.
+ */
 static const struct fault_rule lies[] = {
     {.kind = FAULT_TWICE},
     {.kind = FAULT_STATUS_AFTER, .status = 404, .body = "<html>no</html>"},

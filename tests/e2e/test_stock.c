@@ -26,7 +26,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&tool);
+    process_cleanup(&tool);
     instance_tear_down();
 }
 
@@ -73,7 +73,7 @@ static void expect_tool(const char *const *words, int exit_code, const char *tex
     for (int i = 0; i < MAX_WORDS && words[i] != NULL; i++) {
         argv[i + 1] = words[i];
     }
-    process_release(&tool);
+    process_cleanup(&tool);
     process_start(&tool,
                   &(struct process_options){.argv = argv, .env = WORDS(setting), .cwd = "/"});
     int ended = process_wait(&tool, TOOL_TIMEOUT_MS);

@@ -27,8 +27,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    app_release(&app);
-    azurite_release(&azurite);
+    app_cleanup(&app);
+    azurite_cleanup(&azurite);
 }
 
 static void wait_for_log(size_t from, const char *text) {

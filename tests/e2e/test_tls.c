@@ -1,4 +1,7 @@
-/* Whom the handler trusts with a token, a key or a secret: nobody whose certificate or address is not in order. */
+/*
+ * Whom the handler trusts with a token, a key or a secret: nobody whose certificate or address is
+ * not in order.
+ */
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +36,7 @@ static void remove_certificates(void) {
 }
 
 static void tear_down(void) {
-    app_release(&app);
+    app_cleanup(&app);
     if (server != NULL) {
         tls_server_stop(server);
     }
@@ -108,7 +111,9 @@ static const struct {
     {offsetof(struct certificates, server), true, "protocol version"},
 };
 
-/* OpenSSL itself is told to speak any version, so that it is the handler that refuses an old one. */
+/*
+ * OpenSSL itself is told to speak any version, so that it is the handler that refuses an old one.
+ */
 static void write_openssl_conf(char out[CERTIFICATE_PATH_BYTES + 16]) {
     temp_folder_write(
         &certificates.folder, "openssl.cnf",
@@ -211,7 +216,10 @@ END_TEST
 #define TABLES "Inventory:TableServiceUri="
 #define MODE "DistributedLeasing:Authentication:Mode="
 
-/* What would send a key, a signature or a token in the clear, and the setting that the one line on stderr has to name. */
+/*
+ * What would send a key, a signature or a token in the clear, and the setting that the one line on
+ * stderr has to name.
+ */
 static const struct {
     const char *settings[6];
     const char *named;

@@ -71,11 +71,14 @@ static void assert_clock_is_wrong(const struct app *app, const struct wall_clock
     int64_t date_ms = 0;
     ck_assert(utc_parse_http(raw_response_header(&response, "Date", date, sizeof date), &date_ms));
     assert_about(date_ms, wall_clock_ms(clock), "the Date header");
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(call);
 }
 
-/* The next renewal comes an interval after `last_ms`, and says an expiry in the handler's own time. Answers when it came. */
+/*
+ * The next renewal comes an interval after `last_ms`, and says an expiry in the handler's own time.
+ * Answers when it came.
+ */
 static int64_t expect_renewal(size_t *log_end, int64_t last_ms) {
     static const char expiration[] = "renewed. New expiration: ";
     size_t from = *log_end;
@@ -158,7 +161,9 @@ START_TEST(a_lease_that_cannot_be_renewed_is_lost_on_time_whatever_the_wall_cloc
 }
 END_TEST
 
-/* Polls until the reservation has expired for one of the two, and then until it has for the other. */
+/*
+ * Polls until the reservation has expired for one of the two, and then until it has for the other.
+ */
 static void watch_expiry(int64_t reserved_ms) {
     int64_t first_ms = 0;
     for (int expired = 0; expired < 2; poll(NULL, 0, 20)) {
@@ -197,7 +202,9 @@ START_TEST(instance_twenty_minutes_apart_agree_on_what_has_expired) {
 }
 END_TEST
 
-/* Azurite does not look at a request's date; Azure refuses one that is off by more than 15 minutes. */
+/*
+ * Azurite does not look at a request's date; Azure refuses one that is off by more than 15 minutes.
+ */
 static void assert_dated(const struct http_fake_request *request, int64_t expected_ms) {
     const char *date = http_headers_get(&request->headers, "x-ms-date");
     int64_t date_ms = 0;

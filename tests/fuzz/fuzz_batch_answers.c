@@ -1,4 +1,7 @@
-/* Answers to entity group transactions: a multipart body, under a Content-Type that names its boundary. */
+/*
+ * Answers to entity group transactions: a multipart body, under a Content-Type that names its
+ * boundary.
+ */
 #include <string.h>
 
 #include "base/utf8.h"

@@ -1,4 +1,7 @@
-/* Connection strings: what is accepted, written out again, says the same; what is refused shows no secret. */
+/*
+ * Connection strings: what is accepted, written out again, says the same; what is refused shows no
+ * secret.
+ */
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +13,10 @@
 
 enum { SECRET_LEAST_LENGTH = 12 };
 
-/* Whether `value`, which stands at `at`, stands elsewhere in `text`, too: what a message shows may be that. */
+/*
+ * Whether `value`, which stands at `at`, stands elsewhere in `text`, too: what a message shows may
+ * be that.
+ */
 static bool stands_elsewhere(const char *text, const char *at, const char *value) {
     for (const char *found = text; (found = strstr(found, value)) != NULL; found++) {
         if (found != at) {
@@ -20,14 +26,17 @@ static bool stands_elsewhere(const char *text, const char *at, const char *value
     return false;
 }
 
-/* Whether what stands at `at` begins a part of the text, as a name does: what is inside a value is no name. */
+/*
+ * Whether what stands at `at` begins a part of the text, as a name does: what is inside a value is
+ * no name.
+ */
 static bool begins_part(const char *text, const char *at, const char *separators) {
     return at == text || strchr(separators, at[-1]) != NULL;
 }
 
 /*
- * What follows `name` behind one of `separators`, up to the next ';', is in no message, where it is long enough and no word that a
- * message might hold by chance.
+ * What follows `name` behind one of `separators`, up to the next ';', is in no message, where it is
+ * long enough and no word that a message might hold by chance.
  */
 static void check_not_shown(const char *text, const char *name, const char *separators,
                             const char *message) {

@@ -1,4 +1,7 @@
-/* Addresses of storage: what is accepted is https or this machine, stays as it is, and is read by others as it was here. */
+/*
+ * Addresses of storage: what is accepted is https or this machine, stays as it is, and is read by
+ * others as it was here.
+ */
 #include <string.h>
 #include <strings.h>
 
@@ -7,7 +10,10 @@
 #include "identity/storage_account.h"
 #include "settings/setting_rules.h"
 
-/* The address taken apart as RFC 3986 appendix B does it: up to the scheme, the authority, the path. */
+/*
+ * The address taken apart as RFC 3986 appendix B does it: up to the scheme, the authority, the
+ * path.
+ */
 static void check_parts(const char *endpoint) {
     const char *authority = strstr(endpoint, "://");
     REQUIRE(authority != NULL && strlen(endpoint) < STORAGE_ENDPOINT_BYTES);

@@ -35,7 +35,10 @@ static void check_parse(const char *payload, size_t length, bool expects_request
     invocation_cleanup(&invocation);
 }
 
-/* The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail: callers see it. */
+/*
+ * The answer that the host passes on: a status of its own, JSON, and nothing of a failure's detail:
+ * callers see it.
+ */
 static void check_wrapped(const cJSON *root) {
     const cJSON *res =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(root, "Outputs"), "res");

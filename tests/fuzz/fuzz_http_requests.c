@@ -1,6 +1,6 @@
 /*
- * The bytes of a connection to the server: heads and bodies read in pieces of one size say the same as in one piece, and what is read
- * keeps to what http_head.h and http_body.h promise.
+ * The bytes of a connection to the server: heads and bodies read in pieces of one size say the same
+ * as in one piece, and what is read keeps to what http_head.h and http_body.h promise.
  */
 #include <string.h>
 #include <strings.h>

@@ -1,4 +1,7 @@
-/* Timer schedules: what is accepted, written out as lists of ranges, is the same; the next time matches, and none before it does. */
+/*
+ * Timer schedules: what is accepted, written out as lists of ranges, is the same; the next time
+ * matches, and none before it does.
+ */
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>

@@ -1,4 +1,7 @@
-/* The body, Content-Type and Idempotency-Key of a request to reserve or release: what is let through, and how the rest is refused. */
+/*
+ * The body, Content-Type and Idempotency-Key of a request to reserve or release: what is let
+ * through, and how the rest is refused.
+ */
 #include <string.h>
 
 #include "base/json.h"

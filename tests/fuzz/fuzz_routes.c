@@ -1,6 +1,6 @@
 /*
- * A caller's request, proxied as it is and wrapped into an invocation's payload by the development host: in both shapes the same
- * answer, and both find the same route.
+ * A caller's request, proxied as it is and wrapped into an invocation's payload by the development
+ * host: in both shapes the same answer, and both find the same route.
  */
 #include <string.h>
 

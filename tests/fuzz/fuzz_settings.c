@@ -1,6 +1,7 @@
 /*
- * The app settings as they come: environment variables, local.settings.json, appsettings.json, host.json. What is accepted lies
- * within the specification's ranges; a refusal is one line without a secret.
+ * The app settings as they come: environment variables, local.settings.json, appsettings.json,
+ * host.json. What is accepted lies within the specification's ranges; a refusal is one line without
+ * a secret.
  */
 #include <ftw.h>
 #include <string.h>
@@ -95,7 +96,10 @@ static void write_file(const char *name, const char *text) {
     REQUIRE(fwrite(text, 1, strlen(text), file) == strlen(text) && fclose(file) == 0);
 }
 
-/* 16 digits that are not in the input, whose hash (FNV-1a) they are: no fuzzer puts them where they may be shown. */
+/*
+ * 16 digits that are not in the input, whose hash (FNV-1a) they are: no fuzzer puts them where they
+ * may be shown.
+ */
 static void make_secret(const uint8_t *data, size_t size, char out[SECRET_BYTES]) {
     uint64_t hash = UINT64_C(14695981039346656037);
     for (size_t i = 0; i < size; i++) {
@@ -111,8 +115,9 @@ static char *join(const char *left, const char *middle, const char *right) {
 }
 
 /*
- * The first line, unless it is empty, is a connection string, to which a key is added; if it is empty, a client secret signs in,
- * with a flaw for which it is refused. Lines up to an empty one are other variables.
+ * The first line, unless it is empty, is a connection string, to which a key is added; if it is
+ * empty, a client secret signs in, with a flaw for which it is refused. Lines up to an empty one
+ * are other variables.
  */
 static size_t take_environment(struct input *input, const char *secret,
                                char *environment[MOST_VARIABLES + 1]) {

@@ -1,4 +1,7 @@
-/* What storage answers beyond success: statuses, error codes, bodies in XML and JSON, Retry-After; and the dates in headers. */
+/*
+ * What storage answers beyond success: statuses, error codes, bodies in XML and JSON, Retry-After;
+ * and the dates in headers.
+ */
 #include <string.h>
 #include <strings.h>
 

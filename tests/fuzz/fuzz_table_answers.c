@@ -1,6 +1,7 @@
 /*
- * The table service's answers to queries and point reads, by way of the real store, client and requests: what is accepted can be
- * worked with and written back; what is refused leaves nothing behind.
+ * The table service's answers to queries and point reads, by way of the real store, client and
+ * requests: what is accepted can be worked with and written back; what is refused leaves nothing
+ * behind.
  */
 #include <stdlib.h>
 #include <string.h>

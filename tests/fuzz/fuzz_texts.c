@@ -1,4 +1,7 @@
-/* Text itself: UTF-8, texts of others made clean, JSON, JSON as configuration files have it, base64, percent-encoding. */
+/*
+ * Text itself: UTF-8, texts of others made clean, JSON, JSON as configuration files have it,
+ * base64, percent-encoding.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -47,7 +50,10 @@ static void check_line(char *text) {
     REQUIRE(!was_valid || utf8_is_valid(text, strlen(text)));
 }
 
-/* Wherever a signature stands in a text, and whatever stands around it, the cleaned text has none of it. */
+/*
+ * Wherever a signature stands in a text, and whatever stands around it, the cleaned text has none
+ * of it.
+ */
 static void check_clean(const char *bytes, size_t length, size_t at) {
     static const char signature[] = "5Fp3jxYd2+0sSgT3/X4Zb1cQnLq9v7wVxkRmUeHiA8o=",
                       part[] = "5Fp3jxYd2+0sSgT3";
@@ -66,7 +72,10 @@ static void check_clean(const char *bytes, size_t length, size_t at) {
     strbuf_cleanup(&text);
 }
 
-/* A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes null. */
+/*
+ * A number that no double holds (1e999) becomes infinity, for which JSON has no text: cJSON writes
+ * null.
+ */
 static bool has_infinity(const cJSON *value) {
     bool found = cJSON_IsNumber(value) && isinf(value->valuedouble);
     for (const cJSON *child = value->child; child != NULL && !found; child = child->next) {

@@ -1,6 +1,7 @@
 /*
- * What identity endpoints and az answer, read alone and by way of the real sources: a token that is accepted can stand in a header
- * and has times that can be, a refusal leaves the last token alone and repeats nothing but an error code.
+ * What identity endpoints and az answer, read alone and by way of the real sources: a token that is
+ * accepted can stand in a header and has times that can be, a refusal leaves the last token alone
+ * and repeats nothing but an error code.
  */
 #include <string.h>
 

@@ -1,11 +1,13 @@
 /*
- * input.h - what a fuzz target is handed, cut into the pieces that it needs, and how it says that a promise was broken.
+ * input.h - what a fuzz target is handed, cut into the pieces that it needs, and how it says that a
+ * promise was broken.
  *
- * A target is a file fuzz_NAME.c with LLVMFuzzerTestOneInput, its seeds are tests/data/fuzz/NAME/; tools/fuzz.sh runs them all.
+ * A target is a file fuzz_NAME.c with LLVMFuzzerTestOneInput, its seeds are tests/data/fuzz/NAME/;
+ * tools/fuzz.sh runs them all.
  *
- * Rules        A piece is memory of its own, of just its size, so that AddressSanitizer sees a byte read beyond it.
- *              A target leaves nothing behind: the same bytes do the same at any time. It needs no network, and no file but
- *              those that it makes.
+ * Rules        A piece is memory of its own, of just its size, so that AddressSanitizer sees a byte
+ *              read beyond it. A target leaves nothing behind: the same bytes do the same at any
+ *              time. It needs no network, and no file but those that it makes.
  * Threads: one.
  */
 #ifndef FUZZ_INPUT_H
@@ -38,10 +40,16 @@ struct input {
 
 struct input input_of(const uint8_t *data, size_t size);
 
-/* The next byte as one of 0 to `count` - 1, so that in a seed '0', '1', ... are those; 0 at the end. */
+/*
+ * The next byte as one of 0 to `count` - 1, so that in a seed '0', '1', ... are those; 0 at the
+ * end.
+ */
 unsigned input_take_choice(struct input *input, unsigned count);
 
-/* The next line, without its end, or all that is left: a string, cut at a NUL. The caller's to free. */
+/*
+ * The next line, without its end, or all that is left: a string, cut at a NUL. The caller's to
+ * free.
+ */
 char *input_take_line(struct input *input);
 char *input_take_text(struct input *input);
 

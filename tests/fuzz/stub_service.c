@@ -28,7 +28,10 @@ bool stub_service_is_product_id(const char *text) {
            text[strlen(text) - 1] != '.' && strcmp(text, "reconciliation-job") != 0;
 }
 
-/* 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that continue a character are not counted. */
+/*
+ * 1 to 128 characters, none of them a control: U+0000 to U+001F, U+007F to U+009F. Bytes that
+ * continue a character are not counted.
+ */
 static bool is_customer_id(const char *text) {
     int count = 0;
     for (const unsigned char *byte = (const unsigned char *)text; *byte != '\0'; byte++) {

@@ -26,7 +26,10 @@ void stub_transport_reply(int status, const struct http_headers *headers, const 
 /* Calls `run` as on the loop, and then whatever follows from it. event_loop_post does the same. */
 void stub_transport_run(void (*run)(void *context), void *context);
 
-/* The interface to no network: as the transport, but a call that finds no reply ends with STATUS_CANCELLED. */
+/*
+ * The interface to no network: as the transport, but a call that finds no reply ends with
+ * STATUS_CANCELLED.
+ */
 struct http_client *stub_transport_client(void);
 
 /* How many calls there have been. */

@@ -1,8 +1,9 @@
 /*
- * schedules - what devhost makes of schedules, for `make test-host` to compare with NCrontab's own library.
+ * schedules - what devhost makes of schedules, for `make test-host` to compare with NCrontab's own
+ * library.
  *
- * Reads lines "AFTER COUNT SCHEDULE" and answers each with one line: the first COUNT times after AFTER, or "invalid". Times are
- * milliseconds since 1970 UTC; "never" stands for none.
+ * Reads lines "AFTER COUNT SCHEDULE" and answers each with one line: the first COUNT times after
+ * AFTER, or "invalid". Times are milliseconds since 1970 UTC; "never" stands for none.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -22,7 +22,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static int64_t deadline(void) {
@@ -259,7 +259,7 @@ START_TEST(absent_storage_is_unavailable_and_its_leases_are_there_when_it_is_bac
         blob_lease_acquire(&client.client, "leases", "b", mine, 15, until, &sent_ms, &err),
         STATUS_OK);
     storage_connection_close(&client);
-    azurite_release(&other);
+    azurite_cleanup(&other);
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /*
- * test_double_delivery.c - every change that the table store asks for is delivered twice, and the second answer is all that comes.
+ * test_double_delivery.c - every change that the table store asks for is delivered twice, and the
+ * second answer is all that comes.
  *
  * What leases ask for is in test_lease_faults.c.
  */
@@ -32,7 +33,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 /* Reads are GETs. */

@@ -36,7 +36,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 /* ---- what the index costs ---- */
@@ -79,7 +79,10 @@ static void commit(void) {
                   "%s", err.message);
 }
 
-/* Makes reservations of one unit in one commit; the first expires at `expires_ms`, each later one a millisecond after. */
+/*
+ * Makes reservations of one unit in one commit; the first expires at `expires_ms`, each later one a
+ * millisecond after.
+ */
 static void reserve(int count, int64_t expires_ms) {
     for (int i = 0; i < count; i++) {
         bool reserved = false;

@@ -1,5 +1,6 @@
 /*
- * test_lease_deletions.c - somebody deletes what leases stand on: the holder is told, and whoever comes next puts it back.
+ * test_lease_deletions.c - somebody deletes what leases stand on: the holder is told, and whoever
+ * comes next puts it back.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void set_up(void) {
@@ -67,7 +68,9 @@ static void delete_container(void) {
 static void (*const deletions[])(void) = {delete_blob, delete_container};
 enum { DELETIONS = sizeof deletions / sizeof *deletions };
 
-/* The first handler holds the lease while what it stands on is deleted; it is told. To be released. */
+/*
+ * The first handler holds the lease while what it stands on is deleted; it is told. To be released.
+ */
 static struct lease *lose_to(void (*deletion)(void)) {
     struct lease_request request = lease_heard_request(NAME, &heard);
     struct lease *lease = lease_handler_acquire(&handlers[0], &request);

@@ -1,7 +1,9 @@
 /*
- * test_lease_faults.c - each lease operation with each fault of the network, against real storage behind a fault proxy.
+ * test_lease_faults.c - each lease operation with each fault of the network, against real storage
+ * behind a fault proxy.
  *
- * Each case does one thing to the first request of one kind, and asks storage itself, past the proxy, what came of it.
+ * Each case does one thing to the first request of one kind, and asks storage itself, past the
+ * proxy, what came of it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -63,7 +65,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void set_up(void) {

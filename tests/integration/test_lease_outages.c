@@ -1,5 +1,6 @@
 /*
- * test_lease_outages.c - leases in hand while storage is away for long or unwell for many, behind a fault proxy.
+ * test_lease_outages.c - leases in hand while storage is away for long or unwell for many, behind a
+ * fault proxy.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static void set_up(void) {

@@ -1,9 +1,11 @@
 /*
- * test_lease_scale.c - very many leases in one process, as bench/lease_scale measures them, in a size for every day.
+ * test_lease_scale.c - very many leases in one process, as bench/lease_scale measures them, in a
+ * size for every day.
  *
- * Leases last 15 s and are renewed every 3 s, so that three periods pass soon. Under a checking tool, where all is many
- * times slower, there are fewer, and what the allocator and the system say of memory means nothing: there the bound is
- * on the struct, and the release variant alone asserts what a lease takes in all.
+ * Leases last 15 s and are renewed every 3 s, so that three periods pass soon. Under a checking
+ * tool, where all is many times slower, there are fewer, and what the allocator and the system say
+ * of memory means nothing: there the bound is on the struct, and the release variant alone asserts
+ * what a lease takes in all.
  */
 #include "lease/lease_renewal.h"
 #include "support/load/lease_load.h"
@@ -21,7 +23,7 @@ static void start_store(void) {
 }
 
 static void release_store(void) {
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 START_TEST(thousands_of_leases_are_renewed_on_time_by_two_threads_in_little_memory) {

@@ -1,5 +1,6 @@
 /*
- * test_leases.c - handlers that share leases through real storage: each has its own connection, store and manager.
+ * test_leases.c - handlers that share leases through real storage: each has its own connection,
+ * store and manager.
  *
  * Leases last 15 s and are renewed every 750 ms, so that renewals come soon.
  */
@@ -39,7 +40,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static int64_t in_ms(int64_t ms) {

@@ -28,7 +28,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     wall_clock_close(&azurites_clock);
 }
 
@@ -306,7 +306,7 @@ static void check_side(enum fidelity_side side, const struct fidelity_request *r
                   "%s: %s answers %d %s, not %d %s (%s)\n%.1000s", what,
                   side == FIDELITY_AZURITE ? "Azurite" : "the simulation", status, came,
                   expected.http_status, expected.code, source, answer.head);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
 }
 
 START_TEST(the_simulation_follows_azure_where_azurite_does_not) {
@@ -316,7 +316,7 @@ START_TEST(the_simulation_follows_azure_where_azurite_does_not) {
                differences[_i].source);
     check_side(FIDELITY_AZURITE, &request, differences[_i].what, differences[_i].azurite,
                differences[_i].source);
-    fidelity_request_release(&request);
+    fidelity_request_cleanup(&request);
 }
 END_TEST
 
@@ -327,12 +327,12 @@ START_TEST(both_refuse_a_transaction_that_is_too_large) {
     transaction_of_101_rows(&request);
     check_side(FIDELITY_SIMULATED, &request, "101 operations", too_many, "at most 100 entities");
     check_side(FIDELITY_AZURITE, &request, "101 operations", too_many, "at most 100 entities");
-    fidelity_request_release(&request);
+    fidelity_request_cleanup(&request);
     storage_unique_name(run.name);
     transaction_over_4_mib(&request);
     check_side(FIDELITY_SIMULATED, &request, "over 4 MiB", too_long, "at most 4 MiB");
     check_side(FIDELITY_AZURITE, &request, "over 4 MiB", too_long, "at most 4 MiB");
-    fidelity_request_release(&request);
+    fidelity_request_cleanup(&request);
 }
 END_TEST
 

@@ -20,7 +20,7 @@ static void start_azurite(void) {
 }
 
 static void release_azurite(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
 static int64_t deadline(void) {
@@ -106,7 +106,10 @@ static enum status transact(const struct table_operation *operations, size_t cou
     return table_transaction(&storage.client, table, operations, count, deadline(), out_etag, &err);
 }
 
-/* Merges row "product" of partition "p" to `quantity` and inserts row `inserted`, in one transaction. */
+/*
+ * Merges row "product" of partition "p" to `quantity` and inserts row `inserted`, in one
+ * transaction.
+ */
 static enum status reserve(const char *if_match, int quantity, const char *inserted,
                            char *out_etag) {
     char change[64], *row = new_entity("p", inserted, 1, NULL);

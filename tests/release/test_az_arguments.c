@@ -1,6 +1,7 @@
 /*
- * Every az command that deploy/ runs, and every one that a document has its readers paste, before the parser of the real az:
- * Debian's azure-cli, which needs no network to judge arguments. az_newer.txt lists the options that it is too old for.
+ * Every az command that deploy/ runs, and every one that a document has its readers paste, before
+ * the parser of the real az: Debian's azure-cli, which needs no network to judge arguments.
+ * az_newer.txt lists the options that it is too old for.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ enum { FILES = sizeof files / sizeof files[0] };
 static struct process parser;
 
 static void tear_down(void) {
-    process_release(&parser);
+    process_cleanup(&parser);
 }
 
 START_TEST(az_takes_every_command) {

@@ -1,8 +1,9 @@
 /*
- * deploy/azure.sh and deploy/teardown.sh, against the az of tests/release/bin, which keeps a small Azure in a folder.
+ * deploy/azure.sh and deploy/teardown.sh, against the az of tests/release/bin, which keeps a small
+ * Azure in a folder.
  *
- * golden/ has every call of a first run, plan by plan, and of one that goes on after an interruption; test_az_arguments.c has
- * the real az judge them.
+ * golden/ has every call of a first run, plan by plan, and of one that goes on after an
+ * interruption; test_az_arguments.c has the real az judge them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +29,16 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&shell);
+    process_cleanup(&shell);
     free(output);
     output = NULL;
     temp_folder_remove(&folder);
 }
 
-/* What each bash program below can use: $W, a folder that has a package; $A, in it, the small Azure; $G, there, the app's group. */
+/*
+ * What each bash program below can use: $W, a folder that has a package; $A, in it, the small
+ * Azure; $G, there, the app's group.
+ */
 static const char prelude[] =
     "A=$AZ_WORLD W=${AZ_WORLD%/azure}; G=$A/shop-1\n"
     "again() { deploy/azure.sh --name shop-1 --package $W/leasehold.zip \"$@\"; }\n"
@@ -55,7 +59,7 @@ static int bash(const char *program) {
     snprintf(whole, sizeof whole, "%s%s", prelude, program);
     const char *const argv[] = {"bash", "-euo", "pipefail", "-c", whole, NULL};
     const char *const env[] = {path, world, NULL};
-    process_release(&shell);
+    process_cleanup(&shell);
     process_start(&shell, &(struct process_options){.argv = argv, .env = env, .cwd = root});
     int exit_code = process_wait(&shell, WAIT_MS);
     free(output);
@@ -120,7 +124,10 @@ START_TEST(a_dry_run_calls_nothing_and_its_commands_can_be_pasted) {
 }
 END_TEST
 
-/* Whatever call fails, before or after it has done its work: the next run brings Azure to where one good run does. */
+/*
+ * Whatever call fails, before or after it has done its work: the next run brings Azure to where one
+ * good run does.
+ */
 START_TEST(an_interrupted_run_is_completed_by_the_next) {
     static const char *const moments[] = {"break_before", "break_after"};
     char program[COMMAND_BYTES / 2];
@@ -320,7 +327,10 @@ START_TEST(without_unzip_the_package_goes_up_as_it_is) {
 }
 END_TEST
 
-/* As Core Tools read it (GitIgnoreParser.cs): each line is the beginning of a path, and one with ! is stronger than all. */
+/*
+ * As Core Tools read it (GitIgnoreParser.cs): each line is the beginning of a path, and one with !
+ * is stronger than all.
+ */
 START_TEST(the_funcignore_leaves_what_is_in_the_package) {
     assert_goes_well(
         "{ git -c safe.directory='*' ls-files\n"
@@ -388,7 +398,10 @@ START_TEST(make_deploy_hands_on_options_as_they_are_quoted) {
 }
 END_TEST
 
-/* What the script changes, but for the tag by which it knows the package again, is what README has its readers paste. */
+/*
+ * What the script changes, but for the tag by which it knows the package again, is what README has
+ * its readers paste.
+ */
 START_TEST(the_commands_in_the_readme_do_what_the_script_does) {
     assert_goes_well("azure; grep -v '^az tag' $A/changes | sed 's,WORLD/,dist/,; s/ --output "
                      "none$//' >$W/wanted\n"
@@ -445,7 +458,10 @@ START_TEST(names_as_long_as_azure_allows_are_taken) {
 }
 END_TEST
 
-/* Where the log would be by default, in a group of the whole subscription's, it would outlive the app. */
+/*
+ * Where the log would be by default, in a group of the whole subscription's, it would outlive the
+ * app.
+ */
 START_TEST(the_log_has_a_workspace_in_the_apps_own_group) {
     assert_goes_well_for(
         plans[_i], "azure --plan $plan; [ -e $G/workspace-shop-1-westeurope ]\n"

@@ -1,7 +1,8 @@
 /*
- * The package where it is going to live: unpacked into root file systems that have nothing but what every Debian 11 or 12 has
- * (tools/package/roots.sh), with storage outside of them. The handler runs there as a user without rights, with /proc, and
- * sees no environment but what a host gives it.
+ * The package where it is going to live: unpacked into root file systems that have nothing but what
+ * every Debian 11 or 12 has (tools/package/roots.sh), with storage outside of them. The handler
+ * runs there as a user without rights, with /proc, and sees no environment but what a host gives
+ * it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -45,9 +46,9 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    process_release(&tool);
-    process_release(&handler);
-    azurite_release(&azurite);
+    process_cleanup(&tool);
+    process_cleanup(&handler);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
     if (ca_path[0] != '\0') {
         unlink(ca_path);

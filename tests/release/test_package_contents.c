@@ -23,7 +23,7 @@ static struct process tool;
 static struct temp_folder folder;
 
 static void tear_down(void) {
-    process_release(&tool);
+    process_cleanup(&tool);
 }
 
 static void set_up_folder(void) {

@@ -2,8 +2,8 @@
  * simulated_app.h - instances of the app in a simulated world: from the function table's entry down
  * to the network, the code that ships.
  *
- * An instance is what wiring/services.c puts together, on a simulated process and network in place of
- * the machine's. When it ends, by a crash or as it should, it is started anew.
+ * An instance is what wiring/services.c puts together, on a simulated process and network in place
+ * of the machine's. When it ends, by a crash or as it should, it is started anew.
  */
 #ifndef SIMULATION_SIMULATED_APP_H
 #define SIMULATION_SIMULATED_APP_H
@@ -66,7 +66,10 @@ void simulated_app_init(struct simulated_app *app, struct simulated_network *net
                         uint64_t seed);
 void simulated_app_cleanup(struct simulated_app *app);
 
-/* Hands a request to the app, which answers it as http_inbound.h says; if the process ends first, never. */
+/*
+ * Hands a request to the app, which answers it as http_inbound.h says; if the process ends first,
+ * never.
+ */
 void simulated_app_request(struct simulated_app *app, struct http_inbound *inbound);
 
 /* The same for a request of an operator's, whose `done` is called in the process. */

@@ -90,7 +90,10 @@ static void answered(struct http_inbound *inbound) {
     simulated_memory_use(before);
 }
 
-/* As leasectl prints it. A lease that was lost or not had has changed nothing; after anything else nobody knows. */
+/*
+ * As leasectl prints it. A lease that was lost or not had has changed nothing; after anything else
+ * nobody knows.
+ */
 static void total_is_set(struct inventory_request *request) {
     struct simulated_ask *ask = request->context;
     struct simulated_memory *before = simulated_memory_use(NULL);

@@ -1,6 +1,6 @@
 /*
- * simulated_callers.h - those who call the app in a simulated world, and write down what they ask and
- * are answered (torture/history.h).
+ * simulated_callers.h - those who call the app in a simulated world, and write down what they ask
+ * and are answered (torture/history.h).
  *
  * Each asks, waits for its answer, pauses, and asks again: reserves and releases with and without a
  * key, sends a key again (after a lost answer, and just so; for the same and for something else),
@@ -43,7 +43,10 @@ void simulated_callers_product(int index, char out[HISTORY_NAME_BYTES]);
 void simulated_callers_start(struct simulated_callers *callers, int count, uint64_t seed);
 void simulated_callers_cleanup(struct simulated_callers *callers);
 
-/* Sends one request past the budget. `asker` is told of its end, maybe inside this call; NULL: nobody is. */
+/*
+ * Sends one request past the budget. `asker` is told of its end, maybe inside this call; NULL:
+ * nobody is.
+ */
 void simulated_callers_ask(struct simulated_callers *callers, struct simulated_asker *asker,
                            const struct history_record *asked);
 

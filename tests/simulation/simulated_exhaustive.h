@@ -1,10 +1,10 @@
 /*
- * simulated_exhaustive.h - scenarios with every fault at every step, and with every pair of faults at
- * every pair of steps.
+ * simulated_exhaustive.h - scenarios with every fault at every step, and with every pair of faults
+ * at every pair of steps.
  *
- * A scenario runs once without faults, which numbers its steps. Then it runs with each fault at each
- * step. A run with a fault may have other steps than the one without; the second fault of a pair is
- * tried at each step that comes after the first in that run.
+ * A scenario runs once without faults, which numbers its steps. Then it runs with each fault at
+ * each step. A run with a fault may have other steps than the one without; the second fault of a
+ * pair is tried at each step that comes after the first in that run.
  *
  * Parts    Pairs are so many that they can be tried in parts: part 0 of 50 has every 50th.
  */

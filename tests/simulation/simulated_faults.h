@@ -1,9 +1,9 @@
 /*
  * simulated_faults.h - what goes wrong in a simulated world, and when.
  *
- * Each fault strikes a step of the world: a call that is sent to storage (simulated_network.h). It is
- * drawn from the seed, or stands in a plan. What was drawn is written down as a plan, so that a run
- * can be repeated with fewer faults.
+ * Each fault strikes a step of the world: a call that is sent to storage (simulated_network.h). It
+ * is drawn from the seed, or stands in a plan. What was drawn is written down as a plan, so that a
+ * run can be repeated with fewer faults.
  *
  * To add a fault: a line in the table, and what it does, where its stage is carried out in
  * simulated_network.c, simulated_app.c or simulated_operator.c.
@@ -81,7 +81,10 @@ struct simulated_faults {
     int64_t struck[SIMULATED_FAULTS];
 };
 
-/* Draws rates: some seeds have one kind, some all, some none. Few lose the table, after which little is left to judge. */
+/*
+ * Draws rates: some seeds have one kind, some all, some none. Few lose the table, after which
+ * little is left to judge.
+ */
 void simulated_faults_draw(struct simulated_faults *faults, uint64_t seed);
 /* Adds to a plan, in the order of steps. */
 void simulated_faults_add(struct simulated_faults *faults, int64_t step,

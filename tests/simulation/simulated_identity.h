@@ -2,7 +2,8 @@
  * simulated_identity.h - the instance metadata service (IMDS) of a simulated world: it gives access
  * tokens, which storage takes until they end or are revoked.
  *
- * Source: "How to use managed identities for Azure resources on an Azure VM to acquire an access token".
+ * Source: "How to use managed identities for Azure resources on an Azure VM to acquire an access
+ * token".
  */
 #ifndef SIMULATION_SIMULATED_IDENTITY_H
 #define SIMULATION_SIMULATED_IDENTITY_H

@@ -17,7 +17,10 @@ struct simulated_block {
     size_t size;
 };
 
-/* The C library's tsearch allocates by itself, so what a crashed process had in a tree stays. LeakSanitizer asks here. */
+/*
+ * The C library's tsearch allocates by itself, so what a crashed process had in a tree stays.
+ * LeakSanitizer asks here.
+ */
 const char *lsan_suppressions(void) __asm__("__lsan_default_suppressions");
 const char *lsan_suppressions(void) {
     return "leak:tsearch\n";

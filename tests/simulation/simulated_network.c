@@ -18,8 +18,8 @@ enum {
 };
 
 /*
- * A request on its way, from its sending to its answer's arrival; and longer, if nobody waits for it
- * any more.
+ * A request on its way, from its sending to its answer's arrival; and longer, if nobody waits for
+ * it any more.
  */
 struct simulated_call {
     LIST_ENTRY(simulated_call) link;

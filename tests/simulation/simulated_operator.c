@@ -48,8 +48,8 @@ static void revoke_tokens(struct simulated_world *world) {
 /* ---- the table ---- */
 
 /*
- * Does something to one product, the first to which it can be done. Callers have one that is spared, so that it is judged
- * by its history; a scenario has no such luck.
+ * Does something to one product, the first to which it can be done. Callers have one that is
+ * spared, so that it is judged by its history; a scenario has no such luck.
  */
 static void tamper(struct simulated_world *world, const char *what,
                    bool (*change)(struct simulated_storage *storage, const char *table_name,

@@ -43,7 +43,10 @@ struct simulated_process {
 void simulated_process_start(struct simulated_process *process, struct simulation *simulation,
                              const char *name, uint64_t seed);
 
-/* Whoever runs code of the process does it between these two: its memory and log lines are its own then. */
+/*
+ * Whoever runs code of the process does it between these two: its memory and log lines are its own
+ * then.
+ */
 void simulated_process_enter(struct simulated_process *process);
 void simulated_process_leave(struct simulated_process *process);
 
@@ -56,7 +59,10 @@ void simulated_process_suspend(struct simulated_process *process, int64_t until_
 /* The first moment of world time at which the clock that does not jump shows so much. */
 int64_t simulated_process_when_us(const struct simulated_process *process, int64_t shown_ms);
 
-/* When something that reaches the process at `at_us` can be seen by it: later if it is suspended then. */
+/*
+ * When something that reaches the process at `at_us` can be seen by it: later if it is suspended
+ * then.
+ */
 int64_t simulated_process_awake_us(const struct simulated_process *process, int64_t at_us);
 
 /* Of stub_event_loop.c: sets when the loop's next callback is due; and calls it. */

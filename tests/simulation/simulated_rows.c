@@ -41,7 +41,9 @@ static bool has_prefix(const char *key, const char *prefix) {
 
 enum { MINUTE_MS = 60 * 1000, OVERDUE_MS = 4 * MINUTE_MS };
 
-/* Whether the expiry index has a row of that product for the minute in which a reservation expires. */
+/*
+ * Whether the expiry index has a row of that product for the minute in which a reservation expires.
+ */
 static bool is_indexed(const struct table *table, const char *product_id, int64_t expires_ms) {
     char key[96];
     snprintf(key, sizeof key, "%015lld-r-%s", (long long)(expires_ms - expires_ms % MINUTE_MS),
@@ -50,8 +52,9 @@ static bool is_indexed(const struct table *table, const char *product_id, int64_
 }
 
 /*
- * Whether the expiry index has a row that has long been due, for a product's reservations ("-r-") or records ("-k-"). One
- * that is not due yet may have nothing behind it: it is written before the commit that then fails, or is not needed.
+ * Whether the expiry index has a row that has long been due, for a product's reservations ("-r-")
+ * or records ("-k-"). One that is not due yet may have nothing behind it: it is written before the
+ * commit that then fails, or is not needed.
  */
 static bool has_overdue_row(const struct table *table, const char *product_id, const char *kind,
                             int64_t now_ms) {

@@ -26,7 +26,8 @@ static void note_proposal(struct simulated_proposals *proposals, const char *id)
 }
 
 /*
- * A commit may be sent only while storage has the sender as the lease's holder, or if an operator has ended the lease.
+ * A commit may be sent only while storage has the sender as the lease's holder, or if an operator
+ * has ended the lease.
  */
 static void check_lease(struct simulated_world *world, const struct simulated_app *app,
                         int product) {
@@ -54,8 +55,9 @@ static void check_commit(struct simulated_world *world, const struct simulated_a
 }
 
 /*
- * Nobody makes a product anew beside the rows of its reservations. Whoever makes one has queried its rows before. If the
- * product has lost its row since, the creation is allowed: a query and an insertion are two requests.
+ * Nobody makes a product anew beside the rows of its reservations. Whoever makes one has queried
+ * its rows before. If the product has lost its row since, the creation is allowed: a query and an
+ * insertion are two requests.
  */
 static void check_creation(struct simulated_world *world, const struct simulated_app *app,
                            const struct http_call *call) {

@@ -142,7 +142,10 @@ static void make_storage(struct simulated_world *world) {
     world->network.context = world;
 }
 
-/* Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps then. */
+/*
+ * Scenarios have the shortest lease: what waits for one that nobody holds any more has fewer steps
+ * then.
+ */
 static struct lease_options choose_leases(const struct simulated_scenario *scenario,
                                           struct simulated_random *random) {
     struct lease_options options = lease_options_default();
@@ -278,7 +281,10 @@ static bool is_quiet(const struct simulated_world *world) {
     return world->callers.budget <= 0 && world->callers.in_flight == 0;
 }
 
-/* Callers ask until their budget is spent. Then no more faults strike, and what is in flight is answered. */
+/*
+ * Callers ask until their budget is spent. Then no more faults strike, and what is in flight is
+ * answered.
+ */
 static void serve_callers(struct simulated_world *world) {
     int64_t over_us = INT64_MAX;
     for (int64_t steps = 1; !is_quiet(world) && !simulated_world_is_violated(world); steps++) {
@@ -321,7 +327,7 @@ static void clean_up(struct simulated_world *world) {
     simulated_callers_cleanup(&world->callers);
     simulated_network_cleanup(&world->network);
     simulated_storage_cleanup(&world->storage);
-    history_release(&world->history);
+    history_cleanup(&world->history);
     http_headers_cleanup(&world->app_options.lease_store.metadata);
     simulated_faults_cleanup(&world->faults);
 }

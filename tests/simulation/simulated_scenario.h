@@ -1,6 +1,6 @@
 /*
- * simulated_scenario.h - a few requests in a set order, small enough to be tried with every fault at
- * every step.
+ * simulated_scenario.h - a few requests in a set order, small enough to be tried with every fault
+ * at every step.
  *
  * A scenario begins with a world in which all is ready: the table, the products, the leases'
  * container, and instances that have been started. Its steps are counted from there.

@@ -1,8 +1,8 @@
 /*
  * simulated_shrink.h - makes a run that fails smaller, for as long as it breaks the same promise.
  *
- * Requests are left out, then faults, callers and instances. It ends when nothing more can go, or after
- * 2,000 runs.
+ * Requests are left out, then faults, callers and instances. It ends when nothing more can go, or
+ * after 2,000 runs.
  */
 #ifndef SIMULATION_SIMULATED_SHRINK_H
 #define SIMULATION_SIMULATED_SHRINK_H

@@ -88,7 +88,10 @@ static void ask_all(struct simulated_world *world, struct question *questions, i
     let_all_be_answered(world);
 }
 
-/* Asks every instance for every product: to show it, or to reserve a unit of it for a customer of its own. */
+/*
+ * Asks every instance for every product: to show it, or to reserve a unit of it for a customer of
+ * its own.
+ */
 static void ask_everywhere(struct simulated_world *world, enum history_kind kind) {
     struct question questions[SIMULATED_MAX_APPS * SIMULATED_MAX_PRODUCTS] = {{.is_done = false}};
     int count = world->app_count * world->product_count;
@@ -147,8 +150,8 @@ static bool is_any_tampered_with(const struct simulated_world *world) {
 }
 
 /*
- * What was asked of products that nobody has tampered with. Reconciliation fails for the others, and says so. The array
- * is the caller's (free).
+ * What was asked of products that nobody has tampered with. Reconciliation fails for the others,
+ * and says so. The array is the caller's (free).
  */
 static const struct history_record **take_records(const struct simulated_world *world,
                                                   size_t *out_count) {
@@ -204,7 +207,7 @@ static void check_history(struct simulated_world *world) {
         simulated_world_break(world, checker_rule_text(report.violations[0].rule),
                               report.violations[0].text);
     }
-    checker_report_release(&report);
+    checker_report_cleanup(&report);
     free(records);
     for (size_t i = 0; i < product_count; i++) {
         free(products[i].rows);
@@ -213,7 +216,10 @@ static void check_history(struct simulated_world *world) {
 
 /* ---- what has expired is swept ---- */
 
-/* Has the reservations released that have expired, by every instance in turn: the first does it all. */
+/*
+ * Has the reservations released that have expired, by every instance in turn: the first does it
+ * all.
+ */
 static void reconcile(struct simulated_world *world) {
     for (int i = 0; i < world->app_count; i++) {
         struct question sweep = {.asked = {.kind = HISTORY_RECONCILE, .instance = 1 + i}};
@@ -234,7 +240,9 @@ static void check_swept(struct simulated_world *world, bool with_records) {
     }
 }
 
-/* Sets wall clocks right: what is deleted for good is deleted when both they and storage's say so. */
+/*
+ * Sets wall clocks right: what is deleted for good is deleted when both they and storage's say so.
+ */
 static void set_clocks(struct simulated_world *world) {
     for (int i = 0; i < world->app_count; i++) {
         world->apps[i].process.wall_ahead_ms = 0;
@@ -250,7 +258,10 @@ static void check_sweep(struct simulated_world *world, bool with_records) {
     check_swept(world, with_records);
 }
 
-/* Sends requests with keys again, hours later, when what they have made is gone. The checker judges the answers. */
+/*
+ * Sends requests with keys again, hours later, when what they have made is gone. The checker judges
+ * the answers.
+ */
 static void repeat_keys(struct simulated_world *world) {
     struct question questions[MOST_REPEATED] = {{.is_done = false}};
     int count = 0;
@@ -279,8 +290,8 @@ static void run_for_ms(struct simulated_world *world, int64_t ms) {
 }
 
 /*
- * Records of keys outlive what they speak of, but not by much more than a day. The instances have slept by then; their
- * next reservations last as long as all others.
+ * Records of keys outlive what they speak of, but not by much more than a day. The instances have
+ * slept by then; their next reservations last as long as all others.
  */
 static void check_next_day(struct simulated_world *world) {
     run_for_ms(world, LONG_SLEEP_MS);

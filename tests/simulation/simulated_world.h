@@ -74,10 +74,16 @@ struct simulated_world {
 
 /* ---- simulated_run.c ---- */
 
-/* A promise is broken. The first one counts. `format` stands for the promise, too: it is the run's `rule`. */
+/*
+ * A promise is broken. The first one counts. `format` stands for the promise, too: it is the run's
+ * `rule`.
+ */
 void simulated_world_violate(struct simulated_world *world, const char *format, ...)
     PRINTF_LIKE(2, 3);
-/* The same for a promise that stands in `rule`, a constant. `example`: a product's id, or what was found. */
+/*
+ * The same for a promise that stands in `rule`, a constant. `example`: a product's id, or what was
+ * found.
+ */
 void simulated_world_break(struct simulated_world *world, const char *rule, const char *example);
 bool simulated_world_is_violated(const struct simulated_world *world);
 
@@ -101,7 +107,10 @@ bool simulated_operator_strike(struct simulated_world *world, enum simulated_fau
 
 /* ---- simulated_rules.c ---- */
 
-/* For simulated_network: before a request leaves, and when storage has carried one out. `context` is the world. */
+/*
+ * For simulated_network: before a request leaves, and when storage has carried one out. `context`
+ * is the world.
+ */
 void simulated_rules_on_sending(void *context, struct simulated_client *client,
                                 const struct http_call *call);
 void simulated_rules_on_carried_out(void *context, enum simulated_service service);

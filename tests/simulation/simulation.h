@@ -1,12 +1,12 @@
 /*
  * simulation.h - a simulated world: virtual time, chance from a seed, and what happens next.
  *
- * Everything in the world is an event with a time. The event that is due first happens first, on the
- * one thread that there is; time jumps from one to the next. So the same seed makes the same events
- * in the same order, however fast the machine is.
+ * Everything in the world is an event with a time. The event that is due first happens first, on
+ * the one thread that there is; time jumps from one to the next. So the same seed makes the same
+ * events in the same order, however fast the machine is.
  *
- * Units    World time is microseconds since the world began. It never jumps, and no process sees it:
- *          each has clocks of its own (simulated_process.h).
+ * Units    World time is microseconds since the world began. It never jumps, and no process sees
+ *          it: each has clocks of its own (simulated_process.h).
  * Threads  One.
  */
 #ifndef SIMULATION_SIMULATION_H

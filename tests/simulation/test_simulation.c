@@ -1,6 +1,6 @@
 /*
- * Runs of the simulation that everybody makes: fixed seeds with all their faults, every scenario with
- * every single fault, and whether a run can be repeated.
+ * Runs of the simulation that everybody makes: fixed seeds with all their faults, every scenario
+ * with every single fault, and whether a run can be repeated.
  */
 #include <glob.h>
 #include <stdio.h>
@@ -14,7 +14,10 @@
 
 enum { PATH_BYTES = 512 };
 
-/* ThreadSanitizer finds nothing where there is one thread, and takes thirty times as long: it gets a few. */
+/*
+ * ThreadSanitizer finds nothing where there is one thread, and takes thirty times as long: it gets
+ * a few.
+ */
 #ifdef __SANITIZE_THREAD__
 enum { SEEDS = 4, MOST_SCENARIOS = 2, REPEATED = 1, OPERATIONS = 500 };
 #else

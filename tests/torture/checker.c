@@ -62,7 +62,7 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
     }
 }
 
-void checker_report_release(struct checker_report *report) {
+void checker_report_cleanup(struct checker_report *report) {
     free(report->violations);
     *report = (struct checker_report){.count = 0};
 }
@@ -160,7 +160,10 @@ static void check_answer(const struct checker_model *model, const struct history
 
 /* ---- real time ---- */
 
-/* What was decided after `window.from_ms` at `version` may be no older than what had been answered by then. */
+/*
+ * What was decided after `window.from_ms` at `version` may be no older than what had been answered
+ * by then.
+ */
 static void check_order(const struct checker_model *model, enum checker_rule rule,
                         const struct history_record *record, int64_t from_ms) {
     const struct history_record *evidence[2] = {record, NULL};
@@ -200,7 +203,7 @@ static void check_product(const struct checker_input *input, const struct checke
     }
     checker_replay_run(&model);
     report->commits += product->stored_version - 1;
-    checker_model_release(&model);
+    checker_model_cleanup(&model);
 }
 
 void checker_run(const struct checker_input *input, struct checker_report *report) {

@@ -106,7 +106,7 @@ void checker_add(struct checker_report *report, enum checker_rule rule, const ch
 
 /* To be released. What cannot happen to a test (no memory) ends it with a message. */
 void checker_run(const struct checker_input *input, struct checker_report *report);
-void checker_report_release(struct checker_report *report);
+void checker_report_cleanup(struct checker_report *report);
 
 const char *checker_rule_text(enum checker_rule rule);
 

@@ -62,7 +62,10 @@ int64_t checker_model_newest_version(const struct checker_model *model, int64_t 
 
 /* ---- changes ---- */
 
-/* A release of one reservation is safe to repeat without a key: its reservation and quantity are its key. */
+/*
+ * A release of one reservation is safe to repeat without a key: its reservation and quantity are
+ * its key.
+ */
 static bool has_key(const struct history_record *attempt) {
     return attempt->key[0] != '\0' || attempt->wanted_reservation[0] != '\0';
 }
@@ -121,7 +124,9 @@ static void add_attempt(struct checker_change *change, const struct history_reco
     }
 }
 
-/* All that was done under one key must have been answered alike, and nothing refused once it was. */
+/*
+ * All that was done under one key must have been answered alike, and nothing refused once it was.
+ */
 static void check_key(const struct checker_model *model, const struct checker_change *change,
                       const struct history_record *attempt) {
     const struct history_record *evidence[2] = {change->record, attempt}, *first = change->record;
@@ -352,7 +357,10 @@ static bool can_be_of(const struct checker_model *model, const struct sighting *
            row->reserved_ms >= change->window.from_ms - model->input->clock_behind_ms;
 }
 
-/* Finds a change for sightings[i], moving others to another if need be; owners[c]: 1 + whose change c is. */
+/*
+ * Finds a change for sightings[i], moving others to another if need be; owners[c]: 1 + whose change
+ * c is.
+ */
 static bool match(const struct checker_model *model, const struct sightings *sightings, size_t i,
                   size_t *owners, bool *tried) {
     for (size_t c = 0; c < model->change_count; c++) {
@@ -508,7 +516,7 @@ void checker_model_build(struct checker_model *model, const struct checker_input
     gather_open(model);
 }
 
-void checker_model_release(struct checker_model *model) {
+void checker_model_cleanup(struct checker_model *model) {
     free(model->changes);
     free(model->rows);
     free(model->pictures);

@@ -29,11 +29,13 @@ struct checker_change {
     struct checker_window window; /* to_ms: HISTORY_NEVER unless done or refused */
     int instance;                 /* -1: attempts went to several */
     int64_t
-        last_answered_ms; /* of the attempts that may have done it; HISTORY_NEVER: one was not answered */
+        /* of the attempts that may have done it; HISTORY_NEVER: one was not answered */
+        last_answered_ms;
     int64_t
         after_version; /* what had been answered when it was sent: its own version is a later one */
     int64_t
-        shown_version; /* unknown, but a reservation of it was seen, first in this version; 0: was not */
+        /* unknown, but a reservation of it was seen, first in this version; 0: was not */
+        shown_version;
     bool has_release; /* a reserve: its customer has released, or may have */
 };
 
@@ -58,7 +60,8 @@ struct checker_picture {
     const struct history_record *record;
     int64_t version;
     int64_t
-        earliest_later_ms; /* the end of whichever was answered first of this and all pictures of later versions */
+        /* the end of whichever was answered first of this and all pictures of later versions */
+        earliest_later_ms;
     int64_t committed_ms; /* this version was committed after that */
 };
 
@@ -95,10 +98,13 @@ void checker_violate(struct checker_report *report, enum checker_rule rule,
                      const struct history_record *const *evidence, size_t evidence_count,
                      const char *format, ...) PRINTF_LIKE(5, 6);
 
-/* Builds the model: changes from attempts, rows from answers, pictures and the store. Violations of KEY, FOREIGN. */
+/*
+ * Builds the model: changes from attempts, rows from answers, pictures and the store. Violations of
+ * KEY, FOREIGN.
+ */
 void checker_model_build(struct checker_model *model, const struct checker_input *input,
                          const struct checker_product *product, struct checker_report *report);
-void checker_model_release(struct checker_model *model);
+void checker_model_cleanup(struct checker_model *model);
 
 /* Takes the totals that were set from the answers. */
 void checker_totals_gather(struct checker_model *model);
@@ -107,7 +113,10 @@ void checker_totals_gather(struct checker_model *model);
 int64_t checker_totals_at(const struct checker_model *model, int64_t version);
 int64_t checker_totals_room(const struct checker_model *model, int64_t version);
 
-/* Orders requests by their key, then by all that they ask for: 0 for two attempts at the same, if they have a key at all. */
+/*
+ * Orders requests by their key, then by all that they ask for: 0 for two attempts at the same, if
+ * they have a key at all.
+ */
 int checker_model_compare_requests(const struct history_record *a, const struct history_record *b);
 
 /* The attempts in that order, and the model's changes in the same. Violations of REUSED. */
@@ -123,12 +132,18 @@ int64_t checker_model_newest_version(const struct checker_model *model, int64_t 
 /* Replays all versions. Violations of TRANSACTION, REPLAY, RELEASE, LOST, OVERSOLD, STORE. */
 void checker_replay_run(struct checker_model *model);
 
-/* Can the answers of one commit be put in an order? Each goes from what was available before it to what was after it. */
+/*
+ * Can the answers of one commit be put in an order? Each goes from what was available before it to
+ * what was after it.
+ */
 struct checker_step {
     int64_t before;
     int64_t after;
 };
-/* *out_start: where such a trail starts; *out_circuit: it ends there and might start at any of its places. */
+/*
+ * *out_start: where such a trail starts; *out_circuit: it ends there and might start at any of its
+ * places.
+ */
 bool checker_trail_exists(const struct checker_step *steps, size_t count, int64_t *out_start,
                           bool *out_circuit);
 

@@ -76,7 +76,10 @@ static void check_transaction(const struct checker_replay *replay, struct commit
     }
 }
 
-/* May it have been a part of the commit, though its outcome was not told? An answered request is in nobody's hands any more. */
+/*
+ * May it have been a part of the commit, though its outcome was not told? An answered request is in
+ * nobody's hands any more.
+ */
 static bool may_be_in(const struct checker_model *model, const struct commit *commit,
                       const struct checker_unseen *unseen, const struct checker_change *change) {
     return change->outcome == HISTORY_UNKNOWN && change->after_version < commit->version &&
@@ -110,7 +113,10 @@ static void measure(const struct checker_replay *replay, struct commit *commit) 
     }
 }
 
-/* With answers missing, each alone must lie between all that may have been taken and all that may have been given. */
+/*
+ * With answers missing, each alone must lie between all that may have been taken and all that may
+ * have been given.
+ */
 static bool fits_open(const struct checker_replay *replay, const struct commit *commit,
                       int64_t available) {
     return fits(
@@ -261,7 +267,10 @@ static bool was_there_within(const struct commit *commit, int64_t available) {
     return false;
 }
 
-/* `commit` made the version that the refusal speaks of; the refusal may have been decided in the middle of it. */
+/*
+ * `commit` made the version that the refusal speaks of; the refusal may have been decided in the
+ * middle of it.
+ */
 static void check_refused_reserve(const struct checker_replay *replay, const struct commit *commit,
                                   const struct history_record *record) {
     struct checker_window window = {record->sent_ms, record->answered_ms};

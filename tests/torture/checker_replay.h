@@ -1,5 +1,6 @@
 /*
- * checker_replay.h - the state of a product while its versions are replayed: the checker's own affair.
+ * checker_replay.h - the state of a product while its versions are replayed: the checker's own
+ * affair.
  *
  * Threads: none.
  */
@@ -31,9 +32,10 @@ struct checker_range checker_range_of_row(const struct checker_model *model,
 bool checker_range_is_alive(const struct checker_row *row, struct checker_window window);
 
 /*
- * What pictures tell of phantoms at a version. Those taken before rule out all that was committed by then and is active now, so
- * a phantom was committed later, on a version that is not older than they are; and no picture of this version or later showed
- * it: it must have expired before the first of them, unless it was released.
+ * What pictures tell of phantoms at a version. Those taken before rule out all that was committed
+ * by then and is active now, so a phantom was committed later, on a version that is not older than
+ * they are; and no picture of this version or later showed it: it must have expired before the
+ * first of them, unless it was released.
  */
 struct checker_unseen {
     int64_t version;
@@ -51,7 +53,10 @@ bool checker_range_may_be_unseen(const struct checker_model *model,
 struct checker_range checker_range_sum(const struct checker_replay *replay, int64_t version,
                                        struct checker_window window);
 
-/* A picture of the version that has been replayed: compared with what may and must be there, and then believed. */
+/*
+ * A picture of the version that has been replayed: compared with what may and must be there, and
+ * then believed.
+ */
 void checker_picture_check(struct checker_replay *replay, const struct checker_picture *picture);
 
 /* The same for what is stored in the end. */

@@ -1,4 +1,7 @@
-/* checker_reuse.c - different requests under one key: one of them at most is carried out, and the others are told. */
+/*
+ * checker_reuse.c - different requests under one key: one of them at most is carried out, and the
+ * others are told.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -24,7 +27,10 @@ static void check_reused_attempt(const struct checker_model *model,
     }
 }
 
-/* Whether a request under this key, but of another kind or for something else, was done or may have been. */
+/*
+ * Whether a request under this key, but of another kind or for something else, was done or may have
+ * been.
+ */
 static bool may_be_used(const struct checker_model *model, size_t change,
                         const struct history_record *attempt) {
     size_t first = change;

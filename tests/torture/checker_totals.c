@@ -1,4 +1,7 @@
-/* checker_totals.c - a product's total at each version: as it was seeded, and as operators have set it. */
+/*
+ * checker_totals.c - a product's total at each version: as it was seeded, and as operators have set
+ * it.
+ */
 #include <stdlib.h>
 
 #include "torture/checker_model.h"

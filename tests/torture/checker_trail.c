@@ -1,7 +1,8 @@
 /*
- * Each answer of a commit says what was available after it, and how much it took or gave; so it is an edge from one quantity to
- * another, and an order in which all fit is a trail that uses each edge once. Euler: there is one when all edges hang together
- * and each place is left as often as it is come to, but for the start, left once more, and the end, come to once more.
+ * Each answer of a commit says what was available after it, and how much it took or gave; so it is
+ * an edge from one quantity to another, and an order in which all fit is a trail that uses each
+ * edge once. Euler: there is one when all edges hang together and each place is left as often as it
+ * is come to, but for the start, left once more, and the end, come to once more.
  */
 #include "torture/checker_model.h"
 

@@ -20,7 +20,7 @@ void history_init(struct history *history, const struct clock *clock) {
     history->wall_offset_ms = clock_wall_ms(clock) - clock_now_ms(clock);
 }
 
-void history_release(struct history *history) {
+void history_cleanup(struct history *history) {
     for (size_t i = 0; i < history->count; i++) {
         free(history->records[i]->active);
         free(history->records[i]);

@@ -104,7 +104,7 @@ struct history {
 
 /* Its times are `clock`'s, which is borrowed. */
 void history_init(struct history *history, const struct clock *clock);
-void history_release(struct history *history);
+void history_cleanup(struct history *history);
 
 int64_t history_now_ms(const struct history *history);
 

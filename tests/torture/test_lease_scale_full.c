@@ -1,5 +1,6 @@
 /*
- * test_lease_scale_full.c - ten thousand leases in one process, in full size: what bench/lease_scale prints is asserted.
+ * test_lease_scale_full.c - ten thousand leases in one process, in full size: what
+ * bench/lease_scale prints is asserted.
  */
 #include "support/load/lease_load.h"
 #include "support/processes/check_main.h"
@@ -13,7 +14,7 @@ static void start_store(void) {
 }
 
 static void release_store(void) {
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 START_TEST(ten_thousand_leases_are_renewed_on_time_by_few_threads_in_little_memory) {

@@ -1,6 +1,6 @@
 /*
- * The torture run finds what is wrong with handlers that have one of the faults in tests/controls/: one that found nothing there
- * would prove nothing.
+ * The torture run finds what is wrong with handlers that have one of the faults in tests/controls/:
+ * one that found nothing there would prove nothing.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +12,9 @@
 enum { AT_A_TIME = 2, TRIES = 4, TIMEOUT_S = 600, CAUSE_BYTES = 256 };
 
 /*
- * What each does wrong, and what must be found of it. One run finds it where the machine is not overloaded; two take 120 s
- * at most. A slow machine serves few requests, so chances are worse there, and it gets more runs.
+ * What each does wrong, and what must be found of it. One run finds it where the machine is not
+ * overloaded; two take 120 s at most. A slow machine serves few requests, so chances are worse
+ * there, and it gets more runs.
  */
 static const struct control {
     const char *name;

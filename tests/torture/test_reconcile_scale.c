@@ -58,10 +58,13 @@ static void tear_down(void) {
     lease_handler_stop(&handler);
     inventory_service_cleanup(&service);
     inventory_store_table_cleanup(&store);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
 }
 
-/* In transactions of BATCH; the first `due` are as if they had been made an hour ago and expired a moment ago. */
+/*
+ * In transactions of BATCH; the first `due` are as if they had been made an hour ago and expired a
+ * moment ago.
+ */
 static void fill(const char *product_id, int due) {
     struct product_state state;
     struct inventory_query query = {.all = true};
@@ -83,7 +86,10 @@ static void fill(const char *product_id, int due) {
     product_state_cleanup(&state);
 }
 
-/* Reconciles; answers how many requests storage was sent for it, that of the leases that it releases, too. */
+/*
+ * Reconciles; answers how many requests storage was sent for it, that of the leases that it
+ * releases, too.
+ */
 static int reconcile(struct reconcile_result *out) {
     size_t mark = azurite_mark(&azurite);
     check(reconcile_and_wait(&service, out, &err));

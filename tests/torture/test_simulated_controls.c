@@ -1,6 +1,6 @@
 /*
- * The simulation finds each fault of tests/controls/ within 100 runs: a simulation that found none of them
- * would prove nothing.
+ * The simulation finds each fault of tests/controls/ within 100 runs: a simulation that found none
+ * of them would prove nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ START_TEST(each_planted_fault_is_found) {
     process_start(&process, &(struct process_options){.argv = argv});
     int exit_code = process_wait(&process, TIMEOUT_S * 1000);
     char *output = process_output_from(&process, 0);
-    process_release(&process);
+    process_cleanup(&process);
     const char *broken = strstr(output, "simulate: seed ");
     ck_assert_msg(exit_code == EXIT_FAILURE && broken != NULL,
                   "%s is not found in " RUNS " runs:\n%s", controls[_i], output);

@@ -1,9 +1,9 @@
 /*
  * The simulation at length: new seeds, and scenarios with pairs of faults.
  *
- * SIMULATION_SECONDS=600 of new seeds, or SIMULATION_RUNS=N of them, from SIMULATION_SEED on (the day's date, so each day has
- * others).
- * SIMULATION_PART=K/N: a part of the pairs; without it all of them, which takes an hour.
+ * SIMULATION_SECONDS=600 of new seeds, or SIMULATION_RUNS=N of them, from SIMULATION_SEED on (the
+ * day's date, so each day has others). SIMULATION_PART=K/N: a part of the pairs; without it all of
+ * them, which takes an hour.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static void run(const char *const arguments[]) {
     process_start(&process, &(struct process_options){.argv = argv});
     int exit_code = process_wait(&process, TIMEOUT_S * INT64_C(1000));
     char *output = process_output_from(&process, 0);
-    process_release(&process);
+    process_cleanup(&process);
     printf("%s\n", output);
     ck_assert_msg(exit_code == EXIT_SUCCESS && strstr(output, " passed, 0 failed") != NULL, "%s",
                   output);

@@ -1,6 +1,6 @@
 /*
- * test_storage_fidelity_full.c - tests/integration/test_storage_fidelity.c's generated requests, ten
- * times as many, and others each time.
+ * test_storage_fidelity_full.c - tests/integration/test_storage_fidelity.c's generated requests,
+ * ten times as many, and others each time.
  *
  *     SEED=N       which (the time of day)
  *     REQUESTS=N   how many (10000)
@@ -22,7 +22,7 @@ START_TEST(both_answer_generated_requests_alike) {
     fidelity_run_init(&run, &sides, (uint64_t)fidelity_run_number("SEED", seed));
     fidelity_run_many(&run, fidelity_run_number("REQUESTS", REQUESTS));
     fidelity_sides_close(&sides);
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     wall_clock_close(&clock);
 }
 END_TEST

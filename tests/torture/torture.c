@@ -47,7 +47,10 @@ struct run {
     struct checker_product products[TORTURE_MAX_PRODUCTS];
     struct checker_report report;
     int64_t took_ms;
-    int silent_count; /* products of which some instance tells nothing in the end, when nothing disturbs it any more */
+    /*
+     * products of which some instance tells nothing in the end, when nothing disturbs it any more
+     */
+    int silent_count;
 };
 
 /* ---- options ---- */
@@ -335,8 +338,8 @@ START_TEST(nothing_is_oversold) {
     for (int i = 0; i < run.options.product_count; i++) {
         free(run.products[i].rows);
     }
-    checker_report_release(&run.report);
-    history_release(&run.history);
+    checker_report_cleanup(&run.report);
+    history_cleanup(&run.history);
     ck_assert_msg(good, "the inventory is not to be trusted: see above");
 }
 END_TEST
@@ -350,7 +353,10 @@ static void tell_failures(SRunner *runner) {
     free(failures);
 }
 
-/* What it stands on works inside of a test only; unforked, as it has many threads and takes as long as it is told to. */
+/*
+ * What it stands on works inside of a test only; unforked, as it has many threads and takes as long
+ * as it is told to.
+ */
 int main(int argc, char **argv) {
     if (!standard_streams_open()) {
         return EXIT_FAILURE;

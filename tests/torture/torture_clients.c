@@ -297,11 +297,14 @@ static int run_leasectl(const struct torture_clients *clients, const struct hist
                                 .argv = argv, .env = env, .cwd = clients->world->folder.path});
     int exit_code = process_wait(&process, OPERATOR_TIMEOUT_MS);
     *out_printed = process_output_from(&process, 0);
-    process_release(&process);
+    process_cleanup(&process);
     return exit_code;
 }
 
-/* A lease that was lost has committed nothing; any other failure is one that an operator without faults does not meet. */
+/*
+ * A lease that was lost has committed nothing; any other failure is one that an operator without
+ * faults does not meet.
+ */
 static void set_total(struct torture_clients *clients, struct torture_random *random) {
     struct history_record asked = {.kind = HISTORY_SET_TOTAL};
     int product = torture_random_below(random, clients->world->options->product_count);

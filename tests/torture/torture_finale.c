@@ -41,7 +41,10 @@ static void *reserve_late(void *context) {
     return NULL;
 }
 
-/* Works for 12 s of the 15 that its lease lasts; and renewals fail. So a commit would begin with 3 s of it left. */
+/*
+ * Works for 12 s of the 15 that its lease lasts; and renewals fail. So a commit would begin with 3
+ * s of it left.
+ */
 static void start_late(struct torture_world *world, struct late *late) {
     const int ports[TORTURE_PROXIES] = {world->azurite.blob_port, world->azurite.table_port};
     struct torture_instance *instance = &late->instance;
@@ -63,7 +66,7 @@ static void start_late(struct torture_world *world, struct late *late) {
 static void end_late(struct late *late) {
     pthread_join(late->thread, NULL);
     app_stop(&late->instance.app, SIGKILL);
-    app_release(&late->instance.app);
+    app_cleanup(&late->instance.app);
     for (int i = 0; i < TORTURE_PROXIES; i++) {
         fault_proxy_free(late->instance.proxies[i]);
     }
@@ -110,7 +113,10 @@ static void outlive_a_lease(struct torture_world *world, struct checker_report *
 
 /* ---- the end of the stock ---- */
 
-/* Asks each instance, more than once: the first request may be the one that makes anew what is missing. */
+/*
+ * Asks each instance, more than once: the first request may be the one that makes anew what is
+ * missing.
+ */
 static void expect_no_stock(struct torture_world *world, struct checker_report *report, int product,
                             const char *why) {
     char path[128];
@@ -126,7 +132,10 @@ static void expect_no_stock(struct torture_world *world, struct checker_report *
     }
 }
 
-/* Takes away a product's row under its reservations, then the whole table. Only who restarts the app accepts that. */
+/*
+ * Takes away a product's row under its reservations, then the whole table. Only who restarts the
+ * app accepts that.
+ */
 static void lose_the_stock(struct torture_world *world, struct checker_report *report) {
     torture_world_delete_product_row(world, TORTURE_CROWDED);
     torture_world_restart(world, 0);

@@ -204,8 +204,8 @@ static void go_on_with_outage(struct torture_nemesis *nemesis) {
 }
 
 /*
- * A few answers in a row have a Date that is hours or days off. No two wrong ones of a run that are near each other are alike:
- * the second would confirm the first.
+ * A few answers in a row have a Date that is hours or days off. No two wrong ones of a run that are
+ * near each other are alike: the second would confirm the first.
  */
 static void tell_wrong_dates(struct torture_nemesis *nemesis, int instance) {
     struct torture_random *random = &nemesis->random;

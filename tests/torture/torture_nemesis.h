@@ -1,7 +1,8 @@
 /*
  * torture_nemesis.h - does to the world what happens on bad days, at random.
  *
- * Vocabulary   spell    some time in which a proxy does something to a part of its requests, or to all
+ * Vocabulary   spell    some time in which a proxy does something to a part of its requests, or to
+ *              all
  * Threads: the main one.
  */
 #ifndef CHECKER_TORTURE_NEMESIS_H

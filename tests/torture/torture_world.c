@@ -263,21 +263,21 @@ void torture_world_restart(struct torture_world *world, int index) {
     atomic_store(&instance->usable, false);
     app_stop(&instance->app, SIGKILL);
     keep_log(world, index);
-    app_release(&instance->app);
+    app_cleanup(&instance->app);
     launch(world, index);
 }
 
 void torture_world_close(struct torture_world *world) {
     for (int i = 0; i < TORTURE_INSTANCES; i++) {
         struct torture_instance *instance = &world->instances[i];
-        app_release(&instance->app);
+        app_cleanup(&instance->app);
         for (int j = 0; j < TORTURE_PROXIES; j++) {
             fault_proxy_free(instance->proxies[j]);
         }
         wall_clock_close(&instance->clock);
     }
     storage_connection_close(&world->operator);
-    azurite_release(&world->azurite);
+    azurite_cleanup(&world->azurite);
 }
 
 /* ---- the store ---- */

@@ -1,16 +1,20 @@
 /*
- * torture_world.h - what a torture run is made of: storage, instances of the handler behind fault proxies, products.
+ * torture_world.h - what a torture run is made of: storage, instances of the handler behind fault
+ * proxies, products.
  *
- * Vocabulary   usable    an instance that is not known to be ended or stopped: clients turn to others mostly
+ * Vocabulary   usable    an instance that is not known to be ended or stopped: clients turn to
+ *              others mostly
  *              mixed     the instance that starts with the old handler (options); each restart
  *                        exchanges it for the new one, or back. The seed chooses the instance, as
  *                        they differ in their clocks
- * Rules        One Azurite. Each instance has a blob and a table proxy of its own where there are faults; without faults it
- *              talks to Azurite itself. The units of a product are few and a reservation lasts TORTURE_LIFETIME_MS, so that
- *              reservations are refused, and run out, all the time. In one product more reservations than a page of the table
- *              holds stay from beginning to end (HISTORY_RESIDENT).
- *              What cannot happen to a working app ends the run.
- * Threads: instances are started, ended and stopped from the main thread; `port` and `usable` may be read from any.
+ * Rules        One Azurite. Each instance has a blob and a table proxy of its own where there are
+ *              faults; without faults it talks to Azurite itself. The units of a product are few
+ *              and a reservation lasts TORTURE_LIFETIME_MS, so that reservations are refused, and
+ *              run out, all the time. In one product more reservations than a page of the table
+ *              holds stay from beginning to end (HISTORY_RESIDENT). What cannot happen to a working
+ *              app ends the run.
+ * Threads: instances are started, ended and stopped from the main thread; `port` and `usable` may
+ * be read from any.
  */
 #ifndef CHECKER_TORTURE_WORLD_H
 #define CHECKER_TORTURE_WORLD_H
@@ -78,7 +82,9 @@ bool torture_random_chance(struct torture_random *random, double probability);
 
 const char *torture_world_product(int index);
 
-/* How many units of a product there are for callers, as it is seeded. The residents' come on top. */
+/*
+ * How many units of a product there are for callers, as it is seeded. The residents' come on top.
+ */
 int torture_world_room(int index);
 int torture_world_residents(int index);
 
@@ -95,13 +101,18 @@ int torture_world_mixed(const struct torture_world *world);
 /* Ends an instance with SIGKILL and starts it anew; the mixed one with the other handler. */
 void torture_world_restart(struct torture_world *world, int index);
 
-/* An operator deletes the lease container, with all leases in it; the table; or a product's own row. */
+/*
+ * An operator deletes the lease container, with all leases in it; the table; or a product's own
+ * row.
+ */
 void torture_world_delete_leases(struct torture_world *world);
 void torture_world_delete_table(struct torture_world *world);
 void torture_world_delete_product_row(struct torture_world *world, int index);
 bool torture_world_has_product_row(struct torture_world *world, int index);
 
-/* Writes what the instances have logged since they were last started to the files of those before. */
+/*
+ * Writes what the instances have logged since they were last started to the files of those before.
+ */
 void torture_world_keep_logs(struct torture_world *world);
 
 /* Reads what is stored of a product. Its rows are the caller's (free). */

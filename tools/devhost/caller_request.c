@@ -220,7 +220,7 @@ int caller_request_read(struct caller_request *out, struct stream *stream) {
     return status == 0 ? check_headers(out, stream) : status;
 }
 
-void caller_request_release(struct caller_request *request) {
+void caller_request_cleanup(struct caller_request *request) {
     free(request->method);
     free(request->authority);
     strbuf_cleanup(&request->path);

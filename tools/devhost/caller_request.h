@@ -46,7 +46,7 @@ struct caller_request {
  * Release it in each case.
  */
 int caller_request_read(struct caller_request *out, struct stream *stream);
-void caller_request_release(struct caller_request *request);
+void caller_request_cleanup(struct caller_request *request);
 
 /* Whether the method is that one, in any case, as ASP.NET compares them. */
 bool caller_request_is(const struct caller_request *request, const char *method);

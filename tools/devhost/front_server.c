@@ -121,7 +121,7 @@ static bool serve_request(struct connection *connection) {
             keep = true;
         }
     }
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
     return keep;
 }
 

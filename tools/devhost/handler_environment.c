@@ -85,7 +85,10 @@ static bool fill(char **environment, const struct host_config *config, char *con
     return add_pair(environment, ROOT_PATH_NAME, config->folder);
 }
 
-/* .NET keeps variables in a hash table whose seed changes from start to start, and passes them on in its order. */
+/*
+ * .NET keeps variables in a hash table whose seed changes from start to start, and passes them on
+ * in its order.
+ */
 static void shuffle(char **environment) {
     for (size_t left = count_of(environment); left > 1; left--) {
         uint32_t random = 0;

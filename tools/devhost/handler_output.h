@@ -17,7 +17,10 @@ struct handler_output;
 enum status handler_output_start(struct handler_output **out, int stdout_fd, int stderr_fd,
                                  struct error *err) MUST_CHECK;
 
-/* Prints what has been written so far and ends, even where the handler's own children still hold the pipes open. NULL is fine. */
+/*
+ * Prints what has been written so far and ends, even where the handler's own children still hold
+ * the pipes open. NULL is fine.
+ */
 void handler_output_stop(struct handler_output *output);
 
 #endif

@@ -139,7 +139,7 @@ enum status host_config_load(struct host_config *out, const char *folder, struct
     }
     free(prefix);
     if (status != STATUS_OK) {
-        host_config_release(&config);
+        host_config_cleanup(&config);
         return status;
     }
     *out = config;
@@ -158,7 +158,7 @@ static void release_function(struct host_function *function) {
     free(function->schedule_text);
 }
 
-void host_config_release(struct host_config *config) {
+void host_config_cleanup(struct host_config *config) {
     free(config->folder);
     free(config->executable);
     for (size_t i = 0; i < config->argument_count; i++) {

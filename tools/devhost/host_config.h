@@ -1,5 +1,6 @@
 /*
- * host_config.h - what an app's folder says: host.json, local.settings.json and every function.json.
+ * host_config.h - what an app's folder says: host.json, local.settings.json and every
+ * function.json.
  *
  * Ownership: a config owns all that it points to.
  * Threads: read-only after loading.
@@ -13,7 +14,10 @@
 #include "base/status.h"
 #include "devhost/schedule.h"
 
-/* How an HTTP trigger reaches the handler: the caller's own request, or a description of it in JSON. */
+/*
+ * How an HTTP trigger reaches the handler: the caller's own request, or a description of it in
+ * JSON.
+ */
 enum host_shape { HOST_SHAPE_PROXY, HOST_SHAPE_FORWARD, HOST_SHAPE_INVOCATION };
 
 enum host_trigger { HOST_TRIGGER_HTTP, HOST_TRIGGER_TIMER };
@@ -67,7 +71,7 @@ enum status host_config_load(struct host_config *out, const char *folder,
                              struct error *err) MUST_CHECK;
 
 /* Frees what it owns. A zeroed config is fine. */
-void host_config_release(struct host_config *config);
+void host_config_cleanup(struct host_config *config);
 
 /* The function of that name, any case as in the host; NULL: there is none. */
 const struct host_function *host_config_find(const struct host_config *config, const char *name);

@@ -198,7 +198,10 @@ void invocation_payload_http(struct strbuf *out, const struct host_function *fun
 
 /* Timers */
 
-/* As Json.NET writes a DateTime of local time: 2025-01-19T15:45:30.123+01:00, without a fraction that is zero. */
+/*
+ * As Json.NET writes a DateTime of local time: 2025-01-19T15:45:30.123+01:00, without a fraction
+ * that is zero.
+ */
 static void append_time(struct strbuf *out, const char *name, int64_t time_ms) {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm local;

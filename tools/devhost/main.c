@@ -1,9 +1,9 @@
 /*
- * devhost - a stand-in for the Azure Functions host while developing: starts the app's custom handler and invokes its
- * functions as the host does. See --help.
+ * devhost - a stand-in for the Azure Functions host while developing: starts the app's custom
+ * handler and invokes its functions as the host does. See --help.
  *
- * The main thread takes all signals and looks after the handler; everything else runs on the callers' and the timers' threads.
- * docs/devhost.md lists what differs from the host.
+ * The main thread takes all signals and looks after the handler; everything else runs on the
+ * callers' and the timers' threads. docs/devhost.md lists what differs from the host.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -27,7 +27,8 @@
 enum {
     DEFAULT_PORT = 7071,
     STEP_MS =
-        25, /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
+        /* how often a handler that is starting is asked whether it is ready (WorkerConstants) */
+    25,
     HANDLER_STOP_MS = 5000, /* for the leases to be released */
     ANSWERS_MS = 1000       /* for the last answers to reach their callers */
 };
@@ -261,7 +262,7 @@ static void end(struct host *host) {
     }
     handler_process_free(host->process);
     handler_client_free(host->client);
-    host_config_release(&host->config);
+    host_config_cleanup(&host->config);
 }
 
 int main(int argc, char **argv) {

@@ -41,7 +41,10 @@ static bool parse_number(const char *text, int *out) {
     return true;
 }
 
-/* A step may have a sign, as .NET's int.Parse allows; one below 1 counts as 1 (CrontabField.Accumulate). */
+/*
+ * A step may have a sign, as .NET's int.Parse allows; one below 1 counts as 1
+ * (CrontabField.Accumulate).
+ */
 static bool parse_step(const char *text, int *out) {
     bool signed_ = text[0] == '-' || text[0] == '+';
     if (!parse_number(text + signed_, out)) {

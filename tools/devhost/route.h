@@ -1,9 +1,10 @@
 /*
  * route.h - route templates ("api/inventory/{productId}/reserve") and whether a path fits one.
  *
- * As ASP.NET Core routes for the Functions host: literals compare without case, {name} takes one segment that is not empty,
- * one slash at the end of the path is tolerated. Segments are decoded as in request_path.h.
- * Constraints ({id:int}), optional ({id?}) and catch-all ({*rest}) parameters do not exist here and are refused.
+ * As ASP.NET Core routes for the Functions host: literals compare without case, {name} takes one
+ * segment that is not empty, one slash at the end of the path is tolerated. Segments are decoded as
+ * in request_path.h. Constraints ({id:int}), optional ({id?}) and catch-all ({*rest}) parameters do
+ * not exist here and are refused.
  */
 #ifndef DEVHOST_ROUTE_H
 #define DEVHOST_ROUTE_H
@@ -25,10 +26,15 @@ struct route_values {
     size_t count;
 };
 
-/* STATUS_INVALID_ARGUMENT: the template has something that is not supported; the message says what. */
+/*
+ * STATUS_INVALID_ARGUMENT: the template has something that is not supported; the message says what.
+ */
 enum status route_check(const char *template, struct error *err) MUST_CHECK;
 
-/* Does `path` ("/api/inventory/PROD-001", still percent-encoded) fit the checked template? `out` holds the parameters then, else anything. */
+/*
+ * Does `path` ("/api/inventory/PROD-001", still percent-encoded) fit the checked template? `out`
+ * holds the parameters then, else anything.
+ */
 bool route_matches(const char *template, const char *path, struct route_values *out);
 
 #endif

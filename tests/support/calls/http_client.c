@@ -29,7 +29,10 @@ static enum status send(const struct http_ask *ask, struct http_reply *out, stru
                                                                     : strlen(ask->body),
                              .timeout_ms = ask->timeout_ms != 0 ? ask->timeout_ms : 60000,
                              .max_response_bytes = 64 * 1024 * 1024};
-    /* One for each call: a test that libcheck forks off inherits no threads, and leaves none behind. */
+    /*
+     * One for each call: a test that libcheck forks off inherits no threads, and leaves none
+     * behind.
+     */
     struct http_transport *transport = NULL;
     enum status status = http_transport_new(&transport, clock_system(), err);
     if (status == STATUS_OK) {

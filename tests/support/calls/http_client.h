@@ -1,8 +1,8 @@
 /*
  * http_client.h - plain HTTP calls to what a test has started on 127.0.0.1.
  *
- * What should not happen to a test (no answer at all where one is expected) aborts it with a message.
- * Threads: http_ask may be called from any thread.
+ * What should not happen to a test (no answer at all where one is expected) aborts it with a
+ * message. Threads: http_ask may be called from any thread.
  */
 #ifndef SUPPORT_HTTP_CLIENT_H
 #define SUPPORT_HTTP_CLIENT_H

@@ -1,9 +1,9 @@
 /*
- * lease_witness.h - asks storage itself, past every proxy, who holds a lease; and does to it what outsiders do.
+ * lease_witness.h - asks storage itself, past every proxy, who holds a lease; and does to it what
+ * outsiders do.
  *
- * Names are lease names; the blob's is "lease-" and that. Whoever is asked about is told by the lease's id.
- * What should not happen fails the test.
- * Threads: one test's.
+ * Names are lease names; the blob's is "lease-" and that. Whoever is asked about is told by the
+ * lease's id. What should not happen fails the test. Threads: one test's.
  */
 #ifndef SUPPORT_LEASE_WITNESS_H
 #define SUPPORT_LEASE_WITNESS_H
@@ -40,8 +40,8 @@ void lease_witness_assert_holder(struct lease_witness *witness, const char *name
                                  const char *lease_id);
 
 /*
- * Polls until nobody holds the lease, and takes it. Fails after 10 s: a lease that was renewed just now runs out only
- * after 15.
+ * Polls until nobody holds the lease, and takes it. Fails after 10 s: a lease that was renewed just
+ * now runs out only after 15.
  */
 void lease_witness_await_free(struct lease_witness *witness, const char *name);
 

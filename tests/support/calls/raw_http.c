@@ -100,7 +100,7 @@ static void read_chunks(int fd, struct raw_response *out) {
 }
 
 void raw_http_read(int fd, struct raw_response *out, bool bodiless) {
-    raw_response_release(out);
+    raw_response_cleanup(out);
     read_head(fd, out);
     char length[32], coding[32];
     raw_response_header(out, "Content-Length", length, sizeof length);
@@ -111,7 +111,7 @@ void raw_http_read(int fd, struct raw_response *out, bool bodiless) {
     }
 }
 
-void raw_response_release(struct raw_response *response) {
+void raw_response_cleanup(struct raw_response *response) {
     free(response->body);
     response->body = NULL;
     response->body_length = 0;

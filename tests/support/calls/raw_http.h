@@ -1,7 +1,9 @@
 /*
- * raw_http.h - a client that sends exactly the bytes it is given to a port of this machine, and reads what comes back.
+ * raw_http.h - a client that sends exactly the bytes it is given to a port of this machine, and
+ * reads what comes back.
  *
- * Rules        Every failure fails the test that runs. Nothing waits longer than RAW_HTTP_TIMEOUT_S.
+ * Rules        Every failure fails the test that runs. Nothing waits longer than
+ *              RAW_HTTP_TIMEOUT_S.
  * Threads: a connection belongs to one thread at a time.
  */
 #ifndef SUPPORT_RAW_HTTP_H
@@ -29,11 +31,17 @@ int raw_http_try_connect(const char *address, int port);
 bool raw_http_send_bytes(int fd, const void *bytes, size_t length);
 bool raw_http_send(int fd, const char *text);
 
-/* Reads one whole response (framed by Content-Length, or chunked); `bodiless` for an answer to HEAD. Release with raw_response_release. */
+/*
+ * Reads one whole response (framed by Content-Length, or chunked); `bodiless` for an answer to
+ * HEAD. Release with raw_response_cleanup.
+ */
 void raw_http_read(int fd, struct raw_response *out, bool bodiless);
-void raw_response_release(struct raw_response *response);
+void raw_response_cleanup(struct raw_response *response);
 
-/* The value of a header in `out` (cut to `size`); "" where there is none. Names compare without case. */
+/*
+ * The value of a header in `out` (cut to `size`); "" where there is none. Names compare without
+ * case.
+ */
 const char *raw_response_header(const struct raw_response *response, const char *name, char *out,
                                 size_t size);
 

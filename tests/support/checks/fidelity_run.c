@@ -69,9 +69,9 @@ int fidelity_run_exchange_same(struct fidelity_run *run, struct fidelity_request
     struct raw_response answers[FIDELITY_SIDES];
     fidelity_run_exchange(run, requests, answers);
     int status = answers[FIDELITY_SIMULATED].status;
-    raw_response_release(&answers[FIDELITY_SIMULATED]);
-    raw_response_release(&answers[FIDELITY_AZURITE]);
-    fidelity_request_release(request);
+    raw_response_cleanup(&answers[FIDELITY_SIMULATED]);
+    raw_response_cleanup(&answers[FIDELITY_AZURITE]);
+    fidelity_request_cleanup(request);
     return status;
 }
 

@@ -18,7 +18,7 @@ void fidelity_request_init(struct fidelity_request *request, enum simulated_serv
     strbuf_init(&request->body, SIZE_MAX);
 }
 
-void fidelity_request_release(struct fidelity_request *request) {
+void fidelity_request_cleanup(struct fidelity_request *request) {
     strbuf_cleanup(&request->path);
     http_headers_cleanup(&request->query);
     http_headers_cleanup(&request->headers);

@@ -35,7 +35,7 @@ struct fidelity_request {
 
 void fidelity_request_init(struct fidelity_request *request, enum simulated_service service,
                            const char *method);
-void fidelity_request_release(struct fidelity_request *request);
+void fidelity_request_cleanup(struct fidelity_request *request);
 
 struct fidelity_clock {
     struct clock base; /* first */

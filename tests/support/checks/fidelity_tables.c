@@ -225,8 +225,8 @@ static void exchange(struct fidelity_run *run, struct fidelity_request *requests
         if (answers[side].status < 300) {
             learn(run, side, &answers[side], context);
         }
-        raw_response_release(&answers[side]);
-        fidelity_request_release(&requests[side]);
+        raw_response_cleanup(&answers[side]);
+        fidelity_request_cleanup(&requests[side]);
     }
 }
 

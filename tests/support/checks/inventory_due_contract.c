@@ -19,7 +19,10 @@ static int reconcile(const char *product, int64_t at_ms) {
     return clean_up_expired(product, at_ms);
 }
 
-/* The first millisecond of a minute that is long enough ago for all graces, and for reservations to begin before it. */
+/*
+ * The first millisecond of a minute that is long enough ago for all graces, and for reservations to
+ * begin before it.
+ */
 static int64_t old_minute_ms(void) {
     int64_t at_ms = now_ms() - 2 * HOUR_MS;
     return at_ms - at_ms % MINUTE_MS;

@@ -1,5 +1,6 @@
 /*
- * inventory_store_contract.h - what every inventory store must do, as test cases that run against any of them.
+ * inventory_store_contract.h - what every inventory store must do, as test cases that run against
+ * any of them.
  */
 #ifndef SUPPORT_INVENTORY_STORE_CONTRACT_H
 #define SUPPORT_INVENTORY_STORE_CONTRACT_H
@@ -8,7 +9,10 @@
 
 #include "inventory/inventory_store.h"
 
-/* `open` makes a store without products, `close` takes it away again; both run around each test, in its process. */
+/*
+ * `open` makes a store without products, `close` takes it away again; both run around each test, in
+ * its process.
+ */
 TCase *inventory_store_contract(struct inventory_store *(*open)(void), void (*close)(void));
 
 #endif

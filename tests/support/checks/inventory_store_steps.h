@@ -1,7 +1,9 @@
 /*
- * inventory_store_steps.h - one step of a test of inventory stores per function; for the files of the contract alone.
+ * inventory_store_steps.h - one step of a test of inventory stores per function; for the files of
+ * the contract alone.
  *
- * Each file that includes it has its own `store`, with products A (100 units) and B (50), and `state`, read anew by most steps.
+ * Each file that includes it has its own `store`, with products A (100 units) and B (50), and
+ * `state`, read anew by most steps.
  */
 #ifndef SUPPORT_INVENTORY_STORE_STEPS_H
 #define SUPPORT_INVENTORY_STORE_STEPS_H

@@ -157,8 +157,8 @@ static bool check_header(const char *assertion, X509 *certificate,
 }
 
 /*
- * From now, give or take MOST_SKEW_S, as the real endpoint has it, and for a while only. (time(NULL) is up to some
- * milliseconds behind the clock that the assertion was dated by.)
+ * From now, give or take MOST_SKEW_S, as the real endpoint has it, and for a while only.
+ * (time(NULL) is up to some milliseconds behind the clock that the assertion was dated by.)
  */
 static bool check_times(const cJSON *claims, char complaint[JWT_COMPLAINT_BYTES]) {
     int64_t from_s = 0, to_s = 0, now_s = (int64_t)time(NULL);

@@ -10,7 +10,10 @@
 
 enum { SAS_BYTES = 512 };
 
-/* Writes "sv=...&sig=..." (no '?') for blobs and tables with every permission, good for `lifetime_s` seconds from now. */
+/*
+ * Writes "sv=...&sig=..." (no '?') for blobs and tables with every permission, good for
+ * `lifetime_s` seconds from now.
+ */
 void sas_write(int64_t lifetime_s, char out[SAS_BYTES]);
 
 #endif

@@ -59,7 +59,7 @@ const char *secret_search_find(const struct secret_search *search, const char *t
     return NULL;
 }
 
-void secret_search_release(struct secret_search *search) {
+void secret_search_cleanup(struct secret_search *search) {
     for (size_t i = 0; i < search->count; i++) {
         free(search->secrets[i].name);
         free(search->secrets[i].value);

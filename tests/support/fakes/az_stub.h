@@ -1,8 +1,10 @@
 /*
- * az_stub.h - the Azure CLI, for tests: a script named az, in a folder of its own, that answers what a test says.
+ * az_stub.h - the Azure CLI, for tests: a script named az, in a folder of its own, that answers
+ * what a test says.
  *
- * Source       "az account get-access-token": JSON on stdout with accessToken, expiresOn (local time), expires_on (epoch), subscription,
- *              tenant, tokenType; a message on stderr and another exit code than 0 when nobody is signed in.
+ * Source       "az account get-access-token": JSON on stdout with accessToken, expiresOn (local
+ *              time), expires_on (epoch), subscription, tenant, tokenType; a message on stderr and
+ *              another exit code than 0 when nobody is signed in.
  */
 #ifndef SUPPORT_AZ_STUB_H
 #define SUPPORT_AZ_STUB_H

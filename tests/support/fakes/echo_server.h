@@ -1,9 +1,9 @@
 /*
  * echo_server.h - an http_server whose handler tells what it was given, and can be held.
  *
- * It answers 200 and "METHOD PATH|QUERY|BODY". To /wait it answers once echo_server_let_go has been called for it; to /large with
- * ECHO_LARGE_BYTES of 'x', which no socket's buffers hold; a body over the limit is a 413.
- * Threads: a test's own; the counts may be read from any.
+ * It answers 200 and "METHOD PATH|QUERY|BODY". To /wait it answers once echo_server_let_go has been
+ * called for it; to /large with ECHO_LARGE_BYTES of 'x', which no socket's buffers hold; a body
+ * over the limit is a 413. Threads: a test's own; the counts may be read from any.
  */
 #ifndef SUPPORT_ECHO_SERVER_H
 #define SUPPORT_ECHO_SERVER_H
@@ -16,7 +16,10 @@ enum { ECHO_MAX_BODY_BYTES = 1000, ECHO_LARGE_BYTES = 32 * 1024 * 1024 };
 struct http_server *echo_server_start(int thread_count, int request_timeout_ms);
 void echo_server_stop(struct http_server *server);
 
-/* How many requests have reached the handler, and how many of those were to paths that hold "smuggled". */
+/*
+ * How many requests have reached the handler, and how many of those were to paths that hold
+ * "smuggled".
+ */
 int echo_server_calls(void);
 int echo_server_smuggled(void);
 

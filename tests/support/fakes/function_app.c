@@ -275,7 +275,10 @@ static struct http_response call_proxied(struct function_app *app,
     return answer;
 }
 
-/* Appends a JSON string as the host writes it: control characters escaped, NUL too; what is no UTF-8 became U+FFFD. */
+/*
+ * Appends a JSON string as the host writes it: control characters escaped, NUL too; what is no
+ * UTF-8 became U+FFFD.
+ */
 static void append_json_string(struct strbuf *out, const char *bytes, size_t length) {
     strbuf_append_char(out, '"');
     for (size_t at = 0; at < length;) {
@@ -293,7 +296,9 @@ static void append_json_string(struct strbuf *out, const char *bytes, size_t len
     strbuf_append_char(out, '"');
 }
 
-/* The route's parameter as ASP.NET hands it over: decoded, but for %2F and for what is no escape. */
+/*
+ * The route's parameter as ASP.NET hands it over: decoded, but for %2F and for what is no escape.
+ */
 static void append_decoded(struct strbuf *out, const char *text) {
     struct strbuf decoded;
     strbuf_init(&decoded, ANSWER_BYTES);

@@ -1,11 +1,12 @@
 /*
- * function_app.h - the app without its server and storage: the functions over the memory store and a fake lease
- * service, called as the host calls them.
+ * function_app.h - the app without its server and storage: the functions over the memory store and
+ * a fake lease service, called as the host calls them.
  *
- * Vocabulary   shape   how the host calls: with the caller's own request, or with an invocation's payload
- * Rules        The products are PROD-001 (100 units) and PROD-002 (50). The store's time stands still at
- *              2025-01-19T14:45:30Z until a test moves store_clock; leases live on the machine's clock.
- *              What cannot happen to a working app ends the test.
+ * Vocabulary   shape   how the host calls: with the caller's own request, or with an invocation's
+ *              payload
+ * Rules        The products are PROD-001 (100 units) and PROD-002 (50). The store's time stands
+ *              still at 2025-01-19T14:45:30Z until a test moves store_clock; leases live on the
+ *              machine's clock. What cannot happen to a working app ends the test.
  * Threads: one test's.
  */
 #ifndef SUPPORT_FUNCTION_APP_H

@@ -101,7 +101,9 @@ static void parse_headers(struct http_fake_request *request, char *head) {
     }
 }
 
-/* The next request of a connection; NULL: there is none. `buf` carries over what was read too far. */
+/*
+ * The next request of a connection; NULL: there is none. `buf` carries over what was read too far.
+ */
 static struct http_fake_request *read_request(struct connection *connection, struct strbuf *buf) {
     if (!receive(connection->fd, buf, 0, "\r\n\r\n")) {
         return NULL;

@@ -1,9 +1,12 @@
 /*
- * http_fake.h - an HTTP server on 127.0.0.1 that answers from a script, misbehaves on demand and remembers what it was asked.
+ * http_fake.h - an HTTP server on 127.0.0.1 that answers from a script, misbehaves on demand and
+ * remembers what it was asked.
  *
- * Each request that has arrived whole takes the next answer of the script, in the order of arrival over all connections; when the
- * script is used up, the answer is empty, with the status of success that storage has for such a request.
- * Rules        What should not happen to a test (no socket, a wait of more than 100 s) ends it with a message on stderr.
+ * Each request that has arrived whole takes the next answer of the script, in the order of arrival
+ * over all connections; when the script is used up, the answer is empty, with the status of success
+ * that storage has for such a request.
+ * Rules        What should not happen to a test (no socket, a wait of more than 100 s) ends it with
+ *              a message on stderr.
  * Threads: any; a thread accepts, and each connection has one.
  */
 #ifndef SUPPORT_HTTP_FAKE_H
@@ -24,21 +27,25 @@ enum http_fake_behaviour {
 };
 
 /*
- * Zeroed but for what matters. Strings are copied. Unless it is foreign, an answer gets what storage's own have: x-ms-request-id
- * behind `headers`, and after a lease was acquired or renewed its id.
+ * Zeroed but for what matters. Strings are copied. Unless it is foreign, an answer gets what
+ * storage's own have: x-ms-request-id behind `headers`, and after a lease was acquired or renewed
+ * its id.
  */
 struct http_fake_answer {
     enum http_fake_behaviour behaviour;
-    int status; /* 0: the success that storage has for such a request; 200 for those that it does not know */
+    /* 0: the success that storage has for such a request; 200 for those that it does not know */
+    int status;
     const char *code; /* x-ms-error-code; NULL: none */
     const char
         *headers;     /* whole lines, "Name: value\r\n..."; NULL: none. Content-Length is added */
     const char *body; /* NULL: none */
     const char *
-        interim; /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */
+        /* sent as it is before the answer: "HTTP/1.1 100 Continue\r\n\r\n"; NULL: nothing */
+        interim;
     bool is_foreign; /* not storage's: it comes from something on the way */
     bool
-        echoes; /* each '@' in headers and body becomes the request's first line and headers, on one line */
+        /* each '@' in headers and body becomes the request's first line and headers, on one line */
+        echoes;
     bool close_after; /* closes the connection after the answer, without telling */
 };
 

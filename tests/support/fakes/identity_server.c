@@ -216,7 +216,10 @@ static int64_t lifetime_of(const struct identity_answer *answer) {
     return answer->lifetime_s == 0 ? DEFAULT_LIFETIME_S : answer->lifetime_s;
 }
 
-/* Each endpoint has members of its own: managed identities write numbers as strings, App Service tells no expires_in. */
+/*
+ * Each endpoint has members of its own: managed identities write numbers as strings, App Service
+ * tells no expires_in.
+ */
 static void write_token(enum identity_endpoint endpoint, const struct identity_answer *answer,
                         const char *token, struct strbuf *out) {
     int64_t lifetime_s = lifetime_of(answer);

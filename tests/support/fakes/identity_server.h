@@ -1,14 +1,19 @@
 /*
- * identity_server.h - where apps get their access tokens, for tests: on 127.0.0.1, over http. It plays
+ * identity_server.h - where apps get their access tokens, for tests: on 127.0.0.1, over http. It
+ * plays
  *
- *   App Service     GET  /msi/token                        IDENTITY_ENDPOINT; "How to use managed identities for App Service"
- *   IMDS            GET  /metadata/identity/oauth2/token   "How to use managed identities on a virtual machine to acquire an access token"
- *   token endpoint  POST /{tenant}/oauth2/v2.0/token       "OAuth 2.0 client credentials flow": a secret, a certificate, a federated token
+ *   App Service     GET  /msi/token                        IDENTITY_ENDPOINT; "How to use managed
+ *                   identities for App Service"
+ *   IMDS            GET  /metadata/identity/oauth2/token   "How to use managed identities on a
+ *                   virtual machine to acquire an access token"
+ *   token endpoint  POST /{tenant}/oauth2/v2.0/token       "OAuth 2.0 client credentials flow": a
+ *                   secret, a certificate, a federated token
  *
- * Rules        Strict: a request that is not exactly what Azure documents, with the caller's own secret, gets an error and is
- *              remembered with a complaint. So a test whose app has a token has proved its request's form.
- *              Tokens are ones that Azurite takes (jwt.h); each is another.
- *              A test says how the server answers: well (at first), or as struct identity_answer has it.
+ * Rules        Strict: a request that is not exactly what Azure documents, with the caller's own
+ *              secret, gets an error and is remembered with a complaint. So a test whose app has a
+ *              token has proved its request's form. Tokens are ones that Azurite takes (jwt.h);
+ *              each is another. A test says how the server answers: well (at first), or as struct
+ *              identity_answer has it.
  */
 #ifndef SUPPORT_IDENTITY_SERVER_H
 #define SUPPORT_IDENTITY_SERVER_H
@@ -29,10 +34,14 @@ struct identity_rules {
     const char *certificate;     /* the same: the path of its PEM file */
     const char *federated_token; /* the same */
     const char *
-        managed_identity; /* App Service, IMDS: the client id that is asked for; NULL: the system-assigned identity */
+        /* App Service, IMDS: the client id that is asked for; NULL: the system-assigned identity */
+        managed_identity;
 };
 
-/* How a request is answered; zeroed: with a token that is good for an hour. Strings are borrowed until the server stops. */
+/*
+ * How a request is answered; zeroed: with a token that is good for an hour. Strings are borrowed
+ * until the server stops.
+ */
 struct identity_answer {
     int64_t delay_ms;
     bool hang;         /* waits for identity_server_let_go before the rest */

@@ -16,10 +16,16 @@ struct settings_loader {
 void settings_loader_set_up(struct settings_loader *loader);
 void settings_loader_tear_down(struct settings_loader *loader);
 
-/* Loads with environment variables, "NAME=value", NULL at the end, in place of what was loaded before. */
+/*
+ * Loads with environment variables, "NAME=value", NULL at the end, in place of what was loaded
+ * before.
+ */
 enum status settings_loader_load(struct settings_loader *loader, const char *const *environment);
 
-/* Fails the test unless that goes well; unless it is refused with exactly this line, with nothing filled. */
+/*
+ * Fails the test unless that goes well; unless it is refused with exactly this line, with nothing
+ * filled.
+ */
 void settings_loader_expect_ok(struct settings_loader *loader, const char *const *environment);
 void settings_loader_expect_refusal(struct settings_loader *loader, const char *line,
                                     const char *const *environment);

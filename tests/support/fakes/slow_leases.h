@@ -1,9 +1,11 @@
 /*
- * slow_leases.h - what slow_store remembers: containers, blobs, their leases, and what became of these.
+ * slow_leases.h - what slow_store remembers: containers, blobs, their leases, and what became of
+ * these.
  *
- * Rules        Answers as the Blob service does ("Lease Blob", "Put Blob", "Create Container" and their error codes) to what a
- *              holder of leases asks; anything else is 400. A lease that has run out may still be renewed or released
- *              under its id, as in Azure, but is counted: its holder may have relied on it in between.
+ * Rules        Answers as the Blob service does ("Lease Blob", "Put Blob", "Create Container" and
+ *              their error codes) to what a holder of leases asks; anything else is 400. A lease
+ *              that has run out may still be renewed or released under its id, as in Azure, but is
+ *              counted: its holder may have relied on it in between.
  * Threads: none of its own.
  */
 #ifndef SUPPORT_SLOW_LEASES_H

@@ -36,7 +36,10 @@ struct connection {
     char request[REQUEST_BYTES + 1];
 };
 
-/* The delay is the same for all, so those who came first are answered first: a queue is all that it takes. */
+/*
+ * The delay is the same for all, so those who came first are answered first: a queue is all that it
+ * takes.
+ */
 TAILQ_HEAD(queue, connection);
 
 struct server {
@@ -216,7 +219,10 @@ static void send_answer(struct server *server, struct connection *connection) {
     TAILQ_REMOVE(&server->queue, connection, queued);
     server->queue_length--;
     connection->answers = false;
-    /* An answer is small and the client waits for it: it goes out in one piece, or the client has gone. */
+    /*
+     * An answer is small and the client waits for it: it goes out in one piece, or the client has
+     * gone.
+     */
     ssize_t sent =
         send(connection->fd, connection->answer, connection->answer_length, MSG_NOSIGNAL);
     if (sent != (ssize_t)connection->answer_length) {
@@ -239,7 +245,9 @@ static void take_connection(struct server *server) {
     need(connection != NULL, "calloc");
     connection->fd = fd;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-    /* The kernel keeps it until it comes with an event. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    /*
+     * The kernel keeps it until it comes with an event. NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+     */
     need(epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
     server->stats.connections = max(server->stats.connections, ++server->connection_count);
 }
@@ -262,7 +270,10 @@ static void serve_once(struct server *server) {
         }
     }
     struct connection *first;
-    /* The analyzer does not see that whoever is freed has left the queue. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    /*
+     * The analyzer does not see that whoever is freed has left the queue.
+     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
+     */
     while ((first = TAILQ_FIRST(&server->queue)) != NULL && first->due_ms <= now_ms()) {
         send_answer(server, first);
     }
@@ -287,7 +298,10 @@ static _Noreturn void serve(int listen_fd, int64_t delay_ms, pid_t parent) {
 
 /* --- its owner's side --- */
 
-/* Listens before there is a process, so that the port is known and a client that connects at once is not refused. */
+/*
+ * Listens before there is a process, so that the port is known and a client that connects at once
+ * is not refused.
+ */
 static int listen_somewhere(int *out_port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
@@ -343,7 +357,7 @@ struct slow_store_stats slow_store_stats(const struct slow_store *store) {
     return stats;
 }
 
-void slow_store_release(struct slow_store *store) {
+void slow_store_cleanup(struct slow_store *store) {
     if (store->pid > 0) {
         kill(store->pid, SIGKILL);
         ck_assert_int_eq(waitpid(store->pid, NULL, 0), store->pid);

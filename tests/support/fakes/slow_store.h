@@ -1,13 +1,15 @@
 /*
- * slow_store.h - a stand-in for the Blob service that answers each request a fixed time after it has come.
+ * slow_store.h - a stand-in for the Blob service that answers each request a fixed time after it
+ * has come.
  *
- * It is a process of its own, so that its memory, time and threads are not mistaken for those of the program under
- * test: one thread, which keeps thousands of requests waiting at once. It knows what a holder of leases asks
- * (slow_leases.h) and does not look at signatures.
+ * It is a process of its own, so that its memory, time and threads are not mistaken for those of
+ * the program under test: one thread, which keeps thousands of requests waiting at once. It knows
+ * what a holder of leases asks (slow_leases.h) and does not look at signatures.
  *
- * Rules        What a request asks for happens when it has come whole, on CLOCK_BOOTTIME; only its answer waits.
- *              Connections are kept, up to SLOW_STORE_MAX_CONNECTIONS. A GET of /stats is answered with the counts.
- *              It dies with the thread that started it. What should not happen to a test aborts it.
+ * Rules        What a request asks for happens when it has come whole, on CLOCK_BOOTTIME; only its
+ *              answer waits. Connections are kept, up to SLOW_STORE_MAX_CONNECTIONS. A GET of
+ *              /stats is answered with the counts. It dies with the thread that started it. What
+ *              should not happen to a test aborts it.
  * Threads: start before the test has threads; the rest from one.
  */
 #ifndef SUPPORT_SLOW_STORE_H
@@ -40,6 +42,6 @@ void slow_store_start(struct slow_store *store, int64_t delay_ms);
 struct slow_store_stats slow_store_stats(const struct slow_store *store);
 
 /* Ends it. A zeroed struct slow_store is fine. */
-void slow_store_release(struct slow_store *store);
+void slow_store_cleanup(struct slow_store *store);
 
 #endif

@@ -134,7 +134,7 @@ void stub_host_stop(struct stub_host *host) {
     invoker_cleanup(&host->invoker);
     handler_process_free(host->process);
     handler_client_free(host->client);
-    host_config_release(&host->config);
+    host_config_cleanup(&host->config);
     close(host->stop_event);
     sem_destroy(&host->started);
     temp_folder_remove(&host->folder);
@@ -152,6 +152,6 @@ int stub_host_status(const struct stub_host *host, const char *bytes) {
     struct raw_response response;
     stub_host_ask(host, bytes, &response);
     int status = response.status;
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     return status;
 }

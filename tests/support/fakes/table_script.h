@@ -1,7 +1,9 @@
 /*
- * table_script.h - the table store against a fake storage that answers from a script; for the tests of its parts.
+ * table_script.h - the table store against a fake storage that answers from a script; for the tests
+ * of its parts.
  *
- * Each file that includes it has its own `table` and `fake`, and a `state`: product P at version 7 with one reservation to commit.
+ * Each file that includes it has its own `table` and `fake`, and a `state`: product P at version 7
+ * with one reservation to commit.
  */
 #ifndef SUPPORT_TABLE_SCRIPT_H
 #define SUPPORT_TABLE_SCRIPT_H

@@ -53,7 +53,10 @@ static void serve(struct tls_server *server, int fd) {
     add(server, 1, 0, 0);
     SSL *ssl = SSL_new(server->context);
     ck_assert(ssl != NULL && SSL_set_fd(ssl, fd) == 1);
-    /* From TLS 1.3 on the server is done before the client has judged its certificate: who sends something has taken it. */
+    /*
+     * From TLS 1.3 on the server is done before the client has judged its certificate: who sends
+     * something has taken it.
+     */
     char first;
     if (SSL_accept(ssl) == 1 && SSL_peek(ssl, &first, 1) == 1) {
         add(server, 0, 1, 0);

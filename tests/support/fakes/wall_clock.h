@@ -1,8 +1,9 @@
 /*
- * wall_clock.h - a wall clock for one program that a test starts, to be set while it runs. Its other clocks stay as they are.
+ * wall_clock.h - a wall clock for one program that a test starts, to be set while it runs. Its
+ * other clocks stay as they are.
  *
- * The program is told by tests/support/preload/wall_clock.c, which the two environment variables below bring into it.
- * Threads: set from any.
+ * The program is told by tests/support/preload/wall_clock.c, which the two environment variables
+ * below bring into it. Threads: set from any.
  */
 #ifndef SUPPORT_WALL_CLOCK_H
 #define SUPPORT_WALL_CLOCK_H

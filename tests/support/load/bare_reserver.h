@@ -1,8 +1,10 @@
 /*
- * bare_reserver.h - reservations written to a table by a bare client: the very rows that the handler writes, with nothing
- * around them. What storage itself can do, to compare the handler with.
+ * bare_reserver.h - reservations written to a table by a bare client: the very rows that the
+ * handler writes, with nothing around them. What storage itself can do, to compare the handler
+ * with.
  *
- * Rules        Nobody else changes the product. What should not happen to a test (a failed request) fails it.
+ * Rules        Nobody else changes the product. What should not happen to a test (a failed request)
+ *              fails it.
  * Threads: one.
  */
 #ifndef SUPPORT_BARE_RESERVER_H
@@ -24,7 +26,10 @@ void bare_reserver_open(struct bare_reserver *reserver, struct storage_client *c
                         const char *table, const char *product_id);
 void bare_reserver_close(struct bare_reserver *reserver);
 
-/* One transaction: the product's row merged, under its ETag, and `rows` (1 to 99) reservations of one unit inserted. */
+/*
+ * One transaction: the product's row merged, under its ETag, and `rows` (1 to 99) reservations of
+ * one unit inserted.
+ */
 void bare_reserver_commit(struct bare_reserver *reserver, int rows);
 
 #endif

@@ -25,7 +25,10 @@
 static const char *const good[] = {GET_NOTHING, RESERVE_NOTHING, RESERVE_IN_CHUNKS, INVOKE,
                                    "GET / HTTP/1.0\r\n\r\n"};
 
-/* Heads behind "POST /api/inventory/NONE/reserve HTTP/1.1\r\n"; what follows them is a body, or nobody knows. */
+/*
+ * Heads behind "POST /api/inventory/NONE/reserve HTTP/1.1\r\n"; what follows them is a body, or
+ * nobody knows.
+ */
 static const char *const smuggling_heads[] = {
     "Content-Length: 300\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
@@ -80,7 +83,10 @@ static const char *const request_lines[] = {"FOO / HTTP/1.1",
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* splitmix64, a generator in the public domain: good enough to choose with, and the same on every machine. */
+/*
+ * splitmix64, a generator in the public domain: good enough to choose with, and the same on every
+ * machine.
+ */
 static uint64_t next_number(struct hostile_source *source) {
     uint64_t z = source->state += UINT64_C(0x9E3779B97F4A7C15);
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);

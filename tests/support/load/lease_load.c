@@ -87,7 +87,10 @@ static void note_late(struct load *load, int64_t late_ms) {
     load->late[late_ms < LATE_BUCKETS ? late_ms : LATE_BUCKETS - 1]++;
 }
 
-/* The manager's call goes on to the blob store as the record's own. Ends where `done` calls the manager's. */
+/*
+ * The manager's call goes on to the blob store as the record's own. Ends where `done` calls the
+ * manager's.
+ */
 static struct lease_store_call *pass_on(struct record *record, struct lease_store_call *outer,
                                         lease_store_done done) {
     record->outer = outer;
@@ -243,7 +246,10 @@ static void *acquire_some(void *context) {
     return NULL;
 }
 
-/* What is needed once, whatever the number of leases, is there afterwards: code, a connection, the container. */
+/*
+ * What is needed once, whatever the number of leases, is there afterwards: code, a connection, the
+ * container.
+ */
 static void acquire_first(struct load *load) {
     struct error err;
     enum status status = acquire_one(load, load->next++, &err);

@@ -91,7 +91,10 @@ void load_close(struct load *load) {
 
 /* ---- one request ---- */
 
-/* It fits into the socket's buffer, which is empty: the other side has answered all that was sent before. */
+/*
+ * It fits into the socket's buffer, which is empty: the other side has answered all that was sent
+ * before.
+ */
 static void send_request(struct load *load, struct load_client *client) {
     client->length = 0;
     client->sent_us = load_now_us();
@@ -215,7 +218,7 @@ void load_run(struct load *load, int64_t duration_ms, int64_t patience_ms,
     out->cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu_before_us;
 }
 
-void load_result_release(struct load_result *result) {
+void load_result_cleanup(struct load_result *result) {
     free(result->answers);
     *result = (struct load_result){.count = 0};
 }

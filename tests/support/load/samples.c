@@ -14,7 +14,7 @@ void samples_add(struct samples *samples, double value) {
     samples->is_sorted = false;
 }
 
-void samples_release(struct samples *samples) {
+void samples_cleanup(struct samples *samples) {
     free(samples->values);
     *samples = (struct samples){.count = 0};
 }
@@ -36,7 +36,10 @@ double samples_percentile(struct samples *samples, double percent) {
         return NAN;
     }
     sort(samples);
-    /* A hair less, so that 7 % of 100 values are 7 of them, although 7 / 100 * 100 is a hair more in doubles. */
+    /*
+     * A hair less, so that 7 % of 100 values are 7 of them, although 7 / 100 * 100 is a hair more
+     * in doubles.
+     */
     double rank = ceil(percent / 100 * (double)samples->count - 1e-9);
     return samples->values[rank < 1 ? 0 : (size_t)rank - 1];
 }

@@ -1,7 +1,8 @@
 /*
  * samples.h - measured values, and what is told of them.
  *
- * Rules        A percentile is a value that was measured (nearest rank), never one between two. No memory aborts the test.
+ * Rules        A percentile is a value that was measured (nearest rank), never one between two. No
+ *              memory aborts the test.
  * Threads: a struct samples belongs to one thread.
  */
 #ifndef SUPPORT_SAMPLES_H
@@ -19,9 +20,12 @@ struct samples {
 };
 
 void samples_add(struct samples *samples, double value);
-void samples_release(struct samples *samples);
+void samples_cleanup(struct samples *samples);
 
-/* The smallest value that is not exceeded by `percent` (0 to 100) of all: 0 the least, 100 the greatest. NAN without values. */
+/*
+ * The smallest value that is not exceeded by `percent` (0 to 100) of all: 0 the least, 100 the
+ * greatest. NAN without values.
+ */
 double samples_percentile(struct samples *samples, double percent);
 
 /* Of an even number: the middle between the two in the middle. NAN without values. */

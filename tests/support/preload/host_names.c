@@ -6,7 +6,10 @@
 #include <netdb.h>
 #include <string.h>
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved names */
+/*
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
+ * names
+ */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out) {
     int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);

@@ -1,12 +1,14 @@
 /*
  * wall_clock.c - a wall clock that a test sets, for a program that has this library in LD_PRELOAD.
  *
- * What asks for the time of day is told the machine's and an offset, which is an int64_t of milliseconds in the file that
- * WALL_CLOCK_OFFSET names (tests/support/fakes/wall_clock.h writes it). The file is mapped, so that a jump is one store.
- * All other clocks, and all timers and waits, are left to the system. (Debian's libfaketime 0.9.10 is no help here: whatever
- * its settings, it bends timerfd_settime on CLOCK_BOOTTIME and pthread_cond_timedwait on CLOCK_MONOTONIC, too.)
+ * What asks for the time of day is told the machine's and an offset, which is an int64_t of
+ * milliseconds in the file that WALL_CLOCK_OFFSET names (tests/support/fakes/wall_clock.h writes
+ * it). The file is mapped, so that a jump is one store. All other clocks, and all timers and waits,
+ * are left to the system. (Debian's libfaketime 0.9.10 is no help here: whatever its settings, it
+ * bends timerfd_settime on CLOCK_BOOTTIME and pthread_cond_timedwait on CLOCK_MONOTONIC, too.)
  *
- * The system is asked without the C library's functions: those are ours here, or a sanitizer's that come back to us.
+ * The system is asked without the C library's functions: those are ours here, or a sanitizer's that
+ * come back to us.
  */
 #include <errno.h>
 #include <fcntl.h>

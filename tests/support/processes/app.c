@@ -163,8 +163,8 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
-void app_release(struct app *app) {
-    process_release(&app->process);
+void app_cleanup(struct app *app) {
+    process_cleanup(&app->process);
     if (app->folder[0] != '\0') {
         nftw(app->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         app->folder[0] = '\0';

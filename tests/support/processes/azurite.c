@@ -38,7 +38,9 @@ static void launch(struct azurite *azurite) {
     char blob_port[16], table_port[16];
     snprintf(blob_port, sizeof blob_port, "%d", azurite->blob_port);
     snprintf(table_port, sizeof table_port, "%d", azurite->table_port);
-    /* Port 0 lets the kernel choose, so that nobody can take the port between finding and using it. */
+    /*
+     * Port 0 lets the kernel choose, so that nobody can take the port between finding and using it.
+     */
     const char *argv[MAX_ARGUMENTS] = {program,
                                        "--disableTelemetry",
                                        "--skipApiVersionCheck",
@@ -69,7 +71,8 @@ static void launch(struct azurite *azurite) {
 }
 
 /*
- * Reads the port behind "Azurite Blob service is successfully listening at http://127.0.0.1:"; 0: it does not say so.
+ * Reads the port behind "Azurite Blob service is successfully listening at http://127.0.0.1:"; 0:
+ * it does not say so.
  */
 static int listening_port(struct azurite *azurite, const char *service) {
     char said[128];
@@ -97,11 +100,13 @@ static bool try_start(struct azurite *azurite) {
     return true;
 }
 
-/* A port that it had before may have been taken by somebody for a moment: hence several attempts. */
+/*
+ * A port that it had before may have been taken by somebody for a moment: hence several attempts.
+ */
 static void start(struct azurite *azurite) {
     for (int attempt = 1; !try_start(azurite); attempt++) {
         char *output = process_output_from(&azurite->process, 0);
-        process_release(&azurite->process);
+        process_cleanup(&azurite->process);
         ck_assert_msg(attempt < START_ATTEMPTS, "Azurite does not start: %s", output);
         free(output);
     }
@@ -157,7 +162,7 @@ void azurite_stop(struct azurite *azurite) {
 
 void azurite_restart(struct azurite *azurite) {
     azurite_stop(azurite);
-    process_release(&azurite->process);
+    process_cleanup(&azurite->process);
     start(azurite);
 }
 
@@ -168,10 +173,10 @@ static int remove_entry(const char *path, const struct stat *stat, int type, str
     return remove(path);
 }
 
-void azurite_release(struct azurite *azurite) {
+void azurite_cleanup(struct azurite *azurite) {
     if (azurite->process.pid > 0) {
         azurite_stop(azurite);
-        process_release(&azurite->process);
+        process_cleanup(&azurite->process);
     }
     if (azurite->folder[0] != '\0') {
         nftw(azurite->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
@@ -187,7 +192,7 @@ static void send_fence(int port, const char *text) {
     int fd = raw_http_connect(port);
     raw_http_send(fd, text);
     raw_http_read(fd, &response, false);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(fd);
 }
 
@@ -205,8 +210,8 @@ static void send_fence_https(int port, const char *text) {
 }
 
 /*
- * An answer can be here before its line is in the log. Azurite is one thread, which ends answers in order: when the
- * line of a request that was sent later is there, all earlier ones are.
+ * An answer can be here before its line is in the log. Azurite is one thread, which ends answers in
+ * order: when the line of a request that was sent later is there, all earlier ones are.
  */
 static void wait_for_log(struct azurite *azurite) {
     if (azurite->process.exit_code != PROCESS_RUNNING) {
@@ -227,7 +232,10 @@ size_t azurite_mark(struct azurite *azurite) {
     return process_output_length(&azurite->process);
 }
 
-/* The line's part from the quote on, without the length at its end, which Azurite never knows; appended at `end`. */
+/*
+ * The line's part from the quote on, without the length at its end, which Azurite never knows;
+ * appended at `end`.
+ */
 static char *append_request(char *end, const char *line) {
     const char *request = strstr(line, "] \"");
     if (request == NULL || strstr(request, "/log-fence-") != NULL) {

@@ -1,9 +1,10 @@
 /*
- * azurite.h - a storage account for tests: Azurite, Microsoft's emulator, as a program of the test's own.
+ * azurite.h - a storage account for tests: Azurite, Microsoft's emulator, as a program of the
+ * test's own.
  *
- * Rules        Its program is named by LEASEHOLD_AZURITE (tools/run-tests.sh sets it); a test that needs it and finds
- *              it not fails. Ports are free ones that it takes itself; its files are in a temporary folder.
- *              It answers by the time that start and restart return.
+ * Rules        Its program is named by LEASEHOLD_AZURITE (tools/run-tests.sh sets it); a test that
+ *              needs it and finds it not fails. Ports are free ones that it takes itself; its files
+ *              are in a temporary folder. It answers by the time that start and restart return.
  * Threads: as process.h.
  */
 #ifndef SUPPORT_AZURITE_H
@@ -39,7 +40,8 @@ struct azurite {
 void azurite_start(struct azurite *azurite, enum azurite_persistence persistence);
 
 /*
- * The same over https, with this certificate. It takes access tokens (jwt.h) beside the key, and the connection string says https.
+ * The same over https, with this certificate. It takes access tokens (jwt.h) beside the key, and
+ * the connection string says https.
  */
 void azurite_start_https(struct azurite *azurite, enum azurite_persistence persistence,
                          const struct certificate_files *https);
@@ -50,13 +52,19 @@ void azurite_start_clocked(struct azurite *azurite, const struct wall_clock *clo
 /* Ends it: nothing listens on its ports any more. Its files stay. */
 void azurite_stop(struct azurite *azurite);
 
-/* Starts it again on the same ports; what AZURITE_IN_MEMORY held is gone. Requests so far are forgotten. */
+/*
+ * Starts it again on the same ports; what AZURITE_IN_MEMORY held is gone. Requests so far are
+ * forgotten.
+ */
 void azurite_restart(struct azurite *azurite);
 
 /* Ends it and removes its folder. A zeroed struct azurite is fine. */
-void azurite_release(struct azurite *azurite);
+void azurite_cleanup(struct azurite *azurite);
 
-/* Writes a connection string for its account at other ports of this machine: those of proxies in front of it. */
+/*
+ * Writes a connection string for its account at other ports of this machine: those of proxies in
+ * front of it.
+ */
 void azurite_write_connection_string(int blob_port, int table_port,
                                      char out[AZURITE_CONNECTION_STRING_BYTES]);
 

@@ -25,7 +25,7 @@ struct contents {
     bool is_authority;
 };
 
-static void identity_release(struct identity *identity) {
+static void identity_cleanup(struct identity *identity) {
     EVP_PKEY_free(identity->key);
     X509_free(identity->certificate);
 }
@@ -95,7 +95,7 @@ static void write_server(const struct certificates *certificates, const char *na
     file = open_file(certificates, file_name, out->key);
     ck_assert_int_eq(PEM_write_PrivateKey(file, server.key, NULL, NULL, 0, NULL, NULL), 1);
     ck_assert_int_eq(fclose(file), 0);
-    identity_release(&server);
+    identity_cleanup(&server);
 }
 
 static void write_servers(struct certificates *certificates, const struct identity *authority,
@@ -122,7 +122,7 @@ static void write_app(struct certificates *certificates) {
     ck_assert_int_eq(PEM_write_PrivateKey(file, app.key, NULL, NULL, 0, NULL, NULL), 1);
     ck_assert_int_eq(PEM_write_X509(file, app.certificate), 1);
     ck_assert_int_eq(fclose(file), 0);
-    identity_release(&app);
+    identity_cleanup(&app);
 }
 
 void certificates_make(struct certificates *certificates) {
@@ -133,7 +133,7 @@ void certificates_make(struct certificates *certificates) {
     ck_assert_int_eq(fclose(file), 0);
     write_servers(certificates, &authority, &other);
     write_app(certificates);
-    identity_release(&authority), identity_release(&other);
+    identity_cleanup(&authority), identity_cleanup(&other);
 }
 
 void certificates_remove(const struct certificates *certificates) {

@@ -7,7 +7,10 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* Runs the suite as libcheck's environment variables say (CK_FORK, CK_VERBOSITY, ...), frees it, answers main's exit code. */
+/*
+ * Runs the suite as libcheck's environment variables say (CK_FORK, CK_VERBOSITY, ...), frees it,
+ * answers main's exit code.
+ */
 static inline int check_main(Suite *suite) {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

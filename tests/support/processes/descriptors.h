@@ -15,7 +15,10 @@ struct descriptors {
 
 void descriptors_list(struct descriptors *out);
 
-/* How many of those that were not open then would be inherited by a child; *out_last (may be NULL) is one of them. */
+/*
+ * How many of those that were not open then would be inherited by a child; *out_last (may be NULL)
+ * is one of them.
+ */
 int descriptors_inherited_since(const struct descriptors *then, int *out_last);
 
 #endif

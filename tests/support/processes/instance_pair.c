@@ -30,10 +30,10 @@ void instance_set_up(void) {
 }
 
 void instance_tear_down(void) {
-    app_release(&instance_pair.holder);
-    app_release(&instance_pair.other);
+    app_cleanup(&instance_pair.holder);
+    app_cleanup(&instance_pair.other);
     storage_connection_close(&instance_pair.operator);
-    azurite_release(&instance_pair.azurite);
+    azurite_cleanup(&instance_pair.azurite);
 }
 
 /* ---- handlers and their logs ---- */
@@ -127,7 +127,7 @@ void instance_expect_answer(int call, int status, const char *text) {
     struct raw_response response = instance_answer(call);
     ck_assert_msg(response.status == status && strstr(response.body, text) != NULL,
                   "%d %s, not %d with %s", response.status, response.body, status, text);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 
 void instance_expect_reserve(const struct app *app, const char *product_id, int quantity,
@@ -150,7 +150,7 @@ int instance_available(const struct app *app, const char *product_id) {
     int reserved = number_after(response.body, "\"reservedQuantity\":");
     ck_assert_msg(available + reserved == number_after(response.body, "\"totalQuantity\":"), "%s",
                   response.body);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     return available;
 }
 
@@ -173,8 +173,8 @@ void instance_wait_for_requests(size_t mark, const char *text, int count, int64_
 }
 
 /*
- * The handler works once it has read the product. That storage's answer to the read has come in, too, is known when one
- * that storage gave later has: a single thread of the handler takes them.
+ * The handler works once it has read the product. That storage's answer to the read has come in,
+ * too, is known when one that storage gave later has: a single thread of the handler takes them.
  */
 int instance_hold(const char *const *settings, int quantity) {
     struct app *holder = &instance_pair.holder;

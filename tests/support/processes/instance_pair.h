@@ -1,10 +1,11 @@
 /*
  * instance_pair.h - two handlers on one storage account, for tests of what they do to each other.
  *
- * Two handlers without a host, `holder` and `other`, on an Azurite of their own, and an operator: a storage connection that
- * is none of theirs.
+ * Two handlers without a host, `holder` and `other`, on an Azurite of their own, and an operator: a
+ * storage connection that is none of theirs.
  *
- * Vocabulary   call in hand   a request that was sent and is not answered yet. It is a connection, and needs no thread.
+ * Vocabulary   call in hand   a request that was sent and is not answered yet. It is a connection,
+ *              and needs no thread.
  * Rules        The products are app.h's: PROD-001=100;PROD-002=50;PROD-003=200.
  *              What should not happen to a test fails it, with the log of the handler concerned.
  * Threads: one test's.
@@ -53,7 +54,7 @@ void instance_stop(struct app *app);
 /* Sends a reservation; answers the call in hand. */
 int instance_send_reserve(const struct app *app, const char *product_id, int quantity);
 
-/* Reads the answer of a call in hand and ends the call. To be released (raw_response_release). */
+/* Reads the answer of a call in hand and ends the call. To be released (raw_response_cleanup). */
 struct raw_response instance_answer(int call);
 
 /* The same, checked: its status, and a text in its body. */
@@ -66,19 +67,29 @@ void instance_expect_reserve(const struct app *app, const char *product_id, int 
 /* What GetInventory says to be available, checked to add up to the total. */
 int instance_available(const struct app *app, const char *product_id);
 
-/* Starts the holder and brings it into the ProcessingTime of a reservation of PROD-001, under a lease. Answers the call in hand. */
+/*
+ * Starts the holder and brings it into the ProcessingTime of a reservation of PROD-001, under a
+ * lease. Answers the call in hand.
+ */
 int instance_hold(const char *const *settings, int quantity);
 
-/* The other instance has asked for that lease in vain, and goes on asking. Answers the call in hand. */
+/*
+ * The other instance has asked for that lease in vain, and goes on asking. Answers the call in
+ * hand.
+ */
 int instance_wait_behind(int quantity);
 
-/* Of the requests that storage has answered since `mark` (azurite.h), those whose line has `text`. */
+/*
+ * Of the requests that storage has answered since `mark` (azurite.h), those whose line has `text`.
+ */
 int instance_count_requests(size_t mark, const char *text);
 
 /* Waits until there are `count` such requests. */
 void instance_wait_for_requests(size_t mark, const char *text, int count, int64_t timeout_ms);
 
-/* The operator ends the lease of a product at once, or asks whether it is free (and then takes it). */
+/*
+ * The operator ends the lease of a product at once, or asks whether it is free (and then takes it).
+ */
 void instance_break_lease(const char *product_id);
 bool instance_lease_is_free(const char *product_id);
 

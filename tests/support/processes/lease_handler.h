@@ -1,9 +1,10 @@
 /*
- * lease_handler.h - the part of a handler that has to do with leases, on real storage: connection, store and manager.
+ * lease_handler.h - the part of a handler that has to do with leases, on real storage: connection,
+ * store and manager.
  *
- * A lease lasts 15 s, is renewed every 300 ms, retried after 50 ms at first, and counts as lost after 7.5 s; its blob has the
- * metadata lease_Site = north.
- * Threads: start and stop from one; acquire from any.
+ * A lease lasts 15 s, is renewed every 300 ms, retried after 50 ms at first, and counts as lost
+ * after 7.5 s; its blob has the metadata lease_Site = north. Threads: start and stop from one;
+ * acquire from any.
  */
 #ifndef SUPPORT_LEASE_HANDLER_H
 #define SUPPORT_LEASE_HANDLER_H
@@ -26,7 +27,10 @@ struct lease_handler {
 void lease_handler_start(struct lease_handler *handler, const char *connection_string,
                          const char *container);
 
-/* As main does it; every owner has released its lease by now. Fails the test when storage could not be told of all of them. */
+/*
+ * As main does it; every owner has released its lease by now. Fails the test when storage could not
+ * be told of all of them.
+ */
 void lease_handler_stop(struct lease_handler *handler);
 
 /* Acquires or fails the test. */

@@ -120,7 +120,10 @@ static void start_server(struct login *login, const struct certificates *certifi
     });
 }
 
-/* What the platform or the user puts into the environment; for a configured way, only what has no setting. */
+/*
+ * What the platform or the user puts into the environment; for a configured way, only what has no
+ * setting.
+ */
 static void set_environment(struct login *login, bool automatic,
                             const struct certificates *certificates) {
     struct login_texts *env = &login->env;
@@ -203,7 +206,7 @@ void login_prepare(struct login *login, enum login_way way, bool automatic,
     }
 }
 
-void login_release(struct login *login) {
+void login_cleanup(struct login *login) {
     if (login->server == NULL) {
         return;
     }

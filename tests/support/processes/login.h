@@ -1,11 +1,13 @@
 /*
- * login.h - every way in which the app can sign in to storage, each with what it needs: a test asks for one and starts the app with it.
+ * login.h - every way in which the app can sign in to storage, each with what it needs: a test asks
+ * for one and starts the app with it.
  *
  * Vocabulary   configured   the settings name the way (DistributedLeasing:Authentication:...)
- *              automatic    they do not: Mode is Auto, and the environment has what that way needs, and nothing of the others
- * Rules        Storage is an Azurite over https. No way reaches this machine's own: IMDS's address is moved, and az is a stand-in
- *              with which nobody is signed in unless that is the way.
- *              Secrets are made anew, each unlike any other text.
+ *              automatic    they do not: Mode is Auto, and the environment has what that way needs,
+ *                           and nothing of the others
+ * Rules        Storage is an Azurite over https. No way reaches this machine's own: IMDS's address
+ *              is moved, and az is a stand-in with which nobody is signed in unless that is the
+ *              way. Secrets are made anew, each unlike any other text.
  */
 #ifndef SUPPORT_LOGIN_H
 #define SUPPORT_LOGIN_H
@@ -54,10 +56,13 @@ struct login {
     char *cli_token; /* what az answers; NULL */
 };
 
-/* For this account; its blobs' and tables' addresses become settings. `certificates` has the CA that is trusted. */
+/*
+ * For this account; its blobs' and tables' addresses become settings. `certificates` has the CA
+ * that is trusted.
+ */
 void login_prepare(struct login *login, enum login_way way, bool automatic,
                    const struct azurite *azurite, const struct certificates *certificates);
-void login_release(struct login *login);
+void login_cleanup(struct login *login);
 
 /* Adds "Name=value" to the app's settings. */
 void login_add_setting(struct login *login, const char *setting);

@@ -1,5 +1,6 @@
 /*
- * login_steps.h - the steps that tests of signing in have in common: Azurite over https, one login, one handler.
+ * login_steps.h - the steps that tests of signing in have in common: Azurite over https, one login,
+ * one handler.
  */
 #ifndef SUPPORT_LOGIN_STEPS_H
 #define SUPPORT_LOGIN_STEPS_H
@@ -25,13 +26,13 @@ static inline void start_storage(void) {
 }
 
 static inline void stop_storage(void) {
-    azurite_release(&azurite);
+    azurite_cleanup(&azurite);
     certificates_remove(&certificates);
 }
 
 static inline void tear_down(void) {
-    app_release(&app);
-    login_release(&login);
+    app_cleanup(&app);
+    login_cleanup(&login);
 }
 
 static inline void prepare(enum login_way way) {

@@ -57,8 +57,9 @@ static const char **merge_environment(const char *const *additions) {
 }
 
 /*
- * In the child, between fork and exec: only what is safe there although the parent has threads. Signals are blocked
- * until none is ignored any more, so that one sent right after the start is not lost.
+ * In the child, between fork and exec: only what is safe there although the parent has threads.
+ * Signals are blocked until none is ignored any more, so that one sent right after the start is not
+ * lost.
  */
 static _Noreturn void become(const struct process_options *options, const char **environment,
                              int output_fd, pid_t parent) {
@@ -105,7 +106,10 @@ void process_signal(const struct process *process, int signal) {
     }
 }
 
-/* Has it ended by now? Does not reap, so that a test that libcheck forked off may ask about what its parent started. */
+/*
+ * Has it ended by now? Does not reap, so that a test that libcheck forked off may ask about what
+ * its parent started.
+ */
 static bool has_ended_now(const struct process *process) {
     if (process->exit_code != PROCESS_RUNNING) {
         return true;
@@ -154,7 +158,7 @@ int process_stop(struct process *process, int signal, int64_t timeout_ms) {
     return process->exit_code;
 }
 
-void process_release(struct process *process) {
+void process_cleanup(struct process *process) {
     if (process->pid > 0) {
         process_stop(process, SIGKILL, 0);
         close(process->output_fd);

@@ -1,10 +1,11 @@
 /*
  * process.h - programs that a test starts: their output, their end.
  *
- * Rules        A program's stdout and stderr go into one anonymous file that grows; it can be read at any time, also
- *              from a test that libcheck has forked off, and after the program has ended.
- *              A program dies with the thread that started it, so that no test leaves one behind: start from the main
- *              thread. What should not happen to a test (no such program, no memory) aborts it with a message.
+ * Rules        A program's stdout and stderr go into one anonymous file that grows; it can be read
+ *              at any time, also from a test that libcheck has forked off, and after the program
+ *              has ended. A program dies with the thread that started it, so that no test leaves
+ *              one behind: start from the main thread. What should not happen to a test (no such
+ *              program, no memory) aborts it with a message.
  * Threads: a struct process belongs to one thread.
  */
 #ifndef SUPPORT_PROCESS_H
@@ -18,7 +19,8 @@
 struct process_options {
     const char *const *argv; /* argv[0] is looked up in PATH; ends with NULL */
     const char *const *
-        env; /* "NAME=value", besides our own environment or instead of it; ends with NULL; NULL: none */
+        /* "NAME=value", besides our own environment or instead of it; ends with NULL; NULL: none */
+        env;
     const char *cwd; /* NULL: ours */
 };
 
@@ -33,22 +35,25 @@ struct process {
 void process_start(struct process *process, const struct process_options *options);
 
 /*
- * Sends a signal; nothing happens if the program has ended. (Under valgrind one that comes before the program itself
- * runs is lost: wait for output first.)
+ * Sends a signal; nothing happens if the program has ended. (Under valgrind one that comes before
+ * the program itself runs is lost: wait for output first.)
  */
 void process_signal(const struct process *process, int signal);
 
-/* Waits for the end of a program that this process started, at most `timeout_ms`. Answers `exit_code`. */
+/*
+ * Waits for the end of a program that this process started, at most `timeout_ms`. Answers
+ * `exit_code`.
+ */
 int process_wait(struct process *process, int64_t timeout_ms);
 
 /*
- * Asks it to end with `signal`, ends it by force if it has not within `timeout_ms`, and waits. Answers `exit_code`; its
- * output stays.
+ * Asks it to end with `signal`, ends it by force if it has not within `timeout_ms`, and waits.
+ * Answers `exit_code`; its output stays.
  */
 int process_stop(struct process *process, int signal, int64_t timeout_ms);
 
 /* Ends it by force if it runs, and forgets its output. A zeroed struct process is fine. */
-void process_release(struct process *process);
+void process_cleanup(struct process *process);
 
 /* How many bytes of output there are: what comes later can be read with it. */
 size_t process_output_length(const struct process *process);
@@ -57,8 +62,8 @@ size_t process_output_length(const struct process *process);
 char *process_output_from(const struct process *process, size_t from);
 
 /*
- * Polls until the output from byte `from` on contains `text`. False: it did not within `timeout_ms`, or the program
- * ended without.
+ * Polls until the output from byte `from` on contains `text`. False: it did not within
+ * `timeout_ms`, or the program ended without.
  */
 bool process_wait_for_output(struct process *process, size_t from, const char *text,
                              int64_t timeout_ms);

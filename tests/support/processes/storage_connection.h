@@ -1,6 +1,6 @@
 /*
- * storage_connection.h - a storage client with everything that it stands on, for tests against Azurite or a fake
- * server.
+ * storage_connection.h - a storage client with everything that it stands on, for tests against
+ * Azurite or a fake server.
  *
  * Threads: open and close from one thread; the client from any.
  */
@@ -23,8 +23,8 @@ struct storage_connection {
 };
 
 /*
- * Signs in with the account key of a connection string. Aborts the test when it cannot. It must stay where it is
- * opened.
+ * Signs in with the account key of a connection string. Aborts the test when it cannot. It must
+ * stay where it is opened.
  */
 void storage_connection_open(struct storage_connection *connection, const char *connection_string);
 void storage_connection_close(struct storage_connection *connection);

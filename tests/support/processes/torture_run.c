@@ -41,6 +41,6 @@ void torture_run_start(struct torture_run *run) {
 char *torture_run_end(struct torture_run *run, int *out_exit_code) {
     *out_exit_code = process_wait(&run->process, TIMEOUT_MS);
     char *output = process_output_from(&run->process, 0);
-    process_release(&run->process);
+    process_cleanup(&run->process);
     return output;
 }

@@ -20,7 +20,10 @@ struct torture_run {
 /* Several may run at a time. */
 void torture_run_start(struct torture_run *run);
 
-/* Waits for its end. Answers all that it printed, the caller's (free); `out_exit_code`: 0 when nothing was found. */
+/*
+ * Waits for its end. Answers all that it printed, the caller's (free); `out_exit_code`: 0 when
+ * nothing was found.
+ */
 char *torture_run_end(struct torture_run *run, int *out_exit_code);
 
 #endif

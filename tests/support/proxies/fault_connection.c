@@ -17,7 +17,10 @@
 #include "base/condition.h"
 #include "base/utc.h"
 
-/* A server closes what has been idle for long (Azurite after 5 s); a request must not meet with that. */
+/*
+ * A server closes what has been idle for long (Azurite after 5 s); a request must not meet with
+ * that.
+ */
 enum { UPSTREAM_FRESH_MS = 2000 };
 
 /* One request, and what becomes of it. */
@@ -36,7 +39,10 @@ static int64_t now_ms(void) {
 
 /* --- descriptors --- */
 
-/* Puts `fd` (-1: none) into a stream in place of what was there. False: the proxy is being freed, and there is none. */
+/*
+ * Puts `fd` (-1: none) into a stream in place of what was there. False: the proxy is being freed,
+ * and there is none.
+ */
 static bool set_fd(struct fault_connection *connection, struct http_stream *stream, int fd) {
     struct fault_hub *hub = connection->hub;
     pthread_mutex_lock(&hub->lock);
@@ -232,7 +238,10 @@ static bool send_status(struct exchange *exchange) {
     return sent;
 }
 
-/* Makes the answer's Date another one. The name of one that is to go becomes one that nobody looks for. */
+/*
+ * Makes the answer's Date another one. The name of one that is to go becomes one that nobody looks
+ * for.
+ */
 static void change_date(struct exchange *exchange) {
     struct http_stream_message *answer = &exchange->answer;
     char date[64], text[UTC_TEXT_BYTES];
@@ -334,8 +343,8 @@ static bool serve_one(struct fault_connection *connection) {
         choose_rule(&exchange);
         open = carry_out(&exchange);
     }
-    http_stream_message_release(&exchange.request);
-    http_stream_message_release(&exchange.answer);
+    http_stream_message_cleanup(&exchange.request);
+    http_stream_message_cleanup(&exchange.answer);
     set_busy(connection, false);
     return open;
 }
@@ -347,8 +356,8 @@ static void *connection_main(void *context) {
     }
     set_fd(connection, &connection->client, -1);
     set_fd(connection, &connection->upstream, -1);
-    http_stream_release(&connection->client);
-    http_stream_release(&connection->upstream);
+    http_stream_cleanup(&connection->client);
+    http_stream_cleanup(&connection->upstream);
     pthread_mutex_lock(&hub->lock);
     connection->ended = true;
     pthread_mutex_unlock(&hub->lock);

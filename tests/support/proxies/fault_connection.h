@@ -1,8 +1,9 @@
 /*
  * fault_connection.h - one connection of a client's to a fault proxy: the proxy's own affair.
  *
- * Locks        The hub's mutex guards what is in the hub and, of a connection, its descriptors, `busy` and `ended`. A
- *              connection's thread is the only one that changes its descriptors; others only shut them down.
+ * Locks        The hub's mutex guards what is in the hub and, of a connection, its descriptors,
+ *              `busy` and `ended`. A connection's thread is the only one that changes its
+ *              descriptors; others only shut them down.
  * Threads: a connection has one of its own; the functions belong to the proxy's.
  */
 #ifndef SUPPORT_FAULT_CONNECTION_H

@@ -23,7 +23,10 @@ struct fault_proxy {
 
 /* --- connections --- */
 
-/* Takes the connections that have ended out of the list; all of them, waiting for their end, if `all`. */
+/*
+ * Takes the connections that have ended out of the list; all of them, waiting for their end, if
+ * `all`.
+ */
 static void reap(struct fault_proxy *proxy, bool all) {
     struct fault_connection *reaped = NULL;
     pthread_mutex_lock(&proxy->hub.lock);
@@ -116,7 +119,7 @@ void fault_proxy_free(struct fault_proxy *proxy) {
     pthread_mutex_unlock(&proxy->hub.lock);
     reap(proxy, true);
     close(proxy->listen_fd);
-    fault_rules_release(&proxy->hub.rules);
+    fault_rules_cleanup(&proxy->hub.rules);
     pthread_cond_destroy(&proxy->hub.changed);
     pthread_mutex_destroy(&proxy->hub.lock);
     free(proxy);

@@ -22,7 +22,7 @@ static void free_entry(struct fault_entry *entry) {
     free(entry);
 }
 
-void fault_rules_release(struct fault_rules *rules) {
+void fault_rules_cleanup(struct fault_rules *rules) {
     while (rules->first != NULL) {
         struct fault_entry *next = rules->first->next;
         free_entry(rules->first);

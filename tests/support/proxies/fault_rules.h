@@ -103,7 +103,7 @@ struct fault_rules {
 
 /* False: no memory, here as in all below. */
 bool fault_rules_init(struct fault_rules *rules, uint64_t seed);
-void fault_rules_release(struct fault_rules *rules);
+void fault_rules_cleanup(struct fault_rules *rules);
 
 /* The rule's id: 1, 2, ...; 0: no memory. */
 int fault_rules_add(struct fault_rules *rules, const struct fault_rule *rule);

@@ -12,7 +12,7 @@ void http_stream_init(struct http_stream *stream) {
     strbuf_init(&stream->unread, MAX_MESSAGE_BYTES);
 }
 
-void http_stream_release(struct http_stream *stream) {
+void http_stream_cleanup(struct http_stream *stream) {
     strbuf_cleanup(&stream->unread);
 }
 
@@ -21,7 +21,7 @@ void http_stream_message_init(struct http_stream_message *message) {
     strbuf_init(&message->bytes, MAX_MESSAGE_BYTES);
 }
 
-void http_stream_message_release(struct http_stream_message *message) {
+void http_stream_message_cleanup(struct http_stream_message *message) {
     strbuf_cleanup(&message->bytes);
 }
 

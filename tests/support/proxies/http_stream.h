@@ -1,9 +1,10 @@
 /*
- * http_stream.h - whole HTTP/1.1 messages from a socket, as the bytes that they are: for whoever stands between two sides.
+ * http_stream.h - whole HTTP/1.1 messages from a socket, as the bytes that they are: for whoever
+ * stands between two sides.
  *
- * Rules        A message is taken with its head, chunk sizes and trailers, unchanged. Its end is told by Transfer-Encoding,
- *              Content-Length or, for an answer with neither, by the connection's end.
- *              Interim answers (100 Continue) are swallowed.
+ * Rules        A message is taken with its head, chunk sizes and trailers, unchanged. Its end is
+ *              told by Transfer-Encoding, Content-Length or, for an answer with neither, by the
+ *              connection's end. Interim answers (100 Continue) are swallowed.
  * Threads: a stream belongs to one.
  */
 #ifndef SUPPORT_HTTP_STREAM_H
@@ -26,12 +27,15 @@ struct http_stream_message {
 };
 
 void http_stream_init(struct http_stream *stream);
-void http_stream_release(struct http_stream *stream);
+void http_stream_cleanup(struct http_stream *stream);
 
 void http_stream_message_init(struct http_stream_message *message);
-void http_stream_message_release(struct http_stream_message *message);
+void http_stream_message_cleanup(struct http_stream_message *message);
 
-/* Waits for the first byte of the next message. False: the other side has gone, here as in all below. */
+/*
+ * Waits for the first byte of the next message. False: the other side has gone, here as in all
+ * below.
+ */
 bool http_stream_await(struct http_stream *stream);
 
 /* Reads one message into `out` (empty). `method`: of the request that is answered. */

@@ -562,7 +562,10 @@ END_TEST
 
 /* ---- mutations ---- */
 
-/* Whatever is done to a good text, what json_parse accepts is what cJSON prints and json_parse accepts again. */
+/*
+ * Whatever is done to a good text, what json_parse accepts is what cJSON prints and json_parse
+ * accepts again.
+ */
 START_TEST(damaged_texts_are_refused_or_still_json) {
     static const char good[] = "{\"a\":[1,-2.5e3,\"x\\u00e9\\ud83d\\ude00\xC3\xA9\"],\"b\":{\"c\":"
                                "null,\"d\":[true,false]}} ";
@@ -661,7 +664,10 @@ START_TEST(a_string_is_written_as_cjson_reads_it) {
 END_TEST
 
 START_TEST(a_string_is_written_on_one_line_whatever_is_in_it) {
-    /* U+2028 twice in a row, U+2029, U+2026 (begins with the same bytes), and the first bytes of them at the end. */
+    /*
+     * U+2028 twice in a row, U+2029, U+2026 (begins with the same bytes), and the first bytes of
+     * them at the end.
+     */
     static const struct {
         const char *text, *written;
     } cases[] = {

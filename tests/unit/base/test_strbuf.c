@@ -247,7 +247,10 @@ START_TEST(random_appends_agree_with_an_array) {
         append_randomly(&buf, model, &model_length, &state);
         check_invariants(&buf);
         if (strbuf_status(&buf) != STATUS_OK) {
-            /* percent encoding goes byte by byte, so some of a piece may have come in before the ceiling */
+            /*
+             * percent encoding goes byte by byte, so some of a piece may have come in before the
+             * ceiling
+             */
             ck_assert_uint_ge(buf.length, model_length);
             ck_assert_mem_eq(buf.data, model, model_length);
             strbuf_clear(&buf);

@@ -37,7 +37,7 @@ static int read_bytes(const char *bytes, size_t length) {
 
 static int status_of(const char *bytes) {
     int status = read_bytes(bytes, strlen(bytes));
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
     return status;
 }
 
@@ -58,7 +58,7 @@ static void assert_body(const char *bytes, const char *expected) {
     ck_assert_int_eq(read_bytes(bytes, strlen(bytes)), 0);
     ck_assert_msg(read_body(body) >= 0, "cut off: %s", bytes);
     ck_assert_str_eq(body, expected);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 
 #define HOST "Host: localhost:7071\r\n"
@@ -131,9 +131,9 @@ START_TEST(a_nul_in_a_head_is_a_400) {
     static const char in_value[] = "GET / HTTP/1.1\r\n" HOST "A: b\0c\r\n\r\n";
     static const char in_target[] = "GET /\0 HTTP/1.1\r\n" HOST "\r\n";
     ck_assert_int_eq(read_bytes(in_value, sizeof in_value - 1), 400);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
     ck_assert_int_eq(read_bytes(in_target, sizeof in_target - 1), 400);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 
@@ -156,7 +156,7 @@ START_TEST(a_length_beside_chunked_is_set_aside) {
     ck_assert(!request.has_length && !request.keeps_alive);
     ck_assert_str_eq(http_headers_get(&request.headers, "X-Content-Length"), "9");
     ck_assert_ptr_null(http_headers_get(&request.headers, "Content-Length"));
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 
@@ -178,7 +178,7 @@ static int status_of_size(size_t target_bytes, int count, size_t value_bytes) {
     strbuf_append_string(&bytes, "\r\n");
     ck_assert_int_eq(strbuf_status(&bytes), STATUS_OK);
     int status = read_bytes(bytes.data, bytes.length);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
     strbuf_cleanup(&bytes);
     free(text);
     return status;
@@ -204,7 +204,7 @@ START_TEST(a_head_that_is_late_is_a_408_and_one_cut_off_has_no_answer) {
     stream.deadline_ms = clock_now_ms(clock_system());
     ck_assert_int_eq(write(ends[1], "GET / HT", 8), 8);
     ck_assert_int_eq(caller_request_read(&request, &stream), 408);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 
@@ -215,7 +215,7 @@ START_TEST(path_and_query_are_told_apart) {
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_str_eq(request.path.data, "/b%20c");
     ck_assert_str_eq(request.query.data, "x=/../%41?y");
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(a_bad_body_has_no_end) {
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_msg(read_body(body) < 0, "%s", bad_bodies[_i]);
     ck_assert_int_eq(read_body(body), -1); /* nor is one found later */
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 
@@ -272,7 +272,7 @@ START_TEST(connections_are_kept_unless_the_caller_says_otherwise) {
              kept[_i].header);
     ck_assert_int_eq(read_bytes(text, strlen(text)), 0);
     ck_assert_msg(request.keeps_alive == kept[_i].kept, "%s", text);
-    caller_request_release(&request);
+    caller_request_cleanup(&request);
 }
 END_TEST
 

@@ -1,4 +1,7 @@
-/* forwarder: what reaches a handler in the host's three shapes, and what callers get when it does not answer. */
+/*
+ * forwarder: what reaches a handler in the host's three shapes, and what callers get when it does
+ * not answer.
+ */
 #include "devhost/forwarder.h"
 
 #include <errno.h>
@@ -112,7 +115,7 @@ static void start(enum host_shape shape, enum behaviour behaviour) {
 }
 
 static void tear_down(void) {
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     stub_host_stop(&host);
 }
 
@@ -133,7 +136,7 @@ static int64_t ask_in_vain(const char *bytes) {
     int64_t start_ms = clock_now_ms(clock_system());
     stub_host_ask(&host, bytes, &response);
     assert_empty_500();
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     return clock_now_ms(clock_system()) - start_ms;
 }
 
@@ -209,7 +212,7 @@ START_TEST(a_forwarded_request_is_built_anew) {
               saw("\nUser-Agent: mine Azure-Functions-Host/4."));
     ck_assert(saw("\nContent-Type: text/x\n") && saw("\nTE: trailers\n") &&
               !saw("Content-Encoding"));
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     ck_assert_int_eq(
         stub_host_status(&host,
                          "GET /api/things/a%23b?q HTTP/1.1\r\nHost: h\r\nContent-Type: t\r\n\r\n"),
@@ -425,7 +428,7 @@ START_TEST(a_body_of_up_to_100_mb_arrives_and_a_larger_one_is_a_500) {
     raw_http_read(fd, &response, false);
     ck_assert_int_eq(response.status, 409);
     ck_assert_uint_eq(seen.body_length, BIG_BYTES);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(fd);
     free(bytes);
     stub_host_ask(&host,
@@ -449,7 +452,7 @@ START_TEST(hundreds_of_callers_at_once_are_all_served_and_keep_their_connections
         for (int i = 0; i < CROWD; i++) {
             raw_http_read(callers[i], &response, false);
             ck_assert_int_eq(response.status, 409);
-            raw_response_release(&response);
+            raw_response_cleanup(&response);
         }
     }
     ck_assert_int_eq(stub_handler_count(), 2 * CROWD);

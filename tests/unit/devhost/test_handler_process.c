@@ -1,6 +1,6 @@
 /*
- * handler_process: shell scripts as handlers. A script that is to become ready writes its port to a file, and the test
- * listens there in its place.
+ * handler_process: shell scripts as handlers. A script that is to become ready writes its port to a
+ * file, and the test listens there in its place.
  */
 #include "devhost/handler_process.h"
 
@@ -182,7 +182,10 @@ START_TEST(a_handler_starts_in_the_app_s_folder_with_arguments_settings_and_open
     char expected[3 * PATH_MAX];
     read_line("told", told, sizeof told);
     close(50);
-    /* No signal is blocked, and SIGPIPE alone is ignored; those from 32 on are libc's own and not ours to set. */
+    /*
+     * No signal is blocked, and SIGPIPE alone is ignored; those from 32 on are libc's own and not
+     * ours to set.
+     */
     snprintf(expected, sizeof expected, "%s|--one|two words|2|its value|%s|%d|no", folder_path,
              folder_path, 1 << (SIGPIPE - 1));
     ck_assert_str_eq(told, expected);
@@ -344,7 +347,10 @@ START_TEST(a_missing_executable_is_told_at_once) {
 }
 END_TEST
 
-/* A host that starts the handler in `path` and waits to be killed: a program of its own, as the test may have threads. */
+/*
+ * A host that starts the handler in `path` and waits to be killed: a program of its own, as the
+ * test may have threads.
+ */
 static int run_as_host(const char *path) {
     snprintf(folder_path, sizeof folder_path, "%s", path);
     snprintf(executable, sizeof executable, "%s/handler", folder_path);

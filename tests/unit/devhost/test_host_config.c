@@ -1,4 +1,7 @@
-/* host_config: apps in a folder of their own, good and bad; and the environment and routes that follow from them. */
+/*
+ * host_config: apps in a folder of their own, good and bad; and the environment and routes that
+ * follow from them.
+ */
 #include "devhost/host_config.h"
 
 #include <limits.h>
@@ -54,12 +57,12 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    host_config_release(&config);
+    host_config_cleanup(&config);
     temp_folder_remove(&folder);
 }
 
 static void load(void) {
-    host_config_release(&config);
+    host_config_cleanup(&config);
     enum status status = host_config_load(&config, folder.path, &err);
     ck_assert_msg(status == STATUS_OK, "%s", err.message);
 }

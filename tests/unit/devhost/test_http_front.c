@@ -85,7 +85,7 @@ START_TEST(a_refused_head_ends_the_connection_and_others_keep_it) {
         ck_assert_int_eq(response.status, i < 2 ? 404 : 400);
         ck_assert_uint_eq(response.body_length, 0);
     }
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     ck_assert(raw_http_is_closed(fd));
     close(fd);
 }

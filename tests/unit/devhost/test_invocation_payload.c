@@ -34,7 +34,10 @@ static void tear_down(void) {
     http_response_cleanup(&response);
 }
 
-/* Builds the payload of a POST and answers it parsed, strictly: it is JSON that the handler would take. */
+/*
+ * Builds the payload of a POST and answers it parsed, strictly: it is JSON that the handler would
+ * take.
+ */
 static cJSON *build(const char *query, const char *body, size_t body_length) {
     const struct http_request request = {.method = "POST",
                                          .path = "/api/inventory/a%20b/reserve",

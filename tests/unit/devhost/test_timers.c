@@ -213,7 +213,10 @@ START_TEST(a_first_run_never_had_a_last_and_times_are_local) {
 }
 END_TEST
 
-/* The first run lasts over several of its times: one run follows, which is not past due, and the others are dropped. */
+/*
+ * The first run lasts over several of its times: one run follows, which is not past due, and the
+ * others are dropped.
+ */
 START_TEST(a_run_that_outlasts_its_period_is_followed_by_one) {
     seen.hold = true;
     start("* * * * * *");

@@ -429,7 +429,10 @@ START_TEST(a_nul_in_the_body_is_refused) {
 }
 END_TEST
 
-/* The host replaces such bytes with U+FFFD before a payload shows them to us: proxied alone can this be seen. */
+/*
+ * The host replaces such bytes with U+FFFD before a payload shows them to us: proxied alone can
+ * this be seen.
+ */
 START_TEST(a_proxied_body_that_is_not_utf_8_is_refused) {
     call(CALL_PROXIED,
          &(struct function_call){.action = "reserve",

@@ -315,7 +315,7 @@ static void set_up_server(void) {
 
 static void tear_down_server(void) {
     http_server_stop(server);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     tear_down();
 }
 

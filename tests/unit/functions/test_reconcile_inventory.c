@@ -1,5 +1,6 @@
 /*
- * ReconcileInventory over the memory store and a fake lease service, fired as the host fires a timer.
+ * ReconcileInventory over the memory store and a fake lease service, fired as the host fires a
+ * timer.
  */
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +45,10 @@ static void reserve(const char *product) {
     ck_assert_int_eq(answer.status, 200);
 }
 
-/* The member of the answer's ReturnValue that is called so, printed; its text lasts until the next call. */
+/*
+ * The member of the answer's ReturnValue that is called so, printed; its text lasts until the next
+ * call.
+ */
 static const char *returned(const char *member) {
     static char text[128];
     cJSON *root = NULL;

@@ -1,6 +1,6 @@
 /*
- * ReleaseInventory over the memory store and a fake lease service; each test runs once in each shape in which the host
- * calls.
+ * ReleaseInventory over the memory store and a fake lease service; each test runs once in each
+ * shape in which the host calls.
  */
 #include <ctype.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * ReserveInventory over the memory store and a fake lease service; each test runs once in each shape in which the host
- * calls.
+ * ReserveInventory over the memory store and a fake lease service; each test runs once in each
+ * shape in which the host calls.
  */
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +126,10 @@ START_TEST(a_lease_that_is_not_had_is_a_conflict_to_be_retried) {
 }
 END_TEST
 
-/* Without the lease: another instance holds it, and has changed the product since this one has read it. */
+/*
+ * Without the lease: another instance holds it, and has changed the product since this one has read
+ * it.
+ */
 START_TEST(a_caller_without_the_lease_is_told_what_is_available_now) {
     reserve(_i, NULL, five);
     ck_assert_int_eq(answer.status, 200);
@@ -221,7 +224,10 @@ START_TEST(a_handler_that_stops_sends_callers_to_another) {
 }
 END_TEST
 
-/* A reservation made and not told is allowed: a request that was not answered 200 happened once or not at all. */
+/*
+ * A reservation made and not told is allowed: a request that was not answered 200 happened once or
+ * not at all.
+ */
 START_TEST(the_answer_is_whole_or_a_500_whichever_allocation_fails) {
     static const char body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
     struct http_headers headers;

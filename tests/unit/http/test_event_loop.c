@@ -180,7 +180,10 @@ static void set_next(void *context) {
     event_loop_set_timer(loop, &next, clock_now_ms(&the_clock.base));
 }
 
-/* As a storage request is started by one: it is due, but its round has passed, and nothing else happens. */
+/*
+ * As a storage request is started by one: it is due, but its round has passed, and nothing else
+ * happens.
+ */
 START_TEST(a_timer_that_is_set_by_another_and_due_does_not_let_the_loop_sleep) {
     struct loop_timer first = {.fired = set_next};
     next = (struct loop_timer){.fired = end};

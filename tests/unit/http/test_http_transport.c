@@ -72,7 +72,10 @@ START_TEST(an_answer_brings_its_status_headers_and_body) {
 }
 END_TEST
 
-/* But for the pair of sockets that libcurl wakes itself with; token_source_cli.c closes that in its child. */
+/*
+ * But for the pair of sockets that libcurl wakes itself with; token_source_cli.c closes that in its
+ * child.
+ */
 START_TEST(no_connection_is_inherited_by_a_child) {
     struct descriptors before;
     struct http_transport *second = NULL;
@@ -230,7 +233,10 @@ START_TEST(nobody_there_is_unavailable) {
 }
 END_TEST
 
-/* On the loop's thread: starts a call whose time is over before it can be sent, and one whose time is not quite. */
+/*
+ * On the loop's thread: starts a call whose time is over before it can be sent, and one whose time
+ * is not quite.
+ */
 struct late {
     struct clock_fake clock;
     struct http_transport *transport;
@@ -297,7 +303,10 @@ START_TEST(an_answer_cut_short_is_unavailable) {
 }
 END_TEST
 
-/* libcurl takes the end of the connection for the end of the headers, and so for a good answer without a body. */
+/*
+ * libcurl takes the end of the connection for the end of the headers, and so for a good answer
+ * without a body.
+ */
 START_TEST(an_answer_cut_short_in_its_headers_is_unavailable) {
     static const char *const headers[] = {"", "ETag: \"1\"\r\n",
                                           "ETag: \"1\"\r\nServer: some\r\nDate: today\r\n"};
@@ -363,7 +372,10 @@ END_TEST
 START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
     http_fake_push(fake, &(struct http_fake_answer){.status = 200, .close_after = true});
     ck_assert_int_eq(get("/"), STATUS_OK);
-    /* The end of the connection may arrive a moment after the answer: the second request may meet it, the third not. */
+    /*
+     * The end of the connection may arrive a moment after the answer: the second request may meet
+     * it, the third not.
+     */
     if (get("/") != STATUS_OK) {
         ck_assert_int_eq(get("/"), STATUS_OK);
     }
@@ -666,7 +678,10 @@ START_TEST(a_server_is_trusted_through_the_given_authorities) {
 }
 END_TEST
 
-/* Trusts the authorities in `ca` (NULL: the system's). A transport's authorities are set before its first call. */
+/*
+ * Trusts the authorities in `ca` (NULL: the system's). A transport's authorities are set before its
+ * first call.
+ */
 static void assert_distrusted(const char *ca, const struct certificate_files *files,
                               bool only_tls_1_1, const char *says) {
     http_transport_free(transport);
@@ -724,8 +739,14 @@ static void add_threads(Suite *suite) {
 
 /* ---- hosts that have a name ---- */
 
-/* In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing else has an address. */
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved names */
+/*
+ * In place of the system's, which libcurl's own threads call: "here.test" is this machine, nothing
+ * else has an address.
+ */
+/*
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the system's are reserved
+ * names
+ */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out) {
     static int (*find)(const char *, const char *, const struct addrinfo *, struct addrinfo **);

@@ -132,7 +132,9 @@ static void check_intermediates(const struct golden *golden, const char *path) {
     ck_assert_msg(strcmp(digits, golden->hmac) == 0, "%s: the HMAC is %s", path, digits);
 }
 
-/* What is signed is what is sent: each canonicalized header is among the headers, with that value. */
+/*
+ * What is signed is what is sent: each canonicalized header is among the headers, with that value.
+ */
 static void check_sent_headers(struct golden *golden, const char *path) {
     char *rest = golden->canonicalized.data, *line;
     while ((line = strsep(&rest, "\n")) != NULL && line[0] != '/') {
@@ -217,7 +219,10 @@ START_TEST(as_many_headers_are_signed_as_a_call_carries) {
 }
 END_TEST
 
-/* As portals and tools hand it out: with what a query escapes escaped once, in either case, and a name without a value. */
+/*
+ * As portals and tools hand it out: with what a query escapes escaped once, in either case, and a
+ * name without a value.
+ */
 #define SAS                                                                                       \
     "sv=2021-12-02&ss=bt&srt=sco&se=2025-01-20T00%3A00%3a00Z&st=&spr=https,http&sip=10.0.0.0-10." \
     "0.0.9&sig=a%2Bb%2fc%"                                                                        \

@@ -73,7 +73,9 @@ static void set_up(void) {
     threads_with_loop = count_threads();
 }
 
-/* The loop has gone when the file comes at last. Valgrind would miss what its thread still holds. */
+/*
+ * The loop has gone when the file comes at last. Valgrind would miss what its thread still holds.
+ */
 static void tear_down(void) {
     http_transport_free(transport);
     sem_post(&let_go);

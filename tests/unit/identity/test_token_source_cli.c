@@ -178,7 +178,8 @@ START_TEST(az_has_no_signals_blocked_and_nothing_to_read) {
     signal(SIGPIPE, SIG_IGN);
     az_stub_do(
         &az,
-        "while read -r name mask; do case $name$mask in\n" /* glibc has uses of its own for 32 and 33 */
+        /* glibc has uses of its own for 32 and 33 */
+        "while read -r name mask; do case $name$mask in\n"
         "SigBlk:*[!0]*) exit 1 ;; SigIgn:*000000) ;; SigIgn:*) exit 1 ;;\n"
         "esac; done </proc/$$/status\ncat\n" /* last: a shell that has waited has unblocked all */
         "echo \"{\\\"accessToken\\\":\\\"ey\\\",\\\"expires_on\\\":$(($(date +%s) + 60))}\"");

@@ -1,6 +1,6 @@
 /*
- * test_batch.c - how requests are decided together, in memory: what each is answered, what the commit holds, what has to be read
- * first.
+ * test_batch.c - how requests are decided together, in memory: what each is answered, what the
+ * commit holds, what has to be read first.
  */
 #include "inventory/batch.h"
 
@@ -362,7 +362,10 @@ START_TEST(a_reserve_that_cannot_be_met_is_refused_whatever_has_expired) {
 }
 END_TEST
 
-/* _i: how many requests; a few in any case, as many as there are requests, half of a commit at most. */
+/*
+ * _i: how many requests; a few in any case, as many as there are requests, half of a commit at
+ * most.
+ */
 START_TEST(expired_rows_leave_with_the_changes_of_others) {
     static const struct {
         int requests, decided, removed;

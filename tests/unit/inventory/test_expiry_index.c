@@ -1,4 +1,7 @@
-/* The index in the order of its requests; what it finds and costs is in tests/integration/test_inventory_store_table.c. */
+/*
+ * The index in the order of its requests; what it finds and costs is in
+ * tests/integration/test_inventory_store_table.c.
+ */
 #include "inventory/expiry_index.h"
 
 #include <stdio.h>

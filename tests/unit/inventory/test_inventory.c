@@ -21,7 +21,10 @@ static void tear_down(void) {
     product_state_cleanup(&state);
 }
 
-/* A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the product's available units. */
+/*
+ * A stored row of `quantity` units for `customer`, expiring `in_ms` from NOW_MS, taken from the
+ * product's available units.
+ */
 static void stored_row(const char *customer, int64_t quantity, int64_t in_ms) {
     struct reservation row = {.quantity = (int)quantity,
                               .reserved_ms = NOW_MS + in_ms - 30 * MINUTE_MS,
@@ -168,7 +171,10 @@ START_TEST(as_many_go_along_as_requests_change_and_a_few_in_any_case) {
 }
 END_TEST
 
-/* 64 callers that are never satisfied, of a product whose reservations expire as fast as they are made. */
+/*
+ * 64 callers that are never satisfied, of a product whose reservations expire as fast as they are
+ * made.
+ */
 START_TEST(who_reserves_as_fast_as_reservations_expire_keeps_three_quarters_of_each_commit) {
     enum { CALLERS = 64, COMMITS = 400, STEP_MS = 10, LASTS_MS = 100 * STEP_MS };
     int64_t now_ms = NOW_MS;
@@ -326,7 +332,10 @@ START_TEST(a_torn_picture_does_not_add_up) {
 }
 END_TEST
 
-/* Any mix of operations keeps the books: available + rows == total, nothing negative, changes within the limit. */
+/*
+ * Any mix of operations keeps the books: available + rows == total, nothing negative, changes
+ * within the limit.
+ */
 START_TEST(random_operations_keep_the_sum) {
     srand((unsigned)_i + 1);
     int64_t now_ms = NOW_MS;

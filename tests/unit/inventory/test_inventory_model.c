@@ -1,8 +1,9 @@
 /*
- * test_inventory_model.c - the rules against a model of simple loops: random operations under a seed, compared after each.
+ * test_inventory_model.c - the rules against a model of simple loops: random operations under a
+ * seed, compared after each.
  *
- * The model keeps its rows in an array by expiry and id, and looks at all of them for each answer. The time goes on and
- * back. A failure names the seed and the step.
+ * The model keeps its rows in an array by expiry and id, and looks at all of them for each answer.
+ * The time goes on and back. A failure names the seed and the step.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -422,7 +423,10 @@ static void add_stored(void) {
     }
 }
 
-/* Rows that were read for a release: some are there already, maybe with other quantities, some are not. */
+/*
+ * Rows that were read for a release: some are there already, maybe with other quantities, some are
+ * not.
+ */
 static void merge(void) {
     struct product_state other;
     product_state_init(&other);

@@ -1,6 +1,6 @@
 /*
- * test_inventory_service_keys.c - what a repeat under an Idempotency-Key gets, from the instance that was asked first and from
- * another one, and which requests have a key though none was sent.
+ * test_inventory_service_keys.c - what a repeat under an Idempotency-Key gets, from the instance
+ * that was asked first and from another one, and which requests have a key though none was sent.
  */
 #include <stdio.h>
 #include <string.h>

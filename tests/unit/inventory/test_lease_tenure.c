@@ -299,7 +299,10 @@ START_TEST(who_has_released_the_lease_waits_for_nobody) {
 }
 END_TEST
 
-/* Batches as the pipeline has them: a window after each, however short. Returns how many have none before the next has. */
+/*
+ * Batches as the pipeline has them: a window after each, however short. Returns how many have none
+ * before the next has.
+ */
 static int batches_without_window(void) {
     int count = 0;
     note_batch(CALLERS, 0);

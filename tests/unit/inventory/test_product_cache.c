@@ -133,7 +133,10 @@ START_TEST(a_product_that_nobody_has_touched_for_long_is_read_again) {
 }
 END_TEST
 
-/* Its rows that have expired must be known: until complete_until_ms they are, and before due_ms there are none. */
+/*
+ * Its rows that have expired must be known: until complete_until_ms they are, and before due_ms
+ * there are none.
+ */
 START_TEST(a_product_is_usable_until_rows_expire_that_are_not_known) {
     static const struct {
         int64_t due_ms, now_ms;

@@ -1,6 +1,6 @@
 /*
- * test_product_pipeline_loss.c - the lease renewed before a commit, and lost in every state: nothing is
- * committed afterwards, and those who wait are served under the next.
+ * test_product_pipeline_loss.c - the lease renewed before a commit, and lost in every state:
+ * nothing is committed afterwards, and those who wait are served under the next.
  */
 #include <assert.h>
 

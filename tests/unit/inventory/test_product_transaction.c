@@ -39,8 +39,8 @@ START_TEST(a_lost_answer_to_a_commit_that_did_not_happen_is_sent_again_as_it_was
 END_TEST
 
 /*
- * An attempt that was lost, and a repeat that storage refuses as the table says; before that answer is let go, the test learns
- * the commit's id and may answer the reading behind it.
+ * An attempt that was lost, and a repeat that storage refuses as the table says; before that answer
+ * is let go, the test learns the commit's id and may answer the reading behind it.
  */
 static const struct {
     int status;
@@ -107,8 +107,8 @@ START_TEST(a_repeat_that_is_refused_behind_another_commit_is_no_commit) {
 END_TEST
 
 /*
- * The only attempt that we know of is refused, but its answer may be the second one's of two deliveries, or no answer of storage's
- * at all: it was carried out.
+ * The only attempt that we know of is refused, but its answer may be the second one's of two
+ * deliveries, or no answer of storage's at all: it was carried out.
  */
 START_TEST(a_first_refusal_of_a_commit_that_happened_is_a_success) {
     add_record();
@@ -154,7 +154,10 @@ START_TEST(a_first_refusal_is_believed_when_the_row_is_as_it_was) {
 }
 END_TEST
 
-/* The ETag that was sent is the row's: whoever says otherwise may have kept the transaction to deliver it later. */
+/*
+ * The ETag that was sent is the row's: whoever says otherwise may have kept the transaction to
+ * deliver it later.
+ */
 START_TEST(that_the_etag_has_changed_is_not_believed_while_the_row_has_it) {
     push_refused(412, "UpdateConditionNotSatisfied");
     push_product(7, OTHERS_ID);
@@ -277,7 +280,9 @@ static void write_ids(char out[INVENTORY_COMMIT_IDS_BYTES], int newest, int olde
     }
 }
 
-/* At version 23 the list has room for the commits from version 8, the one that ours would be, on. */
+/*
+ * At version 23 the list has room for the commits from version 8, the one that ours would be, on.
+ */
 START_TEST(behind_fifteen_later_commits_the_list_tells_that_it_never_happened) {
     char ids[INVENTORY_COMMIT_IDS_BYTES];
     write_ids(ids, 8 + INVENTORY_COMMIT_IDS - 1, 8);
@@ -289,7 +294,10 @@ START_TEST(behind_fifteen_later_commits_the_list_tells_that_it_never_happened) {
 }
 END_TEST
 
-/* However many commits have come since: one id of before is still there, or there was room for one more. */
+/*
+ * However many commits have come since: one id of before is still there, or there was room for one
+ * more.
+ */
 START_TEST(a_list_that_has_lost_nothing_tells_that_it_never_happened) {
     char ids[INVENTORY_COMMIT_IDS_BYTES];
     write_ids(ids, 22, _i == 0 ? 8 : 9);

@@ -133,7 +133,10 @@ END_TEST
 
 enum { FEW = 100, MANY = 100000, ROUNDS = 2000, TRIES = 7 };
 
-/* Beside the growth of what is looked at, memory far away costs more than memory at hand: hence the margin. */
+/*
+ * Beside the growth of what is looked at, memory far away costs more than memory at hand: hence the
+ * margin.
+ */
 enum { MOST_RATIO = 10 };
 
 static double now_s(void) {
@@ -160,7 +163,10 @@ static void fill(int count) {
     }
 }
 
-/* One expires, is released and goes; a new one comes, is released by its customer and goes; a third stays. */
+/*
+ * One expires, is released and goes; a new one comes, is released by its customer and goes; a third
+ * stays.
+ */
 static void live_on(int64_t first_ms) {
     for (int i = 0; i < ROUNDS; i++) {
         reservation_list_expired_units(&list, first_ms + i);

@@ -1,5 +1,6 @@
 /*
- * test_lease_manager_acquire.c - leases acquired, by one and by many at once, and given back when the program stops.
+ * test_lease_manager_acquire.c - leases acquired, by one and by many at once, and given back when
+ * the program stops.
  */
 #include "lease/lease_manager.h"
 
@@ -349,7 +350,9 @@ static pthread_barrier_t barrier;
 static atomic_int holders[NAMES];
 static atomic_int had;
 
-/* Asks about the lease while it is renewed a few times, and waits a little: is it held all along? */
+/*
+ * Asks about the lease while it is renewed a few times, and waits a little: is it held all along?
+ */
 static bool watch(struct lease *lease) {
     bool held = true;
     int64_t until_ms = lease_fixture_now_ms() + 15;
@@ -362,8 +365,8 @@ static bool watch(struct lease *lease) {
 }
 
 /*
- * Takes leases in turn with the other threads, with renewals every few milliseconds, and never holds one together with
- * another.
+ * Takes leases in turn with the other threads, with renewals every few milliseconds, and never
+ * holds one together with another.
  */
 static void *contend(void *context) {
     static struct lease_heard heard = LEASE_HEARD_INIT;

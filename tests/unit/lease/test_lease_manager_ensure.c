@@ -1,5 +1,6 @@
 /*
- * test_lease_manager_ensure.c - the gate before a step that rests on a lease: so much is left, or it is renewed first.
+ * test_lease_manager_ensure.c - the gate before a step that rests on a lease: so much is left, or
+ * it is renewed first.
  *
  * A lease is safe for 27 s; NEEDED_MS are asked for when 4 s of them are left.
  */

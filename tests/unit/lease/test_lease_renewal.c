@@ -1,7 +1,9 @@
 /*
- * test_lease_renewal.c - each rule of the lease engine to the millisecond, on both sides of each deadline.
+ * test_lease_renewal.c - each rule of the lease engine to the millisecond, on both sides of each
+ * deadline.
  *
- * Unless a test says otherwise a lease lasts 30 s from T on, is renewed after 20 s, and counts as lost after 27 s.
+ * Unless a test says otherwise a lease lasts 30 s from T on, is renewed after 20 s, and counts as
+ * lost after 27 s.
  */
 #include "lease/lease_renewal.h"
 

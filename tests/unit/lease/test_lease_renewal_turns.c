@@ -1,7 +1,8 @@
 /*
  * test_lease_renewal_turns.c - more due at once than may be in flight.
  *
- * MANY leases last 30 s; number i was asked for at T + i, is renewed after 20 s, and counts as lost after 27 s.
+ * MANY leases last 30 s; number i was asked for at T + i, is renewed after 20 s, and counts as lost
+ * after 27 s.
  */
 #include <string.h>
 

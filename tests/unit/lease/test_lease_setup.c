@@ -33,7 +33,10 @@ static void assert_accepted(const struct leasehold_options *options) {
     lease_setup_cleanup(&setup);
 }
 
-/* Sets `member` to each value of a list and looks whether the options are refused or accepted with it. */
+/*
+ * Sets `member` to each value of a list and looks whether the options are refused or accepted with
+ * it.
+ */
 #define EACH(verdict, member, type, ...)                                  \
     do {                                                                  \
         const type values[] = {__VA_ARGS__};                              \

@@ -1,5 +1,6 @@
 /*
- * test_lease_store_blob.c - which requests leases become, and what the answers to them mean, against a scripted server.
+ * test_lease_store_blob.c - which requests leases become, and what the answers to them mean,
+ * against a scripted server.
  */
 #include "lease/lease_store_blob.h"
 

@@ -1,4 +1,7 @@
-/* The library's face: what reaches storage, what it says of storage's answers, and how its life ends. */
+/*
+ * The library's face: what reaches storage, what it says of storage's answers, and how its life
+ * ends.
+ */
 #include "lease/leasehold.h"
 
 #include <errno.h>

@@ -86,7 +86,7 @@ static void tear_down(void) {
     http_server_stop(server);
     event_loop_stop(loop);
     event_loop_free(loop);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     sem_destroy(&arrived);
 }
 

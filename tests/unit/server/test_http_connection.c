@@ -1,4 +1,7 @@
-/* http_connection and admission through the server that uses them: the slow, the silent, and the one request too many. */
+/*
+ * http_connection and admission through the server that uses them: the slow, the silent, and the
+ * one request too many.
+ */
 #include "server/http_connection.h"
 
 #include <poll.h>
@@ -46,7 +49,7 @@ static void tear_down(void) {
     for (int i = 0; i < crowd_count; i++) {
         close(crowd[i]);
     }
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     echo_server_stop(server);
 }
 
@@ -117,7 +120,9 @@ static void assert_is_listened_to(int fd) {
 
 /* Slow clients */
 
-/* Sends a byte now and then for as long as the server listens to it; answers for how long that was. */
+/*
+ * Sends a byte now and then for as long as the server listens to it; answers for how long that was.
+ */
 static int64_t trickle(int fd) {
     int64_t start_ms = now_ms();
     struct pollfd end = {.fd = fd, .events = POLLIN};
@@ -182,7 +187,10 @@ START_TEST(a_connection_that_says_nothing_stays) {
 }
 END_TEST
 
-/* Both limits of a client that has been refused, and does not close: silence, and a body that never comes. */
+/*
+ * Both limits of a client that has been refused, and does not close: silence, and a body that never
+ * comes.
+ */
 START_TEST(who_has_been_refused_and_falls_silent_is_closed_in_the_end) {
     int fd = send_on_new("nonsense\r\n\r\n");
     read_answer(fd);

@@ -32,7 +32,7 @@ static void tear_down(void) {
     http_server_stop(server);
     event_loop_stop(loop);
     event_loop_free(loop);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
 }
 
 static void assert_date(int fd, const char *expected) {

@@ -1,4 +1,7 @@
-/* http_head and http_body through the server that uses them: no request is read out of what may have been another's body. */
+/*
+ * http_head and http_body through the server that uses them: no request is read out of what may
+ * have been another's body.
+ */
 #include "server/http_head.h"
 
 #include <assert.h>
@@ -178,7 +181,10 @@ START_TEST(a_body_is_read_to_its_end_whatever_it_looks_like) {
 }
 END_TEST
 
-/* An empty line in front of a request is refused, and nothing that came before, on this connection or another, is read again. */
+/*
+ * An empty line in front of a request is refused, and nothing that came before, on this connection
+ * or another, is read again.
+ */
 START_TEST(nothing_that_came_before_is_read_again_behind_white_space) {
     static const char both[] = "GET /first HTTP/1.1\r\nHost: h\r\nX: xyz\r\n\r\n" SMUGGLED;
     for (int i = 1; i <= WORKER_COUNT; i++) {

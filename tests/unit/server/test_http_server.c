@@ -94,7 +94,7 @@ static void set_up(void) {
 static void tear_down(void) {
     http_server_stop(server);
     blocking_server_close(&host);
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     sem_destroy(&entered);
     sem_destroy(&go_on);
 }
@@ -511,7 +511,7 @@ static void *run_client(void *context) {
         raw_http_read(fd, &response, false);
         ck_assert_str_eq(response.body, expected);
     }
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(fd);
     return NULL;
 }

@@ -158,7 +158,10 @@ END_TEST
 #define ADDRESS "DistributedLeasing:Endpoint=https://x.blob.core.windows.net"
 #define MODE "DistributedLeasing:Authentication:Mode="
 
-/* What stands beside a setting so that it is used. Of two of one name the one that sorts first counts: these are in lower case. */
+/*
+ * What stands beside a setting so that it is used. Of two of one name the one that sorts first
+ * counts: these are in lower case.
+ */
 static const struct context {
     const char *start; /* of the names that it is for */
     const char *beside[8];

@@ -141,7 +141,10 @@ START_TEST(acquiring_after_a_lost_answer_proposes_the_same_id_and_is_reckoned_fr
     for (size_t i = 0; i < 3; i++) {
         ck_assert_str_eq(sent(i, "x-ms-proposed-lease-id"), lease_id);
     }
-    /* Two backoffs of at least half of 100 and 200 ms lie between: the first attempt's time would be earlier. */
+    /*
+     * Two backoffs of at least half of 100 and 200 ms lie between: the first attempt's time would
+     * be earlier.
+     */
     ck_assert_int_ge(sent_ms, before_ms + 150);
 }
 END_TEST

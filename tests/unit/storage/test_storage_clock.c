@@ -57,7 +57,10 @@ START_TEST(a_date_is_carried_forward_on_our_clock_whatever_the_wall_clock_does) 
 END_TEST
 
 START_TEST(the_time_is_never_ahead_of_storages) {
-    /* The answer took 400 ms; the Date may have been set at its end, and mean the second's beginning. */
+    /*
+     * The answer took 400 ms; the Date may have been set at its end, and mean the second's
+     * beginning.
+     */
     storage_clock_observe(&storage, NOON, 1000000 - 400, 1000000);
     ck_assert_int_eq(storage_clock_ms(&storage), date_ms(NOON));
 }
@@ -173,7 +176,10 @@ START_TEST(the_earlier_time_counts_while_there_is_doubt) {
 }
 END_TEST
 
-/* Ours is wrong by 20 minutes: the first request is refused, the second is dated rightly, the third may decide. */
+/*
+ * Ours is wrong by 20 minutes: the first request is refused, the second is dated rightly, the third
+ * may decide.
+ */
 START_TEST(a_wrong_wall_clock_is_found_out_by_the_second_answer) {
     clock_fake_jump_wall(&local, 20 * 60 * 1000);
     hear(NOON);
@@ -213,7 +219,10 @@ static unsigned next_random(unsigned *seed) {
     return *seed >> 16;
 }
 
-/* Whatever the moments are, the truth stays between the bounds, and what is answered is at most a second and the trip behind. */
+/*
+ * Whatever the moments are, the truth stays between the bounds, and what is answered is at most a
+ * second and the trip behind.
+ */
 START_TEST(over_many_answers_the_time_is_right_and_gets_exact) {
     const int64_t true_offset_ms = NOON_MS - 1000000 + 123;
     unsigned seed = 1;

@@ -463,7 +463,10 @@ START_TEST(an_error_that_repeats_the_request_is_told_without_its_secrets) {
 }
 END_TEST
 
-/* What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be asserted meanwhile. */
+/*
+ * What was written to stdout and stderr, which lead into `file` while a test sends: nothing may be
+ * asserted meanwhile.
+ */
 static void capture_begin(FILE *file, int saved[2]) {
     fflush(NULL);
     saved[0] = dup(STDOUT_FILENO);
@@ -544,7 +547,10 @@ START_TEST(a_busy_or_silent_storage_is_tried_again_with_a_new_signature) {
     ck_assert_str_eq(sent_header(2, "Authorization"), "Fake 3");
     ck_assert_str_eq(sent_header(2, "x-ms-client-request-id"),
                      sent_header(0, "x-ms-client-request-id"));
-    /* Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last attempt's. */
+    /*
+     * Two backoffs, of at least half of 100 ms and of 200 ms; the time of sending is the last
+     * attempt's.
+     */
     ck_assert_int_ge(reply.sent_ms, before_ms + 150);
 }
 END_TEST
@@ -581,7 +587,10 @@ START_TEST(a_deadline_that_has_passed_sends_nothing) {
 }
 END_TEST
 
-/* Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its own end. */
+/*
+ * Asked to wait until 50 ms before its deadline: an attempt in 50 ms would tell of nothing but its
+ * own end.
+ */
 START_TEST(a_repeat_that_would_have_no_time_is_not_made) {
     http_fake_push(
         fake, &(struct http_fake_answer){
@@ -656,7 +665,10 @@ START_TEST(the_token_that_was_refused_is_named) {
 }
 END_TEST
 
-/* Azurite answers an expired token with AuthenticationFailed; the other codes have believed the token. */
+/*
+ * Azurite answers an expired token with AuthenticationFailed; the other codes have believed the
+ * token.
+ */
 START_TEST(a_403_that_believed_the_token_is_told_from_one_that_did_not) {
     credential.renews = true;
     http_fake_push(

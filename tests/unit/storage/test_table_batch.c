@@ -361,7 +361,10 @@ static const char *const fillers[] = {"--",       "--b",       "\n",
                                       empty_part, "ETag: x\n", "Content-Type: boundary"};
 enum { FILLER_COUNT = sizeof fillers / sizeof fillers[0] };
 
-/* 8 MiB of what looks most like delimiters and headers: a reader that goes back over them would take hours. */
+/*
+ * 8 MiB of what looks most like delimiters and headers: a reader that goes back over them would
+ * take hours.
+ */
 START_TEST(a_hostile_body_of_megabytes_is_read_in_linear_time) {
     struct strbuf body;
     strbuf_init(&body, SIZE_MAX);

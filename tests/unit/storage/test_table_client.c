@@ -341,7 +341,10 @@ START_TEST(a_transaction_refused_as_a_whole_gives_the_answers_own_status) {
 }
 END_TEST
 
-/* Each of these may come after the commit: none may be taken for a failure, and none may be sent again. */
+/*
+ * Each of these may come after the commit: none may be taken for a failure, and none may be sent
+ * again.
+ */
 static const struct http_fake_answer unknowns[] = {
     {.behaviour = HTTP_FAKE_CLOSE},
     {.behaviour = HTTP_FAKE_CUT,

@@ -25,7 +25,7 @@ static char *run(int exit_code) {
     process_start(&process, &(struct process_options){.argv = argv, .env = env});
     ck_assert_int_eq(process_wait(&process, 20000), exit_code);
     char *output = process_output_from(&process, 0);
-    process_release(&process);
+    process_cleanup(&process);
     return output;
 }
 

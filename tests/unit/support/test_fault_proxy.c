@@ -1,5 +1,6 @@
 /*
- * test_fault_proxy.c - each fault, seen from both sides: what the server was asked and what the client got.
+ * test_fault_proxy.c - each fault, seen from both sides: what the server was asked and what the
+ * client got.
  */
 #include "support/proxies/fault_proxy.h"
 
@@ -43,7 +44,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    raw_response_release(&answer);
+    raw_response_cleanup(&answer);
     close(client);
     fault_proxy_free(proxy);
     http_fake_free(server);
@@ -465,7 +466,10 @@ END_TEST
 
 static pthread_barrier_t barrier;
 
-/* Asks ROUNDS times, with a new connection after each loss of one; answers how often it got the server's answer. */
+/*
+ * Asks ROUNDS times, with a new connection after each loss of one; answers how often it got the
+ * server's answer.
+ */
 static void *ask_often(void *context) {
     int *good = context;
     struct raw_response got = {.status = 0};
@@ -481,7 +485,7 @@ static void *ask_often(void *context) {
             fd = raw_http_connect(fault_proxy_port(proxy));
         }
     }
-    raw_response_release(&got);
+    raw_response_cleanup(&got);
     close(fd);
     return NULL;
 }

@@ -13,7 +13,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    fault_rules_release(&rules);
+    fault_rules_cleanup(&rules);
 }
 
 static int add(struct fault_rule rule) {
@@ -100,7 +100,7 @@ START_TEST(the_same_seed_throws_the_same_dice_and_another_does_not) {
     enum { THROWS = 400 };
     char pattern[3][THROWS + 1] = {"", "", ""};
     for (int round = 0; round < 3; round++) {
-        fault_rules_release(&rules);
+        fault_rules_cleanup(&rules);
         ck_assert(fault_rules_init(&rules, round == 2 ? 43 : 42));
         add((struct fault_rule){.probability = 0.25});
         int hits = 0;

@@ -24,8 +24,8 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    http_stream_message_release(&message);
-    http_stream_release(&stream);
+    http_stream_message_cleanup(&message);
+    http_stream_cleanup(&stream);
     close(stream.fd);
     close(other_side);
 }
@@ -58,7 +58,7 @@ static void begin_sending(struct sending *sending, int pieces, const char *text)
 }
 
 static void expect_request(const char *whole) {
-    http_stream_message_release(&message);
+    http_stream_message_cleanup(&message);
     http_stream_message_init(&message);
     ck_assert(http_stream_await(&stream));
     ck_assert(http_stream_read_request(&stream, &message));
@@ -66,7 +66,7 @@ static void expect_request(const char *whole) {
 }
 
 static void expect_answer(const char *method, const char *whole) {
-    http_stream_message_release(&message);
+    http_stream_message_cleanup(&message);
     http_stream_message_init(&message);
     ck_assert(http_stream_read_answer(&stream, method, &message));
     ck_assert_str_eq(message.bytes.data, whole);

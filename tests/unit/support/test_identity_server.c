@@ -65,7 +65,7 @@ static void assert_granted(const char *head, const char *body) {
     ck_assert_str_eq(json_string(json, "access_token"), last()->token);
     ck_assert_str_ne(last()->token, "");
     cJSON_Delete(json);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 
 static void assert_refused(const char *head, const char *body, const char *complaint) {
@@ -73,7 +73,7 @@ static void assert_refused(const char *head, const char *body, const char *compl
     ck_assert_int_eq(response.status, 400);
     ck_assert_str_eq(last()->complaint, complaint);
     ck_assert_str_eq(last()->token, "");
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 
 static void restart(const struct identity_rules *rules) {
@@ -147,17 +147,17 @@ START_TEST(it_answers_as_it_is_told) {
         ck_assert_int_eq(response.status, 429);
         ck_assert_str_eq(raw_response_header(&response, "Retry-After", value, sizeof value), "7");
         ck_assert_ptr_null(strstr(response.body, "hush"));
-        raw_response_release(&response);
+        raw_response_cleanup(&response);
     }
     struct raw_response response = ask(APP_SERVICE END HEADER, "");
     ck_assert_int_eq(response.status, 200);
     ck_assert_mem_eq(response.body, "a\0b", 3);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     identity_server_answer(server, &(struct identity_answer){.status = 500, .echo = true});
     response = ask(APP_SERVICE END HEADER, "");
     ck_assert_int_eq(response.status, 500);
     ck_assert_ptr_nonnull(strstr(response.body, "hush-hush"));
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(a_request_that_hangs_is_counted_and_answered_once_let_go) {
     identity_server_let_go(server);
     struct raw_response response = finish(fd);
     ck_assert_int_eq(response.status, 200);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
 }
 END_TEST
 

@@ -17,7 +17,7 @@ static void start(void) {
 }
 
 static void end(void) {
-    load_result_release(&result);
+    load_result_cleanup(&result);
     load_close(&load);
     http_fake_free(server);
 }
@@ -92,7 +92,7 @@ START_TEST(an_answer_cut_short_is_none_and_the_client_comes_back) {
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 1);
     ck_assert_int_eq(result.answers[0].status, 0);
-    load_result_release(&result);
+    load_result_cleanup(&result);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 1);
     ck_assert_int_eq(result.answers[0].status, 200);
@@ -105,7 +105,7 @@ START_TEST(a_connection_that_ends_with_its_answer_is_opened_anew) {
     open_clients(1);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_int_eq(result.answers[0].status, 200);
-    load_result_release(&result);
+    load_result_cleanup(&result);
     load_run(&load, 0, PATIENCE_MS, &result);
     ck_assert_uint_eq(result.count, 1);
     ck_assert_int_eq(result.answers[0].status, 200);

@@ -45,7 +45,7 @@ START_TEST(latencies_are_those_of_all_that_was_sent_however_it_ended) {
     ck_assert_double_eq(samples_median(&latencies), 10000);
     ck_assert_double_eq(samples_percentile(&latencies, 100), 31000);
     ck_assert_double_eq(load_longest_ms(&result), 31000);
-    samples_release(&latencies);
+    samples_cleanup(&latencies);
 }
 END_TEST
 
@@ -74,10 +74,10 @@ START_TEST(a_commit_is_the_reservations_that_share_a_version_in_whatever_order_t
     ck_assert_uint_eq(sizes.count, 3);
     ck_assert_double_eq(samples_percentile(&sizes, 100), 3);
     ck_assert_double_eq(samples_median(&sizes), 1);
-    samples_release(&sizes);
+    samples_cleanup(&sizes);
     load_add_commit_sizes(&result, 0, &sizes);
     ck_assert_uint_eq(sizes.count, 2);
-    samples_release(&sizes);
+    samples_cleanup(&sizes);
     load_add_commit_sizes(&result, 2, &sizes);
     ck_assert_uint_eq(sizes.count, 0);
 }

@@ -19,7 +19,7 @@ static void start_shell(const char *script, const char *const *env, const char *
 }
 
 static void release(void) {
-    process_release(&process);
+    process_cleanup(&process);
 }
 
 static void assert_output(size_t from, const char *expected) {
@@ -91,7 +91,7 @@ START_TEST(waiting_for_output_ends_with_the_text_the_program_or_the_deadline) {
     ck_assert(process_wait_for_output(&process, 0, "two", LONG_MS));
     ck_assert(!process_wait_for_output(&process, 0, "three", LONG_MS));
     ck_assert(!process_wait_for_output(&process, strlen("one\n"), "one", LONG_MS));
-    process_release(&process);
+    process_cleanup(&process);
     start_shell("exec sleep 1000", NULL, NULL);
     int64_t before_ms = process_now_ms();
     ck_assert(!process_wait_for_output(&process, 0, "never", 50));
@@ -125,7 +125,7 @@ START_TEST(a_program_dies_with_the_one_that_started_it) {
 END_TEST
 
 START_TEST(a_zeroed_process_can_be_released) {
-    process_release(&process);
+    process_cleanup(&process);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 static struct samples samples;
 
 static void release(void) {
-    samples_release(&samples);
+    samples_cleanup(&samples);
 }
 
 /* `count`, ..., 2, 1: the wrong way round. */

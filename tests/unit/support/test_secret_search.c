@@ -16,7 +16,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    secret_search_release(&search);
+    secret_search_cleanup(&search);
 }
 
 static const char *find(const char *text) {

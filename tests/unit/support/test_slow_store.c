@@ -145,7 +145,7 @@ static void start_store(void) {
 }
 
 static void release_store(void) {
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
 }
 
 static int64_t clock_ms(void) {
@@ -162,7 +162,7 @@ static void send_put(int fd, const char *target, const char *headers) {
 static int read_status(int fd) {
     static struct raw_response response;
     raw_http_read(fd, &response, false);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     return response.status;
 }
 
@@ -185,13 +185,13 @@ START_TEST(an_answer_comes_when_its_delay_is_over_and_says_what_was_done) {
     ck_assert_int_eq(response.status, 201);
     char value[64];
     ck_assert_str_eq(raw_response_header(&response, "x-ms-lease-id", value, sizeof value), OURS);
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     send_put(fd, "/a/leases/x?comp=lease", ACQUIRE THEIRS "\r\n");
     raw_http_read(fd, &response, false);
     ck_assert_int_eq(response.status, 409);
     ck_assert_str_eq(raw_response_header(&response, "x-ms-error-code", value, sizeof value),
                      "LeaseAlreadyPresent");
-    raw_response_release(&response);
+    raw_response_cleanup(&response);
     close(fd);
     struct slow_store_stats stats = slow_store_stats(&store);
     ck_assert_int_eq(stats.requests, 4);
@@ -270,7 +270,7 @@ END_TEST
 START_TEST(nothing_listens_once_it_is_released) {
     int port = store.port;
     pid_t pid = store.pid;
-    slow_store_release(&store);
+    slow_store_cleanup(&store);
     ck_assert_int_eq(raw_http_try_connect("127.0.0.1", port), -1);
     ck_assert_int_ne(kill(pid, 0), 0);
 }

@@ -1,4 +1,7 @@
-/* The servers' certificates and the server that shows them, by a client that checks as OpenSSL does. */
+/*
+ * The servers' certificates and the server that shows them, by a client that checks as OpenSSL
+ * does.
+ */
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -20,7 +23,10 @@ static void tear_down(void) {
 
 enum { ANY_VERSION, OLD_VERSION };
 
-/* Asks a server something as 127.0.0.1; answers what OpenSSL says of its certificate, or -1 when there was no handshake. */
+/*
+ * Asks a server something as 127.0.0.1; answers what OpenSSL says of its certificate, or -1 when
+ * there was no handshake.
+ */
 static long ask(const struct tls_server *server, const char *ca, int version) {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     ck_assert(SSL_CTX_load_verify_file(context, ca) == 1);

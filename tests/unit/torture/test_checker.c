@@ -7,8 +7,8 @@
 #include "support/processes/check_main.h"
 
 /*
- * Histories written by hand: one product of 10 units, seeded at version 1, times counted from START_MS. A request is
- * answered 10 ms after it was sent unless a test says otherwise.
+ * Histories written by hand: one product of 10 units, seeded at version 1, times counted from
+ * START_MS. A request is answered 10 ms after it was sent unless a test says otherwise.
  */
 #define START_MS INT64_C(1700000000000)
 enum { TOTAL = 10, LIFETIME_MS = 60000, BEHIND_MS = 1000, MAX_RECORDS = 32, END_MS = 50000 };
@@ -36,7 +36,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    checker_report_release(&report);
+    checker_report_cleanup(&report);
 }
 
 /* ---- what was asked and answered ---- */
@@ -418,7 +418,10 @@ START_TEST(residents_that_are_gone_are_found) {
 }
 END_TEST
 
-/* 0: both were done, 1: the other was refused for another reason, though the first had been answered. */
+/*
+ * 0: both were done, 1: the other was refused for another reason, though the first had been
+ * answered.
+ */
 START_TEST(a_key_that_served_two_requests_is_found) {
     struct history_record *a = reserve(0, "A", 4, 2, 6);
     struct history_record *b = _i == 0 ? reserve(100, "A", 3, 3, 3) : refuse(100, "A", 9, 2, 6);
