@@ -39,7 +39,7 @@ struct pipeline_fixture {
     struct lease_store_fake *lease_service;
     struct lease_manager *leases;
     struct scripted_store store;
-    struct product_queues queues; /* its `around` may be changed before the first request */
+    struct product_queues queues; /* its `shared` may be changed before the first request */
     bool is_closed;
     bool is_submitting;
     int served_count;

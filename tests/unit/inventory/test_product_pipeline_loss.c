@@ -59,7 +59,7 @@ START_TEST(a_lost_lease_commits_nothing_and_others_are_served_under_the_next) {
     }
     assert_lost(&caller, state);
     caller_assert_waits(&behind);
-    fixture.queues.around.processing_time_ms = 0;
+    fixture.queues.shared.processing_time_ms = 0;
     fixture_set_holder("");
     fixture_creep(250);
     caller_assert_granted(&behind);

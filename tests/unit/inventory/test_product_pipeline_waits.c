@@ -35,7 +35,7 @@ END_TEST
 /* _i 0: others hold it; 1: it is free. Either answer comes late: nobody is told anything before. */
 START_TEST(without_a_timeout_the_lease_is_tried_once_however_long_storage_takes) {
     struct caller caller = caller_reserves(1);
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_hold_acquire(true);
     caller_submit(&caller);
     fixture_advance_in_steps(SECOND_MS);
@@ -119,7 +119,7 @@ START_TEST(who_comes_back_inside_a_conflict_waits_anew_even_without_a_timeout) {
     struct caller caller = caller_reserves(1);
     caller.then = submit_again;
     resubmissions = 3;
-    fixture.queues.around.acquire_timeout_ms = 0;
+    fixture.queues.shared.acquire_timeout_ms = 0;
     fixture_set_holder(PIPELINE_FIXTURE_OTHER);
     caller_submit(&caller);
     fixture_advance_in_steps(SECOND_MS);
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(behind_a_batch_of_this_handler_one_waits_10_s_at_least) {
     struct caller first = caller_reserves(1), second = caller_reserves(1);
     int64_t wait_ms = _i == 0 ? 10 * SECOND_MS : 15 * SECOND_MS;
-    fixture.queues.around.acquire_timeout_ms = _i == 0 ? TIMEOUT_MS : wait_ms;
+    fixture.queues.shared.acquire_timeout_ms = _i == 0 ? TIMEOUT_MS : wait_ms;
     fixture_hold(SCRIPTED_COMMIT);
     caller_submit(&first);
     caller_submit(&second);
