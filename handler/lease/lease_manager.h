@@ -17,7 +17,7 @@
  *             STATUS_OK. An abandoned operation has no completion. Abandoning an operation that is
  *             not under way does nothing.
  * Life        An acquire makes a lease. Release ends its owner's use of it and returns at once.
- *             Storage is told in the background, until it has confirmed or the lease has expired.
+ *             It is sent in the background, until storage has confirmed or the lease has expired.
  *             Every owner releases its lease before the loop stops. The manager is freed after the
  *             loop has stopped.
  * Events      A listener's functions are called on the loop's thread and must not block. A lease

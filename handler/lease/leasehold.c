@@ -353,7 +353,7 @@ static enum status extend_lease(struct leasehold_lease *lease, int64_t needed_ms
         needed_ms >= lease_options_safe_for_ms(&lease->client->options, duration_s)) {
         return error_set(
             err, STATUS_INVALID_ARGUMENT,
-            "needed_ms is %lld; allowed: 0 to below the safety threshold of the duration",
+            "needed_ms is %lld; allowed: 0 to below the time from a renewal to its safe deadline",
             (long long)needed_ms);
     }
     int64_t safe_until_ms;

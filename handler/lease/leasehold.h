@@ -297,8 +297,8 @@ enum leasehold_result leasehold_acquire(struct leasehold *client,
                                         struct leasehold_error *err) LEASEHOLD_MUST_CHECK;
 
 /*
- * Ends the lease, whether held or lost, and the use of `lease`. Returns at once. Storage is told in
- * the background until it has confirmed the release or the lease has expired. NULL is allowed.
+ * Ends the lease, whether held or lost, and the use of `lease`. Returns at once. The release is
+ * sent in the background, until storage has confirmed it or the lease has expired. NULL is allowed.
  */
 void leasehold_release(struct leasehold_lease *lease);
 
