@@ -9,6 +9,22 @@
 #define MIN_SAFETY_THRESHOLD 0.5
 #define MAX_SAFETY_THRESHOLD 0.95
 
+struct leasehold_options lease_options_default(void) {
+    return (struct leasehold_options){
+        .container = "leases",
+        .blob_prefix = "lease-",
+        .create_container = true,
+        .duration_s = 30,
+        .auto_renew = true,
+        .renew_interval_ms = LEASEHOLD_AUTO,
+        .renew_max_retries = 3,
+        .renew_retry_ms = 1000,
+        .safety_threshold = 0.9,
+        .acquire_timeout_ms = 10000,
+        .acquire_retry_ms = 50,
+    };
+}
+
 /* ---- times ---- */
 
 /* Rounds, because a part that was made from whole milliseconds must become them again. */

@@ -1,9 +1,8 @@
 /*
  * lease_options.h - the rules for struct leasehold_options and struct leasehold_request.
  *
- * They say which values are allowed and which times follow from them. leasehold.c, the lease
- * manager and settings/ all ask here, so that no rule exists twice. The defaults are in
- * leasehold_options_default.
+ * They say which values are allowed, which are the defaults, and which times follow from them.
+ * leasehold.c, the lease manager and settings/ all ask here, so that no rule exists twice.
  */
 #ifndef LEASE_LEASE_OPTIONS_H
 #define LEASE_LEASE_OPTIONS_H
@@ -24,6 +23,9 @@ enum {
     LEASE_MAX_RETRY_MS = 60 * 1000,
     LEASE_MAX_ACQUIRE_TIMEOUT_MS = 10 * 60 * 1000,
 };
+
+/* The defaults of leasehold_options_default, for code that does not link the whole library. */
+struct leasehold_options lease_options_default(void);
 
 bool lease_duration_is_valid(int64_t duration_s);
 bool lease_safety_threshold_is_valid(double threshold);

@@ -112,19 +112,7 @@ static enum leasehold_result report(enum status status, const struct error *caus
 }
 
 struct leasehold_options leasehold_options_default(void) {
-    return (struct leasehold_options){
-        .container = "leases",
-        .blob_prefix = "lease-",
-        .create_container = true,
-        .duration_s = 30,
-        .auto_renew = true,
-        .renew_interval_ms = LEASEHOLD_AUTO,
-        .renew_max_retries = 3,
-        .renew_retry_ms = 1000,
-        .safety_threshold = 0.9,
-        .acquire_timeout_ms = 10000,
-        .acquire_retry_ms = 50,
-    };
+    return lease_options_default();
 }
 
 /* ---- opening and closing ---- */

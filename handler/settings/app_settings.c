@@ -241,7 +241,7 @@ static struct draft default_draft(void) {
                 .table_name = "inventory",
                 .inventory = {.reservation_lifetime_ms = 30 * MINUTE_MS},
             },
-        .lease = leasehold_options_default(),
+        .lease = lease_options_default(),
     };
     snprintf(draft.lease_container, sizeof draft.lease_container, "%s", draft.lease.container);
     snprintf(draft.lease_prefix, sizeof draft.lease_prefix, "%s", draft.lease.blob_prefix);

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/utc.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/processes/azurite.h"
@@ -49,7 +50,7 @@ static int64_t in_ms(int64_t ms) {
 static void start_handler(struct handler *handler) {
     storage_connection_open(&handler->storage, azurite.connection_string);
     static const struct leasehold_metadata metadata = {"Site", "north"};
-    handler->options = leasehold_options_default();
+    handler->options = lease_options_default();
     handler->options.container = container;
     handler->options.metadata = &metadata;
     handler->options.metadata_count = 1;

@@ -174,7 +174,7 @@ static void choose_renewals(struct leasehold_options *options, int64_t *work_ms,
  */
 static struct leasehold_options choose_leases(const struct simulated_scenario *scenario,
                                               struct simulated_random *random) {
-    struct leasehold_options options = leasehold_options_default();
+    struct leasehold_options options = lease_options_default();
     int64_t duration_s =
         simulated_random_spread(random, LEASE_MIN_DURATION_S, LEASE_MAX_DURATION_S);
     bool is_impatient = simulated_random_chance(random, 0.2);

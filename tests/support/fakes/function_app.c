@@ -13,6 +13,7 @@
 #include "http/http_transport.h"
 #include "http/loop_call.h"
 #include "inventory/store_operation.h"
+#include "lease/lease_options.h"
 #include "lease/lease_wait.h"
 
 enum {
@@ -145,7 +146,7 @@ void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
                                                    .find_expired = find_expired,
                                                    .clean_up_expired = clean_up_expired};
     struct error err = {0};
-    *app = (struct function_app){.lease_options = leasehold_options_default()};
+    *app = (struct function_app){.lease_options = lease_options_default()};
     clock_fake_init(&app->store_clock, 1000, START_MS);
     ck_assert_int_eq(http_transport_new(&app->transport, clock_system(), &err), STATUS_OK);
     app->platform = app->store_platform = http_transport_platform(app->transport, random_system());

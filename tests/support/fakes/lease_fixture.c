@@ -8,6 +8,7 @@
 
 #include "http/event_loop.h"
 #include "http/loop_call.h"
+#include "lease/lease_options.h"
 
 enum { SETTLE_ROUNDS = 10 };
 
@@ -25,7 +26,7 @@ int64_t lease_fixture_now_ms(void) {
 
 static void start(const struct clock *clock) {
     lease_fixture.clock = clock;
-    lease_fixture.options = leasehold_options_default();
+    lease_fixture.options = lease_options_default();
     ck_assert_int_eq(http_transport_new(&lease_fixture.transport, clock, NULL), STATUS_OK);
     lease_fixture.platform = http_transport_platform(lease_fixture.transport, random_system());
     lease_fixture.loop = lease_fixture.platform.loop;

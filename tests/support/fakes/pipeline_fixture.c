@@ -8,6 +8,7 @@
 
 #include "http/loop_call.h"
 #include "inventory/inventory.h"
+#include "lease/lease_options.h"
 #include "support/calls/store_wait.h"
 
 enum { ROUNDS = 300, CLOSE_MS = 60000 };
@@ -81,7 +82,7 @@ void pipeline_fixture_set_up(void) {
     clock_fake_wake(&fixture.clock, fixture.loop);
     fixture.platform = (struct platform){
         .clock = &fixture.clock.base, .loop = fixture.loop, .random = random_system()};
-    fixture.lease_options = leasehold_options_default();
+    fixture.lease_options = lease_options_default();
     fixture.lease_service = lease_store_fake_new(fixture.loop, &fixture.clock.base);
     ck_assert_int_eq(lease_manager_new(&fixture.leases, &fixture.lease_options,
                                        lease_store_fake_store(fixture.lease_service),

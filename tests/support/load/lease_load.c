@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/processes/storage_connection.h"
@@ -345,7 +346,7 @@ static void open_load(struct load *load, const struct lease_load_options *option
         .acquire = acquire, .renew = renew, .release = release};
     *load = (struct load){.base = {&ops}, .options = options};
     load->delay_ms = options->store != NULL ? options->store->delay_ms : 0;
-    load->lease_options = leasehold_options_default();
+    load->lease_options = lease_options_default();
     load->lease_options.duration_s = options->duration_s;
     load->interval_ms = (int64_t)(options->duration_s * 1000 * options->renew_fraction);
     load->lease_options.renew_interval_ms = load->interval_ms;

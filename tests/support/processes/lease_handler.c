@@ -1,4 +1,5 @@
 #include "support/processes/lease_handler.h"
+#include "lease/lease_options.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@ void lease_handler_start(struct lease_handler *handler, const char *connection_s
     struct error err;
     storage_connection_open(&handler->storage, connection_string);
     static const struct leasehold_metadata metadata = {"Site", "north"};
-    handler->options = leasehold_options_default();
+    handler->options = lease_options_default();
     handler->options.container = container;
     handler->options.metadata = &metadata;
     handler->options.metadata_count = 1;

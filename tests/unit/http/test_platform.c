@@ -13,6 +13,7 @@
 #include "http/http_inbound.h"
 #include "inventory/inventory_service.h"
 #include "inventory/inventory_store_table.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "support/fakes/random_seeded.h"
 #include "support/fakes/virtual_storage.h"
@@ -114,7 +115,7 @@ static void start_instance(uint64_t seed) {
     virtual_begin();
     random_seeded_init(&seeded, &random_state, seed);
     virtual_platform.random = &seeded.base;
-    lease_options = leasehold_options_default();
+    lease_options = lease_options_default();
     lease_options.create_container = false;
     lease_store_blob_init(&lease_store, &virtual_client, &lease_options);
     ck_assert_int_eq(

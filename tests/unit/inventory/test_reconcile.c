@@ -12,6 +12,7 @@
 
 #include "inventory/product_pipeline.h"
 #include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "support/fakes/lease_store_fake.h"
 #include "support/fakes/scripted_store.h"
 #include "support/fakes/virtual_storage.h"
@@ -134,7 +135,7 @@ static void set_up_with(int due_count) {
     const struct inventory_options options = {.reservation_lifetime_ms = LIFETIME_MS};
     allocations_left = INT32_MAX;
     virtual_begin();
-    lease_options = leasehold_options_default();
+    lease_options = lease_options_default();
     lease_service = lease_store_fake_new(&virtual_loop, &virtual_clock);
     ck_assert_int_eq(lease_manager_new(&leases, &lease_options,
                                        lease_store_fake_store(lease_service), &virtual_platform,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "lease/lease_names.h"
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 #include "lease/lease_wait.h"
 #include "support/fakes/pipeline_fixture.h"
@@ -149,7 +150,7 @@ static void start_app(void) {
     static const struct inventory_options inventory_options = {.reservation_lifetime_ms = 60000,
                                                                .is_prepared = true};
     set_up();
-    app.lease_options = leasehold_options_default();
+    app.lease_options = lease_options_default();
     lease_store_blob_init(&app.lease_store, &connection.client, &app.lease_options);
     ck_assert_int_eq(lease_manager_new(&app.leases, &app.lease_options, &app.lease_store.base,
                                        &connection.platform, NULL),

@@ -19,14 +19,14 @@ static void assert_accepted(const struct leasehold_options *options) {
 }
 
 /* Sets `member` to each value of a list and checks whether the options are refused or accepted. */
-#define EACH(verdict, member, type, ...)                                    \
-    do {                                                                    \
-        const type values[] = {__VA_ARGS__};                                \
-        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {     \
-            struct leasehold_options options = leasehold_options_default(); \
-            options.member = values[i];                                     \
-            verdict;                                                        \
-        }                                                                   \
+#define EACH(verdict, member, type, ...)                                \
+    do {                                                                \
+        const type values[] = {__VA_ARGS__};                            \
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) { \
+            struct leasehold_options options = lease_options_default(); \
+            options.member = values[i];                                 \
+            verdict;                                                    \
+        }                                                               \
     } while (0)
 #define REFUSED(member, type, ...) \
     EACH(assert_refused(&options, #member), member, type, __VA_ARGS__)
@@ -62,7 +62,7 @@ END_TEST
 
 static void assert_metadata(size_t count, const struct leasehold_metadata *metadata,
                             bool is_allowed) {
-    struct leasehold_options options = leasehold_options_default();
+    struct leasehold_options options = lease_options_default();
     options.metadata = metadata;
     options.metadata_count = count;
     if (is_allowed) {
@@ -98,7 +98,7 @@ START_TEST(metadata_that_no_header_carries_is_refused) {
 END_TEST
 
 static int64_t renew_after_ms(int duration_s, int64_t interval_ms, double safety_threshold) {
-    struct leasehold_options options = leasehold_options_default();
+    struct leasehold_options options = lease_options_default();
     options.duration_s = duration_s;
     options.renew_interval_ms = interval_ms;
     options.safety_threshold = safety_threshold;
@@ -116,7 +116,7 @@ START_TEST(other_durations_are_renewed_in_proportion_and_before_the_safe_deadlin
 END_TEST
 
 START_TEST(only_a_lease_with_an_end_has_a_safe_deadline) {
-    struct leasehold_options options = leasehold_options_default();
+    struct leasehold_options options = lease_options_default();
     ck_assert_int_eq(lease_options_safe_for_ms(&options, 30), 27000);
     ck_assert_int_eq(lease_options_safe_for_ms(&options, LEASEHOLD_INFINITE), INT64_MAX);
     ck_assert_int_eq(lease_options_max_renew_interval_ms(&options), 26999);
@@ -126,7 +126,7 @@ START_TEST(only_a_lease_with_an_end_has_a_safe_deadline) {
 END_TEST
 
 START_TEST(a_copy_has_all_but_the_connection_string_in_memory_of_its_own) {
-    struct leasehold_options options = leasehold_options_default();
+    struct leasehold_options options = lease_options_default();
     char container[] = "locks", prefix[] = "", name[] = "Site", value[] = "north";
     const struct leasehold_metadata metadata[] = {{name, value}, {"b", "c"}};
     options.connection_string = "UseDevelopmentStorage=true";

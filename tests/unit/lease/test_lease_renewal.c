@@ -5,6 +5,7 @@
  * Unless a test says otherwise, a lease lasts 30 s from T, is renewed after 20 s, and counts as
  * lost after 27 s.
  */
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
 
 #include <string.h>
@@ -25,7 +26,7 @@ static void start_with(struct lease *started, int duration_s, int64_t sent_ms) {
 }
 
 static void set_up(void) {
-    options = leasehold_options_default();
+    options = lease_options_default();
     lease_renewal_init(&renewal, &options);
     start_with(&lease, 30, T);
 }

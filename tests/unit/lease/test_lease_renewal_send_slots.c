@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "lease/lease_options.h"
 #include "lease/lease_renewal.h"
 #include "support/processes/check_main.h"
 
@@ -23,7 +24,7 @@ static struct lease leases[MANY];
 
 /* The last lease is started first, so that no test depends on the order of starting. */
 static void set_up(void) {
-    options = leasehold_options_default();
+    options = lease_options_default();
     lease_renewal_init(&renewal, &options);
     for (int i = MANY - 1; i >= 0; i--) {
         memset(&leases[i], 0x5a, sizeof leases[i]);

@@ -2,6 +2,7 @@
  * test_lease_store_blob.c - which requests are sent for leases and what their replies mean, against
  * a scripted server.
  */
+#include "lease/lease_options.h"
 #include "lease/lease_store_blob.h"
 
 #include <pthread.h>
@@ -37,7 +38,7 @@ static void set_up(void) {
              "AccountName=acct;AccountKey=a2V5;BlobEndpoint=%s/acct;TableEndpoint=%s/acct",
              http_fake_url(fake), http_fake_url(fake));
     storage_connection_open(&storage, text);
-    options = leasehold_options_default();
+    options = lease_options_default();
     lease_store_blob_init(&store, &storage.client, &options);
     sent_ms = -1;
 }
