@@ -8,14 +8,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "server/http_exchange.h"
+#include "http/event_loop.h"
+#include "server/admission.h"
 
 enum {
     BLOCK_BYTES = 64 * 1024,
     BLOCKS_PER_STEP = 16, /* then it is somebody else's turn */
     LINGER_MS = 5000,
-    KEPT_BYTES = 4096, /* a buffer of at most this is kept for the next request */
-    ANSWER_HEAD_MAX_BYTES = 256 * 1024,
     DISCARD_MAX_BYTES = 100 * 1024 * 1024 /* the largest body that the host passes on */
 };
 
@@ -24,7 +23,7 @@ enum {
 void http_connections_want_turn(struct http_connections *all) {
     if (!all->is_turn_posted) {
         all->is_turn_posted = true;
-        event_loop_post(all->loop, &all->turn);
+        event_loop_post(all->shared.loop, &all->turn);
     }
 }
 
@@ -40,7 +39,7 @@ static void queue(struct http_connection *connection) {
 
 /* How long it may wait in its phase; 0: for ever. */
 static int64_t limit_ms(const struct http_connection *connection) {
-    int request_timeout_ms = connection->all->options.request_timeout_ms;
+    int request_timeout_ms = connection->all->shared.options.request_timeout_ms;
     switch (connection->phase) {
     case HTTP_CONNECTION_HEAD:
         return connection->is_idle ? 0 : request_timeout_ms;
@@ -60,7 +59,7 @@ static int64_t limit_ms(const struct http_connection *connection) {
 static void begin_waiting(struct http_connection *connection) {
     int64_t limit = limit_ms(connection);
     if (limit > 0 && !connection->is_timed) {
-        struct event_loop *loop = connection->all->loop;
+        struct event_loop *loop = connection->all->shared.loop;
         event_loop_set_timer(loop, &connection->deadline,
                              clock_now_ms(event_loop_clock(loop)) + limit);
         connection->is_timed = true;
@@ -70,31 +69,16 @@ static void begin_waiting(struct http_connection *connection) {
 static void end_never(struct http_connection *connection) {
     if (connection->is_timed) {
         connection->is_timed = false;
-        event_loop_stop_timer(connection->all->loop, &connection->deadline);
+        event_loop_stop_timer(connection->all->shared.loop, &connection->deadline);
     }
 }
 
 /* From request to request */
 
-static void empty(struct strbuf *buf) {
-    if (buf->capacity > KEPT_BYTES) {
-        strbuf_cleanup(buf);
-    } else {
-        strbuf_clear(buf);
-    }
-}
-
 static void forget_request(struct http_connection *connection) {
     http_head_reader_reset(&connection->reader);
-    connection->head = (struct http_head){.method = "", .target = "", .query = ""};
-    http_headers_cleanup(&connection->headers);
-    connection->all->buffered_bytes -= connection->body.length;
-    empty(&connection->body);
-    connection->is_too_large = false;
-    http_response_cleanup(&connection->inbound.response);
-    empty(&connection->out);
-    connection->body_bytes = 0;
-    connection->sent_bytes = 0;
+    connection->all->buffered_bytes -= connection->exchange.body.length;
+    http_exchange_reset(&connection->exchange);
 }
 
 static void begin_idling(struct http_connection *connection) {
@@ -115,7 +99,7 @@ static void end_idling(struct http_connection *connection) {
 static void leave_hand(struct http_connection *connection) {
     if (connection->is_in_hand) {
         connection->is_in_hand = false;
-        admission_leave(connection->all->admission);
+        admission_leave(connection->all->shared.admission);
     }
 }
 
@@ -124,20 +108,20 @@ static void leave_hand(struct http_connection *connection) {
 static void begin_answer(struct http_connection *connection) {
     connection->phase = HTTP_CONNECTION_ANSWER;
     end_never(connection);
-    if (strbuf_status(&connection->out) != STATUS_OK) {
+    if (strbuf_status(&connection->exchange.out) != STATUS_OK) {
         http_connection_close(connection);
     }
 }
 
 static void refuse(struct http_connection *connection, enum http_refusal refusal) {
     end_idling(connection);
-    http_exchange_refuse(connection, refusal);
+    http_exchange_refuse(&connection->exchange, refusal);
     begin_answer(connection);
 }
 
 static void finish_answer(struct http_connection *connection) {
     connection->is_answered = false;
-    http_exchange_finish(connection);
+    http_exchange_finish(&connection->exchange);
     begin_answer(connection);
 }
 
@@ -155,9 +139,9 @@ static void call_handler(struct http_connection *connection) {
     connection->is_in_hand = true;
     connection->phase = HTTP_CONNECTION_IN_HAND;
     end_never(connection);
-    http_exchange_begin(connection);
+    http_exchange_begin(&connection->exchange);
     connection->is_called = true;
-    connection->all->handler(connection->all->context, &connection->inbound);
+    connection->all->shared.handler(connection->all->shared.context, &connection->exchange.inbound);
     connection->is_called = false;
     if (connection->is_answered) {
         finish_answer(connection);
@@ -165,7 +149,7 @@ static void call_handler(struct http_connection *connection) {
 }
 
 static void register_request(struct http_connection *connection) {
-    switch (admission_enter(connection->all->admission)) {
+    switch (admission_enter(connection->all->shared.admission)) {
     case ADMISSION_BUSY:
         refuse(connection, HTTP_REFUSAL_BUSY);
         return;
@@ -182,23 +166,24 @@ static void register_request(struct http_connection *connection) {
 
 static void begin_body(struct http_connection *connection) {
     enum http_refusal why;
-    if (!http_head_parse(&connection->reader, &connection->head, &connection->headers, &why)) {
+    if (!http_head_parse(&connection->reader, &connection->exchange.head,
+                         &connection->exchange.headers, &why)) {
         refuse(connection, why);
         return;
     }
-    if (connection->head.is_chunked) {
-        http_body_init_chunked(&connection->framing, connection->all->options.tolerant);
+    if (connection->exchange.head.is_chunked) {
+        http_body_init_chunked(&connection->framing, connection->all->shared.options.tolerant);
     } else {
-        http_body_init(&connection->framing, connection->head.content_length);
+        http_body_init(&connection->framing, connection->exchange.head.content_length);
     }
-    connection->is_too_large =
-        connection->head.content_length > connection->all->options.max_body_bytes;
-    if (connection->is_too_large || !http_body_is_open(&connection->framing)) {
+    connection->exchange.is_too_large =
+        connection->exchange.head.content_length > connection->all->shared.options.max_body_bytes;
+    if (connection->exchange.is_too_large || !http_body_is_open(&connection->framing)) {
         register_request(connection);
         return;
     }
     connection->phase = HTTP_CONNECTION_BODY;
-    if (!http_exchange_invite_body(connection)) {
+    if (!http_exchange_invite_body(&connection->exchange, connection->source.fd)) {
         http_connection_close(connection);
     }
 }
@@ -227,14 +212,14 @@ static size_t take_head(struct http_connection *connection, const char *bytes, s
 }
 
 static size_t take_body(struct http_connection *connection, const char *bytes, size_t length) {
-    struct strbuf *body = &connection->body;
+    struct strbuf *body = &connection->exchange.body;
     size_t before = body->length;
     size_t used = http_body_feed(&connection->framing, bytes, length, body);
     connection->all->buffered_bytes += body->length - before;
     if (connection->framing.state == HTTP_BODY_BROKEN) {
         refuse(connection, HTTP_REFUSAL_BODY);
     } else if (strbuf_status(body) == STATUS_TOO_LARGE) {
-        connection->is_too_large = true;
+        connection->exchange.is_too_large = true;
         register_request(connection);
     } else if (strbuf_status(body) != STATUS_OK) {
         refuse(connection, HTTP_REFUSAL_NO_MEMORY);
@@ -287,11 +272,11 @@ static void end_answer(struct http_connection *connection) {
     leave_hand(connection);
     end_never(connection);
     forget_request(connection);
-    if (!connection->ends) {
+    if (!connection->exchange.ends) {
         begin_idling(connection);
     } else {
         connection->phase = HTTP_CONNECTION_LINGER;
-        if (connection->client_ends_it) {
+        if (connection->exchange.client_ends_it) {
             shutdown(connection->source.fd, SHUT_WR);
         }
     }
@@ -337,20 +322,23 @@ static void receive(struct http_connection *connection) {
 }
 
 static void send_more(struct http_connection *connection) {
-    const struct strbuf *out = &connection->out;
-    size_t head_sent = connection->sent_bytes < out->length ? connection->sent_bytes : out->length;
-    size_t body_sent = connection->sent_bytes - head_sent;
-    struct iovec parts[] = {{.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
-                            {.iov_base = connection->inbound.response.body.data + body_sent,
-                             .iov_len = connection->body_bytes - body_sent}};
+    const struct strbuf *out = &connection->exchange.out;
+    size_t head_sent = connection->exchange.sent_bytes < out->length
+                           ? connection->exchange.sent_bytes
+                           : out->length;
+    size_t body_sent = connection->exchange.sent_bytes - head_sent;
+    struct iovec parts[] = {
+        {.iov_base = out->data + head_sent, .iov_len = out->length - head_sent},
+        {.iov_base = connection->exchange.inbound.response.body.data + body_sent,
+         .iov_len = connection->exchange.body_bytes - body_sent}};
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
     ssize_t sent = sendmsg(connection->source.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
         take_failure(connection, &connection->may_write);
         return;
     }
-    connection->sent_bytes += (size_t)sent;
-    if (connection->sent_bytes == out->length + connection->body_bytes) {
+    connection->exchange.sent_bytes += (size_t)sent;
+    if (connection->exchange.sent_bytes == out->length + connection->exchange.body_bytes) {
         end_answer(connection);
     }
 }
@@ -438,15 +426,11 @@ static void init(struct http_connection *connection, struct http_connections *al
     connection->all = all;
     connection->source = (struct loop_source){.fd = fd, .ready = on_ready, .context = connection};
     connection->deadline = (struct loop_timer){.fired = expire, .context = connection};
-    connection->inbound.answered = on_answered;
+    http_exchange_init(&connection->exchange, &all->shared);
+    connection->exchange.inbound.answered = on_answered;
     connection->may_write = true;
-    http_head_reader_init(&connection->reader, all->options.tolerant);
-    connection->head = (struct http_head){.method = "", .target = "", .query = ""};
-    http_headers_init(&connection->headers);
-    strbuf_init(&connection->body, all->options.max_body_bytes);
+    http_head_reader_init(&connection->reader, all->shared.options.tolerant);
     strbuf_init(&connection->rest, BLOCK_BYTES);
-    strbuf_init(&connection->out, ANSWER_HEAD_MAX_BYTES);
-    http_response_init(&connection->inbound.response, 0);
 }
 
 bool http_connection_open(struct http_connections *all, int fd) {
@@ -455,7 +439,7 @@ bool http_connection_open(struct http_connections *all, int fd) {
         return false;
     }
     init(connection, all, fd);
-    if (!event_loop_watch(all->loop, &connection->source,
+    if (!event_loop_watch(all->shared.loop, &connection->source,
                           LOOP_READABLE | LOOP_WRITABLE | LOOP_PEER_ENDED | LOOP_EDGE_TRIGGERED)) {
         free(connection);
         return false;
@@ -471,7 +455,7 @@ void http_connection_close(struct http_connection *connection) {
     end_idling(connection);
     end_never(connection);
     leave_hand(connection);
-    event_loop_unwatch(all->loop, &connection->source);
+    event_loop_unwatch(all->shared.loop, &connection->source);
     close(connection->source.fd);
     connection->phase = HTTP_CONNECTION_CLOSED;
     all->open_count--;
@@ -484,8 +468,7 @@ void http_connection_close(struct http_connection *connection) {
 static void free_connection(struct http_connection *connection) {
     forget_request(connection);
     http_head_reader_cleanup(&connection->reader);
-    strbuf_cleanup(&connection->body);
-    strbuf_cleanup(&connection->out);
+    http_exchange_cleanup(&connection->exchange);
     strbuf_cleanup_wipe(&connection->rest);
     free(connection);
 }

@@ -29,13 +29,10 @@
 
 #include <sys/queue.h>
 
-#include "base/utc.h"
 #include "http/event_loop.h"
-#include "http/http_inbound.h"
-#include "server/admission.h"
 #include "server/http_body.h"
+#include "server/http_exchange.h"
 #include "server/http_head.h"
-#include "server/http_server.h"
 
 enum http_connection_phase {
     HTTP_CONNECTION_HEAD,
@@ -48,7 +45,7 @@ enum http_connection_phase {
 
 /* Everything belongs to http_connection.c. */
 struct http_connection {
-    struct http_inbound inbound; /* first, so that one is found by the other */
+    struct server_exchange exchange; /* first, so that the connection is found by it */
     struct loop_source source;
     struct loop_timer deadline; /* of its phase */
     TAILQ_ENTRY(http_connection) entry;
@@ -67,35 +64,20 @@ struct http_connection {
     bool is_answered;
     bool is_evicted;
 
-    /* The request. */
+    /* The request as it comes in. */
     struct http_head_reader reader;
-    struct http_head head;
-    struct http_headers headers;
     struct http_body framing;
-    struct strbuf body;
-    bool is_too_large;
-    struct strbuf rest; /* came behind the request */
+    struct strbuf rest; /* bytes that came behind the request */
 
-    /* The answer. */
-    struct strbuf out;   /* its head; the body is in the response */
-    size_t body_bytes;   /* of the body, to be sent */
-    size_t sent_bytes;   /* of both */
-    bool ends;           /* the connection ends with it */
-    bool client_ends_it; /* and the client has asked for that */
-    size_t discarded_bytes;
+    size_t discarded_bytes; /* while it lingers */
 };
 
 TAILQ_HEAD(http_connection_list, http_connection);
 
 /* What all connections of a server share. */
 struct http_connections {
-    struct http_server_options options;
-    http_inbound_handler handler;
-    void *context;
-    int port;
-    size_t max_buffered_bytes; /* of bodies, in all */
-    struct admission *admission;
-    struct event_loop *loop;
+    struct server_shared shared;
+    size_t max_buffered_bytes; /* of all bodies together */
 
     struct loop_task turn; /* http_loop's */
     bool is_turn_posted;
@@ -107,8 +89,6 @@ struct http_connections {
     size_t open_count;
     size_t evicted_count; /* of the open ones */
     size_t buffered_bytes;
-    int64_t date_s; /* the second that `date` tells */
-    char date[UTC_TEXT_BYTES];
 };
 
 /*

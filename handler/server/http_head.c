@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "base/crypto.h"
-#include "server/http_server.h"
+#include "server/http_server_options.h"
 
 /* What a token may hold beside letters and digits: RFC 9110 section 5.6.2 */
 #define TOKEN_MARKS "!#$%&'*+-.^_`|~"

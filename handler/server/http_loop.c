@@ -36,7 +36,7 @@ struct http_loop {
  * has left.
  */
 static void make_room(struct http_loop *loop) {
-    struct event_loop *events = loop->connections.loop;
+    struct event_loop *events = loop->connections.shared.loop;
     if (loop->connections.evicted_count < MAX_EVICTIONS) {
         (void)http_connection_evict(&loop->connections);
     }
@@ -109,7 +109,7 @@ static void close_connections(struct http_connections *all) {
 static void end_if_over(struct http_loop *loop) {
     close_connections(&loop->connections);
     if (loop->connections.open_count == 0 && !loop->connections.is_turn_posted) {
-        event_loop_stop_timer(loop->connections.loop, &loop->accept_again);
+        event_loop_stop_timer(loop->connections.shared.loop, &loop->accept_again);
         loop_call_end(&loop->call);
     }
 }
@@ -157,7 +157,7 @@ static void init(struct http_loop *loop, const struct http_connections *settings
 
 static void begin(void *context) {
     struct http_loop *loop = context;
-    loop->is_watched = event_loop_watch(loop->connections.loop, &loop->listener,
+    loop->is_watched = event_loop_watch(loop->connections.shared.loop, &loop->listener,
                                         LOOP_READABLE | LOOP_EDGE_TRIGGERED);
     loop_call_end(&loop->call);
 }
@@ -169,7 +169,7 @@ enum status http_loop_start(struct http_loop **out, const struct http_connection
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
     init(loop, settings, listener);
-    loop_call_run(&loop->call, loop->connections.loop, begin, loop);
+    loop_call_run(&loop->call, loop->connections.shared.loop, begin, loop);
     if (!loop->is_watched) {
         free(loop);
         return error_set(err, STATUS_INTERNAL, "the listening socket cannot be watched");
@@ -181,7 +181,7 @@ enum status http_loop_start(struct http_loop **out, const struct http_connection
 static void begin_end(void *context) {
     struct http_loop *loop = context;
     loop->is_stopping = true;
-    event_loop_unwatch(loop->connections.loop, &loop->listener);
+    event_loop_unwatch(loop->connections.shared.loop, &loop->listener);
     close(loop->listener.fd);
     http_connections_want_turn(&loop->connections);
 }
@@ -190,6 +190,6 @@ void http_loop_stop(struct http_loop *loop) {
     if (loop == NULL) {
         return;
     }
-    loop_call_run(&loop->call, loop->connections.loop, begin_end, loop);
+    loop_call_run(&loop->call, loop->connections.shared.loop, begin_end, loop);
     free(loop);
 }

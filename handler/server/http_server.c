@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "server/admission.h"
 #include "server/http_loop.h"
 
 enum { LISTEN_BACKLOG = 4096, BODIES_MAX_BYTES = 64 * 1024 * 1024 };
@@ -55,21 +56,21 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
 static enum status start_loop(struct http_server *server, struct event_loop *loop,
                               const struct http_server_options *options,
                               http_inbound_handler handler, void *context, struct error *err) {
-    struct http_connections connections = {.options = *options,
-                                           .loop = loop,
-                                           .handler = handler,
-                                           .context = context,
+    struct http_connections connections = {.shared = {.options = *options,
+                                                      .handler = handler,
+                                                      .context = context,
+                                                      .admission = &server->admission,
+                                                      .loop = loop},
                                            .max_buffered_bytes =
-                                               BODIES_MAX_BYTES + options->max_body_bytes,
-                                           .admission = &server->admission};
-    if (connections.options.request_timeout_ms <= 0) {
-        connections.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
+                                               BODIES_MAX_BYTES + options->max_body_bytes};
+    if (options->request_timeout_ms <= 0) {
+        connections.shared.options.request_timeout_ms = HTTP_SERVER_REQUEST_TIMEOUT_MS;
     }
     int listener = -1;
     server->port = options->port;
     enum status status = open_listener(&server->port, &listener, err);
     if (status == STATUS_OK) {
-        connections.port = server->port;
+        connections.shared.port = server->port;
         status = http_loop_start(&server->loop, &connections, listener, err);
         if (status != STATUS_OK) {
             close(listener);

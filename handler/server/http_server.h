@@ -42,37 +42,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/http_message.h"
 #include "base/status.h"
-#include "http/event_loop.h"
 #include "http/http_inbound.h"
+#include "server/http_server_options.h"
 
+struct event_loop;
 struct http_server;
-
-/* The host passes on up to 100 headers, and those of Azure's front ends and its own. */
-enum {
-    HTTP_SERVER_MAX_URL_BYTES = 8 * 1024,
-    HTTP_SERVER_MAX_HEAD_BYTES = 64 * 1024,
-    HTTP_SERVER_MAX_HEADERS = 200,
-    HTTP_SERVER_REQUEST_TIMEOUT_MS = 30 * 1000
-};
-
-struct http_server_options {
-    int port;        /* 0 to 65535; 0: any free one */
-    int max_in_hand; /* > 0: how many requests are in hand at once */
-    size_t max_body_bytes;
-    size_t max_response_bytes;
-    int request_timeout_ms; /* 0: HTTP_SERVER_REQUEST_TIMEOUT_MS */
-    bool
-        tolerant; /* reads requests as the Functions host's own server does: see http_head.h and http_body.h */
-
-    /*
-     * May change a refusal of the server's own before it goes out. What is not known of the request
-     * is "". May be NULL.
-     */
-    void (*on_refusal)(void *context, const struct http_request *request,
-                       struct http_response *response);
-};
 
 /*
  * Listens when it returns. Allows this process as many open files as it may have. `loop` must
