@@ -28,7 +28,7 @@ static enum status listen_error(int port, struct error *err) {
                      strerror(errno));
 }
 
-/* Says in *in_out_port which port it is. */
+/* If *in_out_port is 0, it becomes the port that was chosen. */
 static enum status open_listener(int *in_out_port, int *out, struct error *err) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -39,8 +39,8 @@ static enum status open_listener(int *in_out_port, int *out, struct error *err) 
         return listen_error(*in_out_port, err);
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
-               sizeof(int)); /* Linux hands it on to what is accepted */
+    /* On Linux, accepted sockets inherit this. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (bind(fd, (const struct sockaddr *)&address, length) != 0 ||
         listen(fd, LISTEN_BACKLOG) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
