@@ -6,8 +6,8 @@
  * in the folder of the function's name; tests/unit/functions/test_function_table.c holds the
  * folders and the documents to this table.
  *
- * Two functions may have the same route, with different methods. Otherwise no path fits the routes of
- * two functions.
+ * Two functions may have the same route, with different methods. Otherwise no path fits the routes
+ * of two functions.
  */
 #ifndef FUNCTIONS_FUNCTION_TABLE_H
 #define FUNCTIONS_FUNCTION_TABLE_H

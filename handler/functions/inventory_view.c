@@ -41,7 +41,9 @@ void inventory_view_begin(struct inventory_view *view, const struct product_stat
                           int64_t now_ms, struct strbuf *out) {
     *view = (struct inventory_view){.state = state, .now_ms = now_ms, .out = out, .is_first = true};
     int64_t total = state->product.total, reserved = inventory_reserved(state, now_ms);
-    /* A product id needs no escapes: inventory.h allows none of the characters that JSON escapes. */
+    /*
+     * A product id needs no escapes: inventory.h allows none of the characters that JSON escapes.
+     */
     strbuf_appendf(out,
                    "{\"productId\":\"%s\",\"totalQuantity\":%" PRId64
                    ",\"availableQuantity\":%" PRId64 ",\"reservedQuantity\":%" PRId64

@@ -1,6 +1,6 @@
 /*
- * inventory_view.h - a product as GetInventory shows it: its quantities, and its active reservations
- * in the order in which they expire.
+ * inventory_view.h - a product as GetInventory shows it: its quantities, and its active
+ * reservations in the order in which they expire.
  *
  * A product may have 100,000 reservations. So a view is written in pieces, and the loop does other
  * work between them.

@@ -1,5 +1,6 @@
 /*
- * admission.h - counts the requests that a server has in hand, and decides whether it takes another.
+ * admission.h - counts the requests that a server has in hand, and decides whether it takes
+ * another.
  *
  * Vocabulary   in hand   from the moment a request has come whole until its answer has been sent
  *              drain     to take no new request

@@ -1,6 +1,6 @@
 /*
- * http_answer.h - the head of an answer as it is sent, and the server's own refusals, which have the
- * API's error shape.
+ * http_answer.h - the head of an answer as it is sent, and the server's own refusals, which have
+ * the API's error shape.
  */
 #ifndef SERVER_HTTP_ANSWER_H
 #define SERVER_HTTP_ANSWER_H

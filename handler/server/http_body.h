@@ -46,8 +46,8 @@ void http_body_init_chunked(struct http_body *body, bool tolerant);
 bool http_body_is_open(const struct http_body *body);
 
 /*
- * Takes bytes up to the end of the body, or to a fault. Appends those of the body to `out`, which may
- * be NULL. Returns how many it took.
+ * Takes bytes up to the end of the body, or to a fault. Appends those of the body to `out`, which
+ * may be NULL. Returns how many it took.
  */
 size_t http_body_feed(struct http_body *body, const char *bytes, size_t length, struct strbuf *out);
 

@@ -184,8 +184,8 @@ static uint64_t read_length(const char *digits) {
 }
 
 /*
- * Finds out how the body ends: by one Content-Length of digits alone, or, in HTTP/1.1, by "chunked".
- * Without either there is no body. Returns false for anything else.
+ * Finds out how the body ends: by one Content-Length of digits alone, or, in HTTP/1.1, by
+ * "chunked". Without either there is no body. Returns false for anything else.
  */
 static bool read_framing(const struct http_headers *headers, bool tolerant, struct http_head *out) {
     const char *length = http_headers_get(headers, "Content-Length");

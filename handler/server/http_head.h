@@ -2,8 +2,8 @@
  * http_head.h - the head of a request: received piece by piece, then parsed if there is exactly one
  * way to read it.
  *
- * If two readers understand one request differently, a second request can be smuggled past the first
- * reader. So a head that can be read in two ways is refused, however likely one of them is.
+ * If two readers understand one request differently, a second request can be smuggled past the
+ * first reader. So a head that can be read in two ways is refused, however likely one of them is.
  * A `tolerant` reader reads as the Functions host's own server (Kestrel) does. It takes lines that
  * end with a lone LF, empty lines in front of the request, and a Content-Length beside "chunked",
  * which wins.

@@ -1,6 +1,6 @@
 /*
- * Timer schedules: what is accepted, written out as lists of ranges, is the same; the next time
- * matches, and none before it does.
+ * Timer schedules. An accepted one is the same when it is written out as lists of ranges. The next
+ * time matches it, and no time before that does.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static bool has(uint64_t bits, int value) {
     return (bits >> value & 1) != 0;
 }
 
-/* "3-5,9-9"; false where that is longer than a field may be. */
+/* Writes "3-5,9-9". Returns false if that is longer than a field may be. */
 static bool append_field(char *out, uint64_t bits, int least, int most) {
     char field[64 * 8] = "";
     size_t length = 0;

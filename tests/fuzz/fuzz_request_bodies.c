@@ -1,6 +1,6 @@
 /*
- * The body, Content-Type and Idempotency-Key of a request to reserve or release: what is let
- * through, and how the rest is refused.
+ * The body, Content-Type and Idempotency-Key of a request to reserve or release: which pass, and
+ * how the others are refused.
  */
 #include <string.h>
 

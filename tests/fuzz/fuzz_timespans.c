@@ -9,7 +9,7 @@
 
 #define MOST_MS INT64_C(922337203685477) /* a TimeSpan holds 2^63 - 1 ticks of 100 ns */
 
-/* The number behind the colon with that index. */
+/* Returns the number behind the colon with this index. */
 static long number_behind(const char *text, int index) {
     for (int i = 0; i <= index; i++) {
         text = strchr(text, ':');

@@ -1,6 +1,6 @@
 /*
- * What identity endpoints and az answer, read alone and by way of the real sources: a token that is
- * accepted can stand in a header and has times that can be, a refusal leaves the last token alone
+ * Answers of identity endpoints and of az, read alone and by way of the real sources. An accepted
+ * token can stand in a header, and its times are possible. A refusal leaves the last token alone,
  * and repeats nothing but an error code.
  */
 #include <string.h>
@@ -54,7 +54,7 @@ static void check_token(const struct token *token, int64_t from_ms) {
     REQUIRE(token->refresh_ms > from_ms && token->refresh_ms < token->expires_ms);
 }
 
-/* A token of before, which a failure must leave. */
+/* An earlier token, which a failure must leave as it is. */
 static void begin(struct token *token) {
     token_init(token);
     strbuf_append_string(&token->text, "before");
@@ -93,7 +93,7 @@ static void check_error_code(const struct strbuf *body) {
     REQUIRE(*number == '\0' || input_consists_of(number + 6, "0123456789", 1, 10));
 }
 
-/* One fetch, which gets what was laid out. */
+/* One fetch, which gets the replies that were laid out. */
 struct fetch {
     struct token_source *source;
     struct platform platform;
