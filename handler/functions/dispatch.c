@@ -184,7 +184,7 @@ static void fill_from_invocation(struct function_request *request,
 static bool read_invocation(struct dispatched *call) {
     const struct http_request *request = &call->inbound->request;
     struct http_response *response = &call->inbound->response;
-    if (request->body_too_large) { /* then so is the caller's body in it */
+    if (request->body_too_large) { /* so the caller's body in it is, too */
         request_refuse_size(response);
         return false;
     }
@@ -202,7 +202,7 @@ static bool read_invocation(struct dispatched *call) {
 
 static void begin_invocation(const struct dispatch *dispatch, const struct function *function,
                              struct http_inbound *inbound) {
-    if (strcmp(inbound->request.method, "POST") != 0) { /* not the host's */
+    if (strcmp(inbound->request.method, "POST") != 0) { /* the host always posts */
         refuse_method(&inbound->response, "POST");
         http_inbound_answer(inbound);
         return;

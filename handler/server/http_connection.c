@@ -13,9 +13,10 @@
 
 enum {
     BLOCK_BYTES = 64 * 1024,
-    BLOCKS_PER_ADVANCE = 16, /* then other connections go on */
+    BLOCKS_PER_ADVANCE = 16, /* before other connections go on */
     LINGER_MS = 5000,
-    DISCARD_MAX_BYTES = 100 * 1024 * 1024 /* the largest body that the host passes on */
+    /* The largest body that the host passes on. */
+    DISCARD_MAX_BYTES = 100 * 1024 * 1024
 };
 
 /* ---- sweeps ---- */
@@ -60,11 +61,11 @@ static int64_t phase_limit_ms(const struct http_connection *connection) {
  * answer that leaves at once, do not wait and set no timer.
  */
 static void set_deadline(struct http_connection *connection) {
-    int64_t limit = phase_limit_ms(connection);
-    if (limit > 0 && !connection->is_timed) {
+    int64_t limit_ms = phase_limit_ms(connection);
+    if (limit_ms > 0 && !connection->is_timed) {
         struct event_loop *loop = connection->all->shared.loop;
         event_loop_set_timer(loop, &connection->deadline,
-                             clock_now_ms(event_loop_clock(loop)) + limit);
+                             clock_now_ms(event_loop_clock(loop)) + limit_ms);
         connection->is_timed = true;
     }
 }

@@ -46,6 +46,7 @@ static struct http_request request_of(const struct server_exchange *exchange) {
                                  .body_too_large = exchange->is_too_large};
 }
 
+/* Returns true if the client wants the connection to end with the answer. */
 static bool is_end_wanted(const struct server_exchange *exchange) {
     const char *wanted = http_headers_get(&exchange->headers, "Connection");
     if (wanted != NULL) {
@@ -71,6 +72,7 @@ static void write_head(struct server_exchange *exchange) {
     exchange->body_bytes = http_answer_has_body(response, is_head) ? response->body.length : 0;
 }
 
+/* Puts a refusal in the place of the response. */
 static void make_refusal(struct server_exchange *exchange, enum http_refusal refusal) {
     const struct server_shared *shared = exchange->shared;
     const struct http_request request = request_of(exchange);

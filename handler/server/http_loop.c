@@ -10,7 +10,7 @@
 #include "http/loop_call.h"
 
 enum {
-    ACCEPTED_PER_SWEEP = 64, /* then connections go on */
+    ACCEPTED_PER_SWEEP = 64, /* before the connections go on */
     MAX_EVICTIONS = 16,      /* under way at once */
     ACCEPT_AGAIN_MS = 100,
     FEW_CONNECTIONS = 64,

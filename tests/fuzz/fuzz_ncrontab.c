@@ -66,7 +66,8 @@ static bool matches(const struct ncrontab *schedule, int64_t time_ms) {
 static void check_next(const struct ncrontab *schedule) {
     int64_t next_ms = ncrontab_next_ms(schedule, AFTER_MS);
     int64_t seen_ms = AFTER_MS - AFTER_MS % 1000;
-    for (int i = 0; i < LOOK_BACK_S; i++) { /* the seconds that follow at once */
+    /* The seconds after AFTER_MS. */
+    for (int i = 0; i < LOOK_BACK_S; i++) {
         seen_ms += 1000;
         REQUIRE(next_ms <= seen_ms || !matches(schedule, seen_ms));
     }
@@ -74,8 +75,8 @@ static void check_next(const struct ncrontab *schedule) {
         return;
     }
     REQUIRE(next_ms > AFTER_MS && next_ms % 1000 == 0 && matches(schedule, next_ms));
-    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS;
-         i++) { /* and those that lead there */
+    /* The seconds before the next time. */
+    for (int i = 1; i < LOOK_BACK_S && next_ms - i * 1000 > AFTER_MS; i++) {
         REQUIRE(!matches(schedule, next_ms - i * 1000));
     }
     REQUIRE(next_ms - DAY_MS <= AFTER_MS || !matches(schedule, next_ms - DAY_MS));

@@ -142,7 +142,6 @@ static void check_request(unsigned prefix, const struct http_request *request, u
     http_response_cleanup(&answer);
 }
 
-/* The host refuses any other query: an address is ASCII. */
 static bool is_ascii(const char *text) {
     while (*text != '\0' && (unsigned char)*text < 0x80) {
         text++;
@@ -169,9 +168,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     body = input_take_bytes(&input, &length);
     struct strbuf canonical;
     strbuf_init(&canonical, ANSWER_BYTES);
+    /* The host refuses any other path or query. */
     bool is_path =
-        path[0] == '/' && is_ascii(query) &&
-        request_path_canonical(&canonical, path, strlen(path)); /* else the host refuses it */
+        path[0] == '/' && is_ascii(query) && request_path_canonical(&canonical, path, strlen(path));
     if (headers.status == STATUS_OK && is_path && strbuf_status(&canonical) == STATUS_OK) {
         const struct http_request request = {.method = method,
                                              .path = canonical.data,

@@ -19,8 +19,8 @@ enum { MOST_VARIABLES = 8 };
 
 enum { SECRET_BYTES = 17 };
 
-static char folder[] =
-    "/dev/shm/leasehold-fuzz-XXXXXX"; /* in memory: on a disk it takes a hundred times as long */
+/* In memory: on a disk the target is a hundred times slower. */
+static char folder[] = "/dev/shm/leasehold-fuzz-XXXXXX";
 
 static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *where) {
     (void)about;
@@ -171,7 +171,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char secret[SECRET_BYTES], *environment[MOST_VARIABLES + 1];
     make_secret(data, size, secret);
     size_t count = take_environment(&input, secret, environment);
-    for (size_t i = 0; i < 2; i++) { /* each on a line */
+    for (size_t i = 0; i < 2; i++) {
         char *text = input_take_line(&input);
         write_file(files[i], text[0] == '\0' ? "{}" : text);
         free(text);

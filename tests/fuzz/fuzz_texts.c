@@ -91,8 +91,8 @@ static void check_value(const cJSON *value, const char *bytes, size_t length) {
     cJSON_Delete(again);
     cJSON_free(text);
     REQUIRE(utf8_is_valid(bytes, length));
-    for (size_t i = 0; i < length;
-         i++) { /* of the control characters, only those that are white space */
+    /* The only control characters are white space. */
+    for (size_t i = 0; i < length; i++) {
         REQUIRE((unsigned char)bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' ||
                 bytes[i] == '\r');
     }
@@ -107,7 +107,7 @@ static void check_json(const char *bytes, size_t length) {
         REQUIRE(is_syntax);
         check_value(value, bytes, length);
         cJSON_Delete(value);
-    } else { /* only the keys are compared beyond the syntax */
+    } else { /* beyond the syntax, only repeated keys are refused */
         REQUIRE(value == NULL && err.status == STATUS_MALFORMED);
         REQUIRE(!is_syntax || strstr(err.message, "twice") != NULL);
     }

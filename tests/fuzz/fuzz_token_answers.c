@@ -39,8 +39,8 @@ static const struct token_moment at = {NOW_MS, WALL_MS};
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
-    setenv("TZ", "Europe/Berlin",
-           1); /* az writes local times: one zone for all, with a summer time */
+    /* az writes local times. This zone has a summer time. */
+    setenv("TZ", "Europe/Berlin", 1);
     return 0;
 }
 

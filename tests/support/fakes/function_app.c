@@ -26,7 +26,7 @@ static const int64_t START_MS = 1737297930000; /* 2025-01-19T14:45:30Z */
 
 static const struct seed_product seeds[] = {{"PROD-001", 100}, {"PROD-002", 50}};
 
-/* --- the store --- */
+/* ---- the store ---- */
 
 static struct inventory_store *memory_of(struct inventory_store *store) {
     return &((struct failing_store *)store)->memory.base;
@@ -131,7 +131,7 @@ static void clean_up_expired(struct inventory_store *store, const char *product_
     }
 }
 
-/* --- the app --- */
+/* ---- the app ---- */
 
 void function_app_start(struct function_app *app, int64_t acquire_timeout_ms) {
     static const struct inventory_store_ops ops = {.prepare = prepare,
@@ -190,7 +190,7 @@ void function_app_await_release(struct function_app *app, const char *lease_name
     lease_store_fake_drain(app->lease_service);
 }
 
-/* --- calls --- */
+/* ---- calls ---- */
 
 #define INVOCATION_HEADER "X-Azure-Functions-InvocationId", "6c8e5a31-0000-0000-0000-000000000000"
 

@@ -46,7 +46,7 @@ static const char *header(const char *name) {
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* --- the host's poll --- */
+/* ---- the host's poll ---- */
 
 START_TEST(the_readiness_poll_is_answered) {
     ask("GET", "/", NULL);
@@ -58,7 +58,7 @@ START_TEST(the_readiness_poll_is_answered) {
 }
 END_TEST
 
-/* --- routes --- */
+/* ---- routes ---- */
 
 START_TEST(routes_match_as_asp_net_matches_them) {
     static const char *const paths[] = {
@@ -180,7 +180,7 @@ START_TEST(the_route_prefix_may_have_several_segments) {
 }
 END_TEST
 
-/* --- invocations --- */
+/* ---- invocations ---- */
 
 /* In the envelope, for a caller: the host makes an empty 500 of anything else. */
 static void assert_wrapped(int status, const char *code, const char *what) {
@@ -319,7 +319,7 @@ START_TEST(a_body_that_the_server_did_not_keep_is_the_callers_413_in_both_shapes
 }
 END_TEST
 
-/* --- every error, in both shapes --- */
+/* ---- every error, in both shapes ---- */
 
 /* A call that must be refused the same way whatever the shape. */
 static void assert_refused(const struct function_call *function_call, int status, const char *code,

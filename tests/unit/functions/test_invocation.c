@@ -23,7 +23,7 @@ static enum status parse(const char *payload, bool expects_request) {
     return invocation_parse(payload, strlen(payload), expects_request, &invocation, &err);
 }
 
-/* --- payloads --- */
+/* ---- payloads ---- */
 
 START_TEST(an_http_payload_is_read) {
     ck_assert_int_eq(
@@ -141,7 +141,7 @@ START_TEST(a_payload_that_ends_in_an_escape_is_malformed) {
 }
 END_TEST
 
-/* --- answers --- */
+/* ---- answers ---- */
 
 static void fill_answer(void) {
     answer.status = 409;

@@ -57,7 +57,7 @@ static void assert_refused(const char *body, int status, const char *code) {
 
 static const char good_body[] = "{\"quantity\":1,\"customerId\":\"C\"}";
 
-/* --- what is right --- */
+/* ---- what is right ---- */
 
 /* Writes `unit` as often, and a NUL. */
 static void repeat(char *out, const char *unit, size_t count) {
@@ -182,7 +182,7 @@ START_TEST(json_goes_by_several_names) {
 }
 END_TEST
 
-/* --- what is wrong --- */
+/* ---- what is wrong ---- */
 
 START_TEST(a_product_id_is_of_few_characters) {
     char longest[129], too_long[130];
