@@ -311,7 +311,7 @@ $(filter %/test_wiped_memory,$(test_programs)): libs += -Wl,--wrap=crypto_wipe
 # There a test decides whether a program can be killed.
 $(filter %/test_token_source_cli,$(test_programs)): libs += -Wl,--wrap=kill
 
-# Each function __wrap_NAME of tests/fuzz/stub_*.c is called in place of NAME.
+# What is called __wrap_NAME in tests/fuzz/stub_*.c is called in place of NAME.
 fuzz_wraps = $(patsubst __wrap_%,-Wl$(comma)--wrap=%,$(sort $(shell grep -ohE '__wrap_[a-z_]+' tests/fuzz/stub_*.c)))
 comma := ,
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/obj/%.o $(fuzz_lib) $(devhost_lib) $(leasectl_lib) $(handler_lib)

@@ -251,8 +251,12 @@ static void decode_in_place(char *text, size_t length) {
     char *to = text;
     for (const char *from = text; from < end;) {
         int byte = percent_byte(from, end);
-        *to++ = byte > 0 ? (char)byte : *from;
-        from += byte > 0 ? 3 : 1;
+        if (byte > 0) {
+            *to++ = (char)byte;
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
     }
     *to = '\0';
 }

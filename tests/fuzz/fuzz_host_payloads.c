@@ -9,9 +9,10 @@
 #include "fuzz/input.h"
 #include "fuzz/stub_service.h"
 
-#define COUNT_ROW(name, rest, ...) +1
+#define HTTP_INDEX(name, method, route, handler) INDEX_OF_##handler,
+#define TIMER_INDEX(name, schedule, handler) INDEX_OF_##handler,
 
-enum { FUNCTION_COUNT = FUNCTION_TABLE(COUNT_ROW, COUNT_ROW) };
+enum { FUNCTION_TABLE(HTTP_INDEX, TIMER_INDEX) FUNCTION_COUNT };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;

@@ -37,17 +37,22 @@ void stub_loop_run(void (*run)(void *context), void *context) {
 
 /* ---- in place of event_loop.h's functions ---- */
 
-void __wrap_event_loop_post(struct event_loop *loop, struct loop_task *task);
-void __wrap_event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms);
-void __wrap_event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer);
-bool __wrap_event_loop_is_current(const struct event_loop *loop);
+/* The linker calls these by their assembler names (see stub_service.h). */
+void stub_event_loop_post(struct event_loop *loop,
+                          struct loop_task *task) __asm__("__wrap_event_loop_post");
+void stub_event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer,
+                               int64_t due_ms) __asm__("__wrap_event_loop_set_timer");
+void stub_event_loop_stop_timer(struct event_loop *loop,
+                                struct loop_timer *timer) __asm__("__wrap_event_loop_stop_timer");
+bool stub_event_loop_is_current(const struct event_loop *loop) __asm__(
+    "__wrap_event_loop_is_current");
 
-void __wrap_event_loop_post(struct event_loop *loop, struct loop_task *task) {
+void stub_event_loop_post(struct event_loop *loop, struct loop_task *task) {
     (void)loop;
     stub_loop_run(task->run, task->context);
 }
 
-void __wrap_event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
+void stub_event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
     (void)loop;
     size_t kept_count = 0;
     for (size_t i = 0; i < pending_count; i++) {
@@ -58,14 +63,13 @@ void __wrap_event_loop_stop_timer(struct event_loop *loop, struct loop_timer *ti
     pending_count = kept_count;
 }
 
-void __wrap_event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer,
-                                 int64_t due_ms) {
+void stub_event_loop_set_timer(struct event_loop *loop, struct loop_timer *timer, int64_t due_ms) {
     (void)due_ms;
-    __wrap_event_loop_stop_timer(loop, timer);
+    stub_event_loop_stop_timer(loop, timer);
     push(timer->fired, timer->context, timer);
 }
 
-bool __wrap_event_loop_is_current(const struct event_loop *loop) {
+bool stub_event_loop_is_current(const struct event_loop *loop) {
     (void)loop;
     return false;
 }

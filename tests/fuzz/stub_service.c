@@ -110,15 +110,17 @@ void stub_service_dispatch(struct dispatch *dispatch, const struct http_request 
 
 /* ---- in place of the service's functions: each ends at once, which no function minds ---- */
 
-void __wrap_inventory_service_submit(struct inventory_service *service,
-                                     struct inventory_request *request);
-void __wrap_inventory_service_take_snapshot(struct inventory_service *service,
-                                            struct inventory_snapshot *snapshot);
-void __wrap_reconcile_start(struct reconciliation *round, struct inventory_service *service,
-                            reconcile_done done, void *context);
+void stub_inventory_service_submit(
+    struct inventory_service *service,
+    struct inventory_request *request) __asm__("__wrap_inventory_service_submit");
+void stub_inventory_service_take_snapshot(
+    struct inventory_service *service,
+    struct inventory_snapshot *snapshot) __asm__("__wrap_inventory_service_take_snapshot");
+void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                          reconcile_done done, void *context) __asm__("__wrap_reconcile_start");
 
-void __wrap_inventory_service_submit(struct inventory_service *service,
-                                     struct inventory_request *request) {
+void stub_inventory_service_submit(struct inventory_service *service,
+                                   struct inventory_request *request) {
     (void)service;
     check_change(request);
     REQUIRE(request->operation != NULL);
@@ -135,8 +137,8 @@ void __wrap_inventory_service_submit(struct inventory_service *service,
     request->done(request);
 }
 
-void __wrap_inventory_service_take_snapshot(struct inventory_service *service,
-                                            struct inventory_snapshot *snapshot) {
+void stub_inventory_service_take_snapshot(struct inventory_service *service,
+                                          struct inventory_snapshot *snapshot) {
     (void)service;
     struct product_state *state = &snapshot->state;
     REQUIRE(stub_service_is_product_id(snapshot->product_id));
@@ -154,8 +156,8 @@ void __wrap_inventory_service_take_snapshot(struct inventory_service *service,
     snapshot->done(snapshot);
 }
 
-void __wrap_reconcile_start(struct reconciliation *round, struct inventory_service *service,
-                            reconcile_done done, void *context) {
+void stub_reconcile_start(struct reconciliation *round, struct inventory_service *service,
+                          reconcile_done done, void *context) {
     (void)round, (void)service;
     const struct reconcile_result result = {
         .processed = outcome != NO_LEASE, .duration_ms = 1, .lease_id = RESERVATION_ID};

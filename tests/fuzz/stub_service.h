@@ -2,10 +2,10 @@
  * stub_service.h - the inventory service without leases and storage, for targets that send requests
  * to the functions. It sees what has passed the checks, and holds it against the specification.
  *
- * How a stub takes its place: stub_X.c defines __wrap_NAME, and the linker sends every call of NAME
- * in a fuzz target there (see fuzz_wraps in the Makefile). A function of the service that has no
- * stub is the real one. It gets no service here and crashes, so a new one that functions/ calls
- * wants a __wrap_ function in stub_service.c.
+ * How a stub takes its place: a function of stub_X.c has the assembler's name __wrap_NAME, and the
+ * linker sends every call of NAME in a fuzz target there (see fuzz_wraps in the Makefile). A
+ * function of the service that has no stub is the real one. It gets no service here and crashes. So
+ * a handler that calls another function of the service wants one more stub in stub_service.c.
  *
  * Threads: one.
  */

@@ -326,9 +326,12 @@ static void append_decoded(struct strbuf *out, const char *text) {
     strbuf_init(&decoded, ANSWER_BYTES);
     for (const char *end = text + strlen(text); text < end;) {
         int byte = percent_byte(text, end);
-        bool is_decoded = byte >= 0 && byte != '/';
-        strbuf_append_char(&decoded, is_decoded ? (char)byte : *text);
-        text += is_decoded ? 3 : 1;
+        if (byte >= 0 && byte != '/') {
+            strbuf_append_char(&decoded, (char)byte);
+            text += 3;
+        } else {
+            strbuf_append_char(&decoded, *text++);
+        }
     }
     append_json_string(out, decoded.data, decoded.length);
     strbuf_cleanup(&decoded);
