@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -59,7 +60,8 @@ void event_loop_stop_timer(struct event_loop *loop, struct loop_timer *timer) {
     timer_heap_remove(&loop->timers, &timer->entry);
 }
 
-/* The entry is the first member of the timer. */
+static_assert(offsetof(struct loop_timer, entry) == 0, "an entry is cast to its timer");
+
 static struct loop_timer *first_timer(const struct event_loop *loop) {
     return (struct loop_timer *)timer_heap_first(&loop->timers);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ enum {
 TAILQ_HEAD(transport_calls, transport_call);
 
 struct http_transport {
-    struct http_client base; /* first */
+    struct http_client base;
     const struct clock *clock;
     const char *ca_bundle; /* the file of CA certificates; NULL: this system has none */
     char *ca_file;         /* the caller's choice, to be freed; NULL: ca_bundle is the system's */
@@ -40,6 +41,8 @@ struct http_transport {
     struct loop_task end_calls;
     bool was_stopped;
 };
+
+static_assert(offsetof(struct http_transport, base) == 0, "a client is cast to its transport");
 
 /* ---- idle calls ---- */
 

@@ -87,20 +87,25 @@ static int spawn_az(const struct token_source_cli *self, int output, pid_t *out_
         return failure;
     }
     failure = posix_spawn_file_actions_init(&files);
-    if (failure == 0) {
-        failure = set_attributes(&attributes);
-        if (failure == 0) {
-            failure = set_files(&files, output);
-        }
-        if (failure == 0) {
-            failure = close_inherited(&files);
-        }
-        if (failure == 0) {
-            failure =
-                posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
-        }
-        posix_spawn_file_actions_destroy(&files);
+    if (failure != 0) {
+        goto cleanup_attributes;
     }
+    failure = set_attributes(&attributes);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = set_files(&files, output);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = close_inherited(&files);
+    if (failure != 0) {
+        goto cleanup;
+    }
+    failure = posix_spawnp(out_pid, "az", &files, &attributes, arguments, self->environment);
+cleanup:
+    posix_spawn_file_actions_destroy(&files);
+cleanup_attributes:
     posix_spawnattr_destroy(&attributes);
     return failure;
 }

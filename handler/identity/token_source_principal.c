@@ -63,6 +63,20 @@ static cJSON *assertion_claims(const struct token_client *client, const char *au
     return claims;
 }
 
+/* Appends a dot and the signature of everything before it. */
+static enum status append_signature(struct strbuf *out, const struct crypto_identity *identity) {
+    unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
+    size_t length;
+    enum status status = crypto_sign_rs256(identity, out->data, out->length, signature, &length);
+    if (status == STATUS_OK) {
+        strbuf_append_char(out, '.');
+        crypto_base64url_encode(signature, length, out);
+        status = strbuf_status(out);
+    }
+    crypto_wipe(signature, sizeof signature);
+    return status;
+}
+
 /* Appends HEADER.CLAIMS.SIGNATURE. */
 static enum status append_assertion(struct strbuf *out, const struct token_client *client,
                                     const struct crypto_identity *identity,
@@ -71,29 +85,26 @@ static enum status append_assertion(struct strbuf *out, const struct token_clien
     struct strbuf audience;
     strbuf_init(&audience, ASSERTION_MAX_BYTES);
     token_http_endpoint(&audience, client);
+    int64_t now_s = clock_wall_ms(platform->clock) / 1000;
     enum status status = strbuf_status(&audience);
-    if (status == STATUS_OK) {
-        status = uuid_v4(platform->random, id);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        status = append_json(out, assertion_header(identity));
+    status = uuid_v4(platform->random, id);
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        strbuf_append_char(out, '.');
-        status = append_json(out, assertion_claims(client, audience.data, id,
-                                                   clock_wall_ms(platform->clock) / 1000));
+    status = append_json(out, assertion_header(identity));
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
-    if (status == STATUS_OK) {
-        unsigned char signature[CRYPTO_SIGNATURE_MAX_BYTES];
-        size_t length;
-        status = crypto_sign_rs256(identity, out->data, out->length, signature, &length);
-        if (status == STATUS_OK) {
-            strbuf_append_char(out, '.');
-            crypto_base64url_encode(signature, length, out);
-            status = strbuf_status(out);
-        }
-        crypto_wipe(signature, sizeof signature);
+    strbuf_append_char(out, '.');
+    status = append_json(out, assertion_claims(client, audience.data, id, now_s));
+    if (status != STATUS_OK) {
+        goto cleanup;
     }
+    status = append_signature(out, identity);
+cleanup:
     strbuf_cleanup(&audience);
     return status;
 }

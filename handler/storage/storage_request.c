@@ -28,6 +28,8 @@ enum {
 static const char *const versions[] = {
     [STORAGE_BLOB] = "2021-12-02", [STORAGE_TABLE] = "2020-12-06"};
 
+static_assert(sizeof versions / sizeof versions[0] == STORAGE_SERVICES, "one version a service");
+
 static const struct retry_policy policy = {STORAGE_FIRST_BACKOFF_MS, STORAGE_MAX_BACKOFF_MS};
 
 void storage_request_init(struct storage_request *request, enum storage_service service,

@@ -205,14 +205,14 @@ static bool read_header(struct span line, struct part_headers *headers) {
     }
     if (begins_with(line, "ETag:")) {
         return value.length == 0 || (is_etag(value.text, value.length) &&
-                                     copy_span(value, headers->etag, sizeof(headers->etag)));
+                                     copy_span(value, headers->etag, sizeof headers->etag));
     }
     return true;
 }
 
 /* Reads headers and the empty line after them. */
 static bool read_headers(struct span *rest, struct part_headers *headers) {
-    memset(headers, 0, sizeof(*headers));
+    memset(headers, 0, sizeof *headers);
     struct span line;
     while (next_line(rest, &line)) {
         if (line.length == 0) {
@@ -294,7 +294,7 @@ static bool read_part(struct span *rest, const char *boundary, struct table_batc
         return false;
     }
     if (answer->answer_count == 0) {
-        memcpy(answer->first_etag, headers.etag, sizeof(headers.etag));
+        memcpy(answer->first_etag, headers.etag, sizeof headers.etag);
     }
     answer->answer_count++;
     if (answer->http_status != 0 && !is_success(answer->http_status)) {
@@ -302,8 +302,8 @@ static bool read_part(struct span *rest, const char *boundary, struct table_batc
     }
     answer->http_status = http_status;
     if (!is_success(http_status)) {
-        storage_error_read_json(body.text, body.length, answer->code, sizeof(answer->code),
-                                answer->message, sizeof(answer->message));
+        storage_error_read_json(body.text, body.length, answer->code, sizeof answer->code,
+                                answer->message, sizeof answer->message);
     }
     return true;
 }

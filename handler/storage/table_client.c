@@ -179,7 +179,7 @@ static enum status copy_continuation(struct http_headers *continuation,
     static const char *const names[][2] = {
         {"x-ms-continuation-NextPartitionKey", "NextPartitionKey"},
         {"x-ms-continuation-NextRowKey", "NextRowKey"}};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = http_headers_get(reply, names[i][0]);
         if (value != NULL && *value != '\0') {
             http_headers_add(continuation, names[i][1], value);
@@ -262,13 +262,14 @@ static enum status read_batch(const struct http_reply *reply, size_t count, char
         }
         return STATUS_OK;
     }
+    static_assert(sizeof answer.code == sizeof err->code, "a code that was read can be reported");
     enum status status = storage_error_status(answer.http_status, answer.code);
     error_set(err, status, "the transaction failed: %d %s: %s", answer.http_status, answer.code,
               answer.message);
     const char *request_id = http_headers_get(&reply->headers, "x-ms-request-id");
     err->http_status = answer.http_status;
-    snprintf(err->code, sizeof(err->code), "%s", answer.code);
-    snprintf(err->request_id, sizeof(err->request_id), "%s", request_id != NULL ? request_id : "");
+    snprintf(err->code, sizeof err->code, "%s", answer.code);
+    snprintf(err->request_id, sizeof err->request_id, "%s", request_id != NULL ? request_id : "");
     return status;
 }
 

@@ -58,7 +58,7 @@ static const char *sent_header(size_t index, const char *name) {
     return http_headers_get(&http_fake_request(fake, index)->headers, name);
 }
 
-/* --- what is sent, what comes back --- */
+/* ---- what is sent, what comes back ---- */
 
 START_TEST(an_answer_brings_its_status_headers_and_body) {
     http_fake_push(fake, &(struct http_fake_answer){
@@ -107,11 +107,11 @@ START_TEST(a_get_has_no_content_length) {
 }
 END_TEST
 
-/* _i 1: over a kept connection, of which the loop has watched only what comes in. */
+/* With _i 1 over a kept connection, which the loop has watched only for reading. */
 START_TEST(a_body_arrives_whole_with_its_headers) {
     enum {
         BYTES = 3 * 1024 * 1024
-    }; /* more than one write, and more than where libcurl would ask with Expect */
+    }; /* needs several writes; by default libcurl would send Expect for so much */
     size_t index = (size_t)_i;
     if (index > 0) {
         ck_assert_int_eq(get("/"), STATUS_OK);
@@ -197,7 +197,7 @@ START_TEST(times_are_of_the_clock_that_was_given) {
 }
 END_TEST
 
-/* --- what goes wrong --- */
+/* ---- what goes wrong ---- */
 
 START_TEST(an_answer_of_the_limit_is_taken_and_one_byte_more_is_not) {
     http_fake_push(fake, &(struct http_fake_answer){.body = "12345678"});
@@ -348,7 +348,7 @@ START_TEST(no_message_repeats_the_query) {
 }
 END_TEST
 
-/* --- connections --- */
+/* ---- connections ---- */
 
 START_TEST(a_connection_is_used_again) {
     for (int i = 0; i < 3; i++) {
@@ -385,7 +385,7 @@ START_TEST(a_connection_that_was_closed_while_idle_does_no_harm) {
 }
 END_TEST
 
-/* --- many at once --- */
+/* ---- many at once ---- */
 
 struct tally {
     pthread_mutex_t lock;
@@ -526,7 +526,7 @@ START_TEST(an_exchange_may_be_started_again_by_its_own_answer) {
 }
 END_TEST
 
-/* --- abandoning and ending --- */
+/* ---- abandoning and ending ---- */
 
 enum { HANGING = 6, ABANDONED = 2 };
 
@@ -588,7 +588,7 @@ START_TEST(freeing_answers_every_open_call_once) {
         http_submit(transport, &call, count_answer, &tally);
     }
     http_fake_wait(fake, 10);
-    for (int i = 0; i < 20; i++) { /* of these, most have hardly been begun */
+    for (int i = 0; i < 20; i++) { /* most of them have hardly begun */
         http_submit(transport, &call, count_answer, &tally);
     }
     http_transport_free(transport);
@@ -631,7 +631,7 @@ START_TEST(a_call_started_while_freeing_is_refused) {
 }
 END_TEST
 
-/* As storage's operations do that end once the loop has: on the owner's thread. */
+/* Runs on the owner's thread, like storage operations that end after the loop has stopped. */
 START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
     struct http_call call = call_to("GET", "/");
     struct http_exchange exchange = {.done = count_answer, .context = &tally};
@@ -645,7 +645,7 @@ START_TEST(a_stopped_transport_takes_no_calls_and_may_be_stopped_again) {
 }
 END_TEST
 
-/* --- TLS --- */
+/* ---- TLS ---- */
 
 static struct certificates certificates;
 
@@ -659,7 +659,7 @@ static void remove_certificates(void) {
     certificates_remove(&certificates);
 }
 
-/* Asks a server with that certificate; nothing reaches it unless the answer is its 503. */
+/* Asks a server with that certificate. Only if it is trusted does a request reach it (503). */
 static enum status ask_over_tls(const struct certificate_files *files, bool only_tls_1_1) {
     struct tls_server *server = tls_server_start(files, only_tls_1_1);
     snprintf(url, sizeof url, "https://127.0.0.1:%d/", tls_server_port(server));
@@ -691,7 +691,7 @@ static void assert_distrusted(const char *ca, const struct certificate_files *fi
     ck_assert_msg(strstr(err.message, says) != NULL, "%s", err.message);
 }
 
-START_TEST(a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why) {
+START_TEST(a_server_that_cannot_be_trusted_gets_no_request_and_the_message_says_why) {
     const char *ca = certificates.ca;
     assert_distrusted(NULL, &certificates.server, false, "unable to get local issuer certificate");
     assert_distrusted(ca, &certificates.impostor, false, "not signed by whom it names");
@@ -765,7 +765,7 @@ static enum status get_from(const char *host) {
     return send_call(&call);
 }
 
-/* libcurl tells of a look-up by a socket pair whose number the next connection gets. */
+/* The next connection gets the number of a socket that libcurl used for a DNS look-up. */
 START_TEST(hosts_are_found_by_name_again_and_again) {
     for (int i = 0; i < 5; i++) {
         ck_assert_int_eq(get_from("nowhere.test"), STATUS_UNAVAILABLE);
@@ -798,7 +798,7 @@ int main(void) {
     TCase *tls = tcase_create("tls");
     tcase_add_checked_fixture(tls, make_certificates, remove_certificates);
     tcase_add_test(tls, a_server_is_trusted_through_the_given_authorities);
-    tcase_add_test(tls, a_server_that_cannot_be_trusted_is_told_nothing_and_the_message_says_why);
+    tcase_add_test(tls, a_server_that_cannot_be_trusted_gets_no_request_and_the_message_says_why);
     suite_add_tcase(suite, tls);
 
     return check_main(suite);

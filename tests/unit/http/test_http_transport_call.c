@@ -12,7 +12,7 @@
 static struct certificates certificates;
 static struct tls_server *server;
 static struct transport_sockets sockets;
-static struct strbuf said; /* by libcurl, of what it does */
+static struct strbuf said; /* libcurl's messages */
 
 static void set_up(void) {
     certificates_make(&certificates);
@@ -51,7 +51,7 @@ static CURLcode call_trusting(const char *ca_file) {
     return code;
 }
 
-/* Debian's libcurl asks the folder /etc/ssl/certs as well, unless it is told not to. */
+/* Debian's libcurl asks the folder /etc/ssl/certs as well, unless CURLOPT_CAPATH forbids that. */
 START_TEST(where_a_file_is_named_nobody_else_is_trusted) {
     ck_assert_int_eq(call_trusting(certificates.ca), CURLE_OK);
     ck_assert_msg(strstr(said.data, certificates.ca) != NULL, "%s", said.data);
@@ -77,7 +77,7 @@ static void check_target(struct http_fake *fake, size_t index, const char *expec
     ck_assert_str_eq(http_fake_request(fake, index)->target, expected);
 }
 
-/* It keeps where it went last: another host, and what is no address at all, must not go there. */
+/* A call keeps its last origin. Other hosts, and invalid addresses, must not be sent there. */
 START_TEST(a_call_goes_where_its_last_address_says) {
     struct http_fake *one = http_fake_new(), *other = http_fake_new();
     struct transport_call *call = NULL;
@@ -94,7 +94,7 @@ START_TEST(a_call_goes_where_its_last_address_says) {
     snprintf(url, sizeof url, "%s/c", http_fake_url(other));
     ck_assert_int_eq(send_to(call, url), CURLE_OK);
     check_target(other, 0, "/c");
-    snprintf(url, sizeof url, "%s", http_fake_url(one)); /* no path: it is left to libcurl */
+    snprintf(url, sizeof url, "%s", http_fake_url(one)); /* without a path libcurl parses it */
     ck_assert_int_eq(send_to(call, url), CURLE_OK);
     check_target(one, 2, "/");
     snprintf(url, sizeof url, "%s/d", http_fake_url(other));

@@ -1,7 +1,7 @@
 /*
- * Nothing comes from outside but by the platform: under the same clock, network and random numbers
- * the whole way of a call, from the function to the bytes that storage is sent, is the same again.
- * In virtual time.
+ * Nothing reaches the program from outside but through the platform. With the same clock, network
+ * and random numbers a call is repeated exactly, from the function to the bytes that storage
+ * receives. It runs in virtual time.
  */
 #include "http/platform.h"
 
@@ -156,7 +156,7 @@ static void count_answer(struct http_inbound *inbound) {
     answered++;
 }
 
-/* All at once, and without an id of the host's, so that each gets one of ours. */
+/* All at once. The host sends no invocation id, so that each call gets one of ours. */
 static void run(uint64_t seed) {
     struct http_inbound calls[CALLS];
     struct http_headers headers;
@@ -184,7 +184,7 @@ static void run(uint64_t seed) {
     http_headers_cleanup(&headers);
 }
 
-/* Returns what was sent and answered under a seed. To be freed. */
+/* Returns what was sent and answered under a seed. The caller frees it. */
 static char *trace_of(uint64_t seed) {
     strbuf_init(&trace, SIZE_MAX);
     run(seed);

@@ -44,7 +44,7 @@ static struct retry_state requests(int max_attempts, int64_t deadline_ms) {
         .policy = &short_policy, .max_attempts = max_attempts, .deadline_ms = deadline_ms};
 }
 
-/* One attempt more, at time 0. */
+/* Counts one more failed attempt, at time 0. */
 static enum retry_verdict decide(struct retry_state *state, enum attempt_outcome outcome) {
     return retry_policy_decide(state, outcome, 0, 1, 0).verdict;
 }

@@ -13,7 +13,7 @@
 #include "identity/storage_account.h"
 #include "support/processes/check_main.h"
 
-/* One file of tests/data/signing, whose README.md says what is in it. */
+/* One file of tests/data/signing; its README.md describes the format. */
 struct golden {
     struct storage_account account;
     struct credential_request request;
@@ -187,7 +187,7 @@ START_TEST(every_golden_request_is_signed_as_documented) {
 }
 END_TEST
 
-/* As many as a call carries, Authorization aside; the order is that of their names. */
+/* As many as a call can carry, without Authorization, in the order of their names. */
 START_TEST(as_many_headers_are_signed_as_a_call_carries) {
     struct storage_account account = {.name = "acme", .key_length = 16};
     struct http_headers headers, query;
@@ -237,7 +237,7 @@ static const char *const sas_cases[][2] = {
      "http://127.0.0.1:10002/a/inventory()?$filter=PartitionKey%20eq%20%27%2B%27&" SAS},
 };
 
-/* Whatever the SAS holds, it goes out as it came in: not decoded, not encoded a second time. */
+/* A SAS is sent unchanged: neither decoded nor encoded a second time. */
 START_TEST(a_sas_is_appended_to_the_url_as_it_is) {
     struct storage_account account = {.sas = SAS};
     struct credential_sas credential;
