@@ -137,7 +137,8 @@ bool product_entity_read_record(const cJSON *entity, const char *key_hash,
 bool product_entity_read_timestamp(const cJSON *entity, int64_t *out_ms);
 
 /*
- * Copies a string property. Returns false, and leaves `out` untouched, if it is missing or too long.
+ * Copies a string property. Returns false, and leaves `out` untouched, if it is missing or does not
+ * fit.
  */
 bool product_entity_copy_text(const cJSON *entity, const char *property, char *out,
                               size_t out_bytes);

@@ -4,8 +4,8 @@
  * Vocabulary
  *   transaction   an entity group transaction of Table storage: all of its operations, or none
  *   commit id     the name of a commit. The product's row lists the ids of the last commits, the
- *                 newest first: one for each of the 16 stores that have committed last. Each process
- *                 has one store.
+ *                 newest first: one for each of the 16 stores that have committed last. Each
+ *                 process has one store.
  *   probe         reading the product's row to find out whether a commit has happened
  *   in doubt      a commit is in doubt if an attempt may have been carried out, or may still be
  *

@@ -155,10 +155,9 @@ static void end_read(struct table_read *read, enum status status, const struct e
     struct error failure = *err;
     strbuf_cleanup(&read->filter);
     if (status == STATUS_OK) {
-        const struct inventory_query *query = &read->query;
-        read->out->complete_until_ms = query->all          ? INT64_MAX
-                                       : query->later_only ? 0
-                                                           : query->until_ms;
+        const struct inventory_query *asked = &read->query;
+        read->out->complete_until_ms =
+            asked->all ? INT64_MAX : (asked->later_only ? 0 : asked->until_ms);
     } else {
         product_state_cleanup(read->out);
         error_wrap(&failure, "reading product %s", read->product_id);
