@@ -82,7 +82,9 @@ static enum handler_outcome send_with_retries(struct passage *passage,
         if (outcome == HANDLER_UNREACHABLE || call->read_body == NULL) {
             outcome = handler_client_call(passage->run.invoker->client, call, answer);
         }
-        /* Otherwise the body cannot be read twice: other attempts fail before they send anything. */
+        /*
+         * Otherwise the body cannot be read twice: other attempts fail before they send anything.
+         */
     }
     return outcome;
 }

@@ -3,11 +3,11 @@
  * a fake lease service, called as the host calls them.
  *
  * Vocabulary   shape   how the host calls: with the caller's own request, or with an invocation's
- *                      payload
+ *              payload
  * Rules        The products are PROD-001 (100 units) and PROD-002 (50). The store's time stands
- *              still at 2025-01-19T14:45:30Z until a test moves store_clock. Leases live on the
- *              machine's clock. Failures that a working app does not have end the test.
- * Threads      One test's.
+ *              still at 2025-01-19T14:45:30Z until a test moves store_clock; leases live on the
+ *              machine's clock. What cannot happen to a working app ends the test.
+ * Threads: one test's.
  */
 #ifndef SUPPORT_FUNCTION_APP_H
 #define SUPPORT_FUNCTION_APP_H
@@ -48,7 +48,7 @@ struct function_app {
     struct http_transport *transport;
     struct platform platform;       /* the transport's */
     struct platform store_platform; /* the same with the store's clock */
-    struct lease_options lease_options;
+    struct leasehold_options lease_options;
     struct lease_manager *leases;
     struct inventory_options options;
     struct inventory_service service;

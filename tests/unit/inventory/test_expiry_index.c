@@ -1,4 +1,7 @@
-/* The index in the order of its requests; what it finds and costs is in tests/integration/test_inventory_store_table.c. */
+/*
+ * The index in the order of its requests; what it finds and costs is in
+ * tests/integration/test_inventory_store_table.c.
+ */
 #include "inventory/expiry_index.h"
 
 #include <stdio.h>
@@ -107,7 +110,7 @@ START_TEST(rows_whose_deletion_was_not_answered_are_deleted_one_by_one) {
 }
 END_TEST
 
-START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
+START_TEST(the_indexs_row_stays_when_records_could_not_be_read) {
     int purged = -1;
     push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
     push_answer(403, "{\"odata.error\":{\"code\":\"AuthorizationFailure\"}}");
@@ -115,6 +118,18 @@ START_TEST(the_indexs_row_stays_when_records_could_not_be_purged) {
     ck_assert_int_eq(clean_up_expired(&purged), STATUS_UNAUTHORIZED);
     ck_assert_int_eq(purged, -1);
     ck_assert_uint_eq(http_fake_count(fake), 2);
+}
+END_TEST
+
+START_TEST(the_indexs_row_stays_when_records_could_not_be_deleted) {
+    int deleted = -1;
+    push_answer(200, "{\"value\":[" DUE_ROW("001737200000000", "k") "]}");
+    push_answer(200, "{\"value\":[" RECORD("1") "," RECORD("2") "]}");
+    push_refused(403, "AuthorizationFailure");
+    find_product();
+    ck_assert_int_eq(clean_up_expired(&deleted), STATUS_UNAUTHORIZED);
+    ck_assert_int_eq(deleted, -1);
+    ck_assert_uint_eq(http_fake_count(fake), 3);
 }
 END_TEST
 
@@ -166,7 +181,8 @@ int main(void) {
     tcase_add_test(tcase, each_minute_of_a_commit_is_noted_and_the_hour_behind_its_records);
     tcase_add_test(tcase, a_commit_that_cannot_be_noted_is_not_sent);
     tcase_add_test(tcase, rows_whose_deletion_was_not_answered_are_deleted_one_by_one);
-    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_purged);
+    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_read);
+    tcase_add_test(tcase, the_indexs_row_stays_when_records_could_not_be_deleted);
     tcase_add_test(tcase, only_the_rows_of_the_product_are_deleted);
     tcase_add_test(tcase, what_no_search_has_met_is_left_to_the_next_one);
     tcase_add_loop_test(

@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(a_lease_lost_during_the_work_commits_nothing) {
     app.service.queues.shared.processing_time_ms = 60000;
-    app.lease_options.renew_fraction = 0.002; /* of 30 s */
+    app.lease_options.renew_interval_ms = 60;
     lease_store_fake_script(app.lease_service, FAKE_RENEW, STATUS_LEASE_LOST);
     ck_assert_int_eq(reserve("PROD-001", "C1", 1), STATUS_LEASE_LOST);
     app.service.queues.shared.processing_time_ms = 0;

@@ -6,6 +6,7 @@
 
 #include "http/http_client.h"
 #include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "support/fakes/memory_limit.h"
 #include "support/processes/check_main.h"
 
