@@ -2,7 +2,7 @@
  * lease_options.h - the rules for struct leasehold_options and struct leasehold_request.
  *
  * They say which values are allowed, which are the defaults, and which times follow from them.
- * leasehold.c, the lease manager and settings/ all ask here, so that no rule exists twice.
+ * leasehold_client.c, the lease manager and settings/ all ask here, so that no rule exists twice.
  */
 #ifndef LEASE_LEASE_OPTIONS_H
 #define LEASE_LEASE_OPTIONS_H

@@ -1,13 +1,14 @@
 /*
- * The app settings from all their sources: environment variables, local.settings.json,
- * appsettings.json, host.json. What is accepted lies within the specification's ranges. A refusal
- * is one line without a secret.
+ * The app settings as they come: environment variables, local.settings.json, appsettings.json,
+ * host.json. What is accepted lies within the specification's ranges; a refusal is one line without
+ * a secret.
  */
 #include <ftw.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "lease/lease_options.h"
 #include "settings/app_settings.h"
 
 enum { MOST_VARIABLES = 8 };
@@ -19,8 +20,8 @@ enum { MOST_VARIABLES = 8 };
 
 enum { SECRET_BYTES = 17 };
 
-/* In memory: on a disk the target is a hundred times slower. */
-static char folder[] = "/dev/shm/leasehold-fuzz-XXXXXX";
+static char folder[] =
+    "/dev/shm/leasehold-fuzz-XXXXXX"; /* in memory: on a disk it takes a hundred times as long */
 
 static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *where) {
     (void)about;
@@ -41,11 +42,15 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     return 0;
 }
 
-static void check_lease(const struct lease_options *lease) {
-    REQUIRE(lease->duration_s == LEASE_INFINITE_S ||
+static void check_lease(const struct leasehold_options *lease) {
+    REQUIRE(lease->duration_s == LEASEHOLD_INFINITE ||
             (lease->duration_s >= 15 && lease->duration_s <= 60));
     REQUIRE(lease->safety_threshold >= 0.5 && lease->safety_threshold <= 0.95);
-    REQUIRE(lease->renew_fraction > 0 && lease->renew_fraction < lease->safety_threshold);
+    for (int duration_s = 15; duration_s <= 60; duration_s++) {
+        int64_t renew_after_ms = lease_options_renew_after_ms(lease, duration_s);
+        REQUIRE(renew_after_ms >= 0 &&
+                renew_after_ms <= lease_options_safe_for_ms(lease, duration_s));
+    }
     REQUIRE(lease->renew_max_retries >= 0 && lease->renew_max_retries <= 100);
     REQUIRE(lease->renew_retry_ms >= 1 && lease->renew_retry_ms <= 60000);
     REQUIRE(lease->acquire_timeout_ms >= 0 && lease->acquire_timeout_ms <= 600000);
@@ -67,7 +72,7 @@ static void check_inventory(const struct app_settings *settings) {
 }
 
 static void check_accepted(const struct app_settings *settings) {
-    const struct http_headers *metadata = &settings->lease_store.metadata;
+    const struct leasehold_options *lease = &settings->lease;
     REQUIRE(settings->port >= 1 && settings->port <= 65535);
     REQUIRE(settings->instance[0] != '\0' && strpbrk(settings->instance, "\r\n") == NULL);
     REQUIRE(input_consists_of(settings->route_prefix, UPPER LOWER DIGITS "._~-/", 0,
@@ -75,16 +80,15 @@ static void check_accepted(const struct app_settings *settings) {
     REQUIRE(settings->route_prefix[0] != '/' && (unsigned)settings->log_level <= LOG_NONE);
     REQUIRE(settings->account.blob_endpoint[0] != '\0');
     REQUIRE(settings->store_kind == STORE_MEMORY || settings->account.table_endpoint[0] != '\0');
-    REQUIRE(input_consists_of(settings->lease_store.container, LOWER DIGITS "-", 3, 63));
-    REQUIRE(
-        input_consists_of(settings->lease_store.blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
+    REQUIRE(input_consists_of(lease->container, LOWER DIGITS "-", 3, 63));
+    REQUIRE(input_consists_of(lease->blob_prefix, UPPER LOWER DIGITS "._~-/", 0, 100));
     REQUIRE(input_consists_of(settings->table_name, UPPER LOWER DIGITS, 3, 63));
-    for (size_t i = 0; i < metadata->count; i++) {
-        REQUIRE(input_consists_of(metadata->items[i].name, UPPER LOWER DIGITS "_", 1, 256));
-        REQUIRE(utf8_count_printable(metadata->items[i].value) ==
-                (int64_t)strlen(metadata->items[i].value));
+    for (size_t i = 0; i < lease->metadata_count; i++) {
+        REQUIRE(input_consists_of(lease->metadata[i].name, UPPER LOWER DIGITS "_", 1, 256));
+        REQUIRE(utf8_count_printable(lease->metadata[i].value) ==
+                (int64_t)strlen(lease->metadata[i].value));
     }
-    check_lease(&settings->lease);
+    check_lease(lease);
     check_inventory(settings);
 }
 
@@ -97,8 +101,8 @@ static void write_file(const char *name, const char *text) {
 }
 
 /*
- * Makes a secret of 16 digits: the hash (FNV-1a) of the input. So the input does not contain it,
- * and no fuzzer can make a message show it by chance.
+ * 16 digits that are not in the input, whose hash (FNV-1a) they are: no fuzzer puts them where they
+ * may be shown.
  */
 static void make_secret(const uint8_t *data, size_t size, char out[SECRET_BYTES]) {
     uint64_t hash = UINT64_C(14695981039346656037);
@@ -115,8 +119,9 @@ static char *join(const char *left, const char *middle, const char *right) {
 }
 
 /*
- * The first line is a connection string, to which a key is added. If it is empty, a client secret
- * signs in, with a flaw for which it is refused. The lines up to an empty one are other variables.
+ * The first line, unless it is empty, is a connection string, to which a key is added; if it is
+ * empty, a client secret signs in, with a flaw for which it is refused. Lines up to an empty one
+ * are other variables.
  */
 static size_t take_environment(struct input *input, const char *secret,
                                char *environment[MOST_VARIABLES + 1]) {
@@ -171,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char secret[SECRET_BYTES], *environment[MOST_VARIABLES + 1];
     make_secret(data, size, secret);
     size_t count = take_environment(&input, secret, environment);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) { /* each on a line */
         char *text = input_take_line(&input);
         write_file(files[i], text[0] == '\0' ? "{}" : text);
         free(text);

@@ -5,9 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/http_message.h"
 #include "base/utc.h"
 #include "base/utf8.h"
 #include "fuzz/input.h"
+#include "http/http_client.h"
 #include "http/retry_policy.h"
 #include "storage/storage_error.h"
 

@@ -1,14 +1,18 @@
 /*
  * The table service's answers to queries and point reads, by way of the real store, client and
- * requests. What is accepted can be worked with and written back. A refusal leaves nothing behind.
+ * requests: what is accepted can be worked with and written back; what is refused leaves nothing
+ * behind.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http_message.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "fuzz/input.h"
 #include "fuzz/stub_transport.h"
+#include "identity/credential.h"
+#include "identity/storage_account.h"
 #include "inventory/inventory_store_table.h"
 #include "inventory/product_entity.h"
 #include "support/calls/store_wait.h"
@@ -65,7 +69,7 @@ static void end(void) {
     storage_client_cleanup(&client);
 }
 
-/* Lays out `text` as pages. All but the last say that there is more. */
+/* Lays out the pages of `text`; all but the last say that there is more. */
 static void lay_out(char *text, const struct http_headers *more, const struct http_headers *last) {
     for (int pages = 0; text != NULL && pages < MOST_PAGES; pages++) {
         char *next = strstr(text, BETWEEN_PAGES);
@@ -78,7 +82,7 @@ static void lay_out(char *text, const struct http_headers *more, const struct ht
     }
 }
 
-/* Parses a row that was written. Cleans up `text`. */
+/* What was written, read as JSON; `text` is released. */
 static cJSON *parse(struct strbuf *text) {
     cJSON *entity = NULL;
     REQUIRE(json_parse(text->data, text->length, &entity, NULL) == STATUS_OK);
@@ -95,14 +99,14 @@ static void check_row(const char *product_id, const struct reservation *row) {
     cJSON *entity = parse(&text);
     struct reservation again = {0};
     const char *customer_id = NULL;
-    product_entity_row_key(row, key);
+    product_entity_reservation_key(row, key);
     REQUIRE(product_entity_read_reservation(entity, key, &again, &customer_id));
     REQUIRE(strcmp(customer_id, row->customer_id) == 0 && again.quantity == row->quantity);
     REQUIRE(again.reserved_ms == row->reserved_ms && again.expires_ms == row->expires_ms);
     cJSON_Delete(entity);
 }
 
-/* Runs the operations on the product, and a commit that gets no answer. */
+/* The operations on it, and the commit, which gets no answer. */
 static void check_use(struct product_state *state) {
     const struct reservation *row = NULL;
     bool reserved = false;
@@ -163,20 +167,21 @@ static void check_record(void) {
 
 static void check_due(void) {
     struct product_ids due = {.ids = NULL};
-    if (inventory_store_find_due_and_wait(&store.base, NOW_MS, &due, NULL) != STATUS_OK) {
+    if (inventory_store_find_expired_and_wait(&store.base, NOW_MS, &due, NULL) != STATUS_OK) {
         REQUIRE(due.ids == NULL);
         return;
     }
     for (size_t i = 0; i < due.count; i++) {
         int purged = 0;
         REQUIRE(inventory_is_stored_product_id(due.ids[i]));
-        (void)!inventory_store_finish_due_and_wait(&store.base, due.ids[i], NOW_MS, &purged, NULL);
-        REQUIRE(purged == 0); /* no answer says that a row is gone */
+        (void)!inventory_store_clean_up_expired_and_wait(&store.base, due.ids[i], NOW_MS, &purged,
+                                                         NULL);
+        REQUIRE(purged == 0); /* no answer says that anything is gone */
     }
     free(due.ids);
 }
 
-/* A string is written on one line, by the rules of JSON and of JavaScript, and reads the same. */
+/* A string goes out on one line, of JSON's kind and of JavaScript's, and says the same. */
 static void check_string(const char *text) {
     if (!utf8_is_valid(text, strlen(text))) {
         return;

@@ -1,5 +1,5 @@
 /*
- * leasehold.c - the lease manager, the blob store, storage and the transport behind one API.
+ * leasehold_client.c - the lease manager, the blob store, storage and the transport behind one API.
  *
  * Inside, a failure is an enum status with a struct error, as everywhere in the handler. report()
  * translates it for the caller.
